@@ -1,0 +1,132 @@
+//! What a person or program says, and the checks it must pass.
+
+use base64::{Engine as _, engine::general_purpose::STANDARD};
+use bytes::Bytes;
+use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
+
+use crate::{MessageId, limits};
+
+/// Opaque bytes: base64 (RFC 4648, padded) in JSON, raw in Postcard.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Blob(pub Bytes);
+
+impl Serialize for Blob {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        if serializer.is_human_readable() {
+            serializer.serialize_str(&STANDARD.encode(&self.0))
+        } else {
+            serializer.serialize_bytes(&self.0)
+        }
+    }
+}
+
+impl<'de> Deserialize<'de> for Blob {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        if deserializer.is_human_readable() {
+            let text = std::borrow::Cow::<str>::deserialize(deserializer)?;
+            STANDARD.decode(text.as_bytes()).map(|bytes| Blob(bytes.into())).map_err(de::Error::custom)
+        } else {
+            Bytes::deserialize(deserializer).map(Blob)
+        }
+    }
+}
+
+impl schemars::JsonSchema for Blob {
+    fn schema_name() -> std::borrow::Cow<'static, str> {
+        "Blob".into()
+    }
+    fn json_schema(_: &mut schemars::SchemaGenerator) -> schemars::Schema {
+        schemars::json_schema!({ "type": "string", "contentEncoding": "base64" })
+    }
+}
+
+/// What is sent: a message, or something about an earlier one.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Content {
+    /// A message.
+    Message {
+        /// What a person reads.
+        text: Option<String>,
+        /// What a program reads.
+        data: Option<Blob>,
+        /// Media that goes with it.
+        #[serde(default)]
+        attachments: Vec<String>,
+        /// The message that this one answers.
+        reply_to: Option<MessageId>,
+    },
+    /// New words for an earlier message.
+    Edit {
+        /// The message to change.
+        target: MessageId,
+        /// Its new text.
+        text: Option<String>,
+        /// Its new data.
+        data: Option<Blob>,
+    },
+    /// An earlier message is taken back.
+    Delete {
+        /// The message to take back.
+        target: MessageId,
+    },
+    /// A reaction to an earlier message.
+    React {
+        /// The message reacted to.
+        target: MessageId,
+        /// The reaction.
+        emoji: String,
+        /// Whether it is set or taken back.
+        on: bool,
+    },
+}
+
+/// Why content is refused.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum ContentError {
+    /// Text and data are too long together.
+    #[error("text and data have at most {max} bytes together, these have {0}", max = limits::BODY_BYTES)]
+    TooLarge(usize),
+    /// Too many attachments.
+    #[error("a message has at most {max} attachments, this one has {0}", max = limits::ATTACHMENTS)]
+    TooManyAttachments(usize),
+    /// Media can't be attached in this release.
+    #[error("attachments need the media role, which this region does not run")]
+    NoMedia,
+    /// Neither text nor data.
+    #[error("a message or an edit needs text or data")]
+    Empty,
+    /// An emoji of no or too many bytes.
+    #[error("an emoji has 1 to {max} bytes, this one has {0}", max = limits::EMOJI_BYTES)]
+    Emoji(usize),
+}
+
+impl Content {
+    /// Whether the content may be sent. Errors: see [`ContentError`].
+    pub fn check(&self) -> Result<(), ContentError> {
+        match self {
+            Content::Message { text, data, attachments, .. } => {
+                body(text, data)?;
+                match attachments.len() {
+                    0 => Ok(()),
+                    count if count > limits::ATTACHMENTS => Err(ContentError::TooManyAttachments(count)),
+                    _ => Err(ContentError::NoMedia),
+                }
+            }
+            Content::Edit { text, data, .. } => body(text, data),
+            Content::React { emoji, .. } if emoji.is_empty() || emoji.len() > limits::EMOJI_BYTES => {
+                Err(ContentError::Emoji(emoji.len()))
+            }
+            Content::Delete { .. } | Content::React { .. } => Ok(()),
+        }
+    }
+}
+
+fn body(text: &Option<String>, data: &Option<Blob>) -> Result<(), ContentError> {
+    let length = text.as_ref().map_or(0, String::len) + data.as_ref().map_or(0, |data| data.0.len());
+    match length {
+        0 => Err(ContentError::Empty),
+        length if length > limits::BODY_BYTES => Err(ContentError::TooLarge(length)),
+        _ => Ok(()),
+    }
+}

@@ -1,0 +1,70 @@
+//! What a log holds. The wire form is [`v1`]: a version byte, Postcard, CRC-32C; golden bytes hold it still.
+
+use bytes::Bytes;
+use serde::{Deserialize, Serialize};
+
+use crate::{Address, Content, MessageId, Millis, Sender, Seq, envelope};
+
+pub use crate::envelope::EnvelopeError;
+
+/// The first version of the wire form.
+pub mod v1 {
+    /// The version byte.
+    pub const VERSION: u8 = 1;
+}
+
+/// One entry of a log.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Entry {
+    /// The id its sender gave it.
+    pub id: MessageId,
+    /// Who sent it.
+    pub from: Sender,
+    /// What it was sent to, with its region.
+    pub to: Address,
+    /// Its order among what the sender sent to `to`; `None` in the log that gives the order: there it is the entry's own sequence.
+    pub order: Option<Seq>,
+    /// When a gateway took it from its sender: what `accepted` tells, now and in every repeat.
+    pub time: Millis,
+    /// What it says.
+    pub body: Body,
+}
+
+/// What an entry says.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Body {
+    /// What was sent.
+    Content(Content),
+    /// An entry with this sender and id was erased. It stays, so that a late repeat is not stored again.
+    Tombstone {
+        /// Who had sent it.
+        sender: Sender,
+        /// Its id.
+        id: MessageId,
+    },
+}
+
+impl Entry {
+    /// The bytes that are stored.
+    pub fn encode(&self) -> Bytes {
+        envelope::seal(v1::VERSION, self).into()
+    }
+
+    /// The entry of stored bytes. Errors: see [`EnvelopeError`].
+    pub fn decode(bytes: &[u8]) -> Result<Entry, EnvelopeError> {
+        envelope::open(v1::VERSION, bytes)
+    }
+
+    /// Whether this entry is, or tells of, the item `id` of `sender`: what the late path of an append looks for.
+    pub fn accounts_for(&self, sender: &Sender, id: MessageId) -> bool {
+        match &self.body {
+            Body::Content(_) => self.id == id && self.from == *sender,
+            Body::Tombstone { sender: erased_from, id: erased } => *erased == id && erased_from == sender,
+        }
+    }
+
+    /// Whether this entry only remembers an erased one.
+    pub fn is_tombstone(&self) -> bool {
+        matches!(self.body, Body::Tombstone { .. })
+    }
+}

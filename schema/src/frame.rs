@@ -1,0 +1,320 @@
+//! What clients and gateways say to each other, version 1: the same enums in JSON (externally tagged) and in Postcard.
+//!
+//! One message, one frame. In JSON an absent field and `null` are the same, and unknown fields are ignored. Variants and fields are
+//! added at the end and never changed: Postcard numbers them.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
+use crate::{Address, Code, Content, CursorText, DeviceName, MessageId, Millis, RegionName, Seq, UserName};
+
+/// The subprotocol of a connection: how its frames are written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Encoding {
+    /// `dunlin.v1.json`: text messages.
+    Json,
+    /// `dunlin.v1.postcard`: binary messages.
+    Postcard,
+}
+
+impl Encoding {
+    /// The subprotocol's name.
+    pub const fn subprotocol(self) -> &'static str {
+        match self {
+            Encoding::Json => "dunlin.v1.json",
+            Encoding::Postcard => "dunlin.v1.postcard",
+        }
+    }
+
+    /// The encoding of a subprotocol.
+    pub fn of_subprotocol(name: &str) -> Option<Encoding> {
+        [Encoding::Json, Encoding::Postcard].into_iter().find(|encoding| encoding.subprotocol() == name)
+    }
+
+    /// The bytes of a frame.
+    pub fn write<T: Serialize>(self, frame: &T) -> Vec<u8> {
+        match self {
+            Encoding::Json => serde_json::to_vec(frame).expect("frames have string keys and a JSON form"),
+            Encoding::Postcard => postcard::to_stdvec(frame).expect("frames have a Postcard form"),
+        }
+    }
+
+    /// A client's frame. Errors: see [`FrameError`].
+    pub fn read_client(self, bytes: &[u8]) -> Result<ClientFrame, FrameError> {
+        self.read(bytes, ClientFrame::NAMES)
+    }
+
+    /// A gateway's frame. Errors: see [`FrameError`]; a client passes over [`FrameError::Unknown`].
+    pub fn read_server(self, bytes: &[u8]) -> Result<ServerFrame, FrameError> {
+        self.read(bytes, ServerFrame::NAMES)
+    }
+
+    fn read<T: serde::de::DeserializeOwned>(self, bytes: &[u8], names: &[&str]) -> Result<T, FrameError> {
+        match self {
+            Encoding::Json => serde_json::from_slice(bytes).map_err(|error| match unknown_name(bytes, names) {
+                Some(name) => FrameError::Unknown(name),
+                None => FrameError::Malformed(error.to_string()),
+            }),
+            Encoding::Postcard => match postcard::take_from_bytes(bytes) {
+                Ok((frame, [])) => Ok(frame),
+                Ok((_, rest)) => Err(FrameError::Malformed(format!("{} bytes follow the frame", rest.len()))),
+                Err(error) => match postcard::take_from_bytes::<u32>(bytes) {
+                    Ok((number, _)) if number as usize >= names.len() => Err(FrameError::Unknown(number.to_string())),
+                    _ => Err(FrameError::Malformed(error.to_string())),
+                },
+            },
+        }
+    }
+}
+
+/// The name of a well-formed JSON frame (an object with one key) whose name is not one of `names`.
+fn unknown_name(bytes: &[u8], names: &[&str]) -> Option<String> {
+    let frame: BTreeMap<String, serde::de::IgnoredAny> = serde_json::from_slice(bytes).ok()?;
+    match frame.into_keys().collect::<Vec<_>>().as_slice() {
+        [name] if !names.contains(&name.as_str()) => Some(name.chars().take(64).collect()),
+        _ => None,
+    }
+}
+
+/// Why bytes are not a frame.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum FrameError {
+    /// A frame of a kind that this release does not know: its name, or in Postcard its number.
+    #[error("this release knows no frame {0:?}")]
+    Unknown(String),
+    /// Not a frame.
+    #[error("the frame can't be read: {0}")]
+    Malformed(String),
+}
+
+/// What a client says.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum ClientFrame {
+    /// The first frame, within 5 s: who is there, and where each log is to go on.
+    Hello {
+        /// The JWT, where it did not come in the `Authorization` header.
+        token: Option<String>,
+        /// Which of the user's devices this is.
+        device: Option<DeviceName>,
+        /// Where to go on, by log (`mailbox`, or the address of a large group).
+        #[serde(default)]
+        cursors: BTreeMap<String, StartAt>,
+    },
+    /// Something to send.
+    Send(Send),
+    /// This device has everything of a log up to a sequence.
+    Ack {
+        /// The log.
+        log: LogLabel,
+        /// Up to this sequence.
+        delivered: Seq,
+    },
+}
+
+/// Something to send.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
+pub struct Send {
+    /// The id, made by the sender: a repeat with the same id is stored once.
+    pub id: MessageId,
+    /// The address to send to, as the client wrote it: it is parsed by [`Send::address`], so that a bad one is answered with the id.
+    pub to: String,
+    /// What is sent.
+    pub content: Content,
+}
+
+impl Send {
+    /// The address. Errors: the reason why it is none.
+    pub fn address(&self) -> Result<Address, crate::address::AddressError> {
+        self.to.parse()
+    }
+}
+
+impl ClientFrame {
+    /// The frames' names in JSON, in the order of their numbers in Postcard.
+    pub const NAMES: &[&str] = &["hello", "send", "ack"];
+}
+
+/// Where a log is to go on: a cursor, or one of the words `beginning` and `live`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum StartAt {
+    /// From the first entry that is still there.
+    Beginning,
+    /// Only what comes from now on.
+    Live,
+    /// After what was consumed.
+    Cursor(CursorText),
+}
+
+impl std::fmt::Display for StartAt {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            StartAt::Beginning => f.write_str("beginning"),
+            StartAt::Live => f.write_str("live"),
+            StartAt::Cursor(cursor) => cursor.fmt(f),
+        }
+    }
+}
+
+impl std::str::FromStr for StartAt {
+    type Err = crate::cursor::CursorError;
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        match text {
+            "beginning" => Ok(StartAt::Beginning),
+            "live" => Ok(StartAt::Live),
+            text => text.parse().map(StartAt::Cursor),
+        }
+    }
+}
+
+impl Serialize for StartAt {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
+    }
+}
+
+impl<'de> Deserialize<'de> for StartAt {
+    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        crate::text::parsed(deserializer)
+    }
+}
+
+impl schemars::JsonSchema for StartAt {
+    fn schema_name() -> std::borrow::Cow<'static, str> {
+        "StartAt".into()
+    }
+    fn json_schema(generator: &mut schemars::SchemaGenerator) -> schemars::Schema {
+        let cursor = generator.subschema_for::<CursorText>();
+        schemars::json_schema!({ "anyOf": [{ "enum": ["beginning", "live"] }, cursor] })
+    }
+}
+
+/// Which log a frame speaks of.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum LogLabel {
+    /// The user's mailbox.
+    Mailbox,
+}
+
+/// What a gateway says.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum ServerFrame {
+    /// The answer to `hello`.
+    Welcome {
+        /// Who the token says is there.
+        user: UserName,
+        /// Which device.
+        device: DeviceName,
+        /// The user's region.
+        region: RegionName,
+        /// The gateway's clock.
+        server_time: Millis,
+        /// What a client must keep to.
+        limits: Limits,
+    },
+    /// Entries after the cursor are no longer there, or can't be shown to be complete.
+    Gap {
+        /// The log.
+        log: LogLabel,
+        /// Nothing is missing before this time.
+        from: Millis,
+        /// Nothing is missing after this time.
+        to: Millis,
+        /// Where the log goes on.
+        cursor: CursorText,
+    },
+    /// An entry of a log.
+    Entry(EntryFrame),
+    /// From here on the log's entries are live.
+    CaughtUp {
+        /// The log.
+        log: LogLabel,
+        /// The last entry that was given; 0 while there never was one.
+        seq: Seq,
+        /// Where the log goes on.
+        cursor: CursorText,
+    },
+    /// A send is stored.
+    Accepted {
+        /// The send's id.
+        id: MessageId,
+        /// Rises with each item of this sender to this address.
+        order: Option<Seq>,
+        /// When it was accepted.
+        time: Millis,
+    },
+    /// A send is refused, or its outcome is unknown.
+    Rejected {
+        /// The send's id.
+        id: MessageId,
+        /// Why.
+        code: Code,
+        /// The same in words.
+        message: String,
+        /// When to try again, in milliseconds; `None` where that can't help.
+        retry_after: Option<Millis>,
+    },
+    /// A frame is refused.
+    Refused {
+        /// The question's number, where the frame was one.
+        #[serde(rename = "ref")]
+        reference: Option<u64>,
+        /// Why.
+        code: Code,
+        /// The same in words.
+        message: String,
+    },
+    /// The last frame before the close.
+    Goodbye(Goodbye),
+}
+
+impl ServerFrame {
+    /// The frames' names in JSON, in the order of their numbers in Postcard.
+    pub const NAMES: &[&str] = &["welcome", "gap", "entry", "caught_up", "accepted", "rejected", "refused", "goodbye"];
+}
+
+/// An entry of a log, as a client sees it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
+pub struct EntryFrame {
+    /// The log.
+    pub log: LogLabel,
+    /// The entry's sequence: rises within the log.
+    pub seq: Seq,
+    /// Where the log goes on after this entry.
+    pub cursor: CursorText,
+    /// When it was accepted.
+    pub time: Millis,
+    /// The id its sender gave it.
+    pub id: MessageId,
+    /// Who sent it.
+    pub from: Address,
+    /// What it was sent to.
+    pub to: Address,
+    /// Its order among what the sender sent to `to`.
+    pub order: Option<Seq>,
+    /// What it says.
+    pub content: Content,
+}
+
+/// Why a socket ends.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
+pub struct Goodbye {
+    /// Why.
+    pub code: Code,
+    /// The same in words.
+    pub message: String,
+    /// When to try again, in milliseconds; `None` where that can't help.
+    pub retry_after: Option<Millis>,
+}
+
+/// What a client must keep to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
+pub struct Limits {
+    /// Bytes of one frame.
+    pub frame: u32,
+    /// Bytes of one message's text and data.
+    pub body: u32,
+}

@@ -1,0 +1,58 @@
+//! The comparison of heads: a gateway asks a shard's deliver reader how far its users' mailboxes have come.
+
+use serde::{Deserialize, Serialize};
+
+use crate::{Position, Seq, StreamTime, UserName, envelope, envelope::EnvelopeError};
+
+const VERSION: u8 = 1;
+
+/// The question: at most [`crate::limits::HEADS_PAGE`] users of one shard.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct HeadsRequest {
+    /// Whose mailboxes.
+    pub users: Vec<UserName>,
+}
+
+/// The last entry of a mailbox.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Head {
+    /// Its sequence.
+    pub seq: Seq,
+    /// Its timestamp.
+    pub time: StreamTime,
+}
+
+/// The answer: true of the moment when the reader stood at `position`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct HeadsAnswer {
+    /// How far the reader has come, and in which epoch.
+    pub position: Position,
+    /// A mailbox that is not in the reader's map has no entry between this sequence and `position`.
+    pub floor: Seq,
+    /// One for each user of the question, in its order; `None` is not in the map.
+    pub heads: Vec<Option<Head>>,
+}
+
+impl HeadsRequest {
+    /// The bytes of the request.
+    pub fn encode(&self) -> Vec<u8> {
+        envelope::seal(VERSION, self)
+    }
+
+    /// The request of bytes. Errors: see [`EnvelopeError`].
+    pub fn decode(bytes: &[u8]) -> Result<Self, EnvelopeError> {
+        envelope::open(VERSION, bytes)
+    }
+}
+
+impl HeadsAnswer {
+    /// The bytes of the answer.
+    pub fn encode(&self) -> Vec<u8> {
+        envelope::seal(VERSION, self)
+    }
+
+    /// The answer of bytes. Errors: see [`EnvelopeError`].
+    pub fn decode(bytes: &[u8]) -> Result<Self, EnvelopeError> {
+        envelope::open(VERSION, bytes)
+    }
+}

@@ -1,0 +1,46 @@
+//! Dunlin's pure data: what stands in subjects, streams, entries, frames and cursors, and the limits and codes all agree on.
+//!
+//! Everything here parses, prints and compares; nothing here waits. There is no tokio, no I/O and no clock in this crate: whoever
+//! needs a time passes one. Untrusted input becomes one of these types at the edge, or a typed refusal; inside, no string is a name.
+//!
+//! | room | what lives there |
+//! |---|---|
+//! | [`name`], [`address`], [`id`] | who and what: users, groups, regions, devices, addresses, message ids |
+//! | [`time`], [`position`], [`cursor`] | when and where: milliseconds, sequences, epochs, positions, what a device has consumed |
+//! | [`subject`], [`stream`], [`shard`] | where it is stored: every subject and every stream setting |
+//! | [`entry`], [`record`] | what is stored: entries of a log, records of STATE and RECEIPTS |
+//! | [`live`], [`heads`] | what gateways and deliver readers tell each other |
+//! | [`frame`], [`code`] | what clients and gateways tell each other |
+//! | [`limits`] | every bound, related by const assertions |
+
+pub mod address;
+pub mod code;
+pub mod content;
+pub mod cursor;
+pub mod entry;
+pub mod envelope;
+pub mod frame;
+pub mod heads;
+pub mod id;
+pub mod limits;
+pub mod live;
+pub mod name;
+pub mod position;
+pub mod record;
+pub mod shard;
+pub mod stream;
+pub mod subject;
+mod text;
+pub mod time;
+
+pub use address::{Address, LogName, Peer, Sender};
+pub use code::{Code, Retry};
+pub use content::{Blob, Content};
+pub use cursor::{Cursor, CursorText};
+pub use entry::Entry;
+pub use id::MessageId;
+pub use name::{DeviceName, GroupName, RegionName, UserName};
+pub use position::{Epoch, Position, Seq};
+pub use shard::Shard;
+pub use subject::Log;
+pub use time::{Millis, StreamTime};

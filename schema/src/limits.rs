@@ -1,0 +1,106 @@
+//! Every bound of the system, once. Sizes are bytes, spans are [`Millis`] unless the name says otherwise.
+
+use crate::Millis;
+
+const fn seconds(count: u64) -> Millis {
+    Millis(count * 1_000)
+}
+
+/// A name of a user, group, region or device.
+pub const NAME_BYTES: usize = 64;
+/// One WebSocket message, and one HTTP body.
+pub const FRAME_BYTES: usize = 64 * 1024;
+/// Text and data of one message together.
+pub const BODY_BYTES: usize = 32 * 1024;
+/// Attachments of one message.
+pub const ATTACHMENTS: usize = 16;
+/// A reaction's emoji.
+pub const EMOJI_BYTES: usize = 64;
+/// A token in its compact form.
+pub const TOKEN_BYTES: usize = 8 * 1024;
+/// Entries that a log keeps.
+pub const MAILBOX_ENTRIES: u64 = 10_000;
+/// How long a log keeps an entry.
+pub const RETENTION: Millis = seconds(30 * 24 * 3_600);
+/// How much younger than the retention a cursor's `at` must be to prove that nothing has expired.
+pub const RETENTION_SLACK: Millis = seconds(3_600);
+/// Frames that wait for one socket.
+pub const OUTBOUND_FRAMES: usize = 256;
+/// Bytes that wait for one socket.
+pub const OUTBOUND_BYTES: usize = 256 * 1024;
+/// Entries in one read of a log.
+pub const READ_ENTRIES: usize = 256;
+/// Bytes in one read of a log.
+pub const READ_BYTES: usize = 256 * 1024;
+/// How long one read from a replica may take before it is repeated.
+pub const READ_TIMEOUT: Millis = Millis(250);
+/// Repeats of a read before the leader is asked.
+pub const READ_RETRIES: u32 = 2;
+/// How long a new connection has for its `hello`.
+pub const HELLO_WITHIN: Millis = seconds(5);
+/// The span between two pings of one connection.
+pub const PING_EVERY: Millis = seconds(25);
+/// Devices of one user that are connected at once.
+pub const DEVICES: usize = 16;
+/// Sends a second of one user.
+pub const SENDS_PER_SECOND: u32 = 200;
+/// Sends of one user at once.
+pub const SENDS_BURST: u32 = 500;
+/// Sends of one session that wait for their turn or their answer.
+pub const SENDS_IN_FLIGHT: usize = 1_024;
+/// How far ahead of the server an id's time may be.
+pub const CLOCK_SKEW: Millis = seconds(30);
+/// How young an id must be for the fresh path of an append.
+pub const FRESH_FOR: Millis = seconds(30);
+/// How far before an id's time (or a reader's position) the late path of an append begins to read.
+pub const LATE_MARGIN: Millis = seconds(60);
+/// JetStream's duplicate window, and how long a single server must have been up for it to be whole.
+pub const DUPLICATE_WINDOW: Millis = seconds(120);
+/// How long an append is retried before its outcome is unknown.
+pub const APPEND_FOR: Millis = seconds(5);
+/// How long one publish waits for its acknowledgement.
+pub const PUBLISH_TIMEOUT: Millis = seconds(2);
+/// The span between two comparisons of heads.
+pub const HEADS_EVERY: Millis = seconds(15);
+/// Users in one page of a comparison.
+pub const HEADS_PAGE: usize = 4_096;
+/// How long a comparison waits for its answer.
+pub const HEADS_TIMEOUT: Millis = seconds(2);
+/// Unanswered comparisons after which sessions poll and the gateway is not ready.
+pub const HEADS_UNANSWERED: u32 = 2;
+/// Mailboxes in a deliver reader's map of heads.
+pub const HEADS_MAP: usize = 1_000_000;
+/// How often a reader saves its position.
+pub const LEASE_RENEWED_EVERY: Millis = seconds(1);
+/// How long a reader's record stands unchanged before a standby takes over.
+pub const LEASE: Millis = seconds(3);
+/// How often a quiet socket is told a fresh cursor.
+pub const CURSOR_REFRESHED_EVERY: Millis = seconds(24 * 3_600);
+/// Ids that a client library remembers, to drop repeats.
+pub const CLIENT_REMEMBERS: usize = 1_024;
+/// Items that a client library repeats after a gap.
+pub const CLIENT_REPEATS: usize = 1_024;
+/// How far back a client library repeats after a gap.
+pub const CLIENT_REPEATS_FOR: Millis = seconds(24 * 3_600);
+/// Shards of a region, when nothing else is said.
+pub const SHARDS: u16 = 8;
+/// Shards of a region at most.
+pub const SHARDS_MAX: u16 = 1_024;
+
+const _: () = {
+    assert!(BODY_BYTES * 4 / 3 + 4 * 1024 < FRAME_BYTES, "a body in base64 fits into a frame");
+    assert!(FRAME_BYTES <= OUTBOUND_BYTES, "the largest frame fits into the outbound queue");
+    assert!(READ_ENTRIES <= OUTBOUND_FRAMES, "a read fits into the outbound queue");
+    assert!(READ_BYTES <= OUTBOUND_BYTES, "a read fits into the outbound queue");
+    assert!(
+        FRESH_FOR.0 + CLOCK_SKEW.0 + APPEND_FOR.0 + PUBLISH_TIMEOUT.0 < DUPLICATE_WINDOW.0,
+        "whatever is still fresh meets its first try inside the duplicate window"
+    );
+    assert!(CLOCK_SKEW.0 < LATE_MARGIN.0, "the late path reads back past every clock that is let in");
+    assert!(LEASE_RENEWED_EVERY.0 * 2 < LEASE.0, "one lost write does not cost the lease");
+    assert!(RETENTION_SLACK.0 < RETENTION.0);
+    assert!(HEADS_TIMEOUT.0 < HEADS_EVERY.0);
+    assert!(SENDS_BURST >= SENDS_PER_SECOND);
+    assert!(SHARDS <= SHARDS_MAX);
+    assert!(TOKEN_BYTES < FRAME_BYTES);
+};

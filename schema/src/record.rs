@@ -1,0 +1,73 @@
+//! Records of STATE (the last of each subject counts) and items of RECEIPTS.
+
+use serde::{Deserialize, Serialize};
+
+use crate::{Cursor, DeviceName, Epoch, Position, StreamTime, envelope, envelope::EnvelopeError};
+
+const VERSION: u8 = 1;
+
+macro_rules! sealed {
+    ($type:ty) => {
+        impl $type {
+            /// The bytes that are stored.
+            pub fn encode(&self) -> Vec<u8> {
+                envelope::seal(VERSION, self)
+            }
+
+            /// The record of stored bytes. Errors: see [`EnvelopeError`].
+            pub fn decode(bytes: &[u8]) -> Result<Self, EnvelopeError> {
+                envelope::open(VERSION, bytes)
+            }
+        }
+    };
+}
+
+/// Who reads a shard for a role, how far it has come, and on which boot of which machine: `state.<region>.<shard>.reader.<role>`,
+/// written by compare-and-set.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ReaderRecord {
+    /// The reader: unique for each run of a worker.
+    pub owner: String,
+    /// The last entry whose effects are done.
+    pub position: Position,
+    /// The boot of the machine that stores the shard, as the reader saw it: the kernel's boot id, or the server's id.
+    pub boot: String,
+    /// Set in the record that begins a new epoch, to the epoch before it: see [`ReaderRecord::epoch`].
+    pub begins_after: Option<Epoch>,
+}
+
+sealed!(ReaderRecord);
+
+impl ReaderRecord {
+    /// The epoch that holds once this record is stored, `stamp` being the stream's timestamp of it: the stamp itself, at least the
+    /// old epoch + 1, for a record that begins one.
+    pub fn epoch(&self, stamp: StreamTime) -> Epoch {
+        match self.begins_after {
+            Some(old) => Epoch(stamp.0.max(old.0 + 1)),
+            None => self.position.epoch,
+        }
+    }
+}
+
+/// What a device has acknowledged of its mailbox: `state.<region>.<shard>.device.<user>.<device>`, written by `receipts`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct DeviceRecord {
+    /// Where the device goes on when it comes without a cursor.
+    pub cursor: Cursor,
+}
+
+sealed!(DeviceRecord);
+
+/// An item of RECEIPTS: something a user's device said, on its way to the receipts worker.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Receipt {
+    /// The device has everything of the mailbox up to the cursor.
+    Delivered {
+        /// The device.
+        device: DeviceName,
+        /// Up to where.
+        cursor: Cursor,
+    },
+}
+
+sealed!(Receipt);

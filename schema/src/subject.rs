@@ -1,0 +1,111 @@
+//! Every subject, built and parsed here and nowhere else.
+
+use std::fmt;
+
+use crate::{DeviceName, GroupName, LogName, MessageId, Peer, RegionName, Sender, Shard, UserName};
+
+/// A log: the entries under one subject of a shard, in order.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Log {
+    /// The region that keeps it.
+    pub region: RegionName,
+    /// The shard whose stream holds it.
+    pub shard: Shard,
+    /// Whose it is.
+    pub name: LogName,
+}
+
+impl Log {
+    /// A user's mailbox in a region of `shards` shards.
+    pub fn mailbox(region: &RegionName, shards: u16, user: &UserName) -> Log {
+        Log::of(region, shards, Peer::User(user.clone()))
+    }
+
+    /// The log of a user or group in a region of `shards` shards.
+    pub fn of(region: &RegionName, shards: u16, name: LogName) -> Log {
+        Log { region: region.clone(), shard: Shard::of(name.as_str(), shards), name }
+    }
+
+    /// The subject under which the log is stored.
+    pub fn subject(&self) -> String {
+        self.to_string()
+    }
+
+    /// The `Nats-Msg-Id` of an item in this log. JetStream's duplicate window belongs to the stream, so the log is part of it.
+    pub fn message_id(&self, sender: &Sender, id: MessageId) -> String {
+        format!("{self}:{sender}:{id}")
+    }
+
+    /// The log that a subject names; `None` where it names none.
+    pub fn parse(subject: &str) -> Option<Log> {
+        let mut tokens = subject.split('.');
+        let (Some("log"), Some(region), Some(shard), Some(kind), Some(name), None) =
+            (tokens.next(), tokens.next(), tokens.next(), tokens.next(), tokens.next(), tokens.next())
+        else {
+            return None;
+        };
+        let name = match kind {
+            "user" => Peer::User(UserName::new(name).ok()?),
+            "group" => Peer::Group(GroupName::new(name).ok()?),
+            _ => return None,
+        };
+        let log = Log { region: RegionName::new(region).ok()?, shard: Shard(shard.parse().ok()?), name };
+        // One log has one subject: `01` is no shard.
+        (log.subject() == subject).then_some(log)
+    }
+}
+
+impl fmt::Display for Log {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let kind = match &self.name {
+            Peer::User(_) => "user",
+            Peer::Group(_) => "group",
+        };
+        write!(f, "log.{}.{}.{kind}.{}", self.region, self.shard, self.name.as_str())
+    }
+}
+
+/// Where live entries for a user are published: `user.<user>`.
+pub fn live_user(user: &UserName) -> String {
+    format!("user.{user}")
+}
+
+/// The user of a `user.<user>` subject.
+pub fn parse_live_user(subject: &str) -> Option<UserName> {
+    UserName::new(subject.strip_prefix("user.")?).ok()
+}
+
+/// The record of a shard's reader: `state.<region>.<shard>.reader.<role>`.
+pub fn reader_record(region: &RegionName, shard: Shard, role: &str) -> String {
+    format!("state.{region}.{shard}.reader.{role}")
+}
+
+/// The record of what a device has acknowledged of its mailbox: `state.<region>.<shard>.device.<user>.<device>`.
+pub fn device_record(region: &RegionName, shard: Shard, user: &UserName, device: &DeviceName) -> String {
+    format!("state.{region}.{shard}.device.{user}.{device}")
+}
+
+/// Where what a user's devices acknowledge waits for the receipts worker: `receipt.<region>.<shard>.<user>`.
+pub fn receipt(region: &RegionName, shard: Shard, user: &UserName) -> String {
+    format!("receipt.{region}.{shard}.{user}")
+}
+
+/// The user of a receipt subject.
+pub fn parse_receipt(subject: &str) -> Option<UserName> {
+    let mut tokens = subject.split('.');
+    match (tokens.next(), tokens.next(), tokens.next(), tokens.next(), tokens.next()) {
+        (Some("receipt"), Some(_), Some(_), Some(user), None) => UserName::new(user).ok(),
+        _ => None,
+    }
+}
+
+/// The name of the service by which a shard's deliver reader answers questions about heads. Its one endpoint is
+/// [`heads`].
+pub fn heads_service(region: &RegionName, shard: Shard) -> String {
+    format!("deliver-{region}-{shard}")
+}
+
+/// Where a shard's deliver reader answers questions about heads: `svc.<region>.deliver-<shard>.heads`.
+pub fn heads(region: &RegionName, shard: Shard) -> String {
+    format!("svc.{region}.deliver-{shard}.heads")
+}
