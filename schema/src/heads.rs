@@ -33,26 +33,35 @@ pub struct HeadsAnswer {
     pub heads: Vec<Option<Head>>,
 }
 
-impl HeadsRequest {
-    /// The bytes of the request.
-    pub fn encode(&self) -> Vec<u8> {
-        envelope::seal(VERSION, self)
-    }
-
-    /// The request of bytes. Errors: see [`EnvelopeError`].
-    pub fn decode(bytes: &[u8]) -> Result<Self, EnvelopeError> {
-        envelope::open(VERSION, bytes)
-    }
+/// A gateway's doubt: a cursor that does not fit the log any more. The reader compares its own position with the stream, begins a new
+/// epoch if the log went back, and answers with [`Verified`]. A cursor alone never makes a new epoch: it may be forged.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Verify {
+    /// The position that the gateway could not find again.
+    pub doubted: Position,
 }
 
-impl HeadsAnswer {
-    /// The bytes of the answer.
-    pub fn encode(&self) -> Vec<u8> {
-        envelope::seal(VERSION, self)
-    }
-
-    /// The answer of bytes. Errors: see [`EnvelopeError`].
-    pub fn decode(bytes: &[u8]) -> Result<Self, EnvelopeError> {
-        envelope::open(VERSION, bytes)
-    }
+/// The answer to [`Verify`]: the reader's position after it compared.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Verified {
+    /// How far the reader has come, and in which epoch.
+    pub position: Position,
 }
+
+macro_rules! sealed {
+    ($($type:ty),*) => {$(
+        impl $type {
+            /// The bytes of the message.
+            pub fn encode(&self) -> Vec<u8> {
+                envelope::seal(VERSION, self)
+            }
+
+            /// The message of bytes. Errors: see [`EnvelopeError`].
+            pub fn decode(bytes: &[u8]) -> Result<Self, EnvelopeError> {
+                envelope::open(VERSION, bytes)
+            }
+        }
+    )*};
+}
+
+sealed!(HeadsRequest, HeadsAnswer, Verify, Verified);

@@ -9,7 +9,7 @@
 //! | [`time`], [`position`], [`cursor`] | when and where: milliseconds, sequences, epochs, positions, what a device has consumed |
 //! | [`subject`], [`stream`], [`shard`] | where it is stored: every subject and every stream setting |
 //! | [`entry`], [`record`] | what is stored: entries of a log, records of STATE and RECEIPTS |
-//! | [`live`], [`heads`] | what gateways and deliver readers tell each other |
+//! | [`live`], [`heads`], [`read`] | what gateways and deliver readers tell each other |
 //! | [`frame`], [`code`] | what clients and gateways tell each other |
 //! | [`limits`] | every bound, related by const assertions |
 
@@ -26,6 +26,7 @@ pub mod limits;
 pub mod live;
 pub mod name;
 pub mod position;
+pub mod read;
 pub mod record;
 pub mod shard;
 pub mod stream;

@@ -99,8 +99,8 @@ pub fn parse_receipt(subject: &str) -> Option<UserName> {
     }
 }
 
-/// The name of the service by which a shard's deliver reader answers questions about heads. Its one endpoint is
-/// [`heads`].
+/// The name of the service by which a shard's deliver reader answers questions about heads. Its endpoints are
+/// [`heads`] and [`verify`].
 pub fn heads_service(region: &RegionName, shard: Shard) -> String {
     format!("deliver-{region}-{shard}")
 }
@@ -108,4 +108,9 @@ pub fn heads_service(region: &RegionName, shard: Shard) -> String {
 /// Where a shard's deliver reader answers questions about heads: `svc.<region>.deliver-<shard>.heads`.
 pub fn heads(region: &RegionName, shard: Shard) -> String {
     format!("svc.{region}.deliver-{shard}.heads")
+}
+
+/// Where a shard's deliver reader takes a gateway's doubt: `svc.<region>.deliver-<shard>.verify`.
+pub fn verify(region: &RegionName, shard: Shard) -> String {
+    format!("svc.{region}.deliver-{shard}.verify")
 }
