@@ -227,7 +227,7 @@ pub enum ServerFrame {
         cursor: CursorText,
     },
     /// An entry of a log.
-    Entry(EntryFrame),
+    Entry(Box<EntryFrame>),
     /// From here on the log's entries are live.
     CaughtUp {
         /// The log.
