@@ -1,1 +1,21 @@
-//! Placeholder
+//! The harness of the suites: real nats-servers, gateways and workers on loopback, links that can be cut, and a client written from
+//! the protocol's text alone.
+//!
+//! | room | what lives there |
+//! |---|---|
+//! | [`server`] | a nats-server of its own in a temporary folder: start, kill, pause, put its folder back |
+//! | [`link`] | a TCP link that can be cut, frozen and healed |
+//! | [`region`] | a whole region: server, streams, workers, gateways, keys |
+//! | [`process`] | gateways and workers as processes of their own, to be killed |
+//! | [`tokens`] | signing keys and tokens, good and bad |
+//! | [`device`] | a device: frames as JSON text, and nothing of Dunlin's own code |
+//! | [`history`] | what was accepted and what arrived, held against each other |
+//! | [`wait`] | waiting for a condition with a deadline |
+//!
+//! Whoever starts something ends it: every handle kills its process when it is dropped.
+
+pub mod device;
+pub mod link;
+pub mod server;
+pub mod tokens;
+pub mod wait;
