@@ -87,6 +87,45 @@ pub const SHARDS: u16 = 8;
 /// Shards of a region at most.
 pub const SHARDS_MAX: u16 = 1_024;
 
+/// The bounds that the session, reader and append cores take as an argument: [`Bounds::STANDARD`] everywhere but in the simulation,
+/// which scales them down so that a short schedule meets them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Bounds {
+    /// Entries that a log keeps.
+    pub mailbox_entries: u64,
+    /// How long a log keeps an entry.
+    pub retention: Millis,
+    /// How much younger than the retention a cursor's `at` must be to prove that nothing has expired.
+    pub retention_slack: Millis,
+    /// How often a quiet socket is told a fresh cursor.
+    pub cursor_refreshed_every: Millis,
+    /// Frames that wait for one socket.
+    pub outbound_frames: usize,
+    /// Bytes that wait for one socket.
+    pub outbound_bytes: usize,
+    /// Mailboxes in a deliver reader's map of heads.
+    pub heads_map: usize,
+}
+
+impl Bounds {
+    /// The limits of this module.
+    pub const STANDARD: Bounds = Bounds {
+        mailbox_entries: MAILBOX_ENTRIES,
+        retention: RETENTION,
+        retention_slack: RETENTION_SLACK,
+        cursor_refreshed_every: CURSOR_REFRESHED_EVERY,
+        outbound_frames: OUTBOUND_FRAMES,
+        outbound_bytes: OUTBOUND_BYTES,
+        heads_map: HEADS_MAP,
+    };
+}
+
+impl Default for Bounds {
+    fn default() -> Bounds {
+        Bounds::STANDARD
+    }
+}
+
 const _: () = {
     assert!(BODY_BYTES * 4 / 3 + 4 * 1024 < FRAME_BYTES, "a body in base64 fits into a frame");
     assert!(FRAME_BYTES <= OUTBOUND_BYTES, "the largest frame fits into the outbound queue");
