@@ -1,1 +1,37 @@
-//! Placeholder
+//! Everything Dunlin says to NATS: the one crate that names `async-nats`. Its public face speaks the types of `dunlin-schema`.
+//!
+//! | room | what lives there |
+//! |---|---|
+//! | [`connect`] | one connection: credentials, TLS, the version gate, what was lost on it |
+//! | [`provision`] | the streams of a region, made once and never changed by surprise; what a region says of itself |
+//! | [`append`] | `append_once`: stored once, whoever writes and however late. `append::core` decides, the rest carries it out |
+//! | [`read`] | Direct Get reads of one log, and what the leader says of it; last values of STATE |
+//! | [`fan_in`] | `user.<id>`: one subscription a user, however many devices |
+//! | [`heads`], [`service`] | the comparison of heads, asked by a gateway and answered by a worker |
+//! | [`shard_reader`] | every entry of a shard in order, checked for contiguity |
+//! | [`records`] | one record a subject, by compare-and-set |
+//! | [`receipts`] | the work queue of what devices acknowledge |
+//!
+//! Streams of clones share one connection; nothing here opens a connection that its caller did not ask for, and no task outlives what it serves.
+
+pub mod append;
+pub mod connect;
+pub mod fan_in;
+pub mod heads;
+pub mod provision;
+pub mod read;
+pub mod receipts;
+pub mod records;
+pub mod service;
+pub mod shard_reader;
+
+pub use append::{AppendError, Appender, Item, Origin, Stored};
+pub use connect::{ConnectError, ConnectOptions, Connection, Credentials, PublishError, ServerInfo, Status, Tls};
+pub use fan_in::{FanIn, FanInError, Joined, LiveSink};
+pub use heads::{Heads, HeadsError};
+pub use provision::{ProvisionError, Provisioned, SettingsError, provision, region_settings};
+pub use read::{ReadError, Reads};
+pub use receipts::{ReceiptItem, ReceiptQueue, Receipts};
+pub use records::{Record, RecordError, Records, SaveError};
+pub use service::{HeadsService, Question, Reply};
+pub use shard_reader::{ReaderEvent, ShardReader, Start, StreamEnds, entry_time, stream_ends};
