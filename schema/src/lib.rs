@@ -10,10 +10,11 @@
 //! | [`subject`], [`stream`], [`shard`] | where it is stored: every subject and every stream setting |
 //! | [`entry`], [`record`] | what is stored: entries of a log, records of STATE and RECEIPTS |
 //! | [`live`], [`heads`], [`read`] | what gateways and deliver readers tell each other |
-//! | [`frame`], [`code`] | what clients and gateways tell each other |
+//! | [`frame`], [`code`], [`asyncapi`] | what clients and gateways tell each other, and its machine-readable form |
 //! | [`limits`] | every bound, related by const assertions |
 
 pub mod address;
+pub mod asyncapi;
 pub mod code;
 pub mod content;
 pub mod cursor;

@@ -1,0 +1,112 @@
+//! One conversation, frame by frame: made from the types, so that an example can't go stale.
+
+use std::collections::BTreeMap;
+
+use serde::Serialize;
+use serde_json::{Value, json};
+
+use crate::{
+    Address, Code, Content, Cursor, CursorText, DeviceName, Epoch, Log, MessageId, Millis, Position, RegionName, Seq,
+    StreamTime, UserName,
+    frame::{ClientFrame, EntryFrame, Goodbye, Limits, LogLabel, Send, ServerFrame, StartAt},
+    limits,
+};
+
+const NOW: Millis = Millis(1_763_683_200_123);
+
+/// The examples of the frame `name`.
+pub(super) fn of(name: &str) -> Vec<Value> {
+    let frames =
+        client().into_iter().map(|frame| to_json(&frame)).chain(server().into_iter().map(|frame| to_json(&frame)));
+    frames.filter(|frame| frame.get(name).is_some()).collect()
+}
+
+fn client() -> Vec<ClientFrame> {
+    let cursors = BTreeMap::from([("mailbox".to_owned(), StartAt::Cursor(cursor(17)))]);
+    vec![
+        ClientFrame::Hello { token: Some("eyJ…".to_owned()), device: Some(phone()), cursors },
+        ClientFrame::Hello {
+            token: None,
+            device: None,
+            cursors: BTreeMap::from([("mailbox".to_owned(), StartAt::Live)]),
+        },
+        ClientFrame::Send(Send { id: id(0), to: "bob".to_owned(), content: hi() }),
+        ClientFrame::Send(Send {
+            id: id(1),
+            to: "bob@eu".to_owned(),
+            content: Content::React { target: id(0), emoji: "👍".to_owned(), on: true },
+        }),
+        ClientFrame::Ack { log: LogLabel::Mailbox, delivered: Seq(17) },
+    ]
+}
+
+fn server() -> Vec<ServerFrame> {
+    vec![
+        ServerFrame::Welcome {
+            user: bob(),
+            device: phone(),
+            region: local(),
+            server_time: NOW,
+            limits: Limits { frame: limits::FRAME_BYTES as u32, body: limits::BODY_BYTES as u32 },
+        },
+        ServerFrame::Gap { log: LogLabel::Mailbox, from: NOW.minus(Millis(100_000)), to: NOW, cursor: cursor(16) },
+        ServerFrame::Entry(Box::new(EntryFrame {
+            log: LogLabel::Mailbox,
+            seq: Seq(17),
+            cursor: cursor(17),
+            time: NOW.plus(Millis(27)),
+            id: id(0),
+            from: Address::local(UserName::new("alice").expect("`alice` is a name")),
+            to: Address::local(bob()),
+            order: Some(Seq(17)),
+            content: hi(),
+        })),
+        ServerFrame::CaughtUp { log: LogLabel::Mailbox, seq: Seq(230), cursor: cursor(230) },
+        ServerFrame::Accepted { id: id(0), order: Some(Seq(231)), time: NOW.plus(Millis(27)) },
+        ServerFrame::Rejected {
+            id: id(0),
+            code: Code::RateLimited,
+            message: "more than 200 sends a second".to_owned(),
+            retry_after: Some(Millis(800)),
+        },
+        ServerFrame::Refused {
+            reference: None,
+            code: Code::UnknownFrame,
+            message: "this release knows no frame \"signal\"".to_owned(),
+        },
+        ServerFrame::Goodbye(Goodbye {
+            code: Code::Draining,
+            message: "this gateway is being replaced".to_owned(),
+            retry_after: Some(Millis(350)),
+        }),
+    ]
+}
+
+fn to_json(frame: &impl Serialize) -> Value {
+    json!(frame)
+}
+
+fn hi() -> Content {
+    Content::Message { text: Some("hi".to_owned()), data: None, attachments: Vec::new(), reply_to: None }
+}
+
+fn id(number: u128) -> MessageId {
+    MessageId::from_parts(NOW, number)
+}
+
+fn bob() -> UserName {
+    UserName::new("bob").expect("`bob` is a name")
+}
+
+fn phone() -> DeviceName {
+    DeviceName::new("phone").expect("`phone` is a name")
+}
+
+fn local() -> RegionName {
+    RegionName::new("local").expect("`local` is a name")
+}
+
+fn cursor(seq: u64) -> CursorText {
+    let position = Position { epoch: Epoch(1_763_000_000_000_000_000), seq: Seq(seq), time: StreamTime::from(NOW) };
+    Cursor::of_entry(position).seal(&Log::mailbox(&local(), limits::SHARDS, &bob()))
+}
