@@ -51,7 +51,8 @@ pub enum Content {
         /// What a program reads.
         data: Option<Blob>,
         /// Media that goes with it.
-        #[serde(default)]
+        #[serde(default, deserialize_with = "crate::text::null_is_default")]
+        #[schemars(with = "Option<Vec<String>>")]
         attachments: Vec<String>,
         /// The message that this one answers.
         reply_to: Option<MessageId>,

@@ -3,11 +3,11 @@
 //! One message, one frame. In JSON an absent field and `null` are the same, and unknown fields are ignored. Variants and fields are
 //! added at the end and never changed: Postcard numbers them.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, fmt};
 
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize, de};
 
-use crate::{Address, Code, Content, CursorText, DeviceName, MessageId, Millis, RegionName, Seq, UserName};
+use crate::{Address, Code, Content, CursorText, DeviceName, MessageId, Millis, RegionName, Seq, UserName, limits};
 
 /// The subprotocol of a connection: how its frames are written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -54,14 +54,14 @@ impl Encoding {
         match self {
             Encoding::Json => serde_json::from_slice(bytes).map_err(|error| match unknown_name(bytes, names) {
                 Some(name) => FrameError::Unknown(name),
-                None => FrameError::Malformed(error.to_string()),
+                None => FrameError::malformed(error),
             }),
             Encoding::Postcard => match postcard::take_from_bytes(bytes) {
                 Ok((frame, [])) => Ok(frame),
-                Ok((_, rest)) => Err(FrameError::Malformed(format!("{} bytes follow the frame", rest.len()))),
+                Ok((_, rest)) => Err(FrameError::malformed(format_args!("{} bytes follow the frame", rest.len()))),
                 Err(error) => match postcard::take_from_bytes::<u32>(bytes) {
                     Ok((number, _)) if number as usize >= names.len() => Err(FrameError::Unknown(number.to_string())),
-                    _ => Err(FrameError::Malformed(error.to_string())),
+                    _ => Err(FrameError::malformed(error)),
                 },
             },
         }
@@ -70,10 +70,67 @@ impl Encoding {
 
 /// The name of a well-formed JSON frame (an object with one key) whose name is not one of `names`.
 fn unknown_name(bytes: &[u8], names: &[&str]) -> Option<String> {
-    let frame: BTreeMap<String, serde::de::IgnoredAny> = serde_json::from_slice(bytes).ok()?;
-    match frame.into_keys().collect::<Vec<_>>().as_slice() {
-        [name] if !names.contains(&name.as_str()) => Some(name.chars().take(64).collect()),
-        _ => None,
+    struct OnlyKey;
+    impl<'de> de::Visitor<'de> for OnlyKey {
+        type Value = String;
+        fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+            f.write_str("an object with one key")
+        }
+        fn visit_map<A: de::MapAccess<'de>>(self, mut map: A) -> Result<String, A::Error> {
+            let (name, de::IgnoredAny) = map.next_entry()?.ok_or_else(|| de::Error::invalid_length(0, &self))?;
+            match map.next_key::<de::IgnoredAny>()? {
+                None => Ok(name),
+                Some(_) => Err(de::Error::invalid_length(2, &self)),
+            }
+        }
+    }
+    let mut deserializer = serde_json::Deserializer::from_slice(bytes);
+    let name = deserializer.deserialize_map(OnlyKey).ok()?;
+    deserializer.end().ok()?;
+    (!names.contains(&name.as_str())).then(|| shortened(&name, NAME_CHARS))
+}
+
+/// The cursors of a `hello`: at most [`limits::CURSORS`], no log twice, `null` (in JSON) for none.
+fn cursors<'de, D: Deserializer<'de>>(deserializer: D) -> Result<BTreeMap<String, StartAt>, D::Error> {
+    struct Cursors;
+    impl<'de> de::Visitor<'de> for Cursors {
+        type Value = BTreeMap<String, StartAt>;
+        fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+            write!(f, "cursors by log, at most {}", limits::CURSORS)
+        }
+        fn visit_unit<E: de::Error>(self) -> Result<Self::Value, E> {
+            Ok(BTreeMap::new())
+        }
+        fn visit_map<A: de::MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
+            let mut cursors = BTreeMap::new();
+            while let Some((log, start)) = map.next_entry()? {
+                if cursors.len() == limits::CURSORS {
+                    return Err(de::Error::invalid_length(limits::CURSORS + 1, &self));
+                }
+                if cursors.insert(log, start).is_some() {
+                    return Err(de::Error::custom("cursors names a log twice"));
+                }
+            }
+            Ok(cursors)
+        }
+    }
+    // JSON says itself whether a map or null stands there.
+    if deserializer.is_human_readable() {
+        deserializer.deserialize_any(Cursors)
+    } else {
+        deserializer.deserialize_map(Cursors)
+    }
+}
+
+/// Characters of an unknown frame's name that are repeated to whoever sent it.
+const NAME_CHARS: usize = 64;
+/// Characters of a reason that are told: a reason may quote the frame, and a frame is large.
+const REASON_CHARS: usize = 256;
+
+fn shortened(text: &str, chars: usize) -> String {
+    match text.char_indices().nth(chars) {
+        Some((end, _)) => format!("{}…", &text[..end]),
+        None => text.to_owned(),
     }
 }
 
@@ -88,6 +145,12 @@ pub enum FrameError {
     Malformed(String),
 }
 
+impl FrameError {
+    fn malformed(reason: impl fmt::Display) -> FrameError {
+        FrameError::Malformed(shortened(&reason.to_string(), REASON_CHARS))
+    }
+}
+
 /// What a client says.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(rename_all = "snake_case")]
@@ -99,7 +162,8 @@ pub enum ClientFrame {
         /// Which of the user's devices this is.
         device: Option<DeviceName>,
         /// Where to go on, by log (`mailbox`, or the address of a large group).
-        #[serde(default)]
+        #[serde(default, deserialize_with = "cursors")]
+        #[schemars(with = "Option<BTreeMap<String, StartAt>>")]
         cursors: BTreeMap<String, StartAt>,
     },
     /// Something to send.
@@ -147,8 +211,8 @@ pub enum StartAt {
     Cursor(CursorText),
 }
 
-impl std::fmt::Display for StartAt {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+impl fmt::Display for StartAt {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             StartAt::Beginning => f.write_str("beginning"),
             StartAt::Live => f.write_str("live"),
@@ -175,7 +239,7 @@ impl Serialize for StartAt {
 }
 
 impl<'de> Deserialize<'de> for StartAt {
-    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         crate::text::parsed(deserializer)
     }
 }
@@ -278,6 +342,7 @@ impl ServerFrame {
 
 /// An entry of a log, as a client sees it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
+#[schemars(rename = "Entry")]
 pub struct EntryFrame {
     /// The log.
     pub log: LogLabel,

@@ -18,6 +18,8 @@ pub const ATTACHMENTS: usize = 16;
 pub const EMOJI_BYTES: usize = 64;
 /// A token in its compact form.
 pub const TOKEN_BYTES: usize = 8 * 1024;
+/// Logs that one `hello` may name.
+pub const CURSORS: usize = 512;
 /// Entries that a log keeps.
 pub const MAILBOX_ENTRIES: u64 = 10_000;
 /// How long a log keeps an entry.
@@ -129,6 +131,10 @@ impl Default for Bounds {
 const _: () = {
     assert!(BODY_BYTES * 4 / 3 + 4 * 1024 < FRAME_BYTES, "a body in base64 fits into a frame");
     assert!(FRAME_BYTES <= OUTBOUND_BYTES, "the largest frame fits into the outbound queue");
+    assert!(
+        BODY_BYTES * 6 + 4 * 1024 < OUTBOUND_BYTES,
+        "so does an entry whose text JSON writes as \\u00XX throughout"
+    );
     assert!(READ_ENTRIES <= OUTBOUND_FRAMES, "a read fits into the outbound queue");
     assert!(READ_BYTES <= OUTBOUND_BYTES, "a read fits into the outbound queue");
     assert!(

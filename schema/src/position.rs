@@ -1,25 +1,35 @@
 //! Where an entry stands in a shard.
 
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize, de};
 
 use crate::StreamTime;
 
-/// A sequence in a shard's stream. 0 stands before the first entry. Below 2^53, so that JSON readers keep it exact.
-#[derive(
-    Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, schemars::JsonSchema,
-)]
+/// A sequence in a shard's stream. 0 stands before the first entry. Below 2^53, so that JSON readers keep it exact; what is read from
+/// outside is refused above it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, schemars::JsonSchema)]
 #[serde(transparent)]
+#[schemars(extend("maximum" = Seq::MAX.0))]
 pub struct Seq(pub u64);
 
 impl Seq {
+    /// The highest sequence that is read from outside.
+    pub const MAX: Seq = Seq((1 << 53) - 1);
+
     /// The sequence after this one.
     pub fn next(self) -> Seq {
-        Seq(self.0 + 1)
+        Seq(self.0.saturating_add(1))
     }
 
     /// The sequence before this one; 0 stays 0.
     pub fn previous(self) -> Seq {
         Seq(self.0.saturating_sub(1))
+    }
+}
+
+impl<'de> Deserialize<'de> for Seq {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let seq = Seq(u64::deserialize(deserializer)?);
+        if seq <= Seq::MAX { Ok(seq) } else { Err(de::Error::custom("a sequence is below 2^53")) }
     }
 }
 

@@ -43,7 +43,7 @@ impl ReaderRecord {
     /// old epoch + 1, for a record that begins one.
     pub fn epoch(&self, stamp: StreamTime) -> Epoch {
         match self.begins_after {
-            Some(old) => Epoch(stamp.0.max(old.0 + 1)),
+            Some(old) => Epoch(stamp.0.max(old.0.saturating_add(1))),
             None => self.position.epoch,
         }
     }

@@ -93,10 +93,14 @@ pub fn receipt(region: &RegionName, shard: Shard, user: &UserName) -> String {
 /// The user of a receipt subject.
 pub fn parse_receipt(subject: &str) -> Option<UserName> {
     let mut tokens = subject.split('.');
-    match (tokens.next(), tokens.next(), tokens.next(), tokens.next(), tokens.next()) {
-        (Some("receipt"), Some(_), Some(_), Some(user), None) => UserName::new(user).ok(),
-        _ => None,
-    }
+    let (Some("receipt"), Some(region), Some(shard), Some(user), None) =
+        (tokens.next(), tokens.next(), tokens.next(), tokens.next(), tokens.next())
+    else {
+        return None;
+    };
+    let user = UserName::new(user).ok()?;
+    let built = receipt(&RegionName::new(region).ok()?, Shard(shard.parse().ok()?), &user);
+    (built == subject).then_some(user)
 }
 
 /// The name of the service by which a shard's deliver reader answers questions about heads. Its endpoints are

@@ -1,8 +1,8 @@
-//! Reading a value that travels as text, in JSON and in Postcard alike.
+//! Reading values whose JSON and Postcard differ from what serde derives.
 
 use std::{fmt, marker::PhantomData, str::FromStr};
 
-use serde::{Deserializer, de};
+use serde::{Deserialize, Deserializer, de};
 
 /// Deserializes a string and parses it; the parser's own message is the error.
 pub(crate) fn parsed<'de, T, D>(deserializer: D) -> Result<T, D::Error>
@@ -22,4 +22,17 @@ where
         }
     }
     deserializer.deserialize_str(Parse(PhantomData))
+}
+
+/// Deserializes a value whose `null` in JSON is its default, as an absent field is. Postcard always has the value itself.
+pub(crate) fn null_is_default<'de, T, D>(deserializer: D) -> Result<T, D::Error>
+where
+    T: Deserialize<'de> + Default,
+    D: Deserializer<'de>,
+{
+    if deserializer.is_human_readable() {
+        Option::deserialize(deserializer).map(Option::unwrap_or_default)
+    } else {
+        T::deserialize(deserializer)
+    }
 }
