@@ -25,7 +25,23 @@ impl Cursor {
 
     /// The opaque text of this cursor of `log`.
     pub fn seal(self, log: &Log) -> CursorText {
-        CursorText { cursor: self, log: fingerprint(log) }
+        Seal::of(log).cursor(self)
+    }
+}
+
+/// What marks the cursors of one log. Made once by whoever seals many.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Seal(u32);
+
+impl Seal {
+    /// The seal of `log`.
+    pub fn of(log: &Log) -> Seal {
+        Seal(fingerprint(log))
+    }
+
+    /// The opaque text of a cursor of this seal's log.
+    pub fn cursor(self, cursor: Cursor) -> CursorText {
+        CursorText { cursor, log: self.0 }
     }
 }
 

@@ -38,7 +38,7 @@ pub mod time;
 pub use address::{Address, LogName, Peer, Sender};
 pub use code::{Code, Retry};
 pub use content::{Blob, Content};
-pub use cursor::{Cursor, CursorText};
+pub use cursor::{Cursor, CursorText, Seal};
 pub use entry::Entry;
 pub use id::MessageId;
 pub use name::{DeviceName, GroupName, RegionName, UserName};
