@@ -1,0 +1,307 @@
+//! What an operator chooses for a gateway: one struct a concern, defaults beside it, checked before anything binds.
+
+use std::{net::SocketAddr, path::PathBuf};
+
+use dunlin_nats::ConnectOptions;
+use dunlin_schema::{Millis, RegionName, limits};
+use serde::{Deserialize, Serialize};
+
+/// A gateway's configuration. Every field has a default but `tokens.keys`.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Config {
+    /// Where HTTP and WebSockets are served. Port 0 takes a free one: see [`crate::Gateway::local_addr`].
+    #[serde(default = "default_listen")]
+    pub listen: SocketAddr,
+    /// The region whose users connect here.
+    #[serde(default = "default_region")]
+    pub region: RegionName,
+    /// How the region's NATS is reached.
+    #[serde(default)]
+    pub nats: ConnectOptions,
+    /// Which tokens are trusted.
+    pub tokens: Tokens,
+    /// The bounds of users and connections.
+    #[serde(default)]
+    pub limits: Limits,
+    /// Whether a sender's own mailbox gets a copy of what it sends.
+    #[serde(default)]
+    pub sent_copies: SentCopies,
+    /// The span, in milliseconds, over which the sockets of a gateway that shuts down are told to go elsewhere.
+    #[serde(default = "default_drain")]
+    pub drain: Millis,
+    /// The origins whose pages may connect, such as `https://chat.example`. Empty: every origin, since a token never comes by itself
+    /// as a cookie does. A request without an `Origin` header is no browser's and is always let in.
+    #[serde(default)]
+    pub origins: Vec<String>,
+}
+
+/// Whether a sender's own mailbox gets a copy of what it sends, for its other devices and later ones.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum SentCopies {
+    /// Always: a device that joins later sees both sides of a conversation.
+    #[default]
+    Always,
+    /// Only while the sender has several devices connected to this gateway.
+    SeveralDevices,
+}
+
+/// Which tokens are trusted.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Tokens {
+    /// Where the key set (JWKS, RFC 7517) is: a path, or an `https://` or `http://` URL.
+    pub keys: KeySource,
+    /// One of the token's audiences must be this.
+    #[serde(default = "default_audience")]
+    pub audience: String,
+    /// The token's issuer must be this; `None` takes every issuer.
+    #[serde(default)]
+    pub issuer: Option<String>,
+    /// How often, in milliseconds, the key set is looked at for a rotation: a file's time of change, a URL's content.
+    #[serde(default = "default_refresh")]
+    pub refresh: Millis,
+}
+
+/// Where a key set is.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+pub enum KeySource {
+    /// A file of this machine.
+    File(PathBuf),
+    /// A web server's answer.
+    Url(reqwest::Url),
+}
+
+/// The bounds of users and connections.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Limits {
+    /// Sends a second of one user.
+    pub sends_per_second: u32,
+    /// Sends of one user at once.
+    pub sends_burst: u32,
+    /// New connections a second of one user.
+    pub connects_per_second: u32,
+    /// New connections of one user at once.
+    pub connects_burst: u32,
+    /// Sockets that are open at once; further ones are answered 503.
+    pub connections: usize,
+}
+
+impl Default for Limits {
+    fn default() -> Limits {
+        Limits {
+            sends_per_second: limits::SENDS_PER_SECOND,
+            sends_burst: limits::SENDS_BURST,
+            connects_per_second: 5,
+            connects_burst: 2 * limits::DEVICES as u32,
+            connections: 250_000,
+        }
+    }
+}
+
+fn default_listen() -> SocketAddr {
+    SocketAddr::from(([127, 0, 0, 1], 8080))
+}
+
+fn default_region() -> RegionName {
+    RegionName::new("local").expect("`local` is a name")
+}
+
+fn default_drain() -> Millis {
+    Millis(10_000)
+}
+
+fn default_audience() -> String {
+    "dunlin".to_owned()
+}
+
+fn default_refresh() -> Millis {
+    Millis(5_000)
+}
+
+impl Config {
+    /// A configuration of nothing but defaults, with tokens that the key set `keys` signs.
+    pub fn new(keys: KeySource) -> Config {
+        Config {
+            listen: default_listen(),
+            region: default_region(),
+            nats: ConnectOptions::default(),
+            tokens: Tokens { keys, audience: default_audience(), issuer: None, refresh: default_refresh() },
+            limits: Limits::default(),
+            sent_copies: SentCopies::default(),
+            drain: default_drain(),
+            origins: Vec::new(),
+        }
+    }
+
+    /// Whether a gateway can be made of this. [`crate::Gateway::bind`] asks it before it does anything. Errors: what is wrong, and
+    /// what would be right.
+    pub fn check(&self) -> Result<(), ConfigError> {
+        let wrong = |field, why: String| Err(ConfigError { field, why });
+        let limits = &self.limits;
+        for (field, value) in [
+            ("limits.sends_per_second", limits.sends_per_second),
+            ("limits.connects_per_second", limits.connects_per_second),
+        ] {
+            if value == 0 {
+                return wrong(field, "it must be at least 1".to_owned());
+            }
+        }
+        for (field, burst, rate, value) in [
+            ("limits.sends_burst", "limits.sends_per_second", limits.sends_per_second, limits.sends_burst),
+            ("limits.connects_burst", "limits.connects_per_second", limits.connects_per_second, limits.connects_burst),
+        ] {
+            if value < rate {
+                return wrong(field, format!("{value} is below `{burst}`, which is {rate}"));
+            }
+        }
+        if limits.connections == 0 {
+            return wrong("limits.connections", "it must be at least 1".to_owned());
+        }
+        if self.tokens.audience.is_empty() {
+            return wrong("tokens.audience", "it must name the audience that tokens carry in `aud`".to_owned());
+        }
+        if self.tokens.issuer.as_deref() == Some("") {
+            return wrong("tokens.issuer", "leave it out, or name the issuer that tokens carry in `iss`".to_owned());
+        }
+        if self.tokens.refresh < MIN_REFRESH {
+            return wrong("tokens.refresh", format!("it must be at least {} ms", MIN_REFRESH.0));
+        }
+        if self.drain > MAX_DRAIN {
+            return wrong("drain", format!("it must be at most {} ms", MAX_DRAIN.0));
+        }
+        match self.origins.iter().find(|origin| !is_origin(origin)) {
+            Some(origin) => wrong(
+                "origins",
+                format!(
+                    "{origin:?} is no origin: write scheme and host, and a port where it is not the scheme's own, as in `https://chat.example`"
+                ),
+            ),
+            None => Ok(()),
+        }
+    }
+}
+
+const MIN_REFRESH: Millis = Millis(100);
+const MAX_DRAIN: Millis = Millis(10 * 60 * 1_000);
+
+/// Whether a browser could say `text` in its `Origin` header (RFC 6454, section 6.1).
+fn is_origin(text: &str) -> bool {
+    reqwest::Url::parse(text).is_ok_and(|url| url.origin().is_tuple() && url.origin().ascii_serialization() == text)
+}
+
+/// A configuration that can't work.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("the gateway's `{field}`: {why}")]
+pub struct ConfigError {
+    /// The field, as in the configuration file.
+    pub field: &'static str,
+    /// What is wrong with it, and what would be right.
+    pub why: String,
+}
+
+/// A text that is neither a path nor a URL that a key set can be fetched from.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("a key set is a path, or an `https://` or `http://` URL; {0:?} is neither")]
+pub struct KeySourceError(String);
+
+impl TryFrom<String> for KeySource {
+    type Error = KeySourceError;
+    fn try_from(text: String) -> Result<KeySource, KeySourceError> {
+        match text.split_once("://") {
+            Some(("http" | "https", _)) => match reqwest::Url::parse(&text) {
+                Ok(url) => Ok(KeySource::Url(url)),
+                Err(_) => Err(KeySourceError(text)),
+            },
+            Some(("file", path)) if path.starts_with('/') => Ok(KeySource::File(path.into())),
+            Some(_) => Err(KeySourceError(text)),
+            None if text.is_empty() => Err(KeySourceError(text)),
+            None => Ok(KeySource::File(text.into())),
+        }
+    }
+}
+
+impl std::str::FromStr for KeySource {
+    type Err = KeySourceError;
+    fn from_str(text: &str) -> Result<KeySource, KeySourceError> {
+        KeySource::try_from(text.to_owned())
+    }
+}
+
+impl From<KeySource> for String {
+    fn from(source: KeySource) -> String {
+        source.to_string()
+    }
+}
+
+impl std::fmt::Display for KeySource {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            KeySource::File(path) => path.display().fmt(f),
+            KeySource::Url(url) => url.fmt(f),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn config() -> Config {
+        Config::new(KeySource::File("keys.json".into()))
+    }
+
+    #[test]
+    fn refuses_what_cannot_work_and_names_the_field() {
+        let cases: [(&str, fn(&mut Config)); 9] = [
+            ("limits.sends_per_second", |c| c.limits.sends_per_second = 0),
+            ("limits.sends_burst", |c| c.limits.sends_burst = c.limits.sends_per_second - 1),
+            ("limits.connects_per_second", |c| c.limits.connects_per_second = 0),
+            ("limits.connections", |c| c.limits.connections = 0),
+            ("tokens.audience", |c| c.tokens.audience.clear()),
+            ("tokens.issuer", |c| c.tokens.issuer = Some(String::new())),
+            ("tokens.refresh", |c| c.tokens.refresh = Millis(1)),
+            ("drain", |c| c.drain = Millis(3_600_000)),
+            ("origins", |c| c.origins.push("chat.example".to_owned())),
+        ];
+        assert_eq!(config().check(), Ok(()));
+        for (field, spoil) in cases {
+            let mut config = config();
+            spoil(&mut config);
+            assert_eq!(config.check().map_err(|error| error.field), Err(field));
+        }
+    }
+
+    #[test]
+    fn tells_paths_from_urls() {
+        let url = |text: &str| KeySource::Url(text.parse().unwrap());
+        for (text, source) in [
+            ("keys.json", Some(KeySource::File("keys.json".into()))),
+            ("/etc/dunlin/keys.json", Some(KeySource::File("/etc/dunlin/keys.json".into()))),
+            ("file:///etc/keys.json", Some(KeySource::File("/etc/keys.json".into()))),
+            ("https://id.example/jwks", Some(url("https://id.example/jwks"))),
+            ("ftp://id.example/jwks", None),
+            ("https://", None),
+            ("", None),
+        ] {
+            assert_eq!(text.parse().ok(), source, "{text}");
+        }
+    }
+
+    #[test]
+    fn takes_only_what_a_browser_says_as_an_origin() {
+        for (origin, ok) in [
+            ("https://chat.example", true),
+            ("http://localhost:3000", true),
+            ("https://chat.example/", false),
+            ("https://chat.example:443", false),
+            ("chat.example", false),
+            ("null", false),
+        ] {
+            assert_eq!(is_origin(origin), ok, "{origin}");
+        }
+    }
+}

@@ -1,0 +1,37 @@
+//! Why a gateway can't start, or had to end.
+
+use std::{io, net::SocketAddr};
+
+use crate::config::ConfigError;
+
+/// Why a gateway can't start, or had to end.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// The configuration can't work.
+    #[error(transparent)]
+    Config(#[from] ConfigError),
+    /// The address can't be listened on.
+    #[error("listening on {address}: {source}; choose another `listen`, or end what holds it")]
+    Listen {
+        /// The configured address.
+        address: SocketAddr,
+        /// What the system says.
+        source: io::Error,
+    },
+    /// The key set can't be used.
+    #[error("reading the key set {source_name}: {why}")]
+    Keys {
+        /// The path or URL.
+        source_name: String,
+        /// What is wrong with it, and what would be right.
+        why: String,
+    },
+    /// The region's NATS can't be used.
+    #[error("opening the region {region}: {why}")]
+    Region {
+        /// The region.
+        region: dunlin_schema::RegionName,
+        /// What is wrong, and what would be right.
+        why: String,
+    },
+}
