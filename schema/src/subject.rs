@@ -65,6 +65,24 @@ impl fmt::Display for Log {
     }
 }
 
+/// The mailboxes of one shard: tells whose an entry is from its subject without building a [`Log`], for readers of a whole shard.
+#[derive(Clone, Debug)]
+pub struct Mailboxes {
+    prefix: String,
+}
+
+impl Mailboxes {
+    /// The mailboxes of a shard.
+    pub fn of(region: &RegionName, shard: Shard) -> Mailboxes {
+        Mailboxes { prefix: format!("log.{region}.{shard}.user.") }
+    }
+
+    /// The user whose mailbox has this subject; `None` for subjects of other logs.
+    pub fn user(&self, subject: &str) -> Option<UserName> {
+        UserName::new(subject.strip_prefix(&self.prefix)?).ok()
+    }
+}
+
 /// Where live entries for a user are published: `user.<user>`.
 pub fn live_user(user: &UserName) -> String {
     format!("user.{user}")
