@@ -163,6 +163,18 @@ impl Device {
         self.answer(&id).await.expect("accepted")
     }
 
+    /// Sends a message, and repeats it with the same id for as long as it is told to. Gives the id.
+    pub async fn send_until_accepted(&mut self, to: &str, text: &str) -> String {
+        let id = new_id();
+        loop {
+            self.send_as(&id, to, text).await;
+            match self.answer(&id).await {
+                Ok(_) => return id,
+                Err(rejected) => assert!(rejected["retry_after"].is_u64(), "refused for good: {rejected}"),
+            }
+        }
+    }
+
     /// The answer to the send with this id: `accepted` or, as an error, `rejected`.
     pub async fn answer(&mut self, id: &str) -> Result<Value, Value> {
         loop {

@@ -15,7 +15,11 @@
 //! Whoever starts something ends it: every handle kills its process when it is dropped.
 
 pub mod device;
+pub mod history;
 pub mod link;
+pub mod load;
+pub mod process;
+pub mod region;
 pub mod server;
 pub mod tokens;
 pub mod wait;

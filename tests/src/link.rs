@@ -1,6 +1,8 @@
-//! A TCP link that can be cut, frozen and healed.
+//! A TCP link that can be cut, frozen and healed, and that can lose single messages on purpose.
 
-use std::{net::SocketAddr, sync::Arc};
+use std::{collections::VecDeque, net::SocketAddr, sync::Arc};
+
+use parking_lot::Mutex;
 
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
@@ -23,6 +25,7 @@ enum State {
 pub struct Link {
     address: SocketAddr,
     state: Arc<watch::Sender<State>>,
+    losses: Arc<Mutex<VecDeque<String>>>,
     task: tokio::task::JoinHandle<()>,
 }
 
@@ -32,8 +35,9 @@ impl Link {
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port for the link");
         let address = listener.local_addr().expect("the link's port");
         let state = Arc::new(watch::Sender::new(State::Open));
-        let task = tokio::spawn(accept(listener, port, state.clone()));
-        Link { address, state, task }
+        let losses = Arc::new(Mutex::new(VecDeque::new()));
+        let task = tokio::spawn(accept(listener, port, state.clone(), losses.clone()));
+        Link { address, state, losses, task }
     }
 
     /// Where to connect.
@@ -51,6 +55,16 @@ impl Link {
         self.state.send_replace(State::Frozen);
     }
 
+    /// Loses the next message on this subject on its way from the server.
+    pub fn lose(&self, subject: &str) {
+        self.losses.lock().push_back(subject.into());
+    }
+
+    /// Whether every message that was to be lost is lost.
+    pub fn has_lost_all(&self) -> bool {
+        self.losses.lock().is_empty()
+    }
+
     /// Lets bytes and connections through.
     pub fn heal(&self) {
         self.state.send_replace(State::Open);
@@ -63,11 +77,14 @@ impl Drop for Link {
     }
 }
 
-async fn accept(listener: TcpListener, port: u16, state: Arc<watch::Sender<State>>) {
+type Losses = Arc<Mutex<VecDeque<String>>>;
+
+async fn accept(listener: TcpListener, port: u16, state: Arc<watch::Sender<State>>, losses: Losses) {
     let mut connections = JoinSet::new();
     loop {
         let Ok((near, _)) = listener.accept().await else { return };
         let mut changes = state.subscribe();
+        let losses = losses.clone();
         connections.spawn(async move {
             if changes.wait_for(|state| *state != State::Frozen).await.is_err() || *changes.borrow() == State::Cut {
                 return;
@@ -77,23 +94,75 @@ async fn accept(listener: TcpListener, port: u16, state: Arc<watch::Sender<State
             let (far_read, far_write) = far.into_split();
             let mut cut = changes.clone();
             tokio::select! {
-                () = carry(near_read, far_write, changes.clone()) => {}
-                () = carry(far_read, near_write, changes) => {}
+                () = carry(near_read, far_write, changes.clone(), None) => {}
+                () = carry(far_read, near_write, changes, Some(Filter { held: Vec::new(), losses })) => {}
                 _ = cut.wait_for(|state| *state == State::Cut) => {}
             }
         });
     }
 }
 
-async fn carry(mut from: OwnedReadHalf, mut to: OwnedWriteHalf, mut state: watch::Receiver<State>) {
+async fn carry(
+    mut from: OwnedReadHalf,
+    mut to: OwnedWriteHalf,
+    mut state: watch::Receiver<State>,
+    mut filter: Option<Filter>,
+) {
     let mut buffer = vec![0; 64 * 1024];
     loop {
         let Ok(count @ 1..) = from.read(&mut buffer).await else { return };
         if state.wait_for(|state| *state != State::Frozen).await.is_err() {
             return;
         }
-        if to.write_all(&buffer[..count]).await.is_err() {
+        let passed = match &mut filter {
+            Some(filter) => filter.pass(&buffer[..count]),
+            None => buffer[..count].to_vec(),
+        };
+        if to.write_all(&passed).await.is_err() {
             return;
         }
+    }
+}
+
+/// Follows the NATS client protocol from server to client, operation by operation, and leaves out the messages that are to be lost.
+struct Filter {
+    held: Vec<u8>,
+    losses: Losses,
+}
+
+impl Filter {
+    fn pass(&mut self, bytes: &[u8]) -> Vec<u8> {
+        self.held.extend_from_slice(bytes);
+        let mut passed = Vec::with_capacity(self.held.len());
+        let mut done = 0;
+        while let Some((length, subject)) = operation(&self.held[done..]) {
+            let lost = subject.is_some_and(|subject| {
+                let mut losses = self.losses.lock();
+                let found = losses.iter().position(|lost| *lost == subject);
+                found.map(|place| losses.remove(place)).is_some()
+            });
+            if !lost {
+                passed.extend_from_slice(&self.held[done..done + length]);
+            }
+            done += length;
+        }
+        self.held.drain(..done);
+        passed
+    }
+}
+
+/// The length of the operation that `bytes` begins with, and its subject if it is a message; `None` while it is not whole.
+fn operation(bytes: &[u8]) -> Option<(usize, Option<String>)> {
+    let line_end = bytes.windows(2).position(|pair| pair == b"\r\n")? + 2;
+    let line = String::from_utf8_lossy(&bytes[..line_end - 2]);
+    let mut words = line.split_ascii_whitespace();
+    match words.next() {
+        Some("MSG" | "HMSG") => {
+            let subject = words.next().map(str::to_owned);
+            let payload: usize = words.next_back()?.parse().ok()?;
+            let length = line_end + payload + 2;
+            (bytes.len() >= length).then_some((length, subject))
+        }
+        _ => Some((line_end, None)),
     }
 }

@@ -1,0 +1,190 @@
+//! A region whose gateways and workers are processes of their own, as an operator runs them, to be killed and stopped.
+
+use std::{
+    fs::{self, File},
+    net::SocketAddr,
+    path::PathBuf,
+    process::{Child, Command, Stdio},
+    time::{Duration, Instant},
+};
+
+use dunlin_nats::{ConnectOptions, Connection, provision};
+use dunlin_schema::{RegionName, stream::RegionSettings};
+use nix::{
+    sys::signal::{Signal, kill},
+    unistd::Pid,
+};
+use tempfile::TempDir;
+
+use crate::{
+    device::Device,
+    server::NatsServer,
+    tokens::{Key, KeySet},
+    wait::until,
+};
+
+/// A region of processes.
+pub struct Processes {
+    /// Its nats-server.
+    pub nats: NatsServer,
+    key: Key,
+    keys: KeySet,
+    folder: TempDir,
+    gateways: Vec<Process>,
+    workers: Vec<Process>,
+}
+
+struct Process {
+    child: Child,
+    address: SocketAddr,
+}
+
+impl Drop for Process {
+    fn drop(&mut self) {
+        // A stopped process takes no other signal until it goes on, but for this one.
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+/// The `dunlin` command as these suites were built with it: beside the suites themselves.
+fn dunlin() -> PathBuf {
+    let suites = std::env::current_exe().expect("our own path");
+    let folder = suites.parent().and_then(|deps| deps.parent()).expect("a build folder");
+    folder.join("dunlin-under-test")
+}
+
+fn free_port() -> SocketAddr {
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").expect("a free port");
+    listener.local_addr().expect("its address")
+}
+
+impl Processes {
+    /// A region with one worker and this many gateways.
+    pub async fn start(gateways: usize) -> Processes {
+        let nats = NatsServer::start();
+        let region = RegionName::new("local").expect("a name");
+        let options = ConnectOptions { servers: vec![nats.url()], ..ConnectOptions::default() };
+        let connection = Connection::open(&options, &region).await.expect("a connection");
+        let settings = RegionSettings { region, shards: 2, replicas: 1, log_bytes: 1 << 30, sync_always: false };
+        provision(&connection, &settings).await.expect("streams");
+        let key = Key::new("one");
+        let keys = KeySet::of(&[&key]);
+        let folder = tempfile::tempdir().expect("a temporary folder");
+        let mut region = Processes { nats, key, keys, folder, gateways: vec![], workers: vec![] };
+        region.add_worker().await;
+        for _ in 0..gateways {
+            let address = free_port();
+            let gateway = region.start_gateway(address);
+            region.gateways.push(gateway);
+        }
+        region.ready().await;
+        region
+    }
+
+    /// Starts one more worker.
+    pub async fn add_worker(&mut self) {
+        let worker = self.start_worker(free_port());
+        self.workers.push(worker);
+        self.ready().await;
+    }
+
+    /// Waits until every process says that it is ready.
+    pub async fn ready(&self) {
+        for process in self.gateways.iter().chain(&self.workers) {
+            until("a process to be ready", async || is_ready(process.address).await.then_some(())).await;
+        }
+    }
+
+    /// `kill -9` of a gateway, and another one in its place, at the same address.
+    pub fn replace_gateway(&mut self, index: usize) {
+        let address = self.gateways[index].address;
+        drop(self.gateways.remove(index));
+        let gateway = self.start_gateway(address);
+        self.gateways.insert(index, gateway);
+    }
+
+    /// `kill -9` of a worker, and another one in its place.
+    pub fn replace_worker(&mut self, index: usize) {
+        let address = self.workers[index].address;
+        drop(self.workers.remove(index));
+        let worker = self.start_worker(address);
+        self.workers.insert(index, worker);
+    }
+
+    /// Signals a worker.
+    pub fn signal_worker(&self, index: usize, signal: Signal) {
+        kill(Pid::from_raw(self.workers[index].child.id() as i32), signal).expect("signalling our own child");
+    }
+
+    /// Asks a gateway to end as an operator does, and gives its exit code and how long it took.
+    pub fn terminate_gateway(&mut self, index: usize) -> (Option<i32>, Duration) {
+        let mut gateway = self.gateways.remove(index);
+        let begun = Instant::now();
+        kill(Pid::from_raw(gateway.child.id() as i32), Signal::SIGTERM).expect("signalling our own child");
+        let status = gateway.child.wait().expect("waiting for our own child");
+        (status.code(), begun.elapsed())
+    }
+
+    /// Where the gateways listen.
+    pub fn gateways(&self) -> Vec<SocketAddr> {
+        self.gateways.iter().map(|gateway| gateway.address).collect()
+    }
+
+    /// Bytes of memory that a gateway holds.
+    pub fn resident_bytes(&self, index: usize) -> u64 {
+        let statm = fs::read_to_string(format!("/proc/{}/statm", self.gateways[index].child.id())).expect("its memory");
+        let pages: u64 = statm.split(' ').nth(1).and_then(|pages| pages.parse().ok()).expect("a count of pages");
+        pages * 4_096
+    }
+
+    /// A good token.
+    pub fn token(&self, user: &str) -> String {
+        self.key.token(user)
+    }
+
+    /// A device to which entries come live.
+    pub async fn caught_up(&self, gateway: usize, user: &str, device: &str) -> Device {
+        let mut device = Device::hello(self.gateways[gateway].address, &self.token(user), device, None).await;
+        device.expect("caught_up").await;
+        device
+    }
+
+    fn start_gateway(&self, address: SocketAddr) -> Process {
+        let config = format!(
+            "listen = \"{address}\"\ndrain = 500\n\n[nats]\nservers = [\"{}\"]\n\n[tokens]\nkeys = \"{}\"\n\n\
+             [limits]\nsends_per_second = 100000\nsends_burst = 100000\nconnects_per_second = 10000\nconnects_burst = 10000\n",
+            self.nats.url(),
+            self.keys.path().display()
+        );
+        self.spawn("gateway", address, &config)
+    }
+
+    fn start_worker(&self, address: SocketAddr) -> Process {
+        let config = format!("listen = \"{address}\"\n\n[nats]\nservers = [\"{}\"]\n", self.nats.url());
+        self.spawn("worker", address, &config)
+    }
+
+    fn spawn(&self, role: &str, address: SocketAddr, config: &str) -> Process {
+        let path = self.folder.path().join(format!("{role}-{}.toml", address.port()));
+        fs::write(&path, config).expect("writing a configuration");
+        let log = File::options().create(true).append(true).open(self.folder.path().join(format!("{role}.log")));
+        let mut command = Command::new(dunlin());
+        command.arg(role).arg("--config").arg(&path).stdout(Stdio::null()).stderr(log.expect("a log"));
+        let child = command.spawn().expect("starting the dunlin command that was built with these suites");
+        Process { child, address }
+    }
+
+    /// What gateways and workers have logged.
+    pub fn log(&self) -> String {
+        let read = |role| fs::read_to_string(self.folder.path().join(role)).unwrap_or_default();
+        format!("{}\n{}", read("gateway.log"), read("worker.log"))
+    }
+}
+
+async fn is_ready(address: SocketAddr) -> bool {
+    match reqwest::get(format!("http://{address}/readyz")).await {
+        Ok(answer) => answer.status().is_success(),
+        Err(_) => false,
+    }
+}

@@ -1,0 +1,42 @@
+//! `kill -9` of the gateway, the worker, nats-server and of all three, under load, at random moments.
+
+use std::time::Duration;
+
+use dunlin_tests::{load::Load, process::Processes, wait::within};
+use rand::{Rng, SeedableRng, rngs::StdRng};
+
+/// Kills in one run; a longer run sets `DUNLIN_KILLS`.
+fn kills() -> u32 {
+    std::env::var("DUNLIN_KILLS").map_or(20, |count| count.parse().expect("DUNLIN_KILLS is a number"))
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn every_accepted_message_arrives_once_whatever_is_killed() {
+    let seed = std::env::var("DUNLIN_KILLS_SEED").map_or_else(|_| rand::random(), |seed| seed.parse().expect("a number"));
+    println!("DUNLIN_KILLS_SEED={seed} replays the choice of what is killed when");
+    let mut random = StdRng::seed_from_u64(seed);
+    let mut region = Processes::start(2).await;
+    let load = Load::start(8, |user| region.token(user), region.gateways());
+    for kill in 0..kills() {
+        let before = load.accepted();
+        let patience = Duration::from_secs(60);
+        within(patience, "the load to go on", async || (load.accepted() > before + 20).then_some(())).await;
+        tokio::time::sleep(Duration::from_millis(random.random_range(0..300))).await;
+        let gateway = random.random_range(0..2);
+        match kill % 4 {
+            0 => region.replace_gateway(gateway),
+            1 => region.replace_worker(0),
+            2 => region.nats.restart(),
+            _ => {
+                region.nats.kill();
+                region.replace_gateway(0);
+                region.replace_gateway(1);
+                region.replace_worker(0);
+                region.nats.restart();
+            }
+        }
+    }
+    let (accepted, gaps) = load.finish(Duration::from_secs(120)).await;
+    println!("{accepted} messages accepted, each given once, through {} kills", kills());
+    assert!(gaps.is_empty(), "nothing was lost, so no gap is told: {gaps:?}");
+}

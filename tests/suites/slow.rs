@@ -1,0 +1,42 @@
+//! A receiver that stops reading costs nobody else, and has everything in order once it reads on.
+
+use std::time::{Duration, Instant};
+
+use dunlin_tests::{device::text, process::Processes, wait::PATIENCE};
+
+const MESSAGES: usize = 4_000;
+const BYTES: usize = 4_096;
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_receiver_that_stops_reading() {
+    let region = Processes::start(1).await;
+    let mut slow = region.caught_up(0, "slow", "phone").await;
+    let mut other = region.caught_up(0, "other", "phone").await;
+    let mut alice = region.caught_up(0, "alice", "phone").await;
+    let body = "x".repeat(BYTES - 8);
+    let mut waited = Duration::ZERO;
+    // The first messages warm everything up; what they cost is not what the slow socket costs.
+    for number in 0..200 {
+        alice.send_accepted("warm", &format!("{number:06} {body}")).await;
+    }
+    let before = region.resident_bytes(0);
+    let mut most = before;
+    for number in 0..MESSAGES {
+        alice.send_accepted("slow", &format!("{number:06} {body}")).await;
+        if number % 40 == 0 {
+            let begun = Instant::now();
+            alice.send_accepted("other", "and you?").await;
+            other.expect("entry").await;
+            waited = waited.max(begun.elapsed());
+            most = most.max(region.resident_bytes(0));
+        }
+    }
+    let grown = most.saturating_sub(before);
+    println!("gateway memory grew by {} KiB at most; another receiver waited {waited:?} at most", grown / 1024);
+    assert!(grown < (MESSAGES * BYTES / 4) as u64, "{grown} bytes more while {} waited", MESSAGES * BYTES);
+    assert!(waited < PATIENCE / 10, "another receiver waited {waited:?}");
+    for number in 0..MESSAGES {
+        let entry = slow.expect("entry").await;
+        assert_eq!(text(&entry)[..6], format!("{number:06}"));
+    }
+}

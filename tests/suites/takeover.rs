@@ -1,0 +1,94 @@
+//! Workers die, stop, go on and are cut off: the other one takes over, nothing is lost and nothing is given twice.
+
+use std::time::{Duration, Instant};
+
+use dunlin_tests::{
+    history::Application,
+    link::Link,
+    process::Processes,
+    region::{Region, RegionOptions},
+};
+use nix::sys::signal::Signal;
+
+/// What the README names: the lease of 3 s, the standby's half second between looks, and the start of the new reader.
+const TAKEOVER: Duration = Duration::from_secs(6);
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_killed_worker_is_followed_by_its_standby() {
+    let mut region = Region::start(1).await;
+    let standby = region.new_worker("first").await;
+    let mut bob = region.caught_up(0, "bob", "phone").await;
+    let mut alice = region.caught_up(0, "alice", "phone").await;
+    alice.send_accepted("bob", "before").await;
+    let mut application = Application::default();
+    application.take(&bob.next().await.expect("an open socket"));
+    region.workers.remove(0).kill();
+    let begun = Instant::now();
+    let sent = alice.send_accepted("bob", "after").await;
+    while !application.has(sent["id"].as_str().expect("an id")) {
+        application.take(&bob.next().await.expect("an open socket"));
+    }
+    assert!(begun.elapsed() < TAKEOVER, "it took {:?}", begun.elapsed());
+    assert!(application.gaps.is_empty(), "{:?}", application.gaps);
+    drop(standby);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_worker_that_was_stopped_and_goes_on_harms_nobody() {
+    let mut region = Processes::start(1).await;
+    region.add_worker().await;
+    let mut bob = region.caught_up(0, "bob", "phone").await;
+    let mut alice = region.caught_up(0, "alice", "phone").await;
+    let mut application = Application::default();
+    for worker in [0, 1, 0] {
+        region.signal_worker(worker, Signal::SIGSTOP);
+        let mut sent = vec![];
+        let begun = Instant::now();
+        while begun.elapsed() < TAKEOVER {
+            let accepted = alice.send_accepted("bob", "meanwhile").await;
+            sent.push(accepted["id"].as_str().expect("an id").to_owned());
+            if application.has(sent.first().expect("sent")) {
+                break;
+            }
+            while let Some(frame) = bob.next_within(Duration::from_millis(50)).await {
+                application.take(&frame.expect("an open socket"));
+            }
+        }
+        // Now there are two: the one that took over, and the one that believes it still has the shard.
+        region.signal_worker(worker, Signal::SIGCONT);
+        for _ in 0..50 {
+            let accepted = alice.send_accepted("bob", "by either").await;
+            sent.push(accepted["id"].as_str().expect("an id").to_owned());
+        }
+        while !sent.iter().all(|id| application.has(id)) {
+            application.take(&bob.next().await.expect("an open socket"));
+        }
+    }
+    assert!(application.gaps.is_empty(), "{:?}", application.gaps);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_worker_that_is_cut_off_is_followed_too() {
+    let mut region = Region::start_with(RegionOptions::default()).await;
+    let link = Link::to(region.nats.port()).await;
+    region.workers.remove(0).stop().await;
+    let cut_off = region.new_worker_through(link.url(), "first").await;
+    let mut bob = region.caught_up(0, "bob", "phone").await;
+    let mut alice = region.caught_up(0, "alice", "phone").await;
+    let mut application = Application::default();
+    let standby = region.new_worker("first").await;
+    link.freeze();
+    let sent = alice.send_accepted("bob", "while it is cut off").await;
+    let begun = Instant::now();
+    while !application.has(sent["id"].as_str().expect("an id")) {
+        application.take(&bob.next().await.expect("an open socket"));
+    }
+    assert!(begun.elapsed() < TAKEOVER, "it took {:?}", begun.elapsed());
+    link.heal();
+    let sent = alice.send_accepted("bob", "with both").await;
+    while !application.has(sent["id"].as_str().expect("an id")) {
+        application.take(&bob.next().await.expect("an open socket"));
+    }
+    assert!(application.gaps.is_empty(), "{:?}", application.gaps);
+    drop((cut_off, standby));
+}
