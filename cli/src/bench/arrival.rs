@@ -1,0 +1,113 @@
+//! People who come, or come back after their socket ended: when each is live.
+
+use std::{
+    cmp::Reverse,
+    collections::BinaryHeap,
+    time::{Duration, Instant},
+};
+
+use hdrhistogram::Histogram;
+use rand::{Rng, SeedableRng, rngs::SmallRng};
+
+use super::{
+    crowd::{Crowd, News},
+    exchange::{Faults, histogram},
+    generator::Meter,
+};
+
+/// How people come.
+pub(super) struct Arrival {
+    /// Everybody connects on schedule, so many a second; without it they are connected and come back when their socket ends.
+    pub(super) rate: Option<u32>,
+    /// The longest wait before somebody whose socket ended tries again; without it that is a fault.
+    pub(super) jitter: Option<Duration>,
+    /// Entries that wait for each person.
+    pub(super) entries: u32,
+    /// How long all of it may take.
+    pub(super) within: Duration,
+}
+
+/// When they were live.
+pub(super) struct Arrived {
+    /// From the beginning until each person was live, in nanoseconds.
+    pub(super) since_begin: Histogram<u64>,
+    /// From each person's own scheduled time (or last end) until live, in nanoseconds.
+    pub(super) since_due: Histogram<u64>,
+    /// Until the last one was live.
+    pub(super) time: Duration,
+    /// Tries that failed.
+    pub(super) failed: u64,
+    pub(super) generator: f64,
+    pub(super) faults: Faults,
+}
+
+impl Arrived {
+    /// When so much (0 to 1) of `people` were live; nothing if fewer ever were.
+    pub(super) fn part(&self, part: f64, people: usize) -> Option<Duration> {
+        let needed = (part * people as f64).ceil() as u64;
+        let of_all = needed as f64 / self.since_begin.len() as f64;
+        (needed <= self.since_begin.len())
+            .then(|| Duration::from_nanos(self.since_begin.value_at_quantile(of_all.min(1.0))))
+    }
+}
+
+impl Arrival {
+    /// Lets them come until everybody is live or the time is up. `began` is when time begins to count.
+    pub(super) fn run(&self, crowd: &mut Crowd, began: Instant) -> anyhow::Result<Arrived> {
+        let people = crowd.people.len();
+        let mut random = SmallRng::seed_from_u64(2);
+        let (mut heap, mut due) = (BinaryHeap::new(), vec![began; people]);
+        if let Some(rate) = self.rate {
+            for (person, due) in due.iter_mut().enumerate() {
+                *due = began + Duration::from_secs(1) * person as u32 / rate;
+                heap.push(Reverse((*due, person)));
+            }
+        }
+        let meter = Meter::begin()?;
+        let (mut entries, mut live) = (vec![0; people], vec![false; people]);
+        let (mut failed, mut last, mut faults) = (0, began, Faults::default());
+        let (mut since_begin, mut since_due) = (histogram(), histogram());
+        let end = began + self.within;
+        while (since_begin.len() as usize) < people && Instant::now() < end {
+            let now = Instant::now();
+            while let Some(Reverse((at, person))) = heap.peek().copied().filter(|Reverse((at, _))| *at <= now) {
+                let _ = at;
+                heap.pop();
+                crowd.connect(person)?;
+            }
+            let wake = heap.peek().map_or(end, |Reverse((at, _))| *at).min(end);
+            crowd.turn(wake, |person, now, news| match news {
+                News::Live => {
+                    if std::mem::replace(&mut live[person], true) {
+                        return;
+                    }
+                    faults.lost += u64::from(self.entries.saturating_sub(entries[person]));
+                    since_begin.saturating_record((now - began).as_nanos() as u64);
+                    since_due.saturating_record((now - due[person]).as_nanos() as u64);
+                    last = now;
+                }
+                News::Entry(_) => entries[person] += 1,
+                News::Accepted(_) => faults.astray += 1,
+                News::Fault(why) => faults.told.push(why),
+                News::Ended(why) => match self.jitter {
+                    Some(jitter) => {
+                        if self.rate.is_none() && due[person] == began {
+                            due[person] = now;
+                        } else {
+                            failed += 1;
+                        }
+                        heap.push(Reverse((now + jitter.mul_f64(random.random()), person)));
+                    }
+                    None => faults.told.push(why),
+                },
+            })?;
+        }
+        let repeated: u32 = entries.iter().map(|entries| entries.saturating_sub(self.entries)).sum();
+        faults.repeated += u64::from(repeated);
+        let away = people - since_begin.len() as usize;
+        if away > 0 {
+            faults.told.insert(0, format!("{away} of {people} were not live within {:?}", self.within));
+        }
+        Ok(Arrived { since_begin, since_due, time: last - began, failed, generator: meter.share()?, faults })
+    }
+}

@@ -1,0 +1,191 @@
+//! Messages between random people of a crowd: sent on schedule or as fast as they are answered, each one's arrival checked.
+
+use std::time::{Duration, Instant};
+
+use hdrhistogram::Histogram;
+use rand::{Rng, SeedableRng, rngs::SmallRng};
+
+use super::{
+    crowd::{Crowd, News},
+    generator::Meter,
+};
+
+/// When messages are sent.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Load {
+    /// So many a second, whether or not earlier ones arrived.
+    Open {
+        /// Messages a second.
+        rate: u32,
+    },
+    /// A new one for each that is done, so many at once.
+    Closed {
+        /// Messages under way.
+        window: u32,
+    },
+}
+
+/// What is sent, by whom, for how long.
+pub(super) struct Exchange {
+    pub(super) load: Load,
+    /// Before this, nothing is measured.
+    pub(super) warm: Duration,
+    pub(super) measured: Duration,
+    /// Whether `accepted` is waited for: a relay says nothing.
+    pub(super) answers: bool,
+}
+
+/// What came of it.
+pub(super) struct Outcome {
+    /// Messages that were done within the measured time.
+    pub(super) messages: u64,
+    pub(super) time: Duration,
+    /// CPU time of the servers within the measured time.
+    pub(super) cpu: Duration,
+    /// From the scheduled time of sending to the recipient's socket, in nanoseconds.
+    pub(super) latency: Histogram<u64>,
+    /// From the scheduled time of sending to the sender's `accepted`, in nanoseconds.
+    pub(super) accepted: Histogram<u64>,
+    /// Share of its core that the generator used.
+    pub(super) generator: f64,
+    pub(super) faults: Faults,
+}
+
+/// What makes a figure invalid.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Faults {
+    pub(super) told: Vec<String>,
+    pub(super) lost: u64,
+    pub(super) repeated: u64,
+    pub(super) astray: u64,
+}
+
+impl Faults {
+    /// Why the figure is invalid, if it is.
+    pub(super) fn why(&self) -> Option<String> {
+        if self.told.is_empty() && self.lost + self.repeated + self.astray == 0 {
+            return None;
+        }
+        let first = self.told.first().map(|first| format!(", first: {}", first.chars().take(160).collect::<String>()));
+        Some(format!(
+            "{} lost, {} repeated, {} astray, {} faults{}",
+            self.lost,
+            self.repeated,
+            self.astray,
+            self.told.len(),
+            first.unwrap_or_default()
+        ))
+    }
+}
+
+/// An item under way.
+#[derive(Clone, Copy)]
+struct Item {
+    to: u32,
+    due: Instant,
+    arrived: bool,
+    accepted: bool,
+}
+
+/// How long items may still be under way after the last was sent.
+const PATIENCE: Duration = Duration::from_secs(10);
+/// How long after the last arrival a repeat is still looked for.
+const AFTERMATH: Duration = Duration::from_millis(300);
+/// Late sendings made up for at once, before the sockets are looked at again.
+const BURST: u32 = 16;
+
+/// A histogram of nanoseconds up to a minute, exact to three digits.
+pub(super) fn histogram() -> Histogram<u64> {
+    Histogram::new_with_bounds(1_000, 60_000_000_000, 3).expect("these bounds are valid")
+}
+
+impl Exchange {
+    /// Runs it. `cpu` tells the servers' CPU time so far.
+    pub(super) fn run(
+        &self,
+        crowd: &mut Crowd,
+        mut cpu: impl FnMut() -> anyhow::Result<Duration>,
+    ) -> anyhow::Result<Outcome> {
+        let mut random = SmallRng::seed_from_u64(1);
+        let people = crowd.people.len();
+        let mut items: Vec<Item> = Vec::new();
+        let mut faults = Faults::default();
+        let (mut latency, mut accepted) = (histogram(), histogram());
+        let (mut messages, mut open) = (0, 0u32);
+
+        let began = Instant::now();
+        let from = began + self.warm;
+        let to = from + self.measured;
+        let mut start: Option<(Meter, Duration)> = None;
+        let mut measured: Option<(f64, Duration, Duration)> = None;
+        let mut last_change = began;
+        loop {
+            let now = Instant::now();
+            if start.is_none() && now >= from {
+                start = Some((Meter::begin()?, cpu()?));
+            }
+            if let Some((meter, before)) = start.as_ref().filter(|_| measured.is_none() && now >= to) {
+                measured = Some((meter.share()?, cpu()? - *before, from.elapsed()));
+            }
+            if now >= to && measured.is_some() {
+                let patience = if open == 0 { AFTERMATH } else { PATIENCE };
+                if now >= last_change + patience {
+                    break;
+                }
+            }
+            let mut due = self.due(items.len(), began, open, now);
+            for _ in 0..BURST {
+                if due > now || due >= to {
+                    break;
+                }
+                let sender = random.random_range(0..people);
+                let recipient = (sender + random.random_range(1..people)) % people;
+                let item = Item { to: recipient as u32, due, arrived: false, accepted: !self.answers };
+                crowd.send(items.len() as u32, sender, recipient);
+                items.push(item);
+                open += 1;
+                due = self.due(items.len(), began, open, now);
+            }
+            let wake = if now < from { due.min(from) } else if now < to { due.min(to) } else { now + AFTERMATH };
+            crowd.turn(wake, |person, now, news| {
+                let (number, arrival) = match news {
+                    News::Entry(number) => (number, true),
+                    News::Accepted(number) => (number, false),
+                    News::Fault(why) | News::Ended(why) => return faults.told.push(why),
+                    News::Live => return,
+                };
+                let Some(item) = items.get_mut(number as usize) else { return faults.astray += 1 };
+                if arrival && item.to != person as u32 {
+                    return faults.astray += 1;
+                }
+                let (flag, times) =
+                    if arrival { (&mut item.arrived, &mut latency) } else { (&mut item.accepted, &mut accepted) };
+                if std::mem::replace(flag, true) {
+                    return faults.repeated += 1;
+                }
+                if (from..to).contains(&item.due) {
+                    times.saturating_record((now - item.due).as_nanos() as u64);
+                }
+                if item.arrived && item.accepted {
+                    open -= 1;
+                    last_change = now;
+                    if measured.is_none() && now >= from {
+                        messages += 1;
+                    }
+                }
+            })?;
+        }
+        faults.lost = u64::from(open);
+        let (generator, cpu, time) = measured.expect("the loop ends after the measured time");
+        Ok(Outcome { messages, time, cpu, latency, accepted, generator, faults })
+    }
+
+    /// When the next item is to be sent; far away if it waits for another one.
+    fn due(&self, sent: usize, began: Instant, open: u32, now: Instant) -> Instant {
+        match self.load {
+            Load::Open { rate } => began + Duration::from_secs(1) * sent as u32 / rate,
+            Load::Closed { window } if open < window => now,
+            Load::Closed { .. } => now + PATIENCE,
+        }
+    }
+}

@@ -1,0 +1,103 @@
+//! What is measured, one file for each run that gives figures.
+
+mod connected;
+mod exchanged;
+
+use std::time::Duration;
+
+use super::{generator, report::Row};
+
+/// A figure by name.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+pub(super) enum Figure {
+    /// Memory of an idle connection.
+    Memory,
+    /// CPU of idle connections.
+    Idle,
+    /// CPU of a connect.
+    Connect,
+    /// CPU of a durable message.
+    Durable,
+    /// Latency of a durable message.
+    Latency,
+    /// Durable messages a second.
+    Most,
+    /// People who come back to entries that waited, after a restart.
+    CatchUp,
+    /// Everybody comes back at once.
+    Storm,
+    /// Broker memory of a user who is offline.
+    Offline,
+}
+
+/// How much of everything.
+struct Scale {
+    /// Idle connections, and people of a storm.
+    connections: usize,
+    /// People a second who connect.
+    connects: u32,
+    /// How long connections are idle.
+    idle: Duration,
+    /// People who write to each other.
+    writers: usize,
+    warm: Duration,
+    measured: Duration,
+}
+
+impl Scale {
+    fn of(quick: bool) -> Scale {
+        let seconds = Duration::from_secs;
+        if quick {
+            Scale {
+                connections: 1_000,
+                connects: 1_000,
+                idle: seconds(10),
+                writers: 200,
+                warm: seconds(1),
+                measured: seconds(3),
+            }
+        } else {
+            Scale {
+                connections: 10_000,
+                connects: 1_000,
+                idle: seconds(50),
+                writers: 2_000,
+                warm: seconds(2),
+                measured: seconds(10),
+            }
+        }
+    }
+}
+
+/// Measures `only` these figures, or all, one after the other.
+pub(super) fn run(only: &[Figure], quick: bool) -> anyhow::Result<Vec<Row>> {
+    let scale = Scale::of(quick);
+    generator::open_many_files(scale.connections as u64 + 500)?;
+    let wanted = |figures: &[Figure]| only.is_empty() || only.iter().any(|figure| figures.contains(figure));
+    let mut rows = Vec::new();
+    if wanted(&[Figure::Memory, Figure::Idle, Figure::Connect]) {
+        rows.extend(connected::run(&scale)?);
+    }
+    if wanted(&[Figure::Durable, Figure::Latency]) {
+        rows.extend(exchanged::run(&scale)?);
+    }
+    Ok(rows)
+}
+
+/// What is going on, for whoever waits for the table.
+fn say(what: &str) {
+    eprintln!("bench: {what}");
+}
+
+fn micros(time: Duration) -> String {
+    format!("{:.1} us", time.as_secs_f64() * 1e6)
+}
+
+fn millis(time: Duration) -> String {
+    format!("{:.2} ms", time.as_secs_f64() * 1e3)
+}
+
+/// How many times the mean of both floors `ours` is.
+fn ratio(ours: Duration, floors: [Duration; 2]) -> f64 {
+    ours.as_secs_f64() / ((floors[0] + floors[1]).as_secs_f64() / 2.0)
+}

@@ -1,0 +1,172 @@
+//! The servers under test: child processes, their CPU and memory from /proc, and their end.
+
+use std::{
+    fs,
+    io::{BufRead, BufReader},
+    net::SocketAddr,
+    path::Path,
+    process::{Child, Command, Stdio},
+    sync::mpsc,
+    time::{Duration, Instant},
+};
+
+use anyhow::{Context, bail};
+use nix::{
+    sys::signal::{Signal, kill},
+    unistd::{Pid, SysconfVar, sysconf},
+};
+
+/// A process that the benchmark started, with the processes that it started. Killed when dropped.
+pub(super) struct Process {
+    name: &'static str,
+    child: Child,
+    children: Vec<Pid>,
+}
+
+impl Process {
+    /// Starts a process; its errors go to `log`.
+    pub(super) fn start(name: &'static str, command: &mut Command, log: &Path) -> anyhow::Result<Process> {
+        let log = fs::File::options().create(true).append(true).open(log)?;
+        let child = command
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .stderr(log)
+            .spawn()
+            .with_context(|| format!("starting {name}: {:?}", command.get_program()))?;
+        Ok(Process { name, child, children: Vec::new() })
+    }
+
+    /// Waits for the line `ready http://ADDRESS` (or `ready ADDRESS`), then knows the process's children too.
+    pub(super) fn ready(&mut self, within: Duration) -> anyhow::Result<SocketAddr> {
+        let stdout = self.child.stdout.take().context("ready is asked for once")?;
+        let (told, tells) = mpsc::channel();
+        std::thread::spawn(move || {
+            // Reads on to the end, so that the process never waits for its reader.
+            for line in BufReader::new(stdout).lines().map_while(Result::ok) {
+                let address = line.strip_prefix("ready ").map(|rest| rest.trim().trim_start_matches("http://"));
+                if let Some(Ok(address)) = address.map(|address| address.parse::<SocketAddr>()) {
+                    let _ = told.send(address);
+                }
+            }
+        });
+        let address =
+            tells.recv_timeout(within).with_context(|| format!("{} did not say `ready` within {within:?}", self.name))?;
+        self.children = children(self.pid())?;
+        Ok(address)
+    }
+
+    /// Waits until the process answers what `asked` wants.
+    pub(super) fn until<T>(
+        &mut self,
+        within: Duration,
+        mut asked: impl FnMut() -> anyhow::Result<T>,
+    ) -> anyhow::Result<T> {
+        let end = Instant::now() + within;
+        loop {
+            match asked() {
+                Ok(answer) => return Ok(answer),
+                Err(why) if Instant::now() > end => return Err(why.context(format!("{} is not ready", self.name))),
+                Err(_) => {}
+            }
+            if let Some(status) = self.child.try_wait()? {
+                bail!("{} ended: {status}", self.name);
+            }
+            std::thread::sleep(Duration::from_millis(10));
+        }
+    }
+
+    fn pid(&self) -> Pid {
+        Pid::from_raw(self.child.id() as i32)
+    }
+
+    fn pids(&self) -> impl Iterator<Item = Pid> + '_ {
+        std::iter::once(self.pid()).chain(self.children.iter().copied())
+    }
+
+    /// CPU time, user and system, of the process and its children since they began.
+    pub(super) fn cpu(&self) -> anyhow::Result<Duration> {
+        self.pids().map(cpu).sum()
+    }
+
+    /// Resident bytes of the process without its children.
+    pub(super) fn own_memory(&self) -> anyhow::Result<u64> {
+        memory(self.pid())
+    }
+
+    /// Resident bytes of the process's children.
+    pub(super) fn childrens_memory(&self) -> anyhow::Result<u64> {
+        self.children.iter().copied().map(memory).sum()
+    }
+
+    /// Ends the process as a machine that loses it would: kill -9, its children too.
+    pub(super) fn kill(mut self) {
+        for pid in self.pids() {
+            let _ = kill(pid, Signal::SIGKILL);
+        }
+        let _ = self.child.wait();
+        self.children.clear();
+    }
+
+    /// Asks the process to end, and waits for it.
+    pub(super) fn stop(mut self) -> anyhow::Result<()> {
+        kill(self.pid(), Signal::SIGTERM)?;
+        let end = Instant::now() + Duration::from_secs(20);
+        while self.child.try_wait()?.is_none() {
+            if Instant::now() > end {
+                bail!("{} did not end within 20 s of SIGTERM", self.name);
+            }
+            std::thread::sleep(Duration::from_millis(10));
+        }
+        while self.children.iter().any(|child| cpu(*child).is_ok()) {
+            if Instant::now() > end {
+                bail!("a child of {} outlived it", self.name);
+            }
+            std::thread::sleep(Duration::from_millis(10));
+        }
+        self.children.clear();
+        Ok(())
+    }
+}
+
+impl Drop for Process {
+    fn drop(&mut self) {
+        if matches!(self.child.try_wait(), Ok(None)) {
+            for pid in self.pids() {
+                let _ = kill(pid, Signal::SIGKILL);
+            }
+            let _ = self.child.wait();
+        }
+    }
+}
+
+/// The fields of /proc/PID/stat after the command's name: the state is the first. Source: proc_pid_stat(5).
+fn stat(pid: Pid) -> anyhow::Result<Vec<u64>> {
+    let text = fs::read_to_string(format!("/proc/{pid}/stat"))?;
+    let (_, rest) = text.rsplit_once(')').context("no command in stat")?;
+    Ok(rest.split_whitespace().map(|field| field.parse().unwrap_or(0)).collect())
+}
+
+/// User and system time of a process, all of its threads.
+fn cpu(pid: Pid) -> anyhow::Result<Duration> {
+    let (fields, ticks) = (stat(pid)?, sysconf(SysconfVar::CLK_TCK)?.context("no clock tick")?);
+    Ok(Duration::from_secs_f64((fields[11] + fields[12]) as f64 / ticks as f64))
+}
+
+/// Resident bytes of a process.
+fn memory(pid: Pid) -> anyhow::Result<u64> {
+    let text = fs::read_to_string(format!("/proc/{pid}/smaps_rollup"))?;
+    let line = text.lines().find_map(|line| line.strip_prefix("Rss:")).context("no Rss in smaps_rollup")?;
+    Ok(line.trim().trim_end_matches("kB").trim().parse::<u64>()? * 1024)
+}
+
+fn children(parent: Pid) -> anyhow::Result<Vec<Pid>> {
+    let mut found = Vec::new();
+    for process in fs::read_dir("/proc")? {
+        let Ok(pid) = process?.file_name().to_string_lossy().parse() else { continue };
+        let pid = Pid::from_raw(pid);
+        if stat(pid).is_ok_and(|fields| fields[1] == parent.as_raw() as u64) {
+            found.push(pid);
+        }
+    }
+    Ok(found)
+}
