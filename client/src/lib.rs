@@ -1,1 +1,37 @@
-//! Placeholder
+//! The client library: one connection to Dunlin that survives what connections do not.
+//!
+//! [`Client`] sends, [`Events`] is what comes back. Between them runs one task that dials the gateways in turn, repeats with the same
+//! ids what nobody has accepted, resumes where it was, and drops what it has already given. All of that is decided in a state machine
+//! without I/O; the task around it only moves bytes.
+//!
+//! | room | what lives there |
+//! |---|---|
+//! | [`options`], [`token`], [`store`] | what the library is told: where, as whom, and where cursors are kept |
+//! | [`client`], [`event`], [`error`] | what an application holds: the handle, what happens, what can go wrong |
+//! | `core` | what to send, repeat, drop and dial, decided without I/O |
+//! | `run`, `socket`, `saver` | the task that drives the core, the WebSocket, and the one that saves cursors |
+//!
+//! # Seeing each entry once
+//! Entries come at least once and in order. The library drops repeats by sequence and by id, and resumes after what the application
+//! has said it has stored: call `done` on each [`Entry`], [`Gap`] and [`CaughtUp`] (or only on the last of a batch) once what it
+//! brought is stored. `done` saves the cursor and tells the gateway. An application that stores entries in a database of its own sees
+//! each exactly once when it stores the cursor in the same transaction and gives it back through its own [`CursorStore`].
+
+pub mod client;
+mod core;
+pub mod error;
+pub mod event;
+pub mod options;
+mod run;
+mod saver;
+mod socket;
+pub mod store;
+pub mod token;
+
+pub use client::{Accepted, Client, Events, Sending, Status};
+pub use dunlin_schema as schema;
+pub use error::{ConnectError, Ended, OptionsError, SendError, StoreError, TokenError};
+pub use event::{CaughtUp, Connected, Disconnected, Entry, Event, Gap, Lost};
+pub use options::{Backoff, ClientOptions};
+pub use store::{CursorStore, FileStore, MemoryStore};
+pub use token::TokenProvider;

@@ -1,0 +1,202 @@
+//! What an application holds: the handle that sends, and the stream of what happens.
+
+use std::{
+    future::Future,
+    pin::Pin,
+    sync::Arc,
+    task::{Context, Poll},
+};
+
+use dunlin_schema::{Address, Content, MessageId, Millis, Seq, frame, frame::ClientFrame, limits};
+use futures_util::Stream;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, oneshot, watch};
+
+use crate::{
+    error::{ConnectError, Ended, SendError, StoreError},
+    event::{Connected, Event},
+    options::ClientOptions,
+    run,
+};
+
+/// A message that is stored.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Accepted {
+    /// Its id, which edits, reactions and deletes name.
+    pub id: MessageId,
+    /// Rises with each message of this sender to this address; `None` for a group in another region.
+    pub order: Option<Seq>,
+    /// When it was accepted.
+    pub time: Millis,
+}
+
+/// How a client stands right now.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Status {
+    /// No connection; one is being made, or waited for.
+    Connecting,
+    /// Welcomed by a gateway.
+    Connected(Connected),
+    /// Over for good.
+    Ended(Ended),
+}
+
+/// A client's handle: cheap to clone. When all handles and the [`Events`] are dropped, the client's task ends.
+#[derive(Clone)]
+pub struct Client {
+    commands: mpsc::Sender<Command>,
+    room: Arc<Semaphore>,
+    status: watch::Receiver<Status>,
+    encoding: frame::Encoding,
+}
+
+/// What a handle asks of the task.
+pub(crate) enum Command {
+    Submit(Submit),
+    Close(oneshot::Sender<()>),
+}
+
+/// Something to send, with the place it takes among the unaccepted.
+pub(crate) struct Submit {
+    pub(crate) to: Address,
+    pub(crate) content: Content,
+    pub(crate) reply: oneshot::Sender<Result<Accepted, SendError>>,
+    pub(crate) permit: OwnedSemaphorePermit,
+}
+
+impl Client {
+    /// Begins, and returns when a gateway has welcomed this client. While none can be reached it goes on trying: whoever does not
+    /// want to wait for that sets a timeout, or calls [`Client::start`]. Must be called in a tokio runtime.
+    /// Errors: the options make no sense, the store can't be read, or no gateway will ever take this client.
+    pub async fn connect(options: ClientOptions) -> Result<(Client, Events), ConnectError> {
+        let (client, events) = Client::start(options).await?;
+        let mut status = client.status.clone();
+        let now = status.wait_for(|status| !matches!(status, Status::Connecting)).await.map(|status| status.clone());
+        match now {
+            Ok(Status::Ended(ended)) => Err(ended.into()),
+            Ok(Status::Connected(_) | Status::Connecting) => Ok((client, events)),
+            Err(_) => Err(Ended::Closed.into()),
+        }
+    }
+
+    /// Begins, and returns at once; what is sent before there is a connection waits for it. Must be called in a tokio runtime.
+    /// Errors: the options make no sense, or the store can't be read.
+    pub async fn start(options: ClientOptions) -> Result<(Client, Events), ConnectError> {
+        let gateways = options.check()?;
+        let store = options.store.clone();
+        let kept = tokio::task::spawn_blocking(move || store.load())
+            .await
+            .map_err(|error| StoreError { doing: "loading the cursor".to_owned(), why: error.to_string() })??;
+        let room = Arc::new(Semaphore::new(options.unaccepted.min(Semaphore::MAX_PERMITS)));
+        let encoding = options.encoding;
+        let (commands, asked) = mpsc::channel(64);
+        let (events, happened) = mpsc::channel(options.events);
+        let (tell, status) = watch::channel(Status::Connecting);
+        tokio::spawn(run::run(options, gateways, kept, asked, events, tell));
+        Ok((Client { commands, room, status, encoding }, Events(happened)))
+    }
+
+    /// Sends, and waits until it is stored. Dropping the future does not take the message back: see [`Client::submit`].
+    /// Errors: see [`SendError`]; what is refused for now is repeated, not reported.
+    pub async fn send(&self, to: &str, content: Content) -> Result<Accepted, SendError> {
+        self.submit(to, content).await?.await
+    }
+
+    /// Hands something over to be sent, waits while too much is unaccepted, and returns what tells the outcome. What was handed over
+    /// is sent, in this order for each address, and repeated with the same id until a gateway has accepted or refused it for good,
+    /// through any number of connections, whether or not somebody waits for the outcome.
+    /// Errors: the address or content can't be sent, or the client is over.
+    pub async fn submit(&self, to: &str, content: Content) -> Result<Sending, SendError> {
+        let to = self.check(to, &content)?;
+        let permit = self.room.clone().acquire_owned().await.map_err(|_| self.ended())?;
+        self.hand_over(to, content, permit).await
+    }
+
+    /// [`Client::submit`] that does not wait for room. Errors: also [`SendError::Full`].
+    pub async fn try_submit(&self, to: &str, content: Content) -> Result<Sending, SendError> {
+        let to = self.check(to, &content)?;
+        let permit = self.room.clone().try_acquire_owned().map_err(|_| SendError::Full)?;
+        self.hand_over(to, content, permit).await
+    }
+
+    async fn hand_over(
+        &self,
+        to: Address,
+        content: Content,
+        permit: OwnedSemaphorePermit,
+    ) -> Result<Sending, SendError> {
+        let (reply, outcome) = oneshot::channel();
+        let submit = Submit { to, content, reply, permit };
+        self.commands.send(Command::Submit(submit)).await.map_err(|_| self.ended())?;
+        Ok(Sending { outcome, status: self.status.clone() })
+    }
+
+    fn check(&self, to: &str, content: &Content) -> Result<Address, SendError> {
+        let address = to.parse()?;
+        content.check()?;
+        let id = MessageId::from_bytes([u8::MAX; 16]);
+        let frame = ClientFrame::Send(frame::Send { id, to: to.to_owned(), content: content.clone() });
+        match self.encoding.write(&frame).len() {
+            length if length > limits::FRAME_BYTES => Err(SendError::TooLarge(length)),
+            _ => Ok(address),
+        }
+    }
+
+    /// How the client stands, as a value to watch.
+    pub fn status(&self) -> watch::Receiver<Status> {
+        self.status.clone()
+    }
+
+    /// Ends the client: closes the socket and answers what is unaccepted with [`Ended::Closed`]. Returns when its task has let go of
+    /// the socket.
+    pub async fn close(&self) {
+        let (done, closed) = oneshot::channel();
+        if self.commands.send(Command::Close(done)).await.is_ok() {
+            // An error means that the task ended by itself meanwhile: closed all the same.
+            let _ = closed.await;
+        }
+    }
+
+    fn ended(&self) -> SendError {
+        ended(&self.status)
+    }
+}
+
+fn ended(status: &watch::Receiver<Status>) -> SendError {
+    match &*status.borrow() {
+        Status::Ended(ended) => ended.clone().into(),
+        Status::Connecting | Status::Connected(_) => Ended::Closed.into(),
+    }
+}
+
+/// The outcome of a send, to be awaited. Dropping it does not take the message back.
+#[must_use = "the outcome of a send is known when this is awaited"]
+pub struct Sending {
+    outcome: oneshot::Receiver<Result<Accepted, SendError>>,
+    status: watch::Receiver<Status>,
+}
+
+impl Future for Sending {
+    type Output = Result<Accepted, SendError>;
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        let sending = &mut *self;
+        Pin::new(&mut sending.outcome).poll(cx).map(|answer| answer.unwrap_or_else(|_| Err(ended(&sending.status))))
+    }
+}
+
+/// What happens, in order: a bounded stream. While the application does not read it the library stops reading the socket, so nothing
+/// is lost; the stream ends after [`Event::Ended`].
+pub struct Events(mpsc::Receiver<Event>);
+
+impl Events {
+    /// The next event; `None` when the client is over. Cancelling loses nothing.
+    pub async fn next(&mut self) -> Option<Event> {
+        self.0.recv().await
+    }
+}
+
+impl Stream for Events {
+    type Item = Event;
+    fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Event>> {
+        self.0.poll_recv(cx)
+    }
+}

@@ -1,0 +1,423 @@
+//! One client's connection to Dunlin, decided without I/O: when to dial whom, what to send and repeat, what to give and drop.
+//!
+//! Drive it: give every input to `handle` in the order it happened, with the time it happened (milliseconds of one clock that never
+//! goes back, near the Unix time); then carry out the outputs in order. Call it with [`Input::Tick`] at `next_deadline`. Read the
+//! socket only while `wants_input`.
+
+mod history;
+mod ids;
+mod inbox;
+mod outbox;
+#[cfg(test)]
+mod tests;
+
+use std::collections::BTreeMap;
+
+use dunlin_schema::{
+    Address, Code, Content, CursorText, DeviceName, Millis, RegionName, Retry, Seq, UserName,
+    frame::{ClientFrame, EntryFrame, Goodbye, LogLabel, ServerFrame, StartAt},
+    limits,
+};
+use rand::{Rng, SeedableRng, rngs::StdRng};
+
+use self::{
+    ids::Ids,
+    inbox::{Inbox, Verdict},
+    outbox::Outbox,
+};
+use crate::{
+    client::Accepted,
+    error::{Ended, SendError, TokenError},
+    event::Lost,
+    saver::{Acknowledged, Place},
+};
+
+/// A gateway pings every 25 s: a connection that brings nothing for two pings and some time more is dead.
+const SILENT_FOR: Millis = Millis(limits::PING_EVERY.0 * 2 + 10_000);
+
+/// Names a send between the core and whoever waits for its outcome.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(crate) struct Ticket(pub(crate) u64);
+
+/// What the core is told at its birth.
+#[derive(Clone, Debug)]
+pub(crate) struct Setup {
+    /// How many gateways there are, at least 1.
+    pub(crate) gateways: usize,
+    pub(crate) device: Option<DeviceName>,
+    pub(crate) kept: Option<CursorText>,
+    pub(crate) start: Option<StartAt>,
+    pub(crate) backoff_first: Millis,
+    pub(crate) backoff_most: Millis,
+    pub(crate) connect_within: Millis,
+    pub(crate) in_flight_per_address: usize,
+    pub(crate) seed: [u8; 32],
+}
+
+/// What happens to a client.
+#[derive(Debug)]
+pub(crate) enum Input {
+    /// Something to send.
+    Submit { ticket: Ticket, to: Address, content: Content },
+    /// The dial that was asked for has a socket and a token.
+    Opened { token: String },
+    /// A frame came.
+    Frame(Box<ServerFrame>),
+    /// Something else came: a ping, a pong, a frame of a later release.
+    Heard,
+    /// The dial failed or the socket ended.
+    Lost(Lost),
+    /// Whether there is room for events.
+    Room(bool),
+    /// The application has stored what came up to here.
+    Done(Acknowledged),
+    /// The application has had enough.
+    Close,
+    /// Time has passed.
+    Tick,
+}
+
+/// What is to be done.
+#[derive(Debug, PartialEq)]
+pub(crate) enum Output {
+    /// Get a token (a fresh one after `refused`) and a socket.
+    Dial { gateway: usize, refused: bool },
+    /// Write to the socket.
+    Write(ClientFrame),
+    /// Let go of the socket, or of the dial.
+    HangUp,
+    /// Tell the application.
+    Tell(Told),
+    /// A repeat was not given, but its cursor is newer than the last one that was.
+    Skip(Place),
+    /// A send has its outcome.
+    Settle(Ticket, Result<Accepted, SendError>),
+}
+
+/// What the application is told.
+#[derive(Debug, PartialEq)]
+pub(crate) enum Told {
+    Connected { gateway: usize, user: UserName, device: DeviceName, region: RegionName },
+    Entry(Box<EntryFrame>, Place),
+    Gap { log: LogLabel, from: Millis, to: Millis, place: Place },
+    CaughtUp { log: LogLabel, seq: Seq, place: Place },
+    Refused { code: Code, message: String },
+    Disconnected { why: Lost, retry_in: Millis },
+    Ended(Ended),
+}
+
+#[derive(Debug)]
+enum Link {
+    /// No connection before this time.
+    Resting {
+        until: Millis,
+    },
+    /// A dial is on its way, or `hello` was sent; the welcome has to come by this time.
+    Opening {
+        by: Millis,
+    },
+    Up {
+        since: Millis,
+        heard: Millis,
+    },
+    Over,
+}
+
+/// What to do when a connection is lost.
+enum Next {
+    Again { after: Millis, refused: bool },
+    At,
+    End(Ended),
+}
+
+/// One client: see the module.
+#[derive(Debug)]
+pub(crate) struct Core {
+    setup: Setup,
+    rng: StdRng,
+    link: Link,
+    gateway: usize,
+    refused: bool,
+    tries: u32,
+    ids: Ids,
+    inbox: Inbox,
+    outbox: Outbox,
+    done: Acknowledged,
+    acknowledged: Acknowledged,
+    /// Whether this connection has shown in which life its sequences are.
+    resumed: bool,
+    room: bool,
+    behind: bool,
+    /// What the gateway's clock showed when ours showed the other.
+    server: Option<(Millis, Millis)>,
+}
+
+impl Core {
+    /// A client that dials at the first tick.
+    pub(crate) fn new(setup: Setup, now: Millis) -> Core {
+        Core {
+            rng: StdRng::from_seed(setup.seed),
+            link: Link::Resting { until: now },
+            gateway: 0,
+            refused: false,
+            tries: 0,
+            ids: Ids::default(),
+            inbox: Inbox::new(setup.kept, setup.start.clone()),
+            outbox: Outbox::new(setup.in_flight_per_address),
+            done: Acknowledged::default(),
+            acknowledged: Acknowledged::default(),
+            resumed: false,
+            room: true,
+            behind: false,
+            server: None,
+            setup,
+        }
+    }
+
+    /// Takes an input and says what to do.
+    pub(crate) fn handle(&mut self, now: Millis, input: Input, outputs: &mut Vec<Output>) {
+        match input {
+            Input::Submit { ticket, to, content } => self.outbox.submit(ticket, to, content),
+            Input::Opened { token } => self.opened(token, outputs),
+            Input::Frame(frame) => self.frame(now, *frame, outputs),
+            Input::Heard => self.heard(now),
+            Input::Lost(why) => self.lost(now, why, outputs),
+            Input::Room(room) => self.room(now, room, outputs),
+            Input::Done(done) => self.done = done,
+            Input::Close => {
+                outputs.push(Output::HangUp);
+                self.end(Ended::Closed, outputs);
+            }
+            Input::Tick => self.tick(now, outputs),
+        }
+        if let Link::Up { .. } = self.link {
+            self.acknowledge(outputs);
+            let Core { outbox, ids, rng, .. } = self;
+            outbox.pump(
+                now,
+                || ids.next(now, rng.random()),
+                |send| outputs.push(Output::Write(ClientFrame::Send(send))),
+            );
+        }
+    }
+
+    /// Whether the socket is to be read. While the application leaves no room it is not, so that nothing has to be dropped; unless
+    /// somebody waits for an answer, which may stand behind entries.
+    pub(crate) fn wants_input(&self) -> bool {
+        self.room || self.outbox.waited_for() || matches!(self.link, Link::Opening { .. })
+    }
+
+    /// Whether entries were dropped for want of room: the next [`Input::Room`] should wait until there is plenty.
+    pub(crate) fn is_behind(&self) -> bool {
+        self.behind
+    }
+
+    /// Whether the client is over.
+    pub(crate) fn is_over(&self) -> bool {
+        matches!(self.link, Link::Over)
+    }
+
+    /// When to call again with [`Input::Tick`], if nothing happens before.
+    pub(crate) fn next_deadline(&self) -> Option<Millis> {
+        match self.link {
+            Link::Resting { until } => Some(until),
+            Link::Opening { by } => Some(by),
+            Link::Up { heard, .. } => {
+                let silent = self.wants_input().then(|| heard.plus(SILENT_FOR));
+                silent.into_iter().chain(self.outbox.next_deadline()).min()
+            }
+            Link::Over => None,
+        }
+    }
+
+    fn opened(&mut self, token: String, outputs: &mut Vec<Output>) {
+        if let Link::Opening { .. } = self.link {
+            let cursors: BTreeMap<String, StartAt> =
+                self.inbox.resume().map(|start| ("mailbox".to_owned(), start.clone())).into_iter().collect();
+            let hello = ClientFrame::Hello { token: Some(token), device: self.setup.device.clone(), cursors };
+            outputs.push(Output::Write(hello));
+        }
+    }
+
+    fn heard(&mut self, now: Millis) {
+        if let Link::Up { heard, .. } = &mut self.link {
+            *heard = now;
+        }
+    }
+
+    fn frame(&mut self, now: Millis, frame: ServerFrame, outputs: &mut Vec<Output>) {
+        self.heard(now);
+        match frame {
+            ServerFrame::Welcome { user, device, region, server_time, limits: _ } => {
+                if let Link::Opening { .. } = self.link {
+                    self.ids.corrected(now, server_time);
+                    self.server = Some((server_time, now));
+                    self.link = Link::Up { since: now, heard: now };
+                    self.refused = false;
+                    self.resumed = false;
+                    outputs.push(Output::Tell(Told::Connected { gateway: self.gateway, user, device, region }));
+                }
+            }
+            ServerFrame::Goodbye(goodbye) => {
+                outputs.push(Output::HangUp);
+                self.lost(now, Lost::Goodbye(goodbye), outputs);
+            }
+            ServerFrame::Refused { reference: _, code, message } => {
+                outputs.push(Output::Tell(Told::Refused { code, message }));
+            }
+            ServerFrame::Accepted { id, order, time } => {
+                let settled = self.outbox.accepted(Accepted { id, order, time });
+                outputs.extend(settled.map(|(ticket, outcome)| Output::Settle(ticket, outcome)));
+            }
+            ServerFrame::Rejected { id, code, message, retry_after } => {
+                let settled = self.outbox.rejected(now, id, code, message, retry_after);
+                outputs.extend(settled.map(|(ticket, outcome)| Output::Settle(ticket, outcome)));
+            }
+            ServerFrame::Entry(_) | ServerFrame::Gap { .. } | ServerFrame::CaughtUp { .. }
+                if self.behind || !self.room =>
+            {
+                // It comes again over the next connection, which resumes after what was given.
+                self.behind = true;
+            }
+            ServerFrame::Entry(entry) => {
+                self.resumed = true;
+                match self.inbox.entry(&entry) {
+                    Verdict::Give(place) => outputs.push(Output::Tell(Told::Entry(entry, place))),
+                    Verdict::Repeat(place) => outputs.push(Output::Skip(place)),
+                    Verdict::Known => {}
+                }
+            }
+            ServerFrame::Gap { log, from, to, cursor } => {
+                self.resumed = true;
+                let place = self.inbox.gap(cursor);
+                outputs.push(Output::Tell(Told::Gap { log, from, to, place }));
+                self.outbox.gap(self.server_now(now));
+            }
+            ServerFrame::CaughtUp { log, seq, cursor } => {
+                self.resumed = true;
+                let place = self.inbox.caught_up(cursor);
+                outputs.push(Output::Tell(Told::CaughtUp { log, seq, place }));
+            }
+        }
+    }
+
+    fn server_now(&self, now: Millis) -> Millis {
+        self.server.map_or(now, |(server, then)| server.plus(now.since(then)))
+    }
+
+    fn room(&mut self, now: Millis, room: bool, outputs: &mut Vec<Output>) {
+        if room && !self.room {
+            // While the socket was not read its silence meant nothing.
+            self.heard(now);
+            if self.behind {
+                outputs.push(Output::HangUp);
+                self.lost(now, Lost::FellBehind, outputs);
+            }
+        }
+        self.room = room;
+    }
+
+    fn acknowledge(&mut self, outputs: &mut Vec<Output>) {
+        let news = self.done.life == self.inbox.life() && self.done != self.acknowledged && self.done.seq > Seq(0);
+        if news && self.resumed {
+            self.acknowledged = self.done;
+            outputs.push(Output::Write(ClientFrame::Ack { log: LogLabel::Mailbox, delivered: self.done.seq }));
+        }
+    }
+
+    fn tick(&mut self, now: Millis, outputs: &mut Vec<Output>) {
+        match self.link {
+            Link::Resting { until } if until <= now => {
+                self.link = Link::Opening { by: now.plus(self.setup.connect_within) };
+                outputs.push(Output::Dial { gateway: self.gateway, refused: self.refused });
+            }
+            Link::Opening { by } if by <= now => {
+                outputs.push(Output::HangUp);
+                self.lost(now, Lost::Silent, outputs);
+            }
+            Link::Up { heard, .. } if self.wants_input() && heard.plus(SILENT_FOR) <= now => {
+                outputs.push(Output::HangUp);
+                self.lost(now, Lost::Silent, outputs);
+            }
+            Link::Resting { .. } | Link::Opening { .. } | Link::Up { .. } | Link::Over => {}
+        }
+    }
+
+    fn lost(&mut self, now: Millis, why: Lost, outputs: &mut Vec<Output>) {
+        match self.link {
+            Link::Opening { .. } => {}
+            // A connection that lasted longer than the pause before it has paid for it.
+            Link::Up { since, .. } if now.since(since) >= self.bound() => self.tries = 0,
+            Link::Up { .. } => {}
+            // What is said of a connection that was let go of is no news.
+            Link::Resting { .. } | Link::Over => return,
+        }
+        self.outbox.lost();
+        self.behind = false;
+        let (pause, refused) = match next(&why) {
+            Next::End(ended) => {
+                outputs.push(Output::HangUp);
+                return self.end(ended, outputs);
+            }
+            Next::At => (Millis(0), false),
+            Next::Again { after, refused } => {
+                let jitter = self.rng.random_range(0..=self.bound().0);
+                self.tries = self.tries.saturating_add(1);
+                self.gateway = (self.gateway + 1) % self.setup.gateways;
+                (after.plus(Millis(jitter)), refused)
+            }
+        };
+        self.refused |= refused;
+        self.link = Link::Resting { until: now.plus(pause) };
+        outputs.push(Output::Tell(Told::Disconnected { why, retry_in: pause }));
+    }
+
+    /// The longest pause before the next try: it doubles with each round through the gateways.
+    fn bound(&self) -> Millis {
+        let rounds = self.tries / u32::try_from(self.setup.gateways).unwrap_or(u32::MAX).max(1);
+        let factor = 1u64.checked_shl(rounds.min(63)).unwrap_or(u64::MAX);
+        Millis(self.setup.backoff_first.0.saturating_mul(factor)).min(self.setup.backoff_most)
+    }
+
+    fn end(&mut self, why: Ended, outputs: &mut Vec<Output>) {
+        if let Link::Over = self.link {
+            return;
+        }
+        self.link = Link::Over;
+        outputs.extend(self.outbox.end(&why).into_iter().map(|(ticket, outcome)| Output::Settle(ticket, outcome)));
+        outputs.push(Output::Tell(Told::Ended(why)));
+    }
+}
+
+fn next(why: &Lost) -> Next {
+    let now = Next::Again { after: Millis(0), refused: false };
+    match why {
+        Lost::Goodbye(goodbye) => match goodbye.code.retry() {
+            Retry::Never | Retry::Elsewhere => Next::End(Ended::Goodbye(goodbye.clone())),
+            Retry::NewToken => Next::Again { after: Millis(0), refused: true },
+            Retry::Later => Next::Again { after: goodbye.retry_after.unwrap_or_default(), refused: false },
+        },
+        Lost::Closed { code: Some(close), reason } => of_close(*close, reason),
+        Lost::Http { status: status @ (401 | 403), .. } => Next::End(Ended::Http(*status)),
+        Lost::Http { retry_after, .. } => Next::Again { after: retry_after.unwrap_or_default(), refused: false },
+        Lost::Token(TokenError::NoMore) => Next::End(Ended::NoToken),
+        Lost::FellBehind => Next::At,
+        Lost::Closed { code: None, .. }
+        | Lost::Socket(_)
+        | Lost::Silent
+        | Lost::Token(TokenError::Failed(_))
+        | Lost::BadFrame(_) => now,
+    }
+}
+
+/// A close whose goodbye was lost: what all codes that end a socket this way have in common.
+fn of_close(close: u16, reason: &str) -> Next {
+    let codes: Vec<Code> = Code::ALL.iter().copied().filter(|code| code.close() == Some(close)).collect();
+    let never = |code: &Code| matches!(code.retry(), Retry::Never | Retry::Elsewhere);
+    match codes.first() {
+        Some(&code) if codes.iter().all(never) => {
+            Next::End(Ended::Goodbye(Goodbye { code, message: reason.to_owned(), retry_after: None }))
+        }
+        _ => Next::Again { after: Millis(0), refused: codes.iter().any(|code| code.retry() == Retry::NewToken) },
+    }
+}

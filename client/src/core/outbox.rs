@@ -1,0 +1,235 @@
+//! What is to be sent: one lane an address, so that the order of sends to it is kept; what was not answered is sent again under its id.
+
+use std::collections::{BTreeMap, HashMap, VecDeque};
+
+use dunlin_schema::{Address, Code, Content, MessageId, Millis, Retry, frame::Send};
+
+use super::{Ticket, history::History};
+use crate::{client::Accepted, error::SendError};
+
+/// Sends on their way at once, over all addresses: below what a gateway takes from one session.
+const IN_FLIGHT: usize = 256;
+/// The first pause before something that was refused for now is repeated, where the gateway names none; it doubles up to [`PAUSE_MOST`].
+const PAUSE_FIRST: Millis = Millis(100);
+const PAUSE_MOST: Millis = Millis(10_000);
+
+/// How a ticket ends.
+pub(crate) type Settled = (Ticket, Result<Accepted, SendError>);
+
+#[derive(Debug)]
+struct Item {
+    /// Given when it is first sent: only then the gateway's clock is known, and the id is fresh.
+    id: Option<MessageId>,
+    /// Who waits for the outcome; nobody for what is repeated after a gap.
+    ticket: Option<Ticket>,
+    content: Content,
+    /// It was unanswered at a gap: once more after its answer.
+    again: bool,
+}
+
+#[derive(Debug, Default)]
+struct Lane {
+    /// Those with an id first, in their order.
+    waiting: VecDeque<Item>,
+    flying: Vec<Item>,
+    /// Nothing is sent before: something was refused for now, and what follows would overtake it.
+    held: Option<Millis>,
+    /// Refusals in a row.
+    refused: u32,
+    queued: bool,
+}
+
+impl Lane {
+    /// Puts an item with an id where it belongs.
+    fn put_back(&mut self, item: Item) {
+        let at = self.waiting.partition_point(|other| other.id.is_some() && other.id < item.id);
+        self.waiting.insert(at, item);
+    }
+
+    fn knows(&self, id: MessageId) -> bool {
+        self.waiting.iter().chain(&self.flying).any(|item| item.id == Some(id))
+    }
+}
+
+/// Everything that was handed over and has no final answer, and what may have to be repeated.
+#[derive(Debug)]
+pub(crate) struct Outbox {
+    lanes: BTreeMap<Address, Lane>,
+    ready: VecDeque<Address>,
+    flying: HashMap<MessageId, Address>,
+    history: History,
+    per_address: usize,
+    tickets: usize,
+}
+
+impl Outbox {
+    pub(crate) fn new(per_address: usize) -> Outbox {
+        Outbox {
+            lanes: BTreeMap::new(),
+            ready: VecDeque::new(),
+            flying: HashMap::new(),
+            history: History::default(),
+            per_address,
+            tickets: 0,
+        }
+    }
+
+    /// Whether somebody waits for an answer.
+    pub(crate) fn waited_for(&self) -> bool {
+        self.tickets > 0
+    }
+
+    pub(crate) fn submit(&mut self, ticket: Ticket, to: Address, content: Content) {
+        self.tickets += 1;
+        let lane = self.lanes.entry(to.clone()).or_default();
+        lane.waiting.push_back(Item { id: None, ticket: Some(ticket), content, again: false });
+        self.queue(to);
+    }
+
+    /// What can be sent now.
+    pub(crate) fn pump(&mut self, now: Millis, mut id: impl FnMut() -> MessageId, mut send: impl FnMut(Send)) {
+        self.release(now);
+        while self.flying.len() < IN_FLIGHT
+            && let Some(to) = self.ready.pop_front()
+        {
+            let Some(lane) = self.lanes.get_mut(&to) else { continue };
+            lane.queued = false;
+            if lane.held.is_some() || lane.flying.len() >= self.per_address {
+                continue;
+            }
+            let Some(mut item) = lane.waiting.pop_front() else { continue };
+            let id = *item.id.get_or_insert_with(&mut id);
+            send(Send { id, to: to.to_string(), content: item.content.clone() });
+            lane.flying.push(item);
+            self.flying.insert(id, to.clone());
+            self.queue(to);
+        }
+    }
+
+    /// When a lane that is held goes on.
+    pub(crate) fn next_deadline(&self) -> Option<Millis> {
+        self.lanes.values().filter_map(|lane| lane.held).min()
+    }
+
+    /// A send is stored.
+    pub(crate) fn accepted(&mut self, answer: Accepted) -> Option<Settled> {
+        let (to, mut item) = self.land(answer.id)?;
+        let settled = self.settle(&mut item, Ok(answer));
+        self.history.keep(answer.id, to.clone(), item.content.clone());
+        if let Some(lane) = self.lanes.get_mut(&to) {
+            lane.refused = 0;
+            if std::mem::take(&mut item.again) {
+                lane.put_back(item);
+            }
+        }
+        self.queue(to);
+        settled
+    }
+
+    /// A send is refused, for now or for good.
+    pub(crate) fn rejected(
+        &mut self,
+        now: Millis,
+        id: MessageId,
+        code: Code,
+        message: String,
+        retry_after: Option<Millis>,
+    ) -> Option<Settled> {
+        let (to, mut item) = self.land(id)?;
+        let settled = match code.retry() {
+            Retry::Later => {
+                let lane = self.lanes.get_mut(&to)?;
+                lane.refused += 1;
+                let pause = Millis(PAUSE_FIRST.0 << (lane.refused - 1).min(16)).min(PAUSE_MOST);
+                lane.held = Some(now.plus(retry_after.unwrap_or(pause)));
+                lane.put_back(item);
+                None
+            }
+            Retry::Never | Retry::NewToken | Retry::Elsewhere => {
+                self.history.forget(id);
+                self.settle(&mut item, Err(SendError::Rejected { code, message }))
+            }
+        };
+        self.queue(to);
+        settled
+    }
+
+    /// The connection is lost: what was on its way is sent again over the next one, before everything else.
+    pub(crate) fn lost(&mut self) {
+        self.flying.clear();
+        self.ready.clear();
+        for (to, lane) in &mut self.lanes {
+            for item in std::mem::take(&mut lane.flying) {
+                lane.put_back(item);
+            }
+            lane.queued = true;
+            self.ready.push_back(to.clone());
+        }
+    }
+
+    /// Entries may be missing: what was accepted is repeated, and what is on its way once more after its answer. `server_now` is the
+    /// gateway's time.
+    pub(crate) fn gap(&mut self, server_now: Millis) {
+        for lane in self.lanes.values_mut() {
+            lane.flying.iter_mut().for_each(|item| item.again = true);
+        }
+        for (id, to, content) in self.history.repeats(server_now) {
+            let lane = self.lanes.entry(to.clone()).or_default();
+            if !lane.knows(id) {
+                lane.put_back(Item { id: Some(id), ticket: None, content, again: false });
+            }
+            self.queue(to);
+        }
+    }
+
+    /// Nothing will be answered any more.
+    pub(crate) fn end(&mut self, why: &crate::error::Ended) -> Vec<Settled> {
+        self.tickets = 0;
+        self.ready.clear();
+        self.flying.clear();
+        std::mem::take(&mut self.lanes)
+            .into_values()
+            .flat_map(|lane| lane.flying.into_iter().chain(lane.waiting))
+            .filter_map(|item| Some((item.ticket?, Err(why.clone().into()))))
+            .collect()
+    }
+
+    fn land(&mut self, id: MessageId) -> Option<(Address, Item)> {
+        let to = self.flying.remove(&id)?;
+        let lane = self.lanes.get_mut(&to)?;
+        let at = lane.flying.iter().position(|item| item.id == Some(id))?;
+        Some((to, lane.flying.remove(at)))
+    }
+
+    fn settle(&mut self, item: &mut Item, outcome: Result<Accepted, SendError>) -> Option<Settled> {
+        let ticket = item.ticket.take()?;
+        self.tickets -= 1;
+        Some((ticket, outcome))
+    }
+
+    fn release(&mut self, now: Millis) {
+        let due: Vec<Address> = self
+            .lanes
+            .iter_mut()
+            .filter(|(_, lane)| lane.held.is_some_and(|until| until <= now))
+            .map(|(to, lane)| {
+                lane.held = None;
+                to.clone()
+            })
+            .collect();
+        due.into_iter().for_each(|to| self.queue(to));
+    }
+
+    /// Looks at a lane when its turn comes; forgets one that has nothing left.
+    fn queue(&mut self, to: Address) {
+        let Some(lane) = self.lanes.get_mut(&to) else { return };
+        if lane.waiting.is_empty() {
+            if lane.flying.is_empty() {
+                self.lanes.remove(&to);
+            }
+        } else if !lane.queued {
+            lane.queued = true;
+            self.ready.push_back(to);
+        }
+    }
+}

@@ -1,0 +1,102 @@
+//! What can go wrong, by operation.
+
+use dunlin_schema::{Code, address::AddressError, content::ContentError, frame::Goodbye};
+
+/// Why options can't be used.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum OptionsError {
+    /// No gateway is named.
+    #[error("a client needs the URL of at least one gateway, for example ws://localhost:4080")]
+    NoUrl,
+    /// A URL that is none.
+    #[error("{url:?} can't be a gateway: {why}")]
+    Url {
+        /// What was given.
+        url: String,
+        /// What is wrong with it.
+        why: String,
+    },
+    /// A bound of zero.
+    #[error("the option {0} has to be at least 1")]
+    Zero(&'static str),
+}
+
+/// Why a client did not begin.
+#[derive(Debug, thiserror::Error)]
+pub enum ConnectError {
+    /// The options can't be used.
+    #[error(transparent)]
+    Options(#[from] OptionsError),
+    /// The kept cursor can't be read.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// No gateway will ever take this client as it is.
+    #[error(transparent)]
+    Ended(#[from] Ended),
+}
+
+/// Why a client is over for good: it does not connect again.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Ended {
+    /// The gateway said so, and trying again as before can't help.
+    #[error("the gateway ended this client: {} ({:?})", .0.message, .0.code)]
+    Goodbye(Goodbye),
+    /// A proxy or gateway refused the upgrade in a way that trying again can't mend.
+    #[error("the gateway refused the connection with HTTP status {0}")]
+    Http(u16),
+    /// The token is over and there is no other.
+    #[error("the token is over and there is no fresh one")]
+    NoToken,
+    /// The application closed it.
+    #[error("the client was closed")]
+    Closed,
+}
+
+/// Why a token could not be had.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum TokenError {
+    /// Not now: asked again later.
+    #[error("no token could be had: {0}")]
+    Failed(String),
+    /// There will be no other token: the client ends.
+    #[error("there is no fresh token")]
+    NoMore,
+}
+
+/// Why something was not accepted.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum SendError {
+    /// The address is none.
+    #[error(transparent)]
+    Address(#[from] AddressError),
+    /// The content may not be sent.
+    #[error(transparent)]
+    Content(#[from] ContentError),
+    /// The frame would be larger than a gateway takes.
+    #[error("the message takes {0} bytes on the wire, a gateway takes at most {max}", max = dunlin_schema::limits::FRAME_BYTES)]
+    TooLarge(usize),
+    /// As many sends wait for their answer as are allowed (`try_submit` only: the others wait).
+    #[error("too many sends wait for their answer")]
+    Full,
+    /// The gateway refused it, and trying again can't help. With [`Code::TooOld`] it may have been stored.
+    #[error("the gateway refused the message: {message} ({code:?})")]
+    Rejected {
+        /// Why.
+        code: Code,
+        /// The same in words.
+        message: String,
+    },
+    /// The client is over; what had no answer may or may not be stored.
+    #[error("the client is over before the message was accepted: {0}")]
+    Ended(#[from] Ended),
+}
+
+/// A store of cursors failed.
+#[derive(Clone, Debug, thiserror::Error)]
+#[error("the cursor store failed while {doing}: {why}")]
+pub struct StoreError {
+    /// What was being done, with what.
+    pub doing: String,
+    /// What went wrong.
+    pub why: String,
+}

@@ -1,0 +1,201 @@
+//! What happens to a client, as its application sees it.
+
+use std::{fmt, ops::Deref, time::Duration};
+
+use dunlin_schema::{
+    Code, DeviceName, Millis, RegionName, Seq, UserName,
+    frame::{EntryFrame, Goodbye, LogLabel},
+};
+
+use crate::{
+    error::{Ended, StoreError, TokenError},
+    saver::Mark,
+};
+
+/// What happened. Everything that carries a cursor has a `done`: call it, in order, once what came is stored.
+#[derive(Debug)]
+pub enum Event {
+    /// A gateway welcomed this client.
+    Connected(Connected),
+    /// An entry that this application has not seen.
+    Entry(Entry),
+    /// Entries are missing, or may be: see [`Gap`].
+    Gap(Gap),
+    /// From here on entries are live.
+    CaughtUp(CaughtUp),
+    /// The gateway refused a frame that was no send. Sends are answered where they were sent.
+    Refused {
+        /// Why.
+        code: Code,
+        /// The same in words.
+        message: String,
+    },
+    /// The connection is lost; the client connects again by itself.
+    Disconnected(Disconnected),
+    /// The client is over for good. Nothing follows.
+    Ended(Ended),
+}
+
+/// A gateway's welcome.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Connected {
+    /// The gateway.
+    pub url: String,
+    /// Who the token says is there.
+    pub user: UserName,
+    /// Which device.
+    pub device: DeviceName,
+    /// The user's region.
+    pub region: RegionName,
+}
+
+/// Why a connection is lost, and when the next one is tried.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Disconnected {
+    /// Why.
+    pub why: Lost,
+    /// The pause before the next try.
+    pub retry_in: Duration,
+}
+
+/// Why there is no connection.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Lost {
+    /// The gateway said goodbye.
+    #[error("the gateway said goodbye: {} ({:?})", .0.message, .0.code)]
+    Goodbye(Goodbye),
+    /// The gateway, or something before it, refused the upgrade.
+    #[error("the upgrade was refused with HTTP status {status}")]
+    Http {
+        /// The status.
+        status: u16,
+        /// The answer's `Retry-After`.
+        retry_after: Option<Millis>,
+    },
+    /// The WebSocket was closed without a goodbye.
+    #[error("the WebSocket was closed with code {code:?}: {reason}")]
+    Closed {
+        /// The close code (RFC 6455, section 7.4); `None` where the socket just ended.
+        code: Option<u16>,
+        /// The reason that came with it.
+        reason: String,
+    },
+    /// The socket failed, or none could be had.
+    #[error("the connection failed: {0}")]
+    Socket(String),
+    /// Nothing came within the time in which a gateway pings.
+    #[error("the gateway has been silent for too long")]
+    Silent,
+    /// No token could be had.
+    #[error(transparent)]
+    Token(#[from] TokenError),
+    /// The gateway sent something that is no frame.
+    #[error("the gateway sent what is no frame: {0}")]
+    BadFrame(String),
+    /// The application fell behind while answers had to be read: the rest is read again over a new connection.
+    #[error("the application fell behind; what it lacks is read again")]
+    FellBehind,
+}
+
+/// An entry of a log. Its fields are those of [`EntryFrame`].
+pub struct Entry {
+    frame: EntryFrame,
+    mark: Mark,
+}
+
+/// Entries between two times are no longer there, or can't be shown to be complete: after 10,000 newer ones, after 30 days, or after
+/// the region lost power. The client goes on after them, and has begun to repeat what it sent itself.
+pub struct Gap {
+    /// The log.
+    pub log: LogLabel,
+    /// Nothing is missing before this time.
+    pub from: Millis,
+    /// Nothing is missing after this time.
+    pub to: Millis,
+    mark: Mark,
+}
+
+/// From here on entries are live.
+pub struct CaughtUp {
+    /// The log.
+    pub log: LogLabel,
+    /// The last entry of the log that was given; 0 while there never was one.
+    pub seq: Seq,
+    mark: Mark,
+}
+
+impl Entry {
+    pub(crate) fn new(frame: EntryFrame, mark: Mark) -> Entry {
+        Entry { frame, mark }
+    }
+
+    /// Says that this entry and everything before it is stored: saves the cursor, then tells the gateway.
+    /// Errors: the store's; nothing is told to the gateway then.
+    pub async fn done(&self) -> Result<(), StoreError> {
+        self.mark.done().await
+    }
+
+    /// The entry itself.
+    pub fn into_frame(self) -> EntryFrame {
+        self.frame
+    }
+}
+
+impl Deref for Entry {
+    type Target = EntryFrame;
+    fn deref(&self) -> &EntryFrame {
+        &self.frame
+    }
+}
+
+impl Gap {
+    pub(crate) fn new(log: LogLabel, from: Millis, to: Millis, mark: Mark) -> Gap {
+        Gap { log, from, to, mark }
+    }
+
+    /// Says that the application has taken note of the gap: from now on it resumes after it. See [`Entry::done`].
+    pub async fn done(&self) -> Result<(), StoreError> {
+        self.mark.done().await
+    }
+}
+
+impl CaughtUp {
+    pub(crate) fn new(log: LogLabel, seq: Seq, mark: Mark) -> CaughtUp {
+        CaughtUp { log, seq, mark }
+    }
+
+    /// Says that everything before this is stored: keeps the fresher cursor that came with it. See [`Entry::done`].
+    pub async fn done(&self) -> Result<(), StoreError> {
+        self.mark.done().await
+    }
+}
+
+impl Event {
+    /// `done` of what carries a cursor; nothing for the others. Errors: the store's.
+    pub async fn done(&self) -> Result<(), StoreError> {
+        match self {
+            Event::Entry(entry) => entry.done().await,
+            Event::Gap(gap) => gap.done().await,
+            Event::CaughtUp(caught_up) => caught_up.done().await,
+            Event::Connected(_) | Event::Refused { .. } | Event::Disconnected(_) | Event::Ended(_) => Ok(()),
+        }
+    }
+}
+
+impl fmt::Debug for Entry {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.frame.fmt(f)
+    }
+}
+
+impl fmt::Debug for Gap {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Gap").field("log", &self.log).field("from", &self.from).field("to", &self.to).finish()
+    }
+}
+
+impl fmt::Debug for CaughtUp {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("CaughtUp").field("log", &self.log).field("seq", &self.seq).finish()
+    }
+}

@@ -1,0 +1,342 @@
+//! The task of a client: feeds the core and does what it says.
+//!
+//! Priority of inputs: what the application asks, then what it has stored, then the dial, then the socket; one input for each turn. It
+//! ends when the client is over and its events are taken, or when every handle is dropped.
+
+use std::{
+    collections::{HashMap, VecDeque},
+    future::pending,
+    pin::Pin,
+    sync::Arc,
+    time::{Duration, SystemTime, UNIX_EPOCH},
+};
+
+use dunlin_schema::{CursorText, Millis};
+use tokio::{
+    sync::{OwnedSemaphorePermit, mpsc, oneshot, watch},
+    task::JoinSet,
+    time::Instant,
+};
+use tokio_tungstenite::tungstenite::http::Uri;
+
+use crate::{
+    client::{Accepted, Command, Status},
+    core::{Core, Input, Output, Setup, Ticket, Told},
+    error::SendError,
+    event::{CaughtUp, Connected, Disconnected, Entry, Event, Gap, Lost},
+    options::ClientOptions,
+    saver::{Acknowledged, Mark, Place, Saver},
+    socket::{Incoming, Socket},
+};
+
+/// Frames that may wait for the socket before acknowledgements wait for them: acknowledgements are cumulative, the last one counts.
+const OUTGOING: usize = 64;
+/// How long the closing of a socket may take.
+const CLOSE_WITHIN: Duration = Duration::from_secs(1);
+
+type Dial = Pin<Box<dyn Future<Output = Result<(Socket, String), Lost>> + Send>>;
+type Reply = (oneshot::Sender<Result<Accepted, SendError>>, OwnedSemaphorePermit);
+
+/// One clock that never goes back, near the Unix time.
+struct Clock {
+    began: Instant,
+    at: Millis,
+}
+
+impl Clock {
+    fn new() -> Clock {
+        let unix = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+        Clock { began: Instant::now(), at: millis(unix) }
+    }
+
+    fn now(&self) -> Millis {
+        self.at.plus(millis(self.began.elapsed()))
+    }
+
+    fn instant(&self, at: Millis) -> Instant {
+        self.began + Duration::from_millis(at.since(self.at).0)
+    }
+}
+
+pub(crate) fn millis(span: Duration) -> Millis {
+    Millis(u64::try_from(span.as_millis()).unwrap_or(u64::MAX))
+}
+
+struct Driver {
+    core: Core,
+    clock: Clock,
+    options: ClientOptions,
+    gateways: Vec<Uri>,
+    saver: Arc<Saver>,
+    events: mpsc::Sender<Event>,
+    /// What the application has left no room for. Bounded: the core gives nothing while it is not empty, and of how the connection
+    /// stands only the last is kept.
+    untold: VecDeque<Event>,
+    /// What the core was told of room.
+    room: bool,
+    status: watch::Sender<Status>,
+    replies: HashMap<Ticket, Reply>,
+    tickets: u64,
+    dial: Option<Dial>,
+    socket: Option<Socket>,
+    closing: Option<oneshot::Sender<()>>,
+    /// Cursors of repeats that are being saved.
+    saves: JoinSet<()>,
+}
+
+/// What woke the task.
+enum Woken {
+    Command(Option<Command>),
+    Stored(Acknowledged),
+    Dialled(Result<(Socket, String), Lost>),
+    Came(Result<Incoming, Lost>),
+    /// There is (plenty of) room for events, or nobody reads them any more.
+    Room,
+    Time,
+}
+
+pub(crate) async fn run(
+    options: ClientOptions,
+    gateways: Vec<Uri>,
+    kept: Option<CursorText>,
+    mut commands: mpsc::Receiver<Command>,
+    events: mpsc::Sender<Event>,
+    status: watch::Sender<Status>,
+) {
+    let clock = Clock::new();
+    let (saver, mut stored) = Saver::new(options.store.clone());
+    let setup = Setup {
+        gateways: gateways.len(),
+        device: options.device.clone(),
+        kept,
+        start: options.start.clone(),
+        backoff_first: millis(options.backoff.first),
+        backoff_most: millis(options.backoff.most),
+        connect_within: millis(options.connect_within),
+        in_flight_per_address: options.in_flight_per_address,
+        seed: rand::random(),
+    };
+    let core = Core::new(setup, clock.now());
+    let mut driver = Driver {
+        core,
+        clock,
+        options,
+        gateways,
+        saver,
+        events,
+        untold: VecDeque::new(),
+        room: true,
+        status,
+        replies: HashMap::new(),
+        tickets: 0,
+        dial: None,
+        socket: None,
+        closing: None,
+        saves: JoinSet::new(),
+    };
+    let mut held = true;
+    while !(driver.core.is_over() && driver.untold.is_empty()) && (held || !driver.events.is_closed()) {
+        match driver.wait(&mut commands, held, &mut stored).await {
+            Woken::Command(None) => held = false,
+            Woken::Command(Some(command)) => driver.command(command),
+            Woken::Stored(done) => driver.give(Input::Done(done)),
+            Woken::Dialled(Ok((socket, token))) => {
+                driver.dial = None;
+                driver.socket = Some(socket);
+                driver.give(Input::Opened { token });
+            }
+            Woken::Dialled(Err(why)) => {
+                driver.dial = None;
+                driver.give(Input::Lost(why));
+            }
+            Woken::Came(Ok(Incoming::Frame(frame))) => driver.give(Input::Frame(frame)),
+            Woken::Came(Ok(Incoming::Other)) => driver.give(Input::Heard),
+            Woken::Came(Err(why)) => {
+                driver.socket = None;
+                driver.give(Input::Lost(why));
+            }
+            Woken::Room => driver.give(Input::Tick),
+            Woken::Time => driver.give(Input::Tick),
+        }
+        if driver.core.is_over() {
+            driver.hang_up().await;
+        }
+    }
+    // Whoever still holds something of a client that was dropped learns that it is over.
+    driver.give(Input::Close);
+    driver.hang_up().await;
+    while driver.saves.join_next().await.is_some() {}
+}
+
+impl Driver {
+    async fn wait(
+        &mut self,
+        commands: &mut mpsc::Receiver<Command>,
+        held: bool,
+        stored: &mut watch::Receiver<Acknowledged>,
+    ) -> Woken {
+        let over = self.core.is_over();
+        let reads = self.core.wants_input();
+        let takes_acks = !over && self.socket.as_ref().is_none_or(|socket| socket.waiting() < OUTGOING);
+        let deadline = self.core.next_deadline().map(|at| self.clock.instant(at));
+        let (full, plenty) = (!self.room, self.plenty());
+        let Driver { dial, socket, events, saves, .. } = self;
+        tokio::select! {
+            biased;
+            command = commands.recv(), if held => Woken::Command(command),
+            Ok(()) = stored.changed(), if takes_acks => Woken::Stored(*stored.borrow_and_update()),
+            dialled = async { match dial { Some(dial) => dial.await, None => pending().await } } => Woken::Dialled(dialled),
+            came = async { match socket { Some(socket) => socket.turn(reads).await, None => pending().await } } => Woken::Came(came),
+            // An error means that nobody reads events any more: room for all of them.
+            _ = events.reserve_many(plenty), if full => Woken::Room,
+            () = events.closed(), if !full && !events.is_closed() => Woken::Room,
+            Some(_) = saves.join_next() => Woken::Time,
+            () = async { match deadline { Some(at) => tokio::time::sleep_until(at).await, None => pending().await } } => Woken::Time,
+        }
+    }
+
+    fn command(&mut self, command: Command) {
+        match command {
+            // Its reply is dropped, which says that the client is over.
+            Command::Submit(_) if self.core.is_over() => {}
+            Command::Submit(submit) => {
+                self.tickets += 1;
+                let ticket = Ticket(self.tickets);
+                self.replies.insert(ticket, (submit.reply, submit.permit));
+                self.give(Input::Submit { ticket, to: submit.to, content: submit.content });
+            }
+            Command::Close(done) => {
+                self.closing = Some(done);
+                self.give(Input::Close);
+            }
+        }
+    }
+
+    /// Gives the core an input and does what it says, until it also knows whether there is room.
+    fn give(&mut self, input: Input) {
+        let mut next = Some(input);
+        while let Some(input) = next.take() {
+            let mut outputs = Vec::new();
+            self.core.handle(self.clock.now(), input, &mut outputs);
+            outputs.into_iter().for_each(|output| self.carry_out(output));
+            let room = self.tell();
+            if room != self.room {
+                self.room = room;
+                next = Some(Input::Room(room));
+            }
+        }
+    }
+
+    fn carry_out(&mut self, output: Output) {
+        match output {
+            Output::Dial { gateway, refused } => self.dial = Some(self.dial(gateway, refused)),
+            Output::Write(frame) => {
+                if let Some(socket) = &mut self.socket {
+                    socket.write(&frame);
+                }
+            }
+            Output::HangUp => {
+                self.dial = None;
+                // At the end the socket is closed with a goodbye.
+                if !self.core.is_over() {
+                    self.socket = None;
+                }
+            }
+            Output::Tell(told) => self.happened(told),
+            Output::Skip(place) => {
+                let saver = self.saver.clone();
+                self.saves.spawn(async move { saver.skip(place).await });
+            }
+            Output::Settle(ticket, outcome) => {
+                if let Some((reply, _permit)) = self.replies.remove(&ticket) {
+                    // Nobody may be waiting: the message was sent all the same.
+                    let _ = reply.send(outcome);
+                }
+            }
+        }
+    }
+
+    fn dial(&self, gateway: usize, refused: bool) -> Dial {
+        let (gateway, encoding) = (self.gateways[gateway].clone(), self.options.encoding);
+        let token = self.options.token.clone();
+        Box::pin(async move {
+            let token = token.token(refused).await?;
+            Ok((Socket::open(gateway, encoding).await?, token))
+        })
+    }
+
+    fn happened(&mut self, told: Told) {
+        let mark = |place: Place| Mark { place, saver: self.saver.clone() };
+        let event = match told {
+            Told::Connected { gateway, user, device, region } => {
+                let connected = Connected { url: self.gateways[gateway].to_string(), user, device, region };
+                tracing::debug!(url = connected.url, user = %connected.user, "connected");
+                self.status.send_replace(Status::Connected(connected.clone()));
+                Event::Connected(connected)
+            }
+            Told::Entry(frame, place) => Event::Entry(Entry::new(*frame, mark(place))),
+            Told::Gap { log, from, to, place } => Event::Gap(Gap::new(log, from, to, mark(place))),
+            Told::CaughtUp { log, seq, place } => Event::CaughtUp(CaughtUp::new(log, seq, mark(place))),
+            Told::Refused { code, message } => Event::Refused { code, message },
+            Told::Disconnected { why, retry_in } => {
+                tracing::debug!(%why, retry_in = retry_in.0, "disconnected");
+                self.status.send_replace(Status::Connecting);
+                Event::Disconnected(Disconnected { why, retry_in: Duration::from_millis(retry_in.0) })
+            }
+            Told::Ended(ended) => {
+                self.status.send_replace(Status::Ended(ended.clone()));
+                Event::Ended(ended)
+            }
+        };
+        if let Event::Refused { code, message } = &event
+            && !self.untold.is_empty()
+        {
+            return tracing::warn!(?code, message, "a frame was refused, and the application left no room to be told");
+        }
+        if stands(&event) && self.untold.back().is_some_and(stands) {
+            self.untold.pop_back();
+        }
+        self.untold.push_back(event);
+    }
+
+    /// Passes on what there is room for. Whether there is room for more: once entries were dropped for want of it, when half is free,
+    /// so that the connection is not made anew for each entry.
+    fn tell(&mut self) -> bool {
+        while let Some(event) = self.untold.pop_front() {
+            match self.events.try_send(event) {
+                Ok(()) => {}
+                Err(mpsc::error::TrySendError::Full(event)) => {
+                    self.untold.push_front(event);
+                    return false;
+                }
+                Err(mpsc::error::TrySendError::Closed(_)) => self.untold.clear(),
+            }
+        }
+        !self.core.is_behind() || self.events.is_closed() || self.events.capacity() >= self.plenty()
+    }
+
+    fn plenty(&self) -> usize {
+        if self.core.is_behind() { self.events.max_capacity().div_ceil(2) } else { 1 }
+    }
+
+    /// Lets go of the socket when the client is over.
+    async fn hang_up(&mut self) {
+        self.dial = None;
+        if let Some(socket) = self.socket.take() {
+            // A gateway that does not answer the close is left all the same.
+            let _ = tokio::time::timeout(CLOSE_WITHIN, socket.close()).await;
+        }
+        if let Some(done) = self.closing.take() {
+            // Whoever closed may have stopped waiting.
+            let _ = done.send(());
+        }
+    }
+}
+
+/// Whether an event says how the connection stands: of several in a row the last one is enough.
+fn stands(event: &Event) -> bool {
+    match event {
+        Event::Connected(_) | Event::Disconnected(_) => true,
+        Event::Entry(_) | Event::Gap(_) | Event::CaughtUp(_) | Event::Refused { .. } | Event::Ended(_) => false,
+    }
+}

@@ -1,0 +1,171 @@
+//! Saves cursors in the order of what they stand for, and tells the core what to acknowledge.
+
+use std::sync::Arc;
+
+use dunlin_schema::{CursorText, Seq};
+use tokio::sync::{Mutex, watch};
+
+use crate::{error::StoreError, store::CursorStore};
+
+/// Where something that was given to the application stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Place {
+    /// Its number among all that this client has given, from 1.
+    pub(crate) ordinal: u64,
+    /// How many gaps came before it: sequences are comparable within one such life.
+    pub(crate) life: u64,
+    /// The cursor that came with it.
+    pub(crate) cursor: CursorText,
+}
+
+/// What is to be acknowledged: everything up to a sequence of a life.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Acknowledged {
+    pub(crate) life: u64,
+    pub(crate) seq: Seq,
+}
+
+/// Which cursor to save, decided without I/O. `done` and `skipped` say what to save; `saved` that it is.
+#[derive(Debug, Default)]
+struct Marks {
+    done: u64,
+    skipped: Option<Place>,
+}
+
+impl Marks {
+    /// The application has stored everything up to `place`. `None`: that was known.
+    fn done(&self, place: Place) -> Option<Place> {
+        if place.ordinal <= self.done {
+            return None;
+        }
+        Some(self.skipped.filter(|skipped| skipped.ordinal == place.ordinal).unwrap_or(place))
+    }
+
+    /// A repeat that was not given stood right after `place.ordinal`. `Some`: everything before it is done, so it is as well.
+    fn skipped(&mut self, place: Place) -> Option<Place> {
+        match place.ordinal.cmp(&self.done) {
+            std::cmp::Ordering::Less => None,
+            std::cmp::Ordering::Equal => Some(place),
+            std::cmp::Ordering::Greater => {
+                self.skipped = Some(place);
+                None
+            }
+        }
+    }
+
+    fn saved(&mut self, place: Place) {
+        self.done = place.ordinal;
+        self.skipped = self.skipped.filter(|skipped| skipped.ordinal > place.ordinal);
+    }
+}
+
+/// Saves cursors. It outlives the client's task, so that what was given can be done when the client is over.
+pub(crate) struct Saver {
+    store: Arc<dyn CursorStore>,
+    marks: Mutex<Marks>,
+    acknowledged: watch::Sender<Acknowledged>,
+}
+
+impl Saver {
+    pub(crate) fn new(store: Arc<dyn CursorStore>) -> (Arc<Saver>, watch::Receiver<Acknowledged>) {
+        let (acknowledged, receiver) = watch::channel(Acknowledged::default());
+        (Arc::new(Saver { store, marks: Mutex::default(), acknowledged }), receiver)
+    }
+
+    async fn done(&self, place: Place) -> Result<(), StoreError> {
+        let mut marks = self.marks.lock().await;
+        match marks.done(place) {
+            Some(place) => self.save(&mut marks, place).await,
+            None => Ok(()),
+        }
+    }
+
+    /// A repeat was not given, but its cursor is the newer one.
+    pub(crate) async fn skip(&self, place: Place) {
+        let mut marks = self.marks.lock().await;
+        if let Some(place) = marks.skipped(place)
+            && let Err(error) = self.save(&mut marks, place).await
+        {
+            tracing::warn!(%error, "the cursor of a repeat was not kept: the repeat may be seen again after a restart");
+        }
+    }
+
+    async fn save(&self, marks: &mut Marks, place: Place) -> Result<(), StoreError> {
+        let store = self.store.clone();
+        tokio::task::spawn_blocking(move || store.save(&place.cursor))
+            .await
+            .map_err(|error| StoreError { doing: "saving a cursor".to_owned(), why: error.to_string() })??;
+        marks.saved(place);
+        self.acknowledged.send_replace(Acknowledged { life: place.life, seq: place.cursor.seq() });
+        Ok(())
+    }
+}
+
+/// Something given that can be said to be done.
+pub(crate) struct Mark {
+    pub(crate) place: Place,
+    pub(crate) saver: Arc<Saver>,
+}
+
+impl Mark {
+    pub(crate) async fn done(&self) -> Result<(), StoreError> {
+        self.saver.done(self.place).await
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use dunlin_schema::{Cursor, Log, Position, RegionName, UserName};
+
+    use super::*;
+
+    fn place(ordinal: u64, seq: u64) -> Place {
+        let log = Log::mailbox(&RegionName::new("eu").unwrap(), 8, &UserName::new("bob").unwrap());
+        let position = Position { seq: Seq(seq), ..Position::default() };
+        Place { ordinal, life: 0, cursor: Cursor { position, ..Cursor::default() }.seal(&log) }
+    }
+
+    #[test]
+    fn done_is_cumulative_and_never_goes_back() {
+        let mut marks = Marks::default();
+        assert_eq!(marks.done(place(3, 30)), Some(place(3, 30)));
+        marks.saved(place(3, 30));
+        assert_eq!(marks.done(place(2, 20)), None, "an older one");
+        assert_eq!(marks.done(place(3, 30)), None, "the same once more");
+        assert_eq!(marks.done(place(4, 40)), Some(place(4, 40)));
+    }
+
+    #[test]
+    fn a_skipped_repeat_moves_the_cursor_only_when_all_before_it_is_done() {
+        let mut marks = Marks::default();
+        assert_eq!(marks.skipped(place(2, 25)), None, "two were given before it and neither is done");
+        assert_eq!(marks.done(place(1, 10)), Some(place(1, 10)));
+        marks.saved(place(1, 10));
+        assert_eq!(marks.done(place(2, 20)), Some(place(2, 25)), "the repeat's cursor is the newer one");
+        marks.saved(place(2, 25));
+        assert_eq!(marks.skipped(place(2, 26)), Some(place(2, 26)), "nothing is open");
+        marks.saved(place(2, 26));
+        assert_eq!(marks.done(place(3, 30)), Some(place(3, 30)));
+        marks.saved(place(3, 30));
+        assert_eq!(marks.skipped(place(2, 27)), None, "late: a newer one is saved");
+    }
+
+    struct Full;
+    impl CursorStore for Full {
+        fn load(&self) -> Result<Option<CursorText>, StoreError> {
+            Ok(None)
+        }
+        fn save(&self, _: &CursorText) -> Result<(), StoreError> {
+            Err(StoreError { doing: "writing".to_owned(), why: "the disk is full".to_owned() })
+        }
+    }
+
+    #[tokio::test]
+    async fn what_was_not_kept_is_not_acknowledged() {
+        let (saver, acknowledged) = Saver::new(Arc::new(Full));
+        let mark = Mark { place: place(1, 10), saver };
+        assert!(mark.done().await.unwrap_err().to_string().contains("the disk is full"));
+        assert!(!acknowledged.has_changed().unwrap());
+        assert!(mark.done().await.is_err(), "and it is tried again");
+    }
+}
