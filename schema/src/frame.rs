@@ -151,8 +151,8 @@ impl FrameError {
     }
 }
 
-/// What a client says.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
+/// What a client says. Its debug form never shows the token, nor what is sent.
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum ClientFrame {
     /// The first frame, within 5 s: who is there, and where each log is to go on.
@@ -198,6 +198,25 @@ impl Send {
 impl ClientFrame {
     /// The frames' names in JSON, in the order of their numbers in Postcard.
     pub const NAMES: &[&str] = &["hello", "send", "ack"];
+}
+
+impl fmt::Debug for ClientFrame {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            ClientFrame::Hello { token, device, cursors } => f
+                .debug_struct("Hello")
+                .field("token", &token.as_ref().map(|_| "…"))
+                .field("device", device)
+                .field("cursors", cursors)
+                .finish(),
+            ClientFrame::Send(Send { id, to, content: _ }) => {
+                f.debug_struct("Send").field("id", id).field("to", to).finish_non_exhaustive()
+            }
+            ClientFrame::Ack { log, delivered } => {
+                f.debug_struct("Ack").field("log", log).field("delivered", delivered).finish()
+            }
+        }
+    }
 }
 
 /// Where a log is to go on: a cursor, or one of the words `beginning` and `live`.

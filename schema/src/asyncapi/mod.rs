@@ -27,8 +27,10 @@ pub fn document() -> Value {
 
     let client = frames::<ClientFrame>(&mut generator, ClientFrame::NAMES);
     let server = frames::<ServerFrame>(&mut generator, ServerFrame::NAMES);
-    let code = generator.root_schema_for::<Code>();
+    let mut code = generator.root_schema_for::<Code>().to_value();
+    join_lines(&mut code);
     let mut schemas = generator.take_definitions(true);
+    schemas.values_mut().for_each(join_lines);
     let mut messages = Map::new();
     for (name, schema) in client.into_iter().chain(server) {
         messages.insert(name.to_owned(), message(name, &schema));
@@ -85,7 +87,7 @@ pub fn document() -> Value {
                 },
             },
         },
-        "x-codes": codes(code.as_value()),
+        "x-codes": codes(&code),
         "x-limits": {
             "frame_bytes": limits::FRAME_BYTES,
             "body_bytes": limits::BODY_BYTES,
@@ -112,12 +114,27 @@ fn frames<T: JsonSchema>(
     for transform in generator.transforms_mut() {
         transform.transform(&mut schema);
     }
-    let variants = match schema.remove("oneOf") {
+    let mut variants = match schema.remove("oneOf") {
         Some(Value::Array(variants)) => variants,
         _ => Vec::new(),
     };
+    variants.iter_mut().for_each(join_lines);
     assert_eq!(variants.len(), names.len(), "the enum of frames and its NAMES have the same length");
     names.iter().copied().zip(variants).collect()
+}
+
+/// Descriptions come from comments, which are wrapped; here a line is a paragraph.
+fn join_lines(schema: &mut Value) {
+    match schema {
+        Value::Object(fields) => {
+            if let Some(Value::String(text)) = fields.get_mut("description") {
+                *text = text.replace('\n', " ");
+            }
+            fields.values_mut().for_each(join_lines);
+        }
+        Value::Array(values) => values.iter_mut().for_each(join_lines),
+        Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => {}
+    }
 }
 
 /// The name of a frame's schema: `caught_up` is `CaughtUpFrame`.

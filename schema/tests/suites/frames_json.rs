@@ -1,0 +1,361 @@
+//! Frames in JSON: word for word what PROTOCOL.md shows, and a typed refusal for everything that is no frame.
+
+use dunlin_schema::{
+    Blob, Code, Content, MessageId, Seq,
+    frame::{ClientFrame, Encoding, FrameError, LogLabel, Send, ServerFrame, StartAt},
+    limits,
+};
+use proptest::{collection, prelude::*};
+use serde_json::{Value, json};
+
+use crate::strategy;
+
+const JSON: Encoding = Encoding::Json;
+const ID: &str = "01ARZ3NDEKTSV4RRFFQ69G5FAV";
+/// A cursor of bob's mailbox.
+const CURSOR: &str = "AdK6jPwPgLDw_vWN97wYEYGjj4rrkPe8GJbZ152qM3xZ14M";
+
+fn read(text: &str) -> Result<ClientFrame, FrameError> {
+    JSON.read_client(text.as_bytes())
+}
+
+fn malformed(text: &str) -> String {
+    match read(text) {
+        Err(FrameError::Malformed(reason)) => reason,
+        other => panic!("{text:.200} is read as {other:?}"),
+    }
+}
+
+fn id() -> MessageId {
+    ID.parse().unwrap()
+}
+
+fn message(text: Option<&str>, data: Option<&[u8]>) -> Content {
+    let data = data.map(|data| Blob(data.to_vec().into()));
+    Content::Message { text: text.map(str::to_owned), data, attachments: Vec::new(), reply_to: None }
+}
+
+#[test]
+fn what_a_client_says_is_read_as_the_protocol_writes_it() {
+    let hello = r##"{"hello":{"token":"eyJ…","device":"phone","cursors":{"mailbox":"live","#big@eu":"beginning"}}}"##;
+    let cursors = [("mailbox".to_owned(), StartAt::Live), ("#big@eu".to_owned(), StartAt::Beginning)].into();
+    let device = "phone".parse().ok();
+    assert_eq!(read(hello), Ok(ClientFrame::Hello { token: Some("eyJ…".to_owned()), device, cursors }));
+
+    let send = format!(
+        r#"{{"send":{{"id":"{ID}","to":"bob","content":{{"message":{{"text":"hi","data":null,"attachments":[],"reply_to":null}}}}}}}}"#
+    );
+    let content = message(Some("hi"), None);
+    assert_eq!(read(&send), Ok(ClientFrame::Send(Send { id: id(), to: "bob".to_owned(), content })));
+
+    let ack = r#"{"ack":{"log":"mailbox","delivered":17}}"#;
+    assert_eq!(read(ack), Ok(ClientFrame::Ack { log: LogLabel::Mailbox, delivered: Seq(17) }));
+}
+
+#[test]
+fn what_a_gateway_says_is_written_as_the_protocol_writes_it() {
+    let texts = [
+        r#"{"welcome":{"user":"bob","device":"phone","region":"local","server_time":1763683200123,"limits":{"frame":65536,"body":32768}}}"#.to_owned(),
+        format!(r#"{{"gap":{{"log":"mailbox","from":1763683100000,"to":1763683200000,"cursor":"{CURSOR}"}}}}"#),
+        format!(
+            r#"{{"entry":{{"log":"mailbox","seq":17,"cursor":"{CURSOR}","time":1763683200150,"id":"{ID}","from":"alice","to":"bob","order":17,"content":{{"message":{{"text":"hi","data":null,"attachments":[],"reply_to":null}}}}}}}}"#
+        ),
+        format!(r#"{{"caught_up":{{"log":"mailbox","seq":230,"cursor":"{CURSOR}"}}}}"#),
+        format!(r#"{{"accepted":{{"id":"{ID}","order":231,"time":1763683200150}}}}"#),
+        format!(r#"{{"rejected":{{"id":"{ID}","code":"rate_limited","message":"…","retry_after":800}}}}"#),
+        r#"{"refused":{"ref":1,"code":"unsupported","message":"…"}}"#.to_owned(),
+        r#"{"goodbye":{"code":"draining","message":"…","retry_after":350}}"#.to_owned(),
+    ];
+    for text in texts {
+        let frame = JSON.read_server(text.as_bytes()).unwrap();
+        assert_eq!(String::from_utf8(JSON.write(&frame)).unwrap(), text);
+    }
+}
+
+#[test]
+fn content_is_one_of_four() {
+    for (text, content) in [
+        (r#"{"message":{"text":"hi"}}"#.to_owned(), message(Some("hi"), None)),
+        (r#"{"message":{"data":"aGk="}}"#.to_owned(), message(None, Some(b"hi"))),
+        (
+            format!(r#"{{"edit":{{"target":"{ID}","text":"ho"}}}}"#),
+            Content::Edit { target: id(), text: Some("ho".into()), data: None },
+        ),
+        (format!(r#"{{"delete":{{"target":"{ID}"}}}}"#), Content::Delete { target: id() }),
+        (
+            format!(r#"{{"react":{{"target":"{ID}","emoji":"👍","on":true}}}}"#),
+            Content::React { target: id(), emoji: "👍".into(), on: true },
+        ),
+    ] {
+        assert_eq!(serde_json::from_str::<Content>(&text).unwrap(), content, "{text}");
+    }
+}
+
+#[test]
+fn an_absent_field_and_null_are_the_same() {
+    for (absent, null) in [
+        (json!({ "hello": {} }), json!({ "hello": { "token": null, "device": null, "cursors": null } })),
+        (
+            json!({ "send": { "id": ID, "to": "bob", "content": { "message": { "text": "x" } } } }),
+            json!({ "send": { "id": ID, "to": "bob", "content": { "message":
+                { "text": "x", "data": null, "attachments": null, "reply_to": null } } } }),
+        ),
+    ] {
+        assert_eq!(read(&absent.to_string()).unwrap(), read(&null.to_string()).unwrap(), "{null}");
+    }
+    for (absent, null) in [
+        (json!({ "accepted": { "id": ID, "time": 1 } }), json!({ "accepted": { "id": ID, "order": null, "time": 1 } })),
+        (
+            json!({ "refused": { "code": "too_old", "message": "" } }),
+            json!({ "refused": { "ref": null, "code": "too_old", "message": "" } }),
+        ),
+    ] {
+        let read = |frame: &Value| JSON.read_server(frame.to_string().as_bytes()).unwrap();
+        assert_eq!(read(&absent), read(&null), "{null}");
+    }
+}
+
+#[test]
+fn unknown_fields_are_ignored() {
+    let plain = json!({ "ack": { "log": "mailbox", "delivered": 17 } });
+    let more = json!({ "ack": { "log": "mailbox", "delivered": 17, "shape": [{ "deep": [1, 2.5, null, "x"] }] } });
+    assert_eq!(read(&plain.to_string()).unwrap(), read(&more.to_string()).unwrap());
+    let content = r#"{"message":{"text":"x","mood":"good"}}"#;
+    assert_eq!(serde_json::from_str::<Content>(content).unwrap(), message(Some("x"), None));
+}
+
+#[test]
+fn an_unknown_frame_is_told_by_its_name() {
+    for (text, name) in [
+        (r#"{"signal":{"to":"bob","kind":"typing"}}"#, "signal"),
+        (r#"{"ask":{"ref":1,"what":{"blocks":{}}}}"#, "ask"),
+        (r#"{"Hello":{}}"#, "Hello"),
+        (r#"{"welcome":{}}"#, "welcome"), // a gateway's frame is none of a client's
+        (r#" { "x" : [[[[]]]] } "#, "x"),
+        (r#"{"":null}"#, ""),
+        (r#"{"x":1e400}"#, "x"),
+    ] {
+        assert_eq!(read(text), Err(FrameError::Unknown(name.to_owned())), "{text}");
+    }
+    let long = read(&format!(r#"{{"{}":1}}"#, "é".repeat(20_000)));
+    assert_eq!(long, Err(FrameError::Unknown("é".repeat(64) + "…")), "a name is repeated in part");
+}
+
+#[test]
+fn what_is_no_frame_is_malformed_and_never_unknown() {
+    for text in [
+        "",
+        " ",
+        "{",
+        "{}",
+        "[]",
+        "null",
+        "17",
+        "\"hello\"",
+        "\"signal\"",
+        r#"{"hello":{"#,
+        r#"{"hello":{}"#,
+        r#"{"hello":{}}x"#,
+        r#"{"hello":{}}{"hello":{}}"#,
+        r#"{"hello":{},"ack":{"log":"mailbox","delivered":1}}"#,
+        r#"{"hello":{},"hello":{}}"#,
+        r#"{"signal":{},"other":{}}"#,
+        r#"{"signal":{},"signal":{}}"#,
+        r#"{"signal":}"#,
+        r#"{"signal":{}"#,
+        r#"{"signal":{}} x"#,
+        r#"{"signal":1,}"#,
+        r#"{signal:1}"#,
+        r#"{1:{}}"#,
+        r#"{"hello":null}"#,
+        r#"{"hello":17}"#,
+        r#"{"send":{}}"#,
+        r#"{"ack":{"log":"mailbox"}}"#,
+        r#"{"ack":{"log":"inbox","delivered":1}}"#,
+        r#"{"ack":{"log":"mailbox","delivered":1,"delivered":2}}"#,
+        r#"{"hello":{"cursors":{"mailbox":"live","mailbox":"beginning"}}}"#,
+        r#"{"hello":{"cursors":{"mailbox":"never"}}}"#,
+        r#"{"hello":{"cursors":{"mailbox":""}}}"#,
+        r#"{"hello":{"cursors":{"mailbox":17}}}"#,
+        r#"{"hello":{"cursors":[]}}"#,
+        r#"{"hello":{"cursors":"live"}}"#,
+        r#"{"hello":{"device":"a.b"}}"#,
+        r#"{"hello":{"device":""}}"#,
+        r#"{"hello":{"token":{}}}"#,
+        "{\"hello\":{\"token\":\"a\nb\"}}",
+        r#"{"hello":{"token":"\ud800"}}"#,
+        "\u{feff}{\"hello\":{}}",
+    ] {
+        malformed(text);
+    }
+    assert!(matches!(JSON.read_client(b"{\"hello\":{\"token\":\"\xff\"}}"), Err(FrameError::Malformed(_))), "no UTF-8");
+}
+
+#[test]
+fn numbers_are_whole_and_below_2_to_53() {
+    let ack = |number: &str| read(&format!(r#"{{"ack":{{"log":"mailbox","delivered":{number}}}}}"#));
+    for (number, seq) in [("0", 0), ("17", 17), ("9007199254740991", (1 << 53) - 1)] {
+        assert_eq!(ack(number), Ok(ClientFrame::Ack { log: LogLabel::Mailbox, delivered: Seq(seq) }), "{number}");
+    }
+    let digits = "9".repeat(60_000);
+    for number in [
+        "9007199254740992",
+        "18446744073709551615",
+        "18446744073709551616",
+        "-1",
+        "1.5",
+        "17.0",
+        "1e3",
+        "1e999",
+        "NaN",
+        "017",
+        "\"17\"",
+        "true",
+        &digits,
+    ] {
+        assert!(matches!(ack(number), Err(FrameError::Malformed(_))), "{number:.30}");
+    }
+}
+
+#[test]
+fn deep_nesting_is_refused_and_never_overflows() {
+    for (open, close) in [("[", "]"), ("{\"a\":", "}")] {
+        let deep = open.repeat(60_000 / open.len()) + "1" + &close.repeat(60_000 / open.len());
+        malformed(&deep[..60_000]);
+        malformed(&format!(r#"{{"send":{deep}}}"#));
+        let unknown = read(&format!(r#"{{"signal":{deep}}}"#));
+        assert!(unknown.is_err(), "whatever it is called, it is refused");
+        let ignored = read(&format!(r#"{{"ack":{{"log":"mailbox","delivered":1,"more":{deep}}}}}"#));
+        assert!(ignored.is_ok() || matches!(ignored, Err(FrameError::Malformed(_))));
+    }
+}
+
+#[test]
+fn bytes_are_padded_base64() {
+    let data = |text: &str| {
+        read(&format!(r#"{{"send":{{"id":"{ID}","to":"bob","content":{{"message":{{"data":{text}}}}}}}}}"#))
+    };
+    for (text, bytes) in
+        [(r#""""#, &b""[..]), (r#""aGk=""#, b"hi"), (r#""AP+/""#, &[0, 0xff, 0xbf]), (r#""\u0061Gk=""#, b"hi")]
+    {
+        let content = message(None, Some(bytes));
+        assert_eq!(data(text), Ok(ClientFrame::Send(Send { id: id(), to: "bob".to_owned(), content })), "{text}");
+    }
+    for text in
+        [r#""aGk""#, r#""aGl=""#, r#""aGk==""#, r#""AP-_""#, r#""a Gk=""#, r#""é""#, r#""=""#, "[104,105]", "17", "{}"]
+    {
+        assert!(matches!(data(text), Err(FrameError::Malformed(_))), "{text}");
+    }
+}
+
+#[test]
+fn a_bad_address_leaves_the_frame_readable() {
+    let text = format!(r#"{{"send":{{"id":"{ID}","to":"b*b","content":{{"message":{{"text":"x"}}}}}}}}"#);
+    let Ok(ClientFrame::Send(send)) = read(&text) else { panic!("{text}") };
+    assert_eq!(send.id, id(), "so that its refusal names the id");
+    assert!(send.address().is_err());
+}
+
+#[test]
+fn a_reason_quotes_little_of_the_frame() {
+    let long = "\u{1}".repeat(30_000);
+    for text in [
+        json!({ "ack": { "log": long, "delivered": 1 } }),
+        json!({ "send": { "id": long, "to": "bob", "content": { "delete": { "target": ID } } } }),
+        json!({ "hello": { "token": { "x": long } } }),
+        json!({ "hello": { "device": long } }),
+        json!({ "ack": { "log": "mailbox", "delivered": long } }),
+        json!(long),
+    ] {
+        let reason = malformed(&text.to_string());
+        assert!(reason.chars().count() <= 257, "{} characters", reason.chars().count());
+    }
+}
+
+#[test]
+fn neither_token_nor_body_reaches_a_log() {
+    for text in [
+        r#"{"hello":{"token":"secret"}}"#.to_owned(),
+        format!(r#"{{"send":{{"id":"{ID}","to":"bob","content":{{"message":{{"text":"secret"}}}}}}}}"#),
+    ] {
+        let shown = format!("{:?}", read(&text).unwrap());
+        assert!(!shown.contains("secret"), "{shown}");
+    }
+}
+
+#[test]
+fn a_hello_names_a_bounded_number_of_logs() {
+    let hello = |count: usize| {
+        let cursors: serde_json::Map<_, _> = (0..count).map(|log| (format!("#{log}"), json!("live"))).collect();
+        read(&json!({ "hello": { "cursors": cursors } }).to_string())
+    };
+    assert!(hello(limits::CURSORS).is_ok());
+    assert!(matches!(hello(limits::CURSORS + 1), Err(FrameError::Malformed(_))));
+}
+
+#[test]
+fn every_code_is_read_and_a_strange_one_is_malformed() {
+    let refused =
+        |code: &str| JSON.read_server(format!(r#"{{"refused":{{"code":"{code}","message":""}}}}"#).as_bytes());
+    assert!(matches!(refused("bad_frame"), Ok(ServerFrame::Refused { code: Code::BadFrame, .. })));
+    for code in ["BadFrame", "bad-frame", "BAD_FRAME", ""] {
+        assert!(matches!(refused(code), Err(FrameError::Malformed(_))), "{code:?}");
+    }
+}
+
+#[test]
+fn a_subprotocol_names_its_encoding() {
+    assert_eq!(Encoding::of_subprotocol("dunlin.v1.json"), Some(Encoding::Json));
+    assert_eq!(Encoding::of_subprotocol("dunlin.v1.postcard"), Some(Encoding::Postcard));
+    for name in ["", "dunlin.v2.json", "dunlin.v1.JSON", " dunlin.v1.json", "dunlin.v1.json,dunlin.v1.postcard"] {
+        assert_eq!(Encoding::of_subprotocol(name), None, "{name:?}");
+    }
+}
+
+#[test]
+fn the_largest_body_fits_into_a_frame_and_its_entry_into_the_queue() {
+    let text = "\u{1}".repeat(limits::BODY_BYTES);
+    assert_eq!(message(Some(&text), None).check(), Ok(()));
+    let written = JSON.write(&message(Some(&text), None)).len();
+    assert!(written > limits::FRAME_BYTES && written + 4 * 1024 < limits::OUTBOUND_BYTES, "{written}");
+    let data = vec![0xff; limits::BODY_BYTES];
+    assert!(JSON.write(&message(None, Some(&data))).len() + 4 * 1024 < limits::FRAME_BYTES);
+}
+
+proptest! {
+    #[test]
+    fn a_clients_frame_comes_back_as_it_was(frame in strategy::client_frame()) {
+        prop_assert_eq!(JSON.read_client(&JSON.write(&frame)), Ok(frame));
+    }
+
+    #[test]
+    fn a_gateways_frame_comes_back_as_it_was(frame in strategy::server_frame()) {
+        // A reference is the client's own number, which its JSON may not hold exactly; all else is the same.
+        prop_assert_eq!(JSON.read_server(&JSON.write(&frame)), Ok(frame));
+    }
+
+    #[test]
+    fn a_frame_is_one_object_with_one_key_of_the_list(frame in strategy::server_frame(), client in strategy::client_frame()) {
+        for (bytes, names) in [(JSON.write(&frame), ServerFrame::NAMES), (JSON.write(&client), ClientFrame::NAMES)] {
+            let value: serde_json::Map<String, Value> = serde_json::from_slice(&bytes).unwrap();
+            let keys: Vec<_> = value.keys().map(String::as_str).collect();
+            prop_assert!(keys.len() == 1 && names.contains(&keys[0]), "{:?}", keys);
+        }
+    }
+
+    #[test]
+    fn no_bytes_make_a_reader_panic(bytes in collection::vec(any::<u8>(), 0..200)) {
+        prop_assert!(JSON.read_client(&bytes).is_err() && JSON.read_server(&bytes).is_err());
+    }
+
+    #[test]
+    fn almost_a_frame(frame in strategy::client_frame(), cut in any::<prop::sample::Index>(), with in any::<u8>()) {
+        let mut bytes = JSON.write(&frame);
+        let at = cut.index(bytes.len());
+        prop_assert!(matches!(JSON.read_client(&bytes[..at]), Err(FrameError::Malformed(_))), "cut at {}", at);
+        bytes[at] = with;
+        if let Ok(read) = JSON.read_client(&bytes) {
+            prop_assert_eq!(JSON.read_client(&JSON.write(&read)), Ok(read));
+        }
+    }
+}

@@ -1,0 +1,123 @@
+//! Frames in Postcard: the same enums, and a typed refusal for everything that is no frame.
+
+use dunlin_schema::{
+    Content, MessageId, Millis, Seq,
+    frame::{ClientFrame, Encoding, FrameError, LogLabel, Send, ServerFrame},
+    limits,
+};
+use proptest::{collection, prelude::*};
+
+use crate::strategy;
+
+const POSTCARD: Encoding = Encoding::Postcard;
+
+fn malformed(bytes: &[u8]) {
+    let read = POSTCARD.read_client(bytes);
+    assert!(matches!(read, Err(FrameError::Malformed(_))), "{bytes:?} is read as {read:?}");
+}
+
+#[test]
+fn an_unknown_frame_is_told_by_its_number() {
+    for (bytes, number) in [(&[3][..], "3"), (&[3, 1, 2, 3], "3"), (&[0xff, 0xff, 0xff, 0xff, 0x0f], "4294967295")] {
+        assert_eq!(POSTCARD.read_client(bytes), Err(FrameError::Unknown(number.to_owned())), "{bytes:?}");
+    }
+    assert_eq!(POSTCARD.read_server(&[8, 0]), Err(FrameError::Unknown("8".to_owned())));
+    // The lists of names are as long as the enums: the last frame of each is known.
+    assert!(matches!(POSTCARD.read_client(&[2]), Err(FrameError::Malformed(_))));
+    assert!(matches!(POSTCARD.read_server(&[7]), Err(FrameError::Malformed(_))));
+}
+
+#[test]
+fn what_is_no_frame_is_malformed() {
+    let id = [0; 16];
+    for bytes in [
+        vec![],
+        vec![0],
+        vec![0x80],                                                 // a number that goes on
+        vec![0xff, 0xff, 0xff, 0xff, 0xff, 0x01],                   // a number above 2^32
+        vec![2, 1, 17],                                             // a log that is none
+        vec![2, 0, 0x80, 0x80, 0x80, 0x80, 0x80, 0x80, 0x80, 0x10], // sequence 2^53
+        vec![2, 0, 17, 0],                                          // a byte more
+        vec![0, 0, 0, 1, 1, b'x', 0],                               // a start that is none
+        vec![0, 2, 0, 0],                                           // an option that is neither
+        vec![0, 1, 1, 0xff, 0, 0],                                  // a token that is no UTF-8
+        vec![0, 0, 1, 1, b'*', 0],                                  // a device that is none
+        [&[1][..], &id, &[3, b'b', b'o', b'b', 4]].concat(),        // content that is none
+        b"{\"hello\":{}}".iter().map(|b| b & 0x01).collect(),
+    ] {
+        malformed(&bytes);
+    }
+}
+
+#[test]
+fn a_length_that_is_not_there_is_refused_before_memory_is_taken() {
+    let huge = [0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0x01];
+    malformed(&[&[0, 1][..], &huge].concat()); // a token
+    malformed(&[&[0, 0, 0][..], &huge].concat()); // cursors
+    malformed(&[&[1][..], &[0; 16], &huge].concat()); // an address
+    malformed(&[&[1][..], &[0; 16], &[0, 0, 0, 0], &huge].concat()); // attachments
+}
+
+#[test]
+fn a_hello_names_a_bounded_number_of_logs() {
+    let hello = |count: usize| {
+        let mut bytes = [0, 0, 0].to_vec();
+        bytes.extend([(count & 0x7f) as u8 | 0x80, (count >> 7) as u8]);
+        for log in 0..count {
+            bytes.extend([2, (log % 64) as u8, (log / 64) as u8, 4]);
+            bytes.extend(b"live");
+        }
+        POSTCARD.read_client(&bytes)
+    };
+    assert!(hello(limits::CURSORS).is_ok());
+    assert!(matches!(hello(limits::CURSORS + 1), Err(FrameError::Malformed(_))));
+    assert_eq!(POSTCARD.read_client(&[0, 0, 0, 1, 1, b'm', 4, b'l', b'i', b'v', b'e']).map(|_| ()), Ok(()));
+    malformed(&[0, 0, 0, 2, 1, b'm', 4, b'l', b'i', b'v', b'e', 1, b'm', 4, b'l', b'i', b'v', b'e']);
+}
+
+#[test]
+fn both_encodings_carry_the_same_frame() {
+    let send = ClientFrame::Send(Send {
+        id: MessageId::from_parts(Millis(5), 6),
+        to: "bob".to_owned(),
+        content: Content::Delete { target: MessageId::from_parts(Millis(1), 2) },
+    });
+    let ack = ClientFrame::Ack { log: LogLabel::Mailbox, delivered: Seq(300) };
+    for frame in [send, ack] {
+        for encoding in [Encoding::Json, POSTCARD] {
+            assert_eq!(encoding.read_client(&encoding.write(&frame)).as_ref(), Ok(&frame), "{encoding:?}");
+        }
+    }
+}
+
+proptest! {
+    #[test]
+    fn a_clients_frame_comes_back_as_it_was(frame in strategy::client_frame()) {
+        prop_assert_eq!(POSTCARD.read_client(&POSTCARD.write(&frame)), Ok(frame));
+    }
+
+    #[test]
+    fn a_gateways_frame_comes_back_as_it_was(frame in strategy::server_frame()) {
+        prop_assert_eq!(POSTCARD.read_server(&POSTCARD.write(&frame)), Ok(frame));
+    }
+
+    #[test]
+    fn no_bytes_make_a_reader_panic(bytes in collection::vec(any::<u8>(), 0..200), kind in 0..10_u8) {
+        let bytes = [vec![kind], bytes].concat();
+        if let Ok(frame) = POSTCARD.read_client(&bytes) {
+            prop_assert_eq!(POSTCARD.read_client(&POSTCARD.write(&frame)), Ok(frame));
+        }
+        if let Ok(frame) = POSTCARD.read_server(&bytes) {
+            prop_assert_eq!(POSTCARD.read_server(&POSTCARD.write(&frame)), Ok(frame));
+        }
+        prop_assert_eq!(matches!(POSTCARD.read_client(&bytes), Err(FrameError::Unknown(_))), usize::from(kind) >= ClientFrame::NAMES.len());
+        prop_assert_eq!(matches!(POSTCARD.read_server(&bytes), Err(FrameError::Unknown(_))), usize::from(kind) >= ServerFrame::NAMES.len());
+    }
+
+    #[test]
+    fn a_frame_that_was_cut_is_malformed(frame in strategy::client_frame(), cut in any::<prop::sample::Index>()) {
+        let bytes = POSTCARD.write(&frame);
+        let read = POSTCARD.read_client(&bytes[..cut.index(bytes.len())]);
+        prop_assert!(matches!(read, Err(FrameError::Malformed(_))), "{:?}", read);
+    }
+}

@@ -1,0 +1,235 @@
+//! Golden bytes of every stored and spoken form. They were worked out apart from this code, from Postcard's and CRC-32C's own
+//! definitions: who changes a type sees here what lies in streams and what other people's clients send.
+
+use std::{collections::BTreeMap, fmt::Write as _};
+
+use dunlin_schema::{
+    Address, Blob, Code, Content, Cursor, CursorText, Entry, Epoch, Log, MessageId, Millis, Position, Sender, Seq,
+    StreamTime,
+    entry::Body,
+    frame::{ClientFrame, Encoding, EntryFrame, Goodbye, Limits, LogLabel, Send, ServerFrame, StartAt},
+    heads::{Head, HeadsAnswer, HeadsRequest, Verified, Verify},
+    live::LiveEntry,
+    record::{DeviceRecord, ReaderRecord, Receipt},
+};
+
+const EPOCH: Epoch = Epoch(1_763_683_100_000_000_000);
+const TIME: StreamTime = StreamTime(1_763_683_200_150_000_001);
+const AT: Millis = Millis(1_763_683_200_150);
+const CURSOR: &str = "AdK6jPwPgLDw_vWN97wYEYGjj4rrkPe8GJbZ152qM3xZ14M";
+const POSITION: Position = Position { epoch: EPOCH, seq: Seq(17), time: TIME };
+
+fn hex(bytes: &[u8]) -> String {
+    bytes.iter().fold(String::new(), |mut text, byte| {
+        write!(text, "{byte:02x}").unwrap();
+        text
+    })
+}
+
+fn bytes(hex: &str) -> Vec<u8> {
+    (0..hex.len()).step_by(2).map(|at| u8::from_str_radix(&hex[at..at + 2], 16).unwrap()).collect()
+}
+
+fn id() -> MessageId {
+    "01ARZ3NDEKTSV4RRFFQ69G5FAV".parse().unwrap()
+}
+
+fn target() -> MessageId {
+    "7ZZZZZZZZZZZZZZZZZZZZZZZZZ".parse().unwrap()
+}
+
+fn message() -> Content {
+    let data = Some(Blob(vec![0, 0xff].into()));
+    Content::Message { text: Some("hi".into()), data, attachments: vec!["m".into()], reply_to: Some(target()) }
+}
+
+fn cursor() -> Cursor {
+    Cursor { position: POSITION, at: AT }
+}
+
+fn cursor_text() -> CursorText {
+    CURSOR.parse().unwrap()
+}
+
+#[test]
+fn entries() {
+    let from = || Sender { user: "alice".parse().unwrap(), region: "local".parse().unwrap() };
+    let eu = Sender { user: "alice".parse().unwrap(), region: "eu".parse().unwrap() };
+    let bodies = [
+        (None, Body::Content(message()), MESSAGE),
+        (Some(Seq(17)), Body::Content(Content::Edit { target: target(), text: Some("ho".into()), data: None }), EDIT),
+        (None, Body::Content(Content::Delete { target: target() }), DELETE),
+        (None, Body::Content(Content::React { target: target(), emoji: "👍".into(), on: true }), REACT),
+        (None, Body::Tombstone { sender: eu, id: target() }, TOMBSTONE),
+    ];
+    for (order, body, golden) in bodies {
+        let entry = Entry { id: id(), from: from(), to: "bob@local".parse().unwrap(), order, time: AT, body };
+        assert_eq!(hex(&entry.encode()), golden, "{entry:?}");
+        assert_eq!(Entry::decode(&bytes(golden)), Ok(entry));
+    }
+}
+
+#[test]
+fn a_live_entry() {
+    let live = LiveEntry { position: POSITION, after: Seq(16), entry: "entry".into() };
+    assert_eq!(hex(&live.encode()), LIVE);
+    assert_eq!(LiveEntry::decode(&bytes(LIVE).into()), Ok(live));
+}
+
+#[test]
+fn a_cursor() {
+    let log = Log::mailbox(&"local".parse().unwrap(), 8, &"bob".parse().unwrap());
+    assert_eq!(cursor().seal(&log).to_string(), CURSOR);
+    assert_eq!(cursor_text().open(&log), Ok(cursor()));
+}
+
+macro_rules! golden {
+    ($(($value:expr, $golden:expr)),* $(,)?) => {$({
+        let value = $value;
+        assert_eq!(hex(&value.encode()), $golden, "{value:?}");
+        assert_eq!(decode_like(&value, &bytes($golden)), value);
+    })*};
+}
+
+/// Decodes what the type of `_like` decodes.
+fn decode_like<T: Sealed>(_like: &T, bytes: &[u8]) -> T {
+    T::open(bytes)
+}
+
+trait Sealed {
+    fn open(bytes: &[u8]) -> Self;
+}
+
+macro_rules! sealed {
+    ($($type:ty),*) => {$(
+        impl Sealed for $type {
+            fn open(bytes: &[u8]) -> Self {
+                Self::decode(bytes).unwrap()
+            }
+        }
+    )*};
+}
+
+sealed!(ReaderRecord, DeviceRecord, Receipt, HeadsRequest, HeadsAnswer, Verify, Verified);
+
+#[test]
+fn records() {
+    let record =
+        |begins_after| ReaderRecord { owner: "one".into(), position: POSITION, boot: "boot".into(), begins_after };
+    golden!(
+        (record(None), READER),
+        (record(Some(EPOCH)), READER_BEGINS),
+        (DeviceRecord { cursor: cursor() }, DEVICE),
+        (Receipt::Delivered { device: "phone".parse().unwrap(), cursor: cursor() }, RECEIPT),
+    );
+}
+
+#[test]
+fn heads() {
+    let heads = vec![Some(Head { seq: Seq(17), time: TIME }), None];
+    golden!(
+        (HeadsRequest { users: vec!["alice".parse().unwrap(), "bob".parse().unwrap()] }, HEADS_REQUEST),
+        (HeadsAnswer { position: POSITION, floor: Seq(3), heads }, HEADS_ANSWER),
+        (Verify { doubted: POSITION }, VERIFY),
+        (Verified { position: POSITION }, VERIFY),
+    );
+}
+
+#[test]
+fn client_frames_in_postcard() {
+    let cursors =
+        BTreeMap::from([("#team".to_owned(), StartAt::Live), ("mailbox".to_owned(), StartAt::Cursor(cursor_text()))]);
+    for (frame, golden) in [
+        (ClientFrame::Hello { token: Some("eyJ".into()), device: "phone".parse().ok(), cursors }, HELLO),
+        (ClientFrame::Hello { token: None, device: None, cursors: BTreeMap::new() }, "00000000"),
+        (ClientFrame::Send(Send { id: id(), to: "bob".into(), content: message() }), SEND),
+        (ClientFrame::Ack { log: LogLabel::Mailbox, delivered: Seq(300) }, "0200ac02"),
+    ] {
+        assert_eq!(hex(&Encoding::Postcard.write(&frame)), golden, "{frame:?}");
+        assert_eq!(Encoding::Postcard.read_client(&bytes(golden)), Ok(frame));
+    }
+}
+
+#[test]
+fn server_frames_in_postcard() {
+    let (log, cursor) = (LogLabel::Mailbox, cursor_text());
+    let bob = "bob".parse::<Address>().unwrap();
+    let entry = EntryFrame {
+        log,
+        seq: Seq(17),
+        cursor,
+        time: AT,
+        id: id(),
+        from: "alice".parse().unwrap(),
+        to: bob,
+        order: Some(Seq(17)),
+        content: message(),
+    };
+    let limits = Limits { frame: 65_536, body: 32_768 };
+    let (user, device, region) = ("bob".parse().unwrap(), "phone".parse().unwrap(), "local".parse().unwrap());
+    let rejected = ServerFrame::Rejected {
+        id: id(),
+        code: Code::RateLimited,
+        message: "slow".into(),
+        retry_after: Some(Millis(800)),
+    };
+    let goodbye = Goodbye { code: Code::Draining, message: "bye".into(), retry_after: Some(Millis(350)) };
+    for (frame, golden) in [
+        (ServerFrame::Welcome { user, device, region, server_time: AT, limits }, WELCOME),
+        (ServerFrame::Gap { log, from: Millis(1), to: Millis(2), cursor }, GAP),
+        (ServerFrame::Entry(Box::new(entry)), ENTRY),
+        (ServerFrame::CaughtUp { log, seq: Seq(230), cursor }, CAUGHT_UP),
+        (ServerFrame::Accepted { id: id(), order: Some(Seq(231)), time: AT }, ACCEPTED),
+        (rejected, REJECTED),
+        (ServerFrame::Refused { reference: Some(1), code: Code::UnknownFrame, message: "no".into() }, "0601010d026e6f"),
+        (ServerFrame::Goodbye(goodbye), "07000362796501de02"),
+    ] {
+        assert_eq!(hex(&Encoding::Postcard.write(&frame)), golden, "{frame:?}");
+        assert_eq!(Encoding::Postcard.read_server(&bytes(golden)), Ok(frame));
+    }
+}
+
+const MESSAGE: &str = concat!(
+    "0101563e3ab5d3d6764c61efb99302bd5b05616c696365056c6f63616c09626f62406c6f63616c0096d9d79daa",
+    "33000001026869010200ff01016d01ffffffffffffffffffffffffffffffff151d06f4"
+);
+const EDIT: &str = concat!(
+    "0101563e3ab5d3d6764c61efb99302bd5b05616c696365056c6f63616c09626f62406c6f63616c011196d9d79d",
+    "aa330001ffffffffffffffffffffffffffffffff0102686f00d752d873"
+);
+const DELETE: &str = concat!(
+    "0101563e3ab5d3d6764c61efb99302bd5b05616c696365056c6f63616c09626f62406c6f63616c0096d9d79daa",
+    "330002ffffffffffffffffffffffffffffffff0c9ecb3a"
+);
+const REACT: &str = concat!(
+    "0101563e3ab5d3d6764c61efb99302bd5b05616c696365056c6f63616c09626f62406c6f63616c0096d9d79daa",
+    "330003ffffffffffffffffffffffffffffffff04f09f918d010ccf6e73"
+);
+const TOMBSTONE: &str = concat!(
+    "0101563e3ab5d3d6764c61efb99302bd5b05616c696365056c6f63616c09626f62406c6f63616c0096d9d79daa",
+    "330105616c696365026575ffffffffffffffffffffffffffffffff736fc20d"
+);
+const LIVE: &str = "0180b0f0fef58df7bc181181a38f8aeb90f7bc1810656e747279";
+const READER: &str = "01036f6e6580b0f0fef58df7bc181181a38f8aeb90f7bc1804626f6f7400a2b3f877";
+const READER_BEGINS: &str = "01036f6e6580b0f0fef58df7bc181181a38f8aeb90f7bc1804626f6f740180b0f0fef58df7bc18181b0c3d";
+const DEVICE: &str = "0180b0f0fef58df7bc181181a38f8aeb90f7bc1896d9d79daa33d6cdbae3";
+const RECEIPT: &str = "01000570686f6e6580b0f0fef58df7bc181181a38f8aeb90f7bc1896d9d79daa33ef6592da";
+const HEADS_REQUEST: &str = "010205616c69636503626f62c9a7bfa4";
+const HEADS_ANSWER: &str = "0180b0f0fef58df7bc181181a38f8aeb90f7bc180302011181a38f8aeb90f7bc180014390aa5";
+const VERIFY: &str = "0180b0f0fef58df7bc181181a38f8aeb90f7bc1821704be9";
+const HELLO: &str = concat!(
+    "00010365794a010570686f6e650205237465616d046c697665076d61696c626f782f41644b366a507750674c44",
+    "775f76574e393777594559476a6a3472726b506538474a625a313532714d33785a31344d"
+);
+const SEND: &str =
+    concat!("0101563e3ab5d3d6764c61efb99302bd5b03626f620001026869010200ff01016d01ffffffffffffffffffffff", "ffffffffff");
+const WELCOME: &str = "0003626f620570686f6e65056c6f63616c96d9d79daa33808004808002";
+const GAP: &str = "010001022301d2ba8cfc0f80b0f0fef58df7bc181181a38f8aeb90f7bc1896d9d79daa337c59d783";
+const ENTRY: &str = concat!(
+    "0200112301d2ba8cfc0f80b0f0fef58df7bc181181a38f8aeb90f7bc1896d9d79daa337c59d78396d9d79daa33",
+    "01563e3ab5d3d6764c61efb99302bd5b05616c69636503626f6201110001026869010200ff01016d01ffffffff",
+    "ffffffffffffffffffffffff"
+);
+const CAUGHT_UP: &str = "0300e6012301d2ba8cfc0f80b0f0fef58df7bc181181a38f8aeb90f7bc1896d9d79daa337c59d783";
+const ACCEPTED: &str = "0401563e3ab5d3d6764c61efb99302bd5b01e70196d9d79daa33";
+const REJECTED: &str = "0501563e3ab5d3d6764c61efb99302bd5b0a04736c6f7701a006";

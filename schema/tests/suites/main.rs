@@ -1,0 +1,15 @@
+//! What `schema` promises: every parser takes its grammar and nothing else, every wire form keeps its bytes, every table says what
+//! PROTOCOL.md says.
+#![allow(clippy::unwrap_used, reason = "a test says by panicking what is wrong")]
+
+mod asyncapi;
+mod codes;
+mod contents;
+mod entries;
+mod frames_json;
+mod frames_postcard;
+mod golden;
+mod messages;
+mod names;
+mod strategy;
+mod subjects;

@@ -1,0 +1,107 @@
+//! Records of STATE, items of RECEIPTS, and what gateways and readers tell each other.
+
+use dunlin_schema::{
+    Cursor, Epoch, Position, Seq, StreamTime,
+    heads::{Head, HeadsAnswer, HeadsRequest, Verified, Verify},
+    limits,
+    record::{DeviceRecord, ReaderRecord, Receipt},
+};
+use proptest::{collection, option, prelude::*};
+
+use crate::strategy;
+
+fn record(epoch: u64, begins_after: Option<u64>) -> ReaderRecord {
+    ReaderRecord {
+        owner: "one".to_owned(),
+        position: Position { epoch: Epoch(epoch), seq: Seq(7), time: StreamTime(5) },
+        boot: "boot".to_owned(),
+        begins_after: begins_after.map(Epoch),
+    }
+}
+
+#[test]
+fn an_epoch_is_named_by_the_stamp_of_the_record_that_begins_it() {
+    for (record, stamp, epoch) in [
+        (record(40, None), 99, 40),
+        (record(40, Some(40)), 99, 99),
+        (record(40, Some(40)), 40, 41), // the new leader's clock is behind the old one's
+        (record(40, Some(40)), 3, 41),
+        (record(0, Some(0)), 0, 1),
+        (record(0, Some(u64::MAX)), 3, u64::MAX), // never wraps round to the first
+    ] {
+        assert_eq!(record.epoch(StreamTime(stamp)), Epoch(epoch), "{record:?} at {stamp}");
+    }
+}
+
+#[test]
+fn positions_are_ordered_by_epoch_then_sequence() {
+    let at = |epoch, seq, time| Position { epoch: Epoch(epoch), seq: Seq(seq), time: StreamTime(time) };
+    for (low, high) in [(at(1, 1, 9), at(1, 2, 1)), (at(1, 9, 9), at(2, 1, 1)), (at(0, 0, 0), at(0, 1, 0))] {
+        assert!(low.at_or_below(&high) && high.above(&low) && !low.above(&high), "{low:?} {high:?}");
+        assert_eq!((low.later(high), high.later(low)), (high, high));
+    }
+    let (one, other) = (at(1, 1, 1), at(1, 1, 2));
+    assert!(one.at_or_below(&other) && other.at_or_below(&one), "the time takes no part");
+}
+
+#[test]
+fn the_largest_question_and_answer_fit_into_a_message() {
+    // nats-server's default max_payload is 1 MiB.
+    let name = "n".repeat(limits::NAME_BYTES).parse().unwrap();
+    let question = HeadsRequest { users: vec![name; limits::HEADS_PAGE] };
+    let head = Head { seq: Seq::MAX, time: StreamTime(u64::MAX) };
+    let position = Position { epoch: Epoch(u64::MAX), seq: Seq::MAX, time: StreamTime(u64::MAX) };
+    let answer = HeadsAnswer { position, floor: Seq::MAX, heads: vec![Some(head); limits::HEADS_PAGE] };
+    for bytes in [question.encode(), answer.encode()] {
+        assert!(bytes.len() < 512 * 1024, "{}", bytes.len());
+    }
+}
+
+macro_rules! comes_back {
+    ($value:expr, $type:ty) => {{
+        let value: $type = $value;
+        prop_assert_eq!(<$type>::decode(&value.encode()), Ok(value.clone()));
+        let mut cut = value.encode();
+        cut.pop();
+        prop_assert!(<$type>::decode(&cut).is_err());
+    }};
+}
+
+proptest! {
+    #[test]
+    fn records_come_back_as_they_were(
+        owner in any::<String>(), boot in any::<String>(), position in strategy::position(), before in option::of(any::<u64>()),
+        cursor in strategy::cursor(), device in strategy::device(),
+    ) {
+        comes_back!(ReaderRecord { owner, position, boot, begins_after: before.map(Epoch) }, ReaderRecord);
+        comes_back!(DeviceRecord { cursor }, DeviceRecord);
+        comes_back!(Receipt::Delivered { device, cursor }, Receipt);
+    }
+
+    #[test]
+    fn questions_and_answers_come_back_as_they_were(
+        users in collection::vec(strategy::user(), 0..20), position in strategy::position(), floor in strategy::seq(),
+        heads in collection::vec(option::of((strategy::seq(), any::<u64>())), 0..20),
+    ) {
+        let heads = heads.into_iter().map(|head| head.map(|(seq, time)| Head { seq, time: StreamTime(time) })).collect();
+        comes_back!(HeadsRequest { users }, HeadsRequest);
+        comes_back!(HeadsAnswer { position, floor, heads }, HeadsAnswer);
+        comes_back!(Verify { doubted: position }, Verify);
+        comes_back!(Verified { position }, Verified);
+    }
+
+    #[test]
+    fn no_bytes_make_a_reader_panic(bytes in collection::vec(any::<u8>(), 0..100)) {
+        let mut sealed = [vec![1], bytes].concat();
+        let crc = crc32c::crc32c(&sealed);
+        sealed.extend_from_slice(&crc.to_le_bytes());
+        let _ = (ReaderRecord::decode(&sealed), DeviceRecord::decode(&sealed), Receipt::decode(&sealed));
+        let _ = (HeadsRequest::decode(&sealed), HeadsAnswer::decode(&sealed), Verify::decode(&sealed), Verified::decode(&sealed));
+    }
+}
+
+#[test]
+fn the_cursor_of_an_entry_is_as_old_as_the_entry() {
+    let position = Position { epoch: Epoch(1), seq: Seq(2), time: StreamTime(3_999_999) };
+    assert_eq!(Cursor::of_entry(position), Cursor { position, at: dunlin_schema::Millis(3) });
+}

@@ -1,0 +1,154 @@
+//! Arbitrary values of the schema's types.
+
+use bytes::Bytes;
+use dunlin_schema::{
+    Address, Blob, Code, Content, Cursor, CursorText, DeviceName, Entry, Epoch, GroupName, Log, MessageId, Millis,
+    Peer, Position, RegionName, Sender, Seq, Shard, StreamTime, UserName,
+    entry::Body,
+    frame::{ClientFrame, EntryFrame, Goodbye, Limits, LogLabel, Send, ServerFrame, StartAt},
+};
+use proptest::{collection, option, prelude::*, sample::select};
+
+pub(crate) fn name() -> impl Strategy<Value = String> {
+    "[A-Za-z0-9_-]{1,64}"
+}
+
+pub(crate) fn user() -> impl Strategy<Value = UserName> {
+    name().prop_map(|name| UserName::new(&name).unwrap())
+}
+
+pub(crate) fn group() -> impl Strategy<Value = GroupName> {
+    name().prop_map(|name| GroupName::new(&name).unwrap())
+}
+
+pub(crate) fn region() -> impl Strategy<Value = RegionName> {
+    name().prop_map(|name| RegionName::new(&name).unwrap())
+}
+
+pub(crate) fn device() -> impl Strategy<Value = DeviceName> {
+    name().prop_map(|name| DeviceName::new(&name).unwrap())
+}
+
+pub(crate) fn peer() -> impl Strategy<Value = Peer> {
+    prop_oneof![user().prop_map(Peer::User), group().prop_map(Peer::Group)]
+}
+
+pub(crate) fn address() -> impl Strategy<Value = Address> {
+    (peer(), option::of(region())).prop_map(|(peer, region)| Address { peer, region })
+}
+
+pub(crate) fn sender() -> impl Strategy<Value = Sender> {
+    (user(), region()).prop_map(|(user, region)| Sender { user, region })
+}
+
+pub(crate) fn id() -> impl Strategy<Value = MessageId> {
+    any::<[u8; 16]>().prop_map(MessageId::from_bytes)
+}
+
+pub(crate) fn seq() -> impl Strategy<Value = Seq> {
+    prop_oneof![0..300_u64, 0..=Seq::MAX.0, Just(Seq::MAX.0)].prop_map(Seq)
+}
+
+pub(crate) fn millis() -> impl Strategy<Value = Millis> {
+    any::<u64>().prop_map(Millis)
+}
+
+pub(crate) fn position() -> impl Strategy<Value = Position> {
+    (any::<u64>(), seq(), any::<u64>()).prop_map(|(epoch, seq, time)| Position {
+        epoch: Epoch(epoch),
+        seq,
+        time: StreamTime(time),
+    })
+}
+
+pub(crate) fn log() -> impl Strategy<Value = Log> {
+    (region(), any::<u16>(), peer()).prop_map(|(region, shard, name)| Log { region, shard: Shard(shard), name })
+}
+
+pub(crate) fn cursor() -> impl Strategy<Value = Cursor> {
+    (position(), millis()).prop_map(|(position, at)| Cursor { position, at })
+}
+
+pub(crate) fn cursor_text() -> impl Strategy<Value = CursorText> {
+    (cursor(), log()).prop_map(|(cursor, log)| cursor.seal(&log))
+}
+
+pub(crate) fn bytes() -> impl Strategy<Value = Bytes> {
+    collection::vec(any::<u8>(), 0..200).prop_map(Bytes::from)
+}
+
+pub(crate) fn content() -> impl Strategy<Value = Content> {
+    let blob = || option::of(bytes().prop_map(Blob));
+    prop_oneof![
+        (option::of(any::<String>()), blob(), collection::vec(any::<String>(), 0..3), option::of(id()))
+            .prop_map(|(text, data, attachments, reply_to)| Content::Message { text, data, attachments, reply_to }),
+        (id(), option::of(any::<String>()), blob()).prop_map(|(target, text, data)| Content::Edit {
+            target,
+            text,
+            data
+        }),
+        id().prop_map(|target| Content::Delete { target }),
+        (id(), any::<String>(), any::<bool>()).prop_map(|(target, emoji, on)| Content::React { target, emoji, on }),
+    ]
+}
+
+pub(crate) fn entry() -> impl Strategy<Value = Entry> {
+    let body = prop_oneof![
+        content().prop_map(Body::Content),
+        (sender(), id()).prop_map(|(sender, id)| Body::Tombstone { sender, id }),
+    ];
+    (id(), sender(), address(), option::of(seq()), millis(), body).prop_map(|(id, from, to, order, time, body)| Entry {
+        id,
+        from,
+        to,
+        order,
+        time,
+        body,
+    })
+}
+
+pub(crate) fn start_at() -> impl Strategy<Value = StartAt> {
+    prop_oneof![Just(StartAt::Beginning), Just(StartAt::Live), cursor_text().prop_map(StartAt::Cursor)]
+}
+
+pub(crate) fn client_frame() -> impl Strategy<Value = ClientFrame> {
+    let cursors = collection::btree_map(any::<String>(), start_at(), 0..4);
+    prop_oneof![
+        (option::of(any::<String>()), option::of(device()), cursors)
+            .prop_map(|(token, device, cursors)| ClientFrame::Hello { token, device, cursors }),
+        (id(), any::<String>(), content()).prop_map(|(id, to, content)| ClientFrame::Send(Send { id, to, content })),
+        seq().prop_map(|delivered| ClientFrame::Ack { log: LogLabel::Mailbox, delivered }),
+    ]
+}
+
+pub(crate) fn code() -> impl Strategy<Value = Code> {
+    select(Code::ALL)
+}
+
+pub(crate) fn server_frame() -> impl Strategy<Value = ServerFrame> {
+    let log = LogLabel::Mailbox;
+    let limits = (any::<u32>(), any::<u32>()).prop_map(|(frame, body)| Limits { frame, body });
+    let entry = (seq(), cursor_text(), millis(), id(), address(), address(), option::of(seq()), content());
+    prop_oneof![
+        (user(), device(), region(), millis(), limits).prop_map(|(user, device, region, server_time, limits)| {
+            ServerFrame::Welcome { user, device, region, server_time, limits }
+        }),
+        (millis(), millis(), cursor_text()).prop_map(move |(from, to, cursor)| ServerFrame::Gap {
+            log,
+            from,
+            to,
+            cursor
+        }),
+        entry.prop_map(move |(seq, cursor, time, id, from, to, order, content)| {
+            ServerFrame::Entry(Box::new(EntryFrame { log, seq, cursor, time, id, from, to, order, content }))
+        }),
+        (seq(), cursor_text()).prop_map(move |(seq, cursor)| ServerFrame::CaughtUp { log, seq, cursor }),
+        (id(), option::of(seq()), millis()).prop_map(|(id, order, time)| ServerFrame::Accepted { id, order, time }),
+        (id(), code(), any::<String>(), option::of(millis()))
+            .prop_map(|(id, code, message, retry_after)| ServerFrame::Rejected { id, code, message, retry_after }),
+        (option::of(any::<u64>()), code(), any::<String>())
+            .prop_map(|(reference, code, message)| ServerFrame::Refused { reference, code, message }),
+        (code(), any::<String>(), option::of(millis()))
+            .prop_map(|(code, message, retry_after)| ServerFrame::Goodbye(Goodbye { code, message, retry_after })),
+    ]
+}

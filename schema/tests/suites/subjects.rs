@@ -1,0 +1,196 @@
+//! Subjects and stream names: one text for each thing, one thing for each text.
+
+use std::collections::HashMap;
+
+use dunlin_schema::{
+    DeviceName, Log, MessageId, Peer, RegionName, Sender, Shard, UserName, limits, shard::fnv1a32, stream, subject,
+};
+use proptest::prelude::*;
+
+use crate::strategy;
+
+fn region(name: &str) -> RegionName {
+    RegionName::new(name).unwrap()
+}
+
+fn user(name: &str) -> UserName {
+    UserName::new(name).unwrap()
+}
+
+#[test]
+fn subjects_are_those_of_the_design() {
+    let (eu, bob, phone) = (region("eu"), user("bob"), DeviceName::new("phone").unwrap());
+    for (built, expected) in [
+        (Log::mailbox(&eu, 1, &bob).subject(), "log.eu.0.user.bob"),
+        (Log::of(&eu, 1, "#team".parse::<dunlin_schema::Address>().unwrap().peer).subject(), "log.eu.0.group.team"),
+        (subject::live_user(&bob), "user.bob"),
+        (subject::reader_record(&eu, Shard(3), "deliver"), "state.eu.3.reader.deliver"),
+        (subject::device_record(&eu, Shard(3), &bob, &phone), "state.eu.3.device.bob.phone"),
+        (subject::receipt(&eu, Shard(3), &bob), "receipt.eu.3.bob"),
+        (subject::heads_service(&eu, Shard(3)), "deliver-eu-3"),
+        (subject::heads(&eu, Shard(3)), "svc.eu.deliver-3.heads"),
+        (subject::verify(&eu, Shard(3)), "svc.eu.deliver-3.verify"),
+        (stream::log_stream(&eu, Shard(3)), "LOG_eu_3"),
+        (stream::state_stream(&eu, Shard(3)), "STATE_eu_3"),
+        (stream::receipts_stream(&eu, Shard(3)), "RECEIPTS_eu_3"),
+    ] {
+        assert_eq!(built, expected);
+    }
+}
+
+#[test]
+fn a_message_id_names_log_sender_and_id() {
+    let log = Log::mailbox(&region("eu"), 1, &user("bob"));
+    let sender = Sender { user: user("alice"), region: region("us") };
+    let id: MessageId = "01ARZ3NDEKTSV4RRFFQ69G5FAV".parse().unwrap();
+    assert_eq!(log.message_id(&sender, id), "log.eu.0.user.bob:alice@us:01ARZ3NDEKTSV4RRFFQ69G5FAV");
+}
+
+#[test]
+fn a_subject_that_names_no_log_is_refused() {
+    for subject in [
+        "",
+        "log",
+        "log.eu.0.user",
+        "log.eu.0.user.",
+        "log.eu.0.user.bob.x",
+        "log..0.user.bob",
+        "log.eu.00.user.bob",
+        "log.eu.+1.user.bob",
+        "log.eu.-1.user.bob",
+        "log.eu.65536.user.bob",
+        "log.eu.*.user.bob",
+        "log.eu.0.user.>",
+        "log.eu.0.device.bob",
+        "state.eu.0.user.bob",
+        " log.eu.0.user.bob",
+        "log.eu.0.user.bob\r\n",
+    ] {
+        assert_eq!(Log::parse(subject), None, "{subject:?}");
+    }
+}
+
+#[test]
+fn a_subject_that_names_no_user_is_refused() {
+    for subject in ["", "user", "user.", "user.*", "user.>", "user.bob.x", "users.bob", "group.bob"] {
+        assert_eq!(subject::parse_live_user(subject), None, "{subject:?}");
+    }
+    for subject in [
+        "receipt.eu.3",
+        "receipt.eu.03.bob",
+        "receipt..3.bob",
+        "receipt.eu.*.bob",
+        "receipt.eu.3.bob.x",
+        "log.eu.3.bob",
+    ] {
+        assert_eq!(subject::parse_receipt(subject), None, "{subject:?}");
+    }
+}
+
+#[test]
+fn the_hash_is_fnv_1a() {
+    // Source: the test vectors of draft-eastlake-fnv.
+    for (text, hash) in [("", 0x811c_9dc5), ("a", 0xe40c_292c), ("b", 0xe70c_2de5), ("foobar", 0xbf9c_f968)] {
+        assert_eq!(fnv1a32(text.as_bytes()), hash, "{text:?}");
+    }
+    // A name's shard may never change: it says where its entries lie.
+    for (name, shard) in [("alice", 7), ("bob", 4), ("team", 4)] {
+        assert_eq!(Shard::of(name, 8), Shard(shard), "{name}");
+    }
+}
+
+#[test]
+fn names_are_spread_over_the_shards() {
+    let mut count = HashMap::<Shard, u32>::new();
+    for number in 0..8_000 {
+        *count.entry(Shard::of(&format!("user{number}"), limits::SHARDS)).or_default() += 1;
+    }
+    assert_eq!(count.len(), usize::from(limits::SHARDS));
+    assert!(count.values().all(|count| (800..1_200).contains(count)), "{count:?}");
+}
+
+#[test]
+fn no_two_streams_share_a_name() {
+    // Regions whose names end like another's shard number.
+    let mut taken = HashMap::new();
+    for name in ["a", "a_1", "a_1_0", "a-1", "a1", "LOG_a", "STATE_a", "_", "__0", "1", "0_1"] {
+        for shard in (0..12).chain([100, 1_023]) {
+            let (region, shard) = (region(name), Shard(shard));
+            for built in [
+                stream::log_stream(&region, shard),
+                stream::state_stream(&region, shard),
+                stream::receipts_stream(&region, shard),
+                subject::heads_service(&region, shard),
+            ] {
+                let before = taken.insert(built.clone(), (region.clone(), shard));
+                assert_eq!(before, None, "{built} is also that of {region} {shard}");
+            }
+        }
+    }
+}
+
+proptest! {
+    #[test]
+    fn a_log_comes_back_as_it_was(log in strategy::log()) {
+        prop_assert_eq!(Log::parse(&log.subject()), Some(log));
+    }
+
+    #[test]
+    fn any_text_that_names_a_log_is_its_subject(text in "log\\.[a-b_.*>]{0,3}\\.[0-9+]{0,3}\\.(user|group|x)\\.[a-b.*>]{0,3}") {
+        if let Some(log) = Log::parse(&text) {
+            prop_assert_eq!(log.subject(), text);
+        }
+    }
+
+    #[test]
+    fn a_subject_never_has_more_tokens_than_its_kind(log in strategy::log(), device in strategy::device(), user in strategy::user()) {
+        let tokens = |subject: String| {
+            prop_assert!(subject.bytes().all(|b| b.is_ascii_graphic() && b != b'*' && b != b'>'));
+            Ok(subject.split('.').count())
+        };
+        prop_assert_eq!(tokens(log.subject())?, 5);
+        prop_assert_eq!(tokens(subject::live_user(&user))?, 2);
+        prop_assert_eq!(tokens(subject::device_record(&log.region, log.shard, &user, &device))?, 6);
+        prop_assert_eq!(tokens(subject::receipt(&log.region, log.shard, &user))?, 4);
+        prop_assert_eq!(tokens(subject::heads(&log.region, log.shard))?, 4);
+        prop_assert_eq!(subject::parse_live_user(&subject::live_user(&user)), Some(user.clone()));
+        prop_assert_eq!(subject::parse_receipt(&subject::receipt(&log.region, log.shard, &user)), Some(user));
+    }
+
+    #[test]
+    fn two_logs_never_share_a_stream_name(a in strategy::log(), b in strategy::log()) {
+        let same = (&a.region, a.shard) == (&b.region, b.shard);
+        prop_assert_eq!(stream::log_stream(&a.region, a.shard) == stream::log_stream(&b.region, b.shard), same);
+    }
+
+    #[test]
+    fn a_stream_name_tells_its_region_and_shard(region in strategy::region(), shard in any::<u16>()) {
+        let name = stream::log_stream(&region, Shard(shard));
+        let (rest, number) = name.rsplit_once('_').unwrap();
+        prop_assert_eq!(rest.strip_prefix("LOG_"), Some(region.as_str()));
+        prop_assert_eq!(number.parse(), Ok(shard));
+    }
+
+    #[test]
+    fn two_message_ids_are_of_one_item(
+        a in (strategy::log(), strategy::sender(), strategy::id()),
+        b in (strategy::log(), strategy::sender(), strategy::id()),
+    ) {
+        let text = |(log, sender, id): &(Log, Sender, MessageId)| log.message_id(sender, *id);
+        prop_assert_eq!(text(&a) == text(&b), a == b);
+    }
+
+    #[test]
+    fn a_shard_is_below_the_count(peer in strategy::peer(), shards in any::<u16>(), region in strategy::region()) {
+        let log = Log::of(&region, shards, peer.clone());
+        prop_assert!(log.shard.0 < shards.max(1));
+        prop_assert_eq!(log.name, peer);
+    }
+}
+
+#[test]
+fn a_user_and_a_group_of_one_name_have_two_logs() {
+    let log = |peer: Peer| Log::of(&region("eu"), 8, peer);
+    let group = "#bob".parse::<dunlin_schema::Address>().unwrap().peer;
+    assert_ne!(log(Peer::User(user("bob"))).subject(), log(group).subject());
+}
