@@ -40,6 +40,16 @@ impl Encoding {
         }
     }
 
+    /// Appends the bytes of a frame to `out`.
+    pub fn append<T: Serialize>(self, frame: &T, out: &mut Vec<u8>) {
+        match self {
+            Encoding::Json => serde_json::to_writer(out, frame).expect("frames have string keys and a JSON form"),
+            Encoding::Postcard => {
+                *out = postcard::to_extend(frame, std::mem::take(out)).expect("frames have a Postcard form");
+            }
+        }
+    }
+
     /// A client's frame. Errors: see [`FrameError`].
     pub fn read_client(self, bytes: &[u8]) -> Result<ClientFrame, FrameError> {
         self.read(bytes, ClientFrame::NAMES)
