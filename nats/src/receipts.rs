@@ -1,6 +1,6 @@
 //! RECEIPTS: what devices acknowledge, on its way to the receipts worker.
 
-use dunlin_schema::{Shard, UserName, record::Receipt};
+use dunlin_schema::{Shard, UserName, envelope::EnvelopeError, record::Receipt};
 
 use crate::Connection;
 
@@ -38,8 +38,8 @@ impl Receipts {
 pub struct ReceiptItem {
     /// Whose device said it.
     pub user: UserName,
-    /// What it said.
-    pub receipt: Receipt,
+    /// What it said; bytes that no release can read are the worker's to take off the queue.
+    pub receipt: Result<Receipt, EnvelopeError>,
 }
 
 impl ReceiptItem {
