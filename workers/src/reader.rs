@@ -176,3 +176,8 @@ impl Ownership {
         self.hold = Hold::Standby { unchanged: None, look_at: now.plus(LOOK_EVERY) };
     }
 }
+
+/// A name for a reader, unique for each run: 128 random bits.
+pub(crate) fn owner_name() -> String {
+    format!("{:032x}", rand::random::<u128>())
+}

@@ -1,6 +1,357 @@
 //! The `deliver` role: publishes each mailbox entry of a shard, in order, to `user.<user>`, and answers how far mailboxes have come.
 //!
-//! `core` decides, `heads` is its map; this file feeds it.
+//! `core` decides, `heads` is its map, `offer` is the questions of gateways; this file feeds the core. In this order: the end, answers of
+//! NATS, questions, time, and then at most [`BATCH`] entries, so that a long backlog keeps neither a question nor the lease waiting.
 
 pub mod core;
 pub mod heads;
+mod offer;
+
+use std::{collections::HashMap, sync::Arc};
+
+use dunlin_nats::{Question, ReaderEvent, Records, Reply, ShardReader, Start, entry_time, stream_ends};
+use dunlin_schema::{
+    Millis, Seq, Shard,
+    heads::{HeadsAnswer, HeadsRequest, Verified},
+    limits,
+    read::ReadFrom,
+    record::ReaderRecord,
+    subject,
+};
+use futures_util::{FutureExt, StreamExt, future::BoxFuture, stream::FuturesUnordered};
+use tokio::time::{Duration, Instant, sleep_until, timeout};
+
+use self::{
+    core::{Asked, Compared, Deliver, Event, Input, Output, Setup, Stored},
+    offer::Offer,
+};
+use crate::{
+    Role,
+    metrics::DeliverMetrics,
+    reader::{Looked, owner_name},
+    worker::{Context, Standing},
+};
+
+/// Entries taken for each wake-up.
+const BATCH: usize = 64;
+
+/// Works on a shard until it is told to stop.
+pub(crate) async fn run(context: Context) {
+    Reader::new(context).run().await;
+}
+
+enum WayBack {
+    Heads(Reply<HeadsAnswer>),
+    Verify(Reply<Verified>),
+}
+
+struct Reader {
+    context: Context,
+    metrics: DeliverMetrics,
+    subject: Arc<str>,
+    mailboxes: subject::Mailboxes,
+    core: Deliver,
+    began: Instant,
+    consumer: Option<ShardReader>,
+    offer: Offer,
+    /// At most [`core::DOUBTS`]: questions about heads are answered before the next one is taken.
+    questions: HashMap<Asked, WayBack>,
+    asked: u64,
+    /// What was asked of NATS and is not answered yet: at most a look, a comparison and a save.
+    answers: FuturesUnordered<BoxFuture<'static, Input>>,
+    outputs: Vec<Output>,
+    standing: Standing,
+}
+
+impl Reader {
+    fn new(context: Context) -> Reader {
+        let setup = Setup {
+            owner: owner_name(),
+            replicas: context.settings.replicas,
+            sync_always: context.settings.sync_always,
+            heads_map: limits::HEADS_MAP,
+        };
+        let region = &context.settings.region;
+        Reader {
+            metrics: context.metrics.deliver(context.shard),
+            subject: subject::reader_record(region, context.shard, Role::Deliver.as_str()).into(),
+            mailboxes: subject::Mailboxes::of(region, context.shard),
+            core: Deliver::new(setup),
+            began: Instant::now(),
+            consumer: None,
+            offer: Offer::Withdrawn,
+            questions: HashMap::new(),
+            asked: 0,
+            answers: FuturesUnordered::new(),
+            outputs: Vec::new(),
+            standing: Standing::Idle,
+            context,
+        }
+    }
+
+    async fn run(mut self) {
+        let stop = self.context.stop.clone();
+        let mut stopping = false;
+        let mut stopped = self.give(Input::Tick).await;
+        while !stopped {
+            let deadline = self.core.deadline().map(|at| self.began + Duration::from_millis(at.0));
+            let reading = self.core.reading();
+            stopped = tokio::select! {
+                biased;
+                () = stop.cancelled(), if !stopping => {
+                    stopping = true;
+                    self.give(Input::Stop).await
+                }
+                Some(input) = self.answers.next() => self.give(input).await,
+                question = self.offer.next() => self.ask(question).await,
+                () = wait_until(deadline) => self.give(Input::Tick).await,
+                event = next_event(&mut self.consumer), if reading => self.read(event).await,
+            };
+        }
+        self.offer = Offer::Withdrawn;
+        self.metrics.owner.set(0);
+        self.context.tell(Standing::Idle);
+    }
+
+    fn now(&self) -> Millis {
+        Millis(self.began.elapsed().as_millis() as u64)
+    }
+
+    /// An event of the consumer, and what waits behind it.
+    async fn read(&mut self, first: ReaderEvent) -> bool {
+        let now = self.now();
+        let mut event = first;
+        for left in (0..BATCH).rev() {
+            let input = match event {
+                ReaderEvent::Opened { .. } => Input::Opened,
+                ReaderEvent::Interrupted => {
+                    tracing::debug!(shard = %self.context.shard, "the consumer is made anew");
+                    return false;
+                }
+                ReaderEvent::Entry { subject, seq, time, payload } => {
+                    let mailbox = self.mailboxes.user(&subject);
+                    if mailbox.is_none() {
+                        self.metrics.skipped.inc();
+                    }
+                    Input::Entry { mailbox, seq, time, payload }
+                }
+            };
+            self.core.handle(now, input, &mut self.outputs);
+            if self.carry_out().await {
+                return true;
+            }
+            if left == 0 || !self.core.reading() {
+                break;
+            }
+            let Some(next) = next_event(&mut self.consumer).now_or_never() else { break };
+            event = next;
+        }
+        false
+    }
+
+    async fn ask(&mut self, question: Question) -> bool {
+        self.asked += 1;
+        let asked = Asked(self.asked);
+        let (input, way_back) = match question {
+            Question::Heads(HeadsRequest { users }, reply) => {
+                (Input::HeadsAsked { asked, users }, WayBack::Heads(reply))
+            }
+            Question::Verify(_, reply) => (Input::VerifyAsked { asked }, WayBack::Verify(reply)),
+        };
+        self.questions.insert(asked, way_back);
+        self.give(input).await
+    }
+
+    async fn give(&mut self, input: Input) -> bool {
+        self.core.handle(self.now(), input, &mut self.outputs);
+        self.carry_out().await
+    }
+
+    /// Carries out what the core decided. Whether that was the end.
+    async fn carry_out(&mut self) -> bool {
+        let mut stopped = false;
+        let mut outputs = std::mem::take(&mut self.outputs);
+        for output in outputs.drain(..) {
+            match output {
+                Output::Publish { user, live } => {
+                    let published = self.context.connection.publish(subject::live_user(&user), live.encode()).await;
+                    match published {
+                        Ok(()) => self.metrics.published.inc(),
+                        // Whoever waits for it finds it by the next entry's `after`, or by comparing heads.
+                        Err(error) => {
+                            tracing::debug!(shard = %self.context.shard, seq = live.position.seq.0, %error, "an entry was not published");
+                            0
+                        }
+                    };
+                }
+                Output::Look => self.answers.push(self.look().boxed()),
+                Output::Compare(seq) => self.answers.push(self.compare(seq).boxed()),
+                Output::Save { record, expected } => self.answers.push(self.save(record, expected).boxed()),
+                Output::Open(from) => {
+                    let start = match from {
+                        ReadFrom::Seq(seq) => Start::After(seq.previous()),
+                        ReadFrom::Time(time) => Start::Time(time),
+                    };
+                    self.consumer = Some(ShardReader::start(&self.context.connection, self.context.shard, start));
+                }
+                Output::Close => self.consumer = None,
+                Output::Heads { asked, answer } => {
+                    if let Some(WayBack::Heads(reply)) = self.questions.remove(&asked) {
+                        reply.answer(&answer).await;
+                    }
+                }
+                Output::Verified { asked, verified } => {
+                    if let Some(WayBack::Verify(reply)) = self.questions.remove(&asked) {
+                        reply.answer(&verified).await;
+                    }
+                }
+                Output::Decline(asked) => {
+                    self.questions.remove(&asked);
+                    self.metrics.declined.inc();
+                }
+                Output::Event(event) => self.tell(event),
+                Output::Stopped => stopped = true,
+            }
+        }
+        self.outputs = outputs;
+        self.stand();
+        stopped
+    }
+
+    /// Offers the service while the shard is this reader's, and says how the task stands.
+    fn stand(&mut self) {
+        let standing = if self.core.is_live() {
+            Standing::Working
+        } else if self.core.is_standing_by() {
+            Standing::StandingBy
+        } else {
+            Standing::Idle
+        };
+        if self.core.is_owner() && matches!(self.offer, Offer::Withdrawn) {
+            self.offer = Offer::make(&self.context.connection, self.context.shard);
+            self.metrics.owner.set(1);
+        } else if !self.core.is_owner() && !matches!(self.offer, Offer::Withdrawn) {
+            self.offer = Offer::Withdrawn;
+            self.metrics.owner.set(0);
+        }
+        if standing != self.standing {
+            self.standing = standing;
+            self.context.tell(standing);
+        }
+    }
+
+    fn tell(&self, event: Event) {
+        let shard = self.context.shard;
+        match event {
+            Event::TookOver { position } => {
+                self.metrics.takeovers.inc();
+                tracing::info!(%shard, epoch = position.epoch.0, seq = position.seq.0, "took the shard over");
+            }
+            Event::SteppedDown(lost) => {
+                self.metrics.refused.inc();
+                tracing::warn!(%shard, ?lost, "the shard is not ours any more: standing by");
+            }
+            Event::EpochBegun { epoch, because } => {
+                self.metrics.epochs.inc();
+                tracing::warn!(%shard, epoch = epoch.0, ?because, "a new epoch began: every device that was here before is told of a gap");
+            }
+            Event::Hole { after, until } => {
+                self.metrics.holes.inc();
+                tracing::debug!(%shard, after = after.0, until = until.0, "entries were gone before they were read");
+            }
+        }
+    }
+
+    fn look(&self) -> impl Future<Output = Input> + Send + 'static {
+        let records = Records::new(&self.context.connection);
+        let (shard, subject) = (self.context.shard, self.subject.clone());
+        async move { Input::Looked(look(&records, shard, &subject).await) }
+    }
+
+    fn compare(&self, seq: Seq) -> impl Future<Output = Input> + Send + 'static {
+        let (connection, shard) = (self.context.connection.clone(), self.context.shard);
+        let boot = self.context.boot.clone();
+        async move {
+            let asked = async {
+                let ends = stream_ends(&connection, shard).await?;
+                let time = entry_time(&connection, shard, seq).await?;
+                Ok::<_, dunlin_nats::ReadError>((ends, time))
+            };
+            match asked.await {
+                Ok((ends, time)) => Input::Compared(Some(Compared { last: ends.last, time, boot: boot.now() })),
+                Err(error) => {
+                    tracing::warn!(%shard, %error, "the stream could not be compared with the reader's position");
+                    Input::Compared(None)
+                }
+            }
+        }
+    }
+
+    /// The round trip before the write makes sure that a saved position covers only what the server has got from us.
+    fn save(&self, record: ReaderRecord, expected: Seq) -> impl Future<Output = Input> + Send + 'static {
+        let connection = self.context.connection.clone();
+        let records = Records::new(&connection);
+        let (shard, subject) = (self.context.shard, self.subject.clone());
+        let (lag, mailboxes, size) = (self.metrics.lag.clone(), self.metrics.mailboxes.clone(), self.core.mailboxes());
+        let saved = async move {
+            if let Err(error) = connection.flush().await {
+                tracing::warn!(%shard, %error, "the reader's position was not saved");
+                return None;
+            }
+            let revision = match records.save(&subject, record.encode(), expected).await {
+                Ok(revision) => revision,
+                Err(error) => {
+                    tracing::warn!(%shard, %error, "the reader's position was not saved");
+                    return None;
+                }
+            };
+            let stamp = if record.begins_after.is_some() {
+                let stored = records.load(shard, &subject).await.ok().flatten()?;
+                (stored.revision == revision).then_some(stored.stamp)?
+            } else {
+                record.position.time
+            };
+            if let Ok(ends) = stream_ends(&connection, shard).await {
+                lag.set(ends.last.0.saturating_sub(record.position.seq.0) as i64);
+            }
+            mailboxes.set(size as i64);
+            Some(Stored { revision, stamp })
+        };
+        async move { Input::Stored(timeout(Duration::from_millis(limits::LEASE.0), saved).await.ok().flatten()) }
+    }
+}
+
+async fn look(records: &Records, shard: Shard, subject: &str) -> Looked {
+    match records.load(shard, subject).await {
+        Ok(None) => Looked::Absent,
+        Ok(Some(stored)) => match ReaderRecord::decode(&stored.bytes) {
+            Ok(record) => Looked::Record { record, revision: stored.revision, stamp: stored.stamp },
+            Err(error @ dunlin_schema::envelope::EnvelopeError::Version { .. }) => {
+                tracing::warn!(%shard, %error, "the reader's record is of another release: leaving it alone");
+                Looked::Failed
+            }
+            Err(error) => {
+                tracing::error!(%shard, %error, "the reader's record is damaged");
+                Looked::Damaged { revision: stored.revision }
+            }
+        },
+        Err(error) => {
+            tracing::warn!(%shard, %error, "the reader's record could not be read");
+            Looked::Failed
+        }
+    }
+}
+
+async fn wait_until(deadline: Option<Instant>) {
+    match deadline {
+        Some(deadline) => sleep_until(deadline).await,
+        None => std::future::pending().await,
+    }
+}
+
+async fn next_event(consumer: &mut Option<ShardReader>) -> ReaderEvent {
+    match consumer {
+        Some(consumer) => consumer.next().await,
+        None => std::future::pending().await,
+    }
+}

@@ -1,0 +1,131 @@
+//! The `receipts` role: stores what devices acknowledge, so that a device that comes without a cursor goes on from there.
+//!
+//! `core` decides; this file takes items off the shard's work queue, in batches, and stores before it acknowledges them.
+
+pub mod core;
+
+use dunlin_nats::{ReceiptItem, ReceiptQueue, Records, SaveError};
+use dunlin_schema::{
+    Cursor, DeviceName, Seq, UserName,
+    envelope::EnvelopeError,
+    record::{DeviceRecord, Receipt},
+    subject,
+};
+use futures_util::{FutureExt, StreamExt, stream};
+
+use self::core::{Batch, Mark, raised};
+use crate::{
+    metrics::ReceiptsMetrics,
+    worker::{Context, Standing},
+};
+
+/// Items taken together, at most.
+const BATCH: usize = 256;
+/// Devices that are written at once.
+const AT_ONCE: usize = 16;
+/// Tries to write a mark before its items are left to come again.
+const TRIES: usize = 5;
+
+/// Works on a shard until it is told to stop.
+pub(crate) async fn run(context: Context) {
+    let metrics = context.metrics.receipts(context.shard);
+    let mut queue = ReceiptQueue::start(&context.connection, context.shard);
+    let records = Records::new(&context.connection);
+    let mut batch = Batch::default();
+    context.tell(Standing::Working);
+    loop {
+        let mut item = tokio::select! {
+            biased;
+            () = context.stop.cancelled() => break,
+            item = queue.next() => item,
+        };
+        for left in (0..BATCH).rev() {
+            take(item, &mut batch, &metrics).await;
+            if left == 0 {
+                break;
+            }
+            let Some(next) = queue.next().now_or_never() else { break };
+            item = next;
+        }
+        let marks: Vec<_> = batch.take().collect();
+        stream::iter(marks)
+            .for_each_concurrent(AT_ONCE, |((user, device), mark)| {
+                store(&context, &records, &metrics, user, device, mark)
+            })
+            .await;
+    }
+    context.tell(Standing::Idle);
+}
+
+async fn take(item: ReceiptItem, batch: &mut Batch<ReceiptItem>, metrics: &ReceiptsMetrics) {
+    match &item.receipt {
+        Ok(Receipt::Delivered { device, cursor }) => {
+            let (user, device, cursor) = (item.user.clone(), device.clone(), *cursor);
+            batch.add(user, device, cursor, item);
+        }
+        Err(error) => {
+            tracing::warn!(user = %item.user, %error, "a receipt can't be read: taking it off the queue");
+            metrics.poison.inc();
+            item.ack().await;
+        }
+    }
+}
+
+/// Stores a device's mark, and takes its items off the queue once it is stored. Otherwise they come again.
+async fn store(
+    context: &Context,
+    records: &Records,
+    metrics: &ReceiptsMetrics,
+    user: UserName,
+    device: DeviceName,
+    mark: Mark<ReceiptItem>,
+) {
+    let subject = subject::device_record(&context.settings.region, context.shard, &user, &device);
+    for _ in 0..TRIES {
+        match raise(context, records, &subject, mark.cursor).await {
+            Ok(raised) => {
+                metrics.stored.inc_by(u64::from(raised));
+                for item in mark.items {
+                    item.ack().await;
+                }
+                return;
+            }
+            Err(Again::Conflict) => {}
+            Err(Again::Later(why)) => {
+                tracing::warn!(shard = %context.shard, %user, %device, why, "a receipt was not stored, it will come again");
+                break;
+            }
+        }
+    }
+    metrics.failed.inc();
+}
+
+/// Why a mark is not stored.
+enum Again {
+    /// Another worker wrote the record.
+    Conflict,
+    /// Something that takes time to pass.
+    Later(String),
+}
+
+/// Whether the record had to be raised.
+async fn raise(context: &Context, records: &Records, subject: &str, said: Cursor) -> Result<bool, Again> {
+    let found = records.load(context.shard, subject).await.map_err(|error| Again::Later(error.to_string()))?;
+    let (stored, revision) = match found {
+        None => (None, Seq(0)),
+        Some(record) => match DeviceRecord::decode(&record.bytes) {
+            Ok(device) => (Some(device.cursor), record.revision),
+            Err(error @ EnvelopeError::Version { .. }) => return Err(Again::Later(error.to_string())),
+            // Damaged: whatever it said, the device says it again.
+            Err(EnvelopeError::Short(_) | EnvelopeError::Checksum | EnvelopeError::Content(_)) => {
+                (None, record.revision)
+            }
+        },
+    };
+    let Some(cursor) = raised(stored, said) else { return Ok(false) };
+    match records.save(subject, DeviceRecord { cursor }.encode(), revision).await {
+        Ok(_) => Ok(true),
+        Err(SaveError::Conflict) => Err(Again::Conflict),
+        Err(error @ (SaveError::Unknown | SaveError::Refused(_))) => Err(Again::Later(error.to_string())),
+    }
+}
