@@ -1,11 +1,24 @@
-//! One connection to NATS.
+//! How to reach NATS, and whom to accept there.
 
-use std::path::PathBuf;
+use std::{
+    path::{Path, PathBuf},
+    sync::atomic::{AtomicBool, Ordering},
+    time::Duration,
+};
 
-use bytes::Bytes;
-use dunlin_schema::RegionName;
+use dunlin_schema::limits;
+use rand::Rng;
+use semver::{Version, VersionReq};
 use serde::{Deserialize, Serialize};
-use tokio::sync::watch;
+
+pub use crate::connection::{Connection, PublishError, ServerInfo, Status};
+
+/// Every ping unanswered for this long counts; two make a connection dead.
+const PING_EVERY: Duration = Duration::from_secs(10);
+/// How long one server may take to let us in.
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(2);
+/// The longest pause between two tries to connect again.
+const RECONNECT_PAUSE_MAX: Duration = Duration::from_secs(2);
 
 /// How to reach NATS.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -96,76 +109,150 @@ pub enum ConnectError {
     },
 }
 
-/// Why a publish was not sent.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum PublishError {
-    /// The connection is closed, or the server did not answer in time.
-    #[error("the connection to NATS is gone or does not answer")]
-    Unanswered,
-    /// More bytes than the server takes in one message.
-    #[error("the message is larger than the NATS server allows")]
-    TooLarge,
+/// What is built differently from one connection to the next.
+pub(crate) struct Purpose {
+    /// Added to the name that the servers show.
+    pub(crate) suffix: &'static str,
+    /// Whether to connect again after a loss.
+    pub(crate) reconnect: bool,
+    /// Messages that wait in one subscription; more are dropped and counted as a loss. Room is only taken when it is used.
+    pub(crate) subscription_capacity: usize,
 }
 
-/// Whether a connection stands.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Status {
-    /// It stands.
-    Connected,
-    /// It does not; it is being made anew.
-    Disconnected,
+impl ConnectOptions {
+    /// Opens a connection, with `events` told what happens to it. Checks the server's version.
+    pub(crate) async fn dial<E>(&self, purpose: Purpose, events: E) -> Result<async_nats::Client, ConnectError>
+    where
+        E: Fn(async_nats::Event) + Send + Sync + 'static,
+    {
+        if self.servers.is_empty() {
+            return Err(ConnectError::Options("no server is named".to_owned()));
+        }
+        let opened = AtomicBool::new(false);
+        let mut options = async_nats::ConnectOptions::new()
+            .name(format!("{}{}", self.name, purpose.suffix))
+            .custom_inbox_prefix(&self.inbox_prefix)
+            .ping_interval(PING_EVERY)
+            .connection_timeout(CONNECT_TIMEOUT)
+            .subscription_capacity(purpose.subscription_capacity)
+            .request_timeout(Some(Duration::from_millis(limits::PUBLISH_TIMEOUT.0)))
+            // Subjects come from `schema`, whose names can't break one.
+            .skip_subject_validation(true)
+            .max_reconnects(if purpose.reconnect { None } else { Some(self.servers.len()) })
+            .reconnect_delay_callback(move |attempt| {
+                // The first call belongs to the first connection, for which somebody waits.
+                if opened.swap(true, Ordering::Relaxed) { pause(attempt) } else { Duration::ZERO }
+            })
+            .event_callback(move |event| {
+                events(event);
+                std::future::ready(())
+            });
+        options = self.tls.add_to(options)?;
+        if let Some(credentials) = &self.credentials {
+            options = credentials.add_to(options).await?;
+        }
+        let refused = |reason: &dyn std::fmt::Display| ConnectError::Refused {
+            servers: self.servers.clone(),
+            reason: reason.to_string(),
+        };
+        let client = options.connect(&self.servers[..]).await.map_err(|error| refused(&error))?;
+        check_version(&client.server_info())?;
+        Ok(client)
+    }
 }
 
-/// The server at the other end.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct ServerInfo {
-    /// Its id: another one after each of its starts.
-    pub id: String,
-    /// Its version.
-    pub version: String,
-    /// The cluster it belongs to.
-    pub cluster: Option<String>,
+/// Full jitter below a bound that doubles: many that lost the same server do not come back at once.
+fn pause(attempt: usize) -> Duration {
+    let bound = Duration::from_millis(50).saturating_mul(1 << attempt.min(10)).min(RECONNECT_PAUSE_MAX);
+    rand::rng().random_range(Duration::ZERO..bound)
 }
 
-/// One NATS connection that reconnects with jitter. Clones share it; it closes with the last one.
-#[derive(Clone, Debug)]
-pub struct Connection {
-    region: RegionName,
+fn check_version(server: &async_nats::ServerInfo) -> Result<(), ConnectError> {
+    let supported = |version: &Version| {
+        [">=2.12.12, <2.13.0", ">=2.14.3"]
+            .iter()
+            .any(|range| VersionReq::parse(range).expect("the ranges are well-formed").matches(version))
+    };
+    match Version::parse(server.version.trim_start_matches('v')) {
+        Ok(version) if supported(&version) => Ok(()),
+        _ => Err(ConnectError::Version { server: server.server_name.clone(), found: server.version.clone() }),
+    }
 }
 
-impl Connection {
-    /// Opens a connection and checks the server's version. Errors: see [`ConnectError`].
-    pub async fn open(options: &ConnectOptions, region: &RegionName) -> Result<Connection, ConnectError> {
-        todo!()
+impl Tls {
+    fn add_to(&self, mut options: async_nats::ConnectOptions) -> Result<async_nats::ConnectOptions, ConnectError> {
+        if let Some(ca) = &self.ca {
+            options = options.add_root_certificates(ca.clone());
+        }
+        options = match (&self.cert, &self.key) {
+            (Some(cert), Some(key)) => options.add_client_certificate(cert.clone(), key.clone()),
+            (None, None) => options,
+            _ => return Err(ConnectError::Options("tls.cert and tls.key go together: one of them is missing".into())),
+        };
+        Ok(options.require_tls(self.required))
+    }
+}
+
+impl Credentials {
+    async fn add_to(&self, options: async_nats::ConnectOptions) -> Result<async_nats::ConnectOptions, ConnectError> {
+        let unreadable = |path: &Path, error: &std::io::Error| {
+            ConnectError::Options(format!("the credentials in {} can't be read: {error}", path.display()))
+        };
+        match self {
+            Credentials::CredsFile(path) => {
+                options.credentials_file(path).await.map_err(|error| unreadable(path, &error))
+            }
+            Credentials::NkeySeedFile(path) => {
+                let text = tokio::fs::read_to_string(path).await.map_err(|error| unreadable(path, &error))?;
+                let seed = text.lines().map(str::trim).find(|line| line.starts_with('S'));
+                let seed = seed.ok_or_else(|| {
+                    ConnectError::Options(format!("{} holds no nkey seed: a line that begins with S", path.display()))
+                })?;
+                Ok(options.nkey(seed.to_owned()))
+            }
+            Credentials::UserPassword { user, password } => {
+                Ok(options.user_and_password(user.clone(), password.clone()))
+            }
+            Credentials::Token(token) => Ok(options.token(token.clone())),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn versions_with_known_defects_are_refused() {
+        for (version, accepted) in [
+            ("2.9.10", false),
+            ("2.12.11", false),
+            ("2.12.12-RC.1", false),
+            ("2.12.12", true),
+            ("2.12.40", true),
+            ("2.13.9", false),
+            ("2.14.2", false),
+            ("2.14.3", true),
+            ("2.15.2", true),
+            ("3.0.0", true),
+            ("", false),
+            ("newest", false),
+        ] {
+            let info = async_nats::ServerInfo { version: version.to_owned(), ..Default::default() };
+            assert_eq!(check_version(&info).is_ok(), accepted, "{version}");
+        }
     }
 
-    /// The region whose streams are spoken to.
-    pub fn region(&self) -> &RegionName {
-        &self.region
-    }
-
-    /// The server at the other end now.
-    pub fn server(&self) -> ServerInfo {
-        todo!()
-    }
-
-    /// Whether the connection stands.
-    pub fn status(&self) -> watch::Receiver<Status> {
-        todo!()
-    }
-
-    /// A number that rises with every event that can have lost core messages: a reconnect, a slow consumer.
-    pub fn losses(&self) -> watch::Receiver<u64> {
-        todo!()
-    }
-
-    /// Publishes a core message and does not wait for anybody. Errors: see [`PublishError`].
-    pub async fn publish(&self, subject: String, payload: Bytes) -> Result<(), PublishError> {
-        todo!()
-    }
-
-    /// Resolves when the server has processed everything that was sent on this connection before. Errors: see [`PublishError`].
-    pub async fn flush(&self) -> Result<(), PublishError> {
-        todo!()
+    #[test]
+    fn a_refused_version_says_what_was_found_and_what_is_needed() {
+        let info = async_nats::ServerInfo {
+            version: "2.9.10".to_owned(),
+            server_name: "old-one".to_owned(),
+            ..Default::default()
+        };
+        let message = check_version(&info).unwrap_err().to_string();
+        for part in ["old-one", "2.9.10", "2.12.12", "2.14.3"] {
+            assert!(message.contains(part), "{part} is missing in: {message}");
+        }
     }
 }

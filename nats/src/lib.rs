@@ -14,8 +14,10 @@
 //!
 //! Streams of clones share one connection; nothing here opens a connection that its caller did not ask for, and no task outlives what it serves.
 
+mod api;
 pub mod append;
 pub mod connect;
+mod connection;
 pub mod fan_in;
 pub mod heads;
 pub mod provision;

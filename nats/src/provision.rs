@@ -1,8 +1,25 @@
 //! The streams of a region: made once, never changed by surprise.
 
-use dunlin_schema::stream::RegionSettings;
+use std::{collections::HashMap, time::Duration};
+
+use async_nats::jetstream::{
+    ErrorCode,
+    context::{CreateStreamErrorKind, GetStreamErrorKind},
+    stream::{Config, DiscardPolicy, RetentionPolicy, StorageType},
+};
+use dunlin_schema::{
+    Shard, limits,
+    stream::{self, RegionSettings, Retention, StreamSettings},
+};
 
 use crate::Connection;
+
+/// Metadata of every stream: how many shards the region has.
+const SHARDS: &str = "dunlin.shards";
+/// Metadata of every stream: whether the region's servers sync each write, as the operator said.
+const SYNC: &str = "dunlin.sync";
+/// Metadata of every stream: the id of the server through which it was made. A server has another id after each start.
+pub(crate) const CREATED_BY: &str = "dunlin.server";
 
 /// What [`provision`] found to do.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -69,12 +86,176 @@ pub enum SettingsError {
     },
 }
 
-/// Makes the streams of a region that are not there, and compares those that are. Idempotent. Errors: see [`ProvisionError`].
+/// Makes the streams of a region that are not there, and compares those that are. Idempotent; two at once do no harm. Errors: see
+/// [`ProvisionError`].
 pub async fn provision(connection: &Connection, settings: &RegionSettings) -> Result<Provisioned, ProvisionError> {
-    todo!()
+    check(connection, settings)?;
+    let mut made = Provisioned::Unchanged;
+    for shard in settings.shards() {
+        for wanted in [settings.log(shard), settings.state(shard), settings.receipts(shard)] {
+            if provision_stream(connection, settings, wanted).await? == Provisioned::Created {
+                made = Provisioned::Created;
+            }
+        }
+    }
+    Ok(made)
+}
+
+fn check(connection: &Connection, settings: &RegionSettings) -> Result<(), ProvisionError> {
+    let refuse = |what: String| Err(ProvisionError::Settings(what));
+    if settings.region != *connection.region() {
+        return refuse(format!("they are of region {}, the connection of {}", settings.region, connection.region()));
+    }
+    if !(1..=limits::SHARDS_MAX).contains(&settings.shards) {
+        return refuse(format!("a region has 1 to {} shards, not {}", limits::SHARDS_MAX, settings.shards));
+    }
+    if ![1, 3, 5].contains(&settings.replicas) {
+        return refuse(format!("a stream has 1, 3 or 5 replicas, not {}", settings.replicas));
+    }
+    if settings.log_bytes < LOG_BYTES_MIN {
+        return refuse(format!("a log needs at least {LOG_BYTES_MIN} bytes, not {}", settings.log_bytes));
+    }
+    Ok(())
+}
+
+/// Below this not even a few of the largest entries fit.
+const LOG_BYTES_MIN: u64 = 1024 * 1024;
+
+async fn provision_stream(
+    connection: &Connection,
+    settings: &RegionSettings,
+    wanted: StreamSettings,
+) -> Result<Provisioned, ProvisionError> {
+    let jetstream = connection.api().jetstream();
+    let config = config(&wanted, settings, &connection.server().id);
+    let failed = |reason: String| ProvisionError::JetStream { stream: wanted.name.clone(), reason };
+    let found = match jetstream.get_stream(&wanted.name).await {
+        Ok(found) => found.cached_info().config.clone(),
+        Err(error) => match error.kind() {
+            GetStreamErrorKind::JetStream(refusal) if refusal.error_code() == ErrorCode::STREAM_NOT_FOUND => {
+                match jetstream.create_stream(config.clone()).await {
+                    Ok(_) => return Ok(Provisioned::Created),
+                    // Somebody else made it meanwhile, through another server.
+                    Err(error) if exists(&error.kind()) => {
+                        let found =
+                            jetstream.get_stream(&wanted.name).await.map_err(|error| failed(error.to_string()))?;
+                        found.cached_info().config.clone()
+                    }
+                    Err(error) => return Err(failed(error.to_string())),
+                }
+            }
+            GetStreamErrorKind::JetStream(_)
+            | GetStreamErrorKind::EmptyName
+            | GetStreamErrorKind::InvalidStreamName
+            | GetStreamErrorKind::Request => return Err(failed(error.to_string())),
+        },
+    };
+    match difference(&found, &config) {
+        None => Ok(Provisioned::Unchanged),
+        Some((what, found, wanted, mend)) => {
+            Err(ProvisionError::Differs { stream: config.name, what, found, wanted, mend })
+        }
+    }
+}
+
+fn exists(kind: &CreateStreamErrorKind) -> bool {
+    matches!(kind, CreateStreamErrorKind::JetStream(refusal) if refusal.error_code() == ErrorCode::STREAM_NAME_EXIST)
+}
+
+fn config(wanted: &StreamSettings, settings: &RegionSettings, server: &str) -> Config {
+    Config {
+        name: wanted.name.clone(),
+        subjects: vec![wanted.subjects.clone()],
+        retention: match wanted.retention {
+            Retention::Limits => RetentionPolicy::Limits,
+            Retention::WorkQueue => RetentionPolicy::WorkQueue,
+        },
+        // What does not fit is refused; what is accepted is never dropped for it.
+        discard: DiscardPolicy::New,
+        max_bytes: bound(wanted.max_bytes),
+        max_messages_per_subject: bound(wanted.max_per_subject),
+        max_messages: -1,
+        max_message_size: -1,
+        max_consumers: -1,
+        max_age: wanted.max_age.map_or(Duration::ZERO, |age| Duration::from_millis(age.0)),
+        duplicate_window: Duration::from_millis(wanted.duplicate_window.0),
+        num_replicas: usize::from(wanted.replicas),
+        storage: StorageType::File,
+        allow_direct: true,
+        metadata: HashMap::from([
+            (SHARDS.to_owned(), settings.shards.to_string()),
+            (SYNC.to_owned(), sync_text(settings.sync_always).to_owned()),
+            (CREATED_BY.to_owned(), server.to_owned()),
+        ]),
+        ..Config::default()
+    }
+}
+
+fn bound(limit: Option<u64>) -> i64 {
+    limit.map_or(-1, |limit| i64::try_from(limit).unwrap_or(i64::MAX))
+}
+
+fn sync_text(always: bool) -> &'static str {
+    if always { "always" } else { "interval" }
+}
+
+const MEND_NEVER: &str = "make a new region: this can't be changed in a stream that holds entries";
+const MEND_EDIT: &str = "change the streams of every shard (`nats stream edit`), which keeps what they hold";
+const MEND_FOREIGN: &str = "find out who changed the stream: Dunlin's promises rest on this setting";
+
+/// The first setting in which a stream is not as wanted: its name, both values, and how to get from one to the other.
+fn difference(found: &Config, wanted: &Config) -> Option<(&'static str, String, String, &'static str)> {
+    let of = |config: &Config, key| config.metadata.get(key).cloned().unwrap_or_else(|| "nothing".to_owned());
+    type Shown<'a> = (&'static str, &'a dyn Fn(&Config) -> String, &'static str);
+    let compared: [Shown<'_>; 13] = [
+        ("shards", &|config| of(config, SHARDS), MEND_NEVER),
+        ("sync", &|config| of(config, SYNC), MEND_EDIT),
+        ("replicas", &|config| config.num_replicas.to_string(), MEND_EDIT),
+        ("max_bytes", &|config| config.max_bytes.to_string(), MEND_EDIT),
+        ("subjects", &|config| config.subjects.join(","), MEND_FOREIGN),
+        ("retention", &|config| format!("{:?}", config.retention), MEND_FOREIGN),
+        ("discard", &|config| format!("{:?}", config.discard), MEND_FOREIGN),
+        ("max_msgs", &|config| config.max_messages.to_string(), MEND_FOREIGN),
+        ("max_msgs_per_subject", &|config| config.max_messages_per_subject.to_string(), MEND_FOREIGN),
+        ("max_age", &|config| format!("{} s", config.max_age.as_secs()), MEND_FOREIGN),
+        ("duplicate_window", &|config| format!("{} s", config.duplicate_window.as_secs()), MEND_FOREIGN),
+        ("storage", &|config| format!("{:?}", config.storage), MEND_FOREIGN),
+        ("allow_direct", &|config| config.allow_direct.to_string(), MEND_FOREIGN),
+    ];
+    compared.into_iter().find_map(|(what, show, mend)| {
+        let (found, wanted) = (show(found), show(wanted));
+        (found != wanted).then_some((what, found, wanted, mend))
+    })
 }
 
 /// What the streams of the connection's region say of it. Errors: see [`SettingsError`].
 pub async fn region_settings(connection: &Connection) -> Result<RegionSettings, SettingsError> {
-    todo!()
+    let region = connection.region();
+    let name = stream::log_stream(region, Shard(0));
+    let found = connection.api().jetstream().get_stream(&name).await.map_err(|error| match error.kind() {
+        GetStreamErrorKind::JetStream(refusal) if refusal.error_code() == ErrorCode::STREAM_NOT_FOUND => {
+            SettingsError::NotProvisioned(region.to_string())
+        }
+        GetStreamErrorKind::JetStream(_)
+        | GetStreamErrorKind::EmptyName
+        | GetStreamErrorKind::InvalidStreamName
+        | GetStreamErrorKind::Request => {
+            SettingsError::Unanswered { region: region.to_string(), reason: error.to_string() }
+        }
+    })?;
+    let config = &found.cached_info().config;
+    let foreign = |what| SettingsError::Foreign { stream: name.clone(), what };
+    let shards = config.metadata.get(SHARDS).and_then(|text| text.parse().ok()).ok_or_else(|| foreign("its shards"))?;
+    let sync_always = match config.metadata.get(SYNC).map(String::as_str) {
+        Some("always") => true,
+        Some("interval") => false,
+        _ => return Err(foreign("how its servers sync")),
+    };
+    Ok(RegionSettings {
+        region: region.clone(),
+        shards,
+        replicas: u8::try_from(config.num_replicas).map_err(|_| foreign("its replicas"))?,
+        log_bytes: u64::try_from(config.max_bytes).map_err(|_| foreign("its bytes"))?,
+        sync_always,
+    })
 }

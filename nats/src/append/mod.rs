@@ -1,26 +1,205 @@
-//! `append_once`: stored once, whoever writes and however late.
+//! `append_once`: stored once, whoever writes and however late. [`core`] decides, [`Appender`] carries it out.
 
 pub mod core;
+mod link;
 
-use dunlin_schema::stream::RegionSettings;
+use std::{
+    sync::Arc,
+    time::{Duration, Instant, SystemTime, UNIX_EPOCH},
+};
 
-use crate::{ConnectError, ConnectOptions};
+use async_nats::{HeaderMap, RequestErrorKind, Subject, header};
+use bytes::Bytes;
+use dunlin_schema::{
+    Log, Millis, Seq, Shard,
+    limits::{self, Bounds},
+    stream::{self, RegionSettings},
+};
+use serde::Deserialize;
+use tokio::sync::Semaphore;
+
+use self::{
+    core::{AppendOnce, Event, NoAnswer, Place, PubAck, PublishFailure, Step},
+    link::{Keeper, Link, Origins},
+};
+use crate::{
+    ConnectError, ConnectOptions, Reads,
+    api::{Refusal, StoredMessage},
+    provision::CREATED_BY,
+};
 
 pub use self::core::{AppendError, Item, Origin, Stored};
 
-/// Appends to the logs of a region, over connections that do not reconnect but are made anew: what was given up is never sent later.
-/// Clones share them.
+/// Appends of one process that are under way at once; further ones wait for their turn, and are `Unknown` when it does not come.
+const IN_FLIGHT: usize = 8_192;
+
+/// Appends to the logs of a region, over a connection that does not reconnect but is made anew: what was given up is never sent later.
+/// Clones share it.
 #[derive(Clone, Debug)]
-pub struct Appender {}
+pub struct Appender {
+    shared: Arc<Shared>,
+}
+
+#[derive(Debug)]
+struct Shared {
+    keeper: Keeper,
+    reads: Reads,
+    turns: Semaphore,
+}
 
 impl Appender {
     /// Opens the connections. Errors: see [`ConnectError`].
     pub async fn open(options: &ConnectOptions, settings: &RegionSettings) -> Result<Appender, ConnectError> {
-        todo!()
+        let reads = Reads::open(options, settings).await?;
+        let stream = stream::log_stream(&settings.region, Shard(0));
+        // Where nobody answers, nothing is known of the streams' beginning, and the duplicate window counts as young.
+        let info = reads.api().stream_info(&stream, None).await.ok();
+        let created_by = info.and_then(|mut info| info.config.metadata.remove(CREATED_BY));
+        let origins = Origins { region: settings.region.clone(), replicas: settings.replicas, created_by };
+        let keeper = Keeper::start(options.clone(), origins).await?;
+        Ok(Appender { shared: Arc::new(Shared { keeper, reads, turns: Semaphore::new(IN_FLIGHT) }) })
     }
 
     /// Stores the item once, or finds it stored. Errors: see [`AppendError`]. Cancelling it leaves the outcome unknown.
     pub async fn append(&self, item: Item) -> Result<Stored, AppendError> {
-        todo!()
+        let clock = Clock::start();
+        let waited = tokio::time::timeout(span(limits::APPEND_FOR), self.shared.turns.acquire()).await;
+        let Ok(Ok(_turn)) = waited else { return Err(AppendError::Unknown) };
+        // A fresh publish relies on the window of the very server to which this link leads: it takes no other.
+        let link = self.shared.keeper.now();
+        let window_whole = link.as_ref().is_some_and(|link| link.window_whole());
+        let mut once = AppendOnce::new(item, window_whole, Bounds::STANDARD, clock.now());
+        let mut step = once.begin(clock.now());
+        let mut prepared = None;
+        loop {
+            let event = match step {
+                Step::Done(result) => return result,
+                Step::Publish { expect } => {
+                    let publish = prepared.get_or_insert_with(|| Prepared::of(&once));
+                    Event::Published(match (expect, &link) {
+                        (None, Some(link)) => publish.on(link, None).await,
+                        (None, None) => Err(PublishFailure::Unknown),
+                        (Some(last), _) => self.publish_late(publish, last).await,
+                    })
+                }
+                Step::Wait(pause) => {
+                    tokio::time::sleep(span(pause)).await;
+                    Event::Waited
+                }
+                Step::AskLast | Step::Read(_) | Step::AskFirst | Step::ReadBack(_) => {
+                    self.look_up(&once.item().log, step).await
+                }
+            };
+            step = once.handle(clock.now(), event);
+        }
+    }
+
+    async fn publish_late(&self, publish: &Prepared, last: Seq) -> Result<PubAck, PublishFailure> {
+        match self.shared.keeper.within(span(limits::PUBLISH_TIMEOUT)).await {
+            Some(link) => publish.on(&link, Some(last)).await,
+            None => Err(PublishFailure::Unknown),
+        }
+    }
+
+    /// The steps that only look. Kept out of `append`, so that a fresh append does not carry their state about.
+    fn look_up<'a>(&'a self, log: &'a Log, step: Step) -> futures_util::future::BoxFuture<'a, Event> {
+        let reads = &self.shared.reads;
+        Box::pin(async move {
+            match step {
+                Step::AskLast => Event::Last(reads.last(log).await.map(place).map_err(|_| NoAnswer)),
+                Step::AskFirst => Event::First(reads.first(log).await.map(place).map_err(|_| NoAnswer)),
+                Step::ReadBack(seq) => {
+                    let found = reads.at(log, seq).await;
+                    Event::ReadBack(found.map(|found| found.map(Into::into)).map_err(|_| NoAnswer))
+                }
+                Step::Read(request) => Event::Read(reads.entries(log, request).await.map_err(|_| NoAnswer)),
+                Step::Publish { .. } | Step::Wait(_) | Step::Done(_) => unreachable!("these are no look-ups"),
+            }
+        })
+    }
+}
+
+fn place(found: Option<StoredMessage>) -> Option<Place> {
+    found.map(|found| Place { seq: found.seq, time: found.time })
+}
+
+fn span(millis: Millis) -> Duration {
+    Duration::from_millis(millis.0)
+}
+
+/// The time of day when the call began, and from then on what has passed: a clock that is set meanwhile does no harm.
+struct Clock {
+    began: Millis,
+    since: Instant,
+}
+
+impl Clock {
+    fn start() -> Clock {
+        let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+        Clock { began: Millis(now.as_millis() as u64), since: Instant::now() }
+    }
+
+    fn now(&self) -> Millis {
+        self.began.plus(Millis(self.since.elapsed().as_millis() as u64))
+    }
+}
+
+/// What every publish of a call has in common.
+struct Prepared {
+    subject: Subject,
+    message_id: String,
+    payload: Bytes,
+}
+
+#[derive(Deserialize)]
+struct Answer {
+    error: Option<Refusal>,
+    seq: Option<u64>,
+    #[serde(default)]
+    duplicate: bool,
+}
+
+impl Prepared {
+    fn of(once: &AppendOnce) -> Prepared {
+        let item = once.item();
+        Prepared { subject: item.log.subject().into(), message_id: once.message_id(), payload: item.entry.encode() }
+    }
+
+    /// One publish and its acknowledgement, among all the others that are under way on this link.
+    async fn on(&self, link: &Link, expect: Option<Seq>) -> Result<PubAck, PublishFailure> {
+        let mut headers = HeaderMap::new();
+        headers.insert(header::NATS_MESSAGE_ID, &*self.message_id);
+        if let Some(last) = expect {
+            headers.insert(header::NATS_EXPECTED_LAST_SUBJECT_SEQUENCE, last.0.to_string());
+        }
+        let request = async_nats::Request::new()
+            .headers(headers)
+            .payload(self.payload.clone())
+            .timeout(Some(span(limits::PUBLISH_TIMEOUT)));
+        let answer = tokio::select! {
+            biased;
+            answer = link.client.send_request(self.subject.clone(), request) => answer,
+            () = link.lost.cancelled() => return Err(PublishFailure::Unknown),
+        };
+        match answer {
+            Ok(answer) => read_answer(&answer.payload),
+            Err(error) if error.kind() == RequestErrorKind::MaxPayloadExceeded => Err(PublishFailure::TooLarge),
+            Err(_) => Err(PublishFailure::Unknown),
+        }
+    }
+}
+
+/// What the stream says. Codes: nats-server's `errors.json`.
+fn read_answer(payload: &[u8]) -> Result<PubAck, PublishFailure> {
+    match serde_json::from_slice(payload) {
+        Ok(Answer { error: None, seq: Some(seq), duplicate }) => Ok(PubAck { seq: Seq(seq), duplicate }),
+        Ok(Answer { error: Some(error), .. }) => Err(match error.err_code {
+            10071 => PublishFailure::Conflict,
+            // The stream's own bounds, the account's and the server's storage.
+            10077 | 10047 | 10023 => PublishFailure::Full,
+            10054 => PublishFailure::TooLarge,
+            _ => PublishFailure::Unknown,
+        }),
+        Ok(_) | Err(_) => Err(PublishFailure::Unknown),
     }
 }

@@ -1,0 +1,196 @@
+//! The connection that appends: it does not reconnect but is made anew when it is lost, so that what was given up is never sent later.
+
+use std::{sync::Arc, time::Duration};
+
+use async_nats::{Client, Event};
+use dunlin_schema::{RegionName, limits};
+use rand::Rng;
+use tokio::{sync::watch, task::AbortHandle, time::Instant};
+use tokio_util::sync::CancellationToken;
+
+use crate::{ConnectError, ConnectOptions, connect::Purpose};
+
+/// Answers to publishes share one subscription; nothing else is subscribed.
+const SUBSCRIPTION_CAPACITY: usize = 64;
+/// The longest pause before a lost connection is made anew.
+const PAUSE_MAX: Duration = Duration::from_millis(500);
+
+/// One connection, from its making to its loss.
+#[derive(Debug)]
+pub(super) struct Link {
+    pub(super) client: Client,
+    /// Cancelled when the connection is lost: nothing more will be acknowledged on it.
+    pub(super) lost: CancellationToken,
+    window: Window,
+}
+
+/// What is known of the duplicate windows behind a link.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Window {
+    /// They hold every id of the last two minutes.
+    Whole,
+    /// They do from this moment on.
+    WholeFrom(Instant),
+    /// Which server keeps them, and since when it has been up, can't be seen from here.
+    Unseen,
+}
+
+impl Link {
+    pub(super) fn window_whole(&self) -> bool {
+        match self.window {
+            Window::Whole => true,
+            Window::WholeFrom(moment) => Instant::now() >= moment,
+            Window::Unseen => false,
+        }
+    }
+}
+
+/// What is needed to tell whether the duplicate windows are whole.
+#[derive(Clone, Debug)]
+pub(super) struct Origins {
+    pub(super) region: RegionName,
+    pub(super) replicas: u8,
+    /// The id of the server that made the streams: while it is still the same one, it has never restarted.
+    pub(super) created_by: Option<String>,
+}
+
+impl Origins {
+    fn window(&self, server: &async_nats::ServerInfo, seen_since: Instant) -> Window {
+        let keeps_the_streams =
+            server.jetstream && server.cluster.is_none() && server.domain.as_deref() == Some(self.region.as_str());
+        if self.replicas > 1 || self.created_by.as_ref() == Some(&server.server_id) {
+            Window::Whole
+        } else if keeps_the_streams {
+            Window::WholeFrom(seen_since + Duration::from_millis(limits::DUPLICATE_WINDOW.0))
+        } else {
+            Window::Unseen
+        }
+    }
+}
+
+/// Keeps a link: makes it anew whenever it is lost, until it is dropped.
+#[derive(Debug)]
+pub(super) struct Keeper {
+    link: watch::Receiver<Option<Arc<Link>>>,
+    task: AbortHandle,
+}
+
+impl Drop for Keeper {
+    fn drop(&mut self) {
+        self.task.abort();
+    }
+}
+
+impl Keeper {
+    pub(super) async fn start(options: ConnectOptions, origins: Origins) -> Result<Keeper, ConnectError> {
+        let first = dial(&options).await?;
+        let (current, link) = watch::channel(None);
+        let task = tokio::spawn(keep(options, origins, first, current)).abort_handle();
+        let mut keeper = Keeper { link, task };
+        keeper.link.wait_for(Option::is_some).await.map_err(|_| ConnectError::Options("shutting down".to_owned()))?;
+        Ok(keeper)
+    }
+
+    /// The link, if there is one now.
+    pub(super) fn now(&self) -> Option<Arc<Link>> {
+        self.link.borrow().clone()
+    }
+
+    /// The link, or the next one if it comes within `wait`.
+    pub(super) async fn within(&self, wait: Duration) -> Option<Arc<Link>> {
+        if let Some(link) = self.now() {
+            return Some(link);
+        }
+        let mut link = self.link.clone();
+        let next = tokio::time::timeout(wait, link.wait_for(Option::is_some)).await.ok()?.ok()?;
+        next.clone()
+    }
+}
+
+async fn dial(options: &ConnectOptions) -> Result<(Client, CancellationToken), ConnectError> {
+    let lost = CancellationToken::new();
+    let purpose = Purpose { suffix: "-appends", reconnect: false, subscription_capacity: SUBSCRIPTION_CAPACITY };
+    let told = lost.clone();
+    let client = options.dial(purpose, move |event| observe(&event, &told)).await?;
+    Ok((client, lost))
+}
+
+fn observe(event: &Event, lost: &CancellationToken) {
+    match event {
+        Event::Disconnected | Event::Closed | Event::Draining => lost.cancel(),
+        Event::ServerError(error) => tracing::warn!(%error, "the NATS server complains about appends"),
+        Event::Connected | Event::LameDuckMode | Event::SlowConsumer(_) | Event::ClientError(_) => {}
+    }
+}
+
+async fn keep(
+    options: ConnectOptions,
+    origins: Origins,
+    first: (Client, CancellationToken),
+    current: watch::Sender<Option<Arc<Link>>>,
+) {
+    let mut made = Some(first);
+    let mut seen: Option<(String, Instant)> = None;
+    loop {
+        let (client, lost) = match made.take() {
+            Some(made) => made,
+            None => match dial(&options).await {
+                Ok(made) => made,
+                Err(error) => {
+                    tracing::debug!(%error, "the connection for appends can't be made yet");
+                    tokio::time::sleep(pause()).await;
+                    continue;
+                }
+            },
+        };
+        let server = client.server_info();
+        let since = match &seen {
+            Some((id, since)) if *id == server.server_id => *since,
+            _ => Instant::now(),
+        };
+        seen = Some((server.server_id.clone(), since));
+        let window = origins.window(&server, since);
+        tracing::info!(server = server.server_name, ?window, "ready to append");
+        current.send_replace(Some(Arc::new(Link { client, lost: lost.clone(), window })));
+        lost.cancelled().await;
+        tracing::warn!("lost the connection for appends; making another");
+        current.send_replace(None);
+    }
+}
+
+fn pause() -> Duration {
+    rand::rng().random_range(Duration::from_millis(10)..PAUSE_MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn server(id: &str, cluster: Option<&str>, domain: &str) -> async_nats::ServerInfo {
+        async_nats::ServerInfo {
+            server_id: id.to_owned(),
+            cluster: cluster.map(str::to_owned),
+            domain: Some(domain.to_owned()),
+            jetstream: true,
+            ..Default::default()
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_window_is_whole_when_nobody_can_have_lost_it() {
+        let region = RegionName::new("eu").unwrap();
+        let single = Origins { region: region.clone(), replicas: 1, created_by: Some("A".to_owned()) };
+        let triple = Origins { region, replicas: 3, created_by: None };
+        let now = Instant::now();
+        let later = now + Duration::from_secs(120);
+        for (name, origins, server, expected) in [
+            ("never restarted", &single, server("A", None, "eu"), Window::Whole),
+            ("restarted", &single, server("B", None, "eu"), Window::WholeFrom(later)),
+            ("one replica somewhere in a cluster", &single, server("B", Some("c"), "eu"), Window::Unseen),
+            ("a point of presence", &single, server("B", None, "pop"), Window::Unseen),
+            ("several replicas", &triple, server("B", Some("c"), "eu"), Window::Whole),
+        ] {
+            assert_eq!(origins.window(&server, now), expected, "{name}");
+        }
+    }
+}

@@ -1,0 +1,77 @@
+//! What the leader says of a log, so that a session can prove that it lacks nothing.
+
+use dunlin_schema::{
+    Entry, Seq, limits,
+    read::{Evidence, ReadFrom, StoredEntry},
+};
+
+use super::{Place, ReadError, Reads};
+use crate::api::MessageQuery;
+
+impl Reads {
+    /// The leader's evidence, for an answer that brought `entries` from the place `from` and left `more`.
+    pub(super) async fn evidence(
+        &self,
+        place: &Place,
+        from: ReadFrom,
+        entries: &[StoredEntry],
+        more: bool,
+    ) -> Result<Evidence, ReadError> {
+        let api = self.connection.api();
+        let (info, first) =
+            tokio::join!(api.stream_info(&place.stream, Some(&place.subject)), self.next(place, Seq(1)));
+        let (state, first) = (info?.state, first?);
+        let count = state.subjects.as_ref().and_then(|subjects| subjects.get(&place.subject)).copied().unwrap_or(0);
+        let weight = if !more {
+            // The answer holds all that follows.
+            entries.iter().map(weight).sum()
+        } else if count * 2 < limits::MAILBOX_ENTRIES {
+            count * 2
+        } else {
+            self.weigh(place, from, entries).await?
+        };
+        Ok(Evidence { first: first.map(|first| first.seq), stream_last: Seq(state.last_seq), weight })
+    }
+
+    /// The weight of everything from `from` up to the leader's last entry of the log.
+    async fn weigh(&self, place: &Place, from: ReadFrom, read: &[StoredEntry]) -> Result<u64, ReadError> {
+        let query = MessageQuery::Last { last_by_subj: &place.subject };
+        let mut total: u64 = read.iter().map(weight).sum();
+        let Some(last) = self.connection.api().message(&place.stream, query).await? else { return Ok(total) };
+        let mut next = read.last().map_or(from, |entry| ReadFrom::Seq(entry.seq.next()));
+        let mut ask_leader = false;
+        loop {
+            let (entries, more) = if ask_leader {
+                self.from_leader(place, next).await?
+            } else {
+                self.leading_or_any(place, next).await?
+            };
+            total += entries.iter().map(weight).sum::<u64>();
+            let reached = entries.last().map(|entry| entry.seq);
+            match reached {
+                Some(seq) if seq >= last.seq => return Ok(total),
+                Some(seq) => next = ReadFrom::Seq(seq.next()),
+                // The leader has nothing more: the last one went meanwhile.
+                None if ask_leader => return Ok(total),
+                None => {}
+            }
+            // A replica that says "no more" below the leader's last entry lags.
+            ask_leader = !more;
+        }
+    }
+
+    async fn leading_or_any(&self, place: &Place, from: ReadFrom) -> Result<(Vec<StoredEntry>, bool), ReadError> {
+        match self.from_any(place, from).await {
+            Err(ReadError::Unanswered) => self.from_leader(place, from).await,
+            answered => answered,
+        }
+    }
+}
+
+/// A tombstone counts twice, and so does what can't be read: the weight is never too low.
+fn weight(entry: &StoredEntry) -> u64 {
+    match Entry::decode(&entry.payload) {
+        Ok(entry) if !entry.is_tombstone() => 1,
+        _ => 2,
+    }
+}

@@ -1,0 +1,272 @@
+//! Reads of one log, and last values of STATE.
+//!
+//! A read by any replica is one batch of Direct Get with its chain checked. One by the leader is that too where the stream has a single replica;
+//! otherwise it is one question to the leader for each entry, so it brings fewer. The leader's evidence is asked after the entries.
+
+mod chain;
+mod evidence;
+
+use std::{sync::Arc, time::Duration};
+
+use async_nats::Message;
+use bytes::Bytes;
+use dunlin_schema::{
+    Log, RegionName, Seq, Shard, StreamTime, limits,
+    read::{ReadAnswer, ReadFrom, ReadRequest, Source, StoredEntry},
+    stream::{self, RegionSettings},
+};
+use futures_util::StreamExt;
+use serde::Serialize;
+use tokio::{sync::Semaphore, time::timeout};
+
+use self::chain::{Chain, Progress, Reply};
+use crate::{
+    ConnectError, ConnectOptions, Connection,
+    api::{Api, ApiError, MessageQuery, StoredMessage, format_time},
+};
+
+/// Batches that are read at once on one connection; further reads wait for their turn, so that a storm does not time itself out.
+const CONCURRENT: usize = 64;
+/// Replies that wait in one read's subscription: a whole batch and its end.
+const REPLY_CAPACITY: usize = limits::READ_ENTRIES + 16;
+/// Entries of one answer where each is a question to the leader.
+const LEADER_ENTRIES: usize = 64;
+/// How long a stream with one replica may take for each reply: there is nobody else to ask.
+const SINGLE_TIMEOUT: Duration = Duration::from_secs(1);
+
+/// Why there is no answer.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum ReadError {
+    /// Nobody answered in time: neither a replica nor the leader.
+    #[error("the stream does not answer")]
+    Unanswered,
+    /// What came is no answer of a server that Dunlin knows.
+    #[error("the stream answered what can't be read: {0}")]
+    Unreadable(String),
+}
+
+impl From<ApiError> for ReadError {
+    fn from(error: ApiError) -> ReadError {
+        match error {
+            ApiError::Unanswered => ReadError::Unanswered,
+            ApiError::Refused { .. } | ApiError::Unreadable(_) => ReadError::Unreadable(error.to_string()),
+        }
+    }
+}
+
+/// Reads on a connection of their own, so that a large one holds nothing else up. Clones share it.
+#[derive(Clone, Debug)]
+pub struct Reads {
+    connection: Connection,
+    replicas: u8,
+    turns: Arc<Semaphore>,
+}
+
+#[derive(Serialize)]
+struct BatchQuestion<'a> {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    seq: Option<u64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    start_time: Option<String>,
+    next_by_subj: &'a str,
+    batch: usize,
+    max_bytes: usize,
+}
+
+impl Reads {
+    /// Opens the connection. Errors: see [`ConnectError`].
+    pub async fn open(options: &ConnectOptions, settings: &RegionSettings) -> Result<Reads, ConnectError> {
+        let connection = Connection::open_for(options, &settings.region, "-reads", REPLY_CAPACITY).await?;
+        Ok(Reads { connection, replicas: settings.replicas, turns: Arc::new(Semaphore::new(CONCURRENT)) })
+    }
+
+    /// Reads a log. `Source::Any` is answered by any replica, and by the leader (then with evidence) when none answers. Errors: see [`ReadError`].
+    pub async fn read(&self, log: &Log, request: ReadRequest) -> Result<ReadAnswer, ReadError> {
+        let place = Place::of(log);
+        let (entries, more, leader) = self.asked(&place, request).await?;
+        let evidence = if leader { Some(self.evidence(&place, request.from, &entries, more).await?) } else { None };
+        Ok(ReadAnswer { entries, more, evidence })
+    }
+
+    /// Reads a log for one who needs no evidence. Errors: see [`ReadError`].
+    pub(crate) async fn entries(&self, log: &Log, request: ReadRequest) -> Result<ReadAnswer, ReadError> {
+        let (entries, more, _) = self.asked(&Place::of(log), request).await?;
+        Ok(ReadAnswer { entries, more, evidence: None })
+    }
+
+    /// Entries, whether more follows, and whether it is the leader who says so.
+    async fn asked(&self, place: &Place, request: ReadRequest) -> Result<(Vec<StoredEntry>, bool, bool), ReadError> {
+        match request.source {
+            Source::Any => match self.from_any(place, request.from).await {
+                Ok((entries, more)) => return Ok((entries, more, false)),
+                Err(ReadError::Unanswered) => self.from_leader(place, request.from).await,
+                Err(error) => Err(error),
+            },
+            Source::Leader => self.leading(place, request.from).await,
+        }
+        .map(|(entries, more)| (entries, more, true))
+    }
+
+    /// The last value of a STATE subject, with its sequence and timestamp. Errors: see [`ReadError`].
+    pub async fn state(
+        &self,
+        subject: &str,
+        shard: Shard,
+        source: Source,
+    ) -> Result<Option<(Bytes, Seq, StreamTime)>, ReadError> {
+        let stream = stream::state_stream(self.region(), shard);
+        if source == Source::Any {
+            let call = self.connection.api().subject(format_args!("DIRECT.GET.{stream}.{subject}"));
+            for _ in 0..=limits::READ_RETRIES {
+                let request = async_nats::Request::new().timeout(Some(self.reply_timeout()));
+                let Ok(reply) = self.connection.client().send_request(call.clone(), request).await else { continue };
+                return last_value(reply);
+            }
+        }
+        let last = self.connection.api().message(&stream, MessageQuery::Last { last_by_subj: subject }).await?;
+        Ok(last.map(|message| (message.payload, message.seq, message.time)))
+    }
+
+    /// The log's last entry, as the leader says.
+    pub(crate) async fn last(&self, log: &Log) -> Result<Option<StoredMessage>, ReadError> {
+        let place = Place::of(log);
+        let query = MessageQuery::Last { last_by_subj: &place.subject };
+        Ok(self.connection.api().message(&place.stream, query).await?)
+    }
+
+    /// The log's first entry, as the leader says.
+    pub(crate) async fn first(&self, log: &Log) -> Result<Option<StoredMessage>, ReadError> {
+        self.next(&Place::of(log), Seq(1)).await
+    }
+
+    /// The stream's entry at a sequence, as the leader says.
+    pub(crate) async fn at(&self, log: &Log, seq: Seq) -> Result<Option<StoredMessage>, ReadError> {
+        let stream = stream::log_stream(&log.region, log.shard);
+        Ok(self.connection.api().message(&stream, MessageQuery::At { seq: seq.0 }).await?)
+    }
+
+    pub(crate) fn api(&self) -> &Api {
+        self.connection.api()
+    }
+
+    fn region(&self) -> &RegionName {
+        self.connection.region()
+    }
+
+    fn reply_timeout(&self) -> Duration {
+        if self.replicas == 1 { SINGLE_TIMEOUT } else { Duration::from_millis(limits::READ_TIMEOUT.0) }
+    }
+
+    /// The log's first entry at or above `seq`, as the leader says.
+    async fn next(&self, place: &Place, seq: Seq) -> Result<Option<StoredMessage>, ReadError> {
+        let query = MessageQuery::NextFrom { seq: seq.0.max(1), next_by_subj: &place.subject };
+        Ok(self.connection.api().message(&place.stream, query).await?)
+    }
+
+    /// Entries by any replica, with retries. A broken chain counts as no answer.
+    async fn from_any(&self, place: &Place, from: ReadFrom) -> Result<(Vec<StoredEntry>, bool), ReadError> {
+        let _turn = self.turns.acquire().await.map_err(|_| ReadError::Unanswered)?;
+        for _ in 0..=limits::READ_RETRIES {
+            match self.batch(place, from).await {
+                Progress::Complete { entries, more } => return Ok((entries, more)),
+                Progress::Going | Progress::Broken => {}
+                Progress::NoResponders => break,
+                Progress::Unreadable(what) => return Err(ReadError::Unreadable(what)),
+            }
+        }
+        Err(ReadError::Unanswered)
+    }
+
+    /// Entries by the leader: by the only replica where there is one.
+    async fn leading(&self, place: &Place, from: ReadFrom) -> Result<(Vec<StoredEntry>, bool), ReadError> {
+        if self.replicas == 1 {
+            match self.from_any(place, from).await {
+                Err(ReadError::Unanswered) => {}
+                answered => return answered,
+            }
+        }
+        self.from_leader(place, from).await
+    }
+
+    /// Entries by questions to the leader.
+    async fn from_leader(&self, place: &Place, from: ReadFrom) -> Result<(Vec<StoredEntry>, bool), ReadError> {
+        let mut entries = Vec::new();
+        let mut bytes = 0;
+        let mut next = match from {
+            ReadFrom::Seq(seq) => self.next(place, seq).await?,
+            ReadFrom::Time(time) => self.first_since(place, time).await?,
+        };
+        while let Some(StoredMessage { seq, time, payload }) = next {
+            if entries.len() == LEADER_ENTRIES || bytes + payload.len() > limits::READ_BYTES {
+                return Ok((entries, true));
+            }
+            bytes += payload.len();
+            entries.push(StoredEntry { seq, time, payload });
+            next = self.next(place, seq.next()).await?;
+        }
+        Ok((entries, false))
+    }
+
+    /// The leader's first entry of the log stored at or after `time`.
+    async fn first_since(&self, place: &Place, time: StreamTime) -> Result<Option<StoredMessage>, ReadError> {
+        let start_time = format_time(time);
+        let query = MessageQuery::NextSince { start_time: &start_time, next_by_subj: &place.subject };
+        Ok(self.connection.api().message(&place.stream, query).await?)
+    }
+
+    /// One batch, by whoever answers. `Going` is one that stopped.
+    async fn batch(&self, place: &Place, from: ReadFrom) -> Progress {
+        let (seq, start_time) = match from {
+            ReadFrom::Seq(seq) => (Some(seq.0.max(1)), None),
+            ReadFrom::Time(time) => (None, Some(format_time(time))),
+        };
+        let question = BatchQuestion {
+            seq,
+            start_time,
+            next_by_subj: &place.subject,
+            batch: limits::READ_ENTRIES,
+            max_bytes: limits::READ_BYTES,
+        };
+        let question = serde_json::to_vec(&question).expect("our own question is plain JSON");
+        let client = self.connection.client();
+        let inbox = client.new_inbox();
+        let Ok(mut replies) = client.subscribe(inbox.clone()).await else { return Progress::NoResponders };
+        let call = self.connection.api().subject(format_args!("DIRECT.GET.{}", place.stream));
+        if client.publish_with_reply(call, inbox, question.into()).await.is_err() {
+            return Progress::NoResponders;
+        }
+        let mut chain = Chain::default();
+        while let Ok(Some(reply)) = timeout(self.reply_timeout(), replies.next()).await {
+            match chain.take(Reply::of(reply)) {
+                Progress::Going => {}
+                settled => return settled,
+            }
+        }
+        Progress::Going
+    }
+}
+
+/// A log as JetStream names it.
+struct Place {
+    stream: String,
+    subject: String,
+}
+
+impl Place {
+    fn of(log: &Log) -> Place {
+        Place { stream: stream::log_stream(&log.region, log.shard), subject: log.subject() }
+    }
+}
+
+fn last_value(reply: Message) -> Result<Option<(Bytes, Seq, StreamTime)>, ReadError> {
+    match reply.status.map(|status| status.as_u16()) {
+        None => {
+            let found = chain::stored(&reply.headers.unwrap_or_default(), reply.payload);
+            let found =
+                found.ok_or_else(|| ReadError::Unreadable("a value without its sequence or time".to_owned()))?;
+            Ok(Some((found.payload, found.seq, found.time)))
+        }
+        Some(404) => Ok(None),
+        Some(status) => Err(ReadError::Unreadable(format!("status {status}"))),
+    }
+}
