@@ -15,14 +15,25 @@
 //! - **Time**: [`Input::Tick`] at, or soon after, [`Session::next_deadline`].
 //! - **The end**: [`Session::finish`], once, when the socket is gone.
 
+mod acks;
+mod follow;
+mod outbound;
+mod reading;
+mod sending;
+
 use dunlin_schema::{
-    Cursor, Entry, Log, MessageId, Millis, Position, RegionName, Seq, UserName,
-    frame::{Send, ServerFrame},
+    Cursor, Entry, Log, MessageId, Millis, Position, RegionName, Seal, Seq, UserName,
+    frame::{LogLabel, Send, ServerFrame},
     heads::Head,
-    limits::Bounds,
+    limits::{self, Bounds},
     live::LiveEntry,
     read::{ReadAnswer, ReadRequest},
 };
+
+use acks::Acks;
+use follow::{Around, Follow};
+use outbound::Outbound;
+use sending::{Me, Sending};
 
 /// Who is there, and where the mailbox goes on.
 #[derive(Clone, Debug)]
@@ -190,29 +201,80 @@ pub enum Output {
 /// One device's connection.
 #[derive(Debug)]
 pub struct Session {
-    outbound: std::collections::VecDeque<ServerFrame>,
+    me: Me,
+    bounds: &'static Bounds,
+    sent_copies: SentCopies,
+    several_devices: bool,
+    mailbox: Follow,
+    sending: Sending,
+    acks: Acks,
+    outbound: Outbound,
 }
 
 impl Session {
     /// A session at the moment its `hello` was accepted.
     pub fn new(setup: Setup, now: Millis) -> Session {
-        let _ = (setup, now);
-        Session { outbound: std::collections::VecDeque::new() }
+        let Setup { region, shards, user, sent_copies, several_devices, start, bounds } = setup;
+        let seal = Seal::of(&Log::mailbox(&region, shards, &user));
+        let began = match start {
+            Start::Beginning | Start::Live => Position::default(),
+            Start::Cursor(cursor) => cursor.position,
+        };
+        Session {
+            me: Me { user, region, shards },
+            bounds,
+            sent_copies,
+            several_devices,
+            mailbox: Follow::new(LogLabel::Mailbox, seal, start, now),
+            sending: Sending::default(),
+            acks: Acks::new(began),
+            outbound: Outbound::default(),
+        }
     }
 
     /// Takes in what happened, and adds what is to be done to `out`.
     pub fn handle(&mut self, now: Millis, input: Input, out: &mut Vec<Output>) {
-        let _ = (now, input, out);
+        let Session { me, bounds, sent_copies, several_devices, mailbox, sending, acks, outbound } = self;
+        let around = &mut Around { now, bounds, me, sending, outbound, out };
+        match input {
+            Input::Send { send, admitted } => {
+                let answer = around.sending.send(now, me, send, admitted, around.out);
+                around.outbound.answers(answer);
+            }
+            Input::Appended { key, outcome } => {
+                let copy_wanted = *several_devices || *sent_copies == SentCopies::Always;
+                let answer = around.sending.appended(me, copy_wanted, key, outcome, around.out);
+                around.outbound.answers(answer);
+            }
+            Input::SeveralDevices => *several_devices = true,
+            Input::Ack { delivered } => acks.acknowledge(now, delivered, around.out),
+            Input::Subscribed => mailbox.subscribed(around),
+            Input::Live(live) => mailbox.live(live, around),
+            Input::Heads(head) => mailbox.heads(head, around),
+            Input::HeadsUnanswered => mailbox.heads_unanswered(around),
+            Input::Verified(answer) => mailbox.verified(answer, around),
+            Input::Read(answer) => mailbox.answered(answer, around),
+            Input::Drained => mailbox.drained(around),
+            Input::Tick => {
+                mailbox.tick(around);
+                acks.tick(now, around.out);
+            }
+        }
     }
 
     /// Queues an answer of the loop's own (`refused`, `goodbye`). Like all answers it is never dropped.
     pub fn answer(&mut self, frame: ServerFrame) {
-        self.outbound.push_back(frame);
+        self.outbound.answers(Some(frame));
     }
 
     /// The next frame to write. Taking it is what moves the cursor.
     pub fn take(&mut self) -> Option<ServerFrame> {
-        self.outbound.pop_front()
+        let (frame, then) = self.outbound.take()?;
+        if let Some(cursor) = then {
+            self.mailbox.taken(cursor);
+            self.acks.taken(cursor);
+        }
+        Some(frame)
     }
 
     /// Whether [`Session::take`] has a frame.
@@ -222,21 +284,22 @@ impl Session {
 
     /// Whether [`Input::Drained`] is waited for.
     pub fn waits_for_drain(&self) -> bool {
-        false
+        self.mailbox.waits_for_drain() && self.outbound.is_empty()
     }
 
     /// Whether frames of the client may be read: false while too many wait for their answer.
     pub fn wants_input(&self) -> bool {
-        true
+        let (sends, bytes) = self.sending.waiting();
+        sends + self.outbound.answers_waiting() < limits::SENDS_IN_FLIGHT && bytes < limits::OUTBOUND_BYTES
     }
 
     /// When [`Input::Tick`] is wanted.
     pub fn next_deadline(&self) -> Option<Millis> {
-        None
+        self.mailbox.deadline(self.bounds).into_iter().chain(self.acks.deadline()).min()
     }
 
     /// The socket is gone: adds the last acknowledgement to `out`.
     pub fn finish(&mut self, out: &mut Vec<Output>) {
-        let _ = out;
+        self.acks.finish(out);
     }
 }

@@ -1,0 +1,59 @@
+//! The proof: whether what was read shows that nothing is missing between a cursor and what follows it.
+//!
+//! A cursor stands **at** an entry (its sequence, its time), or just **before** one: the sequence and the nanosecond before it, which is
+//! where a gap ends. The cursor with sequence 0 and without a time up to which it lacks nothing is the one of a device that never had
+//! anything: it can't miss anything either.
+
+use dunlin_schema::{
+    Cursor, Epoch, Millis, Position, Seq, StreamTime,
+    limits::Bounds,
+    read::{ReadAnswer, StoredEntry},
+};
+
+/// What an answer says of the cursor from which was read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Proof {
+    /// Nothing is missing between the cursor and the entries behind it.
+    Complete,
+    /// A replica can't tell: the leader must be asked.
+    AskLeader,
+    /// Something may have been dropped: evicted, or expired.
+    Unproven,
+    /// The log does not hold what the cursor says: it went back, or the cursor was never one of this log.
+    Contradiction,
+}
+
+/// Judges an answer that was read from `cursor`'s own sequence on.
+pub(super) fn prove(cursor: &Cursor, answer: &ReadAnswer, now: Millis, bounds: &Bounds) -> Proof {
+    let Position { seq, time, .. } = cursor.position;
+    if never_had_anything(cursor) {
+        return Proof::Complete;
+    }
+    let mut nearest = answer.entries.iter().skip_while(|entry| entry.seq < seq).take(2);
+    let own_is_there = answer.entries.iter().any(|entry| entry.seq == seq);
+    if nearest.any(|entry| stands_at(entry, seq, time) || stands_at(entry, seq.next(), time.next())) {
+        return Proof::Complete;
+    }
+    let Some(evidence) = answer.evidence else { return Proof::AskLeader };
+    if own_is_there || evidence.stream_last < seq {
+        return Proof::Contradiction;
+    }
+    let below_is_there = evidence.first.is_some_and(|first| first <= seq);
+    let young = now.since(cursor.at) < bounds.retention.minus(bounds.retention_slack);
+    if below_is_there || young && evidence.weight < bounds.mailbox_entries { Proof::Complete } else { Proof::Unproven }
+}
+
+fn stands_at(entry: &StoredEntry, seq: Seq, time: StreamTime) -> bool {
+    entry.seq == seq && entry.time == time
+}
+
+/// Whether this is the cursor of a device that never had anything.
+pub(super) fn never_had_anything(cursor: &Cursor) -> bool {
+    cursor.position.seq == Seq(0) && cursor.at == Millis(0)
+}
+
+/// The cursor just before `entry`.
+pub(super) fn just_before(entry: &StoredEntry, epoch: Epoch) -> Cursor {
+    let time = StreamTime(entry.time.0.saturating_sub(1));
+    Cursor { position: Position { epoch, seq: entry.seq.previous(), time }, at: entry.time.millis() }
+}
