@@ -18,7 +18,6 @@
 mod acks;
 mod follow;
 mod outbound;
-mod reading;
 mod sending;
 
 use dunlin_schema::{
@@ -174,16 +173,7 @@ pub enum AppendFailure {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Output {
     /// Append an entry to a log, once.
-    Append {
-        /// Names the append in its answer.
-        key: AppendKey,
-        /// The log.
-        log: Log,
-        /// The entry.
-        entry: Entry,
-        /// Whether this session has not tried this item before.
-        first_try: bool,
-    },
+    Append(Box<Append>),
     /// Read the mailbox.
     Read(ReadRequest),
     /// Ask the deliver reader for the mailbox's head.
@@ -196,6 +186,19 @@ pub enum Output {
     Corrupt(Position),
     /// For a metric: the queue was full, and what was in it is read again when the socket has drained.
     Overflowed,
+}
+
+/// An entry that is to be stored.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Append {
+    /// Names the append in its answer.
+    pub key: AppendKey,
+    /// The log.
+    pub log: Log,
+    /// The entry.
+    pub entry: Entry,
+    /// Whether this session has not tried this item before.
+    pub first_try: bool,
 }
 
 /// One device's connection.

@@ -13,7 +13,7 @@ use dunlin_schema::{
     limits,
 };
 
-use super::{AppendFailure, AppendKey, Output, Stored};
+use super::{Append, AppendFailure, AppendKey, Output, Stored};
 
 /// When a send that may be stored, or found no room, is to be repeated.
 const RETRY_AFTER: Millis = Millis(1_000);
@@ -101,7 +101,7 @@ impl Sending {
         let first_try = !self.tried.contains(&id);
         let lane = Lane { id, bytes: weight(&entry), first_try, accepted: None, waiting };
         let key = AppendKey { to: to.clone(), id, copy: false };
-        out.push(Output::Append { key, log: me.mailbox(&to), entry, first_try });
+        out.push(Output::Append(Box::new(Append { key, log: me.mailbox(&to), entry, first_try })));
         self.lanes.insert(to, lane);
     }
 
@@ -124,7 +124,8 @@ impl Sending {
                     let (log, first_try) = (me.mailbox(&me.user), lane.first_try);
                     let entry = Entry { order: Some(order), ..entry };
                     remember(&mut self.copies, id);
-                    out.push(Output::Append { key: AppendKey { to, id, copy: true }, log, entry, first_try });
+                    let key = AppendKey { to, id, copy: true };
+                    out.push(Output::Append(Box::new(Append { key, log, entry, first_try })));
                     return None;
                 }
                 accepted(id, order, time)

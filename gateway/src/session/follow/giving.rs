@@ -1,0 +1,94 @@
+//! How a log's entries come to the device: queued in order, and dropped when the socket does not keep up.
+
+use dunlin_schema::{
+    Cursor, Entry, Millis, Position,
+    entry::Body,
+    frame::{EntryFrame, ServerFrame},
+};
+
+use super::{Around, Follow, Footing, Mode, Output, Reading, WaitsFor};
+
+impl Follow {
+    pub(super) fn give_live(&mut self, position: Position, bytes: &[u8], around: &mut Around<'_>) {
+        if !around.outbound.has_room(bytes.len(), around.bounds) {
+            return self.overflow(around);
+        }
+        match Entry::decode(bytes) {
+            Ok(entry) => {
+                self.give(position, entry, bytes.len(), around);
+                self.sure = self.sure.max(position.seq);
+            }
+            // The log has the last word.
+            Err(_) => self.read(Footing::Given, false, around),
+        }
+    }
+
+    /// The socket does not keep up: what is queued is dropped, and read again once it does.
+    pub(super) fn overflow(&mut self, around: &mut Around<'_>) {
+        around.out.push(Output::Overflowed);
+        self.owes_caught_up |= around.outbound.drop_frames();
+        self.given = self.sent;
+        let (footing, source) = self.footing(Footing::Given);
+        self.mode = Mode::Reading(Reading { source, footing, to_the_end: false, waits_for: WaitsFor::Drain });
+    }
+
+    /// Gives an entry, in order. What the device need not see moves the cursor alone.
+    pub(super) fn give(&mut self, position: Position, entry: Entry, bytes: usize, around: &mut Around<'_>) {
+        let cursor = Cursor::of_entry(position);
+        self.given = cursor;
+        let own = around.sending.is_own_copy(around.me, &entry);
+        let Entry { id, from, to, order, time, body } = entry;
+        match body {
+            Body::Content(content) if !own => {
+                let region = &around.me.region;
+                let frame = EntryFrame {
+                    log: self.label,
+                    seq: position.seq,
+                    cursor: self.seal.cursor(cursor),
+                    time,
+                    id,
+                    from: from.seen_from(region),
+                    to: to.seen_from(region),
+                    order: order.or(Some(position.seq)),
+                    content,
+                };
+                around.outbound.push(ServerFrame::Entry(Box::new(frame)), bytes, cursor);
+            }
+            Body::Content(_) | Body::Tombstone { .. } => {
+                if !around.outbound.pass(cursor) {
+                    self.sent = cursor;
+                }
+            }
+        }
+    }
+
+    pub(super) fn push_gap(&mut self, from: Millis, to: Millis, then: Cursor, around: &mut Around<'_>) {
+        self.given = then;
+        let frame = ServerFrame::Gap { log: self.label, from, to, cursor: self.seal.cursor(then) };
+        around.outbound.push(frame, 0, then);
+    }
+
+    /// Everything is given. `complete`: when the read began that showed that the log has nothing more; `None` when the reader's word
+    /// shows it.
+    pub(super) fn settle(&mut self, complete: Option<Millis>, around: &mut Around<'_>) {
+        self.failures = 0;
+        self.sure = self.given.position.seq.max(self.covers.seq);
+        let known = complete.unwrap_or(self.covers.time.millis()).max(self.given.at);
+        let old = around.now.since(known) >= around.bounds.cursor_refreshed_every;
+        if self.owes_caught_up && old && complete.is_none() {
+            // A shard in which nobody wrote for long: its reader's position is no news.
+            self.mode = Mode::Live;
+            return self.read(Footing::Given, true, around);
+        }
+        self.mode = Mode::Live;
+        if std::mem::take(&mut self.owes_caught_up) {
+            self.given.at = known;
+            let frame = ServerFrame::CaughtUp {
+                log: self.label,
+                seq: self.given.position.seq,
+                cursor: self.seal.cursor(self.given),
+            };
+            around.outbound.push(frame, 0, self.given);
+        }
+    }
+}

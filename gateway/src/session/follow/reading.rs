@@ -1,0 +1,187 @@
+//! How a log is read for a device: one request at a time, from what was given, each answer proven, until nothing is missing.
+
+use dunlin_schema::{
+    Cursor, Entry, Millis, Position, Seq, StreamTime, limits,
+    read::{ReadAnswer, ReadFrom, ReadRequest, Source, StoredEntry},
+};
+
+use super::{
+    Around, Doubt, Follow, Footing, Mode, Output, Reading, WaitsFor,
+    proof::{Proof, just_before, prove},
+};
+use crate::session::ReadFailed;
+
+/// When a failed read is repeated first; twice as long each time.
+const READ_AGAIN: Millis = Millis(100);
+/// How often that doubles: 6.4 s.
+const READ_AGAIN_DOUBLES: u32 = 6;
+
+impl Follow {
+    /// Begins to read.
+    pub(super) fn read(&mut self, footing: Footing, to_the_end: bool, around: &mut Around<'_>) {
+        let (footing, source) = self.footing(footing);
+        let under_way = matches!(
+            self.mode,
+            Mode::Reading(Reading { waits_for: WaitsFor::Answer { .. } | WaitsFor::FormerAnswer, .. })
+        );
+        let reading = Reading { source, footing, to_the_end, waits_for: WaitsFor::FormerAnswer };
+        if under_way {
+            self.mode = Mode::Reading(reading);
+        } else {
+            self.go_on(reading, around);
+        }
+    }
+
+    /// What the next read stands on, and who is asked: what was given in another epoch proves nothing in this one.
+    pub(super) fn footing(&self, footing: Footing) -> (Footing, Source) {
+        match footing {
+            Footing::Given if self.given.position.epoch == self.epoch => (Footing::Given, Source::Any),
+            Footing::Given | Footing::AfterGap => (Footing::AfterGap, Source::Leader),
+        }
+    }
+
+    /// Reads on as soon as the socket has room.
+    pub(super) fn go_on(&mut self, reading: Reading, around: &mut Around<'_>) {
+        self.mode = Mode::Reading(Reading { waits_for: WaitsFor::Drain, ..reading });
+        if around.outbound.is_half_empty(around.bounds) {
+            self.ask(around);
+        }
+    }
+
+    pub(super) fn ask(&mut self, around: &mut Around<'_>) {
+        let Mode::Reading(reading) = &mut self.mode else { return };
+        let from = match reading.footing {
+            Footing::Given => ReadFrom::Seq(self.given.position.seq.max(Seq(1))),
+            Footing::AfterGap => ReadFrom::Time(after(self.given.position.time, around.now)),
+        };
+        reading.waits_for = WaitsFor::Answer { began: around.now, heard: self.heard, covers: self.covers };
+        around.out.push(Output::Read(ReadRequest { from, source: reading.source }));
+    }
+
+    /// The answer to the read that is under way.
+    pub(in crate::session) fn answered(&mut self, answer: Result<ReadAnswer, ReadFailed>, around: &mut Around<'_>) {
+        let Mode::Reading(reading) = self.mode else { return };
+        let (began, asked_heard, asked_covers) = match reading.waits_for {
+            WaitsFor::Answer { began, heard, covers } => (began, heard, covers),
+            WaitsFor::FormerAnswer => return self.ask(around),
+            WaitsFor::Drain | WaitsFor::Time(_) => return,
+        };
+        let Ok(answer) = answer else { return self.fail(reading, around) };
+        let proof = match reading.footing {
+            Footing::Given => prove(&self.given, &answer, around.now, around.bounds),
+            Footing::AfterGap => Proof::Unproven,
+        };
+        match proof {
+            Proof::Complete => {}
+            Proof::AskLeader if reading.source == Source::Leader => return self.fail(reading, around),
+            Proof::AskLeader => return self.go_on(Reading { source: Source::Leader, ..reading }, around),
+            Proof::Contradiction => return self.doubt(Doubt::Entry, around),
+            Proof::Unproven => self.gap(reading.footing, &answer, began, asked_covers, around),
+        }
+        let before = self.given.position.seq;
+        let all = self.take_in(&answer, around);
+        let reading = Reading { source: Source::Any, footing: Footing::Given, ..reading };
+        if !all {
+            self.mode = Mode::Reading(Reading { waits_for: WaitsFor::Drain, ..reading });
+            return;
+        }
+        if answer.more {
+            let moved = self.given.position.seq > before || proof == Proof::Unproven;
+            self.failures = if moved { 0 } else { self.failures };
+            return if moved { self.go_on(reading, around) } else { self.fail(reading, around) };
+        }
+        let caught = self.given.position.seq >= self.heard;
+        match answer.evidence {
+            None if caught && !reading.to_the_end => self.settle(None, around),
+            None => self.go_on(Reading { source: Source::Leader, ..reading }, around),
+            // The reader has seen what this leader has not: the log went back, or another one leads.
+            Some(evidence) if evidence.stream_last < asked_covers.seq => {
+                self.fail(Reading { source: Source::Leader, ..reading }, around);
+            }
+            Some(_) if caught || self.heard == asked_heard => self.settle(Some(began), around),
+            Some(_) => self.go_on(reading, around),
+        }
+    }
+
+    /// Everything that was taken is written.
+    pub(in crate::session) fn drained(&mut self, around: &mut Around<'_>) {
+        if self.waits_for_drain() && around.outbound.is_empty() {
+            self.ask(around);
+        }
+    }
+
+    /// Tells of what may be missing, and goes on before the first entry of the answer; or, where there is none, at what the reader had
+    /// read before it was asked.
+    pub(super) fn gap(
+        &mut self,
+        footing: Footing,
+        answer: &ReadAnswer,
+        began: Millis,
+        covers: Position,
+        around: &mut Around<'_>,
+    ) {
+        let from = self.given.at;
+        let mut then = match self.new_entries(answer, footing, around.now).next() {
+            Some(first) => just_before(first, self.epoch),
+            None if covers.seq > self.given.position.seq || footing == Footing::AfterGap => {
+                Cursor { position: covers, at: began }
+            }
+            None => Cursor { position: self.given.position, at: began },
+        };
+        then.position.epoch = self.epoch;
+        let mut to = then.at.max(from);
+        if self.given.position.epoch != self.epoch {
+            to = to.max(StreamTime(self.epoch.0).millis());
+        }
+        self.push_gap(from, to, then, around);
+    }
+
+    /// The entries of an answer that come after `given`.
+    pub(super) fn new_entries<'a>(
+        &self,
+        answer: &'a ReadAnswer,
+        footing: Footing,
+        now: Millis,
+    ) -> impl Iterator<Item = &'a StoredEntry> + use<'a> {
+        let Position { seq, time, .. } = self.given.position;
+        let first_time = after(time, now);
+        answer.entries.iter().skip_while(move |entry| match footing {
+            Footing::Given => entry.seq <= seq,
+            Footing::AfterGap => entry.time < first_time,
+        })
+    }
+
+    /// Gives the entries of an answer. Returns false when the queue has no room for all of them.
+    pub(super) fn take_in(&mut self, answer: &ReadAnswer, around: &mut Around<'_>) -> bool {
+        for StoredEntry { seq, time, payload } in &answer.entries {
+            if *seq <= self.given.position.seq {
+                continue;
+            }
+            if !around.outbound.has_room(payload.len(), around.bounds) {
+                return false;
+            }
+            let position = Position { epoch: self.epoch, seq: *seq, time: *time };
+            match Entry::decode(payload) {
+                Ok(entry) => self.give(position, entry, payload.len(), around),
+                Err(_) => {
+                    around.out.push(Output::Corrupt(position));
+                    let then = Cursor::of_entry(position);
+                    self.push_gap(self.given.at, then.at.max(self.given.at), then, around);
+                }
+            }
+        }
+        true
+    }
+
+    /// Reads on after a while.
+    pub(super) fn fail(&mut self, reading: Reading, around: &mut Around<'_>) {
+        let span = Millis(READ_AGAIN.0 << self.failures.min(READ_AGAIN_DOUBLES));
+        self.failures = self.failures.saturating_add(1);
+        self.mode = Mode::Reading(Reading { waits_for: WaitsFor::Time(around.now.plus(span)), ..reading });
+    }
+}
+
+/// The time after a cursor's: what a forged one says of the future is not believed.
+fn after(time: StreamTime, now: Millis) -> StreamTime {
+    time.min(StreamTime::from(now.plus(limits::CLOCK_SKEW))).next()
+}
