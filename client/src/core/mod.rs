@@ -246,6 +246,10 @@ impl Core {
     }
 
     fn frame(&mut self, now: Millis, frame: ServerFrame, outputs: &mut Vec<Output>) {
+        if let Link::Resting { .. } | Link::Over = self.link {
+            // What was on its way over a connection that was let go of.
+            return;
+        }
         self.heard(now);
         match frame {
             ServerFrame::Welcome { user, device, region, server_time, limits: _ } => {

@@ -1,0 +1,34 @@
+//! A bot that says back what it hears: `cargo run --example echo -- ws://localhost:4080 TOKEN cursors.redb`.
+
+use anyhow::{Context, bail};
+use dunlin_client::{Client, ClientOptions, Event, FileStore, SendError};
+
+#[tokio::main]
+async fn main() -> anyhow::Result<()> {
+    let [url, token, file] = std::env::args().skip(1).collect::<Vec<_>>().try_into().or_else(|_| {
+        bail!("three arguments are needed: the gateway's URL, a token, and a file that keeps the cursor")
+    })?;
+    let store = FileStore::open(file, "echo")?;
+    let (client, mut events) = Client::start(ClientOptions::new(url, token).store(store)).await?;
+    let mut me = None;
+    while let Some(event) = events.next().await {
+        match &event {
+            Event::Connected(connected) => me = Some(connected.user.to_string()),
+            // Its own messages, which a bot on two devices gets as entries too, are not said back.
+            Event::Entry(entry) if Some(entry.from.to_string()) != me => {
+                match client.send(&entry.from.to_string(), entry.content.clone()).await {
+                    Ok(_) => {}
+                    Err(SendError::Rejected { code, message }) => {
+                        eprintln!("{} does not want it: {message} ({code:?})", entry.from)
+                    }
+                    Err(error) => return Err(error).context("answering"),
+                }
+            }
+            Event::Ended(why) => bail!("{why}"),
+            Event::Entry(_) | Event::Gap(_) | Event::CaughtUp(_) | Event::Refused { .. } | Event::Disconnected(_) => {}
+        }
+        // The answer is stored: the question need not come again.
+        event.done().await.context("keeping the cursor")?;
+    }
+    Ok(())
+}

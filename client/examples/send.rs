@@ -1,0 +1,19 @@
+//! Sends one message: `cargo run --example send -- ws://localhost:4080 TOKEN bob "hi"`.
+
+use anyhow::{Context, bail};
+use dunlin_client::{Client, ClientOptions, schema::Content};
+
+#[tokio::main]
+async fn main() -> anyhow::Result<()> {
+    let [url, token, to, text] = std::env::args()
+        .skip(1)
+        .collect::<Vec<_>>()
+        .try_into()
+        .or_else(|_| bail!("four arguments are needed: the gateway's URL, a token, an address, and what to say"))?;
+    let (client, _events) = Client::connect(ClientOptions::new(url, token)).await.context("connecting")?;
+    let content = Content::Message { text: Some(text), data: None, attachments: Vec::new(), reply_to: None };
+    let accepted = client.send(&to, content).await.with_context(|| format!("sending to {to}"))?;
+    eprintln!("{} is stored, number {:?} to {to}", accepted.id, accepted.order);
+    client.close().await;
+    Ok(())
+}
