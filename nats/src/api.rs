@@ -72,11 +72,11 @@ struct Envelope<T> {
 }
 
 #[derive(Deserialize)]
-pub(crate) struct Refusal {
+struct Refusal {
     #[serde(default)]
-    pub(crate) err_code: u64,
+    err_code: u64,
     #[serde(default)]
-    pub(crate) description: String,
+    description: String,
 }
 
 #[derive(Deserialize)]
@@ -179,6 +179,45 @@ impl Api {
             (Some(Refusal { err_code, description }), _) => Err(ApiError::Refused { code: err_code, description }),
             (None, Some(answer)) => Ok(answer),
             (None, None) => Err(ApiError::Unreadable("neither an answer nor an error".to_owned())),
+        }
+    }
+}
+
+/// What a stream says to a publish. Codes: nats-server's `errors.json`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum PublishAnswer {
+    Stored {
+        seq: Seq,
+        duplicate: bool,
+    },
+    /// The subject's last sequence is another one. Not stored.
+    Conflict,
+    /// The stream's own bound, the account's or the server's storage. Not stored.
+    Full(String),
+    /// Not stored.
+    TooLarge(String),
+    /// An election (10158, 10164), or anything else: it may be stored.
+    Unknown,
+}
+
+impl PublishAnswer {
+    pub(crate) fn read(payload: &[u8]) -> PublishAnswer {
+        #[derive(Deserialize)]
+        struct Answer {
+            error: Option<Refusal>,
+            seq: Option<u64>,
+            #[serde(default)]
+            duplicate: bool,
+        }
+        match serde_json::from_slice(payload) {
+            Ok(Answer { error: None, seq: Some(seq), duplicate }) => PublishAnswer::Stored { seq: Seq(seq), duplicate },
+            Ok(Answer { error: Some(Refusal { err_code, description }), .. }) => match err_code {
+                10071 => PublishAnswer::Conflict,
+                10077 | 10047 | 10023 => PublishAnswer::Full(description),
+                10054 => PublishAnswer::TooLarge(description),
+                _ => PublishAnswer::Unknown,
+            },
+            Ok(_) | Err(_) => PublishAnswer::Unknown,
         }
     }
 }

@@ -1,8 +1,22 @@
 //! RECEIPTS: what devices acknowledge, on its way to the receipts worker.
 
-use dunlin_schema::{Shard, UserName, envelope::EnvelopeError, record::Receipt};
+use std::time::Duration;
 
-use crate::Connection;
+use async_nats::jetstream::{self, consumer::AckPolicy, consumer::pull};
+use dunlin_schema::{RegionName, Shard, UserName, limits, record::Receipt, stream, subject};
+use futures_util::StreamExt;
+use tokio::{sync::mpsc, task::AbortHandle};
+
+use crate::{Connection, api::PublishAnswer};
+
+/// Items that a worker holds without having acknowledged them.
+const UNACKED: usize = 1_000;
+/// Items that wait between the connection and the worker; when it is full, no more are asked for.
+const WAITING: usize = 256;
+/// How long an item stays with a worker that does not acknowledge it.
+const ACK_WITHIN: Duration = Duration::from_secs(30);
+/// The pause before a queue that was lost is asked for again.
+const PAUSE: Duration = Duration::from_millis(250);
 
 /// Why an item is not known to be stored.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -29,7 +43,16 @@ impl Receipts {
 
     /// Stores an item for the worker of the user's shard. Errors: see [`ReceiptError`].
     pub async fn publish(&self, shard: Shard, user: &UserName, receipt: &Receipt) -> Result<(), ReceiptError> {
-        todo!()
+        let subject = subject::receipt(self.connection.region(), shard, user);
+        let request = async_nats::Request::new()
+            .payload(receipt.encode().into())
+            .timeout(Some(Duration::from_millis(limits::PUBLISH_TIMEOUT.0)));
+        let answer = self.connection.client().send_request(subject, request).await;
+        match PublishAnswer::read(&answer.map_err(|_| ReceiptError::Unknown)?.payload) {
+            PublishAnswer::Stored { .. } => Ok(()),
+            PublishAnswer::Full(what) | PublishAnswer::TooLarge(what) => Err(ReceiptError::Refused(what)),
+            PublishAnswer::Conflict | PublishAnswer::Unknown => Err(ReceiptError::Unknown),
+        }
     }
 }
 
@@ -38,29 +61,98 @@ impl Receipts {
 pub struct ReceiptItem {
     /// Whose device said it.
     pub user: UserName,
-    /// What it said; bytes that no release can read are the worker's to take off the queue.
-    pub receipt: Result<Receipt, EnvelopeError>,
+    /// What it said.
+    pub receipt: Receipt,
+    message: jetstream::Message,
 }
 
 impl ReceiptItem {
     /// Takes the item off the queue: its effects are stored.
     pub async fn ack(self) {
-        todo!()
+        if let Err(error) = self.message.ack().await {
+            tracing::debug!(%error, "a receipt was not taken off its queue and will come again");
+        }
     }
 }
 
 /// The worker's side: the work queue of a shard. Made anew by itself until it is dropped.
 #[derive(Debug)]
-pub struct ReceiptQueue {}
+pub struct ReceiptQueue {
+    items: mpsc::Receiver<ReceiptItem>,
+    task: AbortHandle,
+}
+
+impl Drop for ReceiptQueue {
+    fn drop(&mut self) {
+        self.task.abort();
+    }
+}
 
 impl ReceiptQueue {
     /// Begins to take items. Several workers of one shard share its items.
     pub fn start(connection: &Connection, shard: Shard) -> ReceiptQueue {
-        todo!()
+        let (sender, items) = mpsc::channel(WAITING);
+        let connection = connection.clone();
+        let task = tokio::spawn(async move {
+            while !sender.is_closed() {
+                if let Err(error) = take(&connection, shard, &sender).await {
+                    tracing::debug!(%error, %shard, "the queue of receipts is asked for again");
+                }
+                tokio::time::sleep(PAUSE).await;
+            }
+        });
+        ReceiptQueue { items, task: task.abort_handle() }
     }
 
     /// The next item. Waits as long as it takes. Cancel-safe.
     pub async fn next(&mut self) -> ReceiptItem {
-        todo!()
+        self.items.recv().await.expect("the task that fills the queue lives as long as the queue")
     }
+}
+
+async fn take(
+    connection: &Connection,
+    shard: Shard,
+    items: &mpsc::Sender<ReceiptItem>,
+) -> Result<(), async_nats::Error> {
+    let stream =
+        connection.api().jetstream().get_stream_no_info(stream::receipts_stream(connection.region(), shard)).await?;
+    let name = consumer_name(connection.region(), shard);
+    let config = pull::Config {
+        durable_name: Some(name.clone()),
+        ack_policy: AckPolicy::Explicit,
+        ack_wait: ACK_WITHIN,
+        max_ack_pending: UNACKED as i64,
+        ..pull::Config::default()
+    };
+    let consumer = stream.create_consumer(config).await?;
+    let mut messages = consumer
+        .stream()
+        .max_messages_per_batch(WAITING)
+        .expires(Duration::from_secs(3))
+        .heartbeat(Duration::from_millis(500))
+        .messages()
+        .await?;
+    while let Some(message) = messages.next().await {
+        let message = message?;
+        let user = subject::parse_receipt(&message.subject);
+        match (user, Receipt::decode(&message.payload)) {
+            (Some(user), Ok(receipt)) => {
+                if items.send(ReceiptItem { user, receipt, message }).await.is_err() {
+                    return Ok(());
+                }
+            }
+            (user, receipt) => {
+                // It would come again for ever.
+                tracing::warn!(?user, error = ?receipt.err(), "a receipt that can't be read is dropped");
+                message.ack().await?;
+            }
+        }
+    }
+    Ok(())
+}
+
+/// A consumer's name is unique across regions: the subject of an acknowledgement does not carry the domain.
+fn consumer_name(region: &RegionName, shard: Shard) -> String {
+    format!("receipts_{region}_{shard}")
 }

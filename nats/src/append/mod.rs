@@ -15,7 +15,6 @@ use dunlin_schema::{
     limits::{self, Bounds},
     stream::{self, RegionSettings},
 };
-use serde::Deserialize;
 use tokio::sync::Semaphore;
 
 use self::{
@@ -24,7 +23,7 @@ use self::{
 };
 use crate::{
     ConnectError, ConnectOptions, Reads,
-    api::{Refusal, StoredMessage},
+    api::{PublishAnswer, StoredMessage},
     provision::CREATED_BY,
 };
 
@@ -151,14 +150,6 @@ struct Prepared {
     payload: Bytes,
 }
 
-#[derive(Deserialize)]
-struct Answer {
-    error: Option<Refusal>,
-    seq: Option<u64>,
-    #[serde(default)]
-    duplicate: bool,
-}
-
 impl Prepared {
     fn of(once: &AppendOnce) -> Prepared {
         let item = once.item();
@@ -182,24 +173,15 @@ impl Prepared {
             () = link.lost.cancelled() => return Err(PublishFailure::Unknown),
         };
         match answer {
-            Ok(answer) => read_answer(&answer.payload),
+            Ok(answer) => match PublishAnswer::read(&answer.payload) {
+                PublishAnswer::Stored { seq, duplicate } => Ok(PubAck { seq, duplicate }),
+                PublishAnswer::Conflict => Err(PublishFailure::Conflict),
+                PublishAnswer::Full(_) => Err(PublishFailure::Full),
+                PublishAnswer::TooLarge(_) => Err(PublishFailure::TooLarge),
+                PublishAnswer::Unknown => Err(PublishFailure::Unknown),
+            },
             Err(error) if error.kind() == RequestErrorKind::MaxPayloadExceeded => Err(PublishFailure::TooLarge),
             Err(_) => Err(PublishFailure::Unknown),
         }
-    }
-}
-
-/// What the stream says. Codes: nats-server's `errors.json`.
-fn read_answer(payload: &[u8]) -> Result<PubAck, PublishFailure> {
-    match serde_json::from_slice(payload) {
-        Ok(Answer { error: None, seq: Some(seq), duplicate }) => Ok(PubAck { seq: Seq(seq), duplicate }),
-        Ok(Answer { error: Some(error), .. }) => Err(match error.err_code {
-            10071 => PublishFailure::Conflict,
-            // The stream's own bounds, the account's and the server's storage.
-            10077 | 10047 | 10023 => PublishFailure::Full,
-            10054 => PublishFailure::TooLarge,
-            _ => PublishFailure::Unknown,
-        }),
-        Ok(_) | Err(_) => Err(PublishFailure::Unknown),
     }
 }
