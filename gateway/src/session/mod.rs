@@ -31,7 +31,7 @@ use dunlin_schema::{
 
 use acks::Acks;
 use follow::{Around, Follow};
-use outbound::Outbound;
+use outbound::{Outbound, Taken};
 use sending::{Me, Sending};
 
 /// Who is there, and where the mailbox goes on.
@@ -272,10 +272,10 @@ impl Session {
 
     /// The next frame to write. Taking it is what moves the cursor.
     pub fn take(&mut self) -> Option<ServerFrame> {
-        let (frame, then) = self.outbound.take()?;
-        if let Some(cursor) = then {
-            self.mailbox.taken(cursor);
-            self.acks.taken(cursor);
+        let Taken { frame, moves } = self.outbound.take()?;
+        if let Some((to, then)) = moves {
+            self.mailbox.taken(then);
+            self.acks.taken(to);
         }
         Some(frame)
     }

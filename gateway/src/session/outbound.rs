@@ -20,8 +20,18 @@ pub(super) struct Outbound {
 struct Queued {
     frame: ServerFrame,
     bytes: usize,
-    /// Where the log stands once this frame is taken.
+    /// Where this frame takes the device.
+    to: Cursor,
+    /// Where the log stands once it is taken: behind what follows it without a frame.
     then: Cursor,
+}
+
+/// A frame that was taken.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct Taken {
+    pub(super) frame: ServerFrame,
+    /// For a log's frame, where it takes the device, and where the log stands then.
+    pub(super) moves: Option<(Cursor, Cursor)>,
 }
 
 impl Outbound {
@@ -46,11 +56,11 @@ impl Outbound {
         self.frames.len() * 2 <= bounds.outbound_frames && self.bytes * 2 <= bounds.outbound_bytes
     }
 
-    /// Queues a frame of the log that holds so many bytes, and that takes the log to `then`.
-    pub(super) fn push(&mut self, frame: ServerFrame, content: usize, then: Cursor) {
+    /// Queues a frame of the log that holds so many bytes, and that takes the device to `to`.
+    pub(super) fn push(&mut self, frame: ServerFrame, content: usize, to: Cursor) {
         let bytes = content + FRAME_COST;
         self.bytes += bytes;
-        self.frames.push_back(Queued { frame, bytes, then });
+        self.frames.push_back(Queued { frame, bytes, to, then: to });
     }
 
     /// The log goes on to `then` without a frame. Returns false when no frame waits that could carry it.
@@ -71,14 +81,14 @@ impl Outbound {
         dropped.iter().any(|queued| matches!(queued.frame, ServerFrame::CaughtUp { .. }))
     }
 
-    /// The next frame, and where the log stands then. Answers come first: somebody waits for them.
-    pub(super) fn take(&mut self) -> Option<(ServerFrame, Option<Cursor>)> {
+    /// The next frame. Answers come first: somebody waits for them.
+    pub(super) fn take(&mut self) -> Option<Taken> {
         if let Some(frame) = pop(&mut self.answers) {
-            return Some((frame, None));
+            return Some(Taken { frame, moves: None });
         }
-        let Queued { frame, bytes, then } = pop(&mut self.frames)?;
+        let Queued { frame, bytes, to, then } = pop(&mut self.frames)?;
         self.bytes -= bytes;
-        Some((frame, Some(then)))
+        Some(Taken { frame, moves: Some((to, then)) })
     }
 
     /// Whether nothing waits.

@@ -112,6 +112,8 @@ enum Doubt {
     Epoch,
     /// The entry at the cursor is another one, or the log ends below it.
     Entry,
+    /// The log ends below what the reader had read: it went back, or whoever answered does not lead any more.
+    End,
 }
 
 impl Follow {
@@ -284,8 +286,16 @@ impl Follow {
             Ok(position) if position.epoch == self.epoch => {
                 self.confirmed = true;
                 self.hear(position.seq, position);
-                let footing = if why == Doubt::Entry { Footing::AfterGap } else { Footing::Given };
-                self.read(footing, false, around);
+                match why {
+                    Doubt::Epoch => self.read(Footing::Given, false, around),
+                    // A cursor alone makes no epoch: it may be forged. This device is told of a gap, nobody else.
+                    Doubt::Entry => self.read(Footing::AfterGap, false, around),
+                    Doubt::End => {
+                        let (footing, source) = self.footing(Footing::Given);
+                        let waits_for = WaitsFor::Drain;
+                        self.fail(Reading { source, footing, to_the_end: false, waits_for }, around);
+                    }
+                }
             }
             // No answer, or one of a reader that has not noticed yet that it is replaced.
             Ok(_) | Err(NoAnswer) => {

@@ -67,6 +67,9 @@ impl Follow {
             WaitsFor::Drain | WaitsFor::Time(_) => return,
         };
         let Ok(answer) = answer else { return self.fail(reading, around) };
+        if answer.evidence.is_some_and(|evidence| evidence.stream_last < asked_covers.seq) {
+            return self.doubt(Doubt::End, around);
+        }
         let proof = match reading.footing {
             Footing::Given => prove(&self.given, &answer, around.now, around.bounds),
             Footing::AfterGap => Proof::Unproven,
@@ -94,10 +97,6 @@ impl Follow {
         match answer.evidence {
             None if caught && !reading.to_the_end => self.settle(None, around),
             None => self.go_on(Reading { source: Source::Leader, ..reading }, around),
-            // The reader has seen what this leader has not: the log went back, or another one leads.
-            Some(evidence) if evidence.stream_last < asked_covers.seq => {
-                self.fail(Reading { source: Source::Leader, ..reading }, around);
-            }
             Some(_) if caught || self.heard == asked_heard => self.settle(Some(began), around),
             Some(_) => self.go_on(reading, around),
         }
