@@ -262,12 +262,12 @@ impl Reader {
     }
 
     async fn subscribe(&mut self, join: Join) {
-        if join.first {
+        if !join.user.subscribed.load(Ordering::Relaxed) {
             let Some(shared) = self.shared.upgrade() else { return };
+            let subscribed = shared.connection.client().subscribe(subject::live_user(&join.name)).await;
             // Dropping the join refuses it.
-            let Ok(messages) = shared.connection.client().subscribe(subject::live_user(&join.name)).await else {
-                return;
-            };
+            let Ok(messages) = subscribed else { return };
+            join.user.subscribed.store(true, Ordering::Relaxed);
             self.inboxes.push(Inbox { user: join.user.clone(), messages });
         }
         self.unconfirmed.push(join);
