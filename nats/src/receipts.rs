@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use async_nats::jetstream::{self, consumer::AckPolicy, consumer::pull};
-use dunlin_schema::{RegionName, Shard, UserName, limits, record::Receipt, stream, subject};
+use dunlin_schema::{RegionName, Shard, UserName, envelope::EnvelopeError, limits, record::Receipt, stream, subject};
 use futures_util::StreamExt;
 use tokio::{sync::mpsc, task::AbortHandle};
 
@@ -61,8 +61,8 @@ impl Receipts {
 pub struct ReceiptItem {
     /// Whose device said it.
     pub user: UserName,
-    /// What it said.
-    pub receipt: Receipt,
+    /// What it said; bytes that this release can't read are the worker's to take off the queue.
+    pub receipt: Result<Receipt, EnvelopeError>,
     message: jetstream::Message,
 }
 
@@ -135,18 +135,15 @@ async fn take(
         .await?;
     while let Some(message) = messages.next().await {
         let message = message?;
-        let user = subject::parse_receipt(&message.subject);
-        match (user, Receipt::decode(&message.payload)) {
-            (Some(user), Ok(receipt)) => {
-                if items.send(ReceiptItem { user, receipt, message }).await.is_err() {
-                    return Ok(());
-                }
-            }
-            (user, receipt) => {
-                // It would come again for ever.
-                tracing::warn!(?user, error = ?receipt.err(), "a receipt that can't be read is dropped");
-                message.ack().await?;
-            }
+        let Some(user) = subject::parse_receipt(&message.subject) else {
+            // It would come again for ever.
+            tracing::warn!(subject = %message.subject, "a receipt that names no user is dropped");
+            message.ack().await?;
+            continue;
+        };
+        let receipt = Receipt::decode(&message.payload);
+        if items.send(ReceiptItem { user, receipt, message }).await.is_err() {
+            return Ok(());
         }
     }
     Ok(())
