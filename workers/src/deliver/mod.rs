@@ -274,7 +274,8 @@ impl Reader {
         async move {
             let asked = async {
                 let ends = stream_ends(&connection, shard).await?;
-                let time = entry_time(&connection, shard, seq).await?;
+                // Before the first entry there is nothing to find.
+                let time = if seq > Seq(0) { entry_time(&connection, shard, seq).await? } else { None };
                 Ok::<_, dunlin_nats::ReadError>((ends, time))
             };
             match asked.await {
