@@ -1,1 +1,2 @@
 //! The suites: one file for each promise.
+mod rules;
