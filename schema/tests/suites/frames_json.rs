@@ -257,6 +257,28 @@ fn a_bad_address_leaves_the_frame_readable() {
 }
 
 #[test]
+fn a_send_of_unknown_content_is_known_by_its_id() {
+    let unread = |text: &str| JSON.unread_send(text.as_bytes());
+    for content in [r#"{"poll":{"question":"?"}}"#, "17", r#"{"message":{"data":"%"}}"#, r#"{"react":{}}"#] {
+        let text = format!(r#"{{"send":{{"id":"{ID}","to":"bob","content":{content}}}}}"#);
+        malformed(&text);
+        assert_eq!(unread(&text), Some(id()), "{text}");
+    }
+    for text in [
+        "",
+        r#"{"send":{"to":"bob","content":{"poll":{}}}}"#,
+        r#"{"send":{"id":"x","to":"bob","content":{"poll":{}}}}"#,
+        &format!(r#"{{"send":{{"id":"{ID}","id":"{ID}"}}}}"#),
+        &format!(r#"{{"send":{{"id":"{ID}"}},"ack":{{}}}}"#),
+        &format!(r#"{{"send":{{"id":"{ID}""#),
+        &format!(r#"{{"ack":{{"id":"{ID}"}}}}"#),
+        &format!(r#"{{"forward":{{"id":"{ID}"}}}}"#),
+    ] {
+        assert_eq!(unread(text), None, "{text}");
+    }
+}
+
+#[test]
 fn a_reason_quotes_little_of_the_frame() {
     let long = "\u{1}".repeat(30_000);
     for text in [

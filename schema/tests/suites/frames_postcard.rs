@@ -50,6 +50,16 @@ fn what_is_no_frame_is_malformed() {
 }
 
 #[test]
+fn a_send_of_unknown_content_is_known_by_its_id() {
+    let send = [&[1][..], &[7; 16], &[3, b'b', b'o', b'b', 4]].concat();
+    malformed(&send);
+    assert_eq!(POSTCARD.unread_send(&send), Some(MessageId::from_bytes([7; 16])));
+    for other in [&[0][..], &send[..16], &[&[2][..], &send[1..]].concat(), &[&[9][..], &send[1..]].concat(), &[]] {
+        assert_eq!(POSTCARD.unread_send(other), None, "{other:?}");
+    }
+}
+
+#[test]
 fn a_length_that_is_not_there_is_refused_before_memory_is_taken() {
     let huge = [0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0x01];
     malformed(&[&[0, 1][..], &huge].concat()); // a token

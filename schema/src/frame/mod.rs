@@ -3,161 +3,15 @@
 //! One message, one frame. In JSON an absent field and `null` are the same, and unknown fields are ignored. Variants and fields are
 //! added at the end and never changed: Postcard numbers them.
 
+mod encoding;
+
 use std::{collections::BTreeMap, fmt};
 
 use serde::{Deserialize, Deserializer, Serialize, de};
 
 use crate::{Address, Code, Content, CursorText, DeviceName, MessageId, Millis, RegionName, Seq, UserName, limits};
 
-/// The subprotocol of a connection: how its frames are written.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Encoding {
-    /// `dunlin.v1.json`: text messages.
-    Json,
-    /// `dunlin.v1.postcard`: binary messages.
-    Postcard,
-}
-
-impl Encoding {
-    /// The subprotocol's name.
-    pub const fn subprotocol(self) -> &'static str {
-        match self {
-            Encoding::Json => "dunlin.v1.json",
-            Encoding::Postcard => "dunlin.v1.postcard",
-        }
-    }
-
-    /// The encoding of a subprotocol.
-    pub fn of_subprotocol(name: &str) -> Option<Encoding> {
-        [Encoding::Json, Encoding::Postcard].into_iter().find(|encoding| encoding.subprotocol() == name)
-    }
-
-    /// The bytes of a frame.
-    pub fn write<T: Serialize>(self, frame: &T) -> Vec<u8> {
-        match self {
-            Encoding::Json => serde_json::to_vec(frame).expect("frames have string keys and a JSON form"),
-            Encoding::Postcard => postcard::to_stdvec(frame).expect("frames have a Postcard form"),
-        }
-    }
-
-    /// Appends the bytes of a frame to `out`.
-    pub fn append<T: Serialize>(self, frame: &T, out: &mut Vec<u8>) {
-        match self {
-            Encoding::Json => serde_json::to_writer(out, frame).expect("frames have string keys and a JSON form"),
-            Encoding::Postcard => {
-                *out = postcard::to_extend(frame, std::mem::take(out)).expect("frames have a Postcard form");
-            }
-        }
-    }
-
-    /// A client's frame. Errors: see [`FrameError`].
-    pub fn read_client(self, bytes: &[u8]) -> Result<ClientFrame, FrameError> {
-        self.read(bytes, ClientFrame::NAMES)
-    }
-
-    /// A gateway's frame. Errors: see [`FrameError`]; a client passes over [`FrameError::Unknown`].
-    pub fn read_server(self, bytes: &[u8]) -> Result<ServerFrame, FrameError> {
-        self.read(bytes, ServerFrame::NAMES)
-    }
-
-    fn read<T: serde::de::DeserializeOwned>(self, bytes: &[u8], names: &[&str]) -> Result<T, FrameError> {
-        match self {
-            Encoding::Json => serde_json::from_slice(bytes).map_err(|error| match unknown_name(bytes, names) {
-                Some(name) => FrameError::Unknown(name),
-                None => FrameError::malformed(error),
-            }),
-            Encoding::Postcard => match postcard::take_from_bytes(bytes) {
-                Ok((frame, [])) => Ok(frame),
-                Ok((_, rest)) => Err(FrameError::malformed(format_args!("{} bytes follow the frame", rest.len()))),
-                Err(error) => match postcard::take_from_bytes::<u32>(bytes) {
-                    Ok((number, _)) if number as usize >= names.len() => Err(FrameError::Unknown(number.to_string())),
-                    _ => Err(FrameError::malformed(error)),
-                },
-            },
-        }
-    }
-}
-
-/// The name of a well-formed JSON frame (an object with one key) whose name is not one of `names`.
-fn unknown_name(bytes: &[u8], names: &[&str]) -> Option<String> {
-    struct OnlyKey;
-    impl<'de> de::Visitor<'de> for OnlyKey {
-        type Value = String;
-        fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-            f.write_str("an object with one key")
-        }
-        fn visit_map<A: de::MapAccess<'de>>(self, mut map: A) -> Result<String, A::Error> {
-            // A second key would still stand there when this returns: serde_json refuses it.
-            let (name, de::IgnoredAny) = map.next_entry()?.ok_or_else(|| de::Error::invalid_length(0, &self))?;
-            Ok(name)
-        }
-    }
-    let mut deserializer = serde_json::Deserializer::from_slice(bytes);
-    let name = deserializer.deserialize_map(OnlyKey).ok()?;
-    deserializer.end().ok()?;
-    (!names.contains(&name.as_str())).then(|| shortened(&name, NAME_CHARS))
-}
-
-/// The cursors of a `hello`: at most [`limits::CURSORS`], no log twice, `null` (in JSON) for none.
-fn cursors<'de, D: Deserializer<'de>>(deserializer: D) -> Result<BTreeMap<String, StartAt>, D::Error> {
-    struct Cursors;
-    impl<'de> de::Visitor<'de> for Cursors {
-        type Value = BTreeMap<String, StartAt>;
-        fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-            write!(f, "cursors by log, at most {}", limits::CURSORS)
-        }
-        fn visit_unit<E: de::Error>(self) -> Result<Self::Value, E> {
-            Ok(BTreeMap::new())
-        }
-        fn visit_map<A: de::MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
-            let mut cursors = BTreeMap::new();
-            while let Some((log, start)) = map.next_entry()? {
-                if cursors.len() == limits::CURSORS {
-                    return Err(de::Error::invalid_length(limits::CURSORS + 1, &self));
-                }
-                if cursors.insert(log, start).is_some() {
-                    return Err(de::Error::custom("cursors names a log twice"));
-                }
-            }
-            Ok(cursors)
-        }
-    }
-    // JSON says itself whether a map or null stands there.
-    if deserializer.is_human_readable() {
-        deserializer.deserialize_any(Cursors)
-    } else {
-        deserializer.deserialize_map(Cursors)
-    }
-}
-
-/// Characters of an unknown frame's name that are repeated to whoever sent it.
-const NAME_CHARS: usize = 64;
-/// Characters of a reason that are told: a reason may quote the frame, and a frame is large.
-const REASON_CHARS: usize = 256;
-
-fn shortened(text: &str, chars: usize) -> String {
-    match text.char_indices().nth(chars) {
-        Some((end, _)) => format!("{}…", &text[..end]),
-        None => text.to_owned(),
-    }
-}
-
-/// Why bytes are not a frame.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum FrameError {
-    /// A frame of a kind that this release does not know: its name, or in Postcard its number.
-    #[error("this release knows no frame {0:?}")]
-    Unknown(String),
-    /// Not a frame.
-    #[error("the frame can't be read: {0}")]
-    Malformed(String),
-}
-
-impl FrameError {
-    fn malformed(reason: impl fmt::Display) -> FrameError {
-        FrameError::Malformed(shortened(&reason.to_string(), REASON_CHARS))
-    }
-}
+pub use self::encoding::{Encoding, FrameError};
 
 /// What a client says. Its debug form never shows the token, nor what is sent.
 #[derive(Clone, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
@@ -224,6 +78,38 @@ impl fmt::Debug for ClientFrame {
                 f.debug_struct("Ack").field("log", log).field("delivered", delivered).finish()
             }
         }
+    }
+}
+
+/// The cursors of a `hello`: at most [`limits::CURSORS`], no log twice, `null` (in JSON) for none.
+fn cursors<'de, D: Deserializer<'de>>(deserializer: D) -> Result<BTreeMap<String, StartAt>, D::Error> {
+    struct Cursors;
+    impl<'de> de::Visitor<'de> for Cursors {
+        type Value = BTreeMap<String, StartAt>;
+        fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+            write!(f, "cursors by log, at most {}", limits::CURSORS)
+        }
+        fn visit_unit<E: de::Error>(self) -> Result<Self::Value, E> {
+            Ok(BTreeMap::new())
+        }
+        fn visit_map<A: de::MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
+            let mut cursors = BTreeMap::new();
+            while let Some((log, start)) = map.next_entry()? {
+                if cursors.len() == limits::CURSORS {
+                    return Err(de::Error::invalid_length(limits::CURSORS + 1, &self));
+                }
+                if cursors.insert(log, start).is_some() {
+                    return Err(de::Error::custom("cursors names a log twice"));
+                }
+            }
+            Ok(cursors)
+        }
+    }
+    // JSON says itself whether a map or null stands there.
+    if deserializer.is_human_readable() {
+        deserializer.deserialize_any(Cursors)
+    } else {
+        deserializer.deserialize_map(Cursors)
     }
 }
 
