@@ -4,15 +4,42 @@
 //! | room | what lives there |
 //! |---|---|
 //! | [`config`] | what an operator chooses, checked before anything binds |
-//! | [`server`] | listening, and the phases of a gateway's life |
-//! | [`session`] | one device's connection, decided without I/O |
+//! | `server` | the phases of a gateway's life: bind, serve, drain, end |
+//! | `http` | the upgrade, and the pages beside it |
+//! | `tokens`, `limiter` | who somebody is, and how much they may do |
+//! | `socket` | RFC 6455 over the bare TCP socket |
+//! | `opening`, `running`, `ending` | the three parts of a socket's life, in its one task |
+//! | `work` | what a session wants done: appends, reads, questions |
+//! | [`session`] | what a session wants: a state machine without I/O |
+//! | `connection`, `registry` | a device as others see it, and all of them |
+//! | `pager` | the comparison of heads, for all sessions at once |
+//! | `acknowledgements` | what devices acknowledge, on its way to RECEIPTS |
+//! | `timer`, `clock` | one timer for all sockets |
+//! | `health`, `metrics` | how the gateway is |
 //!
 //! `main` reads a [`Config`] and calls [`run`]; tests call the same, or [`Gateway::bind`] to learn the address first.
 
+mod acknowledgements;
+mod clock;
 pub mod config;
+mod connection;
+mod ending;
 mod error;
+mod health;
+mod http;
+mod limiter;
+mod metrics;
+mod opening;
+mod pager;
+mod registry;
+mod running;
 mod server;
 pub mod session;
+mod shared;
+mod socket;
+mod timer;
+mod tokens;
+mod work;
 
 pub use config::{Config, ConfigError, KeySource};
 pub use error::Error;

@@ -1,25 +1,50 @@
 //! Listening, and the phases of a gateway's life: bind, serve, drain, end.
 
-use std::net::SocketAddr;
+use std::{net::SocketAddr, sync::Arc, time::Duration};
 
-use tokio::net::TcpListener;
+use dunlin_nats::{Appender, Connection as Nats, FanIn, Heads, Reads, Receipts, region_settings};
+use rand::seq::SliceRandom;
+use tokio::{net::TcpListener, task::JoinSet, time::timeout};
+use tokio_util::{sync::CancellationToken, task::TaskTracker};
+use tracing::info;
 
-use crate::{config::Config, error::Error};
+use crate::{
+    acknowledgements::Acknowledgements,
+    config::Config,
+    error::Error,
+    health::Health,
+    http::{accept, routes},
+    limiter::Limiter,
+    metrics::Metrics,
+    pager::Pager,
+    registry::Registry,
+    shared::Shared,
+    timer::{Order, Timer},
+    tokens::KeyRing,
+};
+
+/// For how long sockets that were told to go may take, and what was acknowledged may take to be stored.
+const LEAVE_WITHIN: Duration = Duration::from_secs(5);
+/// In how many steps sockets are told to go.
+const DRAIN_STEPS: u32 = 100;
+const LOOK_EVERY: Duration = Duration::from_millis(10);
 
 /// A gateway that is bound and has opened its region, but does not serve yet.
 pub struct Gateway {
+    shared: Arc<Shared>,
     listener: TcpListener,
     address: SocketAddr,
 }
 
 impl Gateway {
-    /// Checks the configuration, opens the region's NATS, reads the key set, and listens. Errors: see [`Error`].
+    /// Checks the configuration, reads the key set, opens the region's NATS, and listens. Errors: see [`Error`].
     pub async fn bind(config: Config) -> Result<Gateway, Error> {
         config.check()?;
-        let listening = |source| Error::Listen { address: config.listen, source };
-        let listener = TcpListener::bind(config.listen).await.map_err(listening)?;
+        let shared = Arc::new(open(config).await?);
+        let listening = |source| Error::Listen { address: shared.config.listen, source };
+        let listener = TcpListener::bind(shared.config.listen).await.map_err(listening)?;
         let address = listener.local_addr().map_err(listening)?;
-        Ok(Gateway { listener, address })
+        Ok(Gateway { shared, listener, address })
     }
 
     /// Where it listens.
@@ -30,8 +55,111 @@ impl Gateway {
     /// Serves until `shutdown` resolves; then tells every socket to go elsewhere, spread over the configured time, and ends with
     /// nothing left behind. Errors: see [`Error`].
     pub async fn run(self, shutdown: impl Future<Output = ()> + Send) -> Result<(), Error> {
+        let Gateway { shared, listener, address } = self;
+        let _ended = Ended(shared.clone());
+        let sockets = TaskTracker::new();
+        // Ends with this function, whatever becomes of it.
+        let mut services = services(&shared);
+        services.spawn(accept(shared.clone(), listener, routes(shared.clone()), sockets.clone()));
+        info!(%address, region = %shared.settings.region, "the gateway serves");
         shutdown.await;
-        drop(self.listener);
+        drain(&shared, &sockets).await;
+        info!("the gateway ends");
         Ok(())
+    }
+}
+
+async fn open(config: Config) -> Result<Shared, Error> {
+    let region = &config.region;
+    let failed = |why: &dyn std::fmt::Display| Error::Region { region: region.clone(), why: why.to_string() };
+    let keys = KeyRing::open(&config.tokens).await;
+    let keys = keys.map_err(|why| Error::Keys { source_name: config.tokens.keys.to_string(), why: why.to_string() })?;
+    let nats = Nats::open(&config.nats, region).await.map_err(|error| failed(&error))?;
+    let settings = region_settings(&nats).await.map_err(|error| failed(&error))?;
+    let appender = Appender::open(&config.nats, &settings).await.map_err(|error| failed(&error))?;
+    let reads = Reads::open(&config.nats, &settings).await.map_err(|error| failed(&error))?;
+    let fan_in = FanIn::open(&config.nats, region).await.map_err(|error| failed(&error))?;
+    Ok(Shared {
+        keys,
+        limiter: Limiter::new(&config.limits),
+        registry: Registry::new(settings.shards),
+        metrics: Metrics::new(),
+        health: Health::new(fan_in.status()),
+        pager: Pager::new(settings.shards),
+        timer: Timer::new(),
+        acknowledgements: Acknowledgements::default(),
+        appender,
+        reads,
+        fan_in,
+        heads: Heads::new(&nats),
+        receipts: Receipts::new(&nats),
+        finish: CancellationToken::new(),
+        kill: CancellationToken::new(),
+        config,
+        settings,
+    })
+}
+
+/// What a gateway does beside its sockets.
+fn services(shared: &Arc<Shared>) -> JoinSet<()> {
+    let mut services = JoinSet::new();
+    let [timer, keys, limiter, pager, acknowledgements] = std::array::from_fn(|_| shared.clone());
+    services.spawn(async move { timer.timer.run().await });
+    services.spawn(async move { keys.keys.run().await });
+    services.spawn(async move { limiter.limiter.run().await });
+    services.spawn(async move {
+        let Shared { pager, heads, registry, metrics, fan_in, .. } = &*pager;
+        pager.run(heads, registry, metrics, fan_in.losses()).await;
+    });
+    services.spawn(async move {
+        let Shared { acknowledgements, receipts, metrics, .. } = &*acknowledgements;
+        acknowledgements.run(receipts, metrics).await;
+    });
+    services
+}
+
+/// Tells every socket to go, a few at a time so that their clients do not all come to another gateway at once, and waits for them.
+async fn drain(shared: &Shared, sockets: &TaskTracker) {
+    shared.health.drain();
+    let mut alarms = shared.registry.alarms();
+    alarms.shuffle(&mut rand::rng());
+    info!(sockets = alarms.len(), "draining");
+    let step = Duration::from_millis(shared.config.drain.0) / DRAIN_STEPS;
+    for some in alarms.chunks(alarms.len().div_ceil(DRAIN_STEPS as usize).max(1)) {
+        some.iter().for_each(|alarm| alarm.tell(Order::Drain));
+        tokio::time::sleep(step).await;
+    }
+    // Those that came meanwhile, and HTTP.
+    shared.registry.alarms().iter().for_each(|alarm| alarm.tell(Order::Drain));
+    shared.finish.cancel();
+    sockets.close();
+    if timeout(LEAVE_WITHIN, sockets.wait()).await.is_err() {
+        tracing::warn!(sockets = sockets.len(), "some sockets did not end by themselves");
+        shared.kill();
+        let _ = timeout(LEAVE_WITHIN, sockets.wait()).await;
+    }
+    let stored = async {
+        while !shared.acknowledgements.is_empty() {
+            tokio::time::sleep(LOOK_EVERY).await;
+        }
+    };
+    if timeout(LEAVE_WITHIN, stored).await.is_err() {
+        tracing::warn!("some acknowledgements were not stored: their devices may get something again");
+    }
+}
+
+impl Shared {
+    fn kill(&self) {
+        self.kill.cancel();
+        self.registry.alarms().iter().for_each(|alarm| alarm.tell(Order::Drop));
+    }
+}
+
+/// Ends every socket when the gateway ends, also when its future is dropped.
+struct Ended(Arc<Shared>);
+
+impl Drop for Ended {
+    fn drop(&mut self) {
+        self.0.kill();
     }
 }

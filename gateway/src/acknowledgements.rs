@@ -1,0 +1,149 @@
+//! What devices acknowledge, on its way to RECEIPTS: the newest of each device, a bounded number at once.
+
+use std::collections::{HashMap, VecDeque};
+
+use dunlin_nats::Receipts;
+use dunlin_schema::{Cursor, DeviceName, Shard, UserName, record::Receipt};
+use futures_util::{StreamExt, stream::FuturesUnordered};
+use parking_lot::Mutex;
+use tokio::sync::Notify;
+
+use crate::metrics::Metrics;
+
+/// Devices that may wait. Above it an acknowledgement is let go: its device may get something again.
+const WAITING: usize = 200_000;
+const AT_ONCE: usize = 64;
+const PAUSE: std::time::Duration = std::time::Duration::from_millis(500);
+
+type Who = (UserName, DeviceName);
+
+/// What waits to be stored.
+#[derive(Default)]
+pub(crate) struct Acknowledgements {
+    waiting: Mutex<Waiting>,
+    more: Notify,
+}
+
+#[derive(Default)]
+struct Waiting {
+    newest: HashMap<Who, (Shard, Cursor)>,
+    order: VecDeque<Who>,
+    /// On their way.
+    publishing: usize,
+}
+
+impl Waiting {
+    /// Marks only rise: an older cursor never takes the place of a newer one. Gives whether there was room.
+    fn put(&mut self, who: Who, shard: Shard, cursor: Cursor) -> bool {
+        let full = self.newest.len() >= WAITING;
+        match self.newest.get_mut(&who) {
+            Some((_, waiting)) if cursor.position.above(&waiting.position) => *waiting = cursor,
+            Some(_) => {}
+            None if full => return false,
+            None => {
+                self.order.push_back(who.clone());
+                self.newest.insert(who, (shard, cursor));
+            }
+        }
+        true
+    }
+
+    fn take(&mut self) -> Option<(Who, Shard, Cursor)> {
+        let who = self.order.pop_front()?;
+        let (shard, cursor) = self.newest.remove(&who)?;
+        self.publishing += 1;
+        Some((who, shard, cursor))
+    }
+}
+
+impl Acknowledgements {
+    /// A device has everything up to the cursor.
+    pub(crate) fn put(&self, metrics: &Metrics, who: Who, shard: Shard, cursor: Cursor) {
+        if self.waiting.lock().put(who, shard, cursor) {
+            self.more.notify_one();
+        } else {
+            metrics.acknowledge_dropped.inc();
+        }
+    }
+
+    /// Whether all is stored.
+    pub(crate) fn is_empty(&self) -> bool {
+        let waiting = self.waiting.lock();
+        waiting.newest.is_empty() && waiting.publishing == 0
+    }
+
+    /// Stores what waits until it is dropped.
+    pub(crate) async fn run(&self, receipts: &Receipts, metrics: &Metrics) {
+        let mut publishing = FuturesUnordered::new();
+        loop {
+            while publishing.len() < AT_ONCE {
+                let Some((who, shard, cursor)) = self.waiting.lock().take() else { break };
+                publishing.push(async move {
+                    let receipt = Receipt::Delivered { device: who.1.clone(), cursor };
+                    let stored = receipts.publish(shard, &who.0, &receipt).await;
+                    if let Err(error) = &stored {
+                        tracing::debug!(%error, user = %who.0, "an acknowledgement is tried again");
+                        tokio::time::sleep(PAUSE).await;
+                    }
+                    (who, shard, cursor, stored.is_ok())
+                });
+            }
+            tokio::select! {
+                Some((who, shard, cursor, stored)) = publishing.next() => {
+                    let mut waiting = self.waiting.lock();
+                    waiting.publishing -= 1;
+                    if stored {
+                        metrics.acknowledged.inc();
+                    } else {
+                        metrics.acknowledge_retries.inc();
+                        waiting.put(who, shard, cursor);
+                    }
+                }
+                () = self.more.notified(), if publishing.len() < AT_ONCE => {}
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use dunlin_schema::{Epoch, Millis, Position, Seq, StreamTime};
+
+    use super::*;
+
+    fn who(user: &str) -> Who {
+        (UserName::new(user).unwrap(), DeviceName::new("phone").unwrap())
+    }
+
+    fn cursor(epoch: u64, seq: u64) -> Cursor {
+        Cursor { position: Position { epoch: Epoch(epoch), seq: Seq(seq), time: StreamTime(1) }, at: Millis(1) }
+    }
+
+    #[test]
+    fn the_newest_of_each_device_is_what_is_stored() {
+        let mut waiting = Waiting::default();
+        for (user, epoch, seq) in [("alice", 1, 5), ("bob", 1, 1), ("alice", 1, 9), ("alice", 1, 7), ("bob", 2, 1)] {
+            assert!(waiting.put(who(user), Shard(0), cursor(epoch, seq)));
+        }
+        let taken: Vec<_> = std::iter::from_fn(|| waiting.take()).collect();
+        let expected = [(who("alice"), Shard(0), cursor(1, 9)), (who("bob"), Shard(0), cursor(2, 1))];
+        assert_eq!(taken, expected);
+        waiting.put(who("alice"), Shard(0), cursor(1, 12));
+        waiting.put(who("alice"), Shard(0), cursor(1, 9));
+        assert_eq!(
+            waiting.take().unwrap().2,
+            cursor(1, 12),
+            "a failed older one that comes back does not lower the mark"
+        );
+    }
+
+    #[test]
+    fn what_waits_is_bounded() {
+        let mut waiting = Waiting::default();
+        for user in 0..WAITING {
+            assert!(waiting.put(who(&user.to_string()), Shard(0), cursor(1, 1)));
+        }
+        assert!(!waiting.put(who("one-more"), Shard(0), cursor(1, 1)));
+        assert!(waiting.put(who("7"), Shard(0), cursor(1, 2)), "a device that waits already needs no room");
+    }
+}

@@ -1,0 +1,86 @@
+//! How a socket ends: the last frame, the close, and a moment for the client to read both.
+
+use std::{future::poll_fn, time::Duration};
+
+use dunlin_schema::{
+    Code, Millis,
+    frame::{Goodbye, ServerFrame},
+};
+use tokio::time::timeout;
+
+use crate::{
+    metrics::Metrics,
+    socket::{Gone, Socket, Violation},
+};
+
+/// For how long a client may take to read the last frame and to close its end.
+const LINGER: Duration = Duration::from_secs(2);
+
+/// Why a socket ends.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Ending {
+    /// The gateway ends it and says why.
+    Goodbye(Box<Goodbye>),
+    /// The client broke RFC 6455.
+    Violation(Violation),
+    /// The client closed, perhaps with a code.
+    Closed(Option<u16>),
+    /// Nobody is there to be told, or nothing is to be said.
+    Lost,
+}
+
+impl From<Gone> for Ending {
+    fn from(gone: Gone) -> Ending {
+        match gone {
+            Gone::Lost => Ending::Lost,
+            // A long message is as much Dunlin's limit as the WebSocket's: the client is told it in a frame, too.
+            Gone::Violation(violation @ Violation::TooLarge) => goodbye(Code::TooLarge, violation.reason()),
+            Gone::Violation(violation) => Ending::Violation(violation),
+        }
+    }
+}
+
+/// A goodbye after which trying again can't help, or needs no waiting.
+pub(crate) fn goodbye(code: Code, message: impl Into<String>) -> Ending {
+    Ending::Goodbye(Box::new(Goodbye { code, message: message.into(), retry_after: None }))
+}
+
+/// A goodbye that says when to try again.
+pub(crate) fn goodbye_until(code: Code, message: impl Into<String>, retry_after: Millis) -> Ending {
+    Ending::Goodbye(Box::new(Goodbye { code, message: message.into(), retry_after: Some(retry_after) }))
+}
+
+/// Ends the socket. Takes as long as the client does, at most two seconds.
+pub(crate) async fn end(mut socket: Box<Socket>, ending: Ending, metrics: &Metrics) {
+    let (frame, close, reason) = match ending {
+        Ending::Lost => return,
+        Ending::Goodbye(goodbye) => {
+            metrics.goodbye(goodbye.code);
+            let (close, message) = (goodbye.code.close(), goodbye.message.clone());
+            (Some(ServerFrame::Goodbye(*goodbye)), close, message)
+        }
+        Ending::Violation(violation) => {
+            metrics.violation(violation.close());
+            (None, Some(violation.close()), violation.reason().to_owned())
+        }
+        Ending::Closed(code) => (None, code, String::new()),
+    };
+    let mut said = false;
+    let last_words = async {
+        let write = poll_fn(|cx| {
+            socket.poll_write(cx, &mut |out| {
+                if !std::mem::replace(&mut said, true) {
+                    frame.iter().for_each(|frame| out.message(frame));
+                    out.close(close, &reason);
+                }
+            })
+        });
+        write.await?;
+        poll_fn(|cx| socket.poll_shutdown(cx)).await?;
+        // Closing with bytes unread would reset the connection, and take the last frame from the client.
+        poll_fn(|cx| socket.poll_discard(cx)).await;
+        std::io::Result::Ok(())
+    };
+    // Whoever does not read in time, or is gone, is left.
+    let _ = timeout(LINGER, last_words).await;
+}

@@ -1,0 +1,125 @@
+//! One task a TCP connection: it serves HTTP, and when a request was upgraded goes on as a WebSocket on the bare socket, with nothing
+//! of HTTP left.
+
+use std::{future::poll_fn, io, pin::pin, sync::Arc, time::Duration};
+
+use axum::Router;
+use hyper::server::conn::http1;
+use hyper_util::{
+    rt::{TokioIo, TokioTimer},
+    service::TowerToHyperService,
+};
+use tokio::net::{TcpListener, TcpStream};
+use tokio_util::task::TaskTracker;
+
+use super::{Handoff, Slot};
+use crate::{
+    ending::{Ending, end},
+    opening::open,
+    running::Running,
+    shared::Shared,
+    socket::Socket,
+    timer::Alarm,
+};
+
+/// For how long a request's head may take, and an idle connection may stay.
+const HEAD_WITHIN: Duration = Duration::from_secs(5);
+/// Large enough for a token that is too long to be told so.
+const HEAD_BYTES: usize = 64 * 1024;
+/// Sockets above the configured number that are let in, to be told that there are too many or to ask how the gateway is.
+const SPARE: usize = 256;
+/// How long the gateway waits when the system has no socket for it.
+const BREATH: Duration = Duration::from_millis(50);
+
+/// Accepts connections until it is dropped; their tasks are `tasks`'.
+pub(crate) async fn accept(shared: Arc<Shared>, listener: TcpListener, routes: Router, tasks: TaskTracker) {
+    loop {
+        match listener.accept().await {
+            Ok((stream, _)) => {
+                let (shared, routes) = (shared.clone(), routes.clone());
+                let alarm = Alarm::new();
+                let socket = Entered::new(&shared, &alarm);
+                if shared.registry.sockets() <= shared.config.limits.connections + SPARE {
+                    tasks.spawn(serve(shared, socket, stream, routes));
+                }
+            }
+            Err(error) if is_of_the_peer(&error) => {}
+            Err(error) => {
+                tracing::warn!(%error, "no connection can be accepted for a moment");
+                tokio::time::sleep(BREATH).await;
+            }
+        }
+    }
+}
+
+fn is_of_the_peer(error: &io::Error) -> bool {
+    matches!(error.kind(), io::ErrorKind::ConnectionAborted | io::ErrorKind::ConnectionReset)
+}
+
+/// A socket's place in the registry, for as long as it is open.
+struct Entered {
+    shared: Arc<Shared>,
+    alarm: Arc<Alarm>,
+}
+
+impl Entered {
+    fn new(shared: &Arc<Shared>, alarm: &Arc<Alarm>) -> Entered {
+        shared.registry.open(alarm);
+        shared.metrics.sockets.inc();
+        Entered { shared: shared.clone(), alarm: alarm.clone() }
+    }
+}
+
+impl Drop for Entered {
+    fn drop(&mut self) {
+        self.shared.registry.close(&self.alarm);
+        self.shared.metrics.sockets.dec();
+    }
+}
+
+/// Each stage is boxed, so that the task of an idle connection is as small as the last one.
+async fn serve(shared: Arc<Shared>, entered: Entered, stream: TcpStream, routes: Router) {
+    // Frames are gathered here; the system need not wait for more.
+    let _ = stream.set_nodelay(true);
+    let Some((mut socket, handoff)) = Box::pin(http(&shared, stream, routes)).await else { return };
+    let opened = Box::pin(open(&shared, &mut socket, &entered.alarm, handoff.identity)).await;
+    let ending = match opened {
+        Ok(opened) => {
+            let mut running = Running::new(shared.clone(), opened);
+            poll_fn(|cx| running.poll(&mut socket, cx)).await
+        }
+        Err(ending) => ending,
+    };
+    if ending != Ending::Lost {
+        Box::pin(end(socket, ending, &shared.metrics)).await;
+    }
+}
+
+/// Serves HTTP until the client is done with it. Gives the WebSocket, if a request was upgraded.
+async fn http(shared: &Shared, stream: TcpStream, routes: Router) -> Option<(Box<Socket>, Handoff)> {
+    let slot = Slot::default();
+    let upgraded = slot.clone();
+    let routes = routes.layer(axum::Extension(slot));
+    let service = TowerToHyperService::new(routes);
+    let mut connection = http1::Builder::new()
+        .timer(TokioTimer::new())
+        .header_read_timeout(HEAD_WITHIN)
+        .max_buf_size(HEAD_BYTES)
+        .serve_connection(TokioIo::new(stream), service);
+    let mut finish = pin!(shared.finish.cancelled());
+    let mut finishing = false;
+    let served = loop {
+        tokio::select! {
+            served = poll_fn(|cx| connection.poll_without_shutdown(cx)) => break served,
+            () = &mut finish, if !finishing => {
+                finishing = true;
+                std::pin::Pin::new(&mut connection).graceful_shutdown();
+            }
+            () = shared.kill.cancelled() => return None,
+        }
+    };
+    served.ok()?;
+    let handoff = upgraded.lock().take()?;
+    let parts = connection.into_parts();
+    Some((Box::new(Socket::new(parts.io.into_inner(), handoff.encoding, &parts.read_buf)), handoff))
+}

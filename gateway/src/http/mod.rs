@@ -1,0 +1,54 @@
+//! HTTP: the upgrade to a WebSocket, and the few pages beside it.
+
+mod accept;
+mod upgrade;
+
+use std::sync::Arc;
+
+use axum::{
+    Router,
+    extract::State,
+    http::{StatusCode, header::CONTENT_TYPE},
+    response::{IntoResponse, Response},
+    routing::get,
+};
+use bytes::Bytes;
+use parking_lot::Mutex;
+
+use crate::{shared::Shared, tokens::Identity};
+
+pub(crate) use accept::accept;
+
+/// What an upgrade agreed on, from the request's handler to the connection's task.
+pub(crate) struct Handoff {
+    encoding: dunlin_schema::frame::Encoding,
+    identity: Option<Identity>,
+}
+
+/// Where a connection's task finds the [`Handoff`] when HTTP is done.
+type Slot = Arc<Mutex<Option<Handoff>>>;
+
+/// The gateway's routes.
+pub(crate) fn routes(shared: Arc<Shared>) -> Router {
+    let asyncapi = Bytes::from(dunlin_schema::asyncapi::document().to_string());
+    let asyncapi = move || std::future::ready(([(CONTENT_TYPE, "application/json")], asyncapi.clone()));
+    Router::new()
+        .route("/v1/connect", get(upgrade::connect))
+        .route("/livez", get(|| std::future::ready("alive\n")))
+        .route("/readyz", get(readyz))
+        .route("/metrics", get(metrics))
+        .route("/asyncapi.json", get(asyncapi))
+        .with_state(shared)
+}
+
+async fn readyz(State(shared): State<Arc<Shared>>) -> Response {
+    match shared.health.unready(&shared.pager) {
+        None => "ready\n".into_response(),
+        Some(why) => (StatusCode::SERVICE_UNAVAILABLE, format!("not ready: {why}\n")).into_response(),
+    }
+}
+
+async fn metrics(State(shared): State<Arc<Shared>>) -> Response {
+    let kind = "application/openmetrics-text; version=1.0.0; charset=utf-8";
+    ([(CONTENT_TYPE, kind)], shared.metrics.text()).into_response()
+}

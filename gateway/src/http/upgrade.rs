@@ -1,0 +1,157 @@
+//! `GET /v1/connect`: whether a request becomes a WebSocket (RFC 6455, section 4.2), and with which subprotocol.
+
+use std::sync::Arc;
+
+use axum::{
+    Extension, Json,
+    body::Body,
+    extract::{Request, State},
+    http::{
+        HeaderMap, HeaderName, HeaderValue, StatusCode,
+        header::{
+            AUTHORIZATION, CONNECTION, ORIGIN, RETRY_AFTER, SEC_WEBSOCKET_KEY, SEC_WEBSOCKET_PROTOCOL,
+            SEC_WEBSOCKET_VERSION, UPGRADE, WWW_AUTHENTICATE,
+        },
+    },
+    response::{IntoResponse, Response},
+};
+use base64::{Engine as _, engine::general_purpose::STANDARD};
+use dunlin_schema::{Code, Millis, frame::Encoding};
+use serde::Serialize;
+
+use super::{Handoff, Slot};
+use crate::{clock, shared::Shared, tokens::Identity};
+
+/// Why a request is no upgrade.
+#[derive(Serialize)]
+struct Refusal {
+    #[serde(skip)]
+    status: StatusCode,
+    #[serde(skip)]
+    header: Option<(HeaderName, HeaderValue)>,
+    code: Code,
+    message: String,
+    retry_after: Option<Millis>,
+}
+
+fn refusal(status: StatusCode, code: Code, message: impl Into<String>) -> Refusal {
+    Refusal { status, header: None, code, message: message.into(), retry_after: None }
+}
+
+impl Refusal {
+    fn with(self, name: HeaderName, value: &'static str) -> Refusal {
+        Refusal { header: Some((name, HeaderValue::from_static(value))), ..self }
+    }
+
+    /// Trying again helps after this span.
+    fn until(self, span: Millis) -> Refusal {
+        let seconds = HeaderValue::from(span.0.div_ceil(1_000));
+        Refusal { header: Some((RETRY_AFTER, seconds)), retry_after: Some(span), ..self }
+    }
+}
+
+const BUSY: Millis = Millis(1_000);
+
+/// Answers an upgrade, or why it is none.
+pub(super) async fn connect(
+    State(shared): State<Arc<Shared>>,
+    Extension(slot): Extension<Slot>,
+    request: Request,
+) -> Response {
+    match agree(&shared, request).await {
+        Ok((handoff, response)) => {
+            *slot.lock() = Some(handoff);
+            response
+        }
+        Err(refusal) => {
+            shared.metrics.refused_upgrade(refusal.status.as_u16());
+            let (status, header) = (refusal.status, refusal.header.clone());
+            (status, header.map(|header| [header]), Json(refusal)).into_response()
+        }
+    }
+}
+
+async fn agree(shared: &Shared, request: Request) -> Result<(Handoff, Response), Refusal> {
+    let headers = request.headers();
+    handshake(headers)?;
+    let encoding = subprotocol(headers)?;
+    origin(headers, &shared.config.origins)?;
+    if shared.health.is_draining() {
+        let away = "this gateway is going away, others are there";
+        return Err(refusal(StatusCode::SERVICE_UNAVAILABLE, Code::Draining, away).until(BUSY));
+    }
+    if shared.registry.sockets() > shared.config.limits.connections {
+        let full = "this gateway has as many connections as it may";
+        return Err(refusal(StatusCode::SERVICE_UNAVAILABLE, Code::Unavailable, full).until(BUSY));
+    }
+    let identity = identity(shared, headers).await?;
+    let (answer, _by_hyper) = fastwebsockets::upgrade::upgrade(request)
+        .map_err(|error| refusal(StatusCode::BAD_REQUEST, Code::BadFrame, error.to_string()))?;
+    let mut answer = answer.map(Body::new);
+    answer.headers_mut().insert(SEC_WEBSOCKET_PROTOCOL, HeaderValue::from_static(encoding.subprotocol()));
+    Ok((Handoff { encoding, identity }, answer))
+}
+
+fn handshake(headers: &HeaderMap) -> Result<(), Refusal> {
+    if !lists(headers, &CONNECTION, "upgrade") || !lists(headers, &UPGRADE, "websocket") {
+        let message = "this address speaks WebSocket: send `Connection: Upgrade` and `Upgrade: websocket`";
+        return Err(refusal(StatusCode::UPGRADE_REQUIRED, Code::BadFrame, message).with(UPGRADE, "websocket"));
+    }
+    if headers.get(SEC_WEBSOCKET_VERSION).is_none_or(|version| version != "13") {
+        let message = "this address speaks version 13 of the WebSocket protocol: send `Sec-WebSocket-Version: 13`";
+        return Err(refusal(StatusCode::UPGRADE_REQUIRED, Code::BadFrame, message).with(SEC_WEBSOCKET_VERSION, "13"));
+    }
+    let key = headers.get(SEC_WEBSOCKET_KEY).and_then(|key| STANDARD.decode(key).ok());
+    if key.is_none_or(|key| key.len() != 16) {
+        let message = "`Sec-WebSocket-Key` has 16 bytes in base64";
+        return Err(refusal(StatusCode::BAD_REQUEST, Code::BadFrame, message));
+    }
+    Ok(())
+}
+
+/// The first subprotocol of the client's that is spoken here: it is the client's preference that counts.
+fn subprotocol(headers: &HeaderMap) -> Result<Encoding, Refusal> {
+    items(headers, &SEC_WEBSOCKET_PROTOCOL).find_map(Encoding::of_subprotocol).ok_or_else(|| {
+        let [json, postcard] = [Encoding::Json, Encoding::Postcard].map(Encoding::subprotocol);
+        let message = format!("say how frames are written: `Sec-WebSocket-Protocol: {json}` or `{postcard}`");
+        refusal(StatusCode::BAD_REQUEST, Code::BadFrame, message)
+    })
+}
+
+fn origin(headers: &HeaderMap, allowed: &[String]) -> Result<(), Refusal> {
+    match headers.get(ORIGIN) {
+        Some(origin) if !allowed.is_empty() && !allowed.iter().any(|allowed| origin == allowed.as_str()) => {
+            Err(refusal(StatusCode::FORBIDDEN, Code::Forbidden, "pages of this origin may not connect here"))
+        }
+        _ => Ok(()),
+    }
+}
+
+async fn identity(shared: &Shared, headers: &HeaderMap) -> Result<Option<Identity>, Refusal> {
+    let Some(header) = headers.get(AUTHORIZATION) else { return Ok(None) };
+    let unauthorized = |code, message: String| {
+        refusal(StatusCode::UNAUTHORIZED, code, message).with(WWW_AUTHENTICATE, "Bearer error=\"invalid_token\"")
+    };
+    let token = header.to_str().ok().and_then(|header| {
+        let (scheme, token) = header.split_once(' ')?;
+        scheme.eq_ignore_ascii_case("bearer").then_some(token.trim())
+    });
+    let token =
+        token.ok_or_else(|| unauthorized(Code::Unauthorized, "`Authorization` is `Bearer` and a JWT".to_owned()))?;
+    let verified = shared.keys.verify(token, clock::now()).await;
+    verified.map(Some).map_err(|error| unauthorized(error.code(), error.to_string()))
+}
+
+/// The items of a header that is a list, which may be given more than once.
+fn items<'a>(headers: &'a HeaderMap, name: &HeaderName) -> impl Iterator<Item = &'a str> {
+    headers
+        .get_all(name)
+        .iter()
+        .filter_map(|value| value.to_str().ok())
+        .flat_map(|value| value.split(','))
+        .map(str::trim)
+}
+
+fn lists(headers: &HeaderMap, name: &HeaderName, item: &str) -> bool {
+    items(headers, name).any(|found| found.eq_ignore_ascii_case(item))
+}

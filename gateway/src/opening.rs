@@ -1,0 +1,215 @@
+//! From an upgraded socket to a device that has said `hello`: its first frame, its token, its place, and where its mailbox goes on.
+
+use std::{collections::BTreeMap, future::poll_fn, sync::Arc, task::Poll};
+
+use dunlin_schema::{
+    Code, DeviceName, Log, Millis, UserName, cursor,
+    frame::{ClientFrame, Limits, ServerFrame, StartAt},
+    limits::{self, Bounds},
+    read::Source,
+    record::DeviceRecord,
+    subject,
+};
+
+use crate::{
+    clock::{self, Moment, Uptime},
+    config,
+    connection::Connection,
+    ending::{Ending, goodbye, goodbye_until},
+    session::{SentCopies, Session, Setup, Start},
+    shared::Shared,
+    socket::{Appetite, Event, Socket},
+    timer::{Alarm, Order},
+    tokens::Identity,
+};
+
+const MAILBOX: &str = "mailbox";
+const TRY_AGAIN: Millis = Millis(1_000);
+
+/// A device that may stay.
+pub(crate) struct Opened {
+    pub(crate) connection: Arc<Connection>,
+    /// When its token ends.
+    pub(crate) until: Millis,
+}
+
+struct Hello {
+    token: Option<String>,
+    device: Option<DeviceName>,
+    cursors: BTreeMap<String, StartAt>,
+}
+
+/// Waits for `hello` and lets the device in. `identity` is that of a token in the request's header. Errors: how the socket ends.
+pub(crate) async fn open(
+    shared: &Arc<Shared>,
+    socket: &mut Socket,
+    alarm: &Arc<Alarm>,
+    identity: Option<Identity>,
+) -> Result<Opened, Ending> {
+    let hello = hello(shared, socket, alarm).await?;
+    let identity = identified(shared, hello.token.as_deref(), identity).await?;
+    let device = device(&identity, hello.device)?;
+    let Identity { user, until, .. } = identity;
+    shared.limiter.connect(&user).map_err(|retry_after| {
+        goodbye_until(Code::RateLimited, "this user connects more often than is allowed", retry_after)
+    })?;
+    let log = shared.mailbox(&user);
+    let start = match start(&hello.cursors, &log)? {
+        Some(start) => start,
+        None => resumed(shared, &log, &user, &device).await?,
+    };
+    let connection = admit(shared, alarm, &log, user, device, start)?;
+    Ok(Opened { connection, until })
+}
+
+async fn hello(shared: &Shared, socket: &mut Socket, alarm: &Arc<Alarm>) -> Result<Hello, Ending> {
+    let deadline = Uptime::now().plus(limits::HELLO_WITHIN);
+    shared.timer.set(alarm, deadline);
+    let encoding = socket.encoding();
+    poll_fn(|cx| {
+        alarm.register(cx.waker());
+        match alarm.order() {
+            Order::Stay => {}
+            Order::Drain => return Poll::Ready(Err(draining())),
+            Order::Replaced | Order::Drop => return Poll::Ready(Err(Ending::Lost)),
+        }
+        loop {
+            let mut first = None;
+            let read = socket.poll_read(cx, &mut |event| match event {
+                Event::Message(bytes) => {
+                    shared.metrics.frames_in.inc();
+                    first = Some(match encoding.read_client(&bytes) {
+                        Ok(ClientFrame::Hello { token, device, cursors }) => Ok(Hello { token, device, cursors }),
+                        Ok(ClientFrame::Send(_) | ClientFrame::Ack { .. }) => {
+                            Err(goodbye(Code::BadFrame, "the first frame is `hello`"))
+                        }
+                        Err(error) => Err(goodbye(Code::BadFrame, format!("the first frame is `hello`: {error}"))),
+                    });
+                    Appetite::Enough
+                }
+                Event::Close(code) => {
+                    first = Some(Err(Ending::Closed(code)));
+                    Appetite::Enough
+                }
+                Event::Ping(_) | Event::Pong => Appetite::More,
+            });
+            if let Some(first) = first {
+                return Poll::Ready(first);
+            }
+            if let Poll::Ready(Err(_)) = socket.poll_write(cx, &mut |_| {}) {
+                return Poll::Ready(Err(Ending::Lost));
+            }
+            match read {
+                Poll::Ready(Ok(())) => {}
+                Poll::Ready(Err(gone)) => return Poll::Ready(Err(gone.into())),
+                Poll::Pending if Uptime::now() >= deadline => {
+                    let late = format!("no `hello` came within {} ms", limits::HELLO_WITHIN.0);
+                    return Poll::Ready(Err(goodbye(Code::HelloTimeout, late)));
+                }
+                Poll::Pending => return Poll::Pending,
+            }
+        }
+    })
+    .await
+}
+
+/// The goodbye of a gateway that is going away.
+pub(crate) fn draining() -> Ending {
+    let spread = Millis(rand::random_range(100..=500));
+    goodbye_until(Code::Draining, "this gateway is going away, others are there", spread)
+}
+
+async fn identified(shared: &Shared, token: Option<&str>, identity: Option<Identity>) -> Result<Identity, Ending> {
+    match (token, identity) {
+        (Some(token), _) => {
+            let verified = shared.keys.verify(token, clock::now()).await;
+            verified.map_err(|error| goodbye(error.code(), error.to_string()))
+        }
+        (None, Some(identity)) => Ok(identity),
+        (None, None) => Err(goodbye(Code::Unauthorized, "there is no token, neither in the request nor in `hello`")),
+    }
+}
+
+fn device(identity: &Identity, said: Option<DeviceName>) -> Result<DeviceName, Ending> {
+    match (identity.device.clone(), said) {
+        (Some(pinned), Some(said)) if pinned != said => {
+            Err(goodbye(Code::Forbidden, format!("the token is for the device {pinned} and no other")))
+        }
+        (Some(device), _) | (None, Some(device)) => Ok(device),
+        (None, None) => Err(goodbye(Code::BadFrame, "`hello` names no device, and neither does the token")),
+    }
+}
+
+/// Where the client says its mailbox goes on.
+fn start(cursors: &BTreeMap<String, StartAt>, log: &Log) -> Result<Option<Start>, Ending> {
+    if let Some(other) = cursors.keys().find(|name| *name != MAILBOX) {
+        return Err(goodbye(Code::BadFrame, format!("there is no log {other:?} to go on with, only `{MAILBOX}`")));
+    }
+    let opened = |text: &cursor::CursorText| {
+        text.open(log).map(Start::Cursor).map_err(|error| goodbye(Code::BadFrame, error.to_string()))
+    };
+    cursors.get(MAILBOX).map_or(Ok(None), |at| match at {
+        StartAt::Beginning => Ok(Some(Start::Beginning)),
+        StartAt::Live => Ok(Some(Start::Live)),
+        StartAt::Cursor(text) => opened(text).map(Some),
+    })
+}
+
+/// Where the device last acknowledged its mailbox; the beginning if it never did.
+async fn resumed(shared: &Shared, log: &Log, user: &UserName, device: &DeviceName) -> Result<Start, Ending> {
+    let subject = subject::device_record(&log.region, log.shard, user, device);
+    match shared.reads.state(&subject, log.shard, Source::Leader).await {
+        Ok(None) => Ok(Start::Beginning),
+        Ok(Some((bytes, ..))) => match DeviceRecord::decode(&bytes) {
+            Ok(record) => Ok(Start::Cursor(record.cursor)),
+            Err(error) => {
+                tracing::error!(%error, %user, %device, "a device's record can't be read: it resumes from the beginning");
+                Ok(Start::Beginning)
+            }
+        },
+        Err(error) => {
+            tracing::warn!(%error, %user, "no answer where a device goes on");
+            Err(goodbye_until(Code::Unavailable, "the region's storage does not answer", TRY_AGAIN))
+        }
+    }
+}
+
+fn admit(
+    shared: &Arc<Shared>,
+    alarm: &Arc<Alarm>,
+    log: &Log,
+    user: UserName,
+    device: DeviceName,
+    start: Start,
+) -> Result<Arc<Connection>, Ending> {
+    let now = Moment::now();
+    let sent_copies = match shared.config.sent_copies {
+        config::SentCopies::Always => SentCopies::Always,
+        config::SentCopies::SeveralDevices => SentCopies::SeveralDevices,
+    };
+    let setup = Setup {
+        region: shared.settings.region.clone(),
+        shards: shared.settings.shards,
+        user: user.clone(),
+        sent_copies,
+        several_devices: false,
+        start,
+        bounds: &Bounds::STANDARD,
+    };
+    let mut session = Session::new(setup, now.wall);
+    session.answer(ServerFrame::Welcome {
+        user: user.clone(),
+        device: device.clone(),
+        region: shared.settings.region.clone(),
+        server_time: now.wall,
+        limits: Limits { frame: limits::FRAME_BYTES as u32, body: limits::BODY_BYTES as u32 },
+    });
+    let connection = Arc::new(Connection::new(shared.clone(), alarm.clone(), log, (user, device), session));
+    match shared.registry.join(&connection) {
+        Ok(()) => Ok(connection),
+        Err(too_many) => Err(goodbye_until(Code::TooManyDevices, too_many.to_string(), TOO_MANY_WAIT)),
+    }
+}
+
+/// How long a device waits for another one of its user to go.
+const TOO_MANY_WAIT: Millis = Millis(30_000);

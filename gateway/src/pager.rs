@@ -1,0 +1,230 @@
+//! The comparison of heads: what the gateway's sessions have been given, held against what the deliver readers have published.
+//!
+//! Each shard is asked in pages, every 15 s and after every event that can have lost live entries; sessions that have just begun are
+//! asked for at once, those that come while a question is on its way together in the next one. Answers go straight into the sessions.
+
+use std::{sync::Arc, time::Duration};
+
+use dunlin_nats::{Heads, HeadsError};
+use dunlin_schema::{Shard, UserName, heads::HeadsAnswer, limits};
+use futures_util::{StreamExt, future::BoxFuture, stream::FuturesUnordered};
+use parking_lot::Mutex;
+use tokio::{
+    sync::{Notify, watch},
+    time::{Instant, sleep_until},
+};
+use tracing::{info, warn};
+
+use crate::{
+    connection::Connection,
+    metrics::Metrics,
+    registry::Registry,
+    session::{HeadOf, Input},
+};
+
+/// How soon a shard that has never answered is asked again.
+const PROBE_EVERY: Duration = Duration::from_millis(500);
+/// How long after a loss the comparison is repeated: what was lost while the interest was being restored shows up then.
+const AFTER_LOSS: Duration = Duration::from_secs(1);
+
+/// The questions that wait, and how each shard answers.
+pub(crate) struct Pager {
+    shards: Box<[Mutex<Asked>]>,
+    more: Notify,
+}
+
+/// How it stands with a shard.
+#[derive(Default)]
+struct Asked {
+    /// Sessions that have just begun.
+    opening: Vec<Arc<Connection>>,
+    /// Whether a question for those is on its way.
+    opening_asked: bool,
+    /// Whether a round is on its way, and another one is wanted after it.
+    round_asked: bool,
+    round_wanted: bool,
+    /// Rounds without an answer, one after the other; `None` before the first answer.
+    unanswered: Option<u32>,
+}
+
+/// Why a question was asked.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Cause {
+    Opening,
+    Round,
+}
+
+/// A question that came to its end.
+struct Outcome {
+    shard: Shard,
+    cause: Cause,
+    page: Vec<Arc<Connection>>,
+    /// The pages of the round that are still to be asked.
+    rest: Vec<Arc<Connection>>,
+    answer: Result<HeadsAnswer, HeadsError>,
+}
+
+/// The connections of one question, a user's next to each other, and its users.
+fn users_of(page: &[Arc<Connection>]) -> Vec<UserName> {
+    page.chunk_by(|one, other| one.user() == other.user()).map(|same| same[0].user().clone()).collect()
+}
+
+impl Pager {
+    pub(crate) fn new(shards: u16) -> Pager {
+        Pager { shards: (0..shards).map(|_| Mutex::default()).collect(), more: Notify::new() }
+    }
+
+    fn shard(&self, shard: Shard) -> &Mutex<Asked> {
+        &self.shards[usize::from(shard.0)]
+    }
+
+    fn all(&self) -> impl Iterator<Item = Shard> + use<> {
+        (0..self.shards.len() as u16).map(Shard)
+    }
+
+    /// Asks for a session that has just begun.
+    pub(crate) fn ask(&self, connection: &Arc<Connection>) {
+        self.shard(connection.shard()).lock().opening.push(connection.clone());
+        self.more.notify_one();
+    }
+
+    /// A shard whose reader does not answer, or has not answered yet.
+    pub(crate) fn silent_shard(&self) -> Option<Shard> {
+        self.all().find(|shard| self.shard(*shard).lock().unanswered.is_none_or(|n| n >= limits::HEADS_UNANSWERED))
+    }
+
+    /// Compares until it is dropped.
+    pub(crate) async fn run(
+        &self,
+        heads: &Heads,
+        registry: &Registry,
+        metrics: &Metrics,
+        mut losses: watch::Receiver<u64>,
+    ) {
+        let mut asking: FuturesUnordered<BoxFuture<'_, Outcome>> = FuturesUnordered::new();
+        let (mut next_round, mut after_loss) = (Instant::now(), None);
+        losses.mark_unchanged();
+        loop {
+            for shard in self.all() {
+                let mut asked = self.shard(shard).lock();
+                if !asked.opening.is_empty() && !asked.opening_asked {
+                    asked.opening_asked = true;
+                    let mut page = std::mem::take(&mut asked.opening);
+                    page.sort_by(|one, other| one.user().cmp(other.user()));
+                    let rest = page.split_off(page.len().min(limits::HEADS_PAGE));
+                    asking.push(Box::pin(ask(heads, metrics, Cause::Opening, shard, page, rest)));
+                }
+                if asked.round_wanted && !asked.round_asked {
+                    (asked.round_wanted, asked.round_asked) = (false, true);
+                    drop(asked);
+                    let mut page = registry.subscribed(shard);
+                    let rest = page.split_off(page.len().min(limits::HEADS_PAGE));
+                    asking.push(Box::pin(ask(heads, metrics, Cause::Round, shard, page, rest)));
+                }
+            }
+            tokio::select! {
+                Some(outcome) = asking.next() => {
+                    if let Some((cause, shard, page, rest)) = self.answered(outcome) {
+                        asking.push(Box::pin(ask(heads, metrics, cause, shard, page, rest)));
+                    }
+                }
+                () = self.more.notified() => {}
+                changed = losses.changed() => match changed {
+                    Ok(()) => {
+                        info!("live entries may have been lost: comparing heads");
+                        self.want_round();
+                        after_loss = Some(Instant::now() + AFTER_LOSS);
+                    }
+                    Err(_) => return,
+                },
+                () = sleep_until(next_round) => {
+                    self.want_round();
+                    next_round = Instant::now() + self.pause();
+                }
+                () = sleep_until(after_loss.unwrap_or(next_round)), if after_loss.is_some() => {
+                    after_loss = None;
+                    self.want_round();
+                }
+            }
+        }
+    }
+
+    fn want_round(&self) {
+        self.shards.iter().for_each(|asked| asked.lock().round_wanted = true);
+    }
+
+    /// The span to the next round, jittered so that gateways do not ask in step; shorter while a shard has never answered.
+    fn pause(&self) -> Duration {
+        if self.shards.iter().any(|asked| asked.lock().unanswered.is_none()) {
+            return PROBE_EVERY;
+        }
+        Duration::from_millis(limits::HEADS_EVERY.0).mul_f64(rand::random_range(0.85..=1.0))
+    }
+
+    /// Gives the sessions their shares. Gives what is to be asked next for the same cause.
+    fn answered(&self, outcome: Outcome) -> Option<(Cause, Shard, Vec<Arc<Connection>>, Vec<Arc<Connection>>)> {
+        let Outcome { shard, cause, page, rest, answer } = outcome;
+        let users = page.chunk_by(|one, other| one.user() == other.user());
+        match &answer {
+            Ok(HeadsAnswer { position, floor, heads }) => {
+                for (same, head) in users.zip(heads) {
+                    let share = HeadOf { position: *position, head: *head, floor: *floor };
+                    same.iter().for_each(|connection| connection.tell(Input::Heads(share)));
+                }
+            }
+            // The rest of the round would wait in vain.
+            Err(_) => page.iter().chain(&rest).for_each(|connection| connection.tell(Input::HeadsUnanswered)),
+        }
+        if answer.is_ok() && !rest.is_empty() {
+            let mut page = rest;
+            let rest = page.split_off(page.len().min(limits::HEADS_PAGE));
+            return Some((cause, shard, page, rest));
+        }
+        let mut asked = self.shard(shard).lock();
+        match cause {
+            Cause::Opening => asked.opening_asked = false,
+            Cause::Round => {
+                asked.round_asked = false;
+                asked.count(shard, answer.is_ok());
+            }
+        }
+        None
+    }
+}
+
+impl Asked {
+    fn count(&mut self, shard: Shard, answered: bool) {
+        match (answered, self.unanswered) {
+            (true, Some(0)) => {}
+            (true, _) => {
+                info!(%shard, "a deliver reader answers");
+                self.unanswered = Some(0);
+            }
+            (false, None) => {}
+            (false, Some(rounds)) => {
+                warn!(%shard, "no deliver reader answers");
+                self.unanswered = Some(rounds.saturating_add(1));
+            }
+        }
+    }
+}
+
+async fn ask(
+    heads: &Heads,
+    metrics: &Metrics,
+    cause: Cause,
+    shard: Shard,
+    page: Vec<Arc<Connection>>,
+    rest: Vec<Arc<Connection>>,
+) -> Outcome {
+    metrics.heads_asked.inc();
+    let users = users_of(&page);
+    let count = users.len();
+    let answer = heads.ask(shard, users).await;
+    let answer =
+        answer.and_then(|answer| if answer.heads.len() == count { Ok(answer) } else { Err(HeadsError::Unreadable) });
+    if answer.is_err() {
+        metrics.heads_unanswered.inc();
+    }
+    Outcome { shard, cause, page, rest, answer }
+}

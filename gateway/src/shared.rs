@@ -1,0 +1,40 @@
+//! What every connection of a gateway shares.
+
+use dunlin_nats::{Appender, FanIn, Heads, Reads, Receipts};
+use dunlin_schema::{Log, UserName, stream::RegionSettings};
+use tokio_util::sync::CancellationToken;
+
+use crate::{
+    acknowledgements::Acknowledgements, config::Config, health::Health, limiter::Limiter, metrics::Metrics,
+    pager::Pager, registry::Registry, timer::Timer, tokens::KeyRing,
+};
+
+/// What every connection of a gateway shares.
+pub(crate) struct Shared {
+    pub(crate) config: Config,
+    pub(crate) settings: RegionSettings,
+    pub(crate) keys: KeyRing,
+    pub(crate) limiter: Limiter,
+    pub(crate) registry: Registry,
+    pub(crate) metrics: Metrics,
+    pub(crate) health: Health,
+    pub(crate) pager: Pager,
+    pub(crate) timer: Timer,
+    pub(crate) acknowledgements: Acknowledgements,
+    pub(crate) appender: Appender,
+    pub(crate) reads: Reads,
+    pub(crate) fan_in: FanIn,
+    pub(crate) heads: Heads,
+    pub(crate) receipts: Receipts,
+    /// HTTP connections answer what they have begun, and end.
+    pub(crate) finish: CancellationToken,
+    /// Everything ends where it stands.
+    pub(crate) kill: CancellationToken,
+}
+
+impl Shared {
+    /// A user's mailbox.
+    pub(crate) fn mailbox(&self, user: &UserName) -> Log {
+        Log::mailbox(&self.settings.region, self.settings.shards, user)
+    }
+}

@@ -1,0 +1,155 @@
+//! What a connection has on its way: appends, reads and questions that its session wanted, each of them bounded in time by `nats`.
+
+use std::{
+    sync::Arc,
+    task::{Context, Poll},
+    time::{Duration, Instant},
+};
+
+use dunlin_nats::{AppendError, Item, Joined, Origin};
+use dunlin_schema::{Position, heads::Verify, read::ReadRequest};
+use futures_util::{StreamExt, future::BoxFuture, stream::FuturesUnordered};
+
+use crate::{
+    connection::Connection,
+    session::{Append, AppendFailure, Input, NoAnswer, Output, ReadFailed, Stored},
+    shared::Shared,
+};
+
+const JOIN_TRIES: u32 = 3;
+const JOIN_PAUSE: Duration = Duration::from_millis(200);
+
+/// What came of a piece of work.
+pub(crate) enum Done {
+    /// Something that the session waits for.
+    Input(Input),
+    /// The interest in the user's live entries is in place, or could not be put there.
+    Joined(Option<Joined>),
+}
+
+/// A connection's work. It holds nothing while there is none; dropping it gives up what is on its way.
+#[derive(Default)]
+pub(crate) struct Work {
+    running: Option<Box<FuturesUnordered<BoxFuture<'static, Done>>>>,
+}
+
+impl Work {
+    /// Whether there is none.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.running.is_none()
+    }
+
+    fn push(&mut self, work: impl Future<Output = Done> + Send + 'static) {
+        self.running.get_or_insert_default().push(Box::pin(work));
+    }
+
+    /// The next piece that is done; `None` when none is.
+    pub(crate) fn poll_done(&mut self, cx: &mut Context<'_>) -> Option<Done> {
+        let running = self.running.as_mut()?;
+        match running.poll_next_unpin(cx) {
+            Poll::Ready(Some(done)) => Some(done),
+            Poll::Ready(None) => {
+                self.running = None;
+                None
+            }
+            Poll::Pending => None,
+        }
+    }
+
+    /// Begins to give the connection its user's live entries.
+    pub(crate) fn join(&mut self, shared: &Arc<Shared>, connection: &Arc<Connection>) {
+        let (shared, connection) = (shared.clone(), connection.clone());
+        self.push(async move { Done::Joined(join(&shared, connection).await) });
+    }
+
+    /// Carries out what the session wants, or begins to. Gives whether there is more work than before.
+    pub(crate) fn carry_out(&mut self, shared: &Arc<Shared>, connection: &Arc<Connection>, output: Output) -> bool {
+        match output {
+            Output::Append(wanted) => {
+                let shared = shared.clone();
+                self.push(async move { Done::Input(append(&shared, *wanted).await) });
+            }
+            Output::Read(request) => {
+                let (shared, connection) = (shared.clone(), connection.clone());
+                self.push(async move { Done::Input(read(&shared, &connection, request).await) });
+            }
+            Output::Verify(doubted) => {
+                let (shared, connection) = (shared.clone(), connection.clone());
+                self.push(async move { Done::Input(verify(&shared, &connection, doubted).await) });
+            }
+            other => {
+                at_once(shared, connection, other);
+                return false;
+            }
+        }
+        true
+    }
+}
+
+/// Carries out what takes no waiting. Of the rest nothing is begun: the socket is gone.
+pub(crate) fn at_once(shared: &Shared, connection: &Arc<Connection>, output: Output) {
+    match output {
+        Output::Append(_) | Output::Read(_) | Output::Verify(_) => {}
+        Output::AskHeads => shared.pager.ask(connection),
+        Output::Acknowledge(cursor) => {
+            let who = (connection.user().clone(), connection.device().clone());
+            shared.acknowledgements.put(&shared.metrics, who, connection.shard(), cursor);
+        }
+        Output::Corrupt(position) => {
+            shared.metrics.corrupt_entries.inc();
+            tracing::error!(user = %connection.user(), ?position, "an entry can't be read: its client is told of a gap");
+        }
+        Output::Overflowed => {
+            shared.metrics.overflows.inc();
+        }
+    }
+}
+
+async fn join(shared: &Shared, connection: Arc<Connection>) -> Option<Joined> {
+    for attempt in 1..=JOIN_TRIES {
+        match shared.fan_in.join(connection.user().clone(), connection.clone()).await {
+            Ok(joined) => return Some(joined),
+            Err(error) => tracing::debug!(%error, attempt, user = %connection.user(), "no interest yet"),
+        }
+        tokio::time::sleep(JOIN_PAUSE).await;
+    }
+    None
+}
+
+async fn append(shared: &Shared, wanted: Append) -> Input {
+    let Append { key, log, entry, first_try } = wanted;
+    let began = Instant::now();
+    let outcome = shared.appender.append(Item { log, entry, origin: Origin::Client, first_try }).await;
+    shared.metrics.appends.observe(began.elapsed().as_secs_f64());
+    match &outcome {
+        Ok(_) => shared.health.append_stored(),
+        Err(AppendError::Full | AppendError::Unknown) => {
+            shared.metrics.failed_appends.inc();
+            shared.health.append_failed();
+        }
+        Err(AppendError::TooOld | AppendError::FromTheFuture | AppendError::TooLarge) => {}
+    }
+    let outcome = outcome.map(|stored| Stored { seq: stored.seq, entry: stored.entry }).map_err(|error| match error {
+        AppendError::TooOld => AppendFailure::TooOld,
+        AppendError::FromTheFuture => AppendFailure::FromTheFuture,
+        AppendError::Full => AppendFailure::Full,
+        AppendError::TooLarge => AppendFailure::TooLarge,
+        AppendError::Unknown => AppendFailure::Unknown,
+    });
+    Input::Appended { key, outcome }
+}
+
+async fn read(shared: &Shared, connection: &Connection, request: ReadRequest) -> Input {
+    shared.metrics.reads.inc();
+    let answer = shared.reads.read(&shared.mailbox(connection.user()), request).await;
+    Input::Read(answer.map_err(|error| {
+        shared.metrics.failed_reads.inc();
+        tracing::debug!(%error, user = %connection.user(), "a read had no answer");
+        ReadFailed
+    }))
+}
+
+async fn verify(shared: &Shared, connection: &Connection, doubted: Position) -> Input {
+    let answer = shared.heads.verify(connection.shard(), Verify { doubted }).await;
+    Input::Verified(answer.map(|verified| verified.position).map_err(|_| NoAnswer))
+}
