@@ -13,7 +13,7 @@
 
 use bytes::Bytes;
 use dunlin_schema::{
-    Epoch, Millis, Position, Seq, StreamTime, UserName,
+    Millis, Position, Seq, StreamTime, UserName,
     heads::{Head, HeadsAnswer, Verified},
     limits,
     live::LiveEntry,

@@ -1,0 +1,499 @@
+//! Workers against a real nats-server, without a gateway: what they publish, what they answer, and what becomes of a shard when a worker
+//! dies, hangs, ends, or the log goes back.
+
+use std::{
+    sync::{Arc, mpsc},
+    time::{Duration, Instant},
+};
+
+use bytes::Bytes;
+use dunlin_nats::{
+    ConnectOptions, Connection, FanIn, Heads, Joined, LiveSink, Receipts, Records, provision, stream_ends,
+};
+use dunlin_schema::{
+    Cursor, DeviceName, Epoch, Log, Millis, Position, RegionName, Seq, Shard, StreamTime, UserName,
+    heads::{HeadsAnswer, Verify},
+    limits,
+    live::LiveEntry,
+    record::{DeviceRecord, ReaderRecord, Receipt},
+    stream::RegionSettings,
+    subject,
+};
+use dunlin_tests::{
+    server::{NatsServer, ServerOptions},
+    wait::until,
+};
+use dunlin_workers::{Boot, Config, Readiness, Worker};
+use parking_lot::Mutex;
+use tokio::{
+    runtime::Runtime,
+    sync::{oneshot, watch},
+};
+
+const SHARD: Shard = Shard(0);
+/// The lease, a standby's look, and a consumer.
+const TAKEOVER: Duration = Duration::from_millis(limits::LEASE.0 + 2_000);
+
+/// A region of one shard, without workers.
+struct Bench {
+    nats: NatsServer,
+    options: ConnectOptions,
+    settings: RegionSettings,
+    connection: Connection,
+    fan_in: FanIn,
+}
+
+impl Bench {
+    async fn new(server: ServerOptions) -> Bench {
+        let nats = NatsServer::start_with(&server);
+        let region = RegionName::new("local").unwrap();
+        let options = ConnectOptions { servers: vec![nats.url()], ..ConnectOptions::default() };
+        let connection = Connection::open(&options, &region).await.unwrap();
+        let settings = RegionSettings {
+            region: region.clone(),
+            shards: 1,
+            replicas: 1,
+            log_bytes: 64 << 20,
+            sync_always: server.sync_always,
+        };
+        provision(&connection, &settings).await.unwrap();
+        let fan_in = FanIn::open(&options, &region).await.unwrap();
+        Bench { nats, options, settings, connection, fan_in }
+    }
+
+    /// Starts the stopped server again, and waits until live entries come again.
+    async fn restart(&mut self) {
+        let mut losses = self.fan_in.losses();
+        losses.mark_unchanged();
+        self.nats.restart();
+        tokio::time::timeout(Duration::from_secs(20), losses.changed()).await.expect("a new connection").unwrap();
+    }
+
+    /// A worker on a runtime of its own that sees this boot.
+    async fn worker(&self, boot: &str) -> Node {
+        let config = Config {
+            nats: self.options.clone(),
+            region: self.settings.region.clone(),
+            boot: Boot::Given(boot.to_owned()),
+            ..Config::default()
+        };
+        let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
+        let worker = runtime.spawn(Worker::start(config)).await.unwrap().unwrap();
+        let readiness = worker.readiness();
+        let (stop, stopped) = oneshot::channel::<()>();
+        let (end, ended) = oneshot::channel();
+        runtime.spawn(async move {
+            let result = worker.run(async { drop(stopped.await) }).await;
+            let _ = end.send(result.is_ok());
+        });
+        Node { runtime: Some(runtime), readiness, stop: Some(stop), ended: Some(ended) }
+    }
+
+    /// A worker that has the shard.
+    async fn working(&self, boot: &str) -> Node {
+        let mut node = self.worker(boot).await;
+        node.wait("a working worker", Readiness::is_all_working).await;
+        node
+    }
+
+    async fn join(&self, user: &str) -> Socket {
+        let sink = Arc::new(Sink::default());
+        let joined = self.fan_in.join(name(user), sink.clone()).await.unwrap();
+        Socket { sink, _joined: joined }
+    }
+
+    /// Stores an entry in a user's mailbox. What it says is nobody's business here.
+    async fn store(&self, user: &str, text: &str) {
+        let log = Log::mailbox(&self.settings.region, 1, &name(user));
+        self.connection.publish(log.subject(), Bytes::copy_from_slice(text.as_bytes())).await.unwrap();
+        self.connection.flush().await.unwrap();
+    }
+
+    async fn store_all(&self, user: &str, numbers: std::ops::Range<u64>) {
+        let stored = stream_ends(&self.connection, SHARD).await.unwrap().last.0;
+        let wanted = stored + (numbers.end - numbers.start);
+        for n in numbers {
+            self.store(user, &n.to_string()).await;
+        }
+        until("the entries to be stored", async || {
+            (stream_ends(&self.connection, SHARD).await.ok()?.last.0 == wanted).then_some(())
+        })
+        .await;
+    }
+
+    async fn ask(&self, users: &[&str]) -> HeadsAnswer {
+        let heads = Heads::new(&self.connection);
+        let users: Vec<_> = users.iter().map(|user| name(user)).collect();
+        until("an answer about heads", async || heads.ask(SHARD, users.clone()).await.ok()).await
+    }
+
+    /// The reader's answer once it stands at this sequence.
+    async fn ask_at(&self, seq: u64, users: &[&str]) -> HeadsAnswer {
+        until("the reader to come that far", async || {
+            let answer = self.ask(users).await;
+            (answer.position.seq == Seq(seq)).then_some(answer)
+        })
+        .await
+    }
+
+    /// The saved position, once it is this sequence.
+    async fn saved(&self, seq: u64) -> Position {
+        let records = Records::new(&self.connection);
+        let subject = subject::reader_record(&self.settings.region, SHARD, "deliver");
+        until("the position to be saved", async || {
+            let stored = records.load(SHARD, &subject).await.ok()??;
+            let position = ReaderRecord::decode(&stored.bytes).ok()?.position;
+            (position.seq == Seq(seq)).then_some(position)
+        })
+        .await
+    }
+
+    async fn epoch(&self) -> Epoch {
+        self.ask(&[]).await.position.epoch
+    }
+
+    async fn mark(&self, user: &str, device: &str) -> Option<Cursor> {
+        let subject = subject::device_record(&self.settings.region, SHARD, &name(user), &device_name(device));
+        let record = Records::new(&self.connection).load(SHARD, &subject).await.unwrap()?;
+        Some(DeviceRecord::decode(&record.bytes).unwrap().cursor)
+    }
+}
+
+fn name(user: &str) -> UserName {
+    UserName::new(user).unwrap()
+}
+
+fn device_name(device: &str) -> DeviceName {
+    DeviceName::new(device).unwrap()
+}
+
+struct Node {
+    runtime: Option<Runtime>,
+    readiness: watch::Receiver<Readiness>,
+    stop: Option<oneshot::Sender<()>>,
+    ended: Option<oneshot::Receiver<bool>>,
+}
+
+impl Node {
+    async fn wait(&mut self, what: &str, is_so: impl Fn(&Readiness) -> bool) {
+        let seen = tokio::time::timeout(Duration::from_secs(20), self.readiness.wait_for(|readiness| is_so(readiness)));
+        seen.await.expect(what).expect("a worker that lives");
+    }
+
+    async fn stop(mut self) {
+        self.stop.take().unwrap().send(()).unwrap();
+        assert!(self.ended.take().unwrap().await.unwrap(), "an orderly end");
+    }
+
+    fn kill(self) {
+        drop(self);
+    }
+
+    /// Holds the worker's only thread until the answer is dropped.
+    fn freeze(&self) -> mpsc::Sender<()> {
+        let (thaw, frozen) = mpsc::channel::<()>();
+        self.runtime.as_ref().unwrap().spawn(async move { frozen.recv().is_ok() });
+        thaw
+    }
+}
+
+impl Drop for Node {
+    fn drop(&mut self) {
+        if let Some(runtime) = self.runtime.take() {
+            runtime.shutdown_background();
+        }
+    }
+}
+
+#[derive(Default)]
+struct Sink(Mutex<Vec<LiveEntry>>);
+
+impl LiveSink for Sink {
+    fn live(&self, entry: LiveEntry) {
+        self.0.lock().push(entry);
+    }
+}
+
+/// Somebody to whom a user's entries come.
+struct Socket {
+    sink: Arc<Sink>,
+    _joined: Joined,
+}
+
+impl Socket {
+    fn entries(&self) -> Vec<LiveEntry> {
+        self.sink.0.lock().clone()
+    }
+
+    fn texts(&self) -> Vec<String> {
+        self.entries().iter().map(|live| String::from_utf8_lossy(&live.entry).into_owned()).collect()
+    }
+
+    /// What it has got once the entry with this text is among it.
+    async fn until(&self, text: &str) -> Vec<LiveEntry> {
+        until(text, async || self.texts().iter().any(|got| got == text).then_some(())).await;
+        self.entries()
+    }
+}
+
+fn places(entries: &[LiveEntry]) -> Vec<(u64, u64)> {
+    entries.iter().map(|live| (live.after.0, live.position.seq.0)).collect()
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn entries_are_published_as_they_are_stored_each_with_what_it_follows() {
+    let bench = Bench::new(ServerOptions::default()).await;
+    let (bob, carol) = (bench.join("bob").await, bench.join("carol").await);
+    bench.store_all("bob", 1..3).await;
+    let worker = bench.working("boot").await;
+    bench.store_all("carol", 3..4).await;
+    bench.store_all("bob", 4..5).await;
+    assert_eq!(places(&bob.until("4").await), [(0, 1), (1, 2), (2, 4)]);
+    assert_eq!(bob.texts(), ["1", "2", "4"]);
+    assert_eq!(places(&carol.until("3").await), [(0, 3)]);
+    let answer = bench.ask_at(4, &["carol", "nobody", "bob"]).await;
+    assert_eq!(answer.floor, Seq(0));
+    let heads: Vec<_> = answer.heads.iter().map(|head| head.map(|head| head.seq.0)).collect();
+    assert_eq!(heads, [Some(3), None, Some(4)]);
+    assert_eq!(answer.heads[2].unwrap().time, answer.position.time);
+    drop(worker);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_standby_takes_over_from_a_killed_worker_within_the_lease() {
+    let bench = Bench::new(ServerOptions::default()).await;
+    let bob = bench.join("bob").await;
+    let first = bench.working("boot").await;
+    let mut second = bench.worker("boot").await;
+    second.wait("a standby", |readiness| readiness.is_ready() && readiness.standing_by == 1).await;
+    bench.store_all("bob", 1..6).await;
+    bob.until("5").await;
+    let epoch = bench.epoch().await;
+    first.kill();
+    let killed = Instant::now();
+    bench.store_all("bob", 6..8).await;
+    let entries = bob.until("7").await;
+    assert!(killed.elapsed() < TAKEOVER, "it took {:?}", killed.elapsed());
+    // What came after the last save may come twice, in order; nothing is passed over.
+    let last = &entries[entries.len() - 2..];
+    assert_eq!(last.iter().map(|live| live.position.seq.0).collect::<Vec<_>>(), [6, 7]);
+    assert!(last[0].after <= Seq(5) && last[1].after == Seq(6), "{last:?}");
+    assert_eq!(bench.epoch().await, epoch);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_worker_that_ends_hands_over_at_once_and_repeats_nothing() {
+    let bench = Bench::new(ServerOptions::default()).await;
+    let bob = bench.join("bob").await;
+    let first = bench.working("boot").await;
+    let mut second = bench.worker("boot").await;
+    second.wait("a standby", |readiness| readiness.standing_by == 1).await;
+    bench.store_all("bob", 1..6).await;
+    bob.until("5").await;
+    let epoch = bench.epoch().await;
+    let begun = Instant::now();
+    first.stop().await;
+    second.wait("its successor", Readiness::is_all_working).await;
+    assert!(begun.elapsed() < Duration::from_millis(limits::LEASE.0), "it took {:?}", begun.elapsed());
+    bench.store_all("bob", 6..7).await;
+    assert_eq!(places(&bob.until("6").await), [(0, 1), (1, 2), (2, 3), (3, 4), (4, 5), (5, 6)]);
+    assert_eq!(bench.epoch().await, epoch);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_worker_that_hung_and_goes_on_finds_itself_a_standby() {
+    let bench = Bench::new(ServerOptions::default()).await;
+    let bob = bench.join("bob").await;
+    let mut first = bench.working("boot").await;
+    let mut second = bench.worker("boot").await;
+    bench.store_all("bob", 1..4).await;
+    bob.until("3").await;
+    let thaw = first.freeze();
+    second.wait("a takeover", Readiness::is_all_working).await;
+    bench.store_all("bob", 4..8).await;
+    bob.until("7").await;
+    drop(thaw);
+    // For a moment there are two. Whatever both publish says the same.
+    bench.store_all("bob", 8..20).await;
+    first.wait("its own standing by", |readiness| readiness.standing_by == 1).await;
+    bench.store_all("bob", 20..24).await;
+    let entries = bob.until("23").await;
+    for live in &entries {
+        assert!(live.after <= live.position.seq, "{live:?}");
+    }
+    let mut seqs: Vec<_> = entries.iter().map(|live| live.position.seq.0).collect();
+    seqs.sort_unstable();
+    seqs.dedup();
+    assert_eq!(seqs, (1..24).collect::<Vec<_>>());
+    let epochs: Vec<_> = entries.iter().map(|live| live.position.epoch).collect();
+    assert!(epochs.iter().all(|epoch| *epoch == epochs[0]), "{epochs:?}");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn another_boot_begins_an_epoch_only_where_a_tail_may_be_lost() {
+    for (sync_always, boots, begins) in [
+        (false, ["one", "one"], false),
+        (false, ["one", "other"], true),
+        (true, ["one", "other"], false),
+    ] {
+        let bench = Bench::new(ServerOptions { sync_always, ..ServerOptions::default() }).await;
+        let bob = bench.join("bob").await;
+        let worker = bench.working(boots[0]).await;
+        bench.store_all("bob", 1..4).await;
+        bob.until("3").await;
+        let before = bench.ask_at(3, &["bob"]).await.position;
+        worker.stop().await;
+        let worker = bench.working(boots[1]).await;
+        let after = bench.ask(&["bob"]).await.position;
+        assert_eq!(after.epoch > before.epoch, begins, "{boots:?}, sync always: {sync_always}");
+        assert_eq!((after.seq, after.time), (before.seq, before.time), "its own entry is still there: it goes on behind it");
+        bench.store_all("bob", 4..5).await;
+        assert_eq!(places(&bob.until("4").await), [(0, 1), (1, 2), (2, 3), (3, 4)]);
+        worker.stop().await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_log_that_went_back_under_a_working_reader_begins_an_epoch() {
+    let mut bench = Bench::new(ServerOptions::default()).await;
+    let bob = bench.join("bob").await;
+    let worker = bench.working("boot").await;
+    bench.store_all("bob", 1..6).await;
+    bob.until("5").await;
+    let saved = bench.saved(5).await;
+    bench.nats.stop();
+    let snapshot = bench.nats.snapshot();
+    bench.restart().await;
+    bench.ask_at(5, &[]).await;
+    bench.store_all("bob", 6..11).await;
+    bob.until("10").await;
+    let before = bench.ask_at(10, &[]).await.position;
+    bench.nats.stop();
+    bench.nats.put_back(&snapshot);
+    bench.restart().await;
+    let after = until("a new epoch", async || {
+        let position = bench.ask(&[]).await.position;
+        (position.epoch > before.epoch).then_some(position)
+    })
+    .await;
+    assert_eq!((after.seq, after.time), (Seq(0), saved.time), "nothing of the new life is read yet");
+    // The numbers 6 to 8 are used again.
+    for text in ["6 again", "7 again", "8 again"] {
+        bench.store("bob", text).await;
+    }
+    let entries = bob.until("8 again").await;
+    let again = &entries[entries.len() - 3..];
+    assert_eq!(places(again), [(6, 6), (6, 7), (7, 8)]);
+    assert!(again.iter().all(|live| live.position.epoch == after.epoch), "{again:?}");
+    assert_eq!(bench.ask_at(8, &["bob"]).await.floor, Seq(6));
+    worker.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn numbers_that_were_used_again_before_anybody_looked_begin_an_epoch() {
+    let mut bench = Bench::new(ServerOptions { sync_always: true, ..ServerOptions::default() }).await;
+    let bob = bench.join("bob").await;
+    let worker = bench.working("boot").await;
+    bench.store_all("bob", 1..4).await;
+    bench.saved(3).await;
+    worker.stop().await;
+    bench.nats.stop();
+    let snapshot = bench.nats.snapshot();
+    bench.restart().await;
+    let worker = bench.working("boot").await;
+    bench.store_all("bob", 4..7).await;
+    bob.until("6").await;
+    let before = bench.ask_at(6, &[]).await.position;
+    let thaw = worker.freeze();
+    bench.nats.stop();
+    bench.nats.put_back(&snapshot);
+    bench.restart().await;
+    until("the server to serve again", async || {
+        let ends = stream_ends(&bench.connection, SHARD).await.ok()?;
+        (ends.last == Seq(3)).then_some(())
+    })
+    .await;
+    bench.store_all("bob", 14..17).await;
+    drop(thaw);
+    let entries = bob.until("16").await;
+    let again: Vec<_> = entries.iter().filter(|live| live.position.epoch > before.epoch).collect();
+    assert_eq!(again.iter().map(|live| live.position.seq.0).collect::<Vec<_>>(), [4, 5, 6]);
+    worker.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn entries_that_are_gone_before_they_are_read_are_never_passed_over() {
+    let bench = Bench::new(ServerOptions::default()).await;
+    let bob = bench.join("bob").await;
+    let worker = bench.working("boot").await;
+    bench.store_all("bob", 1..4).await;
+    bob.until("3").await;
+    bench.ask_at(3, &[]).await;
+    worker.stop().await;
+    bench.store_all("bob", 4..7).await;
+    let jetstream = async_nats::jetstream::with_domain(async_nats::connect(bench.nats.url()).await.unwrap(), "local");
+    let stream = jetstream.get_stream("LOG_local_0").await.unwrap();
+    for gone in [4, 5] {
+        assert!(stream.delete_message(gone).await.unwrap());
+    }
+    let worker = bench.working("boot").await;
+    let entries = bob.until("6").await;
+    assert_eq!(places(&entries[3..]), [(6, 6)], "whoever was at 3 must read");
+    assert_eq!(bench.ask_at(6, &["bob"]).await.floor, Seq(6));
+    worker.stop().await;
+    // All of it: nothing was lost, so no epoch begins.
+    let before = stream_ends(&bench.connection, SHARD).await.unwrap();
+    stream.purge().await.unwrap();
+    let worker = bench.working("boot").await;
+    assert_eq!(bench.ask_at(before.last.0, &[]).await.position.epoch, entries[0].position.epoch);
+    worker.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_forged_doubt_begins_nothing() {
+    let bench = Bench::new(ServerOptions::default()).await;
+    let bob = bench.join("bob").await;
+    let _worker = bench.working("boot").await;
+    bench.store_all("bob", 1..4).await;
+    bob.until("3").await;
+    let position = bench.ask_at(3, &[]).await.position;
+    let heads = Heads::new(&bench.connection);
+    for doubted in [
+        Position { seq: Seq(900), ..position },
+        Position { time: StreamTime(7), ..position },
+        Position { epoch: Epoch(u64::MAX), ..position },
+        Position::default(),
+    ] {
+        assert_eq!(heads.verify(SHARD, Verify { doubted }).await.unwrap().position, position, "{doubted:?}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn marks_of_devices_only_rise_and_poison_leaves_the_queue() {
+    let bench = Bench::new(ServerOptions::default()).await;
+    let _workers = (bench.worker("boot").await, bench.worker("boot").await);
+    let receipts = Receipts::new(&bench.connection);
+    let cursor = |epoch, seq| Cursor {
+        position: Position { epoch: Epoch(epoch), seq: Seq(seq), time: StreamTime(seq) },
+        at: Millis(seq),
+    };
+    let delivered = |device, cursor| Receipt::Delivered { device: device_name(device), cursor };
+    let poison = subject::receipt(&bench.settings.region, SHARD, &name("bob"));
+    bench.connection.publish(poison, Bytes::from_static(b"not a receipt")).await.unwrap();
+    for cursor in [cursor(1, 3), cursor(1, 900), cursor(2, 5), cursor(1, 901), cursor(2, 4)] {
+        receipts.publish(SHARD, &name("bob"), &delivered("phone", cursor)).await.unwrap();
+    }
+    receipts.publish(SHARD, &name("bob"), &delivered("web", cursor(2, 1))).await.unwrap();
+    until("both marks", async || {
+        (bench.mark("bob", "phone").await? == cursor(2, 5) && bench.mark("bob", "web").await? == cursor(2, 1))
+            .then_some(())
+    })
+    .await;
+    let jetstream = async_nats::jetstream::with_domain(async_nats::connect(bench.nats.url()).await.unwrap(), "local");
+    until("an empty queue", async || {
+        let stream = jetstream.get_stream("RECEIPTS_local_0").await.ok()?;
+        (stream.cached_info().state.messages == 0).then_some(())
+    })
+    .await;
+    assert_eq!(bench.mark("bob", "phone").await, Some(cursor(2, 5)));
+}
