@@ -19,6 +19,8 @@ mod acks;
 mod follow;
 mod outbound;
 mod sending;
+#[cfg(test)]
+mod tests;
 
 use dunlin_schema::{
     Cursor, Entry, Log, MessageId, Millis, Position, RegionName, Seal, Seq, UserName,

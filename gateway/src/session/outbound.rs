@@ -91,6 +91,12 @@ impl Outbound {
         Some(Taken { frame, moves: Some((to, then)) })
     }
 
+    /// How many of the log's frames wait.
+    #[cfg(test)]
+    pub(super) fn waits(&self) -> usize {
+        self.frames.len()
+    }
+
     /// Whether nothing waits.
     pub(super) fn is_empty(&self) -> bool {
         self.answers.is_empty() && self.frames.is_empty()

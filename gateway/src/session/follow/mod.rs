@@ -204,7 +204,7 @@ impl Follow {
             return self.new_epoch(position, position.seq, around);
         }
         self.confirmed = true;
-        if position.seq <= self.given.position.seq {
+        if self.has(position.seq) {
             return;
         }
         self.hear(position.seq, position);
@@ -285,11 +285,16 @@ impl Follow {
             }
             Ok(position) if position.epoch == self.epoch => {
                 self.confirmed = true;
-                self.hear(position.seq, position);
                 match why {
-                    Doubt::Epoch => self.read(Footing::Given, false, around),
+                    Doubt::Epoch => {
+                        self.hear(position.seq, position);
+                        self.read(Footing::Given, false, around);
+                    }
                     // A cursor alone makes no epoch: it may be forged. This device is told of a gap, nobody else.
-                    Doubt::Entry => self.read(Footing::AfterGap, false, around),
+                    Doubt::Entry => {
+                        self.hear(position.seq, position);
+                        self.read(Footing::AfterGap, false, around);
+                    }
                     Doubt::End => {
                         let (footing, source) = self.footing(Footing::Given);
                         let waits_for = WaitsFor::Drain;
@@ -328,6 +333,15 @@ impl Follow {
         self.given = self.sent;
         self.hear(self.given.position.seq, position);
         self.settle(None, around);
+    }
+
+    /// Whether an entry of this epoch was given. What was given in another epoch, or is doubted, says nothing of it.
+    fn has(&self, seq: Seq) -> bool {
+        let certain = match self.mode {
+            Mode::Reading(Reading { footing: Footing::AfterGap, .. }) | Mode::Doubting { .. } => false,
+            Mode::Reading(Reading { footing: Footing::Given, .. }) | Mode::Opening { .. } | Mode::Live => true,
+        };
+        certain && seq <= self.given.position.seq
     }
 
     /// Once everything up to `heard` is given, nothing is missing up to `covers`.

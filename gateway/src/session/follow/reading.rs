@@ -17,9 +17,10 @@ const READ_AGAIN: Millis = Millis(100);
 const READ_AGAIN_DOUBLES: u32 = 6;
 
 impl Follow {
-    /// Begins to read.
+    /// Begins to read. What only the leader can end is asked of it at once: mostly there is nothing to read.
     pub(super) fn read(&mut self, footing: Footing, to_the_end: bool, around: &mut Around<'_>) {
         let (footing, source) = self.footing(footing);
+        let source = if to_the_end { Source::Leader } else { source };
         let under_way = matches!(
             self.mode,
             Mode::Reading(Reading { waits_for: WaitsFor::Answer { .. } | WaitsFor::FormerAnswer, .. })

@@ -1,0 +1,106 @@
+//! Any inputs in any order: nothing panics, nothing grows, and what is given rises.
+
+use proptest::prelude::{Just, Strategy, prop, prop_assert, prop_oneof, proptest};
+
+use super::*;
+
+fn position_of_any() -> impl Strategy<Value = Position> {
+    let seq = prop_oneof![9 => 0..12_u64, 1 => Just(u64::MAX)];
+    let time = prop_oneof![9 => (0..12_u64).prop_map(seconds), 1 => Just(StreamTime(u64::MAX))];
+    let epoch = prop_oneof![9 => 0..3_u64, 1 => Just(u64::MAX)];
+    (epoch, seq, time).prop_map(|(epoch, seq, time)| Position { epoch: Epoch(epoch), seq: Seq(seq), time })
+}
+
+fn cursor() -> impl Strategy<Value = Cursor> {
+    let at = prop_oneof![9 => 0..120_000_u64, 1 => Just(u64::MAX)];
+    (position_of_any(), at).prop_map(|(position, at)| Cursor { position, at: Millis(at) })
+}
+
+fn bytes() -> impl Strategy<Value = Bytes> {
+    prop_oneof![
+        8 => (0..12_u64).prop_map(|number| message(number).encode()),
+        2 => (0..12_u64).prop_map(|number| tombstone(number).encode()),
+        1 => Just(Bytes::from_static(b"rotten")),
+    ]
+}
+
+/// An answer in order, as `nats` promises it.
+fn read_answer() -> impl Strategy<Value = ReadAnswer> {
+    let entries = prop::collection::btree_map(0..14_u64, (0..3_u64, bytes()), 0..8);
+    let evidence = (prop::option::of(0..14_u64), 0..16_u64, 0..12_u64).prop_map(|(first, stream_last, weight)| {
+        Evidence { first: first.map(Seq), stream_last: Seq(stream_last), weight }
+    });
+    (entries, proptest::bool::ANY, prop::option::of(evidence)).prop_map(|(entries, more, evidence)| {
+        let entries = entries
+            .into_iter()
+            .map(|(seq, (late, payload))| StoredEntry { seq: Seq(seq), time: seconds(seq + late), payload })
+            .collect();
+        ReadAnswer { entries, more, evidence }
+    })
+}
+
+fn input() -> impl Strategy<Value = Input> {
+    let head = (0..14_u64, 0..14_u64).prop_map(|(seq, time)| Head { seq: Seq(seq), time: seconds(time) });
+    let heads = (position_of_any(), prop::option::of(head), 0..14_u64)
+        .prop_map(|(position, head, floor)| Input::Heads(HeadOf { position, head, floor: Seq(floor) }));
+    let live = (position_of_any(), 0..14_u64, bytes())
+        .prop_map(|(position, after, entry)| Input::Live(LiveEntry { position, after: Seq(after), entry }));
+    prop_oneof![
+        1 => Just(Input::Subscribed),
+        8 => live,
+        3 => heads,
+        1 => Just(Input::HeadsUnanswered),
+        2 => prop::option::of(position_of_any()).prop_map(|position| Input::Verified(position.ok_or(NoAnswer))),
+        8 => read_answer().prop_map(|answer| Input::Read(Ok(answer))),
+        1 => Just(Input::Read(Err(ReadFailed))),
+        1 => prop_oneof![0..14_u64, Just(u64::MAX)].prop_map(|seq| Input::Ack { delivered: Seq(seq) }),
+        2 => Just(Input::Drained),
+        2 => Just(Input::Tick),
+    ]
+}
+
+fn start() -> impl Strategy<Value = Start> {
+    prop_oneof![Just(Start::Beginning), Just(Start::Live), cursor().prop_map(Start::Cursor)]
+}
+
+proptest! {
+    #[test]
+    fn nothing_panics_and_what_is_given_rises(
+        start in start(),
+        steps in prop::collection::vec((input(), 0..3_000_u64, 0..6_usize), 1..60),
+    ) {
+        let mut rig = Rig::new(start);
+        let mut out = Vec::new();
+        let mut last = Seq(0);
+        let mut acknowledged = Position::default();
+        let log = Log::mailbox(&region(), 8, &user("bob"));
+        rig.session.handle(rig.now, Input::Subscribed, &mut out);
+        for (input, later, takes) in steps {
+            rig.now = rig.now.plus(Millis(later));
+            rig.session.handle(rig.now, input, &mut out);
+            prop_assert!(rig.session.outbound.waits() <= BOUNDS.outbound_frames + 3);
+            for _ in 0..takes {
+                match rig.session.take() {
+                    Some(ServerFrame::Entry(entry)) => {
+                        prop_assert!(entry.seq > last, "{} after {}", entry.seq.0, last.0);
+                        last = entry.seq;
+                    }
+                    // A gap may lead to an epoch whose numbers begin lower.
+                    Some(ServerFrame::Gap { cursor, from, to, .. }) => {
+                        prop_assert!(from <= to);
+                        last = cursor.open(&log).unwrap().position.seq;
+                    }
+                    Some(ServerFrame::CaughtUp { seq, .. }) => prop_assert!(seq >= last),
+                    Some(frame) => panic!("{frame:?}"),
+                    None => break,
+                }
+            }
+            for output in out.drain(..) {
+                if let Output::Acknowledge(cursor) = output {
+                    prop_assert!(cursor.position.above(&acknowledged) || cursor.position.seq == acknowledged.seq);
+                    acknowledged = cursor.position;
+                }
+            }
+        }
+    }
+}

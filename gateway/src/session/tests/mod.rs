@@ -1,0 +1,239 @@
+//! Tables of inputs and exactly what follows from them. Entry `n` is stored in second `n` unless a case says otherwise; it is second 100.
+
+mod chaos;
+mod resuming;
+mod sending;
+mod small;
+mod socket;
+mod tail;
+
+use bytes::Bytes;
+use dunlin_schema::{
+    Address, Content, CursorText, Entry, Epoch, MessageId, Sender, StreamTime,
+    entry::Body,
+    live::LiveEntry,
+    read::{Evidence, ReadFrom, Source, StoredEntry},
+};
+
+use super::*;
+
+/// A mailbox of 10 entries that keeps each for 1,000 s; a queue of 4 frames; a fresh cursor every 200 s.
+static BOUNDS: Bounds = Bounds {
+    mailbox_entries: 10,
+    retention: Millis(1_000_000),
+    retention_slack: Millis(100_000),
+    cursor_refreshed_every: Millis(200_000),
+    outbound_frames: 4,
+    outbound_bytes: 64 * 1024,
+    ..Bounds::STANDARD
+};
+
+fn region() -> RegionName {
+    "local".parse().unwrap()
+}
+
+fn user(name: &str) -> UserName {
+    name.parse().unwrap()
+}
+
+fn seconds(time: u64) -> StreamTime {
+    StreamTime(time * 1_000_000_000)
+}
+
+fn position(epoch: u64, seq: u64) -> Position {
+    Position { epoch: Epoch(epoch), seq: Seq(seq), time: seconds(seq) }
+}
+
+/// The cursor of entry `seq`.
+fn at(epoch: u64, seq: u64) -> Start {
+    Start::Cursor(Cursor::of_entry(position(epoch, seq)))
+}
+
+fn message(seq: u64) -> Entry {
+    let from = Sender { user: user("alice"), region: region() };
+    let text = Some(format!("{seq}"));
+    Entry {
+        id: MessageId::from_parts(Millis(seq), 0),
+        from,
+        to: Address::local(user("bob")).said_in(&region()),
+        order: None,
+        time: Millis(seq * 1_000),
+        body: Body::Content(Content::Message { text, data: None, attachments: vec![], reply_to: None }),
+    }
+}
+
+fn tombstone(seq: u64) -> Entry {
+    let entry = message(seq);
+    let body = Body::Tombstone { sender: entry.from.clone(), id: entry.id };
+    Entry { body, ..entry }
+}
+
+fn stored(seq: u64, time: u64, entry: &Entry) -> StoredEntry {
+    StoredEntry { seq: Seq(seq), time: seconds(time), payload: entry.encode() }
+}
+
+fn entries(seqs: &[u64]) -> Vec<StoredEntry> {
+    seqs.iter().map(|seq| stored(*seq, *seq, &message(*seq))).collect()
+}
+
+fn live(epoch: u64, seq: u64, after: u64) -> Input {
+    live_entry(epoch, seq, after, &message(seq))
+}
+
+fn live_entry(epoch: u64, seq: u64, after: u64, entry: &Entry) -> Input {
+    Input::Live(LiveEntry { position: position(epoch, seq), after: Seq(after), entry: entry.encode() })
+}
+
+/// The reader stands at `at` and knows the mailbox's head.
+fn head(epoch: u64, at: u64, head: u64) -> Input {
+    let head = Some(Head { seq: Seq(head), time: seconds(head) });
+    Input::Heads(HeadOf { position: position(epoch, at), head, floor: Seq(0) })
+}
+
+/// The reader stands at `at` and knows nothing of the mailbox above `floor`.
+fn floor(epoch: u64, at: u64, floor: u64) -> Input {
+    Input::Heads(HeadOf { position: position(epoch, at), head: None, floor: Seq(floor) })
+}
+
+/// A replica's answer.
+fn any(seqs: &[u64]) -> Input {
+    answer(entries(seqs), false, None)
+}
+
+/// The leader's answer: the log begins at `first`, and the stream ends at `end`.
+fn leader(seqs: &[u64], first: Option<u64>, end: u64) -> Input {
+    leader_of(entries(seqs), first, end)
+}
+
+fn leader_of(entries: Vec<StoredEntry>, first: Option<u64>, end: u64) -> Input {
+    let weight = entries.len() as u64;
+    answer(entries, false, Some(Evidence { first: first.map(Seq), stream_last: Seq(end), weight }))
+}
+
+fn answer(entries: Vec<StoredEntry>, more: bool, evidence: Option<Evidence>) -> Input {
+    Input::Read(Ok(ReadAnswer { entries, more, evidence }))
+}
+
+/// A session and the clock that it sees.
+struct Rig {
+    session: Session,
+    now: Millis,
+    /// Whether the socket takes everything at once.
+    writes: bool,
+}
+
+impl Rig {
+    fn new(start: Start) -> Rig {
+        let setup = Setup {
+            region: region(),
+            shards: 8,
+            user: user("bob"),
+            sent_copies: SentCopies::Always,
+            several_devices: false,
+            start,
+            bounds: &BOUNDS,
+        };
+        let now = Millis(100_000);
+        Rig { session: Session::new(setup, now), now, writes: true }
+    }
+
+    /// A session at `seq` that was caught up when the reader stood at `sure`.
+    fn live_at(seq: u64, sure: u64) -> Rig {
+        let mut rig = Rig::new(at(1, seq));
+        rig.step(Input::Subscribed);
+        let said = rig.step(head(1, sure, seq));
+        assert_eq!(said, format!("caught up {seq} 1/{seq}@{sure}"));
+        rig
+    }
+
+    /// Gives one input, and says in words what follows.
+    fn step(&mut self, input: Input) -> String {
+        let mut said = Vec::new();
+        let mut out = Vec::new();
+        self.session.handle(self.now, input, &mut out);
+        said.extend(out.drain(..).map(|output| output_in_words(&output)));
+        while self.writes {
+            while let Some(frame) = self.session.take() {
+                said.push(frame_in_words(&frame));
+            }
+            if !self.session.waits_for_drain() {
+                break;
+            }
+            self.session.handle(self.now, Input::Drained, &mut out);
+            if out.is_empty() {
+                break;
+            }
+            said.extend(out.drain(..).map(|output| output_in_words(&output)));
+        }
+        said.join("; ")
+    }
+
+    /// Runs a table.
+    #[track_caller]
+    fn runs<const N: usize>(&mut self, table: [(Input, &str); N]) {
+        for (line, (input, expected)) in table.into_iter().enumerate() {
+            let said = format!("{input:?}");
+            assert_eq!(self.step(input), expected, "line {line}: {said}");
+        }
+    }
+
+    /// Opens the session: the reader's first word is `first`.
+    #[track_caller]
+    fn opens(&mut self, first: Input, expected: &str) {
+        self.runs([(Input::Subscribed, "ask heads"), (first, expected)]);
+    }
+}
+
+fn cursor_in_words(cursor: &Cursor) -> String {
+    format!("{}/{}@{}", cursor.position.epoch.0, cursor.position.seq.0, cursor.at.0 / 1_000)
+}
+
+fn text_in_words(text: &CursorText) -> String {
+    let cursor = text.open(&Log::mailbox(&region(), 8, &user("bob"))).unwrap();
+    cursor_in_words(&cursor)
+}
+
+fn output_in_words(output: &Output) -> String {
+    match output {
+        Output::Append(append) => {
+            let Append { key, log, entry, first_try } = append.as_ref();
+            let order = entry.order.map_or(String::new(), |order| format!(" order {}", order.0));
+            let again = if *first_try { "" } else { " again" };
+            assert_eq!((key.id, &log.region), (entry.id, &region()));
+            format!("append {} to {}{order}{again}", entry.id.time().0, log.name)
+        }
+        Output::Read(ReadRequest { from, source }) => {
+            let source = match source {
+                Source::Any => "any",
+                Source::Leader => "leader",
+            };
+            match from {
+                ReadFrom::Seq(seq) => format!("read {source} {}", seq.0),
+                ReadFrom::Time(time) => format!("read {source} after {}", (time.0 - 1) / 1_000_000_000),
+            }
+        }
+        Output::AskHeads => "ask heads".into(),
+        Output::Verify(position) => format!("verify {}/{}", position.epoch.0, position.seq.0),
+        Output::Acknowledge(cursor) => format!("acknowledge {}", cursor_in_words(cursor)),
+        Output::Corrupt(position) => format!("corrupt {}", position.seq.0),
+        Output::Overflowed => "overflowed".into(),
+    }
+}
+
+fn frame_in_words(frame: &ServerFrame) -> String {
+    match frame {
+        ServerFrame::Entry(entry) => format!("entry {}", entry.seq.0),
+        ServerFrame::Gap { from, to, cursor, .. } => {
+            format!("gap {}..{} {}", from.0 / 1_000, to.0 / 1_000, text_in_words(cursor))
+        }
+        ServerFrame::CaughtUp { seq, cursor, .. } => format!("caught up {} {}", seq.0, text_in_words(cursor)),
+        ServerFrame::Accepted { id, order, time } => {
+            format!("accepted {} order {} at {}", id.time().0, order.unwrap().0, time.0 / 1_000)
+        }
+        ServerFrame::Rejected { id, code, retry_after, .. } => {
+            format!("rejected {} {code:?} {:?}", id.time().0, retry_after.map(|span| span.0))
+        }
+        ServerFrame::Refused { code, .. } => format!("refused {code:?}"),
+        ServerFrame::Welcome { .. } | ServerFrame::Goodbye(_) => panic!("not a session's: {frame:?}"),
+    }
+}

@@ -1,0 +1,338 @@
+//! Coming back: the proof, gaps, epochs, forged cursors.
+
+use super::*;
+
+#[test]
+fn a_new_device_gets_everything_without_proof() {
+    let mut rig = Rig::new(Start::Beginning);
+    rig.opens(head(1, 9, 7), "read any 1");
+    rig.runs([(any(&[3, 5, 7]), "entry 3; entry 5; entry 7; caught up 7 1/7@9")]);
+}
+
+#[test]
+fn a_mailbox_that_never_had_an_entry_is_at_0() {
+    let mut rig = Rig::new(Start::Beginning);
+    rig.opens(floor(1, 9, 0), "read any 1");
+    rig.runs([(any(&[]), "caught up 0 1/0@9"), (live(1, 12, 0), "entry 12")]);
+}
+
+#[test]
+fn in_an_empty_shard_the_leader_says_that_there_is_nothing() {
+    let mut rig = Rig::new(Start::Beginning);
+    rig.now = Millis(300_000);
+    let nowhere = HeadOf { position: Position { epoch: Epoch(1), ..Position::default() }, head: None, floor: Seq(0) };
+    rig.opens(Input::Heads(nowhere), "read any 1");
+    rig.runs([(any(&[]), "read leader 1"), (leader(&[], None, 0), "caught up 0 1/0@300"), (live(1, 1, 0), "entry 1")]);
+}
+
+#[test]
+fn above_a_floor_only_the_leader_knows_the_end() {
+    let mut rig = Rig::new(Start::Beginning);
+    rig.opens(floor(1, 90, 80), "read any 1");
+    rig.runs([
+        (any(&[3]), "read leader 3; entry 3"),
+        (leader(&[3, 40], Some(3), 95), "entry 40; caught up 40 1/40@100"),
+        (live(1, 97, 90), "entry 97"),
+    ]);
+}
+
+#[test]
+fn the_head_is_the_cursors_own_entry_so_nothing_is_read() {
+    let mut rig = Rig::new(at(1, 7));
+    rig.opens(head(1, 9, 7), "caught up 7 1/7@9");
+    rig.runs([(live(1, 12, 9), "entry 12")]);
+}
+
+#[test]
+fn the_head_has_the_cursors_sequence_and_another_time() {
+    let mut rig = Rig::new(at(1, 7));
+    let other = Head { seq: Seq(7), time: seconds(8) };
+    rig.opens(Input::Heads(HeadOf { position: position(1, 9), head: Some(other), floor: Seq(0) }), "read any 7");
+    rig.runs([
+        (answer(vec![stored(7, 8, &message(7))], false, None), "read leader 7"),
+        (leader_of(vec![stored(7, 8, &message(7))], Some(7), 9), "verify 1/7"),
+        (Input::Verified(Err(NoAnswer)), ""),
+        (live(1, 10, 9), ""),
+    ]);
+    rig.now = Millis(101_000);
+    rig.runs([
+        (Input::Tick, "verify 1/7"),
+        (Input::Verified(Ok(position(5, 9))), "read leader after 7"),
+        (leader_of(vec![stored(7, 8, &message(7))], Some(7), 9), "gap 7..8 5/6@8; entry 7; caught up 7 5/7@101"),
+    ]);
+}
+
+#[test]
+fn a_quiet_shard_is_no_news_so_the_leader_is_asked_for_a_fresh_cursor() {
+    let mut rig = Rig::new(at(1, 7));
+    rig.now = Millis(300_000);
+    rig.opens(head(1, 9, 7), "read leader 7");
+    rig.runs([(leader(&[7], Some(7), 9), "caught up 7 1/7@300")]);
+}
+
+#[test]
+fn what_came_meanwhile_is_given_behind_the_cursors_own_entry() {
+    let mut rig = Rig::new(at(1, 5));
+    rig.opens(head(1, 9, 7), "read any 5");
+    rig.runs([(any(&[5, 6, 7]), "entry 6; entry 7; caught up 7 1/7@9")]);
+}
+
+#[test]
+fn a_follower_that_lags_makes_no_gap_and_no_end() {
+    let mut rig = Rig::new(at(1, 5));
+    rig.opens(head(1, 9, 7), "read any 5");
+    rig.runs([(any(&[]), "read leader 5"), (leader(&[5, 6, 7], Some(5), 9), "entry 6; entry 7; caught up 7 1/7@100")]);
+    let mut rig = Rig::new(at(1, 5));
+    rig.opens(head(1, 9, 7), "read any 5");
+    rig.runs([(any(&[5, 6]), "read leader 6; entry 6"), (leader(&[6, 7], Some(5), 9), "entry 7; caught up 7 1/7@100")]);
+}
+
+#[test]
+fn an_idle_mailbox_whose_old_entries_expired_lost_nothing() {
+    let fresh = Cursor { position: position(1, 5), at: Millis(90_000) };
+    let mut rig = Rig::new(Start::Cursor(fresh));
+    rig.opens(floor(1, 95, 60), "read any 5");
+    rig.runs([
+        (any(&[]), "read leader 5"),
+        (leader(&[], None, 99), "caught up 5 1/5@100"),
+        (live(1, 101, 95), "entry 101"),
+    ]);
+}
+
+#[test]
+fn an_erased_entry_is_no_gap() {
+    // Entry 5 is erased: tombstone 8 stands for it. An older entry is still there, or none is.
+    for first in [2, 8] {
+        let mut rig = Rig::new(at(1, 5));
+        rig.opens(head(1, 9, 8), "read any 5");
+        let left = || vec![stored(8, 8, &tombstone(5))];
+        rig.runs([
+            (answer(left(), false, None), "read leader 5"),
+            (leader_of(left(), Some(first), 9), "caught up 8 1/8@100"),
+            (live(1, 12, 9), "entry 12"),
+        ]);
+    }
+}
+
+#[test]
+fn a_mailbox_that_rolled_over_is_a_gap() {
+    let weight_10 = |seqs: &[u64], more| {
+        answer(entries(seqs), more, Some(Evidence { first: Some(Seq(20)), stream_last: Seq(40), weight: 10 }))
+    };
+    let mut rig = Rig::new(at(1, 5));
+    rig.opens(head(1, 40, 21), "read any 5");
+    rig.runs([
+        (any(&[20, 21]), "read leader 5"),
+        (weight_10(&[20, 21], false), "gap 5..20 1/19@20; entry 20; entry 21; caught up 21 1/21@100"),
+    ]);
+}
+
+#[test]
+fn away_longer_than_the_retention_is_a_gap_also_at_0_and_also_with_nothing_left() {
+    for (seq, gap, caught) in [(0, "gap 50..2000 1/90@2000", 90), (5, "gap 50..2000 1/90@2000", 90)] {
+        let mut rig = Rig::new(Start::Cursor(Cursor { position: position(1, seq), at: Millis(50_000) }));
+        rig.now = Millis(2_000_000);
+        rig.opens(floor(1, 90, 90), &format!("read any {}", seq.max(1)));
+        rig.runs([
+            (any(&[]), &format!("read leader {}", seq.max(1))),
+            (leader(&[], None, 95), &format!("{gap}; caught up {caught} 1/{caught}@2000")),
+            (live(1, 96, 90), "entry 96"),
+        ]);
+    }
+}
+
+#[test]
+fn coming_back_with_a_gaps_cursor_is_proven_by_the_entry_behind_it() {
+    let gap = Cursor {
+        position: Position { epoch: Epoch(1), seq: Seq(19), time: StreamTime(seconds(20).0 - 1) },
+        at: Millis(20_000),
+    };
+    let mut rig = Rig::new(Start::Cursor(gap));
+    rig.now = Millis(1_010_000);
+    rig.opens(head(1, 40, 21), "read any 19");
+    rig.runs([(any(&[20, 21]), "read leader 21; entry 20; entry 21")]);
+    // In a further epoch, the entry behind it is not passed over.
+    let mut rig = Rig::new(Start::Cursor(gap));
+    rig.runs([(Input::Subscribed, "ask heads")]);
+    let mut out = Vec::new();
+    rig.session.handle(rig.now, head(2, 40, 21), &mut out);
+    let from = ReadFrom::Time(seconds(20));
+    assert_eq!(out, [Output::Read(ReadRequest { from, source: Source::Leader })]);
+}
+
+#[test]
+fn a_higher_epoch_is_a_gap_and_goes_on_behind_the_cursors_time() {
+    let mut rig = Rig::new(at(1, 30));
+    rig.opens(head(2, 36, 35), "read leader after 30");
+    // 31 to 34 were kept, 35 is another one now.
+    let kept = vec![stored(31, 31, &message(31)), stored(35, 60, &message(35))];
+    rig.runs([(leader_of(kept, Some(2), 36), "gap 30..31 2/30@31; entry 31; entry 35; caught up 35 2/35@100")]);
+}
+
+#[test]
+fn a_gap_reaches_to_the_beginning_of_its_epoch() {
+    let mut rig = Rig::new(at(1, 30));
+    let epoch = seconds(70).0;
+    rig.opens(head(epoch, 36, 31), "read leader after 30");
+    let said = rig.step(leader(&[31], Some(2), 36));
+    assert!(said.starts_with("gap 30..70 "), "{said}");
+}
+
+#[test]
+fn without_an_entry_behind_it_a_new_epoch_goes_on_where_the_reader_stood() {
+    let mut rig = Rig::new(at(1, 30));
+    rig.opens(floor(2, 28, 10), "read leader after 30");
+    rig.runs([
+        (leader(&[], Some(2), 28), "gap 30..100 2/28@100; caught up 28 2/28@100"),
+        (live(2, 29, 28), "entry 29"),
+    ]);
+}
+
+#[test]
+fn what_comes_while_the_gap_is_read_is_not_passed_over() {
+    let mut rig = Rig::new(at(1, 30));
+    rig.opens(floor(2, 28, 10), "read leader after 30");
+    rig.runs([
+        (live(2, 29, 28), ""),
+        (leader(&[], Some(2), 29), "read any 28; gap 30..100 2/28@100"),
+        (any(&[29]), "read leader 28"),
+        (leader(&[29], Some(2), 29), "entry 29; caught up 29 2/29@100"),
+    ]);
+}
+
+#[test]
+fn an_end_below_the_cursor_is_verified_and_nothing_given() {
+    let mut rig = Rig::new(at(1, 60));
+    rig.opens(head(1, 50, 50), "read any 60");
+    rig.runs([
+        (any(&[]), "read leader 60"),
+        (leader(&[], Some(2), 55), "verify 1/60"),
+        // The epoch stands: the cursor is forged, and costs nobody else a gap.
+        (Input::Verified(Ok(position(1, 55))), "read leader after 60"),
+        (leader(&[], Some(2), 55), "gap 60..100 1/55@100; caught up 55 1/55@100"),
+        (live(1, 56, 55), "entry 56"),
+    ]);
+}
+
+#[test]
+fn a_forged_future_is_not_believed() {
+    let far = Position { epoch: Epoch(1), seq: Seq::MAX, time: StreamTime(u64::MAX) };
+    let mut rig = Rig::new(Start::Cursor(Cursor { position: far, at: Millis(u64::MAX) }));
+    rig.opens(head(1, 50, 50), "read any 9007199254740991");
+    rig.runs([
+        (any(&[]), "read leader 9007199254740991"),
+        (leader(&[], Some(2), 55), "verify 1/9007199254740991"),
+        (Input::Verified(Ok(position(1, 55))), "read leader after 130"),
+        (leader(&[], Some(2), 55), "gap 100..100 1/55@100; caught up 55 1/55@100"),
+        (live(1, 56, 55), "entry 56"),
+    ]);
+}
+
+#[test]
+fn an_epoch_above_the_readers_is_verified() {
+    let mut rig = Rig::new(at(9, 30));
+    rig.opens(head(1, 50, 50), "verify 9/30");
+    rig.runs([
+        (live(1, 51, 50), ""),
+        (Input::Verified(Ok(position(1, 51))), "read leader after 30"),
+        (leader(&[50, 51], Some(50), 51), "gap 30..50 1/49@50; entry 50; entry 51; caught up 51 1/51@100"),
+    ]);
+    // Or it was the reader that was behind.
+    let mut rig = Rig::new(at(9, 30));
+    rig.opens(head(1, 50, 50), "verify 9/30");
+    rig.runs([
+        (Input::Verified(Ok(position(9, 31))), "read any 30"),
+        (any(&[30]), "read leader 30"),
+        (leader(&[30], Some(2), 31), "caught up 30 9/30@100"),
+    ]);
+}
+
+#[test]
+fn a_leader_that_ends_below_the_reader_is_doubted() {
+    let mut rig = Rig::new(at(1, 30));
+    rig.opens(head(1, 50, 40), "read any 30");
+    rig.runs([
+        (any(&[30]), "read leader 30"),
+        (leader(&[30], Some(2), 45), "verify 1/30"),
+        (Input::Verified(Ok(position(1, 50))), ""),
+    ]);
+    rig.now = Millis(100_100);
+    rig.runs([(Input::Tick, "read any 30"), (any(&[30, 40]), "entry 40; caught up 40 1/40@50")]);
+}
+
+#[test]
+fn live_begins_where_the_reader_stands() {
+    for (first, caught, next) in [
+        (head(1, 90, 7), "caught up 7 1/7@90", live(1, 97, 7)),
+        (floor(1, 90, 60), "caught up 90 1/90@90", live(1, 97, 90)),
+        (floor(1, 90, 0), "caught up 0 1/0@90", live(1, 97, 0)),
+    ] {
+        let mut rig = Rig::new(Start::Live);
+        rig.runs([(Input::Subscribed, "ask heads"), (live(1, 80, 7), ""), (first, caught), (next, "entry 97")]);
+    }
+}
+
+#[test]
+fn without_a_reader_a_cursor_is_enough_and_a_new_device_waits() {
+    let mut rig = Rig::new(at(1, 5));
+    rig.opens(Input::HeadsUnanswered, "");
+    rig.now = Millis(101_000);
+    rig.runs([
+        (Input::Tick, "ask heads"),
+        (Input::HeadsUnanswered, "read leader 5"),
+        (leader(&[5, 6], Some(2), 9), "entry 6; caught up 6 1/6@101"),
+        (Input::HeadsUnanswered, "read any 6"),
+        (any(&[6, 7]), "entry 7"),
+    ]);
+    for start in [Start::Beginning, Start::Live] {
+        let mut rig = Rig::new(start);
+        rig.opens(Input::HeadsUnanswered, "");
+        for _ in 0..3 {
+            rig.now = rig.now.plus(Millis(1_000));
+            rig.runs([(Input::Tick, "ask heads"), (Input::HeadsUnanswered, "")]);
+        }
+    }
+}
+
+#[test]
+fn a_loss_that_the_reader_notices_late_is_still_told() {
+    // The session reads on after the loss, before the reader has noticed: the cursor keeps the old epoch.
+    let mut rig = Rig::live_at(30, 30);
+    rig.runs([
+        (Input::HeadsUnanswered, ""),
+        (Input::HeadsUnanswered, "read any 30"),
+        (answer(vec![stored(30, 30, &message(30)), stored(31, 90, &message(31))], false, None), "entry 31"),
+        (head(2, 31, 31), "read leader after 90"),
+    ]);
+}
+
+#[test]
+fn nothing_is_done_before_the_interest_is_in_place() {
+    let mut rig = Rig::new(at(1, 5));
+    rig.runs([(live(1, 6, 5), ""), (head(1, 9, 7), ""), (Input::HeadsUnanswered, ""), (Input::Tick, "")]);
+    rig.opens(live(1, 6, 5), "read any 5");
+}
+
+#[test]
+fn a_failed_read_is_repeated_later_and_later() {
+    let mut rig = Rig::new(at(1, 5));
+    rig.opens(head(1, 9, 7), "read any 5");
+    for wait in [100, 200, 400, 800, 1_600, 3_200, 6_400, 6_400] {
+        rig.runs([(Input::Read(Err(ReadFailed)), "")]);
+        assert_eq!(rig.session.next_deadline(), Some(rig.now.plus(Millis(wait))));
+        rig.now = rig.now.plus(Millis(wait - 1));
+        rig.runs([(Input::Tick, "")]);
+        rig.now = rig.now.plus(Millis(1));
+        rig.runs([(Input::Tick, "read any 5")]);
+    }
+}
+
+#[test]
+fn an_entry_that_cannot_be_read_is_told_and_passed_over() {
+    let mut rig = Rig::new(at(1, 5));
+    rig.opens(head(1, 9, 7), "read any 5");
+    let mut read = entries(&[5, 6, 7]);
+    read[1].payload = Bytes::from_static(b"rotten");
+    let said = "corrupt 6; gap 5..6 1/6@6; entry 7; caught up 7 1/7@9";
+    rig.runs([(answer(read, false, None), said)]);
+}
