@@ -3,6 +3,7 @@
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
+use dunlin_schema::Epoch;
 use proptest::prelude::*;
 
 use super::*;
