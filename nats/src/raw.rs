@@ -7,13 +7,23 @@ use futures_util::StreamExt as _;
 
 use crate::{Connection, PublishError};
 
-/// Publishes to a log's subject and waits for the stream's acknowledgement: no id, no expectation, no second try.
-/// Errors: [`PublishError::Unanswered`], whatever the reason.
-pub async fn store(connection: &Connection, log: &Log, payload: Bytes) -> Result<(), PublishError> {
-    let context = jetstream::with_domain(connection.client().clone(), connection.region().as_str());
-    let stored = context.publish(log.subject(), payload).await.map_err(|_| PublishError::Unanswered)?;
-    stored.await.map_err(|_| PublishError::Unanswered)?;
-    Ok(())
+/// JetStream's own publish.
+#[derive(Clone)]
+pub struct Store(jetstream::Context);
+
+impl Store {
+    /// Over this connection.
+    pub fn over(connection: &Connection) -> Store {
+        Store(jetstream::with_domain(connection.client().clone(), connection.region().as_str()))
+    }
+
+    /// Publishes to a log's subject and waits for the stream's acknowledgement: no id, no expectation, no second try.
+    /// Errors: [`PublishError::Unanswered`], whatever the reason.
+    pub async fn put(&self, log: &Log, payload: Bytes) -> Result<(), PublishError> {
+        let stored = self.0.publish(log.subject(), payload).await.map_err(|_| PublishError::Unanswered)?;
+        stored.await.map_err(|_| PublishError::Unanswered)?;
+        Ok(())
+    }
 }
 
 /// What a subject brings.

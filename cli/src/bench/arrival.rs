@@ -3,6 +3,7 @@
 use std::{
     cmp::Reverse,
     collections::BinaryHeap,
+    ops::Range,
     time::{Duration, Instant},
 };
 
@@ -17,11 +18,13 @@ use super::{
 
 /// How people come.
 pub(super) struct Arrival {
-    /// Everybody connects on schedule, so many a second; without it they are connected and come back when their socket ends.
+    /// Who comes.
+    pub(super) who: Range<usize>,
+    /// They connect on schedule, so many a second; without it they are connected and come back when their socket ends.
     pub(super) rate: Option<u32>,
     /// The longest wait before somebody whose socket ended tries again; without it that is a fault.
     pub(super) jitter: Option<Duration>,
-    /// Entries that wait for each person.
+    /// Entries that wait for each of them: of the run's items those whose number, divided by how many they are, leaves their place.
     pub(super) entries: u32,
     /// How long all of it may take.
     pub(super) within: Duration,
@@ -42,25 +45,24 @@ pub(super) struct Arrived {
 }
 
 impl Arrived {
-    /// When so much (0 to 1) of `people` were live; nothing if fewer ever were.
-    pub(super) fn part(&self, part: f64, people: usize) -> Option<Duration> {
-        let needed = (part * people as f64).ceil() as u64;
-        let of_all = needed as f64 / self.since_begin.len() as f64;
-        (needed <= self.since_begin.len())
-            .then(|| Duration::from_nanos(self.since_begin.value_at_quantile(of_all.min(1.0))))
+    /// When this share (0 to 1) of `people` was live; nothing if fewer ever were.
+    pub(super) fn when(&self, share: f64, people: usize) -> Option<Duration> {
+        let (needed, live) = (share * people as f64, self.since_begin.len() as f64);
+        (needed <= live).then(|| Duration::from_nanos(self.since_begin.value_at_quantile(needed / live)))
     }
 }
 
 impl Arrival {
-    /// Lets them come until everybody is live or the time is up. `began` is when time begins to count.
+    /// Lets them come until all of them are live or the time is up. `began` is when time begins to count.
     pub(super) fn run(&self, crowd: &mut Crowd, began: Instant) -> anyhow::Result<Arrived> {
-        let people = crowd.people.len();
+        let people = self.who.len();
         let mut random = SmallRng::seed_from_u64(2);
-        let (mut heap, mut due) = (BinaryHeap::new(), vec![began; people]);
+        let (mut heap, mut due) = (BinaryHeap::new(), vec![None; people]);
         if let Some(rate) = self.rate {
-            for (person, due) in due.iter_mut().enumerate() {
-                *due = began + Duration::from_secs(1) * person as u32 / rate;
-                heap.push(Reverse((*due, person)));
+            for (place, due) in due.iter_mut().enumerate() {
+                let at = began + Duration::from_secs(1) * place as u32 / rate;
+                *due = Some(at);
+                heap.push(Reverse((at, place)));
             }
         }
         let meter = Meter::begin()?;
@@ -70,36 +72,37 @@ impl Arrival {
         let end = began + self.within;
         while (since_begin.len() as usize) < people && Instant::now() < end {
             let now = Instant::now();
-            while let Some(Reverse((at, person))) = heap.peek().copied().filter(|Reverse((at, _))| *at <= now) {
-                let _ = at;
-                heap.pop();
-                crowd.connect(person)?;
+            while heap.peek().is_some_and(|Reverse((at, _))| *at <= now) {
+                if let Some(Reverse((_, place))) = heap.pop() {
+                    crowd.connect(self.who.start + place)?;
+                }
             }
             let wake = heap.peek().map_or(end, |Reverse((at, _))| *at).min(end);
-            crowd.turn(wake, |person, now, news| match news {
-                News::Live => {
-                    if std::mem::replace(&mut live[person], true) {
-                        return;
-                    }
-                    faults.lost += u64::from(self.entries.saturating_sub(entries[person]));
-                    since_begin.saturating_record((now - began).as_nanos() as u64);
-                    since_due.saturating_record((now - due[person]).as_nanos() as u64);
-                    last = now;
-                }
-                News::Entry(_) => entries[person] += 1,
-                News::Accepted(_) => faults.astray += 1,
-                News::Fault(why) => faults.told.push(why),
-                News::Ended(why) => match self.jitter {
-                    Some(jitter) => {
-                        if self.rate.is_none() && due[person] == began {
-                            due[person] = now;
-                        } else {
-                            failed += 1;
+            crowd.turn(wake, |person, now, news| {
+                let Some(place) = person.checked_sub(self.who.start).filter(|place| *place < people) else {
+                    return faults.astray += 1;
+                };
+                match news {
+                    News::Live => {
+                        if !std::mem::replace(&mut live[place], true) {
+                            faults.lost += u64::from(self.entries.saturating_sub(entries[place]));
+                            since_begin.saturating_record((now - began).as_nanos() as u64);
+                            since_due.saturating_record((now - due[place].unwrap_or(began)).as_nanos() as u64);
+                            last = now;
                         }
-                        heap.push(Reverse((now + jitter.mul_f64(random.random()), person)));
                     }
-                    None => faults.told.push(why),
-                },
+                    News::Entry(item) if item as usize % people == place => entries[place] += 1,
+                    News::Entry(_) | News::Accepted(_) => faults.astray += 1,
+                    News::Fault(why) => faults.told.push(why),
+                    News::Ended(why) if live[place] => faults.told.push(why),
+                    News::Ended(why) => match self.jitter {
+                        Some(jitter) => {
+                            failed += u64::from(due[place].replace(now).is_some());
+                            heap.push(Reverse((now + jitter.mul_f64(random.random()), place)));
+                        }
+                        None => faults.told.push(why),
+                    },
+                }
             })?;
         }
         let repeated: u32 = entries.iter().map(|entries| entries.saturating_sub(self.entries)).sum();

@@ -3,6 +3,7 @@
 use std::{
     io,
     net::SocketAddr,
+    ops::Range,
     time::{Duration, Instant},
 };
 
@@ -21,6 +22,19 @@ pub(super) enum Dialect {
     Relay,
     /// A Dunlin gateway, protocol version 1 in JSON.
     Dunlin,
+}
+
+impl Dialect {
+    /// The frame that sends `text`, which begins with its id.
+    fn message(self, to: &str, text: &str) -> String {
+        let id = &text[..26];
+        match self {
+            Dialect::Relay => format!(r#"{{"to":"{to}","text":"{text}"}}"#),
+            Dialect::Dunlin => format!(
+                r#"{{"send":{{"id":"{id}","to":"{to}","content":{{"message":{{"text":"{text}","data":null,"attachments":[],"reply_to":null}}}}}}}}"#
+            ),
+        }
+    }
 }
 
 /// One person.
@@ -82,26 +96,28 @@ impl Crowd {
         self.swarm.connect(person, self.address, upgrade.into_bytes())
     }
 
-    /// Closes everybody's socket.
-    pub(super) fn leave(&mut self) {
-        for person in 0..self.people.len() {
+    /// Closes the sockets of all these people.
+    pub(super) fn leave(&mut self, people: Range<usize>) {
+        for person in people {
             self.swarm.close(person);
             self.people[person].live = false;
         }
     }
 
+    /// Everybody.
+    pub(super) fn everybody(&self) -> Range<usize> {
+        0..self.people.len()
+    }
+
     /// Sends an item from one person to another.
     pub(super) fn send(&mut self, item: u32, from: usize, to: usize) {
-        let (to, text) = (&self.people[to].name, self.ids.text(item));
-        let frame = match self.dialect {
-            Dialect::Relay => format!(r#"{{"to":"{to}","text":"{text}"}}"#),
-            Dialect::Dunlin => {
-                let id = &text[..26];
-                format!(
-                    r#"{{"send":{{"id":"{id}","to":"{to}","content":{{"message":{{"text":"{text}","data":null,"attachments":[],"reply_to":null}}}}}}}}"#
-                )
-            }
-        };
+        let frame = self.dialect.message(&self.people[to].name, &self.ids.text(item));
+        self.swarm.send(from, frame.as_bytes());
+    }
+
+    /// Sends an item to a name that need not be one of the crowd.
+    pub(super) fn send_to(&mut self, item: u32, from: usize, to: &str) {
+        let frame = self.dialect.message(to, &self.ids.text(item));
         self.swarm.send(from, frame.as_bytes());
     }
 

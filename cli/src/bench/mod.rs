@@ -7,7 +7,7 @@
 //! | room | what lives there |
 //! |---|---|
 //! | `wire`, `swarm`, `crowd`, `item` | the client's side: frames, sockets, people, messages that tell which they are |
-//! | `exchange`, `arrival` | the two loads: people who write to each other, people who come |
+//! | `exchange`, `arrival`, `fill` | the loads: people who write to each other, who come, who write to who is not there |
 //! | `generator`, `process`, `system`, `tokens` | the thread that loads, the processes that are loaded |
 //! | `floor_relay`, `floor_nats` | floor A and floor B |
 //! | `figures`, `report` | what is measured, and the table |
@@ -15,7 +15,9 @@
 mod arrival;
 mod crowd;
 mod exchange;
+mod fill;
 mod figures;
+mod floor_nats;
 mod floor_relay;
 mod generator;
 mod item;

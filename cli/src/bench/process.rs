@@ -36,16 +36,15 @@ impl Process {
         Ok(Process { name, child, children: Vec::new() })
     }
 
-    /// Waits for the line `ready http://ADDRESS` (or `ready ADDRESS`), then knows the process's children too.
-    pub(super) fn ready(&mut self, within: Duration) -> anyhow::Result<SocketAddr> {
+    /// Waits for the line `ready`, or `ready http://ADDRESS`, and knows the process's children from then on.
+    pub(super) fn ready(&mut self, within: Duration) -> anyhow::Result<Option<SocketAddr>> {
         let stdout = self.child.stdout.take().context("ready is asked for once")?;
         let (told, tells) = mpsc::channel();
         std::thread::spawn(move || {
             // Reads on to the end, so that the process never waits for its reader.
             for line in BufReader::new(stdout).lines().map_while(Result::ok) {
-                let address = line.strip_prefix("ready ").map(|rest| rest.trim().trim_start_matches("http://"));
-                if let Some(Ok(address)) = address.map(|address| address.parse::<SocketAddr>()) {
-                    let _ = told.send(address);
+                if let Some(rest) = line.strip_prefix("ready") {
+                    let _ = told.send(rest.trim().trim_start_matches("http://").parse().ok());
                 }
             }
         });
@@ -99,12 +98,13 @@ impl Process {
     }
 
     /// Ends the process as a machine that loses it would: kill -9, its children too.
-    pub(super) fn kill(mut self) {
-        for pid in self.pids() {
-            let _ = kill(pid, Signal::SIGKILL);
+    pub(super) fn kill(&mut self) {
+        if matches!(self.child.try_wait(), Ok(None)) {
+            for pid in self.pids() {
+                let _ = kill(pid, Signal::SIGKILL);
+            }
+            let _ = self.child.wait();
         }
-        let _ = self.child.wait();
-        self.children.clear();
     }
 
     /// Asks the process to end, and waits for it.
@@ -130,12 +130,7 @@ impl Process {
 
 impl Drop for Process {
     fn drop(&mut self) {
-        if matches!(self.child.try_wait(), Ok(None)) {
-            for pid in self.pids() {
-                let _ = kill(pid, Signal::SIGKILL);
-            }
-            let _ = self.child.wait();
-        }
+        self.kill();
     }
 }
 

@@ -45,6 +45,15 @@ pub(super) fn verdict(reached: bool, generators: &[f64], faults: &[&Faults]) -> 
     }
 }
 
+/// The verdict of a figure without a goal: it can be invalid or void, and is neither reached nor missed.
+pub(super) fn shown(verdict: Verdict) -> Verdict {
+    match verdict {
+        Verdict::Reached | Verdict::Missed | Verdict::Shown => Verdict::Shown,
+        Verdict::Void => Verdict::Void,
+        Verdict::Invalid(why) => Verdict::Invalid(why),
+    }
+}
+
 /// Prints the table as Markdown, then the notes.
 pub(super) fn print(rows: &[Row]) -> io::Result<()> {
     let mut out = io::stdout().lock();

@@ -145,7 +145,10 @@ impl Socket {
             self.stage = Stage::Upgrading;
         }
         self.flush().map_err(|error| format!("writing: {error}"))?;
-        while readable {
+        if !readable {
+            return Ok(());
+        }
+        loop {
             let length = match self.stream.read(scratch) {
                 Ok(0) => return Err("the server closed the connection".into()),
                 Ok(length) => length,

@@ -11,7 +11,7 @@ use crate::bench::{
     exchange::Faults,
     generator::pinned,
     process::Process,
-    report::{Row, Verdict, verdict},
+    report::{Row, shown, verdict},
     system::{Dev, Relay},
     tokens,
 };
@@ -19,7 +19,7 @@ use crate::bench::{
 /// Lets everybody in, and tells the servers' CPU time for each.
 fn connect(scale: &Scale, crowd: &mut Crowd, servers: &Process) -> anyhow::Result<(Arrived, Duration)> {
     let arrival =
-        Arrival { rate: Some(scale.connects), jitter: None, entries: 0, within: Duration::from_secs(60) };
+        Arrival { who: crowd.everybody(), rate: Some(scale.connects), jitter: None, entries: 0, within: Duration::from_secs(60) };
     let before = servers.cpu()?;
     let arrived = pinned(|| arrival.run(crowd, Instant::now()))?;
     let cpu = servers.cpu()? - before;
@@ -33,6 +33,21 @@ fn floor(scale: &Scale) -> anyhow::Result<(Arrived, Duration)> {
     connect(scale, &mut crowd, &relay.process)
 }
 
+/// The floor alone.
+pub(super) fn floors(scale: &Scale) -> anyhow::Result<Vec<Row>> {
+    let (arrived, each) = floor(scale)?;
+    Ok(vec![Row {
+        what: format!("floor A: CPU of a connect, {} at {}/s", scale.connections, scale.connects),
+        goal: "-".into(),
+        floor: Some((micros(each), "-".into())),
+        ours: "-".into(),
+        ratio: None,
+        generator: Some(arrived.generator),
+        verdict: shown(verdict(true, &[arrived.generator], &[&arrived.faults])),
+        notes: Vec::new(),
+    }])
+}
+
 /// Measures the three figures.
 pub(super) fn run(scale: &Scale) -> anyhow::Result<Vec<Row>> {
     let (first_floor, floor_before) = floor(scale)?;
@@ -41,19 +56,19 @@ pub(super) fn run(scale: &Scale) -> anyhow::Result<Vec<Row>> {
     let folder = TempDir::new()?;
     let dev = Dev::start(folder.path())?;
     let servers = &dev.process;
-    let key = Dev::signing_key(folder.path());
+    let key = Dev::data(folder.path());
     let mut crowd = Crowd::new(Dialect::Dunlin, dev.address, tokens::people("idle", scale.connections, &key)?)?;
     let (own, brokers) = (servers.own_memory()?, servers.childrens_memory()?);
     let (newcomers, first) = connect(scale, &mut crowd, servers)?;
-    let mut idle_faults = Faults::default();
-    idle_faults.told = pinned(|| Ok(crowd.idle(Duration::from_secs(5))?))?;
+    let told = pinned(|| Ok(crowd.idle(Duration::from_secs(5))?))?;
+    let mut idle_faults = Faults { told, ..Faults::default() };
     let memory = |now: u64, before: u64| now.saturating_sub(before) as f64 / scale.connections as f64 / 1024.0;
     let fresh = memory(servers.own_memory()?, own);
     let before = servers.cpu()?;
     idle_faults.told.extend(pinned(|| Ok(crowd.idle(scale.idle)?))?);
     let idle = (servers.cpu()? - before).as_secs_f64() * 1e3 / scale.idle.as_secs_f64();
     let (kept, broker) = (memory(servers.own_memory()?, own), memory(servers.childrens_memory()?, brokers));
-    crowd.leave();
+    crowd.leave(crowd.everybody());
     quiet(servers)?;
     say("ours: the same people come again, with their cursors");
     let (returned, again) = connect(scale, &mut crowd, servers)?;
@@ -106,18 +121,9 @@ pub(super) fn run(scale: &Scale) -> anyhow::Result<Vec<Row>> {
             verdict: verdict(idle <= 15.0, &[], &[&newcomers.faults, &idle_faults]),
             notes: vec![format!("gateway, workers and nats-server, over {} s", scale.idle.as_secs())],
         },
-        row("token, first time", first, &newcomers),
-        Row { verdict: shown(row("token and cursor", again, &returned).verdict), ..row("token and cursor", again, &returned) },
+        row("first time", first, &newcomers),
+        row("with a cursor", again, &returned),
     ])
-}
-
-/// A figure beside the goal's own: it can be invalid or void, and is neither reached nor missed.
-fn shown(verdict: Verdict) -> Verdict {
-    match verdict {
-        Verdict::Reached | Verdict::Missed | Verdict::Shown => Verdict::Shown,
-        Verdict::Void => Verdict::Void,
-        Verdict::Invalid(why) => Verdict::Invalid(why),
-    }
 }
 
 /// Waits until the servers have dealt with what happened before: less than a twentieth of a core for half a second.

@@ -1,7 +1,11 @@
 //! What is measured, one file for each run that gives figures.
 
+mod catch_up;
 mod connected;
 mod exchanged;
+mod most;
+mod offline;
+mod storm;
 
 use std::time::Duration;
 
@@ -28,6 +32,8 @@ pub(super) enum Figure {
     Storm,
     /// Broker memory of a user who is offline.
     Offline,
+    /// The floors alone: to see what the machine gives before it is compared with anything.
+    Floors,
 }
 
 /// How much of everything.
@@ -42,6 +48,12 @@ struct Scale {
     writers: usize,
     warm: Duration,
     measured: Duration,
+    /// People who return to what waits for them.
+    returning: usize,
+    /// Entries that wait for each.
+    waiting: u32,
+    /// Users who are offline.
+    offline: usize,
 }
 
 impl Scale {
@@ -55,6 +67,9 @@ impl Scale {
                 writers: 200,
                 warm: seconds(1),
                 measured: seconds(3),
+                returning: 100,
+                waiting: 20,
+                offline: 10_000,
             }
         } else {
             Scale {
@@ -64,6 +79,9 @@ impl Scale {
                 writers: 2_000,
                 warm: seconds(2),
                 measured: seconds(10),
+                returning: 1_000,
+                waiting: 100,
+                offline: 100_000,
             }
         }
     }
@@ -80,6 +98,22 @@ pub(super) fn run(only: &[Figure], quick: bool) -> anyhow::Result<Vec<Row>> {
     }
     if wanted(&[Figure::Durable, Figure::Latency]) {
         rows.extend(exchanged::run(&scale)?);
+    }
+    if wanted(&[Figure::Most]) {
+        rows.push(most::run(&scale)?);
+    }
+    if wanted(&[Figure::CatchUp]) {
+        rows.extend(catch_up::run(&scale)?);
+    }
+    if wanted(&[Figure::Storm]) {
+        rows.push(storm::run(&scale)?);
+    }
+    if wanted(&[Figure::Offline]) {
+        rows.push(offline::run(&scale)?);
+    }
+    if only.contains(&Figure::Floors) {
+        rows.extend(connected::floors(&scale)?);
+        rows.extend(exchanged::floors(&scale)?);
     }
     Ok(rows)
 }

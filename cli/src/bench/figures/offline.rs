@@ -1,0 +1,63 @@
+//! What a user who is offline costs the broker.
+
+use std::time::{Duration, Instant};
+
+use anyhow::Context;
+
+use super::{Scale, say};
+use crate::bench::{
+    arrival::Arrival,
+    crowd::{Crowd, Dialect},
+    fill::Fill,
+    generator::pinned,
+    report::{Row, verdict},
+    system::Parts,
+    tokens,
+};
+
+/// People who send.
+const SENDERS: usize = 500;
+/// Bytes of nats-server's memory for each.
+const GOAL: f64 = 600.0;
+
+/// What a broker holds.
+#[derive(Debug, PartialEq, Eq)]
+struct Held {
+    consumers: u64,
+    subscriptions: u64,
+}
+
+fn held(parts: &Parts) -> anyhow::Result<Held> {
+    let number = |path: &str, field: &str| {
+        parts.monitor(path)?[field].as_u64().with_context(|| format!("{path} tells no {field}"))
+    };
+    Ok(Held { consumers: number("/jsz", "consumers")?, subscriptions: number("/varz", "subscriptions")? })
+}
+
+/// Measures it.
+pub(super) fn run(scale: &Scale) -> anyhow::Result<Row> {
+    say("ours: users who are offline");
+    let parts = Parts::start()?;
+    let people = tokens::people("from", SENDERS, parts.data())?;
+    let mut crowd = Crowd::new(Dialect::Dunlin, parts.address, people)?;
+    let within = Duration::from_secs(60);
+    let arrival = Arrival { who: crowd.everybody(), rate: Some(500), jitter: None, entries: 0, within };
+    let arrived = pinned(|| arrival.run(&mut crowd, Instant::now()))?;
+    let (memory, before) = (parts.broker.own_memory()?, held(&parts)?);
+    let names: Vec<String> = tokens::names("away", scale.offline).collect();
+    let fill = Fill { senders: crowd.everybody(), names: &names, items: scale.offline as u32, rate: 5_000 };
+    let filled = pinned(|| fill.run(&mut crowd))?;
+    let each = parts.broker.own_memory()?.saturating_sub(memory) as f64 / scale.offline as f64;
+    let after = held(&parts)?;
+    let same = before == after;
+    Ok(Row {
+        what: format!("broker memory of a user who is offline, {}", scale.offline),
+        goal: "<= 600 bytes, no consumer, no subscription".into(),
+        floor: None,
+        ours: format!("{each:.0} bytes"),
+        ratio: None,
+        generator: None,
+        verdict: verdict(each <= GOAL && same, &[], &[&arrived.faults, &filled]),
+        notes: vec![format!("before {before:?}, after {after:?}; RSS of nats-server right after the last message")],
+    })
+}
