@@ -90,8 +90,10 @@ struct Reading {
 enum Footing {
     /// At `given`: the answer must prove that nothing is missing behind it.
     Given,
-    /// With the first entry stored after `given`'s time: what lies between can't be known, so a gap is owed.
-    AfterGap,
+    /// At `given`, which is of another epoch: a gap is owed, and the log goes on behind `given` if that is still there.
+    OtherEpoch,
+    /// With the first entry stored after `given`'s time, since `given` is not there: a gap is owed.
+    Time,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -293,7 +295,7 @@ impl Follow {
                     // A cursor alone makes no epoch: it may be forged. This device is told of a gap, nobody else.
                     Doubt::Entry => {
                         self.hear(position.seq, position);
-                        self.read(Footing::AfterGap, false, around);
+                        self.read(Footing::Time, false, around);
                     }
                     Doubt::End => {
                         let (footing, source) = self.footing(Footing::Given);
@@ -318,10 +320,9 @@ impl Follow {
         }
     }
 
-    /// A device that wants only what comes from now on begins where the reader stands.
+    /// A device that wants only what comes from now on begins where the reader stands, and lacks nothing of what it wants.
     fn begin_live(&mut self, position: Position, head: Option<Head>, floor: Seq, around: &mut Around<'_>) {
-        let at = position.time.millis();
-        let position_or_head = match head {
+        let place = match head {
             Some(Head { seq, time }) => Position { seq, time, ..position },
             // The map is complete from the shard's beginning: this mailbox has never had an entry.
             None if floor == Seq(0) => Position { epoch: position.epoch, ..Position::default() },
@@ -329,7 +330,7 @@ impl Follow {
         };
         self.epoch = position.epoch;
         self.confirmed = true;
-        self.sent = Cursor { position: position_or_head, at };
+        self.sent = Cursor { position: place, at: around.now };
         self.given = self.sent;
         self.hear(self.given.position.seq, position);
         self.settle(None, around);
@@ -338,7 +339,9 @@ impl Follow {
     /// Whether an entry of this epoch was given. What was given in another epoch, or is doubted, says nothing of it.
     fn has(&self, seq: Seq) -> bool {
         let certain = match self.mode {
-            Mode::Reading(Reading { footing: Footing::AfterGap, .. }) | Mode::Doubting { .. } => false,
+            Mode::Reading(Reading { footing: Footing::OtherEpoch | Footing::Time, .. }) | Mode::Doubting { .. } => {
+                false
+            }
             Mode::Reading(Reading { footing: Footing::Given, .. }) | Mode::Opening { .. } | Mode::Live => true,
         };
         certain && seq <= self.given.position.seq
@@ -359,7 +362,7 @@ impl Follow {
         self.heard = heard;
         self.covers = position;
         self.sure = Seq(0);
-        self.read(Footing::AfterGap, false, around);
+        self.read(Footing::OtherEpoch, false, around);
     }
 
     fn doubt(&mut self, why: Doubt, around: &mut Around<'_>) {

@@ -25,22 +25,28 @@ pub(super) enum Proof {
 
 /// Judges an answer that was read from `cursor`'s own sequence on.
 pub(super) fn prove(cursor: &Cursor, answer: &ReadAnswer, now: Millis, bounds: &Bounds) -> Proof {
-    let Position { seq, time, .. } = cursor.position;
+    let seq = cursor.position.seq;
     if never_had_anything(cursor) {
         return Proof::Complete;
     }
-    let mut nearest = answer.entries.iter().skip_while(|entry| entry.seq < seq).take(2);
-    let own_is_there = answer.entries.iter().any(|entry| entry.seq == seq);
-    if nearest.any(|entry| stands_at(entry, seq, time) || stands_at(entry, seq.next(), time.next())) {
+    if is_there(cursor, answer) {
         return Proof::Complete;
     }
     let Some(evidence) = answer.evidence else { return Proof::AskLeader };
-    if own_is_there || evidence.stream_last < seq {
+    let another_is_there = answer.entries.iter().any(|entry| entry.seq == seq);
+    if another_is_there || evidence.stream_last < seq {
         return Proof::Contradiction;
     }
     let below_is_there = evidence.first.is_some_and(|first| first <= seq);
     let young = now.since(cursor.at) < bounds.retention.minus(bounds.retention_slack);
     if below_is_there || young && evidence.weight < bounds.mailbox_entries { Proof::Complete } else { Proof::Unproven }
+}
+
+/// Whether an answer that was read from `cursor`'s own sequence on holds the entry at which it stands, or the one before which it stands.
+pub(super) fn is_there(cursor: &Cursor, answer: &ReadAnswer) -> bool {
+    let Position { seq, time, .. } = cursor.position;
+    let mut nearest = answer.entries.iter().skip_while(|entry| entry.seq < seq).take(2);
+    nearest.any(|entry| stands_at(entry, seq, time) || stands_at(entry, seq.next(), time.next()))
 }
 
 fn stands_at(entry: &StoredEntry, seq: Seq, time: StreamTime) -> bool {

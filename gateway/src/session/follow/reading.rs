@@ -7,7 +7,7 @@ use dunlin_schema::{
 
 use super::{
     Around, Doubt, Follow, Footing, Mode, Output, Reading, WaitsFor,
-    proof::{Proof, just_before, prove},
+    proof::{Proof, is_there, just_before, prove},
 };
 use crate::session::ReadFailed;
 
@@ -37,7 +37,9 @@ impl Follow {
     pub(super) fn footing(&self, footing: Footing) -> (Footing, Source) {
         match footing {
             Footing::Given if self.given.position.epoch == self.epoch => (Footing::Given, Source::Any),
-            Footing::Given | Footing::AfterGap => (Footing::AfterGap, Source::Leader),
+            // A follower may still hold what the log has lost.
+            Footing::Given | Footing::OtherEpoch => (Footing::OtherEpoch, Source::Leader),
+            Footing::Time => (Footing::Time, Source::Leader),
         }
     }
 
@@ -52,8 +54,8 @@ impl Follow {
     pub(super) fn ask(&mut self, around: &mut Around<'_>) {
         let Mode::Reading(reading) = &mut self.mode else { return };
         let from = match reading.footing {
-            Footing::Given => ReadFrom::Seq(self.given.position.seq.max(Seq(1))),
-            Footing::AfterGap => ReadFrom::Time(after(self.given.position.time, around.now)),
+            Footing::Given | Footing::OtherEpoch => ReadFrom::Seq(self.given.position.seq.max(Seq(1))),
+            Footing::Time => ReadFrom::Time(after(self.given.position.time, around.now)),
         };
         reading.waits_for = WaitsFor::Answer { began: around.now, heard: self.heard, covers: self.covers };
         around.out.push(Output::Read(ReadRequest { from, source: reading.source }));
@@ -73,7 +75,11 @@ impl Follow {
         }
         let proof = match reading.footing {
             Footing::Given => prove(&self.given, &answer, around.now, around.bounds),
-            Footing::AfterGap => Proof::Unproven,
+            Footing::OtherEpoch if self.given.position.seq == Seq(0) || is_there(&self.given, &answer) => {
+                Proof::Unproven
+            }
+            Footing::OtherEpoch => return self.go_on(Reading { footing: Footing::Time, ..reading }, around),
+            Footing::Time => Proof::Unproven,
         };
         match proof {
             Proof::Complete => {}
@@ -123,7 +129,7 @@ impl Follow {
         let from = self.given.at;
         let mut then = match self.new_entries(answer, footing, around.now).next() {
             Some(first) => just_before(first, self.epoch),
-            None if covers.seq > self.given.position.seq || footing == Footing::AfterGap => {
+            None if footing == Footing::Time || footing == Footing::Given && covers.seq > self.given.position.seq => {
                 Cursor { position: covers, at: began }
             }
             None => Cursor { position: self.given.position, at: began },
@@ -146,8 +152,8 @@ impl Follow {
         let Position { seq, time, .. } = self.given.position;
         let first_time = after(time, now);
         answer.entries.iter().skip_while(move |entry| match footing {
-            Footing::Given => entry.seq <= seq,
-            Footing::AfterGap => entry.time < first_time,
+            Footing::Given | Footing::OtherEpoch => entry.seq <= seq,
+            Footing::Time => entry.time < first_time,
         })
     }
 

@@ -57,7 +57,8 @@ fn the_head_has_the_cursors_sequence_and_another_time() {
     rig.now = Millis(101_000);
     rig.runs([
         (Input::Tick, "verify 1/7"),
-        (Input::Verified(Ok(position(5, 9))), "read leader after 7"),
+        (Input::Verified(Ok(position(5, 9))), "read leader 7"),
+        (leader_of(vec![stored(7, 8, &message(7))], Some(7), 9), "read leader after 7"),
         (leader_of(vec![stored(7, 8, &message(7))], Some(7), 9), "gap 7..8 5/6@8; entry 7; caught up 7 5/7@101"),
     ]);
 }
@@ -102,13 +103,14 @@ fn an_idle_mailbox_whose_old_entries_expired_lost_nothing() {
 #[test]
 fn an_erased_entry_is_no_gap() {
     // Entry 5 is erased: tombstone 8 stands for it. An older entry is still there, or none is.
-    for first in [2, 8] {
+    for (first, now) in [(2, 100), (8, 100), (2, 2_000)] {
         let mut rig = Rig::new(at(1, 5));
+        rig.now = Millis(now * 1_000);
         rig.opens(head(1, 9, 8), "read any 5");
         let left = || vec![stored(8, 8, &tombstone(5))];
         rig.runs([
             (answer(left(), false, None), "read leader 5"),
-            (leader_of(left(), Some(first), 9), "caught up 8 1/8@100"),
+            (leader_of(left(), Some(first), 9), &format!("caught up 8 1/8@{now}")),
             (live(1, 12, 9), "entry 12"),
         ]);
     }
@@ -153,9 +155,9 @@ fn coming_back_with_a_gaps_cursor_is_proven_by_the_entry_behind_it() {
     rig.runs([(any(&[20, 21]), "read leader 21; entry 20; entry 21")]);
     // In a further epoch, the entry behind it is not passed over.
     let mut rig = Rig::new(Start::Cursor(gap));
-    rig.runs([(Input::Subscribed, "ask heads")]);
+    rig.opens(head(2, 40, 21), "read leader 19");
     let mut out = Vec::new();
-    rig.session.handle(rig.now, head(2, 40, 21), &mut out);
+    rig.session.handle(rig.now, leader(&[21], Some(2), 40), &mut out);
     let from = ReadFrom::Time(seconds(20));
     assert_eq!(out, [Output::Read(ReadRequest { from, source: Source::Leader })]);
 }
@@ -163,26 +165,41 @@ fn coming_back_with_a_gaps_cursor_is_proven_by_the_entry_behind_it() {
 #[test]
 fn a_higher_epoch_is_a_gap_and_goes_on_behind_the_cursors_time() {
     let mut rig = Rig::new(at(1, 30));
-    rig.opens(head(2, 36, 35), "read leader after 30");
     // 31 to 34 were kept, 35 is another one now.
-    let kept = vec![stored(31, 31, &message(31)), stored(35, 60, &message(35))];
-    rig.runs([(leader_of(kept, Some(2), 36), "gap 30..31 2/30@31; entry 31; entry 35; caught up 35 2/35@100")]);
+    let kept = || vec![stored(31, 31, &message(31)), stored(35, 60, &message(35))];
+    let said = "gap 30..31 2/30@31; entry 31; entry 35; caught up 35 2/35@100";
+    rig.opens(head(2, 36, 35), "read leader 30");
+    let own = || std::iter::once(stored(30, 30, &message(30)));
+    rig.runs([(leader_of(own().chain(kept()).collect(), Some(2), 36), said)]);
+
+    let mut rig = Rig::new(at(1, 30));
+    rig.opens(head(2, 36, 35), "read leader 30");
+    rig.runs([(leader_of(kept(), Some(2), 36), "read leader after 30"), (leader_of(kept(), Some(2), 36), said)]);
+}
+
+#[test]
+fn behind_a_clock_that_went_back_the_cursors_own_entry_shows_where_to_go_on() {
+    let mut rig = Rig::new(at(1, 30));
+    rig.opens(head(2, 36, 35), "read leader 30");
+    let behind = vec![stored(30, 30, &message(30)), stored(35, 28, &message(35))];
+    rig.runs([(leader_of(behind, Some(2), 36), "gap 30..30 2/34@28; entry 35; caught up 35 2/35@100")]);
 }
 
 #[test]
 fn a_gap_reaches_to_the_beginning_of_its_epoch() {
     let mut rig = Rig::new(at(1, 30));
     let epoch = seconds(70).0;
-    rig.opens(head(epoch, 36, 31), "read leader after 30");
-    let said = rig.step(leader(&[31], Some(2), 36));
+    rig.opens(head(epoch, 36, 31), "read leader 30");
+    let said = rig.step(leader(&[30, 31], Some(2), 36));
     assert!(said.starts_with("gap 30..70 "), "{said}");
 }
 
 #[test]
 fn without_an_entry_behind_it_a_new_epoch_goes_on_where_the_reader_stood() {
     let mut rig = Rig::new(at(1, 30));
-    rig.opens(floor(2, 28, 10), "read leader after 30");
+    rig.opens(floor(2, 28, 10), "read leader 30");
     rig.runs([
+        (leader(&[], Some(2), 28), "read leader after 30"),
         (leader(&[], Some(2), 28), "gap 30..100 2/28@100; caught up 28 2/28@100"),
         (live(2, 29, 28), "entry 29"),
     ]);
@@ -191,8 +208,9 @@ fn without_an_entry_behind_it_a_new_epoch_goes_on_where_the_reader_stood() {
 #[test]
 fn what_comes_while_the_gap_is_read_is_not_passed_over() {
     let mut rig = Rig::new(at(1, 30));
-    rig.opens(floor(2, 28, 10), "read leader after 30");
+    rig.opens(floor(2, 28, 10), "read leader 30");
     rig.runs([
+        (leader(&[], Some(2), 28), "read leader after 30"),
         (live(2, 29, 28), ""),
         (leader(&[], Some(2), 29), "read any 28; gap 30..100 2/28@100"),
         (any(&[29]), "read leader 28"),
@@ -234,7 +252,8 @@ fn an_epoch_above_the_readers_is_verified() {
     rig.opens(head(1, 50, 50), "verify 9/30");
     rig.runs([
         (live(1, 51, 50), ""),
-        (Input::Verified(Ok(position(1, 51))), "read leader after 30"),
+        (Input::Verified(Ok(position(1, 51))), "read leader 30"),
+        (leader(&[50, 51], Some(50), 51), "read leader after 30"),
         (leader(&[50, 51], Some(50), 51), "gap 30..50 1/49@50; entry 50; entry 51; caught up 51 1/51@100"),
     ]);
     // Or it was the reader that was behind.
@@ -263,9 +282,9 @@ fn a_leader_that_ends_below_the_reader_is_doubted() {
 #[test]
 fn live_begins_where_the_reader_stands() {
     for (first, caught, next) in [
-        (head(1, 90, 7), "caught up 7 1/7@90", live(1, 97, 7)),
-        (floor(1, 90, 60), "caught up 90 1/90@90", live(1, 97, 90)),
-        (floor(1, 90, 0), "caught up 0 1/0@90", live(1, 97, 0)),
+        (head(1, 90, 7), "caught up 7 1/7@100", live(1, 97, 7)),
+        (floor(1, 90, 60), "caught up 90 1/90@100", live(1, 97, 90)),
+        (floor(1, 90, 0), "caught up 0 1/0@100", live(1, 97, 0)),
     ] {
         let mut rig = Rig::new(Start::Live);
         rig.runs([(Input::Subscribed, "ask heads"), (live(1, 80, 7), ""), (first, caught), (next, "entry 97")]);
@@ -302,7 +321,7 @@ fn a_loss_that_the_reader_notices_late_is_still_told() {
         (Input::HeadsUnanswered, ""),
         (Input::HeadsUnanswered, "read any 30"),
         (answer(vec![stored(30, 30, &message(30)), stored(31, 90, &message(31))], false, None), "entry 31"),
-        (head(2, 31, 31), "read leader after 90"),
+        (head(2, 31, 31), "read leader 31"),
     ]);
 }
 
