@@ -1,6 +1,8 @@
 //! Workers against a real nats-server, without a gateway: what they publish, what they answer, and what becomes of a shard when a worker
 //! dies, hangs, ends, or the log goes back.
 
+#![allow(clippy::unwrap_used, reason = "the helpers of these tests panic where a test would")]
+
 use std::{
     sync::{Arc, mpsc},
     time::{Duration, Instant},
@@ -331,11 +333,9 @@ async fn a_worker_that_hung_and_goes_on_finds_itself_a_standby() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn another_boot_begins_an_epoch_only_where_a_tail_may_be_lost() {
-    for (sync_always, boots, begins) in [
-        (false, ["one", "one"], false),
-        (false, ["one", "other"], true),
-        (true, ["one", "other"], false),
-    ] {
+    for (sync_always, boots, begins) in
+        [(false, ["one", "one"], false), (false, ["one", "other"], true), (true, ["one", "other"], false)]
+    {
         let bench = Bench::new(ServerOptions { sync_always, ..ServerOptions::default() }).await;
         let bob = bench.join("bob").await;
         let worker = bench.working(boots[0]).await;
@@ -346,7 +346,11 @@ async fn another_boot_begins_an_epoch_only_where_a_tail_may_be_lost() {
         let worker = bench.working(boots[1]).await;
         let after = bench.ask(&["bob"]).await.position;
         assert_eq!(after.epoch > before.epoch, begins, "{boots:?}, sync always: {sync_always}");
-        assert_eq!((after.seq, after.time), (before.seq, before.time), "its own entry is still there: it goes on behind it");
+        assert_eq!(
+            (after.seq, after.time),
+            (before.seq, before.time),
+            "its own entry is still there: it goes on behind it"
+        );
         bench.store_all("bob", 4..5).await;
         assert_eq!(places(&bob.until("4").await), [(0, 1), (1, 2), (2, 3), (3, 4)]);
         worker.stop().await;

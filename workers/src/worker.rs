@@ -60,7 +60,7 @@ pub(crate) enum Standing {
     /// Nothing yet, or not any more.
     Idle,
     /// Another worker has its shard.
-    StandingBy,
+    Waiting,
     /// The work.
     Working,
 }
@@ -114,7 +114,7 @@ impl Board {
         let mut tasks = self.tasks.lock();
         tasks[task] = standing;
         let count = |wanted| tasks.iter().filter(|standing| **standing == wanted).count();
-        let (working, standing_by) = (count(Standing::Working), count(Standing::StandingBy));
+        let (working, standing_by) = (count(Standing::Working), count(Standing::Waiting));
         self.told.send_modify(|told| *told = Readiness { working, standing_by, ..*told });
     }
 

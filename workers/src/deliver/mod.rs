@@ -223,7 +223,7 @@ impl Reader {
         let standing = if self.core.is_live() {
             Standing::Working
         } else if self.core.is_standing_by() {
-            Standing::StandingBy
+            Standing::Waiting
         } else {
             Standing::Idle
         };

@@ -14,7 +14,7 @@ pub(crate) enum Offer {
     /// It is being made.
     Making { connection: Connection, shard: Shard, made: BoxFuture<'static, Result<HeadsService, ServiceError>> },
     /// It stands.
-    Standing { connection: Connection, shard: Shard, service: HeadsService },
+    Standing { connection: Connection, shard: Shard, service: Box<HeadsService> },
 }
 
 impl Offer {
@@ -38,7 +38,9 @@ impl Offer {
             let next = match self {
                 Offer::Withdrawn => std::future::pending().await,
                 Offer::Making { connection, shard, made } => match made.await {
-                    Ok(service) => Offer::Standing { connection: connection.clone(), shard: *shard, service },
+                    Ok(service) => {
+                        Offer::Standing { connection: connection.clone(), shard: *shard, service: service.into() }
+                    }
                     Err(error) => {
                         tracing::warn!(%shard, %error, "trying again");
                         Offer::after(AGAIN, connection.clone(), *shard)

@@ -62,9 +62,16 @@ struct Consumer {
     opened: bool,
 }
 
+/// What NATS is asked.
+enum Question {
+    Look,
+    Compare(Seq),
+    Save { record: ReaderRecord, expected: Seq },
+}
+
 struct Reader {
     core: Deliver,
-    asked: VecDeque<Output>,
+    asked: VecDeque<Question>,
     consumer: Option<Consumer>,
     /// Published, and not known to have reached the server.
     in_flight: Vec<(Seq, StreamTime)>,
@@ -141,7 +148,11 @@ impl World {
 
     fn carry_out(&mut self, reader: usize, output: Output) {
         match output {
-            Output::Look | Output::Compare(_) | Output::Save { .. } => self.readers[reader].asked.push_back(output),
+            Output::Look => self.readers[reader].asked.push_back(Question::Look),
+            Output::Compare(seq) => self.readers[reader].asked.push_back(Question::Compare(seq)),
+            Output::Save { record, expected } => {
+                self.readers[reader].asked.push_back(Question::Save { record, expected });
+            }
             Output::Open(from) => self.readers[reader].consumer = Some(Consumer { from, opened: false }),
             Output::Close => self.readers[reader].consumer = None,
             Output::Publish { user, live } => self.publish(reader, &user, &live),
@@ -190,19 +201,18 @@ impl World {
     fn answer(&mut self, reader: usize) {
         let Some(asked) = self.readers[reader].asked.pop_front() else { return };
         let input = match asked {
-            Output::Look => Input::Looked(match self.state.last() {
+            Question::Look => Input::Looked(match self.state.last() {
                 None => Looked::Absent,
                 Some((record, revision, stamp)) => {
                     Looked::Record { record: record.clone(), revision: Seq(*revision), stamp: StreamTime(*stamp) }
                 }
             }),
-            Output::Compare(seq) => {
+            Question::Compare(seq) => {
                 let item = (seq.0 as usize).checked_sub(1).and_then(|at| self.log.get(at));
                 let time = item.filter(|item| item.there).map(|item| StreamTime(item.time));
                 Input::Compared(Some(Compared { last: Seq(self.log.len() as u64), time, boot: self.boot.to_string() }))
             }
-            Output::Save { record, expected } => Input::Stored(self.save(reader, record, expected)),
-            other => panic!("{other:?} is not asked of NATS"),
+            Question::Save { record, expected } => Input::Stored(self.save(reader, record, expected)),
         };
         self.give(reader, input);
     }
@@ -221,15 +231,14 @@ impl World {
     fn fail(&mut self, reader: usize, stored: bool) {
         let Some(asked) = self.readers[reader].asked.pop_front() else { return };
         let input = match asked {
-            Output::Look => Input::Looked(Looked::Failed),
-            Output::Compare(_) => Input::Compared(None),
-            Output::Save { record, expected } => {
+            Question::Look => Input::Looked(Looked::Failed),
+            Question::Compare(_) => Input::Compared(None),
+            Question::Save { record, expected } => {
                 if stored {
                     self.save(reader, record, expected);
                 }
                 Input::Stored(None)
             }
-            other => panic!("{other:?} is not asked of NATS"),
         };
         self.give(reader, input);
     }
