@@ -11,6 +11,7 @@
 //! | [`shard_reader`] | every entry of a shard in order, checked for contiguity |
 //! | [`records`] | one record a subject, by compare-and-set |
 //! | [`receipts`] | the work queue of what devices acknowledge |
+//! | [`raw`] | JetStream without promises: the floor of the benchmarks |
 //!
 //! Streams of clones share one connection; nothing here opens a connection that its caller did not ask for, and no task outlives what it serves.
 
@@ -21,6 +22,7 @@ mod connection;
 pub mod fan_in;
 pub mod heads;
 pub mod provision;
+pub mod raw;
 pub mod read;
 pub mod receipts;
 pub mod records;
@@ -31,7 +33,7 @@ pub use append::{AppendError, Appender, Item, Origin, Stored};
 pub use connect::{ConnectError, ConnectOptions, Connection, Credentials, PublishError, ServerInfo, Status, Tls};
 pub use fan_in::{FanIn, FanInError, Joined, LiveSink};
 pub use heads::{Heads, HeadsError};
-pub use provision::{ProvisionError, Provisioned, SettingsError, provision, region_settings};
+pub use provision::{ProvisionError, Provisioned, SettingsError, inspect, provision, region_settings};
 pub use read::{ReadError, Reads};
 pub use receipts::{ReceiptItem, ReceiptQueue, Receipts};
 pub use records::{Record, RecordError, Records, SaveError};

@@ -158,6 +158,25 @@ async fn provision_stream(
     }
 }
 
+/// Compares the streams of a region with its settings and makes nothing: what is missing or otherwise, at most one for each stream.
+pub async fn inspect(connection: &Connection, settings: &RegionSettings) -> Vec<ProvisionError> {
+    let mut wrong = Vec::new();
+    for shard in settings.shards() {
+        for wanted in [settings.log(shard), settings.state(shard), settings.receipts(shard)] {
+            let config = config(&wanted, settings, &connection.server().id);
+            match connection.api().jetstream().get_stream(&config.name).await {
+                Ok(found) => {
+                    wrong.extend(difference(&found.cached_info().config, &config).map(|(what, found, wanted, mend)| {
+                        ProvisionError::Differs { stream: config.name, what, found, wanted, mend }
+                    }));
+                }
+                Err(error) => wrong.push(ProvisionError::JetStream { stream: config.name, reason: error.to_string() }),
+            }
+        }
+    }
+    wrong
+}
+
 fn exists(kind: &CreateStreamErrorKind) -> bool {
     matches!(kind, CreateStreamErrorKind::JetStream(refusal) if refusal.error_code() == ErrorCode::STREAM_NAME_EXIST)
 }
