@@ -99,7 +99,7 @@ pub enum Lost {
 
 /// An entry of a log. Its fields are those of [`EntryFrame`].
 pub struct Entry {
-    frame: EntryFrame,
+    frame: Box<EntryFrame>,
     mark: Mark,
 }
 
@@ -125,7 +125,7 @@ pub struct CaughtUp {
 }
 
 impl Entry {
-    pub(crate) fn new(frame: EntryFrame, mark: Mark) -> Entry {
+    pub(crate) fn new(frame: Box<EntryFrame>, mark: Mark) -> Entry {
         Entry { frame, mark }
     }
 
@@ -137,7 +137,7 @@ impl Entry {
 
     /// The entry itself.
     pub fn into_frame(self) -> EntryFrame {
-        self.frame
+        *self.frame
     }
 }
 

@@ -34,7 +34,7 @@ const OUTGOING: usize = 64;
 /// How long the closing of a socket may take.
 const CLOSE_WITHIN: Duration = Duration::from_secs(1);
 
-type Dial = Pin<Box<dyn Future<Output = Result<(Socket, String), Lost>> + Send>>;
+type Dial = Pin<Box<dyn Future<Output = Result<(Box<Socket>, String), Lost>> + Send>>;
 type Reply = (oneshot::Sender<Result<Accepted, SendError>>, OwnedSemaphorePermit);
 
 /// One clock that never goes back, near the Unix time.
@@ -78,7 +78,7 @@ struct Driver {
     replies: HashMap<Ticket, Reply>,
     tickets: u64,
     dial: Option<Dial>,
-    socket: Option<Socket>,
+    socket: Option<Box<Socket>>,
     closing: Option<oneshot::Sender<()>>,
     /// Cursors of repeats that are being saved.
     saves: JoinSet<()>,
@@ -88,7 +88,7 @@ struct Driver {
 enum Woken {
     Command(Option<Command>),
     Stored(Acknowledged),
-    Dialled(Result<(Socket, String), Lost>),
+    Dialled(Result<(Box<Socket>, String), Lost>),
     Came(Result<Incoming, Lost>),
     /// There is (plenty of) room for events, or nobody reads them any more.
     Room,
@@ -261,7 +261,7 @@ impl Driver {
         let token = self.options.token.clone();
         Box::pin(async move {
             let token = token.token(refused).await?;
-            Ok((Socket::open(gateway, encoding).await?, token))
+            Ok((Box::new(Socket::open(gateway, encoding).await?), token))
         })
     }
 
@@ -274,7 +274,7 @@ impl Driver {
                 self.status.send_replace(Status::Connected(connected.clone()));
                 Event::Connected(connected)
             }
-            Told::Entry(frame, place) => Event::Entry(Entry::new(*frame, mark(place))),
+            Told::Entry(frame, place) => Event::Entry(Entry::new(frame, mark(place))),
             Told::Gap { log, from, to, place } => Event::Gap(Gap::new(log, from, to, mark(place))),
             Told::CaughtUp { log, seq, place } => Event::CaughtUp(CaughtUp::new(log, seq, mark(place))),
             Told::Refused { code, message } => Event::Refused { code, message },

@@ -134,6 +134,10 @@ fn incoming(encoding: Encoding, message: Message) -> Result<Incoming, Lost> {
     }
 }
 
+#[expect(
+    clippy::wildcard_enum_match_arm,
+    reason = "the library's errors, all but three of which are only told in words"
+)]
 fn lost(error: tungstenite::Error) -> Lost {
     match error {
         tungstenite::Error::Http(response) => {

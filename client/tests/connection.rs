@@ -1,0 +1,367 @@
+//! A client against a gateway that follows a script: sockets that die, tokens that end, applications that do not read.
+
+#![expect(clippy::unwrap_used, clippy::wildcard_enum_match_arm, reason = "what a script does not expect is a failure")]
+
+mod gateway;
+
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering},
+    },
+    time::Duration,
+};
+
+use dunlin_client::{
+    Client, ClientOptions, ConnectError, CursorStore, Ended, Event, FileStore, Lost, MemoryStore, SendError, Status,
+    TokenError,
+    schema::{Code, frame::ClientFrame, frame::Encoding, frame::StartAt},
+};
+use futures_util::StreamExt;
+use tokio::{io::AsyncWriteExt, time::timeout};
+use tokio_tungstenite::tungstenite::Message;
+
+use gateway::*;
+
+#[tokio::test]
+async fn sends_and_receives_in_both_encodings() {
+    for encoding in [Encoding::Json, Encoding::Postcard] {
+        let gateway = Gateway::start().await;
+        let (client, mut events) = start(gateway.options().encoding(encoding)).await;
+        let (mut peer, cursor) = gateway.welcome().await;
+        assert_eq!(cursor, None);
+        let sending = client.submit("carol", text("hello")).await.unwrap();
+        let send = peer.accept_send().await;
+        assert_eq!((send.to.as_str(), send.content), ("carol", text("hello")));
+        assert_eq!(soon("the answer", sending).await.unwrap().id, send.id);
+
+        peer.tell(entry(4)).await;
+        let entry = next_entry(&mut events).await;
+        assert_eq!((entry.seq.0, &entry.content), (4, &text("hi")));
+        entry.done().await.unwrap();
+        assert_eq!(peer.ack().await, 4);
+        client.close().await;
+        assert!(peer.ended().await, "closed with a close frame");
+        assert!(matches!(events.next().await, Some(Event::Ended(Ended::Closed))));
+        assert!(events.next().await.is_none());
+    }
+}
+
+#[tokio::test]
+async fn what_no_gateway_will_ever_take_is_an_error_and_is_not_tried_again() {
+    for code in [Code::Unauthorized, Code::Forbidden, Code::Replaced, Code::Elsewhere] {
+        let gateway = Gateway::start().await;
+        let connecting = tokio::spawn(Client::connect(gateway.options()));
+        let mut peer = gateway.accept().await;
+        assert_eq!(peer.hello().await.0, "token");
+        peer.tell(goodbye(code)).await;
+        let error = soon("the error", connecting).await.unwrap().err();
+        let Some(ConnectError::Ended(Ended::Goodbye(goodbye))) = error else { panic!("{error:?}") };
+        assert_eq!(goodbye.code, code);
+        assert!(peer.ended().await, "{code:?}");
+    }
+}
+
+#[tokio::test]
+async fn upgrades_that_are_refused_go_by_their_status() {
+    let gateway = Gateway::start().await;
+    let (client, mut events) = start(gateway.options()).await;
+    for (answer, status) in
+        [("503 Service Unavailable", 503), ("404 Not Found", 404), ("200 OK", 200), ("401 Unauthorized", 401)]
+    {
+        let mut tcp = gateway.tcp().await;
+        let head = format!("HTTP/1.1 {answer}\r\nContent-Length: 0\r\nRetry-After: 0\r\n\r\n");
+        tcp.write_all(head.as_bytes()).await.unwrap();
+        match soon("an event", events.next()).await.unwrap() {
+            Event::Disconnected(disconnected) => {
+                assert!(
+                    matches!(disconnected.why, Lost::Http { status: got, .. } if got == status),
+                    "{disconnected:?}"
+                );
+            }
+            Event::Ended(ended) => assert_eq!((ended, status), (Ended::Http(401), 401)),
+            other => panic!("{other:?}"),
+        }
+    }
+    let error = client.send("carol", text("too late")).await.unwrap_err();
+    assert_eq!(error, SendError::Ended(Ended::Http(401)));
+}
+
+#[tokio::test]
+async fn a_token_that_is_over_is_replaced_by_a_fresh_one_and_without_one_the_client_ends() {
+    let gateway = Gateway::start().await;
+    let asked = Arc::new(AtomicUsize::new(0));
+    let tokens = {
+        let asked = asked.clone();
+        move |refused: bool| {
+            let number = asked.fetch_add(1, Ordering::SeqCst);
+            async move {
+                match number {
+                    0 | 2 => Ok(format!("token {number} {refused}")),
+                    1 => Err(TokenError::Failed("the issuer is down".to_owned())),
+                    _ => Err(TokenError::NoMore),
+                }
+            }
+        }
+    };
+    let options = ClientOptions { token: Arc::new(tokens), ..gateway.options() };
+    let (_client, mut events) = start(options).await;
+    for token in ["token 0 false", "token 2 true"] {
+        let mut peer = gateway.accept().await;
+        assert_eq!(peer.hello().await.0, token);
+        peer.tell(goodbye(Code::TokenExpired)).await;
+    }
+    let mut last = None;
+    while let Some(event) = soon("the end", events.next()).await {
+        last = Some(event);
+    }
+    assert!(matches!(last, Some(Event::Ended(Ended::NoToken))), "{last:?}");
+    assert_eq!(asked.load(Ordering::SeqCst), 4);
+}
+
+#[tokio::test]
+async fn gateways_are_tried_in_turn() {
+    let (first, second) = (Gateway::start().await, Gateway::start().await);
+    let nobody = Gateway::start().await.url;
+    let (client, mut events) = start(first.options().url(nobody).url(second.url.clone())).await;
+    let (mut peer, _) = first.welcome().await;
+    peer.tell(goodbye(Code::Draining)).await;
+    let (_peer, _) = second.welcome().await;
+    let mut seen = Vec::new();
+    while seen.len() < 4 {
+        seen.push(match soon("an event", events.next()).await.unwrap() {
+            Event::Connected(connected) => connected.url,
+            Event::Disconnected(disconnected) => match disconnected.why {
+                Lost::Goodbye(goodbye) => format!("{:?}", goodbye.code),
+                Lost::Socket(_) => "nobody".to_owned(),
+                other => panic!("{other:?}"),
+            },
+            other => panic!("{other:?}"),
+        });
+    }
+    let connect = |url: &str| format!("{url}/v1/connect");
+    assert_eq!(seen, [connect(&first.url), "Draining".to_owned(), "nobody".to_owned(), connect(&second.url)]);
+    assert!(
+        matches!(&*client.status().borrow(), Status::Connected(connected) if connected.url == connect(&second.url))
+    );
+}
+
+#[tokio::test]
+async fn what_is_unaccepted_is_sent_again_with_its_id_through_every_kind_of_loss() {
+    let gateway = Gateway::start().await;
+    let (client, _events) = start(gateway.options()).await;
+    let first = client.submit("carol", text("one")).await.unwrap();
+    let second = client.submit("carol", text("two")).await.unwrap();
+    let mut id = None;
+    for loss in 0..5 {
+        let (mut peer, _) = gateway.welcome().await;
+        let send = peer.send().await;
+        assert_eq!(send.content, text("one"));
+        assert_eq!(*id.get_or_insert(send.id), send.id, "loss {loss}");
+        match loss {
+            0 => drop(peer),
+            1 => peer.raw(Message::Close(None)).await,
+            2 => peer.raw(Message::text("{ no frame")).await,
+            3 => peer.tell(goodbye(Code::Unavailable)).await,
+            _ => {
+                peer.tell(rejected(send.id, Code::UnknownOutcome)).await;
+                let again = peer.accept_send().await;
+                assert_eq!((again.id, again.content), (send.id, text("one")));
+                assert_eq!(peer.accept_send().await.content, text("two"), "their order is kept");
+            }
+        }
+    }
+    let (first, second) = (soon("the first", first).await.unwrap(), soon("the second", second).await.unwrap());
+    assert_eq!(Some(first.id), id);
+    assert!(first.id < second.id);
+}
+
+#[tokio::test]
+async fn what_can_not_be_sent_is_refused_here() {
+    let gateway = Gateway::start().await;
+    let (client, _events) = start(gateway.options()).await;
+    assert!(matches!(client.send("no name", text("hi")).await, Err(SendError::Address(_))));
+    assert!(matches!(client.send("carol", text("")).await, Err(SendError::Content(_))));
+    assert!(matches!(client.send("carol", text(&"a".repeat(33 * 1_024))).await, Err(SendError::Content(_))));
+    // 32 KiB of a character that JSON writes with six.
+    assert!(matches!(client.send("carol", text(&"\u{1}".repeat(32 * 1_024))).await, Err(SendError::TooLarge(_))));
+
+    let sending = client.submit("carol", text("hi")).await.unwrap();
+    let (mut peer, _) = gateway.welcome().await;
+    let send = peer.send().await;
+    assert_eq!(send.content, text("hi"), "nothing of the above was sent");
+    peer.tell(rejected(send.id, Code::BadAddress)).await;
+    assert!(matches!(soon("the answer", sending).await, Err(SendError::Rejected { code: Code::BadAddress, .. })));
+}
+
+#[tokio::test]
+async fn whoever_sends_too_much_waits() {
+    let gateway = Gateway::start().await;
+    let (client, _events) = start(ClientOptions { unaccepted: 2, ..gateway.options() }).await;
+    let one = client.submit("carol", text("one")).await.unwrap();
+    let _two = client.submit("carol", text("two")).await.unwrap();
+    assert!(matches!(client.try_submit("carol", text("three")).await, Err(SendError::Full)));
+    let three = tokio::spawn({
+        let client = client.clone();
+        async move { client.send("carol", text("three")).await }
+    });
+    let (mut peer, _) = gateway.welcome().await;
+    for what in ["one", "two", "three"] {
+        assert_eq!(peer.accept_send().await.content, text(what));
+    }
+    soon("the first", one).await.unwrap();
+    soon("the third", three).await.unwrap().unwrap();
+}
+
+#[tokio::test]
+async fn an_application_that_keeps_its_cursor_sees_each_entry_once_over_restarts() {
+    let folder = tempfile::tempdir().unwrap();
+    let gateway = Gateway::start().await;
+    let open = || FileStore::open(folder.path().join("cursors"), "bob/phone").unwrap();
+    {
+        let (client, mut events) = start(gateway.options().store(open())).await;
+        let (mut peer, cursor) = gateway.welcome().await;
+        assert_eq!(cursor, None);
+        for seq in 1..=3 {
+            peer.tell(entry(seq)).await;
+        }
+        next_entry(&mut events).await;
+        next_entry(&mut events).await.done().await.unwrap();
+        next_entry(&mut events).await;
+        drop(peer);
+        // In the same process it resumes after what was given, not only after what is done.
+        let (mut peer, resumed) = gateway.welcome().await;
+        assert_eq!(resumed, Some(StartAt::Cursor(gateway::cursor(3))));
+        peer.tell(entry(3)).await;
+        peer.tell(entry(4)).await;
+        let entry = next_entry(&mut events).await;
+        assert_eq!(entry.seq.0, 4, "3 was given");
+        client.close().await;
+    }
+    let (_client, mut events) = start(gateway.options().store(open())).await;
+    let (mut peer, resumed) = gateway.welcome().await;
+    assert_eq!(resumed, Some(StartAt::Cursor(gateway::cursor(2))), "3 and 4 were never done");
+    peer.tell(caught_up(4)).await;
+    loop {
+        match soon("caught up", events.next()).await.unwrap() {
+            Event::CaughtUp(caught_up) => break caught_up.done().await.unwrap(),
+            Event::Connected(_) => {}
+            other => panic!("{other:?}"),
+        }
+    }
+    assert_eq!(peer.ack().await, 4);
+}
+
+#[tokio::test]
+async fn what_is_done_after_the_end_is_kept_all_the_same() {
+    let gateway = Gateway::start().await;
+    let store = Arc::new(MemoryStore::default());
+    let (client, mut events) = start(gateway.options().store(store.clone())).await;
+    let (mut peer, _) = gateway.welcome().await;
+    peer.tell(entry(7)).await;
+    let entry = next_entry(&mut events).await;
+    client.close().await;
+    drop((client, events));
+    entry.done().await.unwrap();
+    assert_eq!(store.load().unwrap(), Some(cursor(7)));
+}
+
+#[tokio::test]
+async fn after_a_gap_what_was_accepted_is_repeated_with_its_id() {
+    let gateway = Gateway::start().await;
+    let (client, mut events) = start(gateway.options()).await;
+    let (mut peer, _) = gateway.welcome().await;
+    let mut ids = Vec::new();
+    for what in ["one", "two"] {
+        let sending = client.submit("carol", text(what)).await.unwrap();
+        ids.push(peer.accept_send().await.id);
+        sending.await.unwrap();
+    }
+    peer.tell(entry(90)).await;
+    assert_eq!(next_entry(&mut events).await.seq.0, 90);
+    peer.tell(gap(3)).await;
+    for id in ids {
+        assert_eq!(peer.accept_send().await.id, id);
+    }
+    // Numbers are used again; the id of entry 90 was given before, under another number.
+    peer.tell(entry_of(4, 90, "hi")).await;
+    peer.tell(entry(5)).await;
+    assert_eq!(next_entry(&mut events).await.seq.0, 5);
+}
+
+#[tokio::test]
+async fn an_application_that_does_not_read_stops_the_socket_and_loses_nothing() {
+    const ENTRIES: u64 = 4_000;
+    let gateway = Gateway::start().await;
+    let (_client, mut events) = start(ClientOptions { events: 8, ..gateway.options() }).await;
+    let (mut peer, _) = gateway.welcome().await;
+    let words = "a".repeat(4_096);
+    let (written, mut progress) = tokio::sync::watch::channel(0);
+    let writer = tokio::spawn(async move {
+        for seq in 1..=ENTRIES {
+            peer.tell(entry_of(seq, seq, &words)).await;
+            written.send_replace(seq);
+        }
+        (peer, written)
+    });
+    // 16 MB do not fit into the sockets' buffers: the writer comes to a stop.
+    let stop = async { while timeout(Duration::from_millis(500), progress.changed()).await.is_ok() {} };
+    soon("a stop", stop).await;
+    let before = *progress.borrow();
+    assert!(before < ENTRIES, "all were taken off the socket though nobody read them");
+    for seq in 1..=ENTRIES {
+        assert_eq!(next_entry(&mut events).await.seq.0, seq);
+    }
+    soon("the writer", writer).await.unwrap();
+}
+
+#[tokio::test]
+async fn an_application_that_waits_for_an_answer_while_entries_wait_for_it_goes_on() {
+    const ENTRIES: u64 = 100;
+    let gateway = Gateway::start().await;
+    let (client, mut events) = start(ClientOptions { events: 4, ..gateway.options() }).await;
+    let script = tokio::spawn(async move {
+        // Entries come before every answer. Where the client falls behind it connects again and resumes.
+        let mut connections = 0;
+        loop {
+            let (mut peer, resumed) = gateway.welcome().await;
+            connections += 1;
+            let after = match resumed {
+                Some(StartAt::Cursor(cursor)) => cursor.seq().0,
+                None => 0,
+                other => panic!("{other:?}"),
+            };
+            for seq in after + 1..=ENTRIES {
+                peer.tell(entry(seq)).await;
+            }
+            while let Some(Ok(message)) = soon("a frame", peer.stream.next()).await {
+                let Message::Text(text) = message else { continue };
+                if let Ok(ClientFrame::Send(send)) = Encoding::Json.read_client(text.as_bytes()) {
+                    peer.tell(accepted(send.id)).await;
+                    if send.to == "done" {
+                        return connections;
+                    }
+                }
+            }
+        }
+    });
+    for seq in 1..=ENTRIES {
+        let entry = next_entry(&mut events).await;
+        assert_eq!(entry.seq.0, seq);
+        soon("the answer", client.send("alice", text("echo"))).await.unwrap();
+    }
+    let _ = soon("the last answer", client.send("done", text("echo"))).await;
+    let connections = soon("the script", script).await.unwrap();
+    assert!(connections as u64 <= ENTRIES / 2 + 1, "{connections} connections");
+}
+
+#[tokio::test]
+async fn a_client_of_which_nobody_holds_anything_lets_go_of_its_socket() {
+    let gateway = Gateway::start().await;
+    let (client, events) = start(gateway.options()).await;
+    let (peer, _) = gateway.welcome().await;
+    let sending = client.submit("carol", text("hi")).await.unwrap();
+    drop((client, events));
+    assert!(peer.ended().await);
+    assert_eq!(soon("the answer", sending).await, Err(SendError::Ended(Ended::Closed)));
+}
