@@ -1,0 +1,350 @@
+//! `dunlin doctor`: what is wrong with a region, and how to mend it. It changes nothing.
+
+use std::{
+    process::ExitCode,
+    time::{Duration, SystemTime, UNIX_EPOCH},
+};
+
+use clap::Args;
+use dunlin_gateway::KeySource;
+use dunlin_nats::{ConnectOptions, Connection, Heads, Record, Records, inspect, region_settings, stream_ends};
+use dunlin_schema::{Millis, RegionName, Shard, limits, record::ReaderRecord, stream::RegionSettings, subject};
+use dunlin_workers::Role;
+use nix::sys::resource::{Resource, getrlimit};
+
+use crate::{
+    config::{self, ConfigArgs},
+    folder::FolderArgs,
+    print,
+};
+
+/// Open files below which a gateway can't hold what one machine can.
+const OPEN_FILES: u64 = 65_536;
+/// Entries by which a reader may be behind without a word.
+const LAG: u64 = 10_000;
+/// How long one question over HTTP may take.
+const HTTP_WITHIN: Duration = Duration::from_secs(5);
+
+/// Options of `dunlin doctor`.
+#[derive(Debug, Args)]
+pub struct DoctorArgs {
+    /// A gateway's configuration: its region and its key set are looked at. Default: what `dunlin dev` runs
+    #[arg(long, value_name = "FILE", conflicts_with = "worker")]
+    gateway: Option<std::path::PathBuf>,
+    /// A worker's configuration: its region is looked at
+    #[arg(long, value_name = "FILE")]
+    worker: Option<std::path::PathBuf>,
+    #[command(flatten)]
+    folder: FolderArgs,
+}
+
+/// What is looked at.
+struct Patient {
+    nats: ConnectOptions,
+    region: RegionName,
+    /// How the streams should be, where a configuration says.
+    wanted: Option<RegionSettings>,
+    keys: Option<KeySource>,
+    gateway: Option<String>,
+}
+
+/// What was found.
+#[derive(Clone, Debug, PartialEq, Eq)]
+enum Finding {
+    Good(String),
+    /// Not wrong yet.
+    Doubtful(String, String),
+    Wrong(String, String),
+}
+
+impl Finding {
+    fn line(&self) -> String {
+        match self {
+            Finding::Good(what) => format!("ok     {what}"),
+            Finding::Doubtful(what, mend) => format!("check  {what}: {mend}"),
+            Finding::Wrong(what, mend) => format!("WRONG  {what}: {mend}"),
+        }
+    }
+}
+
+/// Looks at everything and prints a line for each finding. The exit code is 0 if nothing is wrong. Errors: the configuration can't be
+/// read, or nothing runs that could be looked at.
+pub async fn run(args: DoctorArgs) -> anyhow::Result<ExitCode> {
+    let patient = patient(&args)?;
+    let mut wrong = false;
+    let mut tell = |finding: Finding| {
+        wrong |= matches!(finding, Finding::Wrong(..));
+        print(&finding.line())
+    };
+    tell(open_files())?;
+    if let Some(keys) = &patient.keys {
+        tell(key_set(keys).await)?;
+    }
+    if let Some(gateway) = &patient.gateway {
+        tell(readiness(gateway).await)?;
+    }
+    for finding in region(&patient).await {
+        tell(finding)?;
+    }
+    Ok(if wrong { ExitCode::FAILURE } else { ExitCode::SUCCESS })
+}
+
+fn patient(args: &DoctorArgs) -> anyhow::Result<Patient> {
+    let from = |path: &Option<std::path::PathBuf>| ConfigArgs { config: path.clone(), listen: None };
+    if args.gateway.is_some() {
+        let config = config::gateway(&from(&args.gateway))?;
+        let gateway = Some(format!("http://{}", config.listen));
+        return Ok(Patient {
+            nats: config.nats,
+            region: config.region,
+            wanted: None,
+            keys: Some(config.tokens.keys),
+            gateway,
+        });
+    }
+    if args.worker.is_some() {
+        let file = config::worker(&from(&args.worker), None)?;
+        let wanted = file.streams.map(|streams| streams.settings(file.worker.region.clone()));
+        return Ok(Patient { nats: file.worker.nats, region: file.worker.region, wanted, keys: None, gateway: None });
+    }
+    let folder = args.folder.folder();
+    Ok(Patient {
+        nats: ConnectOptions { servers: vec![folder.nats_address()?], ..ConnectOptions::default() },
+        region: RegionName::new("local").expect("`local` is a name"),
+        wanted: None,
+        keys: Some(KeySource::File(folder.key_set())),
+        gateway: Some(folder.address()?),
+    })
+}
+
+fn open_files() -> Finding {
+    match getrlimit(Resource::RLIMIT_NOFILE) {
+        Ok((soft, _)) if soft >= OPEN_FILES => Finding::Good(format!("{soft} open files are allowed")),
+        Ok((soft, hard)) => Finding::Doubtful(
+            format!("{soft} open files are allowed here, which is fewer than {soft} connections"),
+            format!(
+                "raise the limit where gateways start, to {OPEN_FILES} or more: `ulimit -n` (at most {hard} here), or LimitNOFILE in systemd"
+            ),
+        ),
+        Err(error) => Finding::Doubtful("the limit of open files can't be read".to_owned(), error.to_string()),
+    }
+}
+
+async fn key_set(source: &KeySource) -> Finding {
+    let wrong = |why: String| Finding::Wrong(format!("the key set {source} can't be used"), why);
+    let text = match source {
+        KeySource::File(path) => match std::fs::read_to_string(path) {
+            Ok(text) => text,
+            Err(error) => return wrong(format!("{error}; put it there, or set `tokens.keys`")),
+        },
+        KeySource::Url(url) => match get(url.as_str()).await {
+            Ok((status, text)) if status.is_success() => text,
+            Ok((status, _)) => return wrong(format!("the web server answers {status}; see `tokens.keys`")),
+            Err(error) => return wrong(format!("{error}; is it reachable from here?")),
+        },
+    };
+    match serde_json::from_str::<jsonwebtoken::jwk::JwkSet>(&text) {
+        Ok(set) if set.keys.is_empty() => wrong("it holds no key, so every token is refused; add one".to_owned()),
+        Ok(set) => Finding::Good(format!("the key set {source} holds {} keys", set.keys.len())),
+        Err(error) => wrong(format!("it is no JWKS (RFC 7517): {error}")),
+    }
+}
+
+async fn readiness(gateway: &str) -> Finding {
+    let what = format!("the gateway at {gateway}");
+    match get(&format!("{gateway}/readyz")).await {
+        Ok((status, _)) if status.is_success() => Finding::Good(format!("{what} is ready")),
+        Ok((_, why)) => Finding::Wrong(format!("{what} is not ready"), why.trim().to_owned()),
+        Err(error) => Finding::Wrong(format!("{what} does not answer"), format!("{error}; is it started?")),
+    }
+}
+
+async fn get(url: &str) -> Result<(reqwest::StatusCode, String), reqwest::Error> {
+    let client = reqwest::Client::builder().timeout(HTTP_WITHIN).build()?;
+    let answer = client.get(url).send().await?;
+    let status = answer.status();
+    Ok((status, answer.text().await?))
+}
+
+async fn region(patient: &Patient) -> Vec<Finding> {
+    let connection = match Connection::open(&patient.nats, &patient.region).await {
+        Ok(connection) => connection,
+        Err(error) => return vec![Finding::Wrong("the region can't be looked at".to_owned(), error.to_string())],
+    };
+    let server = connection.server();
+    let mut findings =
+        vec![Finding::Good(format!("nats-server {} at {}", server.version, patient.nats.servers.join(", ")))];
+    let found = match region_settings(&connection).await {
+        Ok(found) => found,
+        Err(error) => {
+            findings.push(Finding::Wrong(format!("region {}", patient.region), error.to_string()));
+            return findings;
+        }
+    };
+    let wanted = patient.wanted.as_ref().unwrap_or(&found);
+    let wrong = inspect(&connection, wanted).await;
+    if wrong.is_empty() {
+        let RegionSettings { region, shards, replicas, sync_always, .. } = &found;
+        let sync = if *sync_always { "each write is synced" } else { "writes are synced from time to time" };
+        findings.push(Finding::Good(format!("region {region}: {shards} shards, {replicas} replicas, {sync}")));
+    }
+    findings.extend(wrong.into_iter().map(|error| Finding::Wrong("a stream".to_owned(), error.to_string())));
+    if found.replicas == 1 && !found.sync_always {
+        findings.push(Finding::Doubtful(
+            "a power loss can take what was accepted in the last two minutes, and a reboot costs each device a `gap`"
+                .to_owned(),
+            "set `sync_interval: always` in nats-server and `streams.sync_always`, or have three replicas".to_owned(),
+        ));
+    }
+    findings.extend(readers(&connection, &found).await);
+    findings
+}
+
+/// What two looks at a reader's record say, `renewed` apart.
+struct Looks {
+    shard: Shard,
+    before: Option<Record>,
+    after: Option<Record>,
+    /// This machine's clock at the second look.
+    now: Millis,
+}
+
+async fn readers(connection: &Connection, settings: &RegionSettings) -> Vec<Finding> {
+    let records = Records::new(connection);
+    let record = async |shard: Shard| {
+        let subject = subject::reader_record(&settings.region, shard, Role::Deliver.as_str());
+        records.load(shard, &subject).await
+    };
+    let mut findings = Vec::new();
+    let mut before = Vec::new();
+    for shard in settings.shards() {
+        match record(shard).await {
+            Ok(record) => before.push((shard, record)),
+            Err(error) => findings.push(Finding::Wrong(format!("shard {shard}"), error.to_string())),
+        }
+    }
+    // A reader renews its record once a second: after twice that every living one has.
+    tokio::time::sleep(Duration::from_millis(limits::LEASE_RENEWED_EVERY.0 * 2)).await;
+    let heads = Heads::new(connection);
+    for (shard, before) in before {
+        let after = match record(shard).await {
+            Ok(record) => record,
+            Err(error) => {
+                findings.push(Finding::Wrong(format!("shard {shard}"), error.to_string()));
+                continue;
+            }
+        };
+        let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+        let now = Millis(u64::try_from(now.as_millis()).unwrap_or(u64::MAX));
+        let looks = Looks { shard, before, after, now };
+        let last = stream_ends(connection, shard).await.ok().map(|ends| ends.last.0);
+        findings.extend(reader(&looks, last));
+        if let Err(error) = heads.ask(shard, Vec::new()).await {
+            findings.push(Finding::Wrong(
+                format!("shard {shard}: {error}"),
+                "see the worker's log; without answers gateways poll, which is slow".to_owned(),
+            ));
+        }
+    }
+    findings
+}
+
+/// What is to be said of a shard's reader. `last` is the last entry of its log.
+fn reader(looks: &Looks, last: Option<u64>) -> Vec<Finding> {
+    let shard = looks.shard;
+    let start = "start a worker with the role deliver".to_owned();
+    let Some(record) = &looks.after else {
+        return vec![Finding::Wrong(format!("shard {shard} never had a deliver reader, so nothing comes live"), start)];
+    };
+    let decoded = match ReaderRecord::decode(&record.bytes) {
+        Ok(decoded) => decoded,
+        Err(error) => {
+            return vec![Finding::Wrong(format!("shard {shard}: the reader's record can't be read"), error.to_string())];
+        }
+    };
+    if looks.before.as_ref().is_some_and(|before| before.revision == record.revision) {
+        return vec![Finding::Wrong(
+            format!("shard {shard} has no deliver reader: {} has not renewed its record", decoded.owner),
+            start,
+        )];
+    }
+    let mut findings = Vec::new();
+    let lag = last.map_or(0, |last| last.saturating_sub(decoded.position.seq.0));
+    findings.push(if lag > LAG {
+        Finding::Wrong(
+            format!("shard {shard}: its deliver reader {} is {lag} entries behind", decoded.owner),
+            "give its worker more CPU, or find what holds it up in its log".to_owned(),
+        )
+    } else {
+        Finding::Good(format!("shard {shard} is read by {}, {lag} entries behind", decoded.owner))
+    });
+    findings.extend(clock(record.stamp.millis(), looks.now));
+    findings
+}
+
+/// The record was written within the last renewals, by the server's clock; what does not fit that is the difference of the clocks.
+fn clock(stamp: Millis, now: Millis) -> Option<Finding> {
+    let ahead = now.since(stamp.plus(Millis(limits::LEASE_RENEWED_EVERY.0 * 3)));
+    let behind = stamp.since(now);
+    let (most, how) = if ahead > behind { (ahead, "ahead of") } else { (behind, "behind") };
+    let what = format!("this machine's clock is about {} ms {how} nats-server's", most.0);
+    let mend =
+        format!("run NTP on both; ids more than {} s ahead of a gateway are refused", limits::CLOCK_SKEW.0 / 1_000);
+    match most.0 {
+        0..1_000 => None,
+        1_000..10_000 => Some(Finding::Doubtful(what, mend)),
+        _ => Some(Finding::Wrong(what, mend)),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use dunlin_schema::{Position, Seq, StreamTime};
+
+    use super::*;
+
+    const NOW: Millis = Millis(1_763_683_200_000);
+
+    fn record(revision: u64, seq: u64, stamp: Millis) -> Option<Record> {
+        let position = Position { seq: Seq(seq), ..Position::default() };
+        let bytes =
+            ReaderRecord { owner: "w1".to_owned(), position, boot: "b".to_owned(), begins_after: None }.encode();
+        Some(Record { bytes: bytes.into(), revision: Seq(revision), stamp: StreamTime::from(stamp) })
+    }
+
+    #[test]
+    fn a_reader_is_judged_by_two_looks_and_the_logs_end() {
+        let cases = [
+            ("never had", None, None, Some(5)),
+            ("has not renewed", record(7, 5, NOW), record(7, 5, NOW), Some(5)),
+            ("20000 entries behind", record(7, 5, NOW), record(8, 5, NOW), Some(20_005)),
+            ("ok     shard 3 is read by w1, 0 entries behind", record(7, 5, NOW), record(8, 5, NOW), Some(5)),
+            ("ok     shard 3 is read by w1, 0 entries behind", None, record(1, 5, NOW), None),
+        ];
+        for (meant, before, after, last) in cases {
+            let findings = reader(&Looks { shard: Shard(3), before, after, now: NOW }, last);
+            let lines: Vec<String> = findings.iter().map(Finding::line).collect();
+            assert!(lines.len() == 1 && lines[0].contains(meant), "{lines:?} without {meant:?}");
+        }
+        let bad = Some(Record { bytes: vec![1, 2].into(), revision: Seq(2), stamp: StreamTime(0) });
+        let findings = reader(&Looks { shard: Shard(3), before: None, after: bad, now: NOW }, None);
+        assert!(matches!(findings.as_slice(), [Finding::Wrong(..)]));
+    }
+
+    #[test]
+    fn clocks_are_compared_with_some_patience() {
+        let verdict = |stamp| clock(stamp, NOW).map(|finding| finding.line());
+        assert_eq!(verdict(NOW.minus(Millis(2_900))), None, "within three renewals");
+        assert_eq!(verdict(NOW.plus(Millis(900))), None);
+        assert!(
+            verdict(NOW.plus(Millis(2_000)))
+                .unwrap()
+                .starts_with("check  this machine's clock is about 2000 ms behind")
+        );
+        assert!(
+            verdict(NOW.minus(Millis(60_000)))
+                .unwrap()
+                .starts_with("WRONG  this machine's clock is about 57000 ms ahead")
+        );
+    }
+}

@@ -1,0 +1,112 @@
+//! The `dunlin` command: everything that one runs of Dunlin.
+//!
+//! | room | what lives there |
+//! |---|---|
+//! | [`mod@dev`] | a whole region on this machine: nats-server as a child, gateway and workers in this process |
+//! | [`serve`] | a gateway, a worker, a region's streams, as real deployments run them |
+//! | [`talk`] | send and listen, as somebody |
+//! | [`doctor`] | what is wrong with a region, and how to mend it |
+//! | [`bench`] | the README's figures |
+//! | [`config`], [`folder`], [`keys`], [`logging`], [`shutdown`] | configuration files, the folder of `dunlin dev`, its keys and tokens, logs, how a process ends |
+//!
+//! `main` only parses arguments; tests call [`run`].
+
+pub mod bench;
+pub mod config;
+pub mod dev;
+pub mod doctor;
+pub mod folder;
+pub mod keys;
+pub mod logging;
+pub mod serve;
+pub mod shutdown;
+pub mod span;
+pub mod talk;
+
+use std::{io::Write, process::ExitCode};
+
+use anyhow::Context;
+use clap::{CommandFactory, Parser, Subcommand};
+
+use crate::logging::LogArgs;
+
+/// Dunlin: edge messaging on NATS.
+#[derive(Debug, Parser)]
+#[command(name = "dunlin", version, about, max_term_width = 110)]
+pub struct Cli {
+    #[command(flatten)]
+    log: LogArgs,
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Run a whole region on this machine, for development: nats-server, worker and gateway
+    Dev(dev::DevArgs),
+    /// Run a gateway
+    Gateway(serve::GatewayArgs),
+    /// Run a worker
+    Worker(serve::WorkerArgs),
+    /// Make the streams of a region, or check that they are as the configuration says
+    Provision(serve::ProvisionArgs),
+    /// Print a token that `dunlin dev` trusts, and nothing else
+    Token(keys::TokenArgs),
+    /// Send a message
+    Send(talk::SendArgs),
+    /// Print what comes, one JSON object a line, each entry once also over restarts
+    Listen(talk::ListenArgs),
+    /// Say what is wrong with a region, and how to mend it
+    Doctor(doctor::DoctorArgs),
+    /// Measure
+    Bench(bench::BenchArgs),
+    /// Print the completions for a shell
+    Completions {
+        /// The shell.
+        shell: clap_complete::Shell,
+    },
+}
+
+/// Runs a command to its end and tells its outcome: an error on stderr and exit code 1, or the command's own code.
+pub fn main(cli: Cli) -> ExitCode {
+    let outcome = logging::init(&cli.log).and_then(|()| {
+        let runtime =
+            tokio::runtime::Builder::new_multi_thread().enable_all().build().context("starting the runtime")?;
+        let outcome = runtime.block_on(run(cli));
+        // What still runs after a phased end has had its time.
+        runtime.shutdown_timeout(std::time::Duration::from_secs(1));
+        outcome
+    });
+    outcome.unwrap_or_else(|error| {
+        // With stderr gone there is nobody to tell.
+        let _ = writeln!(std::io::stderr(), "dunlin: {error:#}");
+        ExitCode::FAILURE
+    })
+}
+
+/// Runs a command. Errors say what was being done, with what, what is wrong and what to do about it.
+pub async fn run(cli: Cli) -> anyhow::Result<ExitCode> {
+    match cli.command {
+        Command::Dev(args) => Box::pin(dev::run(args, shutdown::signalled()?)).await?,
+        Command::Gateway(args) => Box::pin(serve::gateway(args, shutdown::signalled()?)).await?,
+        Command::Worker(args) => Box::pin(serve::worker(args, shutdown::signalled()?)).await?,
+        Command::Provision(args) => Box::pin(serve::provision(args)).await?,
+        Command::Token(args) => print(&keys::token(&args)?)?,
+        Command::Send(args) => Box::pin(talk::send(args)).await?,
+        Command::Listen(args) => Box::pin(talk::listen(args, shutdown::signalled()?)).await?,
+        Command::Doctor(args) => return Box::pin(doctor::run(args)).await,
+        Command::Bench(args) => Box::pin(bench::run(args)).await?,
+        Command::Completions { shell } => {
+            let mut script = Vec::new();
+            clap_complete::generate(shell, &mut Cli::command(), "dunlin", &mut script);
+            std::io::stdout().write_all(&script).context("printing the completions")?;
+        }
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+/// Prints a line on stdout, at once.
+pub(crate) fn print(line: &str) -> anyhow::Result<()> {
+    let mut out = std::io::stdout().lock();
+    writeln!(out, "{line}").and_then(|()| out.flush()).context("printing")
+}

@@ -1,0 +1,53 @@
+//! Logs: to stderr, so that stdout is what a command prints.
+
+use std::io;
+
+use anyhow::Context;
+use clap::{Args, ValueEnum};
+use tracing_subscriber::{EnvFilter, fmt};
+
+/// How and how much is logged.
+#[derive(Clone, Debug, Args)]
+pub struct LogArgs {
+    /// What is logged: a level (error, warn, info, debug, trace), or levels by module, as in `info,dunlin_gateway=debug`
+    #[arg(
+        long,
+        env = "DUNLIN_LOG",
+        global = true,
+        default_value = "info",
+        value_name = "LEVELS",
+        hide_env_values = true
+    )]
+    log: String,
+    /// How it is written
+    #[arg(
+        long,
+        env = "DUNLIN_LOG_FORMAT",
+        global = true,
+        default_value = "text",
+        value_name = "FORMAT",
+        hide_env_values = true
+    )]
+    log_format: LogFormat,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+enum LogFormat {
+    /// For people.
+    Text,
+    /// One JSON object a line.
+    Json,
+}
+
+/// Begins to log. Errors: the levels can't be read.
+pub fn init(args: &LogArgs) -> anyhow::Result<()> {
+    let filter =
+        EnvFilter::try_new(&args.log).with_context(|| format!("reading --log {:?} (or DUNLIN_LOG)", args.log))?;
+    let builder = fmt().with_env_filter(filter).with_writer(io::stderr);
+    // A second call, as tests make it, leaves the first one's choice.
+    let _ = match args.log_format {
+        LogFormat::Text => builder.with_ansi(io::IsTerminal::is_terminal(&io::stderr())).try_init(),
+        LogFormat::Json => builder.json().try_init(),
+    };
+    Ok(())
+}

@@ -1,0 +1,99 @@
+//! Real deployments: a gateway, a worker, the streams of a region, each by its configuration.
+
+use anyhow::Context;
+use clap::Args;
+use dunlin_gateway::Gateway;
+use dunlin_nats::{Connection, Provisioned};
+use dunlin_workers::{Role, Worker};
+
+use crate::{
+    config::{self, ConfigArgs, WorkerFile},
+    print,
+};
+
+/// Options of `dunlin gateway`.
+#[derive(Debug, Args)]
+pub struct GatewayArgs {
+    #[command(flatten)]
+    config: ConfigArgs,
+    /// Say what is wrong with the configuration, and run nothing
+    #[arg(long)]
+    check: bool,
+}
+
+/// Options of `dunlin worker`.
+#[derive(Debug, Args)]
+pub struct WorkerArgs {
+    #[command(flatten)]
+    config: ConfigArgs,
+    /// What to do, whatever the configuration says: `deliver`, `receipts`
+    #[arg(long, value_delimiter = ',', value_name = "ROLES")]
+    roles: Option<Vec<Role>>,
+    /// Make the region's streams first, where they are not there. A configuration with a section `[streams]` means the same
+    #[arg(long)]
+    provision: bool,
+    /// Say what is wrong with the configuration, and run nothing
+    #[arg(long)]
+    check: bool,
+}
+
+/// Options of `dunlin provision`.
+#[derive(Debug, Args)]
+pub struct ProvisionArgs {
+    #[command(flatten)]
+    config: ConfigArgs,
+}
+
+/// Serves until `shutdown`, drains, and ends. Prints `ready http://ADDR` when it listens. Errors: the configuration, the region, the
+/// address.
+pub async fn gateway(args: GatewayArgs, shutdown: impl Future<Output = ()> + Send + 'static) -> anyhow::Result<()> {
+    let config = config::gateway(&args.config)?;
+    if args.check {
+        return print("the gateway's configuration can be used");
+    }
+    let gateway = Gateway::bind(config).await.context("starting the gateway")?;
+    print(&format!("ready http://{}", gateway.local_addr()))?;
+    gateway.run(shutdown).await.context("running the gateway")
+}
+
+/// Works until `shutdown`, hands its shards over, and ends. Prints `ready` when it works. Errors: the configuration, the region, the
+/// address.
+pub async fn worker(args: WorkerArgs, shutdown: impl Future<Output = ()> + Send + 'static) -> anyhow::Result<()> {
+    let file = config::worker(&args.config, args.roles.as_deref())?;
+    if args.check {
+        return print("the worker's configuration can be used");
+    }
+    if args.provision || file.streams.is_some() {
+        make_streams(&file).await?;
+    }
+    let worker = Worker::start(file.worker).await.context("starting the worker")?;
+    let mut readiness = worker.readiness();
+    let ready = async move {
+        // An error means that the worker is gone: then there is nothing to be ready.
+        if readiness.wait_for(|readiness| readiness.is_ready()).await.is_ok() {
+            return print("ready");
+        }
+        Ok(())
+    };
+    let ready = tokio::spawn(ready);
+    let outcome = worker.run(shutdown).await.context("running the worker");
+    ready.abort();
+    outcome
+}
+
+/// Makes the region's streams, or finds them as they should be. Errors: they are otherwise; nothing is changed then.
+pub async fn provision(args: ProvisionArgs) -> anyhow::Result<()> {
+    let file = config::worker(&args.config, None)?;
+    let region = file.worker.region.clone();
+    print(&match make_streams(&file).await? {
+        Provisioned::Created => format!("the streams of region {region} are made"),
+        Provisioned::Unchanged => format!("the streams of region {region} are as the configuration says"),
+    })
+}
+
+async fn make_streams(file: &WorkerFile) -> anyhow::Result<Provisioned> {
+    let settings = file.streams.clone().unwrap_or_default().settings(file.worker.region.clone());
+    let connection =
+        Connection::open(&file.worker.nats, &settings.region).await.context("making the region's streams")?;
+    dunlin_nats::provision(&connection, &settings).await.context("making the region's streams")
+}
