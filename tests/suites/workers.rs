@@ -4,6 +4,7 @@
 #![allow(clippy::unwrap_used, reason = "the helpers of these tests panic where a test would")]
 
 use std::{
+    net::SocketAddr,
     sync::{Arc, mpsc},
     time::{Duration, Instant},
 };
@@ -28,6 +29,8 @@ use dunlin_tests::{
 use dunlin_workers::{Boot, Config, Readiness, Worker};
 use parking_lot::Mutex;
 use tokio::{
+    io::{AsyncReadExt, AsyncWriteExt},
+    net::TcpStream,
     runtime::Runtime,
     sync::{oneshot, watch},
 };
@@ -73,22 +76,27 @@ impl Bench {
 
     /// A worker on a runtime of its own that sees this boot.
     async fn worker(&self, boot: &str) -> Node {
+        self.worker_with(Config { boot: Boot::Given(boot.to_owned()), ..Config::default() }).await
+    }
+
+    async fn worker_with(&self, config: Config) -> Node {
         let config = Config {
             nats: self.options.clone(),
             region: self.settings.region.clone(),
-            boot: Boot::Given(boot.to_owned()),
-            ..Config::default()
+            listen: Some(SocketAddr::from(([127, 0, 0, 1], 0))),
+            ..config
         };
         let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
         let worker = runtime.spawn(Worker::start(config)).await.unwrap().unwrap();
         let readiness = worker.readiness();
+        let address = worker.local_addr().unwrap();
         let (stop, stopped) = oneshot::channel::<()>();
         let (end, ended) = oneshot::channel();
         runtime.spawn(async move {
             let result = worker.run(async { drop(stopped.await) }).await;
             let _ = end.send(result.is_ok());
         });
-        Node { runtime: Some(runtime), readiness, stop: Some(stop), ended: Some(ended) }
+        Node { runtime: Some(runtime), readiness, address, stop: Some(stop), ended: Some(ended) }
     }
 
     /// A worker that has the shard.
@@ -172,6 +180,7 @@ fn device_name(device: &str) -> DeviceName {
 struct Node {
     runtime: Option<Runtime>,
     readiness: watch::Receiver<Readiness>,
+    address: SocketAddr,
     stop: Option<oneshot::Sender<()>>,
     ended: Option<oneshot::Receiver<bool>>,
 }
@@ -189,6 +198,16 @@ impl Node {
 
     fn kill(self) {
         drop(self);
+    }
+
+    /// What it answers over HTTP.
+    async fn get(&self, path: &str) -> String {
+        let mut socket = TcpStream::connect(self.address).await.unwrap();
+        let request = format!("GET {path} HTTP/1.1\r\nHost: worker\r\nConnection: close\r\n\r\n");
+        socket.write_all(request.as_bytes()).await.unwrap();
+        let mut answer = String::new();
+        socket.read_to_string(&mut answer).await.unwrap();
+        answer
     }
 
     /// Holds the worker's only thread until the answer is dropped.
@@ -500,4 +519,46 @@ async fn marks_of_devices_only_rise_and_poison_leaves_the_queue() {
     })
     .await;
     assert_eq!(bench.mark("bob", "phone").await, Some(cursor(2, 5)));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn operators_see_who_has_the_shard_and_what_is_done() {
+    let mut bench = Bench::new(ServerOptions::default()).await;
+    let bob = bench.join("bob").await;
+    let first = bench.working("boot").await;
+    let mut second = bench.worker("boot").await;
+    second.wait("a standby", |readiness| readiness.standing_by == 1).await;
+    bench.store_all("bob", 1..4).await;
+    bob.until("3").await;
+    bench.saved(3).await;
+    let metrics = first.get("/metrics").await;
+    for line in [
+        r#"dunlin_deliver_owner{shard="0"} 1"#,
+        r#"dunlin_deliver_published_total{shard="0"} 3"#,
+        r#"dunlin_deliver_takeovers_total{shard="0"} 1"#,
+        r#"dunlin_deliver_epochs_total{shard="0"} 1"#,
+    ] {
+        assert!(metrics.lines().any(|found| found == line), "{line} is not in {metrics}");
+    }
+    assert!(second.get("/metrics").await.contains(r#"dunlin_deliver_owner{shard="0"} 0"#));
+    for worker in [&first, &second] {
+        assert!(worker.get("/readyz").await.starts_with("HTTP/1.1 200"));
+    }
+    bench.nats.kill();
+    for worker in [&first, &second] {
+        until("readiness to fail without NATS", async || {
+            worker.get("/readyz").await.starts_with("HTTP/1.1 503").then_some(())
+        })
+        .await;
+        assert!(worker.get("/livez").await.starts_with("HTTP/1.1 200"));
+    }
+    assert!(first.get("/metrics").await.contains(r#"dunlin_deliver_refused_saves_total{shard="0"} 1"#));
+    bench.restart().await;
+    until("both to be ready again", async || {
+        let ready = [&first, &second].map(|worker| *worker.readiness.borrow());
+        ready.iter().all(Readiness::is_ready).then_some(())
+    })
+    .await;
+    bench.store_all("bob", 4..5).await;
+    bob.until("4").await;
 }

@@ -127,3 +127,29 @@ pub enum Boot {
     /// This text.
     Given(String),
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn settings_that_would_do_nothing_are_refused() {
+        let cases = [
+            (Config::default(), Ok(())),
+            (Config { roles: vec![], ..Config::default() }, Err(ConfigError::NoRoles)),
+            (Config { shards: Some(vec![]), ..Config::default() }, Err(ConfigError::NoShards)),
+            (Config { boot: Boot::Given(String::new()), ..Config::default() }, Err(ConfigError::NoBoot)),
+        ];
+        for (config, expected) in cases {
+            assert_eq!(config.check(), expected, "{config:?}");
+        }
+    }
+
+    #[test]
+    fn roles_are_named_as_they_are_shown() {
+        for role in [Role::Deliver, Role::Receipts] {
+            assert_eq!(role.to_string().parse(), Ok(role));
+        }
+        assert_eq!("Deliver".parse::<Role>(), Err(RoleError("Deliver".to_owned())));
+    }
+}

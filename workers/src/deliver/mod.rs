@@ -22,7 +22,7 @@ use futures_util::{FutureExt, StreamExt, future::BoxFuture, stream::FuturesUnord
 use tokio::time::{Duration, Instant, sleep_until, timeout};
 
 use self::{
-    core::{Asked, Compared, Deliver, Event, Input, Output, Setup, Stored},
+    core::{Asked, Because, Compared, Deliver, Event, Input, Output, Setup, Stored},
     offer::Offer,
 };
 use crate::{
@@ -34,6 +34,9 @@ use crate::{
 
 /// Entries taken for each wake-up.
 const BATCH: usize = 64;
+
+/// How long a save may wait for the stream's end, which only the metrics want to know.
+const LAG_WITHIN: Duration = Duration::from_millis(250);
 
 /// Works on a shard until it is told to stop.
 pub(crate) async fn run(context: Context) {
@@ -95,7 +98,7 @@ impl Reader {
         let mut stopped = self.give(Input::Tick).await;
         while !stopped {
             let deadline = self.core.deadline().map(|at| self.began + Duration::from_millis(at.0));
-            let reading = self.core.reading();
+            let (reading, live) = (self.core.reading(), self.core.is_live());
             stopped = tokio::select! {
                 biased;
                 () = stop.cancelled(), if !stopping => {
@@ -103,7 +106,8 @@ impl Reader {
                     self.give(Input::Stop).await
                 }
                 Some(input) = self.answers.next() => self.give(input).await,
-                question = self.offer.next() => self.ask(question).await,
+                // Until it is live, questions wait: a late answer is better than none.
+                question = self.offer.next(), if live => self.ask(question).await,
                 () = wait_until(deadline) => self.give(Input::Tick).await,
                 event = next_event(&mut self.consumer), if reading => self.read(event).await,
             };
@@ -227,7 +231,7 @@ impl Reader {
         } else {
             Standing::Idle
         };
-        if self.core.is_owner() && matches!(self.offer, Offer::Withdrawn) {
+        if self.core.is_live() && matches!(self.offer, Offer::Withdrawn) {
             self.offer = Offer::make(&self.context.connection, self.context.shard);
             self.metrics.owner.set(1);
         } else if !self.core.is_owner() && !matches!(self.offer, Offer::Withdrawn) {
@@ -253,7 +257,12 @@ impl Reader {
             }
             Event::EpochBegun { epoch, because } => {
                 self.metrics.epochs.inc();
-                tracing::warn!(%shard, epoch = epoch.0, ?because, "a new epoch began: every device that was here before is told of a gap");
+                match because {
+                    Because::NoRecord => tracing::info!(%shard, epoch = epoch.0, "the shard's first epoch began"),
+                    Because::RecordWentBack | Because::OtherBoot | Because::EndBelow | Because::OtherEntry => {
+                        tracing::warn!(%shard, epoch = epoch.0, ?because, "a new epoch began: devices are told of a gap");
+                    }
+                }
             }
             Event::Hole { after, until } => {
                 self.metrics.holes.inc();
@@ -281,7 +290,7 @@ impl Reader {
             match asked.await {
                 Ok((ends, time)) => Input::Compared(Some(Compared { last: ends.last, time, boot: boot.now() })),
                 Err(error) => {
-                    tracing::warn!(%shard, %error, "the stream could not be compared with the reader's position");
+                    tracing::debug!(%shard, %error, "the stream could not be compared with the reader's position");
                     Input::Compared(None)
                 }
             }
@@ -312,7 +321,7 @@ impl Reader {
             } else {
                 record.position.time
             };
-            if let Ok(ends) = stream_ends(&connection, shard).await {
+            if let Ok(Ok(ends)) = timeout(LAG_WITHIN, stream_ends(&connection, shard)).await {
                 lag.set(ends.last.0.saturating_sub(record.position.seq.0) as i64);
             }
             mailboxes.set(size as i64);
@@ -337,7 +346,7 @@ async fn look(records: &Records, shard: Shard, subject: &str) -> Looked {
             }
         },
         Err(error) => {
-            tracing::warn!(%shard, %error, "the reader's record could not be read");
+            tracing::debug!(%shard, %error, "the reader's record could not be read");
             Looked::Failed
         }
     }
