@@ -6,7 +6,7 @@ use futures_util::{SinkExt, StreamExt};
 use serde_json::{Value, json};
 use tokio::{net::TcpStream, time::timeout};
 use tokio_tungstenite::{
-    WebSocketStream, client_async,
+    WebSocketStream, client_async, tungstenite,
     tungstenite::{Message, client::IntoClientRequest, protocol::frame::coding::CloseCode},
 };
 
@@ -57,12 +57,15 @@ impl Device {
 
     /// The same with another subprotocol.
     pub async fn open_as(gateway: SocketAddr, protocol: &str) -> Device {
-        let mut request = format!("ws://{gateway}/v1/connect").into_client_request().expect("a request");
+        Device::try_open(gateway, protocol).await.expect("an upgrade")
+    }
+
+    async fn try_open(gateway: SocketAddr, protocol: &str) -> Result<Device, tungstenite::Error> {
+        let mut request = format!("ws://{gateway}/v1/connect").into_client_request()?;
         request.headers_mut().insert("Sec-WebSocket-Protocol", protocol.parse().expect("a header"));
-        let stream = TcpStream::connect(gateway).await.expect("connecting to the gateway");
-        let (socket, _) =
-            timeout(PATIENCE, client_async(request, stream)).await.expect("an upgrade in time").expect("an upgrade");
-        Device { socket, welcome: Value::Null }
+        let stream = TcpStream::connect(gateway).await?;
+        let (socket, _) = timeout(PATIENCE, client_async(request, stream)).await.expect("an upgrade in time")?;
+        Ok(Device { socket, welcome: Value::Null })
     }
 
     /// Opens a socket and says hello; `cursor` is where the mailbox goes on.
@@ -72,9 +75,11 @@ impl Device {
         device: &str,
         cursor: Option<&str>,
     ) -> Result<Device, Ended> {
-        let mut connected = Device::open(gateway).await;
+        let Ok(mut connected) = Device::try_open(gateway, "dunlin.v1.json").await else {
+            return Err(Ended { frames: vec![], close: None });
+        };
         let cursors = cursor.map_or(json!({}), |cursor| json!({ "mailbox": cursor }));
-        connected.say(json!({ "hello": { "token": token, "device": device, "cursors": cursors } })).await;
+        connected.try_say(json!({ "hello": { "token": token, "device": device, "cursors": cursors } })).await;
         match connected.next().await {
             Ok(frame) if frame["welcome"].is_object() => {
                 connected.welcome = frame["welcome"].clone();

@@ -75,7 +75,10 @@ impl Load {
         };
         if tokio::time::timeout(patience, all).await.is_err() {
             let unanswered = self.shared.unanswered.lock().clone();
-            panic!("{} of the users did not get all that was accepted within {patience:?}; unanswered sends: {unanswered:?}", self.users.len());
+            panic!(
+                "{} of the users did not get all that was accepted within {patience:?}; unanswered sends: {unanswered:?}",
+                self.users.len()
+            );
         }
         (self.shared.accepted.lock().count(), gaps)
     }
@@ -126,7 +129,10 @@ impl User {
             }
         }
         while !self.is_done() {
-            if self.unanswered.len() < 4 && !self.shared.stop_sending.load(Ordering::Relaxed) && !self.send(&mut device).await {
+            if self.unanswered.len() < 4
+                && !self.shared.stop_sending.load(Ordering::Relaxed)
+                && !self.send(&mut device).await
+            {
                 return;
             }
             match device.next_within(Duration::from_millis(200)).await {
@@ -174,7 +180,6 @@ impl User {
 
 /// A device that has said hello, or `None` where the gateway does not serve now.
 async fn connect(gateway: SocketAddr, token: &str, cursor: Option<&str>) -> Option<Device> {
-    tokio::net::TcpStream::connect(gateway).await.ok()?;
     let hello = Device::try_hello(gateway, token, "phone", cursor);
     tokio::time::timeout(Duration::from_secs(5), hello).await.ok()?.ok()
 }

@@ -87,7 +87,10 @@ impl Node {
     pub async fn stop(mut self) {
         if let (Some(stop), Some(ended)) = (self.stop.take(), self.ended.take()) {
             let _ = stop.send(());
-            tokio::time::timeout(Duration::from_secs(30), ended).await.expect("an end in time").expect("an orderly end");
+            tokio::time::timeout(Duration::from_secs(30), ended)
+                .await
+                .expect("an end in time")
+                .expect("an orderly end");
         }
     }
 

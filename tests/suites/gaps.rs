@@ -110,7 +110,7 @@ async fn a_forged_cursor_is_told_of_a_gap_or_refused_and_harms_nobody() {
         forged(&|cursor| cursor.position.epoch = Epoch(1)),
         forged(&|cursor| cursor.position.epoch = Epoch(u64::MAX)),
         forged(&|cursor| {
-            cursor.position = Position { epoch: Epoch(u64::MAX), seq: Seq(u64::MAX), time: StreamTime(u64::MAX) };
+            cursor.position = Position { epoch: Epoch(u64::MAX), seq: Seq((1 << 53) - 1), time: StreamTime(u64::MAX) };
             cursor.at = Millis(u64::MAX);
         }),
     ] {
@@ -122,7 +122,8 @@ async fn a_forged_cursor_is_told_of_a_gap_or_refused_and_harms_nobody() {
         let frame = watcher.next().await.expect("an open socket");
         assert_eq!(frame["entry"]["id"], sent["id"], "another socket notices nothing of a forged cursor");
     }
-    for cursor in ["x", "AAAA", "", &format!("{}A", caught_up["cursor"].as_str().expect("a cursor"))] {
+    let beyond = forged(&|cursor| cursor.position.seq = Seq(u64::MAX));
+    for cursor in ["x", "AAAA", "", &beyond, &format!("{}A", caught_up["cursor"].as_str().expect("a cursor"))] {
         let ended = region.try_connect(0, "bob", "phone", cursor).await.err().expect("a refusal");
         assert_eq!((ended.code(), ended.close), (Some("bad_frame"), Some(4400)));
     }

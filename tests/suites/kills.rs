@@ -12,7 +12,8 @@ fn kills() -> u32 {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn every_accepted_message_arrives_once_whatever_is_killed() {
-    let seed = std::env::var("DUNLIN_KILLS_SEED").map_or_else(|_| rand::random(), |seed| seed.parse().expect("a number"));
+    let seed =
+        std::env::var("DUNLIN_KILLS_SEED").map_or_else(|_| rand::random(), |seed| seed.parse().expect("a number"));
     println!("DUNLIN_KILLS_SEED={seed} replays the choice of what is killed when");
     let mut random = StdRng::seed_from_u64(seed);
     let mut region = Processes::start(2).await;

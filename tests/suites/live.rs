@@ -22,7 +22,10 @@ async fn a_message_reaches_the_device_of_another_gateway() {
     let accepted = alice.send_accepted("bob", "hi").await;
     let entry = bob.expect("entry").await;
     assert_eq!((text(&entry), &entry["from"], &entry["to"]), ("hi", &"alice".into(), &"bob".into()));
-    assert_eq!((&entry["id"], &entry["order"], &entry["time"]), (&accepted["id"], &accepted["order"], &accepted["time"]));
+    assert_eq!(
+        (&entry["id"], &entry["order"], &entry["time"]),
+        (&accepted["id"], &accepted["order"], &accepted["time"])
+    );
     assert_eq!(entry["order"], entry["seq"], "in the mailbox that gives the order it is the entry's own sequence");
 }
 

@@ -38,7 +38,7 @@ async fn the_comparison_of_heads_finds_it_when_nothing_follows() {
 async fn a_gateway_whose_link_was_cut_compares_heads_when_it_is_back() {
     let region = region().await;
     let mut bob = region.caught_up(0, "bob", "phone").await;
-    let apart = region.second_gateway().await;
+    let (_apart, apart) = region.new_gateway(region.nats.url()).await;
     let mut alice = region.caught_up_at(apart, "alice", "phone").await;
     region.link().cut();
     alice.send_accepted("bob", "while it was cut").await;

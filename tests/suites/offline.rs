@@ -1,10 +1,6 @@
 //! A message waits while a device is away, and the device goes on where it was.
 
-use dunlin_tests::{
-    history::texts,
-    region::Region,
-    wait::until,
-};
+use dunlin_tests::{history::texts, region::Region, wait::until};
 use serde_json::{Value, json};
 
 async fn fifty_waiting(region: &Region) -> Vec<String> {

@@ -124,7 +124,8 @@ async fn a_gateway_cut_off_while_it_appends_stores_nothing_it_gave_up() {
         alice.send_as(&id, "bob", "again").await;
         alice.answer(&id).await.expect("a repeat with the same id is accepted");
     }
-    let distinct: std::collections::BTreeSet<MessageId> = region.stored("bob").await.iter().map(|entry| entry.id).collect();
+    let distinct: std::collections::BTreeSet<MessageId> =
+        region.stored("bob").await.iter().map(|entry| entry.id).collect();
     assert_eq!(distinct.len(), region.stored("bob").await.len(), "each id once");
 }
 
@@ -173,7 +174,8 @@ async fn fill(region: &Region, user: &str, count: usize) {
     let mut acks = vec![];
     for number in 0..count {
         let time = Millis(now() as u64);
-        let content = Content::Message { text: Some(number.to_string()), data: None, attachments: vec![], reply_to: None };
+        let content =
+            Content::Message { text: Some(number.to_string()), data: None, attachments: vec![], reply_to: None };
         let id = MessageId::from_parts(time, rand::random());
         let to = Address::local(UserName::new(user).expect("a name")).said_in(&log.region);
         let entry = Entry { id, from: from.clone(), to, order: None, time, body: Body::Content(content) };

@@ -1,0 +1,293 @@
+//! Appends under way: the real [`AppendOnce`], its publishes and its questions.
+
+use dunlin_gateway::session;
+use dunlin_nats::append::core::{
+    AppendError, AppendOnce, Event as Told, Item, NoAnswer, Origin, Place, PubAck, PublishFailure, Step,
+};
+use dunlin_schema::{
+    Entry, Log, Millis, StreamTime,
+    entry::Body,
+    limits,
+    read::{ReadAnswer, ReadFrom, ReadRequest, Source},
+};
+
+use super::{
+    event::Event,
+    stream::{Publish, Published, Replica, nanos},
+    world::{MS, SECOND, World},
+};
+
+/// One call of `append_once`.
+#[derive(Debug)]
+pub(crate) struct Append {
+    core: AppendOnce,
+    gateway: usize,
+    life: u32,
+    session: usize,
+    key: session::AppendKey,
+    log: usize,
+    step: u32,
+    losses: usize,
+}
+
+/// All calls; those that ended are `None`.
+#[derive(Debug, Default)]
+pub(crate) struct Appends {
+    calls: Vec<Option<Append>>,
+}
+
+impl World {
+    /// A session appends.
+    pub(crate) fn append(&mut self, session: usize, key: session::AppendKey, log: &Log, entry: Entry, first_try: bool) {
+        let Some((gateway, life)) = self.gateway_of(session) else { return };
+        let log_index = self.log_index(log);
+        let now = self.gateway_clock(gateway);
+        let up = self.now - self.server.up_since >= nanos(limits::DUPLICATE_WINDOW);
+        let mut item = Item { log: log.clone(), entry, origin: Origin::Client, first_try };
+        let mut window_whole = self.shape.replicas > 1 || up;
+        if let Some(plant) = self.plant {
+            plant.item(&mut item, &mut window_whole, now);
+        }
+        self.note(|_| format!("append {key:?} first {first_try}"));
+        let core = AppendOnce::new(item, window_whole, *self.shape.bounds, now);
+        let losses = self.history.losses;
+        let append = Append { core, gateway, life, session, key, log: log_index, step: 0, losses };
+        let index = self.appends.calls.len();
+        self.appends.calls.push(Some(append));
+        self.step_append(index, |core, now| core.begin(now));
+    }
+
+    /// The number of a log, which is its user's.
+    pub(crate) fn log_index(&self, log: &Log) -> usize {
+        self.users.iter().position(|user| user.log == *log).expect("sessions write only to logs of users that are there")
+    }
+
+    pub(crate) fn append_told(&mut self, index: usize, step: u32, event: Told) {
+        if self.appends.calls[index].as_ref().is_some_and(|append| append.step == step) {
+            self.step_append(index, |core, now| core.handle(now, event));
+        }
+    }
+
+    fn step_append(&mut self, index: usize, decide: impl FnOnce(&mut AppendOnce, Millis) -> Step) {
+        let Some(append) = &self.appends.calls[index] else { return };
+        let (gateway, life) = (append.gateway, append.life);
+        if !self.gateway_lives(gateway, life) {
+            self.appends.calls[index] = None;
+            return;
+        }
+        let now = self.gateway_clock(gateway);
+        let Some(append) = &mut self.appends.calls[index] else { return };
+        append.step += 1;
+        let step = append.step;
+        let decided = decide(&mut append.core, now);
+        self.note(|_| format!("append {index} step {step}: {decided:?}"));
+        match decided {
+            Step::Publish { expect } => {
+                let expect = match self.plant {
+                    Some(plant) => plant.expect(expect),
+                    None => expect,
+                };
+                self.publish(index, step, expect);
+            }
+            Step::AskLast | Step::AskFirst | Step::Read(_) | Step::ReadBack(_) => {
+                let ask = match (self.plant, decided) {
+                    (Some(plant), decided) => plant.ask(decided),
+                    (None, decided) => decided,
+                };
+                self.ask(index, step, ask);
+            }
+            Step::Wait(span) => self.after(nanos(span), Event::AppendTold { append: index, step, event: Told::Waited }),
+            Step::Done(result) => self.done(index, result),
+        }
+    }
+
+    fn publish(&mut self, index: usize, step: u32, expect: Option<dunlin_schema::Seq>) {
+        let Some(append) = &self.appends.calls[index] else { return };
+        let mut message_id = append.core.message_id();
+        if let Some(plant) = self.plant {
+            plant.message_id(&mut message_id, append.core.item());
+        }
+        let publish = Publish {
+            log: append.log,
+            payload: append.core.item().entry.encode(),
+            message_id,
+            expect,
+        };
+        let (gateway, server) = (append.gateway, self.server.start);
+        let cut = self.gateway_is_cut(gateway);
+        let faults = self.faults;
+        let (lost, late, unheard) =
+            (self.fault(faults.publish_lost), self.fault(faults.publish_late), self.fault(faults.ack_lost));
+        let mut reaches = self.latency();
+        if late {
+            reaches = self.dice.between(0, 30 * SECOND);
+        }
+        if self.plant.is_some_and(|plant| plant.publishes_wait_for_the_link()) && (cut || lost) {
+            reaches = self.dice.between(60 * SECOND, 200 * SECOND);
+            self.after(reaches, Event::Publish { append: index, step, publish, server: u32::MAX, answered: false });
+        } else if !cut && !lost {
+            self.after(reaches, Event::Publish { append: index, step, publish, server, answered: !unheard });
+        }
+        let event = Told::Published(Err(PublishFailure::Unknown));
+        let patience = if cut { MS } else { nanos(limits::PUBLISH_TIMEOUT) };
+        self.after(patience, Event::AppendTold { append: index, step, event });
+    }
+
+    /// A publish reaches the stream.
+    pub(crate) fn publish_reaches(&mut self, index: usize, step: u32, publish: Publish, server: u32, answered: bool) {
+        let connected = server == u32::MAX || server == self.server.start;
+        if !connected || !self.server_answers() {
+            return;
+        }
+        let now = self.now;
+        let (log, payload) = (publish.log, publish.payload.clone());
+        let published = self.stream.publish(now, publish);
+        self.note(|_| format!("publish of append {index} to {log}: {published:?}"));
+        if let Published::Stored(seq, time, _) = published {
+            self.born(log, seq, time, &payload);
+        }
+        let result = match published {
+            Published::Stored(seq, ..) => Ok(PubAck { seq, duplicate: false }),
+            Published::Duplicate(seq) => Ok(PubAck { seq, duplicate: true }),
+            Published::Conflict => Err(PublishFailure::Conflict),
+            Published::Full => Err(PublishFailure::Full),
+        };
+        if answered {
+            let latency = self.latency();
+            self.after(latency, Event::AppendTold { append: index, step, event: Told::Published(result) });
+        }
+    }
+
+    /// An entry was stored: it is a fact, and readers that wait for it are woken.
+    pub(crate) fn born(&mut self, log: usize, seq: dunlin_schema::Seq, time: StreamTime, payload: &[u8]) {
+        let entry = Entry::decode(payload).expect("the world stores entries alone");
+        let (sender, id, tombstone) = match &entry.body {
+            Body::Content(_) => (&entry.from, entry.id, false),
+            Body::Tombstone { sender, id } => (sender, *id, true),
+        };
+        let sender = self.users.iter().position(|user| user.sender == *sender).expect("senders are users");
+        self.history.born(log, seq, time, (sender, id), tombstone);
+        self.check_order(log, &entry);
+        self.notice_gone();
+        self.wake_consumers();
+    }
+
+    /// A sent copy carries the order that its recipient's log gave.
+    fn check_order(&mut self, log: usize, entry: &Entry) {
+        let Some(sender) = self.users.iter().position(|user| user.sender == entry.from) else { return };
+        let to = self.users.iter().position(|user| user.name.as_str() == entry.to.peer.as_str());
+        if entry.is_tombstone() || to == Some(log) {
+            return;
+        }
+        let Some(to) = to else { return };
+        let item = (sender, entry.id);
+        let fits = entry.order.is_some_and(|order| self.history.of_item(to, item).any(|fact| fact.seq == order))
+            || self.history.tombstone_of(to, item);
+        if !fits {
+            let order = entry.order;
+            self.history
+                .blame(super::Rule::WrongOrder, || format!("the sent copy of {item:?} says {order:?}, which log {to} never gave"));
+        }
+    }
+
+    fn ask(&mut self, index: usize, step: u32, ask: Step) {
+        let Some(append) = &self.appends.calls[index] else { return };
+        let gateway = append.gateway;
+        let no_answer = match &ask {
+            Step::AskLast => Told::Last(Err(NoAnswer)),
+            Step::AskFirst => Told::First(Err(NoAnswer)),
+            Step::ReadBack(_) => Told::ReadBack(Err(NoAnswer)),
+            Step::Read(_) | Step::Publish { .. } | Step::Wait(_) | Step::Done(_) => Told::Read(Err(NoAnswer)),
+        };
+        let read_fails = self.faults.read_fails;
+        if self.gateway_is_cut(gateway) || self.fault(read_fails) {
+            self.after(250 * MS, Event::AppendTold { append: index, step, event: no_answer });
+        } else {
+            let latency = self.latency();
+            self.after(latency, Event::AppendAsks { append: index, step, ask });
+        }
+    }
+
+    /// A question reaches a server.
+    pub(crate) fn append_asks(&mut self, index: usize, step: u32, ask: &Step) {
+        let Some(append) = &self.appends.calls[index] else { return };
+        let log = append.log;
+        let answers = self.server_answers();
+        self.notice_gone();
+        let now = self.now;
+        let place = |entry: &super::stream::Stored| Place { seq: entry.seq, time: entry.time };
+        let event = match ask {
+            Step::AskLast => Told::Last(if answers {
+                let lagging = self.plant.is_some_and(|plant| plant.asks_a_follower_for_the_last());
+                let copy = if lagging { self.some_copy() } else { self.stream.truth(now) };
+                Ok(copy.of(log).next_back().map(place))
+            } else {
+                Err(NoAnswer)
+            }),
+            Step::AskFirst => Told::First(if answers {
+                Ok(self.stream.truth(now).of(log).next().map(place))
+            } else {
+                Err(NoAnswer)
+            }),
+            Step::ReadBack(seq) => Told::ReadBack(if answers {
+                Ok(self.stream.truth(now).at(*seq).map(super::stream::Stored::read))
+            } else {
+                Err(NoAnswer)
+            }),
+            Step::Read(request) => Told::Read(if answers { Ok(self.read_log(log, request)) } else { Err(NoAnswer) }),
+            Step::Publish { .. } | Step::Wait(_) | Step::Done(_) => return,
+        };
+        let latency = self.latency();
+        self.after(latency, Event::AppendTold { append: index, step, event });
+    }
+
+    /// What a server answers to a read, without the leader's evidence.
+    pub(crate) fn read_log(&mut self, log: usize, request: &ReadRequest) -> ReadAnswer {
+        let page = self.shape.page;
+        let now = self.now;
+        let copy = match request.source {
+            Source::Leader => self.stream.truth(now),
+            Source::Any => self.some_copy(),
+        };
+        let from = request.from;
+        let mut found = copy.of(log).skip_while(|entry| match from {
+            ReadFrom::Seq(seq) => entry.seq < seq,
+            ReadFrom::Time(time) => entry.time < time,
+        });
+        let entries = found.by_ref().take(page).map(super::stream::Stored::read).collect();
+        ReadAnswer { entries, more: found.next().is_some(), evidence: None }
+    }
+
+    /// The copy of a server that happens to answer.
+    pub(crate) fn some_copy(&mut self) -> &Replica {
+        self.notice_gone();
+        let read_lags = self.faults.read_lags;
+        let replica = self.dice.index(self.shape.replicas);
+        let lag = if self.fault(read_lags) { self.dice.between(1, 6) } else { 0 };
+        self.stream.lagging(self.now, replica, lag as usize)
+    }
+
+    fn done(&mut self, index: usize, result: Result<dunlin_nats::append::core::Stored, AppendError>) {
+        let Some(append) = self.appends.calls[index].take() else { return };
+        let item = append.core.item();
+        let sender = self.users.iter().position(|user| user.sender == item.entry.from).expect("senders are users");
+        let fact = (sender, item.entry.id);
+        self.notice_gone();
+        let outcome = match result {
+            Ok(stored) => {
+                self.history.appended(append.log, fact, stored.seq, append.losses);
+                Ok(session::Stored { seq: stored.seq, entry: stored.entry })
+            }
+            Err(AppendError::TooOld) => {
+                let start = item.entry.id.time().minus(limits::LATE_MARGIN);
+                self.history.too_old(self.now, append.log, fact, start);
+                Err(session::AppendFailure::TooOld)
+            }
+            Err(AppendError::FromTheFuture) => Err(session::AppendFailure::FromTheFuture),
+            Err(AppendError::Full) => Err(session::AppendFailure::Full),
+            Err(AppendError::TooLarge) => Err(session::AppendFailure::TooLarge),
+            Err(AppendError::Unknown) => Err(session::AppendFailure::Unknown),
+        };
+        self.tell(append.session, session::Input::Appended { key: append.key, outcome });
+    }
+}

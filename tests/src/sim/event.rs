@@ -1,0 +1,94 @@
+//! What can be under way.
+
+use dunlin_gateway::session;
+use dunlin_nats::append::core as append;
+use dunlin_schema::{
+    Cursor, MessageId, Position, Seq, UserName,
+    frame::ServerFrame,
+    live::LiveEntry,
+    read::{ReadAnswer, ReadRequest},
+    record::ReaderRecord,
+};
+use dunlin_workers::deliver::core as deliver;
+
+use super::stream::Publish;
+
+/// Something that happens at its time.
+#[derive(Debug)]
+pub(crate) enum Event {
+    // Appends.
+    /// A publish reaches the stream.
+    Publish { append: usize, step: u32, publish: Publish, server: u32, answered: bool },
+    /// A question of an append reaches a server.
+    AppendAsks { append: usize, step: u32, ask: append::Step },
+    /// An answer, or the end of waiting for one, reaches an append.
+    AppendTold { append: usize, step: u32, event: append::Event },
+    // Gateways.
+    /// The server has a session's interest in its user.
+    Interest { session: usize },
+    /// A session knows it.
+    Subscribed { session: usize },
+    /// A read of a session reaches a server.
+    Read { session: usize, request: ReadRequest },
+    /// The entries were read; the leader is asked for its evidence.
+    Evidence { session: usize, request: ReadRequest, answer: ReadAnswer },
+    /// Something reaches a session.
+    Session { session: usize, input: Box<session::Input> },
+    /// A session's deadline.
+    SessionTick { session: usize, at: u64 },
+    /// The writer of a session's socket is woken.
+    Write { session: usize },
+    /// A live entry reaches a gateway.
+    Live { gateway: usize, life: u32, user: usize, live: LiveEntry },
+    /// A gateway compares heads.
+    Compare { gateway: usize, life: u32, every: bool },
+    /// A gateway's link to NATS is back.
+    Linked { gateway: usize, life: u32 },
+    /// A question about heads reaches a reader.
+    Asked { reader: usize, question: usize },
+    /// A question about heads waits no longer.
+    AskedEnough { question: usize },
+    // Readers.
+    /// Something reaches a reader.
+    Reader { reader: usize, input: Box<deliver::Input> },
+    /// A reader's deadline.
+    ReaderTick { reader: usize, at: u64 },
+    /// A reader's comparison reaches the leader.
+    ReaderCompares { reader: usize, seq: Seq },
+    /// A reader's look at its record reaches the leader.
+    ReaderLooks { reader: usize },
+    /// A reader's record reaches the leader.
+    ReaderSaves { reader: usize, record: ReaderRecord, expected: Seq, answered: bool },
+    /// A reader's consumer stands.
+    Opened { reader: usize, consumer: u32 },
+    /// A reader's consumer may have entries.
+    Consume { reader: usize, consumer: u32 },
+    /// A publish of a reader reaches the server.
+    Published { reader: usize, user: UserName, live: LiveEntry },
+    /// A stopped reader goes on.
+    Continue { reader: usize },
+    /// A reader is started in place of one that died.
+    Restart,
+    // Devices.
+    /// A frame reaches a device.
+    Frame { device: usize, connection: u32, frame: ServerFrame },
+    /// A device's frame reaches its session.
+    Said { session: usize, said: Said },
+    /// A device repeats what it has no answer for.
+    Again { device: usize, id: MessageId },
+    /// What a device acknowledged reaches STATE.
+    Acknowledged { device: usize, cursor: Cursor },
+    /// A device notices that its connection is gone, and comes again.
+    Reconnect { device: usize, connection: u32 },
+    /// The second half of an erasure.
+    Erase { seq: Seq, position: Position },
+    /// The stream has room again.
+    Room,
+}
+
+/// What a device says.
+#[derive(Clone, Debug)]
+pub(crate) enum Said {
+    Send(dunlin_schema::frame::Send),
+    Ack(Seq),
+}

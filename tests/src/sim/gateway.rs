@@ -1,0 +1,558 @@
+//! Gateways: sessions with the real core, the subscription that feeds them, reads, and the comparison of heads.
+
+use dunlin_gateway::session::{self, HeadOf, Input, NoAnswer, Output, ReadFailed, SentCopies, Session, Setup, Start};
+use dunlin_schema::{
+    Cursor, Epoch, Millis, Position, Seq,
+    frame::ServerFrame,
+    heads::{HeadsAnswer, Verified},
+    limits,
+    live::LiveEntry,
+    read::{Evidence, ReadAnswer, ReadFrom, ReadRequest, Source},
+};
+
+use super::{
+    Rule,
+    device::Arrival,
+    event::{Event, Said},
+    stream::nanos,
+    world::{MS, SECOND, World},
+};
+
+/// One gateway.
+#[derive(Debug)]
+struct Gateway {
+    /// Counts its lives: a crash begins another.
+    life: u32,
+    /// How far its clock is ahead of the true time, in milliseconds.
+    ahead: i64,
+    /// Until then it has no link to NATS.
+    cut_until: u64,
+}
+
+/// One connection's session.
+#[derive(Debug)]
+struct Held {
+    core: Session,
+    gateway: usize,
+    life: u32,
+    user: usize,
+    device: usize,
+    connection: u32,
+    interest: bool,
+    subscribed: bool,
+    tick_at: u64,
+    writing: bool,
+    /// When the last frame reaches the device: a socket keeps their order.
+    pipe: u64,
+    /// The cursor of the last frame that was taken.
+    sent: Option<Cursor>,
+    epoch_at_hello: Epoch,
+    arrival: Arrival,
+}
+
+/// A question to a reader.
+#[derive(Debug)]
+struct Question {
+    sessions: Vec<usize>,
+    verify: bool,
+    open: bool,
+}
+
+/// All gateways, their sessions and what they asked.
+#[derive(Debug, Default)]
+pub(crate) struct Gateways {
+    list: Vec<Gateway>,
+    sessions: Vec<Option<Held>>,
+    questions: Vec<Question>,
+}
+
+impl World {
+    pub(crate) fn add_gateway(&mut self) {
+        let ahead = self.dice.between(0, 10_000) as i64 - 5_000;
+        let gateway = self.gateways.list.len();
+        self.gateways.list.push(Gateway { life: 0, ahead, cut_until: 0 });
+        let span = self.dice.between(SECOND, nanos(limits::HEADS_EVERY));
+        self.after(span, Event::Compare { gateway, life: 0, every: true });
+    }
+
+    /// What a gateway's clock says.
+    pub(crate) fn gateway_clock(&self, gateway: usize) -> Millis {
+        Millis((self.now / MS).saturating_add_signed(self.gateways.list[gateway].ahead))
+    }
+
+    pub(crate) fn gateway_lives(&self, gateway: usize, life: u32) -> bool {
+        self.gateways.list[gateway].life == life
+    }
+
+    pub(crate) fn gateway_is_cut(&self, gateway: usize) -> bool {
+        self.now < self.gateways.list[gateway].cut_until
+    }
+
+    /// The gateway that holds a session, and which life of it.
+    pub(crate) fn gateway_of(&self, session: usize) -> Option<(usize, u32)> {
+        self.gateways.sessions[session].as_ref().map(|held| (held.gateway, held.life))
+    }
+
+    /// A gateway dies and is started again.
+    pub(crate) fn crash_gateway(&mut self, gateway: usize) {
+        self.note(|_| format!("gateway {gateway} dies"));
+        self.gateways.list[gateway].life += 1;
+        let life = self.gateways.list[gateway].life;
+        for session in 0..self.gateways.sessions.len() {
+            if self.gateways.sessions[session].as_ref().is_some_and(|held| held.gateway == gateway)
+                && let Some(held) = self.gateways.sessions[session].take()
+            {
+                let span = self.dice.between(MS, 3 * SECOND);
+                self.after(span, Event::Reconnect { device: held.device, connection: held.connection });
+            }
+        }
+        let span = self.dice.between(SECOND, nanos(limits::HEADS_EVERY));
+        self.after(span, Event::Compare { gateway, life, every: true });
+    }
+
+    /// A gateway loses NATS for a while.
+    pub(crate) fn cut_gateway(&mut self, gateway: usize, span: u64) {
+        self.note(|_| format!("gateway {gateway} is cut off for {} ms", span / MS));
+        self.gateways.list[gateway].cut_until = self.now + span;
+        let life = self.gateways.list[gateway].life;
+        self.after(span, Event::Linked { gateway, life });
+    }
+
+    /// The link is back: the subscriptions were made again, and core messages may have been lost.
+    pub(crate) fn linked(&mut self, gateway: usize, life: u32) {
+        if self.gateway_lives(gateway, life) && !self.gateway_is_cut(gateway) {
+            self.after(2 * MS, Event::Compare { gateway, life, every: false });
+        }
+    }
+
+    /// All cuts end.
+    pub(crate) fn heal_gateways(&mut self) {
+        for gateway in 0..self.gateways.list.len() {
+            if self.gateway_is_cut(gateway) {
+                self.gateways.list[gateway].cut_until = self.now;
+                let life = self.gateways.list[gateway].life;
+                self.after(0, Event::Linked { gateway, life });
+            }
+        }
+    }
+
+    /// A device's `hello` was accepted.
+    pub(crate) fn open_session(&mut self, gateway: usize, device: usize, connection: u32, start: Start, arrival: Arrival) -> usize {
+        let user = self.devices.user(device);
+        let setup = Setup {
+            region: self.region.clone(),
+            shards: 1,
+            user: self.users[user].name.clone(),
+            sent_copies: SentCopies::Always,
+            several_devices: true,
+            start,
+            bounds: self.shape.bounds,
+        };
+        let now = self.gateway_clock(gateway);
+        let sent = match start {
+            Start::Cursor(cursor) => Some(cursor),
+            Start::Beginning | Start::Live => None,
+        };
+        let held = Held {
+            core: Session::new(setup, now),
+            gateway,
+            life: self.gateways.list[gateway].life,
+            user,
+            device,
+            connection,
+            interest: false,
+            subscribed: false,
+            tick_at: u64::MAX,
+            writing: false,
+            pipe: 0,
+            sent,
+            epoch_at_hello: self.history.epoch(),
+            arrival,
+        };
+        let session = self.gateways.sessions.len();
+        self.gateways.sessions.push(Some(held));
+        self.note(|_| format!("session {session} of device {device} at gateway {gateway}: {start:?} {arrival:?}"));
+        let latency = self.latency();
+        self.after(latency, Event::Interest { session });
+        self.settle_session(session);
+        session
+    }
+
+    /// The socket is gone, and the gateway knows it.
+    pub(crate) fn close_session(&mut self, session: usize) {
+        let mut outputs = Vec::new();
+        if let Some(held) = &mut self.gateways.sessions[session] {
+            held.core.finish(&mut outputs);
+        }
+        self.carry_out(session, outputs);
+        self.gateways.sessions[session] = None;
+    }
+
+    pub(crate) fn interest(&mut self, session: usize) {
+        let Some(held) = &mut self.gateways.sessions[session] else { return };
+        let gateway = held.gateway;
+        let latency = self.latency();
+        if self.gateway_is_cut(gateway) {
+            return self.after(100 * MS, Event::Interest { session });
+        }
+        if let Some(held) = &mut self.gateways.sessions[session] {
+            held.interest = true;
+        }
+        self.after(latency, Event::Subscribed { session });
+    }
+
+    pub(crate) fn subscribed(&mut self, session: usize) {
+        if let Some(held) = &mut self.gateways.sessions[session] {
+            held.subscribed = true;
+        }
+        self.tell(session, Input::Subscribed);
+    }
+
+    /// Gives a session an input and carries out what comes of it.
+    pub(crate) fn tell(&mut self, session: usize, input: Input) {
+        let Some((gateway, _)) = self.gateway_of(session) else { return };
+        let now = self.gateway_clock(gateway);
+        let mut outputs = Vec::new();
+        if self.trace.is_some() {
+            self.note(|_| format!("session {session} <- {input:?}"));
+        }
+        if let Some(held) = &mut self.gateways.sessions[session] {
+            held.core.handle(now, input, &mut outputs);
+        }
+        self.carry_out(session, outputs);
+        self.settle_session(session);
+    }
+
+    /// Wakes the writer and sets the timer as the session wants them.
+    fn settle_session(&mut self, session: usize) {
+        let Some((gateway, _)) = self.gateway_of(session) else { return };
+        let ahead = self.gateways.list[gateway].ahead;
+        let now = self.now;
+        let Some(held) = &mut self.gateways.sessions[session] else { return };
+        let wakes = !held.writing && (held.core.has_outgoing() || held.core.waits_for_drain());
+        held.writing |= wakes;
+        let deadline = held.core.next_deadline().map(|at| at.0.saturating_add_signed(-ahead) * MS);
+        let tick = deadline.map(|at| at.max(now)).filter(|at| *at < held.tick_at);
+        if let Some(at) = tick {
+            held.tick_at = at;
+            self.agenda.enter(at, Event::SessionTick { session, at });
+        }
+        if wakes {
+            self.after(MS / 20, Event::Write { session });
+        }
+    }
+
+    pub(crate) fn session_tick(&mut self, session: usize, at: u64) {
+        if let Some(held) = &mut self.gateways.sessions[session]
+            && held.tick_at == at
+        {
+            held.tick_at = u64::MAX;
+            self.tell(session, Input::Tick);
+        }
+    }
+
+    fn carry_out(&mut self, session: usize, outputs: Vec<Output>) {
+        for output in outputs {
+            self.note(|_| format!("session {session} -> {output:?}"));
+            match output {
+                Output::Append(append) => {
+                    let session::Append { key, log, mut entry, first_try } = *append;
+                    if let Some(plant) = self.plant {
+                        plant.append(&key, &mut entry);
+                    }
+                    self.append(session, key, &log, entry, first_try);
+                }
+                Output::Read(request) => self.read(session, request),
+                Output::AskHeads => self.ask_heads(vec![session]),
+                Output::Verify(_) => self.question(vec![session], true),
+                Output::Acknowledge(cursor) => {
+                    let ack_lost = self.faults.ack_lost;
+                    if let Some(device) = self.gateways.sessions[session].as_ref().map(|held| held.device)
+                        && !self.fault(ack_lost)
+                    {
+                        let latency = self.latency();
+                        self.after(latency, Event::Acknowledged { device, cursor });
+                    }
+                }
+                Output::Corrupt(position) => {
+                    self.history.blame(Rule::Lost, || format!("session {session} takes {position:?} for damaged"));
+                }
+                Output::Overflowed => {}
+            }
+        }
+    }
+
+    // Reads.
+
+    fn read(&mut self, session: usize, request: ReadRequest) {
+        let Some((gateway, _)) = self.gateway_of(session) else { return };
+        let read_fails = self.faults.read_fails;
+        if self.gateway_is_cut(gateway) || self.fault(read_fails) {
+            return self.after(300 * MS, Event::Session { session, input: Box::new(Input::Read(Err(ReadFailed))) });
+        }
+        let slow = self.fault(read_fails);
+        let latency = if slow { self.dice.between(MS, SECOND) } else { self.latency() };
+        self.after(latency, Event::Read { session, request });
+    }
+
+    pub(crate) fn read_reaches(&mut self, session: usize, mut request: ReadRequest) {
+        let Some(user) = self.gateways.sessions[session].as_ref().map(|held| held.user) else { return };
+        let latency = self.latency();
+        if !self.server_answers() {
+            return self.after(latency, Event::Session { session, input: Box::new(Input::Read(Err(ReadFailed))) });
+        }
+        let read_fails = self.faults.read_fails;
+        if request.source == Source::Any && self.fault(read_fails) {
+            request.source = Source::Leader;
+        }
+        self.notice_gone();
+        let mut answer = self.read_log(user, &request);
+        if let Some(plant) = self.plant {
+            plant.read(&mut answer, &request);
+        }
+        if request.source == Source::Leader {
+            self.after(latency, Event::Evidence { session, request, answer });
+        } else {
+            self.after(latency, Event::Session { session, input: Box::new(Input::Read(Ok(answer))) });
+        }
+    }
+
+    pub(crate) fn evidence_reaches(&mut self, session: usize, request: &ReadRequest, mut answer: ReadAnswer) {
+        let Some(user) = self.gateways.sessions[session].as_ref().map(|held| held.user) else { return };
+        let latency = self.latency();
+        if !self.server_answers() {
+            return self.after(latency, Event::Session { session, input: Box::new(Input::Read(Err(ReadFailed))) });
+        }
+        self.notice_gone();
+        let now = self.now;
+        let half = self.shape.bounds.mailbox_entries / 2;
+        let estimate = self.dice.between(0, half / 2);
+        let truth = self.stream.truth(now);
+        let asked = |seq: Seq, time| match request.from {
+            ReadFrom::Seq(from) => seq >= from,
+            ReadFrom::Time(from) => time >= from,
+        };
+        let tombstone = |payload: &[u8]| dunlin_schema::Entry::decode(payload).is_ok_and(|entry| entry.is_tombstone());
+        let weight = truth.of(user).filter(|entry| asked(entry.seq, entry.time));
+        let weight: u64 = weight.map(|entry| 1 + u64::from(tombstone(&entry.payload))).sum();
+        let weight = if weight < half { (weight + estimate).min(half) } else { weight };
+        let mut evidence = Evidence { first: truth.of(user).next().map(|entry| entry.seq), stream_last: truth.last(), weight };
+        if let Some(plant) = self.plant {
+            plant.evidence(&mut evidence, truth.of(user).filter(|entry| asked(entry.seq, entry.time)).count() as u64);
+        }
+        answer.evidence = Some(evidence);
+        self.after(latency, Event::Session { session, input: Box::new(Input::Read(Ok(answer))) });
+    }
+
+    // The comparison of heads.
+
+    pub(crate) fn compare(&mut self, gateway: usize, life: u32, every: bool) {
+        if !self.gateway_lives(gateway, life) {
+            return;
+        }
+        if every {
+            self.after(nanos(limits::HEADS_EVERY), Event::Compare { gateway, life, every });
+        }
+        let sessions = self.gateways.sessions.iter().enumerate();
+        let asked = sessions.filter(|(_, held)| held.as_ref().is_some_and(|held| held.gateway == gateway && held.subscribed));
+        let asked: Vec<usize> = asked.map(|(session, _)| session).collect();
+        if !asked.is_empty() {
+            self.ask_heads(asked);
+        }
+    }
+
+    fn ask_heads(&mut self, sessions: Vec<usize>) {
+        self.question(sessions, false);
+    }
+
+    fn question(&mut self, sessions: Vec<usize>, verify: bool) {
+        let Some((gateway, _)) = self.gateway_of(sessions[0]) else { return };
+        let question = self.gateways.questions.len();
+        self.gateways.questions.push(Question { sessions, verify, open: true });
+        self.after(nanos(limits::HEADS_TIMEOUT), Event::AskedEnough { question });
+        let heads_lost = self.faults.heads_lost;
+        if self.gateway_is_cut(gateway) || self.fault(heads_lost) {
+            return;
+        }
+        if let Some(reader) = self.some_reader() {
+            let latency = self.latency();
+            self.after(latency, Event::Asked { reader, question });
+        }
+    }
+
+    /// The users of a question about heads; `None` where it is a doubt.
+    pub(crate) fn asked_users(&self, question: usize) -> Option<Vec<usize>> {
+        let asked = &self.gateways.questions[question];
+        let user = |session: &usize| self.gateways.sessions[*session].as_ref().map_or(0, |held| held.user);
+        (!asked.verify).then(|| asked.sessions.iter().map(user).collect())
+    }
+
+    /// A reader's answer about heads is on its way.
+    pub(crate) fn heads_answered(&mut self, question: usize, answer: &HeadsAnswer) {
+        let sessions = self.gateways.questions[question].sessions.clone();
+        let shares = sessions.iter().zip(&answer.heads).map(|(session, head)| {
+            let input = Input::Heads(HeadOf { position: answer.position, head: *head, floor: answer.floor });
+            (*session, input)
+        });
+        let shares: Vec<_> = shares.collect();
+        self.answered(question, shares);
+    }
+
+    /// A reader's answer to a doubt is on its way.
+    pub(crate) fn doubt_answered(&mut self, question: usize, verified: Verified) {
+        let session = self.gateways.questions[question].sessions[0];
+        self.answered(question, vec![(session, Input::Verified(Ok(verified.position)))]);
+    }
+
+    fn answered(&mut self, question: usize, shares: Vec<(usize, Input)>) {
+        let heads_lost = self.faults.heads_lost;
+        if !self.gateways.questions[question].open || self.fault(heads_lost / 2) {
+            return;
+        }
+        self.gateways.questions[question].open = false;
+        let latency = self.latency();
+        for (session, input) in shares {
+            self.after(latency, Event::Session { session, input: Box::new(input) });
+        }
+    }
+
+    pub(crate) fn asked_enough(&mut self, question: usize) {
+        let asked = &mut self.gateways.questions[question];
+        if !std::mem::replace(&mut asked.open, false) {
+            return;
+        }
+        let verify = asked.verify;
+        for session in asked.sessions.clone() {
+            self.tell(session, if verify { Input::Verified(Err(NoAnswer)) } else { Input::HeadsUnanswered });
+        }
+    }
+
+    // Live entries.
+
+    /// The server has a live entry: every gateway with an interest gets it, or does not.
+    pub(crate) fn fan_out(&mut self, user: usize, live: &LiveEntry) {
+        let faults = self.faults;
+        for gateway in 0..self.gateways.list.len() {
+            let interested = self.gateways.sessions.iter().flatten().any(|held| held.gateway == gateway && held.user == user && held.interest);
+            if !interested || self.gateway_is_cut(gateway) {
+                continue;
+            }
+            let life = self.gateways.list[gateway].life;
+            let copies = if self.fault(faults.live_lost) { 0 } else { 1 + u32::from(self.fault(faults.live_repeated)) };
+            for _ in 0..copies {
+                let late = self.fault(faults.live_late);
+                let latency = if late { self.dice.between(MS, 5 * SECOND) } else { MS / 2 };
+                self.after(latency, Event::Live { gateway, life, user, live: live.clone() });
+            }
+        }
+    }
+
+    pub(crate) fn live_reaches(&mut self, gateway: usize, life: u32, user: usize, live: &LiveEntry) {
+        if !self.gateway_lives(gateway, life) || self.gateway_is_cut(gateway) {
+            return;
+        }
+        for session in 0..self.gateways.sessions.len() {
+            let fits = self.gateways.sessions[session].as_ref();
+            if fits.is_some_and(|held| held.gateway == gateway && held.user == user) {
+                self.tell(session, Input::Live(live.clone()));
+            }
+        }
+    }
+
+    // Sockets.
+
+    /// The writer takes what the socket takes.
+    pub(crate) fn write(&mut self, session: usize) {
+        loop {
+            let Some(held) = &mut self.gateways.sessions[session] else { return };
+            if self.devices.is_slow(held.device) {
+                // Woken when the device reads again.
+                return;
+            }
+            if let Some(frame) = held.core.take() {
+                self.taken(session, frame);
+                continue;
+            }
+            if held.core.waits_for_drain() {
+                self.tell(session, Input::Drained);
+                let more = self.gateways.sessions[session].as_ref();
+                if more.is_some_and(|held| held.core.has_outgoing()) {
+                    continue;
+                }
+            }
+            break;
+        }
+        if let Some(held) = &mut self.gateways.sessions[session] {
+            held.writing = false;
+        }
+        self.settle_session(session);
+    }
+
+    /// A device reads its socket again.
+    pub(crate) fn wake_writer(&mut self, session: usize) {
+        if self.gateways.sessions[session].as_ref().is_some_and(|held| held.writing) {
+            self.after(MS / 20, Event::Write { session });
+        }
+    }
+
+    fn taken(&mut self, session: usize, frame: ServerFrame) {
+        let at = self.now;
+        let latency = self.latency();
+        let Some(held) = &mut self.gateways.sessions[session] else { return };
+        held.pipe = held.pipe.max(at + latency);
+        let (pipe, device, connection, user) = (held.pipe, held.device, held.connection, held.user);
+        self.note(|_| format!("session {session} writes {frame:?}"));
+        let log = &self.users[user].log;
+        let told = match &frame {
+            ServerFrame::Gap { cursor, .. } | ServerFrame::CaughtUp { cursor, .. } => Some(cursor.open(log)),
+            ServerFrame::Entry(entry) => Some(entry.cursor.open(log)),
+            ServerFrame::Welcome { .. }
+            | ServerFrame::Accepted { .. }
+            | ServerFrame::Rejected { .. }
+            | ServerFrame::Refused { .. }
+            | ServerFrame::Goodbye(_) => None,
+        };
+        if let Some(cursor) = told {
+            let cursor = cursor.expect("a session seals its cursors for its own log");
+            self.notice_gone();
+            let first = self.gateways.sessions[session].as_mut().map(|held| {
+                let arrival = std::mem::replace(&mut held.arrival, Arrival::Told);
+                (arrival, held.sent.replace(cursor), held.epoch_at_hello)
+            });
+            if let Some((arrival, sent, epoch_at_hello)) = first {
+                let is_gap = matches!(frame, ServerFrame::Gap { .. });
+                let forged = matches!(arrival, Arrival::Forged { .. });
+                if is_gap && !forged && !self.history.gap_is_true(at, user, sent.as_ref(), &cursor, epoch_at_hello) {
+                    self.history.blame(Rule::FalseGap, || format!("session {session} after {sent:?}: {frame:?}"));
+                }
+                if arrival == (Arrival::Forged { plain: true }) && !is_gap {
+                    self.history.blame(Rule::SilentForgery, || format!("session {session} took {sent:?} for true: {frame:?}"));
+                }
+            }
+        }
+        self.agenda.enter(pipe, Event::Frame { device, connection, frame });
+    }
+
+    /// A device's frame reaches its session.
+    pub(crate) fn said(&mut self, session: usize, said: Said) {
+        let wants = self.gateways.sessions[session].as_ref().is_some_and(|held| held.core.wants_input());
+        match said {
+            Said::Send(send) if wants => self.tell(session, Input::Send { send, admitted: Ok(()) }),
+            Said::Ack(delivered) if wants => self.tell(session, Input::Ack { delivered }),
+            // The socket is not read: it comes when it is.
+            said => {
+                if self.gateways.sessions[session].is_some() {
+                    self.after(50 * MS, Event::Said { session, said });
+                }
+            }
+        }
+    }
+
+    /// A cursor of the reader's own present, for those who ask where the shard is.
+    pub(crate) fn stream_end(&mut self) -> Position {
+        let now = self.now;
+        let truth = self.stream.truth(now);
+        let (last, time) = (truth.last(), truth.at(truth.last()).map(|entry| entry.time));
+        Position { epoch: self.history.epoch(), seq: last, time: time.unwrap_or_default() }
+    }
+}

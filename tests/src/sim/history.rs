@@ -1,0 +1,400 @@
+//! What happened, and what must hold of it: every entry that was ever stored with its fate, every promise that was made, and what
+//! each device was given and told. The first thing that must not be is kept as the schedule's [`Violation`].
+
+use std::{collections::HashMap, fmt};
+
+use dunlin_schema::{Cursor, Epoch, MessageId, Millis, Position, Seq, StreamTime, limits::Bounds};
+
+use super::stream::{Birth, Gone, nanos};
+
+/// What a schedule must never show.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Rule {
+    /// A device lacks an entry, and no gap tells of it.
+    Lost,
+    /// An application that keeps its cursor was given an entry twice.
+    Repeated,
+    /// Within an epoch a device was given a lower sequence after a higher one.
+    Disorder,
+    /// A gap where nothing was lost and everything could be proved.
+    FalseGap,
+    /// A cursor that can't be true was taken without a gap or a refusal.
+    SilentForgery,
+    /// An item is stored twice in a log.
+    StoredTwice,
+    /// An erased item was stored again.
+    Risen,
+    /// An append was said to be done, and the item is not in the stream.
+    NotStored,
+    /// A sent copy's or an answer's order is not the one that the recipient's log gave.
+    WrongOrder,
+    /// An item was refused as too old though it could have been looked up.
+    NotTooOld,
+    /// A promise of a reader is not true of the stream.
+    FalsePromise,
+    /// An epoch began though nothing can have gone back, or with a name that does not rise.
+    FalseEpoch,
+    /// After all faults ended a session never became live, or a sender never got its answer.
+    Stalled,
+    /// A power loss took an accepted item, and its sender, that was told, did not bring it back.
+    NotRepeated,
+}
+
+/// The first thing in a schedule that must not be.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Violation {
+    /// What was broken.
+    pub rule: Rule,
+    /// By what.
+    pub text: String,
+}
+
+impl fmt::Display for Violation {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:?}: {}", self.rule, self.text)
+    }
+}
+
+/// An item: who sent it, with which id.
+pub(crate) type Item = (usize, MessageId);
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Fate {
+    Present,
+    Gone(Gone),
+    /// Taken by the power loss of this number.
+    Lost(usize),
+}
+
+#[derive(Clone, Debug)]
+pub(crate) struct Fact {
+    pub(crate) log: usize,
+    pub(crate) seq: Seq,
+    pub(crate) time: StreamTime,
+    pub(crate) item: Item,
+    pub(crate) tombstone: bool,
+    pub(crate) fate: Fate,
+    /// Whether its sender was told that it is stored.
+    pub(crate) accepted: bool,
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Told {
+    from: Millis,
+    to: Millis,
+    new_epoch: bool,
+    losses: usize,
+}
+
+/// From where on a device is owed a log.
+#[derive(Clone, Debug)]
+struct Follows {
+    /// Everything stored from this birth on.
+    since: Birth,
+    /// And these, that were there.
+    present: Vec<Birth>,
+}
+
+/// What one device was given and told.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct DeviceHistory {
+    pub(crate) user: usize,
+    follows: Option<Follows>,
+    received: Vec<bool>,
+    /// The same since it last lost its cursor.
+    given: Vec<bool>,
+    last: Option<(Epoch, Seq)>,
+    gaps: Vec<Told>,
+}
+
+/// Everything that happened.
+#[derive(Debug)]
+pub(crate) struct History {
+    pub(crate) facts: Vec<Fact>,
+    by_place: HashMap<(Seq, StreamTime), Birth>,
+    by_item: HashMap<(usize, Item), Vec<Birth>>,
+    pub(crate) losses: usize,
+    pub(crate) devices: Vec<DeviceHistory>,
+    pub(crate) violation: Option<Violation>,
+    bounds: Bounds,
+    /// How far the clocks of two leaders differ at most.
+    skew: Millis,
+    epoch: Epoch,
+    /// Losses and boot when the last epoch began.
+    epoch_of: (usize, u64),
+}
+
+impl History {
+    pub(crate) fn new(bounds: Bounds, skew: Millis) -> History {
+        History {
+            facts: Vec::new(),
+            by_place: HashMap::new(),
+            by_item: HashMap::new(),
+            losses: 0,
+            devices: Vec::new(),
+            violation: None,
+            bounds,
+            skew,
+            epoch: Epoch(0),
+            epoch_of: (0, 0),
+        }
+    }
+
+    pub(crate) fn blame(&mut self, rule: Rule, text: impl FnOnce() -> String) {
+        if self.violation.is_none() {
+            self.violation = Some(Violation { rule, text: text() });
+        }
+    }
+
+    /// An entry was stored.
+    pub(crate) fn born(&mut self, log: usize, seq: Seq, time: StreamTime, item: Item, tombstone: bool) {
+        let birth = self.facts.len();
+        if !tombstone {
+            let earlier = self.by_item.entry((log, item)).or_default();
+            let before = earlier.iter().map(|&birth| (birth, self.facts[birth].fate)).find(|(_, fate)| !matches!(fate, Fate::Lost(_)));
+            earlier.push(birth);
+            match before {
+                Some((other, Fate::Gone(Gone::Erased))) => self
+                    .blame(Rule::Risen, || format!("{item:?} in log {log} at {seq:?} was erased (entry {other})")),
+                Some((other, fate)) => self
+                    .blame(Rule::StoredTwice, || format!("{item:?} in log {log} at {seq:?} and as entry {other} ({fate:?})")),
+                None => {}
+            }
+        }
+        self.by_place.insert((seq, time), birth);
+        self.facts.push(Fact { log, seq, time, item, tombstone, fate: Fate::Present, accepted: false });
+    }
+
+    /// What left the leader's copy.
+    pub(crate) fn gone(&mut self, gone: impl Iterator<Item = (Birth, Gone)>) {
+        for (birth, why) in gone {
+            self.facts[birth].fate = Fate::Gone(why);
+        }
+    }
+
+    /// A power loss took the log back; `present` is what is still stored, `last` the end.
+    pub(crate) fn lost(&mut self, kept_births: usize, present: impl Iterator<Item = Birth>) {
+        let loss = self.losses;
+        self.losses += 1;
+        let mut there = vec![false; self.facts.len()];
+        for birth in present {
+            there[birth] = true;
+        }
+        for (birth, fact) in self.facts.iter_mut().enumerate() {
+            match fact.fate {
+                Fate::Lost(_) => {}
+                _ if there[birth] => fact.fate = Fate::Present,
+                Fate::Present | Fate::Gone(_) if birth >= kept_births => fact.fate = Fate::Lost(loss),
+                // What was evicted or erased before the place to which the log went back stays so.
+                Fate::Present | Fate::Gone(_) => {}
+            }
+        }
+    }
+
+    /// The entries of an item in a log that no power loss took.
+    pub(crate) fn of_item(&self, log: usize, item: Item) -> impl Iterator<Item = &Fact> {
+        self.by_item.get(&(log, item)).into_iter().flatten().map(|&birth| &self.facts[birth])
+    }
+
+    /// Whether a log holds, or held, a tombstone that names the item.
+    pub(crate) fn tombstone_of(&self, log: usize, item: Item) -> bool {
+        self.facts.iter().any(|fact| fact.log == log && fact.tombstone && fact.item == item)
+    }
+
+    /// The sender was told that the item is stored.
+    pub(crate) fn accepted(&mut self, item: Item, to: usize, order: Option<Seq>) {
+        let mut fits = false;
+        for fact in self.facts.iter_mut().filter(|fact| fact.item == item) {
+            fact.accepted |= !matches!(fact.fate, Fate::Lost(_));
+            fits |= fact.log == to && order == Some(fact.seq);
+        }
+        if !fits {
+            self.blame(Rule::WrongOrder, || format!("{item:?} to {to} was accepted with order {order:?}, which its log never gave"));
+        }
+    }
+
+    /// An append says that the item is stored at `seq`.
+    pub(crate) fn appended(&mut self, log: usize, item: Item, seq: Seq, losses_before: usize) {
+        let there = self.facts.iter().any(|fact| {
+            fact.log == log
+                && fact.item == item
+                && fact.seq == seq
+                && match fact.fate {
+                    Fate::Present | Fate::Gone(_) => true,
+                    Fate::Lost(loss) => loss >= losses_before,
+                }
+        });
+        if !there {
+            self.blame(Rule::NotStored, || format!("{item:?} is said to be in log {log} at {seq:?}"));
+        }
+    }
+
+    /// An append refused an item as too old, `start` being the earliest time at which it can have been stored.
+    pub(crate) fn too_old(&mut self, now: u64, log: usize, item: Item, start: Millis) {
+        let after = start.minus(self.skew).minus(Millis(10_000));
+        let later = self.facts.iter().filter(|fact| fact.log == log && fact.time.millis() >= after && !matches!(fact.fate, Fate::Lost(_)));
+        let rolled_over = later.count() as u64 >= self.bounds.mailbox_entries;
+        let expired = nanos(after.plus(self.bounds.retention)) <= now + nanos(Millis(20_000));
+        if !rolled_over && !expired {
+            self.blame(Rule::NotTooOld, || format!("{item:?} of log {log}"));
+        }
+    }
+
+    /// A reader began an epoch, while the machine was on its `boot`-th boot.
+    pub(crate) fn began(&mut self, epoch: Epoch, boot: u64) {
+        if epoch <= self.epoch {
+            let before = self.epoch;
+            self.blame(Rule::FalseEpoch, || format!("{epoch:?} follows {before:?}"));
+        }
+        if self.epoch != Epoch(0) && self.epoch_of == (self.losses, boot) {
+            self.blame(Rule::FalseEpoch, || format!("{epoch:?} begins though nothing happened since the last one"));
+        }
+        (self.epoch, self.epoch_of) = (epoch, (self.losses, boot));
+    }
+
+    /// The latest epoch that began.
+    pub(crate) fn epoch(&self) -> Epoch {
+        self.epoch
+    }
+
+    /// A reader promises that the log has nothing between `after` and `position`, both excluded (`upto` excluded).
+    pub(crate) fn promised(&mut self, log: usize, after: Seq, upto: Seq, position: Position, what: &str) {
+        let current = position.seq == Seq(0)
+            || self.by_place.get(&(position.seq, position.time)).is_some_and(|&birth| !matches!(self.facts[birth].fate, Fate::Lost(_)));
+        if !current {
+            return;
+        }
+        let between = self.facts.iter().position(|fact| {
+            fact.log == log
+                && fact.seq > after
+                && fact.seq < upto
+                && matches!(fact.fate, Fate::Present | Fate::Gone(Gone::Evicted | Gone::Expired))
+        });
+        if let Some(birth) = between {
+            let fact = self.facts[birth].clone();
+            self.blame(Rule::FalsePromise, || format!("{what}: nothing of log {log} in {after:?}..{upto:?} at {position:?}, but {fact:?}"));
+        }
+    }
+
+    /// The birth of an entry that stands at a position.
+    pub(crate) fn birth_at(&self, seq: Seq, time: StreamTime) -> Option<Birth> {
+        self.by_place.get(&(seq, time)).copied()
+    }
+
+    // What devices are given and told.
+
+    pub(crate) fn follow(&mut self, user: usize) -> usize {
+        self.devices.push(DeviceHistory { user, ..DeviceHistory::default() });
+        self.devices.len() - 1
+    }
+
+    /// The device comes without what it had: from now on it may be given again what it had.
+    pub(crate) fn forgot(&mut self, device: usize) {
+        let device = &mut self.devices[device];
+        device.given.clear();
+        device.last = None;
+    }
+
+    /// The device comes as if it had never been there (or with a cursor that is not its own): what it was owed is forgotten too.
+    pub(crate) fn unfollow(&mut self, device: usize) {
+        self.forgot(device);
+        let device = &mut self.devices[device];
+        device.follows = None;
+        device.gaps.clear();
+    }
+
+    /// The first frame with a cursor came: from now on the device is owed what follows. `all`: and everything that is there.
+    fn follows(&mut self, device: usize, cursor: &Cursor, all: bool) {
+        let user = self.devices[device].user;
+        if self.devices[device].follows.is_some() {
+            return;
+        }
+        let present = self.facts.iter().enumerate().filter(|(_, fact)| {
+            fact.log == user && fact.fate == Fate::Present && (all || fact.seq > cursor.position.seq)
+        });
+        let present = present.map(|(birth, _)| birth).collect();
+        self.devices[device].follows = Some(Follows { since: self.facts.len(), present });
+    }
+
+    /// The device was given an entry and stored it with its cursor.
+    pub(crate) fn given(&mut self, device: usize, cursor: &Cursor, id: MessageId, from_beginning: bool) {
+        let position = cursor.position;
+        self.follows(device, cursor, from_beginning);
+        let Some(birth) = self.birth_at(position.seq, position.time) else {
+            return self.blame(Rule::Lost, || format!("device {device} was given {position:?}, which never was"));
+        };
+        let (count, fact) = (self.facts.len(), self.facts[birth].clone());
+        let known = &mut self.devices[device];
+        known.received.resize(count, false);
+        known.given.resize(count, false);
+        known.received[birth] = true;
+        let (again, last) = (std::mem::replace(&mut known.given[birth], true), known.last);
+        known.last = Some((position.epoch, position.seq));
+        if again {
+            self.blame(Rule::Repeated, || format!("device {device} was given entry {birth} {fact:?} again"));
+        }
+        if last.is_some_and(|(epoch, seq)| (epoch == position.epoch && seq >= position.seq) || epoch > position.epoch) {
+            self.blame(Rule::Disorder, || format!("device {device} was given {position:?} after {last:?}"));
+        }
+        if fact.log != self.devices[device].user || fact.item.1 != id {
+            self.blame(Rule::Lost, || format!("device {device} was given {fact:?}, which is not its own or not {id}"));
+        }
+    }
+
+    /// The device was told that it is caught up.
+    pub(crate) fn caught_up(&mut self, device: usize, cursor: &Cursor, from_beginning: bool) {
+        self.follows(device, cursor, from_beginning);
+    }
+
+    /// The device was told of a gap.
+    pub(crate) fn told(&mut self, device: usize, from: Millis, to: Millis, before: Option<Epoch>, cursor: &Cursor) {
+        self.follows(device, cursor, false);
+        let losses = self.losses;
+        let epoch = cursor.position.epoch;
+        let known = &mut self.devices[device];
+        known.gaps.push(Told { from, to, new_epoch: before.is_none_or(|before| before < epoch), losses });
+    }
+
+    /// Whether a gap after `sent` may be told to a session. `sent` is `None` where the session began without a cursor.
+    pub(crate) fn gap_is_true(&self, now: u64, log: usize, sent: Option<&Cursor>, cursor: &Cursor, epoch_at_hello: Epoch) -> bool {
+        let since = sent.map_or(Seq(0), |sent| sent.position.seq);
+        let in_log = || self.facts.iter().filter(|fact| fact.log == log && !matches!(fact.fate, Fate::Lost(_)));
+        let dropped = in_log()
+            .any(|fact| fact.seq > since && matches!(fact.fate, Fate::Gone(Gone::Evicted | Gone::Expired)));
+        let Some(sent) = sent else {
+            return dropped || cursor.position.epoch > epoch_at_hello;
+        };
+        let new_epoch = cursor.position.epoch > sent.position.epoch;
+        let nothing_below = !in_log().any(|fact| fact.seq <= since && fact.fate == Fate::Present);
+        let young = sent.at.plus(self.bounds.retention).minus(self.bounds.retention_slack);
+        let old = nanos(young) <= now + nanos(Millis(20_000));
+        let weight: u64 = in_log().filter(|fact| fact.seq > since).map(|fact| 1 + u64::from(fact.tombstone)).sum();
+        dropped || new_epoch || (nothing_below && (old || weight >= self.bounds.mailbox_entries))
+    }
+
+    /// What a device lacks, when it is connected and nothing fails any more.
+    pub(crate) fn lacking(&self, device: usize, has: impl Fn(Item) -> bool) -> Option<(Rule, String)> {
+        let known = &self.devices[device];
+        let Some(follows) = &known.follows else {
+            return Some((Rule::Stalled, format!("device {device} never heard of its mailbox")));
+        };
+        let lacking = self.facts.iter().enumerate().find(|&(birth, fact)| {
+            let owed = fact.log == known.user && !fact.tombstone && (birth >= follows.since || follows.present.contains(&birth));
+            owed && !known.received.get(birth).copied().unwrap_or(false) && !has(fact.item) && !self.excused(known, fact)
+        });
+        let (birth, fact) = lacking?;
+        Some((Rule::Lost, format!("device {device} lacks entry {birth} {fact:?}; it was told {:?}", known.gaps)))
+    }
+
+    fn excused(&self, device: &DeviceHistory, fact: &Fact) -> bool {
+        match fact.fate {
+            Fate::Present => false,
+            Fate::Gone(Gone::Erased) => true,
+            Fate::Gone(Gone::Evicted | Gone::Expired) => {
+                let time = fact.time.millis();
+                device.gaps.iter().any(|gap| gap.from.minus(self.skew) <= time && time <= gap.to.plus(self.skew))
+            }
+            Fate::Lost(loss) => !fact.accepted || device.gaps.iter().any(|gap| gap.new_epoch && gap.losses > loss),
+        }
+    }
+}

@@ -1,0 +1,156 @@
+//! The simulation: a seeded world without real time in which the real session, deliver and append cores run against a model of
+//! JetStream and of clients, while almost everything that can go wrong does.
+//!
+//! | room | what lives there |
+//! |---|---|
+//! | [`shape`], [`dice`], [`agenda`], [`event`] | what a schedule is made of, its chance, and what is to happen when |
+//! | [`stream`], [`state`] | JetStream: the shard's log and its records |
+//! | [`append`], [`gateway`], [`reader`] | the real cores, and the network around them |
+//! | [`device`] | clients: cursors, resuming, sending, repeating |
+//! | [`faults`] | the steps of a schedule, and its end, at which nothing fails any more |
+//! | [`history`] | what happened, and the judge |
+//! | [`plant`] | the simpler rules of COUNTEREXAMPLES.md, each planted at the cores' boundary to see it caught |
+//!
+//! A schedule is its seed: [`run`] it, or [`replay`] it to read what happened.
+
+mod agenda;
+mod append;
+mod device;
+mod dice;
+mod event;
+mod faults;
+mod gateway;
+mod history;
+mod plant;
+mod reader;
+mod shape;
+mod state;
+mod stream;
+mod world;
+
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+
+pub use history::{Rule, Violation};
+pub use plant::Plant;
+use world::World;
+
+/// What came of a schedule.
+#[derive(Clone, Debug)]
+pub struct Outcome {
+    /// What must not have been.
+    pub violation: Option<Violation>,
+    /// How much happened.
+    pub events: u64,
+}
+
+/// Runs the schedule of a seed.
+pub fn run(seed: u64, plant: Option<Plant>) -> Outcome {
+    let mut world = World::new(seed, plant, false);
+    let violation = world.run();
+    Outcome { violation, events: world.events }
+}
+
+/// Runs the schedule of a seed once more, and tells what happened in it, line by line.
+pub fn replay(seed: u64, plant: Option<Plant>) -> (Outcome, String) {
+    let mut world = World::new(seed, plant, true);
+    let violation = world.run();
+    (Outcome { violation, events: world.events }, world.trace.take().unwrap_or_default())
+}
+
+/// Runs the schedules of `count` seeds from `first` on, on `threads` threads, and returns the lowest seed among those that failed first, with
+/// what must not have been; and how many events there were.
+pub fn search(first: u64, count: u64, threads: u64, plant: Option<Plant>) -> (Option<(u64, Violation)>, u64) {
+    let (next, found, events) = (AtomicU64::new(first), AtomicBool::new(false), AtomicU64::new(0));
+    let search = || {
+        let mut worst = None;
+        while !found.load(Ordering::Relaxed) {
+            let seed = next.fetch_add(1, Ordering::Relaxed);
+            if seed >= first + count {
+                break;
+            }
+            let outcome = run(seed, plant);
+            events.fetch_add(outcome.events, Ordering::Relaxed);
+            if let Some(violation) = outcome.violation {
+                found.store(true, Ordering::Relaxed);
+                worst = Some((seed, violation));
+            }
+        }
+        worst
+    };
+    let worst = std::thread::scope(|scope| {
+        let threads: Vec<_> = (0..threads.max(1)).map(|_| scope.spawn(search)).collect();
+        let found = threads.into_iter().filter_map(|thread| thread.join().expect("a schedule does not panic"));
+        found.min_by_key(|(seed, _)| *seed)
+    });
+    (worst, events.into_inner())
+}
+
+impl World {
+    fn happen(&mut self, event: event::Event) {
+        use event::Event;
+        match event {
+            Event::Publish { append, step, publish, server, answered } => {
+                self.publish_reaches(append, step, publish, server, answered);
+            }
+            Event::AppendAsks { append, step, ask } => self.append_asks(append, step, &ask),
+            Event::AppendTold { append, step, event } => self.append_told(append, step, event),
+            Event::Interest { session } => self.interest(session),
+            Event::Subscribed { session } => self.subscribed(session),
+            Event::Read { session, request } => self.read_reaches(session, request),
+            Event::Evidence { session, request, answer } => self.evidence_reaches(session, &request, answer),
+            Event::Session { session, input } => self.tell(session, *input),
+            Event::SessionTick { session, at } => self.session_tick(session, at),
+            Event::Write { session } => self.write(session),
+            Event::Live { gateway, life, user, live } => self.live_reaches(gateway, life, user, &live),
+            Event::Compare { gateway, life, every } => self.compare(gateway, life, every),
+            Event::Linked { gateway, life } => self.linked(gateway, life),
+            Event::AskedEnough { question } => self.asked_enough(question),
+            Event::Frame { device, connection, frame } => self.frame(device, connection, frame),
+            Event::Said { session, said } => self.said(session, said),
+            Event::Again { device, id } => self.say_again(device, id),
+            Event::Acknowledged { device, cursor } => self.acknowledged_reaches(device, cursor),
+            Event::Reconnect { device, connection } => self.broken(device, connection),
+            Event::Erase { seq, position } => self.erase_reaches(seq, position.time),
+            Event::Room => self.stream.full = false,
+            Event::Restart => self.add_reader(),
+            Event::Continue { reader } => self.continue_reader(reader),
+            Event::Published { user, live, .. } => self.published(&user, &live),
+            event @ (Event::Asked { .. }
+            | Event::Reader { .. }
+            | Event::ReaderTick { .. }
+            | Event::ReaderCompares { .. }
+            | Event::ReaderLooks { .. }
+            | Event::ReaderSaves { .. }
+            | Event::Opened { .. }
+            | Event::Consume { .. }) => self.happen_to_reader(event),
+        }
+    }
+
+    fn happen_to_reader(&mut self, event: event::Event) {
+        use event::Event;
+        // What was sent before a reader stopped goes on without it; what comes to it waits.
+        match event {
+            Event::ReaderCompares { reader, seq } => return self.reader_compares(reader, seq),
+            Event::ReaderLooks { reader } => return self.reader_looks(reader),
+            Event::ReaderSaves { reader, record, expected, answered } => {
+                return self.reader_saves(reader, &record, expected, answered);
+            }
+            Event::Asked { reader, .. }
+            | Event::Reader { reader, .. }
+            | Event::ReaderTick { reader, .. }
+            | Event::Opened { reader, .. }
+            | Event::Consume { reader, .. } => {
+                let Some(event) = self.held_up(reader, event) else { return };
+                match event {
+                    Event::Asked { reader, question } => self.reader_asked(reader, question),
+                    Event::Reader { reader, input } => self.tell_reader(reader, *input),
+                    Event::ReaderTick { reader, at } => self.reader_tick(reader, at),
+                    Event::Opened { reader, consumer } => self.opened(reader, consumer),
+                    Event::Consume { reader, consumer } => self.consume(reader, consumer),
+                    _ => {}
+                }
+            }
+            _ => {}
+        }
+    }
+}

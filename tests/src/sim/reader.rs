@@ -1,0 +1,437 @@
+//! Deliver readers: the real core, its consumer, its record, and the ways in which a worker dies, stops and goes on.
+
+use std::collections::VecDeque;
+
+use dunlin_schema::{
+    Millis, Seq, StreamTime,
+    read::ReadFrom,
+    record::ReaderRecord,
+    subject,
+};
+use dunlin_workers::{
+    deliver::core::{Asked, Compared, Deliver, Event as Happened, Input, Output, Setup, Stored},
+    reader::Looked,
+};
+
+use super::{
+    event::Event,
+    world::{MS, SECOND, World},
+};
+
+/// One worker's reader.
+#[derive(Debug)]
+struct Reader {
+    core: Deliver,
+    /// Its clock does not tell the time of day.
+    started: u64,
+    tick_at: u64,
+    paused: bool,
+    /// What came while it was stopped.
+    waiting: VecDeque<Event>,
+    consumer: Option<Consumer>,
+    consumers: u32,
+    /// When its last publish reaches the server: a connection keeps their order.
+    pipe: u64,
+}
+
+#[derive(Debug)]
+struct Consumer {
+    number: u32,
+    from: ReadFrom,
+    /// The next sequence, once it stands.
+    next: Option<Seq>,
+    delivered: bool,
+    replica: usize,
+    woken: bool,
+}
+
+/// All readers; those that died are `None`.
+#[derive(Debug, Default)]
+pub(crate) struct Readers {
+    list: Vec<Option<Reader>>,
+}
+
+impl World {
+    pub(crate) fn add_reader(&mut self) {
+        let number = self.readers.list.len();
+        let setup = Setup {
+            owner: format!("reader-{number}"),
+            replicas: self.shape.replicas as u8,
+            sync_always: self.shape.sync_always,
+            heads_map: self.shape.bounds.heads_map,
+        };
+        self.note(|_| format!("reader {number} starts"));
+        self.readers.list.push(Some(Reader {
+            core: Deliver::new(setup),
+            started: self.now,
+            tick_at: u64::MAX,
+            paused: false,
+            waiting: VecDeque::new(),
+            consumer: None,
+            consumers: 0,
+            pipe: 0,
+        }));
+        self.after(MS, Event::Reader { reader: number, input: Box::new(Input::Tick) });
+    }
+
+    fn living(&self) -> Vec<usize> {
+        let readers = self.readers.list.iter().enumerate();
+        readers.filter(|(_, reader)| reader.is_some()).map(|(number, _)| number).collect()
+    }
+
+    /// The reader that a question about heads happens to reach.
+    pub(crate) fn some_reader(&mut self) -> Option<usize> {
+        let living = self.living();
+        let live: Vec<usize> = living
+            .iter()
+            .copied()
+            .filter(|number| self.readers.list[*number].as_ref().is_some_and(|reader| reader.core.is_live()))
+            .collect();
+        let from = if live.is_empty() || self.fault(50) { living } else { live };
+        (!from.is_empty()).then(|| from[self.dice.index(from.len())])
+    }
+
+    /// A reader dies; another starts some time later.
+    pub(crate) fn crash_reader(&mut self) {
+        let living = self.living();
+        if living.is_empty() {
+            return;
+        }
+        let number = living[self.dice.index(living.len())];
+        self.note(|_| format!("reader {number} dies"));
+        self.readers.list[number] = None;
+        let span = self.dice.between(MS, 20 * SECOND);
+        self.after(span, Event::Restart);
+    }
+
+    /// A reader stops where it stands, and goes on later as if nothing had been.
+    pub(crate) fn pause_reader(&mut self, span: u64) {
+        let living = self.living();
+        if living.is_empty() {
+            return;
+        }
+        let number = living[self.dice.index(living.len())];
+        if let Some(reader) = &mut self.readers.list[number] {
+            reader.paused = true;
+        }
+        self.note(|_| format!("reader {number} stops for {} ms", span / MS));
+        self.after(span, Event::Continue { reader: number });
+    }
+
+    pub(crate) fn continue_reader(&mut self, number: usize) {
+        let Some(reader) = &mut self.readers.list[number] else { return };
+        reader.paused = false;
+        self.note(|_| format!("reader {number} goes on"));
+        let Some(reader) = &mut self.readers.list[number] else { return };
+        for event in std::mem::take(&mut reader.waiting) {
+            self.happen(event);
+        }
+    }
+
+    /// Every reader runs; one at least.
+    pub(crate) fn heal_readers(&mut self) {
+        for number in self.living() {
+            self.continue_reader(number);
+        }
+        if self.living().is_empty() {
+            self.add_reader();
+        }
+    }
+
+    /// Whether a reader can't take this event now: it waits, or is for nobody.
+    pub(crate) fn held_up(&mut self, number: usize, event: Event) -> Option<Event> {
+        match &mut self.readers.list[number] {
+            None => None,
+            Some(reader) if reader.paused => {
+                reader.waiting.push_back(event);
+                None
+            }
+            Some(_) => Some(event),
+        }
+    }
+
+    pub(crate) fn tell_reader(&mut self, number: usize, input: Input) {
+        let Some(reader) = &mut self.readers.list[number] else { return };
+        let now = Millis((self.now - reader.started) / MS);
+        let mut outputs = Vec::new();
+        if self.trace.is_some() && input != Input::Tick {
+            self.note(|_| format!("reader {number} <- {input:?}"));
+        }
+        if let Some(reader) = &mut self.readers.list[number] {
+            reader.core.handle(now, input, &mut outputs);
+        }
+        for output in outputs {
+            self.carry_out_for(number, output);
+        }
+        self.settle_reader(number);
+    }
+
+    fn settle_reader(&mut self, number: usize) {
+        let now = self.now;
+        let Some(reader) = &mut self.readers.list[number] else { return };
+        let deadline = reader.core.deadline().map(|at| (reader.started + at.0 * MS).max(now + MS));
+        if let Some(at) = deadline.filter(|at| *at < reader.tick_at) {
+            reader.tick_at = at;
+            self.agenda.enter(at, Event::ReaderTick { reader: number, at });
+        }
+        self.wake_consumer(number);
+    }
+
+    pub(crate) fn reader_tick(&mut self, number: usize, at: u64) {
+        if let Some(reader) = &mut self.readers.list[number]
+            && reader.tick_at == at
+        {
+            reader.tick_at = u64::MAX;
+            self.tell_reader(number, Input::Tick);
+        }
+    }
+
+    fn carry_out_for(&mut self, number: usize, output: Output) {
+        self.note(|_| format!("reader {number} -> {output:?}"));
+        let latency = self.latency();
+        let faults = self.faults;
+        match output {
+            Output::Look => self.after(latency, Event::ReaderLooks { reader: number }),
+            Output::Compare(seq) => self.after(latency, Event::ReaderCompares { reader: number, seq }),
+            Output::Save { mut record, expected } => {
+                if let Some(plant) = self.plant {
+                    plant.record(&mut record, self.now);
+                }
+                let (lost, unheard) = (self.fault(faults.save_fails), self.fault(faults.save_fails));
+                if lost {
+                    self.after(SECOND, Event::Reader { reader: number, input: Box::new(Input::Stored(None)) });
+                } else {
+                    self.after(latency, Event::ReaderSaves { reader: number, record, expected, answered: !unheard });
+                }
+            }
+            Output::Open(from) => {
+                let replica = self.dice.index(self.shape.replicas);
+                let Some(reader) = &mut self.readers.list[number] else { return };
+                reader.consumers += 1;
+                let consumer = reader.consumers;
+                reader.consumer =
+                    Some(Consumer { number: consumer, from, next: None, delivered: false, replica, woken: false });
+                self.after(latency, Event::Opened { reader: number, consumer });
+            }
+            Output::Close => {
+                if let Some(reader) = &mut self.readers.list[number] {
+                    reader.consumer = None;
+                }
+            }
+            Output::Publish { user, mut live } => {
+                if let Some(plant) = self.plant {
+                    plant.live(&mut live);
+                }
+                let index = self.users.iter().position(|known| known.name == user).expect("mailboxes are users'");
+                self.notice_gone();
+                self.history.promised(index, live.after, live.position.seq, live.position, "live");
+                let now = self.now;
+                let Some(reader) = &mut self.readers.list[number] else { return };
+                reader.pipe = reader.pipe.max(now + MS / 10);
+                self.agenda.enter(reader.pipe, Event::Published { reader: number, user, live });
+            }
+            Output::Heads { asked: Asked(question), mut answer } => {
+                if let Some(plant) = self.plant {
+                    plant.heads(&mut answer);
+                }
+                self.notice_gone();
+                for (user, head) in self.asked_users(question as usize).into_iter().flatten().zip(answer.heads.clone()) {
+                    let after = head.map_or(answer.floor, |head| head.seq);
+                    self.history.promised(user, after, answer.position.seq.next(), answer.position, "heads");
+                }
+                self.heads_answered(question as usize, &answer);
+            }
+            Output::Verified { asked: Asked(question), verified } => self.doubt_answered(question as usize, verified),
+            Output::Decline(_) | Output::Event(Happened::Hole { .. } | Happened::SteppedDown(_) | Happened::TookOver { .. }) => {}
+            Output::Event(Happened::EpochBegun { epoch, .. }) => {
+                let _ = epoch;
+            }
+            Output::Stopped => self.readers.list[number] = None,
+        }
+    }
+
+    pub(crate) fn reader_asked(&mut self, number: usize, question: usize) {
+        let asked = Asked(question as u64);
+        let input = match self.asked_users(question) {
+            Some(users) => {
+                let users = users.into_iter().map(|user| self.users[user].name.clone()).collect();
+                Input::HeadsAsked { asked, users }
+            }
+            None => Input::VerifyAsked { asked },
+        };
+        self.tell_reader(number, input);
+    }
+
+    // What a reader asks of the leader.
+
+    pub(crate) fn reader_looks(&mut self, number: usize) {
+        let latency = self.latency();
+        let read_fails = self.faults.read_fails;
+        let looked = if !self.server_answers() || self.fault(read_fails) {
+            Looked::Failed
+        } else {
+            match self.state.get(&self.reader_record()) {
+                None => Looked::Absent,
+                Some(value) => Looked::Record {
+                    record: ReaderRecord::decode(&value.bytes).expect("only readers write it"),
+                    revision: value.revision,
+                    stamp: value.stamp,
+                },
+            }
+        };
+        self.after(latency, Event::Reader { reader: number, input: Box::new(Input::Looked(looked)) });
+    }
+
+    pub(crate) fn reader_compares(&mut self, number: usize, seq: Seq) {
+        let latency = self.latency();
+        let read_fails = self.faults.read_fails;
+        let compared = if !self.server_answers() || self.fault(read_fails) {
+            None
+        } else {
+            self.notice_gone();
+            let boot = self.boot();
+            let truth = self.stream.truth(self.now);
+            let mut compared = Compared { last: truth.last(), time: truth.at(seq).map(|entry| entry.time), boot };
+            if let Some(plant) = self.plant {
+                plant.compared(&mut compared, self.readers.list[number].as_ref().map(|reader| reader.core.position()));
+            }
+            Some(compared)
+        };
+        self.after(latency, Event::Reader { reader: number, input: Box::new(Input::Compared(compared)) });
+    }
+
+    fn boot(&self) -> String {
+        format!("boot-{}", self.server.boot)
+    }
+
+    fn reader_record(&self) -> String {
+        subject::reader_record(&self.region, self.users[0].log.shard, "deliver")
+    }
+
+    pub(crate) fn reader_saves(&mut self, number: usize, record: &ReaderRecord, expected: Seq, answered: bool) {
+        let latency = self.latency();
+        let mut stored = None;
+        let subject = self.reader_record();
+        if self.server_answers() {
+            stored = self.state.put(self.now, &subject, record.encode().into(), Some(expected));
+        }
+        let stored = stored.map(|revision| Stored { revision, stamp: StreamTime(self.now) });
+        if let Some(stored) = stored
+            && record.begins_after.is_some()
+        {
+            let epoch = record.epoch(stored.stamp);
+            self.note(|_| format!("{epoch:?} begins"));
+            self.history.began(epoch, self.server.boot);
+        }
+        let input = Input::Stored(stored.filter(|_| answered));
+        let wait = if answered { latency } else { 2 * SECOND };
+        self.after(wait, Event::Reader { reader: number, input: Box::new(input) });
+    }
+
+    // Consumers.
+
+    pub(crate) fn opened(&mut self, number: usize, consumer: u32) {
+        let now = self.now;
+        if !self.server_answers() {
+            return self.after(500 * MS, Event::Opened { reader: number, consumer });
+        }
+        let Some(found) = self.consumer(number, consumer) else { return };
+        let (from, replica) = (found.from, found.replica);
+        let copy = self.stream.lagging(now, replica, 0);
+        let first_at = |time| copy.all().find(|entry| entry.time >= time).map_or(copy.last().next(), |entry| entry.seq);
+        let next = match from {
+            // A start above the stream's end is taken for the end.
+            ReadFrom::Seq(seq) => seq.min(copy.last().next()),
+            ReadFrom::Time(time) => first_at(time),
+        };
+        if let Some(found) = self.consumer(number, consumer) {
+            found.next = Some(next);
+        }
+        self.tell_reader(number, Input::Opened);
+    }
+
+    fn consumer(&mut self, number: usize, consumer: u32) -> Option<&mut Consumer> {
+        self.readers.list[number].as_mut()?.consumer.as_mut().filter(|found| found.number == consumer)
+    }
+
+    /// Every consumer is lost and made anew by itself, from behind what it delivered last.
+    pub(crate) fn interrupt_consumers(&mut self) {
+        for number in self.living() {
+            let Some(reader) = &mut self.readers.list[number] else { continue };
+            let Some(old) = reader.consumer.take() else { continue };
+            reader.consumers += 1;
+            let consumer = reader.consumers;
+            let from = match old.next {
+                Some(next) if old.delivered => ReadFrom::Seq(next),
+                Some(_) | None => old.from,
+            };
+            let replica = self.dice.index(self.shape.replicas);
+            reader.consumer = Some(Consumer { number: consumer, from, next: None, delivered: old.delivered, replica, woken: false });
+            let span = self.dice.between(MS, SECOND);
+            self.after(span, Event::Opened { reader: number, consumer });
+        }
+    }
+
+    pub(crate) fn wake_consumers(&mut self) {
+        for number in 0..self.readers.list.len() {
+            self.wake_consumer(number);
+        }
+    }
+
+    fn wake_consumer(&mut self, number: usize) {
+        let now = self.now;
+        let Some(reader) = &mut self.readers.list[number] else { return };
+        if !reader.core.reading() {
+            return;
+        }
+        let Some(consumer) = &mut reader.consumer else { return };
+        let Some(next) = consumer.next else { return };
+        if consumer.woken || self.stream.end() < next {
+            return;
+        }
+        consumer.woken = true;
+        let event = Event::Consume { reader: number, consumer: consumer.number };
+        self.agenda.enter(now + MS / 4, event);
+    }
+
+    pub(crate) fn consume(&mut self, number: usize, consumer: u32) {
+        let now = self.now;
+        let read_lags = self.faults.read_lags;
+        let lag = if self.fault(read_lags) { self.dice.between(1, 4) as usize } else { 0 };
+        match self.consumer(number, consumer) {
+            Some(found) => found.woken = false,
+            None => return,
+        }
+        if !self.server_answers() {
+            return;
+        }
+        self.notice_gone();
+        loop {
+            if !self.readers.list[number].as_ref().is_some_and(|reader| reader.core.reading()) {
+                return;
+            }
+            let Some(found) = self.consumer(number, consumer) else { return };
+            let (Some(next), replica) = (found.next, found.replica) else { return };
+            let Some(entry) = self.stream.lagging(now, replica, lag).all().find(|entry| entry.seq >= next).cloned() else {
+                break;
+            };
+            if let Some(found) = self.consumer(number, consumer) {
+                found.next = Some(entry.seq.next());
+                found.delivered = true;
+            }
+            let mailbox = Some(self.users[entry.log].name.clone());
+            let input = Input::Entry { mailbox, seq: entry.seq, time: entry.time, payload: entry.payload };
+            self.tell_reader(number, input);
+        }
+        if lag > 0 {
+            self.after(200 * MS, Event::Consume { reader: number, consumer });
+        }
+    }
+
+    /// A publish of a reader reaches the server.
+    pub(crate) fn published(&mut self, user: &dunlin_schema::UserName, live: &dunlin_schema::live::LiveEntry) {
+        if let Some(user) = self.users.iter().position(|known| known.name == *user) {
+            self.fan_out(user, live);
+        }
+    }
+}
