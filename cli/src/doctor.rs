@@ -121,7 +121,7 @@ fn open_files() -> Finding {
     match getrlimit(Resource::RLIMIT_NOFILE) {
         Ok((soft, _)) if soft >= OPEN_FILES => Finding::Good(format!("{soft} open files are allowed")),
         Ok((soft, hard)) => Finding::Doubtful(
-            format!("{soft} open files are allowed here, which is fewer than {soft} connections"),
+            format!("{soft} open files are allowed here, and each connection is one"),
             format!(
                 "raise the limit where gateways start, to {OPEN_FILES} or more: `ulimit -n` (at most {hard} here), or LimitNOFILE in systemd"
             ),
@@ -259,7 +259,10 @@ fn reader(looks: &Looks, last: Option<u64>) -> Vec<Finding> {
     let decoded = match ReaderRecord::decode(&record.bytes) {
         Ok(decoded) => decoded,
         Err(error) => {
-            return vec![Finding::Wrong(format!("shard {shard}: the reader's record can't be read"), error.to_string())];
+            return vec![Finding::Wrong(
+                format!("shard {shard}: the reader's record can't be read"),
+                error.to_string(),
+            )];
         }
     };
     if looks.before.as_ref().is_some_and(|before| before.revision == record.revision) {

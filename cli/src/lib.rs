@@ -67,9 +67,23 @@ enum Command {
     },
 }
 
+impl Command {
+    fn serves(&self) -> bool {
+        match self {
+            Command::Dev(_) | Command::Gateway(_) | Command::Worker(_) | Command::Bench(_) => true,
+            Command::Provision(_)
+            | Command::Token(_)
+            | Command::Send(_)
+            | Command::Listen(_)
+            | Command::Doctor(_)
+            | Command::Completions { .. } => false,
+        }
+    }
+}
+
 /// Runs a command to its end and tells its outcome: an error on stderr and exit code 1, or the command's own code.
 pub fn main(cli: Cli) -> ExitCode {
-    let outcome = logging::init(&cli.log).and_then(|()| {
+    let outcome = logging::init(&cli.log, cli.command.serves()).and_then(|()| {
         let runtime =
             tokio::runtime::Builder::new_multi_thread().enable_all().build().context("starting the runtime")?;
         let outcome = runtime.block_on(run(cli));

@@ -9,16 +9,10 @@ use tracing_subscriber::{EnvFilter, fmt};
 /// How and how much is logged.
 #[derive(Clone, Debug, Args)]
 pub struct LogArgs {
-    /// What is logged: a level (error, warn, info, debug, trace), or levels by module, as in `info,dunlin_gateway=debug`
-    #[arg(
-        long,
-        env = "DUNLIN_LOG",
-        global = true,
-        default_value = "info",
-        value_name = "LEVELS",
-        hide_env_values = true
-    )]
-    log: String,
+    /// What is logged: a level (error, warn, info, debug, trace), or levels by module, as in `info,dunlin_gateway=debug`. Default:
+    /// info for what serves, warn for the other commands
+    #[arg(long, env = "DUNLIN_LOG", global = true, value_name = "LEVELS", hide_env_values = true)]
+    log: Option<String>,
     /// How it is written
     #[arg(
         long,
@@ -39,10 +33,11 @@ enum LogFormat {
     Json,
 }
 
-/// Begins to log. Errors: the levels can't be read.
-pub fn init(args: &LogArgs) -> anyhow::Result<()> {
-    let filter =
-        EnvFilter::try_new(&args.log).with_context(|| format!("reading --log {:?} (or DUNLIN_LOG)", args.log))?;
+/// Begins to log; `serves` is whether this process serves others. Errors: the levels can't be read.
+pub fn init(args: &LogArgs, serves: bool) -> anyhow::Result<()> {
+    let usual = if serves { "info,async_nats=warn" } else { "warn" };
+    let levels = args.log.as_deref().unwrap_or(usual);
+    let filter = EnvFilter::try_new(levels).with_context(|| format!("reading --log {levels:?} (or DUNLIN_LOG)"))?;
     let builder = fmt().with_env_filter(filter).with_writer(io::stderr);
     // A second call, as tests make it, leaves the first one's choice.
     let _ = match args.log_format {

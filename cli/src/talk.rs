@@ -18,8 +18,8 @@ pub struct WhoArgs {
     /// The user: a token is signed with the key of `dunlin dev`
     #[arg(long = "as", value_name = "USER", required_unless_present = "token")]
     user: Option<UserName>,
-    /// A token, for a gateway that does not trust that key
-    #[arg(long, env = "DUNLIN_TOKEN", value_name = "TOKEN", hide_env_values = true, conflicts_with = "user")]
+    /// A token, for a gateway that does not trust that key; `--as` goes before it
+    #[arg(long, env = "DUNLIN_TOKEN", value_name = "TOKEN", hide_env_values = true)]
     token: Option<String>,
     /// The gateway. Default: the one of `dunlin dev`
     #[arg(long, env = "DUNLIN_URL", value_name = "URL", hide_env_values = true)]
@@ -59,9 +59,8 @@ impl WhoArgs {
             Some(url) => url.clone(),
             None => folder.address()?,
         };
-        match (&self.token, &self.user) {
-            (Some(token), _) => Ok(ClientOptions::new(url, token.clone())),
-            (None, Some(user)) => {
+        match (&self.user, &self.token) {
+            (Some(user), _) => {
                 // Once here, so that a missing key is this command's error and not a retry.
                 sign(&folder, user)?;
                 let user = user.clone();
@@ -71,6 +70,7 @@ impl WhoArgs {
                 };
                 Ok(ClientOptions::new(url, fresh))
             }
+            (None, Some(token)) => Ok(ClientOptions::new(url, token.clone())),
             (None, None) => bail!("who speaks? Say it with --as, or give a --token"),
         }
     }

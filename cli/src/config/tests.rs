@@ -71,3 +71,47 @@ fn a_file_that_is_not_there_is_no_empty_one() {
     let error = format!("{:#}", gateway(&args).unwrap_err());
     assert!(error.contains("opening the configuration /nowhere/dunlin.toml"), "{error}");
 }
+
+/// The blocks of the documentation that begin with this comment.
+fn documented(which: &str) -> String {
+    let text = include_str!("../../../docs/CONFIGURATION.md");
+    let block = text.split("```toml\n").skip(1).filter_map(|rest| rest.split("```").next());
+    block.into_iter().find(|block| block.starts_with(which)).unwrap().to_owned()
+}
+
+#[test]
+fn the_documentation_names_every_key_with_its_default() {
+    let (_folder, args) = file(&documented("# gateway"));
+    let keys = "/etc/dunlin/jwks.json".parse().unwrap();
+    assert_eq!(format!("{:#?}", gateway(&args).unwrap()), format!("{:#?}", dunlin_gateway::Config::new(keys)));
+
+    let (_folder, args) = file(&documented("# worker"));
+    let meant = WorkerFile { worker: dunlin_workers::Config::default(), streams: Some(Streams::default()) };
+    assert_eq!(worker(&args, None).unwrap(), meant);
+}
+
+#[test]
+fn what_is_commented_out_in_the_documentation_is_understood() {
+    let uncommented = |text: String| -> String {
+        let is_key = |line: &&str| line.contains(" = ") && !line.contains("# credentials = ");
+        let strip = |line: &str| if line.starts_with("# ") { line[2..].to_owned() } else { line.to_owned() };
+        text.lines().map(|line| if is_key(&line) { strip(line) } else { line.to_owned() } + "\n").collect()
+    };
+    let (_folder, args) = file(&uncommented(documented("# gateway")));
+    let config = gateway(&args).unwrap();
+    assert_eq!(config.tokens.issuer.as_deref(), Some("https://id.example"));
+    assert!(config.nats.tls.ca.is_some() && config.nats.tls.cert.is_some() && config.nats.tls.key.is_some());
+    let (_folder, args) = file(&uncommented(documented("# worker")));
+    let worker = worker(&args, None).unwrap().worker;
+    assert_eq!((worker.shards, worker.listen.map(|listen| listen.port())), (Some(vec![0, 1]), Some(8_081)));
+
+    for credentials in [
+        "creds_file = \"a\"",
+        "nkey_seed_file = \"a\"",
+        "user_password = { user = \"a\", password = \"b\" }",
+        "token = \"a\"",
+    ] {
+        let (_folder, args) = file(&format!("[nats]\ncredentials = {{ {credentials} }}\n[tokens]\nkeys = \"k\"\n"));
+        assert!(gateway(&args).unwrap().nats.credentials.is_some(), "{credentials}");
+    }
+}

@@ -1,0 +1,274 @@
+//! The command as people run it: what it prints, how it ends, and what it says when something is wrong.
+
+#![expect(clippy::unwrap_used, reason = "a test that can't go on fails")]
+
+use std::{
+    fs,
+    io::{BufRead, BufReader},
+    path::{Path, PathBuf},
+    process::{Child, Command, Output, Stdio},
+    time::{Duration, Instant},
+};
+
+use nix::{
+    sys::signal::{Signal, kill},
+    unistd::Pid,
+};
+use tempfile::TempDir;
+
+const DEADLINE: Duration = Duration::from_secs(60);
+
+fn dunlin(args: &[&str]) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_dunlin"));
+    command.args(args).stdin(Stdio::null());
+    for (name, _) in std::env::vars_os() {
+        let ours = name.to_string_lossy().starts_with("DUNLIN_");
+        if ours && name != "DUNLIN_NATS_SERVER" {
+            command.env_remove(name);
+        }
+    }
+    command
+}
+
+fn output(command: &mut Command) -> Output {
+    command.output().unwrap()
+}
+
+fn stdout(output: &Output) -> String {
+    String::from_utf8(output.stdout.clone()).unwrap()
+}
+
+fn stderr(output: &Output) -> String {
+    String::from_utf8(output.stderr.clone()).unwrap()
+}
+
+/// Waits for a condition. Panics when it does not come true.
+fn until(what: &str, mut holds: impl FnMut() -> bool) {
+    let began = Instant::now();
+    while !holds() {
+        assert!(began.elapsed() < DEADLINE, "{what} did not happen");
+        std::thread::sleep(Duration::from_millis(20));
+    }
+}
+
+/// A running `dunlin dev`.
+struct Dev {
+    child: Child,
+    url: String,
+}
+
+impl Dev {
+    fn start(folder: &Path) -> Dev {
+        let log = fs::File::options().create(true).append(true).open(folder.join("dev.log")).unwrap();
+        let mut child = dunlin(&["dev", "--listen", "127.0.0.1:0", "--data"])
+            .arg(data(folder))
+            .stdout(Stdio::piped())
+            .stderr(log)
+            .spawn()
+            .unwrap();
+        let mut line = String::new();
+        BufReader::new(child.stdout.take().unwrap()).read_line(&mut line).unwrap();
+        let url = line.strip_prefix("ready ").unwrap_or_else(|| {
+            panic!(
+                "{line:?} is not `ready http://ADDR`; the log: {}",
+                fs::read_to_string(folder.join("dev.log")).unwrap()
+            )
+        });
+        assert!(url.starts_with("http://127.0.0.1:"), "{line:?}");
+        Dev { url: url.trim_end().to_owned(), child }
+    }
+
+    fn signal(&self, signal: Signal) {
+        kill(Pid::from_raw(self.child.id() as i32), signal).unwrap();
+    }
+
+    /// The nats-server that is its child.
+    fn nats_server(&self) -> Option<Pid> {
+        let task = format!("/proc/{}/task", self.child.id());
+        for thread in fs::read_dir(task).ok()? {
+            let children = fs::read_to_string(thread.ok()?.path().join("children")).unwrap_or_default();
+            if let Some(pid) = children.split_whitespace().next() {
+                return Some(Pid::from_raw(pid.parse().unwrap()));
+            }
+        }
+        None
+    }
+}
+
+impl Drop for Dev {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+fn data(folder: &Path) -> PathBuf {
+    folder.join("data")
+}
+
+fn beside(folder: &Path, args: &[&str]) -> Output {
+    output(dunlin(args).arg("--data").arg(data(folder)))
+}
+
+/// Sends as alice to bob. Panics when it is not accepted.
+fn send(folder: &Path, text: &str) {
+    let sent = beside(folder, &["send", "--as", "alice", "bob", text]);
+    assert!(sent.status.success(), "{}", stderr(&sent));
+    let accepted: serde_json::Value = serde_json::from_str(&stdout(&sent)).unwrap();
+    assert!(accepted["accepted"]["id"].is_string(), "{accepted}");
+}
+
+/// What bob's device has not seen.
+fn listen(folder: &Path, device: &str) -> Vec<String> {
+    let heard = beside(folder, &["listen", "--as", "bob", "--device", device, "--until-caught-up"]);
+    assert!(heard.status.success(), "{}", stderr(&heard));
+    let text = |line: &str| {
+        let value: serde_json::Value = serde_json::from_str(line).unwrap();
+        value["entry"]["content"]["message"]["text"].as_str().map(str::to_owned)
+    };
+    stdout(&heard).lines().map(|line| text(line).unwrap_or_else(|| panic!("{line}"))).collect()
+}
+
+fn is_alive(pid: Pid) -> bool {
+    kill(pid, None).is_ok()
+}
+
+#[test]
+fn a_region_for_development_from_its_first_start_to_its_end() {
+    let temporary = TempDir::new().unwrap();
+    let folder = temporary.path();
+    let dev = Dev::start(folder);
+    let server = dev.nats_server().expect("nats-server is a child");
+
+    send(folder, "one");
+    send(folder, "two");
+    assert_eq!(listen(folder, "phone"), ["one", "two"]);
+    assert_eq!(listen(folder, "phone"), [""; 0], "each once, also over restarts");
+    assert_eq!(listen(folder, "laptop"), ["one", "two"], "another device has its own place");
+
+    let doctor = beside(folder, &["doctor"]);
+    assert!(doctor.status.success(), "{}", stdout(&doctor));
+    assert!(stdout(&doctor).contains("shard 7 is read by"), "{}", stdout(&doctor));
+
+    let second = beside(folder, &["dev", "--listen", "127.0.0.1:0"]);
+    assert!(!second.status.success());
+    assert!(stderr(&second).contains("another `dunlin dev` runs in"), "{}", stderr(&second));
+    assert!(second.stdout.is_empty());
+
+    // A nats-server that dies is started again, on the same port and store.
+    kill(server, Signal::SIGKILL).unwrap();
+    until("another nats-server", || dev.nats_server().is_some_and(|pid| pid != server));
+    send(folder, "three");
+    // Live: what the reader has not come to yet is no part of what a device catches up with.
+    let mut listening = dunlin(&["listen", "--as", "bob", "--device", "phone", "--data"])
+        .arg(data(folder))
+        .stdout(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut line = String::new();
+    BufReader::new(listening.stdout.take().unwrap()).read_line(&mut line).unwrap();
+    assert!(line.contains(r#""text":"three""#), "{line}");
+    kill(Pid::from_raw(listening.id() as i32), Signal::SIGINT).unwrap();
+    assert!(listening.wait().unwrap().success());
+
+    dev.signal(Signal::SIGTERM);
+    let mut dev = dev;
+    let server = dev.nats_server();
+    let status = dev.child.wait().unwrap();
+    assert!(status.success(), "{status}");
+    assert!(server.is_none_or(|pid| !is_alive(pid)), "nats-server ended with it");
+    let sent = beside(folder, &["send", "--as", "alice", "bob", "hi"]);
+    assert!(stderr(&sent).contains("does `dunlin dev` run there?"), "{}", stderr(&sent));
+    let doctor = beside(folder, &["doctor"]);
+    assert!(!doctor.status.success());
+    assert!(stderr(&doctor).contains("does `dunlin dev` run there?"), "{}", stderr(&doctor));
+}
+
+#[test]
+fn kill_9_takes_the_nats_server_along_and_nothing_that_was_accepted() {
+    let temporary = TempDir::new().unwrap();
+    let folder = temporary.path();
+    let mut dev = Dev::start(folder);
+    let server = dev.nats_server().unwrap();
+    send(folder, "kept");
+    dev.signal(Signal::SIGKILL);
+    dev.child.wait().unwrap();
+    until("the end of nats-server", || !is_alive(server));
+
+    let _dev = Dev::start(folder);
+    assert_eq!(listen(folder, "phone"), ["kept"]);
+}
+
+#[test]
+fn a_token_is_all_that_is_printed() {
+    let temporary = TempDir::new().unwrap();
+    let folder = temporary.path();
+    let missing = beside(folder, &["token", "alice"]);
+    assert!(!missing.status.success() && missing.stdout.is_empty());
+    assert!(stderr(&missing).contains("`dunlin dev` makes one at its first start"), "{}", stderr(&missing));
+
+    let dev = Dev::start(folder);
+    let token = beside(folder, &["token", "alice", "--ttl", "5m", "--scope", "service", "--device", "phone"]);
+    let text = stdout(&token);
+    assert_eq!((text.lines().count(), text.trim().split('.').count()), (1, 3), "{text:?}");
+    assert!(stderr(&token).is_empty());
+    let heard =
+        output(dunlin(&["send", "--token", text.trim(), "--url", &dev.url, "bob", "hi"]).arg("--data").arg(folder));
+    assert!(!heard.status.success(), "a token for the device phone is none for the device send");
+    for wrong in [&["token", "a b"][..], &["token", "alice", "--ttl", "soon"], &["token"]] {
+        assert_eq!(beside(folder, wrong).status.code(), Some(2), "{wrong:?}");
+    }
+}
+
+#[test]
+fn a_nats_server_that_is_none_or_not_there_is_said_with_what_to_do() {
+    let temporary = TempDir::new().unwrap();
+    for program in ["/nowhere/nats-server", "/bin/false"] {
+        let dev = beside(temporary.path(), &["dev", "--listen", "127.0.0.1:0", "--nats-server", program]);
+        assert!(!dev.status.success() && dev.stdout.is_empty());
+        assert!(stderr(&dev).contains(program) && stderr(&dev).contains("scripts/setup"), "{}", stderr(&dev));
+    }
+    // One that says its version and ends when it should serve.
+    let script = temporary.path().join("nats-server");
+    fs::write(&script, "#!/bin/sh\n[ \"$1\" = --version ] && echo nats-server: v2.15.2 && exit 0\nexit 3\n").unwrap();
+    fs::set_permissions(&script, std::os::unix::fs::PermissionsExt::from_mode(0o755)).unwrap();
+    let dev = beside(temporary.path(), &["dev", "--listen", "127.0.0.1:0", "--nats-server", script.to_str().unwrap()]);
+    assert!(!dev.status.success());
+    assert!(stderr(&dev).contains("it does not listen"), "{}", stderr(&dev));
+}
+
+#[test]
+fn a_configuration_is_checked_without_running_anything() {
+    let temporary = TempDir::new().unwrap();
+    let path = temporary.path().join("gateway.toml");
+    fs::write(&path, "[tokens]\nkeys = \"jwks.json\"\n").unwrap();
+    let check = || {
+        let mut command = dunlin(&["gateway", "--check", "--config"]);
+        command.arg(&path);
+        command
+    };
+    let good = output(&mut check());
+    assert!(good.status.success(), "{}", stderr(&good));
+    let wrong = output(check().env("DUNLIN_LISSEN", "127.0.0.1:1"));
+    assert!(!wrong.status.success());
+    assert!(stderr(&wrong).contains("lissen") && stderr(&wrong).contains("DUNLIN_"), "{}", stderr(&wrong));
+    let wrong = output(check().env("DUNLIN_LIMITS__SENDS_PER_SECOND", "0"));
+    assert!(stderr(&wrong).contains("limits.sends_per_second"), "{}", stderr(&wrong));
+    fs::write(&path, "[token]\nkeys = \"jwks.json\"\n").unwrap();
+    let wrong = output(&mut check());
+    assert!(stderr(&wrong).contains("gateway.toml") && stderr(&wrong).contains("token"), "{}", stderr(&wrong));
+    let worker = output(&mut dunlin(&["worker", "--check", "--roles", "deliver,receipts"]));
+    assert!(worker.status.success(), "{}", stderr(&worker));
+    let worker = output(&mut dunlin(&["worker", "--check", "--roles", "dance"]));
+    assert!(stderr(&worker).contains("deliver and receipts"), "{}", stderr(&worker));
+}
+
+#[test]
+fn completions_name_every_command() {
+    for shell in ["bash", "zsh", "fish"] {
+        let script = stdout(&output(&mut dunlin(&["completions", shell])));
+        for command in ["dev", "gateway", "worker", "provision", "token", "send", "listen", "doctor", "bench"] {
+            assert!(script.contains(command), "{shell}: {command}");
+        }
+    }
+}
