@@ -48,6 +48,15 @@ async fn entries_are_published_as_they_are_stored_each_with_what_it_follows() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_backlog_is_read_to_its_end_in_order() {
+    let bench = Bench::new(ServerOptions::default()).await;
+    let bob = bench.join("bob").await;
+    bench.store_all("bob", 1..301).await;
+    let _worker = bench.worker("boot").await;
+    assert_eq!(places(&bob.until("300").await), (1..301).map(|seq| (seq - 1, seq)).collect::<Vec<_>>());
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_standby_takes_over_from_a_killed_worker_within_the_lease() {
     let bench = Bench::new(ServerOptions::default()).await;
     let bob = bench.join("bob").await;
