@@ -166,6 +166,8 @@ pub enum PublishFailure {
 const PAUSES: [u64; 6] = [20, 40, 80, 160, 320, 500];
 /// Conflicts that are met at once: each means that somebody else's entry was stored.
 const EAGER_CONFLICTS: u32 = 8;
+/// How far before its id's time an item is looked for first: most are stored within moments of it.
+const PROBE_MARGIN: Millis = Millis(1_000);
 
 #[derive(Debug)]
 enum State {
@@ -174,6 +176,7 @@ enum State {
     PublishingLate,
     ReadingBack(Seq),
     AskingLast,
+    Probing { last: Seq },
     Reading { upto: Seq, request: ReadRequest },
     AskingFirst { last: Seq },
     Waiting,
@@ -255,6 +258,7 @@ impl AppendOnce {
             (State::PublishingLate, Event::Published(result)) => self.published(now, result, false),
             (State::ReadingBack(seq), Event::ReadBack(result)) => self.read_back(now, seq, result),
             (State::AskingLast, Event::Last(result)) => self.last(now, result),
+            (State::Probing { last }, Event::Read(result)) => self.probed(last, result),
             (State::Reading { upto, request }, Event::Read(result)) => self.read(now, upto, request, result),
             (State::AskingFirst { last }, Event::First(result)) => self.first(now, last, result),
             (State::Waiting, Event::Waited) => self.ask_last(),
@@ -390,8 +394,26 @@ impl AppendOnce {
             }
             None => {
                 self.scan = None;
-                self.read_on(last.seq, ReadFrom::Time(self.since()), Source::Any)
+                self.probe(last.seq)
             }
+        }
+    }
+
+    /// One page around the id's own time, where a repeat is found at once however much the log holds since S.
+    fn probe(&mut self, last: Seq) -> Step {
+        let from = StreamTime::from(self.item.entry.id.time().minus(PROBE_MARGIN));
+        if self.item.origin != Origin::Client || from <= self.since() {
+            return self.read_on(last, ReadFrom::Time(self.since()), Source::Any);
+        }
+        self.state = State::Probing { last };
+        Step::Read(ReadRequest { from: ReadFrom::Time(from), source: Source::Any })
+    }
+
+    fn probed(&mut self, last: Seq, result: Result<ReadAnswer, NoAnswer>) -> Step {
+        let entries = result.map(|answer| answer.entries).unwrap_or_default();
+        match entries.iter().find_map(|found| Some((found.seq, self.accounting(found)?))) {
+            Some((seq, entry)) => self.stored(seq, entry, true),
+            None => self.read_on(last, ReadFrom::Time(self.since()), Source::Any),
         }
     }
 
@@ -466,3 +488,6 @@ impl AppendOnce {
         Entry::decode(&found.payload).ok().filter(|entry| self.accounts(entry))
     }
 }
+
+#[cfg(test)]
+mod tests;

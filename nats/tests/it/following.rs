@@ -1,0 +1,160 @@
+//! A shard's reader.
+
+use dunlin_nats::{ReaderEvent, ShardReader, Start, StreamEnds, entry_time, stream_ends};
+use dunlin_schema::{Seq, Shard};
+
+use crate::support::{Link, Server, first, id, mailbox, now, region, soon};
+
+const SHARD: Shard = Shard(0);
+
+async fn append(server: &Server, count: u64) {
+    let appender = server.appender().await;
+    for n in 0..count {
+        soon("an append", async { while appender.append(first(id(now()), &n.to_string())).await.is_err() {} }).await;
+    }
+}
+
+async fn next(reader: &mut ShardReader) -> ReaderEvent {
+    soon("the reader", reader.next()).await
+}
+
+/// The sequences of the next `count` entries; whatever else comes must not be among them.
+async fn entries(reader: &mut ShardReader, count: usize) -> Vec<u64> {
+    let mut seqs = Vec::new();
+    while seqs.len() < count {
+        match next(reader).await {
+            ReaderEvent::Entry { seq, .. } => seqs.push(seq.0),
+            other => panic!("{other:?} after {seqs:?}"),
+        }
+    }
+    seqs
+}
+
+#[tokio::test]
+async fn a_reader_says_where_it_begins_and_gives_everything_in_order() {
+    let server = Server::start();
+    let connection = server.provisioned().await;
+    append(&server, 5).await;
+    let ends = StreamEnds { first: Seq(1), last: Seq(5) };
+    assert_eq!(stream_ends(&connection, SHARD).await.unwrap(), ends);
+
+    let mut all = ShardReader::start(&connection, SHARD, Start::After(Seq(0)));
+    assert_eq!(next(&mut all).await, ReaderEvent::Opened { from: Start::After(Seq(0)), ends, time: None });
+    let ReaderEvent::Entry { subject, seq, time, payload } = next(&mut all).await else { panic!("an entry") };
+    assert_eq!((subject, seq), (mailbox("bob").subject(), Seq(1)));
+    assert_eq!(entry_time(&connection, SHARD, Seq(1)).await.unwrap(), Some(time));
+    dunlin_schema::Entry::decode(&payload).unwrap();
+    assert_eq!(entries(&mut all, 4).await, [2, 3, 4, 5]);
+    append(&server, 2).await;
+    assert_eq!(entries(&mut all, 2).await, [6, 7]);
+
+    let third = entry_time(&connection, SHARD, Seq(3)).await.unwrap().unwrap();
+    let mut some = ShardReader::start(&connection, SHARD, Start::After(Seq(3)));
+    let ends = StreamEnds { first: Seq(1), last: Seq(7) };
+    assert_eq!(next(&mut some).await, ReaderEvent::Opened { from: Start::After(Seq(3)), ends, time: Some(third) });
+    assert_eq!(entries(&mut some, 4).await, [4, 5, 6, 7]);
+    let mut since = ShardReader::start(&connection, SHARD, Start::Time(third.next()));
+    let begin = Start::Time(third.next());
+    assert_eq!(next(&mut since).await, ReaderEvent::Opened { from: begin, ends, time: None });
+    assert_eq!(entries(&mut since, 4).await, [4, 5, 6, 7]);
+}
+
+#[tokio::test]
+async fn a_position_above_the_end_shows_in_what_opens() {
+    let server = Server::start();
+    let connection = server.provisioned().await;
+    append(&server, 2).await;
+    let mut reader = ShardReader::start(&connection, SHARD, Start::After(Seq(9)));
+    let ends = StreamEnds { first: Seq(1), last: Seq(2) };
+    assert_eq!(next(&mut reader).await, ReaderEvent::Opened { from: Start::After(Seq(9)), ends, time: None });
+    assert_eq!(entry_time(&connection, SHARD, Seq(9)).await.unwrap(), None);
+}
+
+#[tokio::test]
+async fn an_empty_stream_tells_that_it_has_held_entries() {
+    let server = Server::start();
+    let connection = server.provisioned().await;
+    assert_eq!(stream_ends(&connection, SHARD).await.unwrap(), StreamEnds { first: Seq(0), last: Seq(0) });
+    append(&server, 3).await;
+    server.stranger().await.get_stream("LOG_test_0").await.unwrap().purge().await.unwrap();
+    assert_eq!(stream_ends(&connection, SHARD).await.unwrap(), StreamEnds { first: Seq(4), last: Seq(3) });
+}
+
+/// Reads on to `last`, and checks that each entry comes once, in order, with each interruption told and followed by an opening at its place.
+async fn through_interruptions(reader: &mut ShardReader, mut seen: u64, last: u64) -> usize {
+    let mut interruptions = 0;
+    let mut open = true;
+    while seen < last {
+        match next(reader).await {
+            ReaderEvent::Entry { seq, .. } => {
+                assert!(open, "an entry of a consumer that did not open");
+                assert_eq!(seq, Seq(seen + 1));
+                seen += 1;
+            }
+            ReaderEvent::Interrupted => {
+                interruptions += 1;
+                open = false;
+            }
+            ReaderEvent::Opened { from, ends, time } => {
+                assert_eq!(from, Start::After(Seq(seen)));
+                assert!(ends.last >= Seq(seen) && time.is_some(), "{ends:?}, {time:?}");
+                open = true;
+            }
+        }
+    }
+    interruptions
+}
+
+#[tokio::test]
+async fn a_reader_survives_restarts_and_cuts_without_a_hole_or_a_repeat() {
+    let mut server = Server::start();
+    server.provisioned().await;
+    let link = Link::to(server.port()).await;
+    let connection = dunlin_nats::Connection::open(&link.options(), &region()).await.unwrap();
+    append(&server, 10).await;
+    let mut reader = ShardReader::start(&connection, SHARD, Start::After(Seq(0)));
+    assert!(matches!(next(&mut reader).await, ReaderEvent::Opened { .. }));
+    assert_eq!(entries(&mut reader, 10).await, (1..=10).collect::<Vec<_>>());
+    server.restart();
+    append(&server, 10).await;
+    assert!(through_interruptions(&mut reader, 10, 20).await > 0, "a restart is told");
+    link.cut();
+    append(&server, 10).await;
+    link.mend();
+    through_interruptions(&mut reader, 20, 30).await;
+}
+
+#[tokio::test]
+async fn a_consumer_that_is_taken_away_is_made_anew() {
+    let server = Server::start();
+    let connection = server.provisioned().await;
+    append(&server, 3).await;
+    let mut reader = ShardReader::start(&connection, SHARD, Start::After(Seq(0)));
+    assert!(matches!(next(&mut reader).await, ReaderEvent::Opened { .. }));
+    assert_eq!(entries(&mut reader, 3).await, [1, 2, 3]);
+    let stream = server.stranger().await.get_stream("LOG_test_0").await.unwrap();
+    let names: Vec<String> = futures_util::TryStreamExt::try_collect(stream.consumer_names()).await.unwrap();
+    for name in names {
+        stream.delete_consumer(&name).await.unwrap();
+    }
+    append(&server, 2).await;
+    assert_eq!(through_interruptions(&mut reader, 3, 5).await, 1);
+}
+
+#[tokio::test]
+async fn evicted_entries_are_a_hole_in_the_stream_and_none_in_the_reading() {
+    let server = Server::start();
+    let connection = server.provisioned().await;
+    append(&server, 6).await;
+    let stream = server.stranger().await.get_stream("LOG_test_0").await.unwrap();
+    for seq in [2, 3] {
+        stream.delete_message(seq).await.unwrap();
+    }
+    let mut reader = ShardReader::start(&connection, SHARD, Start::After(Seq(0)));
+    assert!(matches!(next(&mut reader).await, ReaderEvent::Opened { .. }));
+    assert_eq!(entries(&mut reader, 4).await, [1, 4, 5, 6]);
+    let mut reader = ShardReader::start(&connection, SHARD, Start::After(Seq(2)));
+    let ends = StreamEnds { first: Seq(1), last: Seq(6) };
+    let opened = ReaderEvent::Opened { from: Start::After(Seq(2)), ends, time: None };
+    assert_eq!(next(&mut reader).await, opened, "no entry there, so no time");
+}

@@ -1,0 +1,202 @@
+//! The live fan-in.
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+use dunlin_nats::{Connection, FanIn, FanInError, LiveSink, Status};
+use dunlin_schema::{Epoch, Position, Seq, StreamTime, live::LiveEntry, subject};
+use tokio::sync::mpsc;
+
+use crate::support::{Link, Server, region, soon, user};
+
+/// A device, as far as the fan-in sees one.
+struct Device(mpsc::UnboundedSender<u64>);
+
+impl LiveSink for Device {
+    fn live(&self, entry: LiveEntry) {
+        self.0.send(entry.position.seq.0).ok();
+    }
+}
+
+fn device() -> (Arc<Device>, mpsc::UnboundedReceiver<u64>) {
+    let (sender, receiver) = mpsc::unbounded_channel();
+    (Arc::new(Device(sender)), receiver)
+}
+
+async fn publish(connection: &Connection, name: &str, seq: u64) {
+    let position = Position { epoch: Epoch(1), seq: Seq(seq), time: StreamTime(seq) };
+    let live = LiveEntry { position, after: Seq(seq - 1), entry: Bytes::from_static(b"entry") };
+    connection.publish(subject::live_user(&user(name)), live.encode()).await.unwrap();
+    connection.flush().await.unwrap();
+}
+
+async fn opened(server: &Server) -> (Connection, FanIn) {
+    let connection = Connection::open(&server.options(), &region()).await.unwrap();
+    let fan_in = FanIn::open(&server.options(), &region()).await.unwrap();
+    (connection, fan_in)
+}
+
+/// How many subscriptions the server has for a user, as its monitoring says.
+async fn subscriptions(server: &Server, name: &str) -> usize {
+    use tokio::io::{AsyncReadExt, AsyncWriteExt};
+    let mut socket = tokio::net::TcpStream::connect(("127.0.0.1", server.monitoring())).await.unwrap();
+    socket.write_all(b"GET /subsz?subs=1&limit=100000 HTTP/1.0\r\n\r\n").await.unwrap();
+    let mut answer = String::new();
+    socket.read_to_string(&mut answer).await.unwrap();
+    answer.matches(&format!("\"subject\": \"user.{name}\"")).count()
+}
+
+#[tokio::test]
+async fn two_devices_share_one_subscription_and_both_get_everything() {
+    let server = Server::monitored();
+    let (worker, fan_in) = opened(&server).await;
+    let (phone, mut at_phone) = device();
+    let (laptop, mut at_laptop) = device();
+    let phone = fan_in.join(user("bob"), phone).await.unwrap();
+    // The interest is in place when the join resolves: the very next publish arrives.
+    publish(&worker, "bob", 1).await;
+    assert_eq!(soon("the first", at_phone.recv()).await, Some(1));
+    let laptop = fan_in.join(user("bob"), laptop).await.unwrap();
+    publish(&worker, "bob", 2).await;
+    assert_eq!(soon("the second", at_phone.recv()).await, Some(2));
+    assert_eq!(soon("the second", at_laptop.recv()).await, Some(2));
+    assert_eq!(subscriptions(&server, "bob").await, 1);
+    drop(phone);
+    publish(&worker, "bob", 3).await;
+    assert_eq!(soon("the third", at_laptop.recv()).await, Some(3));
+    assert_eq!(at_phone.recv().await, None, "who left gets nothing, and is let go");
+    drop(laptop);
+    assert_eq!(at_laptop.recv().await, None);
+    soon("the end of the interest", async { while subscriptions(&server, "bob").await > 0 {} }).await;
+}
+
+#[tokio::test]
+async fn who_leaves_and_joins_again_gets_what_follows_once() {
+    let server = Server::start();
+    let (worker, fan_in) = opened(&server).await;
+    for round in 1..=50 {
+        let (phone, mut at_phone) = device();
+        let joined = fan_in.join(user("bob"), phone).await.unwrap();
+        publish(&worker, "bob", round).await;
+        assert_eq!(soon("an entry", at_phone.recv()).await, Some(round));
+        drop(joined);
+        assert_eq!(at_phone.recv().await, None, "nothing else came");
+    }
+}
+
+#[tokio::test]
+async fn a_storm_of_joins_shares_round_trips_and_confirms_each() {
+    let server = Server::start();
+    let (worker, fan_in) = opened(&server).await;
+    let names: Vec<String> = (0..2_000).map(|n| format!("user-{n}")).collect();
+    let mut devices = Vec::new();
+    let joins = names.iter().map(|name| {
+        let (sink, received) = device();
+        devices.push(received);
+        fan_in.join(user(name), sink)
+    });
+    let joined = soon("the joins", futures_util::future::try_join_all(joins)).await.unwrap();
+    for name in &names {
+        let position = Position { epoch: Epoch(1), seq: Seq(7), time: StreamTime(7) };
+        let live = LiveEntry { position, after: Seq(0), entry: Bytes::new() };
+        worker.publish(subject::live_user(&user(name)), live.encode()).await.unwrap();
+    }
+    for received in &mut devices {
+        assert_eq!(soon("an entry", received.recv()).await, Some(7));
+    }
+    drop(joined);
+}
+
+#[tokio::test]
+async fn a_join_that_was_given_up_leaves_the_next_one_its_subscription() {
+    let server = Server::start();
+    let (worker, fan_in) = opened(&server).await;
+    for round in 1..=50 {
+        let ((one, _at_one), (other, mut at_other)) = (device(), device());
+        let given_up = fan_in.join(user("bob"), one);
+        let kept = fan_in.join(user("bob"), other);
+        let joined = {
+            tokio::pin!(given_up);
+            // Polled once, and dropped.
+            assert!(futures_util::poll!(given_up.as_mut()).is_pending());
+            kept.await.unwrap()
+        };
+        publish(&worker, "bob", round).await;
+        assert_eq!(soon("an entry", at_other.recv()).await, Some(round));
+        drop(joined);
+    }
+}
+
+#[tokio::test]
+async fn a_cut_is_a_loss_and_everything_is_subscribed_again_before_it_is_told() {
+    let server = Server::start();
+    let link = Link::to(server.port()).await;
+    let worker = Connection::open(&server.options(), &region()).await.unwrap();
+    let fan_in = FanIn::open(&link.options(), &region()).await.unwrap();
+    let (phone, mut at_phone) = device();
+    let _joined = fan_in.join(user("bob"), phone).await.unwrap();
+    let (mut status, mut losses) = (fan_in.status(), fan_in.losses());
+    link.cut();
+    soon("the cut", status.wait_for(|status| *status == Status::Disconnected)).await.unwrap();
+    publish(&worker, "bob", 1).await;
+    let (late, mut at_late) = device();
+    let late = fan_in.join(user("carol"), late);
+    tokio::pin!(late);
+    assert!(futures_util::poll!(late.as_mut()).is_pending(), "nothing is confirmed during a cut");
+    link.mend();
+    soon("the loss", losses.wait_for(|losses| *losses == 1)).await.unwrap();
+    publish(&worker, "bob", 2).await;
+    assert_eq!(soon("what came after the loss", at_phone.recv()).await, Some(2));
+    let _late = soon("the join", late).await.unwrap();
+    publish(&worker, "carol", 3).await;
+    assert_eq!(soon("an entry", at_late.recv()).await, Some(3));
+}
+
+#[tokio::test]
+async fn without_a_server_a_join_is_refused_and_leaves_nothing_behind() {
+    let mut server = Server::start();
+    let (_, fan_in) = opened(&server).await;
+    server.kill();
+    let (phone, mut at_phone) = device();
+    let refused = soon("the refusal", fan_in.join(user("bob"), phone)).await;
+    assert_eq!(refused.unwrap_err(), FanInError::Unanswered);
+    assert_eq!(soon("the sink's end", at_phone.recv()).await, None);
+}
+
+#[tokio::test]
+async fn a_subscription_that_overflows_is_a_loss() {
+    /// A device whose sink blocks until it may go on: what a sink must not do, to make a queue overflow for certain.
+    struct Stuck(std::sync::Mutex<std::sync::mpsc::Receiver<()>>);
+    impl LiveSink for Stuck {
+        fn live(&self, _: LiveEntry) {
+            self.0.lock().unwrap().recv().ok();
+        }
+    }
+    let server = Server::start();
+    let (worker, fan_in) = opened(&server).await;
+    let (go_on, stuck) = std::sync::mpsc::channel();
+    let stuck = Arc::new(Stuck(std::sync::Mutex::new(stuck)));
+    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
+    let fan_in = {
+        drop(fan_in);
+        let options = server.options();
+        runtime.spawn(async move { FanIn::open(&options, &region()).await.unwrap() }).await.unwrap()
+    };
+    let joined = fan_in.join(user("bob"), stuck).await.unwrap();
+    let mut losses = fan_in.losses();
+    let position = Position { epoch: Epoch(1), seq: Seq(1), time: StreamTime(1) };
+    let live = LiveEntry { position, after: Seq(0), entry: Bytes::new() }.encode();
+    soon("the loss", async {
+        while *losses.borrow_and_update() == 0 {
+            for _ in 0..1_000 {
+                worker.publish(subject::live_user(&user("bob")), live.clone()).await.unwrap();
+            }
+            worker.flush().await.unwrap();
+        }
+    })
+    .await;
+    drop(go_on);
+    drop(joined);
+    drop(fan_in);
+    runtime.shutdown_background();
+}
