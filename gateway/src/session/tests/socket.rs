@@ -165,6 +165,16 @@ fn a_tombstone_behind_an_entry_does_not_hide_it_from_acknowledgements() {
 }
 
 #[test]
+fn a_tombstone_with_nothing_before_it_needs_no_second_read() {
+    let mut rig = slow_at(5);
+    rig.runs([(live_entry(1, 6, 5, &tombstone(3)), "")]);
+    for seq in 7..11 {
+        rig.runs([(live(1, seq, seq - 1), "")]);
+    }
+    rig.runs([(live(1, 11, 10), "overflowed"), (Input::Drained, "read any 6")]);
+}
+
+#[test]
 fn an_acknowledgement_of_the_old_epoch_counts_for_nothing_in_the_new_one() {
     let mut rig = Rig::live_at(30, 30);
     rig.runs([
