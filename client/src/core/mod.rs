@@ -126,7 +126,7 @@ enum Link {
 /// What to do when a connection is lost.
 enum Next {
     Again { after: Millis, refused: bool },
-    At,
+    AtOnce,
     End(Ended),
 }
 
@@ -363,7 +363,7 @@ impl Core {
                 outputs.push(Output::HangUp);
                 return self.end(ended, outputs);
             }
-            Next::At => (Millis(0), false),
+            Next::AtOnce => (Millis(0), false),
             Next::Again { after, refused } => {
                 let jitter = self.rng.random_range(0..=self.bound().0);
                 self.tries = self.tries.saturating_add(1);
@@ -405,7 +405,7 @@ fn next(why: &Lost) -> Next {
         Lost::Http { status: status @ (401 | 403), .. } => Next::End(Ended::Http(*status)),
         Lost::Http { retry_after, .. } => Next::Again { after: retry_after.unwrap_or_default(), refused: false },
         Lost::Token(TokenError::NoMore) => Next::End(Ended::NoToken),
-        Lost::FellBehind => Next::At,
+        Lost::FellBehind => Next::AtOnce,
         Lost::Closed { code: None, .. }
         | Lost::Socket(_)
         | Lost::Silent

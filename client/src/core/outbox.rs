@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, HashMap, VecDeque};
 
-use dunlin_schema::{Address, Code, Content, MessageId, Millis, Retry, frame::Send};
+use dunlin_schema::{Address, Code, Content, MessageId, Millis, Retry, frame::Send, limits};
 
 use super::{Ticket, history::History};
 use crate::{client::Accepted, error::SendError};
@@ -12,6 +12,8 @@ const IN_FLIGHT: usize = 256;
 /// The first pause before something that was refused for now is repeated, where the gateway names none; it doubles up to [`PAUSE_MOST`].
 const PAUSE_FIRST: Millis = Millis(100);
 const PAUSE_MOST: Millis = Millis(10_000);
+
+const _: () = assert!(IN_FLIGHT <= limits::SENDS_IN_FLIGHT, "a gateway takes what is on its way");
 
 /// How a ticket ends.
 pub(crate) type Settled = (Ticket, Result<Accepted, SendError>);

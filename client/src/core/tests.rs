@@ -463,6 +463,14 @@ fn after_a_gap_what_was_accepted_is_repeated_with_its_id_and_what_was_unanswered
     );
     assert_eq!(said(&bench.frame(accepted(ids[2]))), ["dave:four"], "and only once");
     assert_eq!(bench.frame(rejected(ids[1], Code::TooOld, None)), [], "a repeat that is refused is no news");
+
+    let outputs = bench.frame(gap(2));
+    assert_eq!(said(&outputs), ["carol:one"]);
+    assert_eq!(
+        said(&bench.frame(accepted(ids[0]))),
+        [""; 0],
+        "one that was refused is not repeated after the next gap"
+    );
 }
 
 #[test]
