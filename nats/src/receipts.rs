@@ -14,7 +14,7 @@ const UNACKED: usize = 1_000;
 /// Items that wait between the connection and the worker; when it is full, no more are asked for.
 const WAITING: usize = 256;
 /// How long an item stays with a worker that does not acknowledge it.
-const ACK_WITHIN: Duration = Duration::from_secs(30);
+const ACK_WITHIN: Duration = Duration::from_secs(10);
 /// The pause before a queue that was lost is asked for again.
 const PAUSE: Duration = Duration::from_millis(250);
 

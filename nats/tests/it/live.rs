@@ -169,7 +169,8 @@ async fn a_subscription_that_overflows_is_a_loss() {
     struct Stuck(std::sync::Mutex<std::sync::mpsc::Receiver<()>>);
     impl LiveSink for Stuck {
         fn live(&self, _: LiveEntry) {
-            self.0.lock().unwrap().recv().ok();
+            // Only this task stands still: the connection's own must go on.
+            tokio::task::block_in_place(|| self.0.lock().unwrap().recv().ok());
         }
     }
     let server = Server::start();
@@ -183,6 +184,8 @@ async fn a_subscription_that_overflows_is_a_loss() {
         runtime.spawn(async move { FanIn::open(&options, &region()).await.unwrap() }).await.unwrap()
     };
     let joined = fan_in.join(user("bob"), stuck).await.unwrap();
+    // Goes before `joined` when the test fails: leaving waits for the sink.
+    let go_on = go_on;
     let mut losses = fan_in.losses();
     let position = Position { epoch: Epoch(1), seq: Seq(1), time: StreamTime(1) };
     let live = LiveEntry { position, after: Seq(0), entry: Bytes::new() }.encode();

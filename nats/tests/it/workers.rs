@@ -162,14 +162,12 @@ async fn receipts_wait_for_their_worker_and_come_again_until_they_are_acknowledg
     let connection = Connection::open(&server.options(), &region()).await.unwrap();
     Receipts::new(&connection).publish(SHARD, &user("bob"), &receipt(4)).await.unwrap();
     let mut queue = ReceiptQueue::start(&connection, SHARD);
-    let mut left = Vec::new();
-    while left.len() < 2 {
-        let item = tokio::time::timeout(std::time::Duration::from_secs(60), queue.next()).await.unwrap();
-        left.push(item.receipt.clone().unwrap());
+    // The third comes when its time with the first worker is over; the others may come again, if the server died before it wrote their
+    // acknowledgement down.
+    let mut missing = vec![Ok(receipt(3)), Ok(receipt(4))];
+    while !missing.is_empty() {
+        let item = tokio::time::timeout(Duration::from_secs(60), queue.next()).await.unwrap();
+        missing.retain(|receipt| *receipt != item.receipt);
         item.ack().await;
     }
-    left.sort_by_key(|receipt| match receipt {
-        Receipt::Delivered { cursor, .. } => cursor.position.seq,
-    });
-    assert_eq!(left, [receipt(3), receipt(4)]);
 }
