@@ -132,7 +132,8 @@ impl Crowd {
                     answer.extend_from_slice(person.hello().as_bytes());
                     None
                 }
-                (Happened::Text(text), Dialect::Relay) => match after(text, b"\"text\":\"").and_then(|id| ids.item(id)) {
+                (Happened::Text(text), Dialect::Relay) => match after(text, b"\"text\":\"").and_then(|id| ids.item(id))
+                {
                     Some(item) => Some(News::Entry(item)),
                     None => Some(News::Fault(format!("an unknown message: {}", String::from_utf8_lossy(text)))),
                 },
@@ -201,5 +202,7 @@ fn after<'a>(text: &'a [u8], key: &[u8]) -> Option<&'a [u8]> {
 }
 
 fn number(text: &[u8]) -> u64 {
-    text.iter().take_while(|letter| letter.is_ascii_digit()).fold(0, |value, digit| value * 10 + u64::from(digit - b'0'))
+    text.iter()
+        .take_while(|letter| letter.is_ascii_digit())
+        .fold(0, |value, digit| value * 10 + u64::from(digit - b'0'))
 }

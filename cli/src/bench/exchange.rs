@@ -66,15 +66,9 @@ impl Faults {
         if self.told.is_empty() && self.lost + self.repeated + self.astray == 0 {
             return None;
         }
-        let first = self.told.first().map(|first| format!(", first: {}", first.chars().take(160).collect::<String>()));
-        Some(format!(
-            "{} lost, {} repeated, {} astray, {} faults{}",
-            self.lost,
-            self.repeated,
-            self.astray,
-            self.told.len(),
-            first.unwrap_or_default()
-        ))
+        let told: Vec<String> = self.told.iter().take(3).map(|told| told.chars().take(160).collect()).collect();
+        let (lost, repeated, astray, faults) = (self.lost, self.repeated, self.astray, self.told.len());
+        Some(format!("{lost} lost, {repeated} repeated, {astray} astray, {faults} faults {}", told.join("; ")))
     }
 }
 
@@ -146,7 +140,13 @@ impl Exchange {
                 open += 1;
                 due = self.due(items.len(), began, open, now);
             }
-            let wake = if now < from { due.min(from) } else if now < to { due.min(to) } else { now + AFTERMATH };
+            let wake = if now < from {
+                due.min(from)
+            } else if now < to {
+                due.min(to)
+            } else {
+                now + AFTERMATH
+            };
             crowd.turn(wake, |person, now, news| {
                 let (number, arrival) = match news {
                     News::Entry(number) => (number, true),

@@ -49,8 +49,15 @@ pub(super) fn run(rates: &[u32], warm: Duration, measured: Duration) -> anyhow::
         let runtime = runtime::Builder::new_current_thread().enable_all().build()?;
         LocalSet::new().block_on(&runtime, async {
             let region = RegionName::new("local")?;
-            let settings = RegionSettings { region: region.clone(), shards: 8, replicas: 1, log_bytes: 1 << 30, sync_always: false };
-            let (publishes, listens) = (Connection::open(&options, &region).await?, Connection::open(&options, &region).await?);
+            let settings = RegionSettings {
+                region: region.clone(),
+                shards: 8,
+                replicas: 1,
+                log_bytes: 1 << 30,
+                sync_always: false,
+            };
+            let (publishes, listens) =
+                (Connection::open(&options, &region).await?, Connection::open(&options, &region).await?);
             provision(&publishes, &settings).await?;
             let mut outcomes = Vec::new();
             for rate in rates {
@@ -74,10 +81,13 @@ async fn at_rate(
     let mut arrives = Listener::open(listens, live.clone()).await?;
     listens.flush().await?;
     let logs: Rc<[subject::Log]> = (0..MAILBOXES)
-        .map(|number| Ok(subject::Log::mailbox(&settings.region, settings.shards, &UserName::new(&format!("talk{number:06}"))?)))
+        .map(|number| {
+            Ok(subject::Log::mailbox(&settings.region, settings.shards, &UserName::new(&format!("talk{number:06}"))?))
+        })
         .collect::<anyhow::Result<_>>()?;
 
-    let (first, items) = ((warm.as_secs_f64() * f64::from(rate)) as u32, ((warm + measured).as_secs_f64() * f64::from(rate)) as u32);
+    let (first, items) =
+        ((warm.as_secs_f64() * f64::from(rate)) as u32, ((warm + measured).as_secs_f64() * f64::from(rate)) as u32);
     let (store, publishes) = (Store::over(publishes), publishes.clone());
     let faults = Rc::new(RefCell::new(Faults::default()));
     let timer = Timer::new()?;

@@ -15,8 +15,8 @@
 mod arrival;
 mod crowd;
 mod exchange;
-mod fill;
 mod figures;
+mod fill;
 mod floor_nats;
 mod floor_relay;
 mod generator;

@@ -48,8 +48,9 @@ impl Process {
                 }
             }
         });
-        let address =
-            tells.recv_timeout(within).with_context(|| format!("{} did not say `ready` within {within:?}", self.name))?;
+        let address = tells
+            .recv_timeout(within)
+            .with_context(|| format!("{} did not say `ready` within {within:?}", self.name))?;
         self.children = children(self.pid())?;
         Ok(address)
     }

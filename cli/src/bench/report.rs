@@ -58,7 +58,10 @@ pub(super) fn shown(verdict: Verdict) -> Verdict {
 pub(super) fn print(rows: &[Row]) -> io::Result<()> {
     let mut out = io::stdout().lock();
     writeln!(out, "\n{}\n", machine())?;
-    writeln!(out, "| what | goal | floor | ours | floor again | ratio | generator | verdict |\n|---|---|---|---|---|---|---|---|")?;
+    writeln!(
+        out,
+        "| what | goal | floor | ours | floor again | ratio | generator | verdict |\n|---|---|---|---|---|---|---|---|"
+    )?;
     for row in rows {
         let (before, after) = row.floor.clone().unwrap_or_else(|| ("-".into(), "-".into()));
         let ratio = row.ratio.map_or("-".into(), |ratio| format!("{ratio:.2} x"));

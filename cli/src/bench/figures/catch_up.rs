@@ -32,13 +32,8 @@ pub(super) fn run(scale: &Scale) -> anyhow::Result<Vec<Row>> {
     let key = Dev::data(folder.path());
     let (returning, all) = (scale.returning, scale.returning + SENDERS);
     let mut crowd = Crowd::new(Dialect::Dunlin, dev.address, tokens::people("back", all, &key)?)?;
-    let arrival = |who, rate, entries| Arrival {
-        who,
-        rate: Some(rate),
-        jitter: None,
-        entries,
-        within: Duration::from_secs(60),
-    };
+    let arrival =
+        |who, rate, entries| Arrival { who, rate: Some(rate), jitter: None, entries, within: Duration::from_secs(60) };
     let first = pinned(|| arrival(0..returning, 1_000, 0).run(&mut crowd, Instant::now()))?;
     crowd.leave(0..returning);
     let senders = pinned(|| arrival(returning..all, 1_000, 0).run(&mut crowd, Instant::now()))?;
@@ -66,8 +61,16 @@ pub(super) fn run(scale: &Scale) -> anyhow::Result<Vec<Row>> {
         verdict: verdict(reached, &[back.generator], &faults),
         notes: Vec::new(),
     };
-    let what = format!("{returning} people with {} entries each, back within 2 s after a restart of everything", scale.waiting);
-    let time = row(format!("catch-up: {what}"), "all by 2.1 s", format!("{:.2} s", back.time.as_secs_f64()), back.time <= GOAL);
+    let what = format!(
+        "{returning} people with {} entries each, back within 2 s after a restart of everything",
+        scale.waiting
+    );
+    let time = row(
+        format!("catch-up: {what}"),
+        "all by 2.1 s",
+        format!("{:.2} s", back.time.as_secs_f64()),
+        back.time <= GOAL,
+    );
     let each = format!("{:.1} us", cpu.as_secs_f64() * 1e6);
     let quantile = |at| millis(Duration::from_nanos(back.since_due.value_at_quantile(at)));
     Ok(vec![

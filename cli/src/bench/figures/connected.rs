@@ -18,8 +18,13 @@ use crate::bench::{
 
 /// Lets everybody in, and tells the servers' CPU time for each.
 fn connect(scale: &Scale, crowd: &mut Crowd, servers: &Process) -> anyhow::Result<(Arrived, Duration)> {
-    let arrival =
-        Arrival { who: crowd.everybody(), rate: Some(scale.connects), jitter: None, entries: 0, within: Duration::from_secs(60) };
+    let arrival = Arrival {
+        who: crowd.everybody(),
+        rate: Some(scale.connects),
+        jitter: None,
+        entries: 0,
+        within: Duration::from_secs(60),
+    };
     let before = servers.cpu()?;
     let arrived = pinned(|| arrival.run(crowd, Instant::now()))?;
     let cpu = servers.cpu()? - before;

@@ -23,7 +23,13 @@ const RATES: [u32; 2] = [2_000, 5_000];
 
 /// Lets everybody in and runs each rate.
 fn each_rate(scale: &Scale, mut crowd: Crowd, answers: bool, servers: &Process) -> anyhow::Result<Vec<Outcome>> {
-    let arrival = Arrival { who: crowd.everybody(), rate: Some(1_000), jitter: None, entries: 0, within: Duration::from_secs(60) };
+    let arrival = Arrival {
+        who: crowd.everybody(),
+        rate: Some(1_000),
+        jitter: None,
+        entries: 0,
+        within: Duration::from_secs(60),
+    };
     let arrived = pinned(|| arrival.run(&mut crowd, Instant::now()))?;
     if let Some(why) = arrived.faults.why() {
         anyhow::bail!("not everybody could connect: {why}");
@@ -32,8 +38,7 @@ fn each_rate(scale: &Scale, mut crowd: Crowd, answers: bool, servers: &Process) 
         .into_iter()
         .map(|rate| {
             say(&format!("  {rate}/s"));
-            let exchange =
-                Exchange { load: Load::Open { rate }, warm: scale.warm, measured: scale.measured, answers };
+            let exchange = Exchange { load: Load::Open { rate }, warm: scale.warm, measured: scale.measured, answers };
             pinned(|| exchange.run(&mut crowd, || servers.cpu()))
         })
         .collect()

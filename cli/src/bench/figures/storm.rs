@@ -52,9 +52,8 @@ pub(super) fn run(scale: &Scale) -> anyhow::Result<Row> {
         what: format!("storm: {} people, gateway killed and restarted, 99 % live and compared", scale.connections),
         goal: "<= 1.4 s".into(),
         floor: None,
-        ours: most.map_or("never".into(), |most| {
-            format!("{:.2} s, {:.2} CPU-s", most.as_secs_f64(), cpu.as_secs_f64())
-        }),
+        ours: most
+            .map_or("never".into(), |most| format!("{:.2} s, {:.2} CPU-s", most.as_secs_f64(), cpu.as_secs_f64())),
         ratio: None,
         generator: Some(back.generator),
         verdict: verdict(most.is_some_and(|most| most <= GOAL), &[back.generator], &[&back.faults]),
