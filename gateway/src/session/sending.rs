@@ -131,6 +131,8 @@ impl Sending {
                 accepted(id, order, time)
             }
             (Ok(_), Some((order, time))) => accepted(id, order, time),
+            // Everything that this mailbox held when the item was made is gone, and a copy would be too: a repeat could not help.
+            (Err(AppendFailure::TooOld), Some((order, time))) => accepted(id, order, time),
             // The recipient has it: whatever became of the copy, "no" would be a lie.
             (Err(_), Some(_)) => unknown(id),
             (Err(failure), None) => failed(id, failure),
