@@ -5,7 +5,6 @@ use std::{net::SocketAddr, path::Path};
 
 use anyhow::Context;
 use clap::Args;
-use dunlin_nats::ConnectOptions;
 use dunlin_schema::{RegionName, limits, stream::RegionSettings};
 use figment::{
     Figment, Metadata, Profile, Provider,
@@ -91,11 +90,6 @@ pub fn worker(args: &ConfigArgs, roles: Option<&[dunlin_workers::Role]>) -> anyh
         false => None,
     };
     Ok(WorkerFile { worker, streams })
-}
-
-/// How to reach NATS, of either file. Errors: as above.
-pub fn nats(file: &WorkerFile) -> (&ConnectOptions, &RegionName) {
-    (&file.worker.nats, &file.worker.region)
 }
 
 fn extract<T: DeserializeOwned>(figment: Figment, args: &ConfigArgs, whose: &str) -> anyhow::Result<T> {

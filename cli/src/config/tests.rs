@@ -94,7 +94,7 @@ fn the_documentation_names_every_key_with_its_default() {
 fn what_is_commented_out_in_the_documentation_is_understood() {
     let uncommented = |text: String| -> String {
         let is_key = |line: &&str| line.contains(" = ") && !line.contains("# credentials = ");
-        let strip = |line: &str| if line.starts_with("# ") { line[2..].to_owned() } else { line.to_owned() };
+        let strip = |line: &str| line.strip_prefix("# ").unwrap_or(line).to_owned();
         text.lines().map(|line| if is_key(&line) { strip(line) } else { line.to_owned() } + "\n").collect()
     };
     let (_folder, args) = file(&uncommented(documented("# gateway")));
