@@ -137,10 +137,8 @@ enum Doubt {
 impl Pass {
     async fn run(mut self) {
         loop {
-            match self.consume().await {
-                Doubt::Unread => return,
-                doubt => tracing::debug!(shard = %self.shard, %doubt, "another consumer is made"),
-            }
+            let doubt = self.consume().await;
+            tracing::debug!(shard = %self.shard, %doubt, "another consumer is made");
             if self.events.send(ReaderEvent::Interrupted).await.is_err() {
                 return;
             }

@@ -42,9 +42,9 @@ impl Reads {
         let mut ask_leader = false;
         loop {
             let (entries, more) = if ask_leader {
-                self.from_leader(place, next).await?
+                self.by_leader(place, next).await?
             } else {
-                self.leading_or_any(place, next).await?
+                self.by_any_or_leader(place, next).await?
             };
             total += entries.iter().map(weight).sum::<u64>();
             let reached = entries.last().map(|entry| entry.seq);
@@ -60,9 +60,9 @@ impl Reads {
         }
     }
 
-    async fn leading_or_any(&self, place: &Place, from: ReadFrom) -> Result<(Vec<StoredEntry>, bool), ReadError> {
-        match self.from_any(place, from).await {
-            Err(ReadError::Unanswered) => self.from_leader(place, from).await,
+    async fn by_any_or_leader(&self, place: &Place, from: ReadFrom) -> Result<(Vec<StoredEntry>, bool), ReadError> {
+        match self.by_any(place, from).await {
+            Err(ReadError::Unanswered) => self.by_leader(place, from).await,
             answered => answered,
         }
     }

@@ -97,12 +97,12 @@ impl Reads {
     /// Entries, whether more follows, and whether it is the leader who says so.
     async fn asked(&self, place: &Place, request: ReadRequest) -> Result<(Vec<StoredEntry>, bool, bool), ReadError> {
         match request.source {
-            Source::Any => match self.from_any(place, request.from).await {
+            Source::Any => match self.by_any(place, request.from).await {
                 Ok((entries, more)) => return Ok((entries, more, false)),
-                Err(ReadError::Unanswered) => self.from_leader(place, request.from).await,
+                Err(ReadError::Unanswered) => self.by_leader(place, request.from).await,
                 Err(error) => Err(error),
             },
-            Source::Leader => self.leading(place, request.from).await,
+            Source::Leader => self.by_authority(place, request.from).await,
         }
         .map(|(entries, more)| (entries, more, true))
     }
@@ -164,7 +164,7 @@ impl Reads {
     }
 
     /// Entries by any replica, with retries. A broken chain counts as no answer.
-    async fn from_any(&self, place: &Place, from: ReadFrom) -> Result<(Vec<StoredEntry>, bool), ReadError> {
+    async fn by_any(&self, place: &Place, from: ReadFrom) -> Result<(Vec<StoredEntry>, bool), ReadError> {
         let _turn = self.turns.acquire().await.map_err(|_| ReadError::Unanswered)?;
         for _ in 0..=limits::READ_RETRIES {
             match self.batch(place, from).await {
@@ -178,18 +178,18 @@ impl Reads {
     }
 
     /// Entries by the leader: by the only replica where there is one.
-    async fn leading(&self, place: &Place, from: ReadFrom) -> Result<(Vec<StoredEntry>, bool), ReadError> {
+    async fn by_authority(&self, place: &Place, from: ReadFrom) -> Result<(Vec<StoredEntry>, bool), ReadError> {
         if self.replicas == 1 {
-            match self.from_any(place, from).await {
+            match self.by_any(place, from).await {
                 Err(ReadError::Unanswered) => {}
                 answered => return answered,
             }
         }
-        self.from_leader(place, from).await
+        self.by_leader(place, from).await
     }
 
     /// Entries by questions to the leader.
-    async fn from_leader(&self, place: &Place, from: ReadFrom) -> Result<(Vec<StoredEntry>, bool), ReadError> {
+    async fn by_leader(&self, place: &Place, from: ReadFrom) -> Result<(Vec<StoredEntry>, bool), ReadError> {
         let mut entries = Vec::new();
         let mut bytes = 0;
         let mut next = match from {
@@ -237,9 +237,9 @@ impl Reads {
         }
         let mut chain = Chain::default();
         while let Ok(Some(reply)) = timeout(self.reply_timeout(), replies.next()).await {
-            match chain.take(Reply::of(reply)) {
-                Progress::Going => {}
-                settled => return settled,
+            let progress = chain.take(Reply::of(reply));
+            if progress != Progress::Going {
+                return progress;
             }
         }
         Progress::Going

@@ -1,5 +1,7 @@
 //! What workers use: records, the heads service, the queue of receipts.
 
+use std::time::Duration;
+
 use dunlin_nats::{Connection, Heads, HeadsError, HeadsService, Question, ReceiptQueue, Receipts, Records, SaveError};
 use dunlin_schema::{
     Cursor, DeviceName, Epoch, Position, Seq, Shard, StreamTime,
