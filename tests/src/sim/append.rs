@@ -42,7 +42,7 @@ impl World {
         let Some((gateway, life)) = self.gateway_of(session) else { return };
         let log_index = self.log_index(log);
         let now = self.gateway_clock(gateway);
-        let up = self.now - self.server.up_since >= nanos(limits::DUPLICATE_WINDOW);
+        let up = self.now.saturating_sub(self.server.up_since) >= nanos(limits::DUPLICATE_WINDOW);
         let mut item = Item { log: log.clone(), entry, origin: Origin::Client, first_try };
         let mut window_whole = self.shape.replicas > 1 || up;
         if let Some(plant) = self.plant {

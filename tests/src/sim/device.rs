@@ -24,10 +24,8 @@ pub(crate) enum Arrival {
     Own,
     /// Without any.
     New,
-    /// With a cursor that is not true. `plain`: the stream shows it.
+    /// With a cursor that is not true, and no gap was told since. `plain`: the stream shows it.
     Forged { plain: bool },
-    /// The session has told it something since.
-    Told,
 }
 
 /// Something a device sends.
@@ -37,8 +35,8 @@ struct Sending {
     to: usize,
     answered: bool,
     refused: bool,
-    /// The order it was told, and how many power losses there had been.
-    order: Option<(Seq, usize)>,
+    /// The order it was told.
+    order: Option<Seq>,
     /// A gap came while it was unanswered: once more after its answer.
     once_more: bool,
     /// Whether this device began it.
@@ -293,13 +291,13 @@ impl World {
 
     fn accepted(&mut self, device: usize, id: MessageId, order: Option<Seq>) {
         let user = self.devices.list[device].user;
-        let losses = self.history.losses;
         let Some(sending) = self.devices.list[device].sendings.iter_mut().find(|sending| sending.id == id) else {
             return;
         };
         let to = sending.to;
-        let first = order.and_then(|order| sending.order.replace((order, losses)));
-        if first.is_some_and(|(first, before)| before == losses && Some(first) != order) {
+        let first = order.and_then(|order| sending.order.replace(order));
+        let stays = |first: Seq| self.history.of_item(to, (user, id)).any(|fact| fact.seq == first && !matches!(fact.fate, Fate::Lost(_)));
+        if first.is_some_and(|first| Some(first) != order && stays(first)) {
             self.history.blame(Rule::WrongOrder, || format!("{id} was accepted as {first:?} and then as {order:?}"));
         }
         self.history.accepted((user, id), to, order);
@@ -406,6 +404,9 @@ impl World {
             let found = &self.devices.list[device];
             if let Some(id) = self.unanswered(device).first() {
                 return Some((Rule::Stalled, format!("device {device} has no answer for {id}")));
+            }
+            if let Some(session) = found.session.filter(|session| self.believes_a_forgery(*session)) {
+                return Some((Rule::SilentForgery, format!("session {session} of device {device} took a forged cursor for true")));
             }
             // What a device sent it has: its own copies are not given to it.
             let has = |item: (usize, MessageId)| item.0 == found.user && found.sendings.iter().any(|sending| sending.id == item.1);

@@ -169,8 +169,9 @@ impl World {
             id,
             from: entry.from.clone(),
             to: Address::local(self.users[erased.log].name.clone()).said_in(&self.region),
-            order: None,
-            time: Millis(now / MS),
+            // So that a repeat of the erased item still gets the first answer.
+            order: entry.order.or(Some(erased.seq)),
+            time: entry.time,
             body: Body::Tombstone { sender: entry.from, id: entry.id },
         };
         let payload = tombstone.encode();

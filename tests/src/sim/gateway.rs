@@ -516,7 +516,10 @@ impl World {
             let cursor = cursor.expect("a session seals its cursors for its own log");
             self.notice_gone();
             let first = self.gateways.sessions[session].as_mut().map(|held| {
-                let arrival = std::mem::replace(&mut held.arrival, Arrival::Told);
+                let arrival = held.arrival;
+                if matches!(frame, ServerFrame::Gap { .. }) {
+                    held.arrival = Arrival::Own;
+                }
                 (arrival, held.sent.replace(cursor), held.epoch_at_hello)
             });
             if let Some((arrival, sent, epoch_at_hello)) = first {
@@ -524,9 +527,6 @@ impl World {
                 let forged = matches!(arrival, Arrival::Forged { .. });
                 if is_gap && !forged && !self.history.gap_is_true(at, user, sent.as_ref(), &cursor, epoch_at_hello) {
                     self.history.blame(Rule::FalseGap, || format!("session {session} after {sent:?}: {frame:?}"));
-                }
-                if arrival == (Arrival::Forged { plain: true }) && !is_gap {
-                    self.history.blame(Rule::SilentForgery, || format!("session {session} took {sent:?} for true: {frame:?}"));
                 }
             }
         }
@@ -546,6 +546,11 @@ impl World {
                 }
             }
         }
+    }
+
+    /// Whether a session took a cursor for true that the stream shows to be forged.
+    pub(crate) fn believes_a_forgery(&self, session: usize) -> bool {
+        self.gateways.sessions[session].as_ref().is_some_and(|held| held.arrival == Arrival::Forged { plain: true })
     }
 
     /// A cursor of the reader's own present, for those who ask where the shard is.

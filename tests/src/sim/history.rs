@@ -120,6 +120,7 @@ pub(crate) struct History {
     /// How far the clocks of two leaders differ at most.
     skew: Millis,
     epoch: Epoch,
+    epochs: Vec<Epoch>,
     /// Losses and boot when the last epoch began.
     epoch_of: (usize, u64),
 }
@@ -136,6 +137,7 @@ impl History {
             bounds,
             skew,
             epoch: Epoch(0),
+            epochs: Vec::new(),
             epoch_of: (0, 0),
         }
     }
@@ -233,8 +235,10 @@ impl History {
     pub(crate) fn too_old(&mut self, now: u64, log: usize, item: Item, start: Millis) {
         let after = start.minus(self.skew).minus(Millis(10_000));
         let later = self.facts.iter().filter(|fact| fact.log == log && fact.time.millis() >= after && !matches!(fact.fate, Fate::Lost(_)));
-        let rolled_over = later.count() as u64 >= self.bounds.mailbox_entries;
-        let expired = nanos(after.plus(self.bounds.retention)) <= now + nanos(Millis(20_000));
+        // Tombstones count twice: what they evicted may be gone though the erased ones left room since.
+        let rolled_over = later.map(|fact| 1 + u64::from(fact.tombstone)).sum::<u64>() >= self.bounds.mailbox_entries;
+        let keeps = self.bounds.retention.minus(self.bounds.retention_slack);
+        let expired = nanos(after.plus(keeps)) <= now + nanos(Millis(20_000));
         if !rolled_over && !expired {
             self.blame(Rule::NotTooOld, || format!("{item:?} of log {log}"));
         }
@@ -249,6 +253,7 @@ impl History {
         if self.epoch != Epoch(0) && self.epoch_of == (self.losses, boot) {
             self.blame(Rule::FalseEpoch, || format!("{epoch:?} begins though nothing happened since the last one"));
         }
+        self.epochs.push(epoch);
         (self.epoch, self.epoch_of) = (epoch, (self.losses, boot));
     }
 
@@ -352,6 +357,8 @@ impl History {
         let losses = self.losses;
         let epoch = cursor.position.epoch;
         let known = &mut self.devices[device];
+        // Out of an epoch that never was: a forged cursor's.
+        known.last = known.last.filter(|last| last.0 <= epoch);
         known.gaps.push(Told { from, to, new_epoch: before.is_none_or(|before| before < epoch), losses });
     }
 
@@ -364,7 +371,8 @@ impl History {
         let Some(sent) = sent else {
             return dropped || cursor.position.epoch > epoch_at_hello;
         };
-        let new_epoch = cursor.position.epoch > sent.position.epoch;
+        // Also out of an epoch that never was: a forged cursor's.
+        let new_epoch = cursor.position.epoch != sent.position.epoch && self.epochs.contains(&cursor.position.epoch);
         let nothing_below = !in_log().any(|fact| fact.seq <= since && fact.fate == Fate::Present);
         let young = sent.at.plus(self.bounds.retention).minus(self.bounds.retention_slack);
         let old = nanos(young) <= now + nanos(Millis(20_000));
