@@ -194,3 +194,6 @@ fn validation(algorithm: Algorithm, tokens: &Tokens) -> Validation {
     }
     validation
 }
+
+#[cfg(test)]
+mod tests;

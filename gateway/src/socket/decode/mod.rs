@@ -11,7 +11,7 @@ use dunlin_schema::{frame::Encoding, limits};
 use fastwebsockets::{CloseCode, unmask};
 
 /// What a client's bytes amount to.
-#[derive(Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Event<'a> {
     /// A whole message of the connection's kind; text is valid UTF-8.
     Message(Cow<'a, [u8]>),
@@ -310,3 +310,6 @@ fn close(payload: &[u8]) -> Result<Option<u16>, Violation> {
     }
     Ok(Some(code))
 }
+
+#[cfg(test)]
+mod tests;
