@@ -174,11 +174,21 @@ impl Processes {
         let child = command.spawn().expect("starting the dunlin command that was built with these suites");
         Process { child, address }
     }
+}
 
-    /// What gateways and workers have logged.
-    pub fn log(&self) -> String {
-        let read = |role| fs::read_to_string(self.folder.path().join(role)).unwrap_or_default();
-        format!("{}\n{}", read("gateway.log"), read("worker.log"))
+/// A test that fails tells what its processes had to say.
+impl Drop for Processes {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            for role in ["gateway", "worker"] {
+                let log = fs::read_to_string(self.folder.path().join(format!("{role}.log"))).unwrap_or_default();
+                let lines: Vec<&str> = log.lines().collect();
+                eprintln!("the last of {role}.log:\n{}", lines[lines.len().saturating_sub(60)..].join("\n"));
+            }
+            let log = self.nats.log();
+            let lines: Vec<&str> = log.lines().collect();
+            eprintln!("the last of nats-server's log:\n{}", lines[lines.len().saturating_sub(40)..].join("\n"));
+        }
     }
 }
 

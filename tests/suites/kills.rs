@@ -23,6 +23,7 @@ async fn every_accepted_message_arrives_once_whatever_is_killed() {
         let patience = Duration::from_secs(60);
         within(patience, "the load to go on", async || (load.accepted() > before + 20).then_some(())).await;
         tokio::time::sleep(Duration::from_millis(random.random_range(0..300))).await;
+        println!("kill {kill}: {} accepted so far", load.accepted());
         let gateway = random.random_range(0..2);
         match kill % 4 {
             0 => region.replace_gateway(gateway),
