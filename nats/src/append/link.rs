@@ -193,4 +193,38 @@ mod tests {
             assert_eq!(origins.window(&server, now), expected, "{name}");
         }
     }
+
+    /// As much of a server as a connecting client sees, for one connection. Gone with what it returns.
+    async fn serve_one(listener: tokio::net::TcpListener) -> tokio::net::TcpStream {
+        use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader};
+        let (socket, _) = listener.accept().await.unwrap();
+        let mut socket = BufReader::new(socket);
+        let info = br#"INFO {"server_id":"A","version":"2.15.2","max_payload":1024,"proto":1,"headers":true}"#;
+        socket.write_all(&[&info[..], b"\r\n"].concat()).await.unwrap();
+        let mut line = String::new();
+        while !line.starts_with("PING") {
+            line.clear();
+            socket.read_line(&mut line).await.unwrap();
+        }
+        socket.write_all(b"PONG\r\n").await.unwrap();
+        socket.into_inner()
+    }
+
+    #[tokio::test]
+    async fn a_lost_link_is_closed_for_good_and_takes_nothing_more() {
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let servers = vec![format!("nats://{}", listener.local_addr().unwrap())];
+        let options = ConnectOptions { servers, ..ConnectOptions::default() };
+        let (socket, dialled) = tokio::join!(serve_one(listener), dial(&options));
+        let (client, lost) = dialled.unwrap();
+        drop(socket);
+        let closed = async {
+            lost.cancelled().await;
+            // One that reconnects would keep what it is given, and send it when the server is back.
+            while client.publish("log", bytes::Bytes::new()).await.is_ok() {
+                tokio::task::yield_now().await;
+            }
+        };
+        tokio::time::timeout(Duration::from_secs(20), closed).await.expect("the lost link still takes publishes");
+    }
 }

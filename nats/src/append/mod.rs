@@ -158,13 +158,8 @@ impl Prepared {
 
     /// One publish and its acknowledgement, among all the others that are under way on this link.
     async fn on(&self, link: &Link, expect: Option<Seq>) -> Result<PubAck, PublishFailure> {
-        let mut headers = HeaderMap::new();
-        headers.insert(header::NATS_MESSAGE_ID, &*self.message_id);
-        if let Some(last) = expect {
-            headers.insert(header::NATS_EXPECTED_LAST_SUBJECT_SEQUENCE, last.0.to_string());
-        }
         let request = async_nats::Request::new()
-            .headers(headers)
+            .headers(headers(&self.message_id, expect))
             .payload(self.payload.clone())
             .timeout(Some(span(limits::PUBLISH_TIMEOUT)));
         let answer = tokio::select! {
@@ -182,6 +177,30 @@ impl Prepared {
             },
             Err(error) if error.kind() == RequestErrorKind::MaxPayloadExceeded => Err(PublishFailure::TooLarge),
             Err(_) => Err(PublishFailure::Unknown),
+        }
+    }
+}
+
+fn headers(message_id: &str, expect: Option<Seq>) -> HeaderMap {
+    let mut headers = HeaderMap::new();
+    headers.insert(header::NATS_MESSAGE_ID, message_id);
+    if let Some(last) = expect {
+        headers.insert(header::NATS_EXPECTED_LAST_SUBJECT_SEQUENCE, last.0.to_string());
+    }
+    headers
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_publish_bears_its_id_and_a_late_one_what_it_expects() {
+        for (expect, sent) in [(None, None), (Some(Seq(0)), Some("0")), (Some(Seq(42)), Some("42"))] {
+            let headers = headers("the-id", expect);
+            let value = |name| headers.get(name).map(|value| value.as_str());
+            assert_eq!(value("Nats-Msg-Id"), Some("the-id"));
+            assert_eq!(value("Nats-Expected-Last-Subject-Sequence"), sent);
         }
     }
 }

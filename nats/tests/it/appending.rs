@@ -128,16 +128,6 @@ async fn forget_ids(server: &mut Server) {
 }
 
 #[tokio::test]
-async fn an_entry_before_the_id_s_time_does_not_conflict_for_ever() {
-    let server = Server::start();
-    server.provisioned().await;
-    let appender = server.appender().await;
-    appender.append(first(id(ago(3_000)), "before")).await.unwrap();
-    let item = repeat(id(now().plus(Millis(25_000))), "now");
-    assert_eq!(appender.append(item.clone()).await, stored(2, &item, false));
-}
-
-#[tokio::test]
 async fn three_racing_late_writers_store_once() {
     let server = Server::start();
     server.provisioned().await;
