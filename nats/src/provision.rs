@@ -166,9 +166,15 @@ pub async fn inspect(connection: &Connection, settings: &RegionSettings) -> Vec<
             let config = config(&wanted, settings, &connection.server().id);
             match connection.api().jetstream().get_stream(&config.name).await {
                 Ok(found) => {
-                    wrong.extend(difference(&found.cached_info().config, &config).map(|(what, found, wanted, mend)| {
-                        ProvisionError::Differs { stream: config.name, what, found, wanted, mend }
-                    }));
+                    wrong.extend(difference(&found.cached_info().config, &config).map(
+                        |(what, found, wanted, mend)| ProvisionError::Differs {
+                            stream: config.name,
+                            what,
+                            found,
+                            wanted,
+                            mend,
+                        },
+                    ));
                 }
                 Err(error) => wrong.push(ProvisionError::JetStream { stream: config.name, reason: error.to_string() }),
             }
