@@ -50,9 +50,6 @@ pub(crate) async fn open(
     let identity = identified(shared, hello.token.as_deref(), identity).await?;
     let device = device(&identity, hello.device)?;
     let Identity { user, until, .. } = identity;
-    shared.limiter.connect(&user).map_err(|retry_after| {
-        goodbye_until(Code::RateLimited, "this user connects more often than is allowed", retry_after)
-    })?;
     let log = shared.mailbox(&user);
     let start = match start(&hello.cursors, &log)? {
         Some(start) => start,
@@ -119,11 +116,16 @@ pub(crate) fn draining() -> Ending {
     goodbye_until(Code::Draining, "this gateway is going away, others are there", spread)
 }
 
+/// Who is there: by the token in `hello`, otherwise by the request's, which was counted as a connection there.
 async fn identified(shared: &Shared, token: Option<&str>, identity: Option<Identity>) -> Result<Identity, Ending> {
     match (token, identity) {
         (Some(token), _) => {
             let verified = shared.keys.verify(token, clock::now()).await;
-            verified.map_err(|error| goodbye(error.code(), error.to_string()))
+            let identity = verified.map_err(|error| goodbye(error.code(), error.to_string()))?;
+            shared.limiter.connect(&identity.user).map_err(|retry_after| {
+                goodbye_until(Code::RateLimited, "this user connects more often than is allowed", retry_after)
+            })?;
+            Ok(identity)
         }
         (None, Some(identity)) => Ok(identity),
         (None, None) => Err(goodbye(Code::Unauthorized, "there is no token, neither in the request nor in `hello`")),

@@ -9,6 +9,7 @@
 //! | [`process`] | gateways and workers as processes of their own, to be killed |
 //! | [`tokens`] | signing keys and tokens, good and bad |
 //! | [`device`] | a device: frames as JSON text, and nothing of Dunlin's own code |
+//! | [`raw`] | a WebSocket client that can say whatever bytes it likes |
 //! | [`history`] | what was accepted and what arrived, held against each other |
 //! | [`wait`] | waiting for a condition with a deadline |
 //!
@@ -19,6 +20,7 @@ pub mod history;
 pub mod link;
 pub mod load;
 pub mod process;
+pub mod raw;
 pub mod region;
 pub mod server;
 pub mod tokens;

@@ -1,13 +1,17 @@
 //! The suites: one file for each promise.
 
 mod drain;
+mod frames;
 mod gaps;
 mod kills;
 mod live;
 mod lost;
 mod offline;
 mod repeats;
+mod rfc6455;
 mod rules;
 mod slow;
 mod takeover;
+mod tokens;
+mod upgrade;
 mod workers;

@@ -127,6 +127,7 @@ fn origin(headers: &HeaderMap, allowed: &[String]) -> Result<(), Refusal> {
     }
 }
 
+/// Who is there, where the request says so; then it counts as a connection of that user's.
 async fn identity(shared: &Shared, headers: &HeaderMap) -> Result<Option<Identity>, Refusal> {
     let Some(header) = headers.get(AUTHORIZATION) else { return Ok(None) };
     let unauthorized = |code, message: String| {
@@ -139,7 +140,12 @@ async fn identity(shared: &Shared, headers: &HeaderMap) -> Result<Option<Identit
     let token =
         token.ok_or_else(|| unauthorized(Code::Unauthorized, "`Authorization` is `Bearer` and a JWT".to_owned()))?;
     let verified = shared.keys.verify(token, clock::now()).await;
-    verified.map(Some).map_err(|error| unauthorized(error.code(), error.to_string()))
+    let identity = verified.map_err(|error| unauthorized(error.code(), error.to_string()))?;
+    shared.limiter.connect(&identity.user).map_err(|retry_after| {
+        let often = "this user connects more often than is allowed";
+        refusal(StatusCode::TOO_MANY_REQUESTS, Code::RateLimited, often).until(retry_after)
+    })?;
+    Ok(Some(identity))
 }
 
 /// The items of a header that is a list, which may be given more than once.

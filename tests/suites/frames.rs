@@ -1,0 +1,244 @@
+//! Frames that no honest client sends: a typed refusal or a documented close, and the other sockets notice nothing.
+
+use std::{
+    collections::HashSet,
+    time::{Duration, Instant},
+};
+
+use dunlin_tests::{
+    device::{Device, Ended, id_at, message, new_id},
+    raw::{FIRST, Heard, LAST, Raw, TEXT, frame},
+    region::{Region, RegionOptions},
+};
+use serde_json::{Value, json};
+
+/// What is expected of the gateway.
+enum Answer {
+    /// `refused` with this code, and the socket lives.
+    Refused(&'static str),
+    /// `rejected` with this code, and the socket lives.
+    Rejected(&'static str),
+    /// `goodbye` with this code, and this close.
+    Goodbye(&'static str, u16),
+    /// A close without a word.
+    Close(u16),
+}
+
+use Answer::{Close, Goodbye, Refused, Rejected};
+
+fn text(json: impl Into<String>) -> Vec<u8> {
+    frame(TEXT, json.into().as_bytes())
+}
+
+fn to(address: &str) -> Vec<u8> {
+    text(message(&new_id(), address, "hi").to_string())
+}
+
+fn content(content: Value) -> Vec<u8> {
+    text(json!({ "send": { "id": new_id(), "to": "alice", "content": content } }).to_string())
+}
+
+fn said(text: &str) -> Value {
+    json!({ "message": { "text": text } })
+}
+
+fn cases() -> Vec<(&'static str, Vec<u8>, Answer)> {
+    const BAD: Answer = Goodbye("bad_frame", 4400);
+    let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).expect("a clock after 1970");
+    let ahead = id_at(now.as_millis() + 60_000);
+    let attachments = json!({ "message": { "text": "a", "attachments": ["media"] } });
+    let deep = |depth: usize| format!(r#"{{"send":{{"x":{}{}}}}}"#, "[".repeat(depth), "]".repeat(depth));
+    let deeper = format!(r#"{{"send":{}}}"#, r#"{"a":"#.repeat(10_000));
+    vec![
+        ("an empty message", text(""), BAD),
+        ("half a JSON", text(r#"{"send":{"id":"#), BAD),
+        ("no object", text("7"), BAD),
+        ("an empty object", text("{}"), BAD),
+        ("two frames in one", text(r#"{"ack":{"log":"mailbox","delivered":1},"send":{}}"#), BAD),
+        ("something behind it", text(r#"{"ack":{"log":"mailbox","delivered":1}} {}"#), BAD),
+        ("deep nesting", text(deep(5_000)), BAD),
+        ("deep and never closed", text(deeper), BAD),
+        ("an unknown frame", text(r#"{"teleport":{"to":"mars"}}"#), Refused("unknown_frame")),
+        (
+            "an unknown frame with a long name",
+            text(format!(r#"{{"{}":0}}"#, "x".repeat(60_000))),
+            Refused("unknown_frame"),
+        ),
+        ("a second hello", text(r#"{"hello":{"token":"x","device":"phone"}}"#), BAD),
+        ("numbers for texts", text(r#"{"send":{"id":7,"to":7,"content":7}}"#), BAD),
+        ("text for a number", text(r#"{"ack":{"log":"mailbox","delivered":"7"}}"#), BAD),
+        ("a number below zero", text(r#"{"ack":{"log":"mailbox","delivered":-1}}"#), BAD),
+        ("a number beyond 2^53", text(r#"{"ack":{"log":"mailbox","delivered":9007199254740993}}"#), BAD),
+        ("an unknown log", text(r##"{"ack":{"log":"#team","delivered":1}}"##), BAD),
+        ("an id that is none", text(message("not-an-id", "alice", "hi").to_string()), BAD),
+        ("an id beyond its bits", text(message("8ZZZZZZZZZZZZZZZZZZZZZZZZZ", "alice", "hi").to_string()), BAD),
+        ("bad UTF-8", frame(TEXT, b"{\"send\":\"\xff\"}"), Close(1007)),
+        ("200 KB", text("x".repeat(200_000)), Goodbye("too_large", 1009)),
+        (
+            "200 KB in fragments",
+            [frame(FIRST, &[b' '; 60_000]), frame(LAST, &[b' '; 60_000])].concat(),
+            Goodbye("too_large", 1009),
+        ),
+        ("nobody", to(""), Rejected("bad_address")),
+        ("a dot", to("alice.bob"), Rejected("bad_address")),
+        ("a star", to("*"), Rejected("bad_address")),
+        ("a wildcard", to(">"), Rejected("bad_address")),
+        ("a space", to("alice bob"), Rejected("bad_address")),
+        ("line breaks", to("alice\r\nPUB user.bob 2\r\nhi"), Rejected("bad_address")),
+        ("a long name", to(&"a".repeat(65)), Rejected("bad_address")),
+        ("letters of another alphabet", to("älice"), Rejected("bad_address")),
+        ("a region that is none", to("alice@e.u"), Rejected("bad_address")),
+        ("two regions", to("alice@eu@us"), Rejected("bad_address")),
+        ("an id from the future", text(message(&ahead, "alice", "hi").to_string()), Rejected("from_the_future")),
+        ("an empty body", content(json!({ "message": {} })), Rejected("bad_content")),
+        ("a long body", content(said(&"x".repeat(32_769))), Rejected("too_large")),
+        ("attachments without media", content(attachments), Rejected("unsupported")),
+        ("data that is no base64", content(json!({ "message": { "data": "?" } })), BAD),
+    ]
+}
+
+async fn heard(raw: &mut Raw) -> Value {
+    loop {
+        match raw.hear().await {
+            Heard::Json(value) if value["entry"].is_null() => return value,
+            Heard::Json(_) => {}
+            other => panic!("{other:?} instead of a frame"),
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn each_bad_frame_gets_its_answer_and_the_others_notice_nothing() {
+    let region = Region::start(1).await;
+    let mut alice = region.caught_up(0, "alice", "phone").await;
+    for (index, (what, bytes, answer)) in cases().into_iter().enumerate() {
+        let token = region.token(&format!("user-{index}"));
+        let mut raw = Raw::caught_up(region.gateway(0), &token, "phone").await;
+        // A gateway that has heard enough of a long message takes no more of it.
+        raw.try_write(&bytes).await;
+        match answer {
+            Refused(code) => assert_eq!(heard(&mut raw).await["refused"]["code"], code, "{what}"),
+            Rejected(code) => {
+                let rejected = heard(&mut raw).await;
+                assert_eq!(rejected["rejected"]["code"], code, "{what}: {rejected}");
+                assert_eq!(rejected["rejected"]["retry_after"], Value::Null, "{what}: {rejected}");
+            }
+            Goodbye(code, close) => {
+                assert_eq!(heard(&mut raw).await["goodbye"]["code"], code, "{what}");
+                assert_eq!(raw.hear().await, Heard::Close(Some(close)), "{what}");
+            }
+            Close(close) => assert_eq!(raw.hear().await, Heard::Close(Some(close)), "{what}"),
+        }
+        if let Refused(_) | Rejected(_) = answer {
+            raw.write(&text(message(&new_id(), &format!("user-{index}"), "alive").to_string())).await;
+            raw.json("accepted").await;
+        }
+    }
+    alice.send_accepted("alice", "as ever").await;
+    assert_eq!(dunlin_tests::device::text(&alice.expect("entry").await), "as ever");
+    assert_eq!(region.stored("alice").await.len(), 1, "nothing bad was stored");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_first_frame_that_is_no_hello_ends_the_socket() {
+    let region = Region::start(1).await;
+    let hello = |device: Value, cursors: Value| {
+        json!({ "hello": { "token": region.token("bob"), "device": device, "cursors": cursors } }).to_string()
+    };
+    let other = region.connect(0, "alice", "phone", None).await.catch_up().await.1;
+    for (what, first) in [
+        ("a send", message(&new_id(), "alice", "hi").to_string()),
+        ("an ack", json!({ "ack": { "log": "mailbox", "delivered": 1 } }).to_string()),
+        ("an unknown frame", json!({ "what": {} }).to_string()),
+        ("nothing", String::new()),
+        ("a device with a dot", hello(json!("pho.ne"), json!({}))),
+        ("a device that is a wildcard", hello(json!(">"), json!({}))),
+        ("a device with a line break", hello(json!("a\r\nb"), json!({}))),
+        ("a long device", hello(json!("a".repeat(65)), json!({}))),
+        ("a cursor that is none", hello(json!("phone"), json!({ "mailbox": "b0Zk" }))),
+        ("a cursor of 10 KB", hello(json!("phone"), json!({ "mailbox": "A".repeat(10_000) }))),
+        ("a cursor of somebody else", hello(json!("phone"), json!({ "mailbox": other["cursor"] }))),
+        ("a log that is none", hello(json!("phone"), json!({ "#team": "beginning" }))),
+    ] {
+        let mut device = Device::open(region.gateway(0)).await;
+        device.say_text(first).await;
+        let Ended { frames, close } = device.end().await;
+        assert_eq!(frames.len(), 1, "{what}: {frames:?}");
+        assert_eq!((&frames[0]["goodbye"]["code"], close), (&json!("bad_frame"), Some(4400)), "{what}: {frames:?}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn who_says_nothing_is_told_to_go() {
+    let region = Region::start(1).await;
+    let mut device = Device::open(region.gateway(0)).await;
+    let ended = device.end().await;
+    assert_eq!((ended.code(), ended.close), (Some("hello_timeout"), Some(4400)));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_same_device_takes_its_older_connections_place() {
+    let region = Region::start(1).await;
+    let mut old = region.caught_up(0, "bob", "phone").await;
+    let mut other = region.caught_up(0, "bob", "laptop").await;
+    let mut new = region.caught_up(0, "bob", "phone").await;
+    let ended = old.end().await;
+    assert_eq!((ended.code(), ended.close), (Some("replaced"), Some(4409)));
+    let id = new.send("bob", "note").await;
+    new.answer(&id).await.expect("accepted");
+    assert_eq!(other.expect("entry").await["id"], id);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_user_has_at_most_sixteen_devices_here() {
+    let region = Region::start(1).await;
+    let mut devices = vec![];
+    for device in 0..16 {
+        devices.push(region.connect(0, "bob", &format!("device-{device}"), None).await);
+    }
+    let Err(ended) = region.try_connect(0, "bob", "one-more", "beginning").await else { panic!("let in") };
+    assert_eq!((ended.code(), ended.close), (Some("too_many_devices"), Some(4429)));
+    assert!(ended.frames[0]["goodbye"]["retry_after"].is_u64());
+    drop(devices.pop());
+    dunlin_tests::wait::until("the place to be free", async || {
+        region.try_connect(0, "bob", "one-more", "beginning").await.ok()
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn ten_thousand_sends_in_a_burst_are_all_answered() {
+    let options = RegionOptions { sends_per_second: 500, ..RegionOptions::default() };
+    let region = Region::start_with(options).await;
+    let mut bursting = Raw::caught_up(region.gateway(0), &region.token("mallory"), "phone").await;
+    let mut alice = region.caught_up(0, "alice", "phone").await;
+    let mut left: HashSet<_> = (0..10_000).map(|_| new_id()).collect();
+    let burst: Vec<u8> = left.iter().flat_map(|id| text(message(id, "bob", "burst").to_string())).collect();
+    let (mut accepted, mut limited) = (0, 0);
+    let answers = bursting.exchange(&burst, |heard| {
+        let Heard::Json(value) = heard else { panic!("an answer for each send, not {heard:?}") };
+        let answer = if value["accepted"].is_object() {
+            accepted += 1;
+            &value["accepted"]
+        } else if value["rejected"].is_object() {
+            let rejected = &value["rejected"];
+            assert_eq!(rejected["code"], "rate_limited", "{rejected}");
+            assert!(rejected["retry_after"].as_u64().is_some_and(|wait| wait > 0), "{rejected}");
+            limited += 1;
+            rejected
+        } else {
+            return true;
+        };
+        assert!(left.remove(answer["id"].as_str().expect("an id")), "one answer for each send: {answer}");
+        !left.is_empty()
+    });
+    let noticing = async {
+        let began = Instant::now();
+        alice.send_accepted("alice", "meanwhile").await;
+        began.elapsed()
+    };
+    let ((), took) = tokio::join!(answers, noticing);
+    assert!(took < Duration::from_secs(5), "another user's send took {took:?}");
+    assert!(accepted >= 500 && limited > 0, "{accepted} accepted, {limited} limited");
+    assert_eq!(region.stored("bob").await.len(), accepted, "what was accepted is what is stored");
+}

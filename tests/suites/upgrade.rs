@@ -1,0 +1,124 @@
+//! A request that is no valid upgrade gets the HTTP status that says so; a valid one the subprotocol that the client prefers.
+
+use dunlin_tests::{raw::Raw, region::Region};
+
+const GOOD: &str = "dunlin.v1.json";
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn each_bad_request_gets_the_status_that_says_so() {
+    let region = Region::start(1).await;
+    let good = Raw::upgrade(GOOD, "");
+    let without = |line: &str| {
+        let lines = good.split("\r\n").filter(|found| !found.starts_with(line));
+        lines.collect::<Vec<_>>().join("\r\n")
+    };
+    let expired = region.key.sign(&serde_json::json!({ "sub": "bob", "aud": "dunlin", "exp": 1 }));
+    for (what, request, status, words) in [
+        ("no `Upgrade`", without("Upgrade"), 426, "upgrade: websocket"),
+        ("no `Connection`", without("Connection"), 426, "upgrade: websocket"),
+        ("another version", good.replace("Version: 13", "Version: 8"), 426, "sec-websocket-version: 13"),
+        ("no version", without("Sec-WebSocket-Version"), 426, "sec-websocket-version: 13"),
+        ("no key", without("Sec-WebSocket-Key"), 400, ""),
+        ("a short key", good.replace("dGhlIHNhbXBsZSBub25jZQ==", "dGhl"), 400, ""),
+        ("no subprotocol", without("Sec-WebSocket-Protocol"), 400, ""),
+        ("an unknown subprotocol", Raw::upgrade("chat, dunlin.v2.json", ""), 400, ""),
+        ("another method", good.replace("GET ", "POST "), 405, "allow: get"),
+        ("another address", good.replace("/v1/connect", "/v2/connect"), 404, ""),
+        ("no JWT", Raw::upgrade(GOOD, "Authorization: Bearer letters\r\n"), 401, "www-authenticate: bearer"),
+        ("another scheme", Raw::upgrade(GOOD, "Authorization: Basic eA==\r\n"), 401, "www-authenticate: bearer"),
+        ("an old token", Raw::upgrade(GOOD, &format!("Authorization: Bearer {expired}\r\n")), 401, "bearer"),
+        (
+            "a token of 20 KB",
+            Raw::upgrade(GOOD, &format!("Authorization: Bearer {}\r\n", "e".repeat(20_000))),
+            401,
+            "bearer",
+        ),
+    ] {
+        let (_, found, answer) = Raw::request(region.gateway(0), &request).await;
+        assert_eq!(found, status, "{what}: {answer}");
+        assert!(answer.to_ascii_lowercase().contains(words), "{what}: {answer}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_clients_preference_counts() {
+    let region = Region::start(1).await;
+    for (offered, chosen) in [
+        ("dunlin.v1.json", "dunlin.v1.json"),
+        ("dunlin.v1.postcard", "dunlin.v1.postcard"),
+        ("dunlin.v2.json, dunlin.v1.postcard, dunlin.v1.json", "dunlin.v1.postcard"),
+        ("chat,dunlin.v1.json", "dunlin.v1.json"),
+    ] {
+        let (_, status, answer) = Raw::request(region.gateway(0), &Raw::upgrade(offered, "")).await;
+        assert_eq!(status, 101);
+        assert!(answer.to_ascii_lowercase().contains(&format!("sec-websocket-protocol: {chosen}\r\n")), "{answer}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn only_listed_origins_may_connect_and_who_is_no_browser() {
+    let region = Region::start(0).await;
+    let allow = |config: &mut dunlin_gateway::Config| config.origins = vec!["https://chat.example".into()];
+    let (_node, gateway) = region.new_gateway_of(region.nats.url(), allow).await;
+    for (line, status) in [
+        ("", 101),
+        ("Origin: https://chat.example\r\n", 101),
+        ("Origin: https://evil.example\r\n", 403),
+        ("Origin: https://chat.example.evil\r\n", 403),
+        ("Origin: null\r\n", 403),
+    ] {
+        let (_, found, answer) = Raw::request(gateway, &Raw::upgrade(GOOD, line)).await;
+        assert_eq!(found, status, "{line}: {answer}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_user_who_connects_too_often_and_a_full_gateway_are_told_so() {
+    let region = Region::start(0).await;
+    let tight = |config: &mut dunlin_gateway::Config| {
+        config.limits.connects_per_second = 1;
+        config.limits.connects_burst = 2;
+        config.limits.connections = 3;
+    };
+    let (_node, gateway) = region.new_gateway_of(region.nats.url(), tight).await;
+    let bob = Raw::upgrade(GOOD, &format!("Authorization: Bearer {}\r\n", region.token("bob")));
+    let (_one, status, _) = Raw::request(gateway, &bob).await;
+    assert_eq!(status, 101);
+    let (_two, status, _) = Raw::request(gateway, &bob).await;
+    assert_eq!(status, 101);
+    let (three, status, answer) = Raw::request(gateway, &bob).await;
+    assert_eq!(status, 429, "{answer}");
+    assert!(answer.to_ascii_lowercase().contains("retry-after: 1\r\n"), "{answer}");
+    drop(three);
+    let _four = dunlin_tests::wait::until("the place of the third to be free", async || {
+        let (raw, status, _) = Raw::request(gateway, &Raw::upgrade(GOOD, "")).await;
+        (status == 101).then_some(raw)
+    })
+    .await;
+    let (_five, status, answer) = Raw::request(gateway, &Raw::upgrade(GOOD, "")).await;
+    assert_eq!(status, 503, "{answer}");
+    assert!(answer.to_ascii_lowercase().contains("retry-after"), "{answer}");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_pages_beside_it_say_how_the_gateway_is() {
+    let region = Region::start(1).await;
+    let base = format!("http://{}", region.gateway(0));
+    let page = async |path: &str| reqwest::get(format!("{base}{path}")).await.expect("an answer");
+    assert_eq!(page("/livez").await.status(), 200);
+    dunlin_tests::wait::until("ready", async || (page("/readyz").await.status() == 200).then_some(())).await;
+    let asyncapi = page("/asyncapi.json").await.text().await.expect("text");
+    let asyncapi: serde_json::Value = serde_json::from_str(&asyncapi).expect("JSON");
+    assert!(asyncapi["asyncapi"].as_str().is_some_and(|version| version.starts_with("3.")), "{asyncapi}");
+    let _bob = region.caught_up(0, "bob", "phone").await;
+    let metrics = page("/metrics").await.text().await.expect("text");
+    assert!(metrics.contains("dunlin_gateway_devices 1\n"), "{metrics}");
+    region.nats.freeze();
+    let down = async || {
+        let answer = page("/readyz").await;
+        if answer.status() == 503 { answer.text().await.ok() } else { None }
+    };
+    let why = dunlin_tests::wait::within(std::time::Duration::from_secs(60), "not ready", down).await;
+    assert!(why.starts_with("not ready: "), "{why}");
+    region.nats.thaw();
+}
