@@ -256,7 +256,8 @@ mod tests {
 
     #[test]
     fn refuses_what_cannot_work_and_names_the_field() {
-        let cases: [(&str, fn(&mut Config)); 9] = [
+        type Spoil = fn(&mut Config);
+        let cases: [(&str, Spoil); 9] = [
             ("limits.sends_per_second", |c| c.limits.sends_per_second = 0),
             ("limits.sends_burst", |c| c.limits.sends_burst = c.limits.sends_per_second - 1),
             ("limits.connects_per_second", |c| c.limits.connects_per_second = 0),

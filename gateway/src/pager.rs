@@ -54,17 +54,26 @@ enum Cause {
     Round,
 }
 
-/// A question that came to its end.
-struct Outcome {
+/// A question to a shard's reader.
+struct Question {
     shard: Shard,
     cause: Cause,
     page: Vec<Arc<Connection>>,
-    /// The pages of the round that are still to be asked.
+    /// The pages that are still to be asked for the same cause.
     rest: Vec<Arc<Connection>>,
-    answer: Result<HeadsAnswer, HeadsError>,
 }
 
-/// The connections of one question, a user's next to each other, and its users.
+impl Question {
+    /// The first page of `all`, a user's connections next to each other.
+    fn new(shard: Shard, cause: Cause, mut all: Vec<Arc<Connection>>) -> Question {
+        let rest = all.split_off(all.len().min(limits::HEADS_PAGE));
+        Question { shard, cause, page: all, rest }
+    }
+}
+
+type Answer = Result<HeadsAnswer, HeadsError>;
+
+/// The users of a page.
 fn users_of(page: &[Arc<Connection>]) -> Vec<UserName> {
     page.chunk_by(|one, other| one.user() == other.user()).map(|same| same[0].user().clone()).collect()
 }
@@ -101,7 +110,7 @@ impl Pager {
         metrics: &Metrics,
         mut losses: watch::Receiver<u64>,
     ) {
-        let mut asking: FuturesUnordered<BoxFuture<'_, Outcome>> = FuturesUnordered::new();
+        let mut asking: FuturesUnordered<BoxFuture<'_, (Question, Answer)>> = FuturesUnordered::new();
         let (mut next_round, mut after_loss) = (Instant::now(), None);
         losses.mark_unchanged();
         loop {
@@ -109,23 +118,21 @@ impl Pager {
                 let mut asked = self.shard(shard).lock();
                 if !asked.opening.is_empty() && !asked.opening_asked {
                     asked.opening_asked = true;
-                    let mut page = std::mem::take(&mut asked.opening);
-                    page.sort_by(|one, other| one.user().cmp(other.user()));
-                    let rest = page.split_off(page.len().min(limits::HEADS_PAGE));
-                    asking.push(Box::pin(ask(heads, metrics, Cause::Opening, shard, page, rest)));
+                    let mut all = std::mem::take(&mut asked.opening);
+                    all.sort_by(|one, other| one.user().cmp(other.user()));
+                    asking.push(Box::pin(ask(heads, metrics, Question::new(shard, Cause::Opening, all))));
                 }
                 if asked.round_wanted && !asked.round_asked {
                     (asked.round_wanted, asked.round_asked) = (false, true);
                     drop(asked);
-                    let mut page = registry.subscribed(shard);
-                    let rest = page.split_off(page.len().min(limits::HEADS_PAGE));
-                    asking.push(Box::pin(ask(heads, metrics, Cause::Round, shard, page, rest)));
+                    let all = registry.subscribed(shard);
+                    asking.push(Box::pin(ask(heads, metrics, Question::new(shard, Cause::Round, all))));
                 }
             }
             tokio::select! {
-                Some(outcome) = asking.next() => {
-                    if let Some((cause, shard, page, rest)) = self.answered(outcome) {
-                        asking.push(Box::pin(ask(heads, metrics, cause, shard, page, rest)));
+                Some((question, answer)) = asking.next() => {
+                    if let Some(next) = self.answered(question, answer) {
+                        asking.push(Box::pin(ask(heads, metrics, next)));
                     }
                 }
                 () = self.more.notified() => {}
@@ -162,8 +169,8 @@ impl Pager {
     }
 
     /// Gives the sessions their shares. Gives what is to be asked next for the same cause.
-    fn answered(&self, outcome: Outcome) -> Option<(Cause, Shard, Vec<Arc<Connection>>, Vec<Arc<Connection>>)> {
-        let Outcome { shard, cause, page, rest, answer } = outcome;
+    fn answered(&self, question: Question, answer: Answer) -> Option<Question> {
+        let Question { shard, cause, page, rest } = question;
         let users = page.chunk_by(|one, other| one.user() == other.user());
         match &answer {
             Ok(HeadsAnswer { position, floor, heads }) => {
@@ -176,9 +183,7 @@ impl Pager {
             Err(_) => page.iter().chain(&rest).for_each(|connection| connection.tell(Input::HeadsUnanswered)),
         }
         if answer.is_ok() && !rest.is_empty() {
-            let mut page = rest;
-            let rest = page.split_off(page.len().min(limits::HEADS_PAGE));
-            return Some((cause, shard, page, rest));
+            return Some(Question::new(shard, cause, rest));
         }
         let mut asked = self.shard(shard).lock();
         match cause {
@@ -209,22 +214,16 @@ impl Asked {
     }
 }
 
-async fn ask(
-    heads: &Heads,
-    metrics: &Metrics,
-    cause: Cause,
-    shard: Shard,
-    page: Vec<Arc<Connection>>,
-    rest: Vec<Arc<Connection>>,
-) -> Outcome {
+async fn ask(heads: &Heads, metrics: &Metrics, question: Question) -> (Question, Answer) {
     metrics.heads_asked.inc();
-    let users = users_of(&page);
+    let users = users_of(&question.page);
     let count = users.len();
-    let answer = heads.ask(shard, users).await;
-    let answer =
-        answer.and_then(|answer| if answer.heads.len() == count { Ok(answer) } else { Err(HeadsError::Unreadable) });
+    let answer = match heads.ask(question.shard, users).await {
+        Ok(answer) if answer.heads.len() != count => Err(HeadsError::Unreadable),
+        answer => answer,
+    };
     if answer.is_err() {
         metrics.heads_unanswered.inc();
     }
-    Outcome { shard, cause, page, rest, answer }
+    (question, answer)
 }

@@ -13,9 +13,12 @@ use crate::{
     timer::{Alarm, Order},
 };
 
+/// The devices of each user.
+type Users = HashMap<UserName, Vec<Arc<Connection>>>;
+
 /// Everyone who is connected here.
 pub(crate) struct Registry {
-    shards: Box<[Mutex<HashMap<UserName, Vec<Arc<Connection>>>>]>,
+    shards: Box<[Mutex<Users>]>,
     sockets: Mutex<HashSet<Socket>>,
 }
 
@@ -44,7 +47,7 @@ impl Registry {
         Registry { shards: (0..shards).map(|_| Mutex::default()).collect(), sockets: Mutex::default() }
     }
 
-    fn users(&self, shard: Shard) -> &Mutex<HashMap<UserName, Vec<Arc<Connection>>>> {
+    fn users(&self, shard: Shard) -> &Mutex<Users> {
         &self.shards[usize::from(shard.0)]
     }
 

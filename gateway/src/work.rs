@@ -20,6 +20,10 @@ const JOIN_TRIES: u32 = 3;
 const JOIN_PAUSE: Duration = Duration::from_millis(200);
 
 /// What came of a piece of work.
+#[expect(
+    clippy::large_enum_variant,
+    reason = "it is taken apart at once, where a box would be one more allocation a message"
+)]
 pub(crate) enum Done {
     /// Something that the session waits for.
     Input(Input),
@@ -77,8 +81,8 @@ impl Work {
                 let (shared, connection) = (shared.clone(), connection.clone());
                 self.push(async move { Done::Input(verify(&shared, &connection, doubted).await) });
             }
-            other => {
-                at_once(shared, connection, other);
+            output @ (Output::AskHeads | Output::Acknowledge(_) | Output::Corrupt(_) | Output::Overflowed) => {
+                at_once(shared, connection, output);
                 return false;
             }
         }

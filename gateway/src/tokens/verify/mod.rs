@@ -126,6 +126,7 @@ impl Keys {
     }
 }
 
+#[expect(clippy::wildcard_enum_match_arm, reason = "the list of another crate, and an open one")]
 fn wrong(kind: &ErrorKind) -> TokenError {
     match kind {
         ErrorKind::InvalidAlgorithm => TokenError::Algorithm,
@@ -137,7 +138,7 @@ fn wrong(kind: &ErrorKind) -> TokenError {
             "iss" => TokenError::Claim("iss"),
             _ => TokenError::Claim("exp"),
         },
-        // jsonwebtoken's list of kinds is open; what is left are claims of wrong types and broken encodings.
+        // What is left are claims of wrong types and broken encodings.
         _ => TokenError::Malformed,
     }
 }
@@ -162,20 +163,26 @@ fn millis(seconds: f64) -> Millis {
 
 impl Key {
     fn of(jwk: &Jwk, tokens: &Tokens) -> Option<Key> {
-        let algorithm = match &jwk.algorithm {
-            AlgorithmParameters::OctetKeyPair(key) if key.curve == EllipticCurve::Ed25519 => Algorithm::EdDSA,
-            AlgorithmParameters::EllipticCurve(key) if key.curve == EllipticCurve::P256 => Algorithm::ES256,
-            AlgorithmParameters::RSA(_) => Algorithm::RS256,
-            _ => return None,
-        };
-        let said = jwk.common.key_algorithm.is_none_or(|said| match algorithm {
-            Algorithm::EdDSA => said == KeyAlgorithm::EdDSA,
-            Algorithm::ES256 => said == KeyAlgorithm::ES256,
-            _ => said == KeyAlgorithm::RS256,
-        });
+        let (algorithm, name) = algorithm(&jwk.algorithm)?;
+        let said = jwk.common.key_algorithm.is_none_or(|said| said == name);
         let signs = jwk.common.public_key_use.as_ref().is_none_or(|key_use| *key_use == PublicKeyUse::Signature);
         let key = DecodingKey::from_jwk(jwk).ok().filter(|_| said && signs)?;
         Some(Key { key, validation: validation(algorithm, tokens) })
+    }
+}
+
+/// The one algorithm that a key is for.
+#[expect(clippy::wildcard_enum_match_arm, reason = "the list of another crate, and an open one")]
+fn algorithm(key: &AlgorithmParameters) -> Option<(Algorithm, KeyAlgorithm)> {
+    match key {
+        AlgorithmParameters::OctetKeyPair(key) if key.curve == EllipticCurve::Ed25519 => {
+            Some((Algorithm::EdDSA, KeyAlgorithm::EdDSA))
+        }
+        AlgorithmParameters::EllipticCurve(key) if key.curve == EllipticCurve::P256 => {
+            Some((Algorithm::ES256, KeyAlgorithm::ES256))
+        }
+        AlgorithmParameters::RSA(_) => Some((Algorithm::RS256, KeyAlgorithm::RS256)),
+        _ => None,
     }
 }
 
