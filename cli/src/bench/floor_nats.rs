@@ -145,6 +145,7 @@ async fn at_rate(
 /// A timer that is true to the microsecond; tokio's ticks in milliseconds.
 struct Timer(AsyncFd<Readable>);
 
+/// A timerfd as tokio wants to see it.
 struct Readable(TimerFd);
 
 impl AsRawFd for Readable {
@@ -154,6 +155,10 @@ impl AsRawFd for Readable {
 }
 
 impl Timer {
+    #[expect(
+        deprecated,
+        reason = "its successor is unsafe, and this descriptor lives as long as its owner, which never gives it away"
+    )]
     fn new() -> io::Result<Timer> {
         let flags = TimerFlags::TFD_NONBLOCK | TimerFlags::TFD_CLOEXEC;
         Ok(Timer(AsyncFd::new(Readable(TimerFd::new(ClockId::CLOCK_MONOTONIC, flags)?))?))
