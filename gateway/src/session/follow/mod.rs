@@ -19,7 +19,7 @@ use dunlin_schema::{
     heads::Head,
     limits::{self, Bounds},
     live::LiveEntry,
-    read::Source,
+    read::{ReadAnswer, Source},
 };
 
 use super::{
@@ -27,7 +27,7 @@ use super::{
     outbound::Outbound,
     sending::{Me, Sending},
 };
-use proof::never_had_anything;
+use proof::{Proof, never_had_anything};
 
 /// When an unanswered question is asked again.
 const ASK_AGAIN: Millis = Millis(1_000);
@@ -62,6 +62,24 @@ pub(super) struct Follow {
     unanswered: u32,
     /// Reads that failed, one after the other.
     failures: u32,
+    /// An answer that is given once the reader has verified that the log did not go back.
+    held: Option<Box<Held>>,
+}
+
+/// An answer, and the read that it answers.
+#[derive(Debug)]
+struct Held {
+    answer: ReadAnswer,
+    reading: Reading,
+    asked: Asked,
+}
+
+/// What was known when a read began.
+#[derive(Clone, Copy, Debug)]
+struct Asked {
+    began: Millis,
+    heard: Seq,
+    covers: Position,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -105,7 +123,7 @@ enum WaitsFor {
     /// A read that began before something changed: its answer says nothing.
     FormerAnswer,
     /// The answer.
-    Answer { began: Millis, heard: Seq, covers: Position },
+    Answer(Asked),
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -116,6 +134,8 @@ enum Doubt {
     Entry,
     /// The log ends below what the reader had read: it went back, or whoever answered does not lead any more.
     End,
+    /// The entry at the cursor is gone, and older ones are there: it was erased, or the log went back. What was read is held.
+    Erased,
 }
 
 impl Follow {
@@ -140,6 +160,7 @@ impl Follow {
             verify_under_way: false,
             unanswered: 0,
             failures: 0,
+            held: None,
         }
     }
 
@@ -206,7 +227,7 @@ impl Follow {
             return self.new_epoch(position, position.seq, around);
         }
         self.confirmed = true;
-        if self.has(position.seq) {
+        if self.has(position) {
             return;
         }
         self.hear(position.seq, position);
@@ -297,6 +318,13 @@ impl Follow {
                         self.hear(position.seq, position);
                         self.read(Footing::Time, false, around);
                     }
+                    // The reader compared after what is held was read.
+                    Doubt::Erased => {
+                        if let Some(held) = self.held.take() {
+                            let Held { answer, reading, asked } = *held;
+                            self.go_through(Proof::Complete, reading, asked, &answer, around);
+                        }
+                    }
                     Doubt::End => {
                         let (footing, source) = self.footing(Footing::Given);
                         let waits_for = WaitsFor::Drain;
@@ -337,14 +365,16 @@ impl Follow {
     }
 
     /// Whether an entry of this epoch was given. What was given in another epoch, or is doubted, says nothing of it.
-    fn has(&self, seq: Seq) -> bool {
+    fn has(&self, position: Position) -> bool {
         let certain = match self.mode {
             Mode::Reading(Reading { footing: Footing::OtherEpoch | Footing::Time, .. }) | Mode::Doubting { .. } => {
                 false
             }
             Mode::Reading(Reading { footing: Footing::Given, .. }) | Mode::Opening { .. } | Mode::Live => true,
         };
-        certain && seq <= self.given.position.seq
+        let given = self.given.position;
+        // A cursor without a sequence stands behind everything up to its time.
+        certain && (position.seq <= given.seq || given.seq == Seq(0) && position.time <= given.time)
     }
 
     /// Once everything up to `heard` is given, nothing is missing up to `covers`.

@@ -17,6 +17,9 @@ pub(super) enum Proof {
     Complete,
     /// A replica can't tell: the leader must be asked.
     AskLeader,
+    /// An entry below the cursor's own is there, and its own is not: it was erased, and nothing is missing; or the log went back, and
+    /// what stands there now is of another life. Only the reader can tell.
+    Erased,
     /// Something may have been dropped: evicted, or expired.
     Unproven,
     /// The log does not hold what the cursor says: it went back, or the cursor was never one of this log.
@@ -37,9 +40,11 @@ pub(super) fn prove(cursor: &Cursor, answer: &ReadAnswer, now: Millis, bounds: &
     if another_is_there || evidence.stream_last < seq {
         return Proof::Contradiction;
     }
-    let below_is_there = evidence.first.is_some_and(|first| first <= seq);
+    if evidence.first.is_some_and(|first| first <= seq) {
+        return Proof::Erased;
+    }
     let young = now.since(cursor.at) < bounds.retention.minus(bounds.retention_slack);
-    if below_is_there || young && evidence.weight < bounds.mailbox_entries { Proof::Complete } else { Proof::Unproven }
+    if young && evidence.weight < bounds.mailbox_entries { Proof::Complete } else { Proof::Unproven }
 }
 
 /// Whether an answer that was read from `cursor`'s own sequence on holds the entry at which it stands, or the one before which it stands.

@@ -6,7 +6,7 @@ use dunlin_schema::{
 };
 
 use super::{
-    Around, Doubt, Follow, Footing, Mode, Output, Reading, WaitsFor,
+    Around, Asked, Doubt, Follow, Footing, Held, Mode, Output, Reading, WaitsFor,
     proof::{Proof, is_there, just_before, prove},
 };
 use crate::session::ReadFailed;
@@ -21,10 +21,8 @@ impl Follow {
     pub(super) fn read(&mut self, footing: Footing, to_the_end: bool, around: &mut Around<'_>) {
         let (footing, source) = self.footing(footing);
         let source = if to_the_end { Source::Leader } else { source };
-        let under_way = matches!(
-            self.mode,
-            Mode::Reading(Reading { waits_for: WaitsFor::Answer { .. } | WaitsFor::FormerAnswer, .. })
-        );
+        let under_way =
+            matches!(self.mode, Mode::Reading(Reading { waits_for: WaitsFor::Answer(_) | WaitsFor::FormerAnswer, .. }));
         let reading = Reading { source, footing, to_the_end, waits_for: WaitsFor::FormerAnswer };
         if under_way {
             self.mode = Mode::Reading(reading);
@@ -53,24 +51,28 @@ impl Follow {
 
     pub(super) fn ask(&mut self, around: &mut Around<'_>) {
         let Mode::Reading(reading) = &mut self.mode else { return };
+        let Position { seq, time, .. } = self.given.position;
         let from = match reading.footing {
-            Footing::Given | Footing::OtherEpoch => ReadFrom::Seq(self.given.position.seq.max(Seq(1))),
-            Footing::Time => ReadFrom::Time(after(self.given.position.time, around.now)),
+            // A cursor without a sequence but with a time stands behind everything up to that time.
+            Footing::Given | Footing::OtherEpoch if seq > Seq(0) || time == StreamTime(0) => {
+                ReadFrom::Seq(seq.max(Seq(1)))
+            }
+            Footing::Given | Footing::OtherEpoch | Footing::Time => ReadFrom::Time(after(time, around.now)),
         };
-        reading.waits_for = WaitsFor::Answer { began: around.now, heard: self.heard, covers: self.covers };
+        reading.waits_for = WaitsFor::Answer(Asked { began: around.now, heard: self.heard, covers: self.covers });
         around.out.push(Output::Read(ReadRequest { from, source: reading.source }));
     }
 
     /// The answer to the read that is under way.
     pub(in crate::session) fn answered(&mut self, answer: Result<ReadAnswer, ReadFailed>, around: &mut Around<'_>) {
         let Mode::Reading(reading) = self.mode else { return };
-        let (began, asked_heard, asked_covers) = match reading.waits_for {
-            WaitsFor::Answer { began, heard, covers } => (began, heard, covers),
+        let asked = match reading.waits_for {
+            WaitsFor::Answer(asked) => asked,
             WaitsFor::FormerAnswer => return self.ask(around),
             WaitsFor::Drain | WaitsFor::Time(_) => return,
         };
         let Ok(answer) = answer else { return self.fail(reading, around) };
-        if answer.evidence.is_some_and(|evidence| evidence.stream_last < asked_covers.seq) {
+        if answer.evidence.is_some_and(|evidence| evidence.stream_last < asked.covers.seq) {
             return self.doubt(Doubt::End, around);
         }
         let proof = match reading.footing {
@@ -82,14 +84,31 @@ impl Follow {
             Footing::Time => Proof::Unproven,
         };
         match proof {
-            Proof::Complete => {}
-            Proof::AskLeader if reading.source == Source::Leader => return self.fail(reading, around),
-            Proof::AskLeader => return self.go_on(Reading { source: Source::Leader, ..reading }, around),
-            Proof::Contradiction => return self.doubt(Doubt::Entry, around),
-            Proof::Unproven => self.gap(reading.footing, &answer, began, asked_covers, around),
+            Proof::Complete | Proof::Unproven => self.go_through(proof, reading, asked, &answer, around),
+            Proof::AskLeader if reading.source == Source::Leader => self.fail(reading, around),
+            Proof::AskLeader => self.go_on(Reading { source: Source::Leader, ..reading }, around),
+            Proof::Contradiction => self.doubt(Doubt::Entry, around),
+            Proof::Erased => {
+                self.held = Some(Box::new(Held { answer, reading, asked }));
+                self.doubt(Doubt::Erased, around);
+            }
+        }
+    }
+
+    /// Gives what an answer holds, behind a gap where nothing proves that it is all, and reads on where there may be more.
+    pub(super) fn go_through(
+        &mut self,
+        proof: Proof,
+        reading: Reading,
+        asked: Asked,
+        answer: &ReadAnswer,
+        around: &mut Around<'_>,
+    ) {
+        if proof == Proof::Unproven {
+            self.gap(reading.footing, answer, asked, around);
         }
         let before = self.given.position.seq;
-        let all = self.take_in(&answer, around);
+        let all = self.take_in(answer, around);
         let reading = Reading { source: Source::Any, footing: Footing::Given, ..reading };
         if !all {
             self.mode = Mode::Reading(Reading { waits_for: WaitsFor::Drain, ..reading });
@@ -104,7 +123,7 @@ impl Follow {
         match answer.evidence {
             None if caught && !reading.to_the_end => self.settle(None, around),
             None => self.go_on(Reading { source: Source::Leader, ..reading }, around),
-            Some(_) if caught || self.heard == asked_heard => self.settle(Some(began), around),
+            Some(_) if caught || self.heard == asked.heard => self.settle(Some(asked.began), around),
             Some(_) => self.go_on(reading, around),
         }
     }
@@ -116,26 +135,32 @@ impl Follow {
         }
     }
 
-    /// Tells of what may be missing, and goes on before the first entry of the answer; or, where there is none, at what the reader had
-    /// read before it was asked.
+    /// Tells of what may be missing, and goes on before the first entry of the answer; or, where there is none, behind what was given, or
+    /// at what the reader had read before it was asked.
     pub(super) fn gap(
         &mut self,
         footing: Footing,
         answer: &ReadAnswer,
-        began: Millis,
-        covers: Position,
+        Asked { began, covers, .. }: Asked,
         around: &mut Around<'_>,
     ) {
         let from = self.given.at;
+        let Position { epoch, time, .. } = self.given.position;
+        let survivors = epoch != self.epoch && covers.time < time && time == believed(time, around.now);
         let mut then = match self.new_entries(answer, footing, around.now).next() {
             Some(first) => just_before(first, self.epoch),
-            None if footing == Footing::Time || footing == Footing::Given && covers.seq > self.given.position.seq => {
+            // What survived behind the reader was given: on behind everything up to that time.
+            None if footing == Footing::Time && survivors => {
+                Cursor { position: Position { seq: Seq(0), time, ..covers }, at: began }
+            }
+            None if footing == Footing::Time => Cursor { position: covers, at: began },
+            None if footing == Footing::Given && covers.seq > self.given.position.seq => {
                 Cursor { position: covers, at: began }
             }
             None => Cursor { position: self.given.position, at: began },
         };
         then.position.epoch = self.epoch;
-        let mut to = then.at.max(from);
+        let mut to = then.at.max(from).max(then.position.time.millis());
         if self.given.position.epoch != self.epoch {
             to = to.max(StreamTime(self.epoch.0).millis());
         }
@@ -187,7 +212,12 @@ impl Follow {
     }
 }
 
-/// The time after a cursor's: what a forged one says of the future is not believed.
+/// The time after a cursor's.
 fn after(time: StreamTime, now: Millis) -> StreamTime {
-    time.min(StreamTime::from(now.plus(limits::CLOCK_SKEW))).next()
+    believed(time, now).next()
+}
+
+/// A cursor's time: what a forged one says of the future is not believed.
+fn believed(time: StreamTime, now: Millis) -> StreamTime {
+    time.min(StreamTime::from(now.plus(limits::CLOCK_SKEW)))
 }

@@ -123,7 +123,11 @@ fn every_failure_has_its_code_and_one_stored_without_the_other_is_never_no() {
         Rig::live_at(5, 9).runs([
             (send(1, "alice"), "append 1 to alice"),
             (stored_at(1, "alice", 40), "append 1 to bob order 40"),
-            (fails(1, "alice", true, failure), "rejected 1 UnknownOutcome Some(1000)"),
+            // What the copy's mailbox held in the item's time is gone: a repeat can't help.
+            (
+                fails(1, "alice", true, failure),
+                if failure == TooOld { "accepted 1 order 40 at 1" } else { "rejected 1 UnknownOutcome Some(1000)" },
+            ),
         ]);
     }
 }
