@@ -112,6 +112,17 @@ impl Processes {
         self.workers.insert(index, worker);
     }
 
+    /// `kill -9` of everything at once, and all of it again, in the order in which one needs the other.
+    pub fn replace_everything(&mut self) {
+        let addresses =
+            |processes: &mut Vec<Process>| processes.drain(..).map(|process| process.address).collect::<Vec<_>>();
+        self.nats.kill();
+        let (gateways, workers) = (addresses(&mut self.gateways), addresses(&mut self.workers));
+        self.nats.restart();
+        self.workers = workers.into_iter().map(|address| self.start_worker(address)).collect();
+        self.gateways = gateways.into_iter().map(|address| self.start_gateway(address)).collect();
+    }
+
     /// Signals a worker.
     pub fn signal_worker(&self, index: usize, signal: Signal) {
         kill(Pid::from_raw(self.workers[index].child.id() as i32), signal).expect("signalling our own child");

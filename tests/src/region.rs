@@ -132,6 +132,9 @@ impl Region {
 
     /// A region with one worker and these options.
     pub async fn start_with(options: RegionOptions) -> Region {
+        // Once for all tests of the process: `RUST_LOG` says what is shown of a failing one.
+        let filter = tracing_subscriber::EnvFilter::from_default_env();
+        let _ = tracing_subscriber::fmt().with_env_filter(filter).with_test_writer().try_init();
         let nats = NatsServer::start_with(&options.server);
         let settings = RegionSettings {
             region: RegionName::new(&options.server.domain).expect("a region's name"),

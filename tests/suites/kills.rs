@@ -29,13 +29,7 @@ async fn every_accepted_message_arrives_once_whatever_is_killed() {
             0 => region.replace_gateway(gateway),
             1 => region.replace_worker(0),
             2 => region.nats.restart(),
-            _ => {
-                region.nats.kill();
-                region.replace_gateway(0);
-                region.replace_gateway(1);
-                region.replace_worker(0);
-                region.nats.restart();
-            }
+            _ => region.replace_everything(),
         }
     }
     let (accepted, gaps) = load.finish(Duration::from_secs(120)).await;
