@@ -1,6 +1,6 @@
 //! The comparison of heads: what the gateway's sessions have been given, held against what the deliver readers have published.
 //!
-//! Each shard is asked in pages, every 15 s and after every event that can have lost live entries; sessions that have just begun are
+//! Each shard is asked in pages, every 15 s, after every event that can have lost live entries, and when a silent reader is back; sessions that have just begun are
 //! asked for at once, those that come while a question is on its way together in the next one. Answers go straight into the sessions.
 
 use std::{sync::Arc, time::Duration};
@@ -22,7 +22,7 @@ use crate::{
     session::{HeadOf, Input},
 };
 
-/// How soon a shard that has never answered is asked again.
+/// How often a shard that is silent is asked for nobody, so that a comparison follows as soon as its reader is back.
 const PROBE_EVERY: Duration = Duration::from_millis(500);
 /// How long after a loss the comparison is repeated: what was lost while the interest was being restored shows up then.
 const AFTER_LOSS: Duration = Duration::from_secs(1);
@@ -43,6 +43,9 @@ struct Asked {
     /// Whether a round is on its way, and another one is wanted after it.
     round_asked: bool,
     round_wanted: bool,
+    /// Whether the shard, being silent, is asked for nobody.
+    probed: bool,
+    probe_wanted: bool,
     /// Rounds without an answer, one after the other; `None` before the first answer.
     unanswered: Option<u32>,
 }
@@ -52,6 +55,7 @@ struct Asked {
 enum Cause {
     Opening,
     Round,
+    Probe,
 }
 
 /// A question to a shard's reader.
@@ -111,7 +115,7 @@ impl Pager {
         mut losses: watch::Receiver<u64>,
     ) {
         let mut asking: FuturesUnordered<BoxFuture<'_, (Question, Answer)>> = FuturesUnordered::new();
-        let (mut next_round, mut after_loss) = (Instant::now(), None);
+        let (mut next_round, mut next_probe, mut after_loss) = (Instant::now(), Instant::now(), None);
         losses.mark_unchanged();
         loop {
             for shard in self.all() {
@@ -121,6 +125,10 @@ impl Pager {
                     let mut all = std::mem::take(&mut asked.opening);
                     all.sort_by(|one, other| one.user().cmp(other.user()));
                     asking.push(Box::pin(ask(heads, metrics, Question::new(shard, Cause::Opening, all))));
+                }
+                if asked.probe_wanted && !asked.probed {
+                    (asked.probe_wanted, asked.probed) = (false, true);
+                    asking.push(Box::pin(ask(heads, metrics, Question::new(shard, Cause::Probe, Vec::new()))));
                 }
                 if asked.round_wanted && !asked.round_asked {
                     (asked.round_wanted, asked.round_asked) = (false, true);
@@ -146,7 +154,11 @@ impl Pager {
                 },
                 () = sleep_until(next_round) => {
                     self.want_round();
-                    next_round = Instant::now() + self.pause();
+                    next_round = Instant::now() + pause();
+                }
+                () = sleep_until(next_probe) => {
+                    self.want_probes();
+                    next_probe = Instant::now() + PROBE_EVERY;
                 }
                 () = sleep_until(after_loss.unwrap_or(next_round)), if after_loss.is_some() => {
                     after_loss = None;
@@ -160,12 +172,11 @@ impl Pager {
         self.shards.iter().for_each(|asked| asked.lock().round_wanted = true);
     }
 
-    /// The span to the next round, jittered so that gateways do not ask in step; shorter while a shard has never answered.
-    fn pause(&self) -> Duration {
-        if self.shards.iter().any(|asked| asked.lock().unanswered.is_none()) {
-            return PROBE_EVERY;
+    fn want_probes(&self) {
+        for asked in &self.shards {
+            let mut asked = asked.lock();
+            asked.probe_wanted = asked.unanswered != Some(0);
         }
-        Duration::from_millis(limits::HEADS_EVERY.0).mul_f64(rand::random_range(0.85..=1.0))
     }
 
     /// Gives the sessions their shares. Gives what is to be asked next for the same cause.
@@ -192,6 +203,13 @@ impl Pager {
                 asked.round_asked = false;
                 asked.count(shard, answer.is_ok());
             }
+            Cause::Probe => {
+                asked.probed = false;
+                if answer.is_ok() && asked.unanswered != Some(0) {
+                    asked.count(shard, true);
+                    asked.round_wanted = true;
+                }
+            }
         }
         None
     }
@@ -212,6 +230,11 @@ impl Asked {
             }
         }
     }
+}
+
+/// The span to the next round, jittered so that gateways do not ask in step.
+fn pause() -> Duration {
+    Duration::from_millis(limits::HEADS_EVERY.0).mul_f64(rand::random_range(0.85..=1.0))
 }
 
 async fn ask(heads: &Heads, metrics: &Metrics, question: Question) -> (Question, Answer) {

@@ -1,6 +1,6 @@
 //! A WebSocket client that can say whatever bytes it likes, and hears every frame: for those who mean harm.
 
-use std::{io, net::SocketAddr};
+use std::{io, net::SocketAddr, time::Duration};
 
 use serde_json::{Value, json};
 use tokio::{
@@ -155,6 +155,20 @@ impl Raw {
     /// The next frame of the gateway's, its pings left out.
     pub async fn hear(&mut self) -> Heard {
         hear(&mut self.input, &mut self.read).await
+    }
+
+    /// The next frame of the gateway's, a ping, too, which has no answer.
+    pub async fn hear_any(&mut self, patience: Duration) -> Heard {
+        loop {
+            if let Some(heard) = parse(&mut self.read) {
+                return heard;
+            }
+            let filling = timeout(patience, self.input.read_buf(&mut self.read));
+            match filling.await.expect("the gateway to say something") {
+                Ok(count) if count > 0 => {}
+                Ok(_) | Err(_) => return Heard::End,
+            }
+        }
     }
 
     /// The next message of this kind; what comes before it is passed over.

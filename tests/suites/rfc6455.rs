@@ -1,5 +1,7 @@
 //! RFC 6455 at the socket: each case as bytes, with the answer that the RFC asks for.
 
+use std::time::Duration;
+
 use dunlin_tests::{
     raw::{BINARY, CLOSE, FIRST, Heard, LAST, MIDDLE, PING, PONG, Raw, TEXT, close, frame, head},
     region::Region,
@@ -168,7 +170,7 @@ async fn a_flood_of_pings_costs_a_bounded_number_of_pongs_and_nobody_else() {
         began.elapsed()
     });
     assert!(wrote);
-    assert!(accepted < std::time::Duration::from_secs(5), "{accepted:?}");
+    assert!(accepted < Duration::from_secs(5), "{accepted:?}");
     let (mut pongs, mut last) = (0, None);
     while last != Some(199_999) {
         let Heard::Pong(payload) = flooding.hear().await else { panic!("a pong") };
@@ -206,3 +208,28 @@ async fn frames_that_come_with_the_request_are_not_lost() {
     let answers = [raw.json("welcome").await["user"].clone(), raw.json("refused").await["code"].clone()];
     assert_eq!(answers, ["bob", "unknown_frame"]);
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_peer_that_answers_no_ping_is_let_go_and_one_that_does_stays() {
+    let region = Region::start(1).await;
+    let mut dead = Raw::caught_up(region.gateway(0), &region.token("dead"), "phone").await;
+    let mut quiet = region.caught_up(0, "quiet", "phone").await;
+    let began = Instant::now();
+    // One that is alive answers pings, and nothing else.
+    let living = async { quiet.next_within(2 * PING_EVERY + SLACK).await };
+    let ending = async {
+        let mut pings = 0;
+        while dead.hear_any(2 * PING_EVERY + SLACK).await == Heard::Ping {
+            pings += 1;
+        }
+        (pings, began.elapsed())
+    };
+    let (nothing, (pings, took)) = tokio::join!(living, ending);
+    assert!(nothing.is_none(), "{nothing:?}");
+    assert_eq!(pings, 1, "the second ping finds that the first had no answer");
+    assert!(took > PING_EVERY && took < 2 * PING_EVERY + SLACK, "after {took:?}");
+    quiet.send_accepted("quiet", "still here").await;
+}
+
+const PING_EVERY: Duration = Duration::from_millis(dunlin_schema::limits::PING_EVERY.0);
+const SLACK: Duration = Duration::from_secs(5);
