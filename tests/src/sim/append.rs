@@ -13,9 +13,13 @@ use dunlin_schema::{
 
 use super::{
     event::Event,
+    plant::Plant,
     stream::{Publish, Published, Replica, nanos},
     world::{MS, SECOND, World},
 };
+
+/// How long a publish may be under way: then servers and clients have given up its connection.
+const OUTLIVES: u64 = 30 * SECOND;
 
 /// One call of `append_once`.
 #[derive(Debug)]
@@ -43,18 +47,17 @@ impl World {
         let log_index = self.log_index(log);
         let now = self.gateway_clock(gateway);
         let up = self.now.saturating_sub(self.server.up_since) >= nanos(limits::DUPLICATE_WINDOW);
-        let mut item = Item { log: log.clone(), entry, origin: Origin::Client, first_try };
-        let mut window_whole = self.shape.replicas > 1 || up;
-        if let Some(plant) = self.plant {
-            plant.item(&mut item, &mut window_whole, now);
-        }
+        let item = Item { log: log.clone(), entry, origin: Origin::Client, first_try };
+        let window_whole = self.shape.replicas > 1 || up;
+        let bounds = self.plant.map_or(*self.shape.bounds, |plant| plant.bounds(self.shape.bounds));
+        let begins = self.plant.map_or(now, |plant| plant.begins(now, &item));
         self.note(|_| format!("append {key:?} first {first_try}"));
-        let core = AppendOnce::new(item, window_whole, *self.shape.bounds, now);
+        let core = AppendOnce::new(item, window_whole, bounds, now);
         let losses = self.history.losses;
         let append = Append { core, gateway, life, session, key, log: log_index, step: 0, losses };
         let index = self.appends.calls.len();
         self.appends.calls.push(Some(append));
-        self.step_append(index, |core, now| core.begin(now));
+        self.step_append(index, |core, _| core.begin(begins));
     }
 
     /// The number of a log, which is its user's.
@@ -82,30 +85,18 @@ impl World {
         let decided = decide(&mut append.core, now);
         self.note(|_| format!("append {index} step {step}: {decided:?}"));
         match decided {
-            Step::Publish { expect } => {
-                let expect = match self.plant {
-                    Some(plant) => plant.expect(expect),
-                    None => expect,
-                };
-                self.publish(index, step, expect);
-            }
-            Step::AskLast | Step::AskFirst | Step::Read(_) | Step::ReadBack(_) => {
-                let ask = match (self.plant, decided) {
-                    (Some(plant), decided) => plant.ask(decided),
-                    (None, decided) => decided,
-                };
-                self.ask(index, step, ask);
-            }
+            Step::Publish { expect } => self.publish(index, step, expect),
+            Step::AskLast | Step::AskFirst | Step::Read(_) | Step::ReadBack(_) => self.ask(index, step, decided),
             Step::Wait(span) => self.after(nanos(span), Event::AppendTold { append: index, step, event: Told::Waited }),
             Step::Done(result) => self.done(index, result),
         }
     }
 
-    fn publish(&mut self, index: usize, step: u32, expect: Option<dunlin_schema::Seq>) {
+    fn publish(&mut self, index: usize, step: u32, mut expect: Option<dunlin_schema::Seq>) {
         let Some(append) = &self.appends.calls[index] else { return };
         let mut message_id = append.core.message_id();
         if let Some(plant) = self.plant {
-            plant.message_id(&mut message_id, append.core.item());
+            plant.publish(&mut message_id, &mut expect, append.core.item(), &format!("{index} {step}"));
         }
         let publish = Publish {
             log: append.log,
@@ -120,13 +111,13 @@ impl World {
             (self.fault(faults.publish_lost), self.fault(faults.publish_late), self.fault(faults.ack_lost));
         let mut reaches = self.latency();
         if late {
-            reaches = self.dice.between(0, 30 * SECOND);
+            reaches = self.dice.between(0, OUTLIVES);
         }
-        if self.plant.is_some_and(|plant| plant.publishes_wait_for_the_link()) && (cut || lost) {
+        if self.plant == Some(Plant::PublishesWaitForTheLink) && (cut || lost) {
             reaches = self.dice.between(60 * SECOND, 200 * SECOND);
-            self.after(reaches, Event::Publish { append: index, step, publish, server: u32::MAX, answered: false });
+            self.after(reaches, Event::Publish { append: index, step, publish, server: u32::MAX, until: u64::MAX, answered: false });
         } else if !cut && !lost {
-            self.after(reaches, Event::Publish { append: index, step, publish, server, answered: !unheard });
+            self.after(reaches, Event::Publish { append: index, step, publish, server, until: self.now + OUTLIVES, answered: !unheard });
         }
         let event = Told::Published(Err(PublishFailure::Unknown));
         let patience = if cut { MS } else { nanos(limits::PUBLISH_TIMEOUT) };
@@ -214,18 +205,19 @@ impl World {
         let log = append.log;
         let answers = self.server_answers();
         self.notice_gone();
+        let Some(append) = &self.appends.calls[index] else { return };
         let now = self.now;
         let place = |entry: &super::stream::Stored| Place { seq: entry.seq, time: entry.time };
         let event = match ask {
             Step::AskLast => Told::Last(if answers {
-                let lagging = self.plant.is_some_and(|plant| plant.asks_a_follower_for_the_last());
-                let copy = if lagging { self.some_copy() } else { self.stream.truth(now) };
-                Ok(copy.of(log).next_back().map(place))
+                let last = self.stream.truth(now).of(log).next_back().map(place);
+                Ok(self.plant.map_or(last, |plant| plant.last(last, append.core.item())))
             } else {
                 Err(NoAnswer)
             }),
             Step::AskFirst => Told::First(if answers {
-                Ok(self.stream.truth(now).of(log).next().map(place))
+                let first = self.stream.truth(now).of(log).next().map(place);
+                Ok(self.plant.map_or(first, |plant| plant.first(first)))
             } else {
                 Err(NoAnswer)
             }),
@@ -280,7 +272,7 @@ impl World {
             }
             Err(AppendError::TooOld) => {
                 let start = item.entry.id.time().minus(limits::LATE_MARGIN);
-                self.history.too_old(self.now, append.log, fact, start);
+                self.history.too_old(self.now, append.log, fact, start, append.losses);
                 Err(session::AppendFailure::TooOld)
             }
             Err(AppendError::FromTheFuture) => Err(session::AppendFailure::FromTheFuture),

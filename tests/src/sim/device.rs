@@ -90,7 +90,10 @@ impl World {
         let number = self.devices.list.len();
         let history = self.history.follow(user);
         // Most clocks are right; the others are as far off as is let in.
-        let clock_ahead = self.dice.weighted(&[(6, 0), (1, 23_000), (1, -15_000)]);
+        let clock_ahead = match self.plant {
+            Some(Plant::FreshForAMinute) => 29_000,
+            Some(_) | None => self.dice.weighted(&[(6, 0), (1, 23_000), (1, -15_000)]),
+        };
         self.devices.list.push(Device {
             user,
             name: DeviceName::new(&format!("d{number}")).expect("a name of letters"),
@@ -119,10 +122,10 @@ impl World {
         let own = self.devices.list[device].cursor.map(|text| text.open(&log).expect("a device's cursors are of its own log"));
         let (start, arrival) = if forged {
             let (cursor, plain) = self.forge(device, own);
-            self.unfollow(device);
+            self.unfollow(device, true);
             (Start::Cursor(cursor), Arrival::Forged { plain })
         } else if lost && self.dice.chance(300) {
-            self.unfollow(device);
+            self.unfollow(device, false);
             (if self.dice.chance(500) { Start::Live } else { Start::Beginning }, Arrival::New)
         } else if let Some(cursor) = own.filter(|_| !lost) {
             (Start::Cursor(cursor), Arrival::Own)
@@ -134,7 +137,7 @@ impl World {
                     (Start::Cursor(cursor), Arrival::Own)
                 }
                 None => {
-                    self.unfollow(device);
+                    self.unfollow(device, false);
                     (Start::Beginning, Arrival::New)
                 }
             }
@@ -155,9 +158,23 @@ impl World {
         }
     }
 
-    fn unfollow(&mut self, device: usize) {
+    /// [`Plant::FromTheBeginningAfterAGap`]: a device comes again as if it had nothing, and has it.
+    fn begin_again(&mut self, device: usize) {
+        let gateway = self.dice.index(self.shape.gateways);
+        let found = &mut self.devices.list[device];
+        found.connected = true;
+        found.connection += 1;
+        let connection = found.connection;
+        let session = self.open_session(gateway, device, connection, Start::Beginning, Arrival::New);
+        self.devices.list[device].session = Some(session);
+        for id in self.unanswered(device) {
+            self.say_send(device, id);
+        }
+    }
+
+    fn unfollow(&mut self, device: usize, forged: bool) {
         let history = self.devices.list[device].history;
-        self.history.unfollow(history);
+        self.history.unfollow(history, forged);
         self.devices.list[device].faithful = false;
     }
 
@@ -190,7 +207,9 @@ impl World {
             1 => (at(Position { epoch, seq: Seq(end.seq.0 + far), time: StreamTime(self.now + 1_000 * SECOND) }), true),
             // An entry that is there, with another time.
             2 if existing.is_some() => {
-                (at(Position { epoch, seq: existing.unwrap_or_default(), time: other_time }), true)
+                // Once it is gone, nothing shows that it had another time.
+                let stays = self.faults.erase == 0 && self.faults.power_loss == 0;
+                (at(Position { epoch, seq: existing.unwrap_or_default(), time: other_time }), stays)
             }
             // An epoch that has not begun, or never was.
             3 => (at(Position { epoch: Epoch(self.now + 1_000 * SECOND), ..own.position }), true),
@@ -257,8 +276,12 @@ impl World {
         match frame {
             ServerFrame::Entry(entry) => {
                 let all = cursor.is_none() && faithful;
-                self.history.given(history, &open(entry.cursor), entry.id, all);
-                self.devices.list[device].cursor = Some(entry.cursor);
+                let mut cursor = open(entry.cursor);
+                self.history.given(history, &cursor, entry.id, all);
+                if self.plant == Some(Plant::AtIsNow) {
+                    cursor.at = Millis(self.now / MS);
+                }
+                self.devices.list[device].cursor = Some(cursor.seal(&log));
                 if let Some(session) = session
                     && self.dice.chance(300)
                 {
@@ -274,6 +297,10 @@ impl World {
                 self.history.told(history, from, to, before, &open(cursor));
                 self.devices.list[device].cursor = Some(cursor);
                 self.repeat_after_gap(device, from);
+                if self.plant == Some(Plant::FromTheBeginningAfterAGap) {
+                    self.disconnect(device);
+                    self.begin_again(device);
+                }
             }
             ServerFrame::Accepted { id, order, .. } => self.accepted(device, id, order),
             ServerFrame::Rejected { id, retry_after, code, .. } => {
@@ -323,8 +350,23 @@ impl World {
         let time = Millis((self.now / MS).saturating_add_signed(self.devices.list[device].clock_ahead));
         let id = MessageId::from_parts(time, self.dice.bits());
         let sending = Sending { id, to, answered: false, refused: false, order: None, once_more: false, own: true };
+        if self.plant == Some(Plant::FreshForAMinute) {
+            self.repeat_at_the_end(device, sending.clone());
+        }
         self.devices.list[device].sendings.push(sending);
         self.say_send(device, id);
+    }
+
+    /// [`Plant::FreshForAMinute`]: another device repeats the item when it is about to be a minute old.
+    fn repeat_at_the_end(&mut self, device: usize, sending: Sending) {
+        let user = self.devices.list[device].user;
+        let Some(other) = (0..self.devices.count()).find(|other| *other != device && self.devices.list[*other].user == user) else {
+            return;
+        };
+        let id = sending.id;
+        self.devices.list[other].sendings.push(Sending { own: false, answered: true, ..sending });
+        let span = self.devices.list[device].clock_ahead as u64 * MS + self.dice.between(61 * SECOND, 65 * SECOND);
+        self.after(span, Event::Again { device: other, id });
     }
 
     /// Another device of the same user sends what one of them sent, under the same id.
@@ -348,7 +390,7 @@ impl World {
     }
 
     pub(crate) fn say_again(&mut self, device: usize, id: MessageId) {
-        if self.unanswered(device).contains(&id) {
+        if self.plant == Some(Plant::FreshForAMinute) || self.unanswered(device).contains(&id) {
             self.say_send(device, id);
         }
     }

@@ -17,8 +17,8 @@ use super::stream::Publish;
 #[derive(Debug)]
 pub(crate) enum Event {
     // Appends.
-    /// A publish reaches the stream.
-    Publish { append: usize, step: u32, publish: Publish, server: u32, answered: bool },
+    /// A publish reaches the stream, unless its connection was given up before.
+    Publish { append: usize, step: u32, publish: Publish, server: u32, until: u64, answered: bool },
     /// A question of an append reaches a server.
     AppendAsks { append: usize, step: u32, ask: append::Step },
     /// An answer, or the end of waiting for one, reaches an append.

@@ -6,6 +6,7 @@ use dunlin_schema::{
 
 use super::{
     event::Event,
+    plant::Plant,
     stream::{Publish, Published, nanos},
     world::{MS, SECOND, World},
 };
@@ -22,6 +23,7 @@ enum Act {
     CutGateway,
     CrashReader,
     PauseReader,
+    StopReader,
     RestartServer,
     LosePower,
     Elect,
@@ -46,6 +48,7 @@ impl World {
             (f.gateway_cut, Act::CutGateway),
             (f.reader_crash, Act::CrashReader),
             (f.reader_pause, Act::PauseReader),
+            (f.reader_stop, Act::StopReader),
             (f.server_restart, Act::RestartServer),
             (f.power_loss, Act::LosePower),
             (f.election, Act::Elect),
@@ -79,6 +82,7 @@ impl World {
                 let span = self.dice.between(10 * MS, 30 * SECOND);
                 self.pause_reader(span);
             }
+            Act::StopReader => self.stop_reader(),
             Act::RestartServer => self.restart_server(),
             Act::LosePower => self.lose_power(),
             Act::Elect => self.elect(),
@@ -176,7 +180,7 @@ impl World {
         };
         let payload = tombstone.encode();
         let publish = Publish { log: erased.log, payload: payload.clone(), message_id: format!("erase {id}"), expect: None };
-        if self.plant.is_none_or(|plant| plant.leaves_tombstones())
+        if self.plant != Some(Plant::ErasedWithoutTombstone)
             && let Published::Stored(seq, time, _) = self.stream.publish(now, publish)
         {
             self.note(|_| format!("a tombstone at {seq:?}"));
@@ -197,7 +201,7 @@ impl World {
             Entry::decode(&stored.payload).is_ok_and(|other| other.is_tombstone() && other.accounts_for(&entry.from, entry.id))
         };
         let remembered = self.stream.truth(now).of(found.log).any(names);
-        if self.server_answers() && (remembered || self.plant.is_some_and(|plant| !plant.leaves_tombstones())) {
+        if self.server_answers() && (remembered || self.plant == Some(Plant::ErasedWithoutTombstone)) {
             self.note(|_| format!("{seq:?} is erased"));
             self.stream.delete(now, seq);
             self.notice_gone();

@@ -2,7 +2,7 @@
 
 use dunlin_gateway::session::{self, HeadOf, Input, NoAnswer, Output, ReadFailed, SentCopies, Session, Setup, Start};
 use dunlin_schema::{
-    Cursor, Epoch, Millis, Position, Seq,
+    Cursor, Millis, Position, Seq,
     frame::ServerFrame,
     heads::{HeadsAnswer, Verified},
     limits,
@@ -14,6 +14,7 @@ use super::{
     Rule,
     device::Arrival,
     event::{Event, Said},
+    plant::Plant,
     stream::nanos,
     world::{MS, SECOND, World},
 };
@@ -46,8 +47,13 @@ struct Held {
     pipe: u64,
     /// The cursor of the last frame that was taken.
     sent: Option<Cursor>,
-    epoch_at_hello: Epoch,
     arrival: Arrival,
+    /// Whether an answer held the entry of `sent`.
+    proven: bool,
+    /// The power losses before it began.
+    losses: usize,
+    /// Frames that were taken while the socket did not take them: [`Plant::SentIsWhatWasQueued`].
+    pocket: Vec<ServerFrame>,
 }
 
 /// A question to a reader.
@@ -68,8 +74,11 @@ pub(crate) struct Gateways {
 
 impl World {
     pub(crate) fn add_gateway(&mut self) {
-        let ahead = self.dice.between(0, 10_000) as i64 - 5_000;
         let gateway = self.gateways.list.len();
+        let ahead = match self.plant {
+            Some(Plant::FreshForAMinute) => 5_000 - 10_000 * gateway as i64,
+            Some(_) | None => self.dice.between(0, 10_000) as i64 - 5_000,
+        };
         self.gateways.list.push(Gateway { life: 0, ahead, cut_until: 0 });
         let span = self.dice.between(SECOND, nanos(limits::HEADS_EVERY));
         self.after(span, Event::Compare { gateway, life: 0, every: true });
@@ -137,7 +146,17 @@ impl World {
     }
 
     /// A device's `hello` was accepted.
-    pub(crate) fn open_session(&mut self, gateway: usize, device: usize, connection: u32, start: Start, arrival: Arrival) -> usize {
+    pub(crate) fn open_session(
+        &mut self,
+        gateway: usize,
+        device: usize,
+        connection: u32,
+        mut start: Start,
+        arrival: Arrival,
+    ) -> usize {
+        if let (Some(plant), Start::Cursor(cursor)) = (self.plant, &mut start) {
+            plant.comes(cursor, Millis(self.server.up_since / MS), self.history.epoch());
+        }
         let user = self.devices.user(device);
         let setup = Setup {
             region: self.region.clone(),
@@ -166,8 +185,10 @@ impl World {
             writing: false,
             pipe: 0,
             sent,
-            epoch_at_hello: self.history.epoch(),
             arrival,
+            proven: false,
+            losses: self.history.losses,
+            pocket: Vec::new(),
         };
         let session = self.gateways.sessions.len();
         self.gateways.sessions.push(Some(held));
@@ -255,15 +276,19 @@ impl World {
         for output in outputs {
             self.note(|_| format!("session {session} -> {output:?}"));
             match output {
-                Output::Append(append) => {
-                    let session::Append { key, log, mut entry, first_try } = *append;
+                Output::Append(mut append) => {
                     if let Some(plant) = self.plant {
-                        plant.append(&key, &mut entry);
+                        plant.append(&mut append);
                     }
+                    let session::Append { key, log, entry, first_try } = *append;
                     self.append(session, key, &log, entry, first_try);
                 }
                 Output::Read(request) => self.read(session, request),
                 Output::AskHeads => self.ask_heads(vec![session]),
+                Output::Verify(position) if self.plant == Some(Plant::OlderEntryIsAProof) => {
+                    let input = Box::new(Input::Verified(Ok(position)));
+                    self.after(MS, Event::Session { session, input });
+                }
                 Output::Verify(_) => self.question(vec![session], true),
                 Output::Acknowledge(cursor) => {
                     let ack_lost = self.faults.ack_lost;
@@ -308,7 +333,10 @@ impl World {
         self.notice_gone();
         let mut answer = self.read_log(user, &request);
         if let Some(plant) = self.plant {
-            plant.read(&mut answer, &request);
+            plant.read(&mut answer, &request, self.sent(session));
+        }
+        if let Some(held) = &mut self.gateways.sessions[session] {
+            held.proven |= answer.entries.iter().any(|entry| held.sent.is_some_and(|sent| entry.seq == sent.position.seq));
         }
         if request.source == Source::Leader {
             self.after(latency, Event::Evidence { session, request, answer });
@@ -338,7 +366,10 @@ impl World {
         let weight = if weight < half { (weight + estimate).min(half) } else { weight };
         let mut evidence = Evidence { first: truth.of(user).next().map(|entry| entry.seq), stream_last: truth.last(), weight };
         if let Some(plant) = self.plant {
-            plant.evidence(&mut evidence, truth.of(user).filter(|entry| asked(entry.seq, entry.time)).count() as u64);
+            let count = truth.of(user).filter(|entry| asked(entry.seq, entry.time)).count() as u64;
+            let held = self.gateways.sessions[session].as_ref();
+            let (sent, proven) = held.map_or((None, false), |held| (held.sent.as_ref(), held.proven));
+            plant.evidence(&mut evidence, count, sent, proven);
         }
         answer.evidence = Some(evidence);
         self.after(latency, Event::Session { session, input: Box::new(Input::Read(Ok(answer))) });
@@ -391,8 +422,11 @@ impl World {
     pub(crate) fn heads_answered(&mut self, question: usize, answer: &HeadsAnswer) {
         let sessions = self.gateways.questions[question].sessions.clone();
         let shares = sessions.iter().zip(&answer.heads).map(|(session, head)| {
-            let input = Input::Heads(HeadOf { position: answer.position, head: *head, floor: answer.floor });
-            (*session, input)
+            let mut share = HeadOf { position: answer.position, head: *head, floor: answer.floor };
+            if let Some(plant) = self.plant {
+                plant.share(&mut share, self.sent(*session));
+            }
+            (*session, Input::Heads(share))
         });
         let shares: Vec<_> = shares.collect();
         self.answered(question, shares);
@@ -453,7 +487,8 @@ impl World {
         }
         for session in 0..self.gateways.sessions.len() {
             let fits = self.gateways.sessions[session].as_ref();
-            if fits.is_some_and(|held| held.gateway == gateway && held.user == user) {
+            let hidden = self.plant.is_some_and(|plant| plant.hides(&live.position, self.sent(session)));
+            if !hidden && fits.is_some_and(|held| held.gateway == gateway && held.user == user) {
                 self.tell(session, Input::Live(live.clone()));
             }
         }
@@ -465,12 +500,31 @@ impl World {
     pub(crate) fn write(&mut self, session: usize) {
         loop {
             let Some(held) = &mut self.gateways.sessions[session] else { return };
-            if self.devices.is_slow(held.device) {
+            let (device, slow) = (held.device, self.devices.is_slow(held.device));
+            if slow && self.plant == Some(Plant::SentIsWhatWasQueued) {
+                let room = self.shape.bounds.outbound_frames - held.pocket.len().min(self.shape.bounds.outbound_frames);
+                let queued: Vec<_> = std::iter::from_fn(|| held.core.take()).collect();
+                // Answers are kept; of the log's frames as many as there is room for.
+                let of_log = |frame: &ServerFrame| matches!(frame, ServerFrame::Entry(_) | ServerFrame::CaughtUp { .. });
+                let (frames, answers): (Vec<_>, Vec<_>) = queued.into_iter().partition(of_log);
+                held.pocket.extend(answers.into_iter().chain(frames.into_iter().take(room)));
+                held.writing = false;
+                return;
+            }
+            if slow {
                 // Woken when the device reads again.
                 return;
             }
+            for frame in std::mem::take(&mut held.pocket) {
+                self.taken(session, frame);
+            }
+            let Some(held) = &mut self.gateways.sessions[session] else { return };
             if let Some(frame) = held.core.take() {
                 self.taken(session, frame);
+                let slow = self.faults.slow / 4;
+                if self.fault(slow) {
+                    self.set_slow(device, true);
+                }
                 continue;
             }
             if held.core.waits_for_drain() {
@@ -490,7 +544,8 @@ impl World {
 
     /// A device reads its socket again.
     pub(crate) fn wake_writer(&mut self, session: usize) {
-        if self.gateways.sessions[session].as_ref().is_some_and(|held| held.writing) {
+        let woken = |held: &Held| held.writing || !held.pocket.is_empty();
+        if self.gateways.sessions[session].as_ref().is_some_and(woken) {
             self.after(MS / 20, Event::Write { session });
         }
     }
@@ -520,12 +575,12 @@ impl World {
                 if matches!(frame, ServerFrame::Gap { .. }) {
                     held.arrival = Arrival::Own;
                 }
-                (arrival, held.sent.replace(cursor), held.epoch_at_hello)
+                (arrival, held.sent.replace(cursor), held.losses)
             });
-            if let Some((arrival, sent, epoch_at_hello)) = first {
+            if let Some((arrival, sent, losses)) = first {
                 let is_gap = matches!(frame, ServerFrame::Gap { .. });
                 let forged = matches!(arrival, Arrival::Forged { .. });
-                if is_gap && !forged && !self.history.gap_is_true(at, user, sent.as_ref(), &cursor, epoch_at_hello) {
+                if is_gap && !forged && !self.history.gap_is_true(at, user, sent.as_ref(), &cursor, losses) {
                     self.history.blame(Rule::FalseGap, || format!("session {session} after {sent:?}: {frame:?}"));
                 }
             }
@@ -546,6 +601,10 @@ impl World {
                 }
             }
         }
+    }
+
+    fn sent(&self, session: usize) -> Option<&Cursor> {
+        self.gateways.sessions[session].as_ref()?.sent.as_ref()
     }
 
     /// Whether a session took a cursor for true that the stream shows to be forged.

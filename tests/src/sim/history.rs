@@ -7,6 +7,9 @@ use dunlin_schema::{Cursor, Epoch, MessageId, Millis, Position, Seq, StreamTime,
 
 use super::stream::{Birth, Gone, nanos};
 
+/// How far the clocks of two gateways differ: the times of a gap are theirs.
+const GATEWAYS_DIFFER: Millis = Millis(10_000);
+
 /// What a schedule must never show.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Rule {
@@ -36,6 +39,8 @@ pub enum Rule {
     FalseEpoch,
     /// After all faults ended a session never became live, or a sender never got its answer.
     Stalled,
+    /// A core panicked.
+    Panicked,
     /// A power loss took an accepted item, and its sender, that was told, did not bring it back.
     NotRepeated,
 }
@@ -74,6 +79,10 @@ pub(crate) struct Fact {
     pub(crate) item: Item,
     pub(crate) tombstone: bool,
     pub(crate) fate: Fate,
+    /// Whether it was erased once: a power loss may bring it back, and nobody is owed it.
+    pub(crate) erased: bool,
+    /// Whether it was evicted or expired once: a power loss may bring it back, behind those who were told of a gap.
+    pub(crate) dropped: bool,
     /// Whether its sender was told that it is stored.
     pub(crate) accepted: bool,
 }
@@ -105,6 +114,8 @@ pub(crate) struct DeviceHistory {
     given: Vec<bool>,
     last: Option<(Epoch, Seq)>,
     gaps: Vec<Told>,
+    /// It came with a cursor that was not true: what it is told it lacks, it may lack.
+    forged: bool,
 }
 
 /// Everything that happened.
@@ -122,7 +133,7 @@ pub(crate) struct History {
     epoch: Epoch,
     epochs: Vec<Epoch>,
     /// Losses and boot when the last epoch began.
-    epoch_of: (usize, u64),
+    epoch_of: (usize, String),
 }
 
 impl History {
@@ -138,7 +149,7 @@ impl History {
             skew,
             epoch: Epoch(0),
             epochs: Vec::new(),
-            epoch_of: (0, 0),
+            epoch_of: (0, String::new()),
         }
     }
 
@@ -164,13 +175,15 @@ impl History {
             }
         }
         self.by_place.insert((seq, time), birth);
-        self.facts.push(Fact { log, seq, time, item, tombstone, fate: Fate::Present, accepted: false });
+        self.facts.push(Fact { log, seq, time, item, tombstone, fate: Fate::Present, erased: false, dropped: false, accepted: false });
     }
 
     /// What left the leader's copy.
     pub(crate) fn gone(&mut self, gone: impl Iterator<Item = (Birth, Gone)>) {
         for (birth, why) in gone {
             self.facts[birth].fate = Fate::Gone(why);
+            self.facts[birth].erased |= why == Gone::Erased;
+            self.facts[birth].dropped |= why != Gone::Erased;
         }
     }
 
@@ -232,9 +245,10 @@ impl History {
     }
 
     /// An append refused an item as too old, `start` being the earliest time at which it can have been stored.
-    pub(crate) fn too_old(&mut self, now: u64, log: usize, item: Item, start: Millis) {
+    pub(crate) fn too_old(&mut self, now: u64, log: usize, item: Item, start: Millis, losses_before: usize) {
         let after = start.minus(self.skew).minus(Millis(10_000));
-        let later = self.facts.iter().filter(|fact| fact.log == log && fact.time.millis() >= after && !matches!(fact.fate, Fate::Lost(_)));
+        let known = |fact: &Fact| !matches!(fact.fate, Fate::Lost(loss) if loss < losses_before);
+        let later = self.facts.iter().filter(|fact| fact.log == log && fact.time.millis() >= after && known(fact));
         // Tombstones count twice: what they evicted may be gone though the erased ones left room since.
         let rolled_over = later.map(|fact| 1 + u64::from(fact.tombstone)).sum::<u64>() >= self.bounds.mailbox_entries;
         let keeps = self.bounds.retention.minus(self.bounds.retention_slack);
@@ -244,13 +258,15 @@ impl History {
         }
     }
 
-    /// A reader began an epoch, while the machine was on its `boot`-th boot.
-    pub(crate) fn began(&mut self, epoch: Epoch, boot: u64) {
+    /// A reader began an epoch after another one, with a record that names `boot`.
+    pub(crate) fn began(&mut self, epoch: Epoch, after: Epoch, boot: String) {
         if epoch <= self.epoch {
             let before = self.epoch;
             self.blame(Rule::FalseEpoch, || format!("{epoch:?} follows {before:?}"));
         }
-        if self.epoch != Epoch(0) && self.epoch_of == (self.losses, boot) {
+        // A reader that did not see the last one, because its record was lost, may begin its own.
+        let seen = self.epoch != Epoch(0) && after == self.epoch;
+        if seen && self.epoch_of.0 == self.losses && self.epoch_of.1 == boot {
             self.blame(Rule::FalseEpoch, || format!("{epoch:?} begins though nothing happened since the last one"));
         }
         self.epochs.push(epoch);
@@ -301,8 +317,9 @@ impl History {
     }
 
     /// The device comes as if it had never been there (or with a cursor that is not its own): what it was owed is forgotten too.
-    pub(crate) fn unfollow(&mut self, device: usize) {
+    pub(crate) fn unfollow(&mut self, device: usize, forged: bool) {
         self.forgot(device);
+        self.devices[device].forged = forged;
         let device = &mut self.devices[device];
         device.follows = None;
         device.gaps.clear();
@@ -315,7 +332,7 @@ impl History {
             return;
         }
         let present = self.facts.iter().enumerate().filter(|(_, fact)| {
-            fact.log == user && fact.fate == Fate::Present && (all || fact.seq > cursor.position.seq)
+            fact.log == user && fact.fate == Fate::Present && (all || fact.seq > cursor.position.seq && fact.time > cursor.position.time)
         });
         let present = present.map(|(birth, _)| birth).collect();
         self.devices[device].follows = Some(Follows { since: self.facts.len(), present });
@@ -359,21 +376,27 @@ impl History {
         let known = &mut self.devices[device];
         // Out of an epoch that never was: a forged cursor's.
         known.last = known.last.filter(|last| last.0 <= epoch);
-        known.gaps.push(Told { from, to, new_epoch: before.is_none_or(|before| before < epoch), losses });
+        known.gaps.push(Told { from, to, new_epoch: before.is_none_or(|before| before != epoch), losses });
     }
 
-    /// Whether a gap after `sent` may be told to a session. `sent` is `None` where the session began without a cursor.
-    pub(crate) fn gap_is_true(&self, now: u64, log: usize, sent: Option<&Cursor>, cursor: &Cursor, epoch_at_hello: Epoch) -> bool {
+    /// Whether a gap after `sent` may be told to a session. `sent` is `None` where the session began without a cursor; it began after `losses`
+    /// power losses.
+    pub(crate) fn gap_is_true(&self, now: u64, log: usize, sent: Option<&Cursor>, cursor: &Cursor, losses: usize) -> bool {
         let since = sent.map_or(Seq(0), |sent| sent.position.seq);
-        let in_log = || self.facts.iter().filter(|fact| fact.log == log && !matches!(fact.fate, Fate::Lost(_)));
-        let dropped = in_log()
-            .any(|fact| fact.seq > since && matches!(fact.fate, Fate::Gone(Gone::Evicted | Gone::Expired)));
+        // What a power loss took while the gap was queued was there when it was decided.
+        let known = |fact: &&Fact| fact.log == log && !matches!(fact.fate, Fate::Lost(loss) if loss < losses);
+        let in_log = || self.facts.iter().filter(known);
+        let dropped = in_log().any(|fact| fact.seq > since && fact.dropped);
         let Some(sent) = sent else {
-            return dropped || cursor.position.epoch > epoch_at_hello;
+            // A reader that was replaced may have named its epoch first.
+            return dropped || self.epochs.len() > 1;
         };
         // Also out of an epoch that never was: a forged cursor's.
         let new_epoch = cursor.position.epoch != sent.position.epoch && self.epochs.contains(&cursor.position.epoch);
-        let nothing_below = !in_log().any(|fact| fact.seq <= since && fact.fate == Fate::Present);
+        // What stands below but is younger is of a later life of the log.
+        let time = StreamTime(sent.position.time.0.saturating_add(nanos(self.skew)));
+        let below = |fact: &Fact| fact.seq <= since && fact.time <= time;
+        let nothing_below = !in_log().any(|fact| below(fact) && fact.fate == Fate::Present);
         let young = sent.at.plus(self.bounds.retention).minus(self.bounds.retention_slack);
         let old = nanos(young) <= now + nanos(Millis(20_000));
         let weight: u64 = in_log().filter(|fact| fact.seq > since).map(|fact| 1 + u64::from(fact.tombstone)).sum();
@@ -387,7 +410,7 @@ impl History {
             return Some((Rule::Stalled, format!("device {device} never heard of its mailbox")));
         };
         let lacking = self.facts.iter().enumerate().find(|&(birth, fact)| {
-            let owed = fact.log == known.user && !fact.tombstone && (birth >= follows.since || follows.present.contains(&birth));
+            let owed = fact.log == known.user && !fact.tombstone && !fact.erased && (birth >= follows.since || follows.present.contains(&birth));
             owed && !known.received.get(birth).copied().unwrap_or(false) && !has(fact.item) && !self.excused(known, fact)
         });
         let (birth, fact) = lacking?;
@@ -396,11 +419,11 @@ impl History {
 
     fn excused(&self, device: &DeviceHistory, fact: &Fact) -> bool {
         match fact.fate {
-            Fate::Present => false,
-            Fate::Gone(Gone::Erased) => true,
-            Fate::Gone(Gone::Evicted | Gone::Expired) => {
+            Fate::Present if !device.forged && !fact.dropped => false,
+            Fate::Present | Fate::Gone(_) => {
                 let time = fact.time.millis();
-                device.gaps.iter().any(|gap| gap.from.minus(self.skew) <= time && time <= gap.to.plus(self.skew))
+                let differ = self.skew.plus(GATEWAYS_DIFFER);
+                device.gaps.iter().any(|gap| gap.from.minus(differ) <= time && time <= gap.to.plus(differ))
             }
             Fate::Lost(loss) => !fact.accepted || device.gaps.iter().any(|gap| gap.new_epoch && gap.losses > loss),
         }

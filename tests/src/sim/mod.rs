@@ -68,7 +68,10 @@ pub fn search(first: u64, count: u64, threads: u64, plant: Option<Plant>) -> (Op
             if seed >= first + count {
                 break;
             }
-            let outcome = run(seed, plant);
+            let outcome = std::panic::catch_unwind(|| run(seed, plant)).unwrap_or_else(|_| Outcome {
+                violation: Some(Violation { rule: Rule::Panicked, text: "see above".to_owned() }),
+                events: 0,
+            });
             events.fetch_add(outcome.events, Ordering::Relaxed);
             if let Some(violation) = outcome.violation {
                 found.store(true, Ordering::Relaxed);
@@ -79,7 +82,7 @@ pub fn search(first: u64, count: u64, threads: u64, plant: Option<Plant>) -> (Op
     };
     let worst = std::thread::scope(|scope| {
         let threads: Vec<_> = (0..threads.max(1)).map(|_| scope.spawn(search)).collect();
-        let found = threads.into_iter().filter_map(|thread| thread.join().expect("a schedule does not panic"));
+        let found = threads.into_iter().filter_map(|thread| thread.join().expect("panics are caught"));
         found.min_by_key(|(seed, _)| *seed)
     });
     (worst, events.into_inner())
@@ -89,8 +92,10 @@ impl World {
     fn happen(&mut self, event: event::Event) {
         use event::Event;
         match event {
-            Event::Publish { append, step, publish, server, answered } => {
-                self.publish_reaches(append, step, publish, server, answered);
+            Event::Publish { append, step, publish, server, until, answered } => {
+                if self.now <= until {
+                    self.publish_reaches(append, step, publish, server, answered);
+                }
             }
             Event::AppendAsks { append, step, ask } => self.append_asks(append, step, &ask),
             Event::AppendTold { append, step, event } => self.append_told(append, step, event),

@@ -15,6 +15,7 @@ use dunlin_workers::{
 
 use super::{
     event::Event,
+    plant::SimplerHeads,
     world::{MS, SECOND, World},
 };
 
@@ -32,6 +33,8 @@ struct Reader {
     consumers: u32,
     /// When its last publish reaches the server: a connection keeps their order.
     pipe: u64,
+    /// What a simpler rule would know of heads.
+    simpler: SimplerHeads,
 }
 
 #[derive(Debug)]
@@ -70,6 +73,7 @@ impl World {
             consumer: None,
             consumers: 0,
             pipe: 0,
+            simpler: SimplerHeads::default(),
         }));
         self.after(MS, Event::Reader { reader: number, input: Box::new(Input::Tick) });
     }
@@ -100,6 +104,19 @@ impl World {
         let number = living[self.dice.index(living.len())];
         self.note(|_| format!("reader {number} dies"));
         self.readers.list[number] = None;
+        let span = self.dice.between(MS, 20 * SECOND);
+        self.after(span, Event::Restart);
+    }
+
+    /// A reader gives its shard back and ends; another starts some time later.
+    pub(crate) fn stop_reader(&mut self) {
+        let living = self.living();
+        if living.is_empty() {
+            return;
+        }
+        let number = living[self.dice.index(living.len())];
+        self.note(|_| format!("reader {number} is to stop"));
+        self.after(0, Event::Reader { reader: number, input: Box::new(Input::Stop) });
         let span = self.dice.between(MS, 20 * SECOND);
         self.after(span, Event::Restart);
     }
@@ -193,10 +210,7 @@ impl World {
         match output {
             Output::Look => self.after(latency, Event::ReaderLooks { reader: number }),
             Output::Compare(seq) => self.after(latency, Event::ReaderCompares { reader: number, seq }),
-            Output::Save { mut record, expected } => {
-                if let Some(plant) = self.plant {
-                    plant.record(&mut record, self.now);
-                }
+            Output::Save { record, expected } => {
                 let (lost, unheard) = (self.fault(faults.save_fails), self.fault(faults.save_fails));
                 if lost {
                     self.after(SECOND, Event::Reader { reader: number, input: Box::new(Input::Stored(None)) });
@@ -207,6 +221,9 @@ impl World {
             Output::Open(from) => {
                 let replica = self.dice.index(self.shape.replicas);
                 let Some(reader) = &mut self.readers.list[number] else { return };
+                if let Some(plant) = self.plant {
+                    reader.simpler.opened(plant, reader.core.position().seq);
+                }
                 reader.consumers += 1;
                 let consumer = reader.consumers;
                 reader.consumer =
@@ -219,25 +236,29 @@ impl World {
                 }
             }
             Output::Publish { user, mut live } => {
-                if let Some(plant) = self.plant {
-                    plant.live(&mut live);
-                }
                 let index = self.users.iter().position(|known| known.name == user).expect("mailboxes are users'");
                 self.notice_gone();
-                self.history.promised(index, live.after, live.position.seq, live.position, "live");
                 let now = self.now;
                 let Some(reader) = &mut self.readers.list[number] else { return };
+                if let Some(plant) = self.plant.filter(|plant| plant.breaks_promises()) {
+                    reader.simpler.live(plant, index, &mut live);
+                } else {
+                    self.history.promised(index, live.after, live.position.seq, live.position, "live");
+                }
                 reader.pipe = reader.pipe.max(now + MS / 10);
                 self.agenda.enter(reader.pipe, Event::Published { reader: number, user, live });
             }
             Output::Heads { asked: Asked(question), mut answer } => {
-                if let Some(plant) = self.plant {
-                    plant.heads(&mut answer);
-                }
                 self.notice_gone();
-                for (user, head) in self.asked_users(question as usize).into_iter().flatten().zip(answer.heads.clone()) {
-                    let after = head.map_or(answer.floor, |head| head.seq);
-                    self.history.promised(user, after, answer.position.seq.next(), answer.position, "heads");
+                let users = self.asked_users(question as usize).unwrap_or_default();
+                let Some(reader) = &self.readers.list[number] else { return };
+                if let Some(plant) = self.plant.filter(|plant| plant.breaks_promises()) {
+                    reader.simpler.answer(plant, &users, &mut answer);
+                } else {
+                    for (user, head) in users.into_iter().zip(&answer.heads) {
+                        let after = head.map_or(answer.floor, |head| head.seq);
+                        self.history.promised(user, after, answer.position.seq.next(), answer.position, "heads");
+                    }
                 }
                 self.heads_answered(question as usize, &answer);
             }
@@ -290,10 +311,11 @@ impl World {
         } else {
             self.notice_gone();
             let boot = self.boot();
+            let record = self.state.get(&self.reader_record()).and_then(|value| ReaderRecord::decode(&value.bytes).ok());
             let truth = self.stream.truth(self.now);
             let mut compared = Compared { last: truth.last(), time: truth.at(seq).map(|entry| entry.time), boot };
             if let Some(plant) = self.plant {
-                plant.compared(&mut compared, self.readers.list[number].as_ref().map(|reader| reader.core.position()));
+                plant.compared(&mut compared, record.as_ref());
             }
             Some(compared)
         };
@@ -312,16 +334,17 @@ impl World {
         let latency = self.latency();
         let mut stored = None;
         let subject = self.reader_record();
+        let stamp = self.plant.map_or(self.now, |plant| plant.stamp(self.now, number));
         if self.server_answers() {
-            stored = self.state.put(self.now, &subject, record.encode().into(), Some(expected));
+            stored = self.state.put(stamp, &subject, record.encode().into(), Some(expected));
         }
-        let stored = stored.map(|revision| Stored { revision, stamp: StreamTime(self.now) });
+        let stored = stored.map(|revision| Stored { revision, stamp: StreamTime(stamp) });
         if let Some(stored) = stored
-            && record.begins_after.is_some()
+            && let Some(after) = record.begins_after
         {
             let epoch = record.epoch(stored.stamp);
             self.note(|_| format!("{epoch:?} begins"));
-            self.history.began(epoch, self.server.boot);
+            self.history.began(epoch, after, record.boot.clone());
         }
         let input = Input::Stored(stored.filter(|_| answered));
         let wait = if answered { latency } else { 2 * SECOND };
