@@ -4,7 +4,11 @@ use std::{net::SocketAddr, sync::Arc, time::Duration};
 
 use dunlin_nats::{Appender, Connection as Nats, FanIn, Heads, Reads, Receipts, region_settings};
 use rand::seq::SliceRandom;
-use tokio::{net::TcpListener, task::JoinSet, time::timeout};
+use tokio::{
+    net::{TcpListener, TcpSocket},
+    task::JoinSet,
+    time::timeout,
+};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use tracing::info;
 
@@ -28,6 +32,8 @@ const LEAVE_WITHIN: Duration = Duration::from_secs(5);
 /// In how many steps sockets are told to go.
 const DRAIN_STEPS: u32 = 100;
 const LOOK_EVERY: Duration = Duration::from_millis(10);
+/// Connections that wait to be accepted; the kernel's own limit may be lower.
+const BACKLOG: u32 = 4_096;
 
 /// A gateway that is bound and has opened its region, but does not serve yet.
 pub struct Gateway {
@@ -42,7 +48,7 @@ impl Gateway {
         config.check()?;
         let shared = Arc::new(open(config).await?);
         let listening = |source| Error::Listen { address: shared.config.listen, source };
-        let listener = TcpListener::bind(shared.config.listen).await.map_err(listening)?;
+        let listener = listen(shared.config.listen).map_err(listening)?;
         let address = listener.local_addr().map_err(listening)?;
         Ok(Gateway { shared, listener, address })
     }
@@ -67,6 +73,14 @@ impl Gateway {
         info!("the gateway ends");
         Ok(())
     }
+}
+
+/// A listening socket on which a whole crowd may wait: those who find no place come again a second later.
+fn listen(address: SocketAddr) -> std::io::Result<TcpListener> {
+    let socket = if address.is_ipv4() { TcpSocket::new_v4()? } else { TcpSocket::new_v6()? };
+    socket.set_reuseaddr(true)?;
+    socket.bind(address)?;
+    socket.listen(BACKLOG)
 }
 
 async fn open(config: Config) -> Result<Shared, Error> {

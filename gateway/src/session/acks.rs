@@ -2,21 +2,23 @@
 
 use std::collections::VecDeque;
 
-use dunlin_schema::{Cursor, Millis, Position, Seq};
+use dunlin_schema::{Cursor, Millis, Position, Seq, StreamTime, limits};
 
 use super::Output;
 
-/// Cursors remembered for acknowledgements. When there are more, every other one is forgotten: an acknowledgement then counts for a
-/// little less than it says, and a device that resumes by it gets a few entries again.
-const REMEMBERED: usize = 16;
+/// Entries remembered for acknowledgements: as many as one read brings. When there are more, every other one is forgotten: an
+/// acknowledgement then counts for a little less than it says, and a device that resumes by it gets a few entries again.
+const REMEMBERED: usize = limits::READ_ENTRIES;
 /// The span between two acknowledgements that are passed on.
 const EVERY: Millis = Millis(1_000);
 
 /// What was taken for the device, and what it acknowledged.
 #[derive(Debug)]
 pub(super) struct Acks {
-    /// Taken and not acknowledged: one epoch, rising.
-    taken: VecDeque<Cursor>,
+    /// Taken before `last` and not acknowledged: `last`'s epoch, rising.
+    earlier: VecDeque<(Seq, StreamTime)>,
+    /// The last that was taken, until it is acknowledged.
+    last: Option<Cursor>,
     /// The highest that was passed on, or where the session began.
     acknowledged: Position,
     waiting: Option<Cursor>,
@@ -27,41 +29,58 @@ pub(super) struct Acks {
 
 impl Acks {
     pub(super) fn new(from: Position) -> Acks {
-        Acks { taken: VecDeque::new(), acknowledged: from, waiting: None, next: Millis(0), epoch_changed: false }
+        Acks {
+            earlier: VecDeque::new(),
+            last: None,
+            acknowledged: from,
+            waiting: None,
+            next: Millis(0),
+            epoch_changed: false,
+        }
     }
 
     /// The writer has taken a frame that brings the device to `cursor`.
     pub(super) fn taken(&mut self, cursor: Cursor) {
-        let before = self.taken.back().map_or(self.acknowledged, |last| last.position);
-        if before.epoch != cursor.position.epoch {
-            self.epoch_changed |= before != Position::default();
-            self.taken.clear();
-        } else if before.seq == cursor.position.seq {
-            self.taken.pop_back();
+        let before = self.last.map_or(self.acknowledged, |last| last.position);
+        self.epoch_changed |= before.epoch != cursor.position.epoch && before != Position::default();
+        // Behind a gap the log may go on below.
+        if before.epoch != cursor.position.epoch || cursor.position.seq < before.seq {
+            self.earlier = VecDeque::new();
+            self.last = None;
         }
-        if self.taken.len() == REMEMBERED {
+        if let Some(last) = self.last.filter(|last| last.position.seq != cursor.position.seq) {
+            self.remember(last.position);
+        }
+        self.last = Some(cursor).filter(|cursor| cursor.position.seq > Seq(0));
+    }
+
+    /// Up to an earlier entry nothing is known but its own time.
+    fn remember(&mut self, position: Position) {
+        if self.earlier.len() == REMEMBERED {
             let mut keep = false;
-            self.taken.retain(|_| {
+            self.earlier.retain(|_| {
                 keep = !keep;
                 keep
             });
         }
-        if cursor.position.seq > Seq(0) {
-            self.taken.push_back(cursor);
-        }
+        self.earlier.push_back((position.seq, position.time));
     }
 
     /// The device has everything up to `delivered`. What nobody took for it, it can't have: a higher number counts for all that was taken.
     pub(super) fn acknowledge(&mut self, now: Millis, delivered: Seq, out: &mut Vec<Output>) {
-        let Some(last) = self.taken.back() else { return };
+        let Some(last) = self.last else { return };
         if delivered > last.position.seq && self.epoch_changed {
             return;
         }
-        let upto = self.taken.partition_point(|cursor| cursor.position.seq <= delivered);
-        let Some(cursor) = self.taken.drain(..upto).next_back() else { return };
-        if self.taken.is_empty() {
-            self.taken = VecDeque::new();
-        }
+        let cursor = if delivered >= last.position.seq {
+            self.last = None;
+            self.earlier = VecDeque::new();
+            last
+        } else {
+            let upto = self.earlier.partition_point(|(seq, _)| *seq <= delivered);
+            let Some((seq, time)) = self.earlier.drain(..upto).next_back() else { return };
+            Cursor::of_entry(Position { epoch: last.position.epoch, seq, time })
+        };
         self.acknowledged = cursor.position;
         self.waiting = Some(cursor);
         self.tick(now, out);

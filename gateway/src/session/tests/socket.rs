@@ -128,7 +128,7 @@ fn an_acknowledgement_counts_for_what_was_taken_once_a_second_and_never_backward
         (live(1, 12, 9), "entry 12"),
         (live(1, 14, 12), "entry 14"),
         (live(1, 16, 14), "entry 16"),
-        (ack(11), "acknowledge 1/5@9"),
+        (ack(11), "acknowledge 1/5@5"),
         (ack(12), ""),
         (ack(15), ""),
     ]);

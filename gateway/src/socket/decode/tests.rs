@@ -1,3 +1,5 @@
+//! Frames whole, cut and forged: each with what the decoder makes of it.
+
 use proptest::prelude::*;
 
 use super::*;

@@ -1,3 +1,5 @@
+//! Tokens good, bad and forged, of every algorithm that is taken.
+
 use aws_lc_rs::{
     encoding::AsDer,
     hmac,
