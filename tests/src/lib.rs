@@ -11,6 +11,7 @@
 //! | [`device`] | a device: frames as JSON text, and nothing of Dunlin's own code |
 //! | [`raw`] | a WebSocket client that can say whatever bytes it likes |
 //! | [`history`] | what was accepted and what arrived, held against each other |
+//! | [`sim`] | a world without time, in which the real cores are held to their promises |
 //! | [`wait`] | waiting for a condition with a deadline |
 //!
 //! Whoever starts something ends it: every handle kills its process when it is dropped.
@@ -23,5 +24,6 @@ pub mod process;
 pub mod raw;
 pub mod region;
 pub mod server;
+pub mod sim;
 pub mod tokens;
 pub mod wait;

@@ -10,6 +10,7 @@ mod offline;
 mod repeats;
 mod rfc6455;
 mod rules;
+mod simulation;
 mod slow;
 mod takeover;
 mod tokens;

@@ -62,7 +62,10 @@ impl World {
 
     /// The number of a log, which is its user's.
     pub(crate) fn log_index(&self, log: &Log) -> usize {
-        self.users.iter().position(|user| user.log == *log).expect("sessions write only to logs of users that are there")
+        self.users
+            .iter()
+            .position(|user| user.log == *log)
+            .expect("sessions write only to logs of users that are there")
     }
 
     pub(crate) fn append_told(&mut self, index: usize, step: u32, event: Told) {
@@ -98,12 +101,7 @@ impl World {
         if let Some(plant) = self.plant {
             plant.publish(&mut message_id, &mut expect, append.core.item(), &format!("{index} {step}"));
         }
-        let publish = Publish {
-            log: append.log,
-            payload: append.core.item().entry.encode(),
-            message_id,
-            expect,
-        };
+        let publish = Publish { log: append.log, payload: append.core.item().entry.encode(), message_id, expect };
         let (gateway, server) = (append.gateway, self.server.start);
         let cut = self.gateway_is_cut(gateway);
         let faults = self.faults;
@@ -115,9 +113,15 @@ impl World {
         }
         if self.plant == Some(Plant::PublishesWaitForTheLink) && (cut || lost) {
             reaches = self.dice.between(60 * SECOND, 200 * SECOND);
-            self.after(reaches, Event::Publish { append: index, step, publish, server: u32::MAX, until: u64::MAX, answered: false });
+            self.after(
+                reaches,
+                Event::Publish { append: index, step, publish, server: u32::MAX, until: u64::MAX, answered: false },
+            );
         } else if !cut && !lost {
-            self.after(reaches, Event::Publish { append: index, step, publish, server, until: self.now + OUTLIVES, answered: !unheard });
+            self.after(
+                reaches,
+                Event::Publish { append: index, step, publish, server, until: self.now + OUTLIVES, answered: !unheard },
+            );
         }
         let event = Told::Published(Err(PublishFailure::Unknown));
         let patience = if cut { MS } else { nanos(limits::PUBLISH_TIMEOUT) };
@@ -176,8 +180,9 @@ impl World {
             || self.history.tombstone_of(to, item);
         if !fits {
             let order = entry.order;
-            self.history
-                .blame(super::Rule::WrongOrder, || format!("the sent copy of {item:?} says {order:?}, which log {to} never gave"));
+            self.history.blame(super::Rule::WrongOrder, || {
+                format!("the sent copy of {item:?} says {order:?}, which log {to} never gave")
+            });
         }
     }
 

@@ -41,6 +41,8 @@ struct Sending {
     once_more: bool,
     /// Whether this device began it.
     own: bool,
+    /// Whether it was accepted while the device had a cursor: a device without one is told of no loss.
+    known: bool,
 }
 
 /// One device.
@@ -79,10 +81,6 @@ impl Devices {
     pub(crate) fn count(&self) -> usize {
         self.list.len()
     }
-
-    pub(crate) fn is_connected(&self, device: usize) -> bool {
-        self.list[device].connected
-    }
 }
 
 impl World {
@@ -119,7 +117,9 @@ impl World {
         let faults = self.faults;
         let (forged, lost) = (self.fault(faults.forged), self.fault(faults.cursor_lost));
         let log = self.users[self.devices.list[device].user].log.clone();
-        let own = self.devices.list[device].cursor.map(|text| text.open(&log).expect("a device's cursors are of its own log"));
+        let own = self.devices.list[device]
+            .cursor
+            .map(|text| text.open(&log).expect("a device's cursors are of its own log"));
         let (start, arrival) = if forged {
             let (cursor, plain) = self.forge(device, own);
             self.unfollow(device, true);
@@ -175,7 +175,8 @@ impl World {
     fn unfollow(&mut self, device: usize, forged: bool) {
         let history = self.devices.list[device].history;
         self.history.unfollow(history, forged);
-        self.devices.list[device].faithful = false;
+        let found = &mut self.devices.list[device];
+        found.faithful &= found.connection == 0 && !forged;
     }
 
     fn acknowledged(&self, device: usize) -> Option<Cursor> {
@@ -318,12 +319,16 @@ impl World {
 
     fn accepted(&mut self, device: usize, id: MessageId, order: Option<Seq>) {
         let user = self.devices.list[device].user;
+        let has_cursor = self.devices.list[device].cursor.is_some();
         let Some(sending) = self.devices.list[device].sendings.iter_mut().find(|sending| sending.id == id) else {
             return;
         };
         let to = sending.to;
+        sending.known |= has_cursor;
         let first = order.and_then(|order| sending.order.replace(order));
-        let stays = |first: Seq| self.history.of_item(to, (user, id)).any(|fact| fact.seq == first && !matches!(fact.fate, Fate::Lost(_)));
+        let stays = |first: Seq| {
+            self.history.of_item(to, (user, id)).any(|fact| fact.seq == first && !matches!(fact.fate, Fate::Lost(_)))
+        };
         if first.is_some_and(|first| Some(first) != order && stays(first)) {
             self.history.blame(Rule::WrongOrder, || format!("{id} was accepted as {first:?} and then as {order:?}"));
         }
@@ -349,7 +354,8 @@ impl World {
     pub(crate) fn send(&mut self, device: usize, to: usize) {
         let time = Millis((self.now / MS).saturating_add_signed(self.devices.list[device].clock_ahead));
         let id = MessageId::from_parts(time, self.dice.bits());
-        let sending = Sending { id, to, answered: false, refused: false, order: None, once_more: false, own: true };
+        let sending =
+            Sending { id, to, answered: false, refused: false, order: None, once_more: false, own: true, known: false };
         if self.plant == Some(Plant::FreshForAMinute) {
             self.repeat_at_the_end(device, sending.clone());
         }
@@ -360,7 +366,9 @@ impl World {
     /// [`Plant::FreshForAMinute`]: another device repeats the item when it is about to be a minute old.
     fn repeat_at_the_end(&mut self, device: usize, sending: Sending) {
         let user = self.devices.list[device].user;
-        let Some(other) = (0..self.devices.count()).find(|other| *other != device && self.devices.list[*other].user == user) else {
+        let Some(other) =
+            (0..self.devices.count()).find(|other| *other != device && self.devices.list[*other].user == user)
+        else {
             return;
         };
         let id = sending.id;
@@ -373,13 +381,19 @@ impl World {
     pub(crate) fn repeat_elsewhere(&mut self) {
         let device = self.dice.index(self.devices.count());
         let user = self.devices.list[device].user;
-        let others: Vec<usize> = (0..self.devices.count()).filter(|other| self.devices.list[*other].user == user).collect();
+        let others: Vec<usize> =
+            (0..self.devices.count()).filter(|other| self.devices.list[*other].user == user).collect();
         let other = others[self.dice.index(others.len())];
         let sendings = &self.devices.list[device].sendings;
         if sendings.is_empty() {
             return;
         }
-        let sending = Sending { answered: false, once_more: false, own: false, ..sendings[self.dice.index(sendings.len())].clone() };
+        let sending = Sending {
+            answered: false,
+            once_more: false,
+            own: false,
+            ..sendings[self.dice.index(sendings.len())].clone()
+        };
         let id = sending.id;
         let known = self.devices.list[other].sendings.iter_mut().find(|known| known.id == id);
         match known {
@@ -396,15 +410,22 @@ impl World {
     }
 
     fn unanswered(&self, device: usize) -> Vec<MessageId> {
-        self.devices.list[device].sendings.iter().filter(|sending| !sending.answered).map(|sending| sending.id).collect()
+        self.devices.list[device]
+            .sendings
+            .iter()
+            .filter(|sending| !sending.answered)
+            .map(|sending| sending.id)
+            .collect()
     }
 
     fn say_send(&mut self, device: usize, id: MessageId) {
         let found = &self.devices.list[device];
-        let (Some(session), Some(sending)) = (found.session, found.sendings.iter().find(|sending| sending.id == id)) else {
+        let (Some(session), Some(sending)) = (found.session, found.sendings.iter().find(|sending| sending.id == id))
+        else {
             return;
         };
-        let content = Content::Message { text: Some("hi".to_owned()), data: None, attachments: Vec::new(), reply_to: None };
+        let content =
+            Content::Message { text: Some("hi".to_owned()), data: None, attachments: Vec::new(), reply_to: None };
         let send = Send { id, to: self.users[sending.to].name.to_string(), content };
         let latency = self.latency();
         self.after(latency, Event::Said { session, said: Said::Send(send) });
@@ -448,19 +469,31 @@ impl World {
                 return Some((Rule::Stalled, format!("device {device} has no answer for {id}")));
             }
             if let Some(session) = found.session.filter(|session| self.believes_a_forgery(*session)) {
-                return Some((Rule::SilentForgery, format!("session {session} of device {device} took a forged cursor for true")));
+                return Some((
+                    Rule::SilentForgery,
+                    format!("session {session} of device {device} took a forged cursor for true"),
+                ));
             }
             // What a device sent it has: its own copies are not given to it.
-            let has = |item: (usize, MessageId)| item.0 == found.user && found.sendings.iter().any(|sending| sending.id == item.1);
+            let has = |item: (usize, MessageId)| {
+                item.0 == found.user && found.sendings.iter().any(|sending| sending.id == item.1)
+            };
             if let Some(lacking) = self.history.lacking(found.history, has) {
                 return Some(lacking);
             }
-            for sending in found.sendings.iter().filter(|sending| sending.own && !sending.refused && found.faithful) {
+            for sending in found
+                .sendings
+                .iter()
+                .filter(|sending| sending.own && sending.known && !sending.refused && found.faithful)
+            {
                 let item = (found.user, sending.id);
                 for log in [sending.to, found.user] {
                     let mut facts = self.history.of_item(log, item).peekable();
-                    let taken = facts.peek().is_some() && facts.all(|fact| matches!(fact.fate, Fate::Lost(_)) && fact.accepted);
-                    if taken && !self.history.tombstone_of(log, item) {
+                    let taken =
+                        facts.peek().is_some() && facts.all(|fact| matches!(fact.fate, Fate::Lost(_)) && fact.accepted);
+                    // Of what was erased no copy is made again; and what is too old to tell may be there.
+                    let erased = self.history.tombstone_of(log, item) || self.history.tombstone_of(sending.to, item);
+                    if taken && !erased && !self.history.too_old.contains(&(log, item)) {
                         let text = format!("{item:?} is not in log {log} any more");
                         return Some((Rule::NotRepeated, text));
                     }

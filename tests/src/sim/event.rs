@@ -64,7 +64,7 @@ pub(crate) enum Event {
     /// A reader's consumer may have entries.
     Consume { reader: usize, consumer: u32 },
     /// A publish of a reader reaches the server.
-    Published { reader: usize, user: UserName, live: LiveEntry },
+    Published { user: UserName, live: LiveEntry },
     /// A stopped reader goes on.
     Continue { reader: usize },
     /// A reader is started in place of one that died.

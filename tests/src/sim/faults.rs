@@ -1,8 +1,6 @@
 //! What is done at each step of a schedule, what goes wrong, and how all of it ends.
 
-use dunlin_schema::{
-    Address, Entry, MessageId, Millis, Position, Seq, StreamTime, entry::Body,
-};
+use dunlin_schema::{Address, Entry, MessageId, Millis, Position, Seq, StreamTime, entry::Body};
 
 use super::{
     event::Event,
@@ -84,6 +82,8 @@ impl World {
             }
             Act::StopReader => self.stop_reader(),
             Act::RestartServer => self.restart_server(),
+            // A mark of a clean stop is there only while nobody reads.
+            Act::LosePower if self.plant == Some(Plant::CleanStopSparesTheEpoch) && self.somebody_reads() => {}
             Act::LosePower => self.lose_power(),
             Act::Elect => self.elect(),
             Act::Fill => {
@@ -125,13 +125,16 @@ impl World {
         } else {
             let log = self.dice.weighted(&[(2, 0), (4, 3), (3, 12), (1, 60)]);
             let state = self.dice.weighted(&[(2, 0), (4, 3), (3, 30), (1, 1_000)]);
-            (self.dice.between(0, log) as usize, self.dice.between(0, state) as usize)
+            let (log, state) = (self.dice.between(0, log) as usize, self.dice.between(0, state) as usize);
+            // STATE goes back to the mark, and not behind it.
+            (log, if self.plant == Some(Plant::CleanStopSparesTheEpoch) { 0 } else { state })
         };
         self.notice_gone();
         let (log, state) = (log.min(self.stream.changes()), state.min(self.state.writes()));
         self.note(|_| format!("power is lost: {log} changes of the log and {state} records"));
         self.server.start += 1;
-        self.server.boot += 1;
+        // With a mark of a clean stop, nobody asks which boot it is.
+        self.server.boot += u64::from(self.plant != Some(Plant::CleanStopSparesTheEpoch) || self.somebody_reads());
         self.stream.lose(self.now, log);
         self.state.lose(state);
         let kept = self.stream.kept_births();
@@ -179,7 +182,8 @@ impl World {
             body: Body::Tombstone { sender: entry.from, id: entry.id },
         };
         let payload = tombstone.encode();
-        let publish = Publish { log: erased.log, payload: payload.clone(), message_id: format!("erase {id}"), expect: None };
+        let publish =
+            Publish { log: erased.log, payload: payload.clone(), message_id: format!("erase {id}"), expect: None };
         if self.plant != Some(Plant::ErasedWithoutTombstone)
             && let Published::Stored(seq, time, _) = self.stream.publish(now, publish)
         {
@@ -198,7 +202,8 @@ impl World {
         let Some(found) = self.stream.truth(now).at(seq).filter(|entry| entry.time == time).cloned() else { return };
         let entry = Entry::decode(&found.payload).expect("the world stores entries alone");
         let names = |stored: &super::stream::Stored| {
-            Entry::decode(&stored.payload).is_ok_and(|other| other.is_tombstone() && other.accounts_for(&entry.from, entry.id))
+            Entry::decode(&stored.payload)
+                .is_ok_and(|other| other.is_tombstone() && other.accounts_for(&entry.from, entry.id))
         };
         let remembered = self.stream.truth(now).of(found.log).any(names);
         if self.server_answers() && (remembered || self.plant == Some(Plant::ErasedWithoutTombstone)) {

@@ -285,7 +285,9 @@ impl World {
                 }
                 Output::Read(request) => self.read(session, request),
                 Output::AskHeads => self.ask_heads(vec![session]),
-                Output::Verify(position) if self.plant == Some(Plant::OlderEntryIsAProof) => {
+                Output::Verify(position)
+                    if self.plant == Some(Plant::OlderEntryIsAProof) && self.looks_erased(session, position) =>
+                {
                     let input = Box::new(Input::Verified(Ok(position)));
                     self.after(MS, Event::Session { session, input });
                 }
@@ -336,7 +338,8 @@ impl World {
             plant.read(&mut answer, &request, self.sent(session));
         }
         if let Some(held) = &mut self.gateways.sessions[session] {
-            held.proven |= answer.entries.iter().any(|entry| held.sent.is_some_and(|sent| entry.seq == sent.position.seq));
+            held.proven |=
+                answer.entries.iter().any(|entry| held.sent.is_some_and(|sent| entry.seq == sent.position.seq));
         }
         if request.source == Source::Leader {
             self.after(latency, Event::Evidence { session, request, answer });
@@ -364,7 +367,8 @@ impl World {
         let weight = truth.of(user).filter(|entry| asked(entry.seq, entry.time));
         let weight: u64 = weight.map(|entry| 1 + u64::from(tombstone(&entry.payload))).sum();
         let weight = if weight < half { (weight + estimate).min(half) } else { weight };
-        let mut evidence = Evidence { first: truth.of(user).next().map(|entry| entry.seq), stream_last: truth.last(), weight };
+        let mut evidence =
+            Evidence { first: truth.of(user).next().map(|entry| entry.seq), stream_last: truth.last(), weight };
         if let Some(plant) = self.plant {
             let count = truth.of(user).filter(|entry| asked(entry.seq, entry.time)).count() as u64;
             let held = self.gateways.sessions[session].as_ref();
@@ -385,7 +389,8 @@ impl World {
             self.after(nanos(limits::HEADS_EVERY), Event::Compare { gateway, life, every });
         }
         let sessions = self.gateways.sessions.iter().enumerate();
-        let asked = sessions.filter(|(_, held)| held.as_ref().is_some_and(|held| held.gateway == gateway && held.subscribed));
+        let asked =
+            sessions.filter(|(_, held)| held.as_ref().is_some_and(|held| held.gateway == gateway && held.subscribed));
         let asked: Vec<usize> = asked.map(|(session, _)| session).collect();
         if !asked.is_empty() {
             self.ask_heads(asked);
@@ -467,7 +472,12 @@ impl World {
     pub(crate) fn fan_out(&mut self, user: usize, live: &LiveEntry) {
         let faults = self.faults;
         for gateway in 0..self.gateways.list.len() {
-            let interested = self.gateways.sessions.iter().flatten().any(|held| held.gateway == gateway && held.user == user && held.interest);
+            let interested = self
+                .gateways
+                .sessions
+                .iter()
+                .flatten()
+                .any(|held| held.gateway == gateway && held.user == user && held.interest);
             if !interested || self.gateway_is_cut(gateway) {
                 continue;
             }
@@ -505,7 +515,8 @@ impl World {
                 let room = self.shape.bounds.outbound_frames - held.pocket.len().min(self.shape.bounds.outbound_frames);
                 let queued: Vec<_> = std::iter::from_fn(|| held.core.take()).collect();
                 // Answers are kept; of the log's frames as many as there is room for.
-                let of_log = |frame: &ServerFrame| matches!(frame, ServerFrame::Entry(_) | ServerFrame::CaughtUp { .. });
+                let of_log =
+                    |frame: &ServerFrame| matches!(frame, ServerFrame::Entry(_) | ServerFrame::CaughtUp { .. });
                 let (frames, answers): (Vec<_>, Vec<_>) = queued.into_iter().partition(of_log);
                 held.pocket.extend(answers.into_iter().chain(frames.into_iter().take(room)));
                 held.writing = false;
@@ -605,6 +616,13 @@ impl World {
 
     fn sent(&self, session: usize) -> Option<&Cursor> {
         self.gateways.sessions[session].as_ref()?.sent.as_ref()
+    }
+
+    /// Whether nothing but the own entry of a position is missing from the log.
+    fn looks_erased(&mut self, session: usize, position: Position) -> bool {
+        let user = self.gateways.sessions[session].as_ref().map(|held| held.user);
+        let truth = self.stream.truth(self.now);
+        truth.last() >= position.seq && truth.at(position.seq).is_none_or(|entry| Some(entry.log) != user)
     }
 
     /// Whether a session took a cursor for true that the stream shows to be forged.

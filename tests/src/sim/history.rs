@@ -1,7 +1,10 @@
 //! What happened, and what must hold of it: every entry that was ever stored with its fate, every promise that was made, and what
 //! each device was given and told. The first thing that must not be is kept as the schedule's [`Violation`].
 
-use std::{collections::HashMap, fmt};
+use std::{
+    collections::{HashMap, HashSet},
+    fmt,
+};
 
 use dunlin_schema::{Cursor, Epoch, MessageId, Millis, Position, Seq, StreamTime, limits::Bounds};
 
@@ -10,9 +13,20 @@ use super::stream::{Birth, Gone, nanos};
 /// How far the clocks of two gateways differ: the times of a gap are theirs.
 const GATEWAYS_DIFFER: Millis = Millis(10_000);
 
-/// What a schedule must never show.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum Rule {
+macro_rules! rules {
+    ($($(#[$doc:meta])* $name:ident,)*) => {
+        /// What a schedule must never show.
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+        pub enum Rule { $($(#[$doc])* $name,)* }
+
+        impl Rule {
+            /// Every rule.
+            pub const ALL: &[Rule] = &[$(Rule::$name),*];
+        }
+    };
+}
+
+rules! {
     /// A device lacks an entry, and no gap tells of it.
     Lost,
     /// An application that keeps its cursor was given an entry twice.
@@ -124,6 +138,8 @@ pub(crate) struct History {
     pub(crate) facts: Vec<Fact>,
     by_place: HashMap<(Seq, StreamTime), Birth>,
     by_item: HashMap<(usize, Item), Vec<Birth>>,
+    /// What was refused as too old, by log.
+    pub(crate) too_old: HashSet<(usize, Item)>,
     pub(crate) losses: usize,
     pub(crate) devices: Vec<DeviceHistory>,
     pub(crate) violation: Option<Violation>,
@@ -142,6 +158,7 @@ impl History {
             facts: Vec::new(),
             by_place: HashMap::new(),
             by_item: HashMap::new(),
+            too_old: HashSet::new(),
             losses: 0,
             devices: Vec::new(),
             violation: None,
@@ -164,18 +181,33 @@ impl History {
         let birth = self.facts.len();
         if !tombstone {
             let earlier = self.by_item.entry((log, item)).or_default();
-            let before = earlier.iter().map(|&birth| (birth, self.facts[birth].fate)).find(|(_, fate)| !matches!(fate, Fate::Lost(_)));
+            let before = earlier
+                .iter()
+                .map(|&birth| (birth, self.facts[birth].fate))
+                .find(|(_, fate)| !matches!(fate, Fate::Lost(_)));
             earlier.push(birth);
             match before {
-                Some((other, Fate::Gone(Gone::Erased))) => self
-                    .blame(Rule::Risen, || format!("{item:?} in log {log} at {seq:?} was erased (entry {other})")),
-                Some((other, fate)) => self
-                    .blame(Rule::StoredTwice, || format!("{item:?} in log {log} at {seq:?} and as entry {other} ({fate:?})")),
+                Some((other, Fate::Gone(Gone::Erased))) => {
+                    self.blame(Rule::Risen, || format!("{item:?} in log {log} at {seq:?} was erased (entry {other})"))
+                }
+                Some((other, fate)) => self.blame(Rule::StoredTwice, || {
+                    format!("{item:?} in log {log} at {seq:?} and as entry {other} ({fate:?})")
+                }),
                 None => {}
             }
         }
         self.by_place.insert((seq, time), birth);
-        self.facts.push(Fact { log, seq, time, item, tombstone, fate: Fate::Present, erased: false, dropped: false, accepted: false });
+        self.facts.push(Fact {
+            log,
+            seq,
+            time,
+            item,
+            tombstone,
+            fate: Fate::Present,
+            erased: false,
+            dropped: false,
+            accepted: false,
+        });
     }
 
     /// What left the leader's copy.
@@ -224,7 +256,9 @@ impl History {
             fits |= fact.log == to && order == Some(fact.seq);
         }
         if !fits {
-            self.blame(Rule::WrongOrder, || format!("{item:?} to {to} was accepted with order {order:?}, which its log never gave"));
+            self.blame(Rule::WrongOrder, || {
+                format!("{item:?} to {to} was accepted with order {order:?}, which its log never gave")
+            });
         }
     }
 
@@ -246,6 +280,7 @@ impl History {
 
     /// An append refused an item as too old, `start` being the earliest time at which it can have been stored.
     pub(crate) fn too_old(&mut self, now: u64, log: usize, item: Item, start: Millis, losses_before: usize) {
+        self.too_old.insert((log, item));
         let after = start.minus(self.skew).minus(Millis(10_000));
         let known = |fact: &Fact| !matches!(fact.fate, Fate::Lost(loss) if loss < losses_before);
         let later = self.facts.iter().filter(|fact| fact.log == log && fact.time.millis() >= after && known(fact));
@@ -281,7 +316,10 @@ impl History {
     /// A reader promises that the log has nothing between `after` and `position`, both excluded (`upto` excluded).
     pub(crate) fn promised(&mut self, log: usize, after: Seq, upto: Seq, position: Position, what: &str) {
         let current = position.seq == Seq(0)
-            || self.by_place.get(&(position.seq, position.time)).is_some_and(|&birth| !matches!(self.facts[birth].fate, Fate::Lost(_)));
+            || self
+                .by_place
+                .get(&(position.seq, position.time))
+                .is_some_and(|&birth| !matches!(self.facts[birth].fate, Fate::Lost(_)));
         if !current {
             return;
         }
@@ -293,7 +331,9 @@ impl History {
         });
         if let Some(birth) = between {
             let fact = self.facts[birth].clone();
-            self.blame(Rule::FalsePromise, || format!("{what}: nothing of log {log} in {after:?}..{upto:?} at {position:?}, but {fact:?}"));
+            self.blame(Rule::FalsePromise, || {
+                format!("{what}: nothing of log {log} in {after:?}..{upto:?} at {position:?}, but {fact:?}")
+            });
         }
     }
 
@@ -332,7 +372,10 @@ impl History {
             return;
         }
         let present = self.facts.iter().enumerate().filter(|(_, fact)| {
-            fact.log == user && fact.fate == Fate::Present && (all || fact.seq > cursor.position.seq && fact.time > cursor.position.time)
+            fact.log == user
+                && fact.fate == Fate::Present
+                && !fact.dropped
+                && (all || fact.seq > cursor.position.seq && fact.time > cursor.position.time)
         });
         let present = present.map(|(birth, _)| birth).collect();
         self.devices[device].follows = Some(Follows { since: self.facts.len(), present });
@@ -381,7 +424,14 @@ impl History {
 
     /// Whether a gap after `sent` may be told to a session. `sent` is `None` where the session began without a cursor; it began after `losses`
     /// power losses.
-    pub(crate) fn gap_is_true(&self, now: u64, log: usize, sent: Option<&Cursor>, cursor: &Cursor, losses: usize) -> bool {
+    pub(crate) fn gap_is_true(
+        &self,
+        now: u64,
+        log: usize,
+        sent: Option<&Cursor>,
+        cursor: &Cursor,
+        losses: usize,
+    ) -> bool {
         let since = sent.map_or(Seq(0), |sent| sent.position.seq);
         // What a power loss took while the gap was queued was there when it was decided.
         let known = |fact: &&Fact| fact.log == log && !matches!(fact.fate, Fate::Lost(loss) if loss < losses);
@@ -410,8 +460,13 @@ impl History {
             return Some((Rule::Stalled, format!("device {device} never heard of its mailbox")));
         };
         let lacking = self.facts.iter().enumerate().find(|&(birth, fact)| {
-            let owed = fact.log == known.user && !fact.tombstone && !fact.erased && (birth >= follows.since || follows.present.contains(&birth));
-            owed && !known.received.get(birth).copied().unwrap_or(false) && !has(fact.item) && !self.excused(known, fact)
+            let owed = fact.log == known.user
+                && !fact.tombstone
+                && !fact.erased
+                && (birth >= follows.since || follows.present.contains(&birth));
+            owed && !known.received.get(birth).copied().unwrap_or(false)
+                && !has(fact.item)
+                && !self.excused(known, fact)
         });
         let (birth, fact) = lacking?;
         Some((Rule::Lost, format!("device {device} lacks entry {birth} {fact:?}; it was told {:?}", known.gaps)))

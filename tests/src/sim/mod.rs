@@ -57,9 +57,10 @@ pub fn replay(seed: u64, plant: Option<Plant>) -> (Outcome, String) {
     (Outcome { violation, events: world.events }, world.trace.take().unwrap_or_default())
 }
 
-/// Runs the schedules of `count` seeds from `first` on, on `threads` threads, and returns the lowest seed among those that failed first, with
-/// what must not have been; and how many events there were.
-pub fn search(first: u64, count: u64, threads: u64, plant: Option<Plant>) -> (Option<(u64, Violation)>, u64) {
+/// Runs the schedules of `count` seeds from `first` on, on as many threads as there are processors, until one breaks one of `rules`. Returns
+/// its seed and what must not have been; and how many events there were.
+pub fn search(first: u64, count: u64, plant: Option<Plant>, rules: &[Rule]) -> (Option<(u64, Violation)>, u64) {
+    let threads = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
     let (next, found, events) = (AtomicU64::new(first), AtomicBool::new(false), AtomicU64::new(0));
     let search = || {
         let mut worst = None;
@@ -73,7 +74,7 @@ pub fn search(first: u64, count: u64, threads: u64, plant: Option<Plant>) -> (Op
                 events: 0,
             });
             events.fetch_add(outcome.events, Ordering::Relaxed);
-            if let Some(violation) = outcome.violation {
+            if let Some(violation) = outcome.violation.filter(|violation| rules.contains(&violation.rule)) {
                 found.store(true, Ordering::Relaxed);
                 worst = Some((seed, violation));
             }
@@ -81,7 +82,7 @@ pub fn search(first: u64, count: u64, threads: u64, plant: Option<Plant>) -> (Op
         worst
     };
     let worst = std::thread::scope(|scope| {
-        let threads: Vec<_> = (0..threads.max(1)).map(|_| scope.spawn(search)).collect();
+        let threads: Vec<_> = (0..threads).map(|_| scope.spawn(search)).collect();
         let found = threads.into_iter().filter_map(|thread| thread.join().expect("panics are caught"));
         found.min_by_key(|(seed, _)| *seed)
     });
@@ -119,7 +120,7 @@ impl World {
             Event::Room => self.stream.full = false,
             Event::Restart => self.add_reader(),
             Event::Continue { reader } => self.continue_reader(reader),
-            Event::Published { user, live, .. } => self.published(&user, &live),
+            Event::Published { user, live } => self.published(&user, &live),
             event @ (Event::Asked { .. }
             | Event::Reader { .. }
             | Event::ReaderTick { .. }

@@ -14,9 +14,8 @@ use dunlin_schema::{
     limits::{self, Bounds},
     live::LiveEntry,
     read::{Evidence, ReadAnswer, ReadFrom, ReadRequest},
-    record::ReaderRecord,
 };
-use dunlin_workers::{deliver::core::Compared, reader::NOBODY};
+use dunlin_workers::deliver::core::Compared;
 
 use super::shape::{Faults, Shape};
 
@@ -112,7 +111,9 @@ impl Plant {
         let faults = &mut shape.faults;
         match self {
             MessageIdWithoutLog | CopyInParallel => {}
-            PublishesWaitForTheLink => (faults.publish_lost, faults.repeat_elsewhere, faults.long_wait) = (200, 100, 60),
+            PublishesWaitForTheLink => {
+                (faults.publish_lost, faults.repeat_elsewhere, faults.long_wait) = (200, 100, 60)
+            }
             LateWithoutExpectation => (faults.publish_late, faults.repeat_elsewhere, faults.long_wait) = (300, 300, 30),
             LateExpectsTheEndOfTheRange => (faults.repeat_elsewhere, faults.long_wait) = (200, 100),
             NotFoundMeansNotStored => (faults.repeat_elsewhere, faults.burst) = (200, 100),
@@ -132,13 +133,15 @@ impl Plant {
                 faults.read_lags = 400;
             }
             NothingSeenMissingIsNoGap => (faults.burst, faults.slow) = (100, 100),
-            SentIsWhatWasQueued => (faults.burst, faults.slow, faults.gateway_crash, faults.gateway_cut) = (100, 100, 0, 0),
+            SentIsWhatWasQueued => {
+                (faults.burst, faults.slow, faults.gateway_crash, faults.gateway_cut) = (100, 100, 0, 0)
+            }
             HeadBelowSentIsAGap => (faults.reader_pause, faults.heads_lost) = (100, 0),
             FromTheBeginningAfterAGap => (faults.burst, faults.slow) = (100, 60),
             AtIsNow => (faults.long_wait, faults.slow, faults.burst) = (120, 150, 60),
             TombstonesCountOnce => (faults.erase, faults.burst, faults.forged, faults.cursor_lost) = (250, 100, 0, 0),
             CleanStopSparesTheEpoch => {
-                (faults.reader_stop, faults.power_loss) = (150, 60);
+                (faults.reader_stop, faults.power_loss, faults.reader_crash) = (100, 200, 0);
                 shape.readers = 1;
                 lone(shape);
             }
@@ -161,8 +164,9 @@ impl Plant {
             }
             NoProofAtZero => (faults.long_wait, faults.forged, faults.cursor_lost) = (120, 0, 0),
             RepeatsSinceTheGap | UnansweredAtTheGapIsFine => {
-                (faults.power_loss, faults.publish_late, faults.ack_lost) = (80, 150, 200);
-                (faults.forged, faults.cursor_lost) = (0, 0);
+                (faults.power_loss, faults.publish_late, faults.ack_lost) = (150, 80, 300);
+                (faults.cursor_lost, faults.gateway_crash, faults.gateway_cut) = (0, 0, 0);
+                (faults.reader_crash, faults.reader_pause, faults.reader_stop) = (0, 0, 0);
                 lone(shape);
             }
         }
@@ -213,15 +217,10 @@ impl Plant {
 
     // Readers.
 
-    pub(crate) fn compared(self, compared: &mut Compared, record: Option<&ReaderRecord>) {
+    pub(crate) fn compared(self, compared: &mut Compared) {
         match self {
             Plant::NoBoot => compared.boot = String::new(),
             Plant::PositionIsASequence => (compared.boot, compared.time) = (String::new(), None),
-            Plant::CleanStopSparesTheEpoch => {
-                if let Some(record) = record.filter(|record| record.owner == NOBODY) {
-                    record.boot.clone_into(&mut compared.boot);
-                }
-            }
             _ => {}
         }
     }
@@ -281,7 +280,9 @@ impl Plant {
             Plant::NothingSeenMissingIsNoGap => evidence.weight = 0,
             Plant::TombstonesCountOnce => evidence.weight = count,
             Plant::ProofOnce if proven => evidence.first = Some(Seq(0)),
-            Plant::NoProofAtZero if sent.is_some_and(|sent| sent.position.seq == Seq(0)) => evidence.first = Some(Seq(0)),
+            Plant::NoProofAtZero if sent.is_some_and(|sent| sent.position.seq == Seq(0)) => {
+                evidence.first = Some(Seq(0))
+            }
             _ => {}
         }
     }

@@ -2,12 +2,7 @@
 
 use std::collections::VecDeque;
 
-use dunlin_schema::{
-    Millis, Seq, StreamTime,
-    read::ReadFrom,
-    record::ReaderRecord,
-    subject,
-};
+use dunlin_schema::{Millis, Seq, StreamTime, read::ReadFrom, record::ReaderRecord, subject};
 use dunlin_workers::{
     deliver::core::{Asked, Compared, Deliver, Event as Happened, Input, Output, Setup, Stored},
     reader::Looked,
@@ -15,7 +10,7 @@ use dunlin_workers::{
 
 use super::{
     event::Event,
-    plant::SimplerHeads,
+    plant::{Plant, SimplerHeads},
     world::{MS, SECOND, World},
 };
 
@@ -108,6 +103,10 @@ impl World {
         self.after(span, Event::Restart);
     }
 
+    pub(crate) fn somebody_reads(&self) -> bool {
+        !self.living().is_empty()
+    }
+
     /// A reader gives its shard back and ends; another starts some time later.
     pub(crate) fn stop_reader(&mut self) {
         let living = self.living();
@@ -117,7 +116,8 @@ impl World {
         let number = living[self.dice.index(living.len())];
         self.note(|_| format!("reader {number} is to stop"));
         self.after(0, Event::Reader { reader: number, input: Box::new(Input::Stop) });
-        let span = self.dice.between(MS, 20 * SECOND);
+        let longest = if self.plant == Some(Plant::CleanStopSparesTheEpoch) { 60 } else { 20 };
+        let span = self.dice.between(MS, longest * SECOND);
         self.after(span, Event::Restart);
     }
 
@@ -246,7 +246,7 @@ impl World {
                     self.history.promised(index, live.after, live.position.seq, live.position, "live");
                 }
                 reader.pipe = reader.pipe.max(now + MS / 10);
-                self.agenda.enter(reader.pipe, Event::Published { reader: number, user, live });
+                self.agenda.enter(reader.pipe, Event::Published { user, live });
             }
             Output::Heads { asked: Asked(question), mut answer } => {
                 self.notice_gone();
@@ -263,7 +263,8 @@ impl World {
                 self.heads_answered(question as usize, &answer);
             }
             Output::Verified { asked: Asked(question), verified } => self.doubt_answered(question as usize, verified),
-            Output::Decline(_) | Output::Event(Happened::Hole { .. } | Happened::SteppedDown(_) | Happened::TookOver { .. }) => {}
+            Output::Decline(_)
+            | Output::Event(Happened::Hole { .. } | Happened::SteppedDown(_) | Happened::TookOver { .. }) => {}
             Output::Event(Happened::EpochBegun { epoch, .. }) => {
                 let _ = epoch;
             }
@@ -311,11 +312,10 @@ impl World {
         } else {
             self.notice_gone();
             let boot = self.boot();
-            let record = self.state.get(&self.reader_record()).and_then(|value| ReaderRecord::decode(&value.bytes).ok());
             let truth = self.stream.truth(self.now);
             let mut compared = Compared { last: truth.last(), time: truth.at(seq).map(|entry| entry.time), boot };
             if let Some(plant) = self.plant {
-                plant.compared(&mut compared, record.as_ref());
+                plant.compared(&mut compared);
             }
             Some(compared)
         };
@@ -389,7 +389,8 @@ impl World {
                 Some(_) | None => old.from,
             };
             let replica = self.dice.index(self.shape.replicas);
-            reader.consumer = Some(Consumer { number: consumer, from, next: None, delivered: old.delivered, replica, woken: false });
+            reader.consumer =
+                Some(Consumer { number: consumer, from, next: None, delivered: old.delivered, replica, woken: false });
             let span = self.dice.between(MS, SECOND);
             self.after(span, Event::Opened { reader: number, consumer });
         }
@@ -435,7 +436,8 @@ impl World {
             }
             let Some(found) = self.consumer(number, consumer) else { return };
             let (Some(next), replica) = (found.next, found.replica) else { return };
-            let Some(entry) = self.stream.lagging(now, replica, lag).all().find(|entry| entry.seq >= next).cloned() else {
+            let Some(entry) = self.stream.lagging(now, replica, lag).all().find(|entry| entry.seq >= next).cloned()
+            else {
                 break;
             };
             if let Some(found) = self.consumer(number, consumer) {

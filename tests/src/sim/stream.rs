@@ -236,11 +236,6 @@ impl Replica {
         self.last
     }
 
-    /// The first sequence that is still stored; the one after the last when nothing is.
-    pub(crate) fn first(&self) -> Seq {
-        self.entries.front().map_or(self.last.next(), |entry| entry.seq)
-    }
-
     /// Everything stored, oldest first.
     pub(crate) fn all(&self) -> impl DoubleEndedIterator<Item = &Stored> {
         self.entries.iter()

@@ -150,7 +150,8 @@ impl World {
 
     /// Some time passes.
     fn pass(&mut self) {
-        let span = self.dice.weighted(&[(40, 5 * MS), (40, 300 * MS), (15, 4 * SECOND), (4, 20 * SECOND), (1, 60 * SECOND)]);
+        let span =
+            self.dice.weighted(&[(40, 5 * MS), (40, 300 * MS), (15, 4 * SECOND), (4, 20 * SECOND), (1, 60 * SECOND)]);
         let span = self.dice.between(0, span);
         self.run_until(self.now + span);
     }
