@@ -135,14 +135,10 @@ impl User {
             {
                 return;
             }
-            match device.next_within(Duration::from_millis(200)).await {
-                None => {}
-                Some(Err(_)) => return,
-                Some(Ok(frame)) => {
-                    if !self.take(&frame, &mut device).await {
-                        return;
-                    }
-                }
+            let Some(frame) = device.next_within(Duration::from_millis(200)).await else { continue };
+            let Ok(frame) = frame else { return };
+            if !self.take(&frame, &mut device).await {
+                return;
             }
         }
     }
