@@ -99,10 +99,10 @@ fn cases() -> Vec<(&'static str, Vec<u8>, Answer)> {
 
 async fn heard(raw: &mut Raw) -> Value {
     loop {
-        match raw.hear().await {
-            Heard::Json(value) if value["entry"].is_null() => return value,
-            Heard::Json(_) => {}
-            other => panic!("{other:?} instead of a frame"),
+        let heard = raw.hear().await;
+        let Heard::Json(value) = heard else { panic!("{heard:?} instead of a frame") };
+        if value["entry"].is_null() {
+            return value;
         }
     }
 }
