@@ -44,25 +44,17 @@ pub(crate) enum Event {
     Compare { gateway: usize, life: u32, every: bool },
     /// A gateway's link to NATS is back.
     Linked { gateway: usize, life: u32 },
-    /// A question about heads reaches a reader.
-    Asked { reader: usize, question: usize },
     /// A question about heads waits no longer.
     AskedEnough { question: usize },
     // Readers.
-    /// Something reaches a reader.
-    Reader { reader: usize, input: Box<deliver::Input> },
-    /// A reader's deadline.
-    ReaderTick { reader: usize, at: u64 },
+    /// Something reaches a reader, or waits while it is stopped.
+    Reader { reader: usize, what: AtReader },
     /// A reader's comparison reaches the leader.
     ReaderCompares { reader: usize, seq: Seq },
     /// A reader's look at its record reaches the leader.
     ReaderLooks { reader: usize },
     /// A reader's record reaches the leader.
     ReaderSaves { reader: usize, record: ReaderRecord, expected: Seq, answered: bool },
-    /// A reader's consumer stands.
-    Opened { reader: usize, consumer: u32 },
-    /// A reader's consumer may have entries.
-    Consume { reader: usize, consumer: u32 },
     /// A publish of a reader reaches the server.
     Published { user: UserName, live: LiveEntry },
     /// A stopped reader goes on.
@@ -84,6 +76,21 @@ pub(crate) enum Event {
     Erase { seq: Seq, position: Position },
     /// The stream has room again.
     Room,
+}
+
+/// What happens at a reader.
+#[derive(Debug)]
+pub(crate) enum AtReader {
+    /// A question about heads comes.
+    Asked { question: usize },
+    /// An answer, or the order to stop, comes.
+    Told(Box<deliver::Input>),
+    /// A deadline.
+    Tick { at: u64 },
+    /// Its consumer stands.
+    Opened { consumer: u32 },
+    /// Its consumer may have entries.
+    Consume { consumer: u32 },
 }
 
 /// What a device says.

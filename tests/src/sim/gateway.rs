@@ -13,7 +13,7 @@ use dunlin_schema::{
 use super::{
     Rule,
     device::Arrival,
-    event::{Event, Said},
+    event::{AtReader, Event, Said},
     plant::Plant,
     stream::nanos,
     world::{MS, SECOND, World},
@@ -412,7 +412,7 @@ impl World {
         }
         if let Some(reader) = self.some_reader() {
             let latency = self.latency();
-            self.after(latency, Event::Asked { reader, question });
+            self.after(latency, Event::Reader { reader, what: AtReader::Asked { question } });
         }
     }
 
@@ -606,7 +606,7 @@ impl World {
             Said::Send(send) if wants => self.tell(session, Input::Send { send, admitted: Ok(()) }),
             Said::Ack(delivered) if wants => self.tell(session, Input::Ack { delivered }),
             // The socket is not read: it comes when it is.
-            said => {
+            said @ (Said::Send(_) | Said::Ack(_)) => {
                 if self.gateways.sessions[session].is_some() {
                     self.after(50 * MS, Event::Said { session, said });
                 }

@@ -121,42 +121,16 @@ impl World {
             Event::Restart => self.add_reader(),
             Event::Continue { reader } => self.continue_reader(reader),
             Event::Published { user, live } => self.published(&user, &live),
-            event @ (Event::Asked { .. }
-            | Event::Reader { .. }
-            | Event::ReaderTick { .. }
-            | Event::ReaderCompares { .. }
-            | Event::ReaderLooks { .. }
-            | Event::ReaderSaves { .. }
-            | Event::Opened { .. }
-            | Event::Consume { .. }) => self.happen_to_reader(event),
-        }
-    }
-
-    fn happen_to_reader(&mut self, event: event::Event) {
-        use event::Event;
-        // What was sent before a reader stopped goes on without it; what comes to it waits.
-        match event {
-            Event::ReaderCompares { reader, seq } => return self.reader_compares(reader, seq),
-            Event::ReaderLooks { reader } => return self.reader_looks(reader),
+            Event::ReaderCompares { reader, seq } => self.reader_compares(reader, seq),
+            Event::ReaderLooks { reader } => self.reader_looks(reader),
             Event::ReaderSaves { reader, record, expected, answered } => {
-                return self.reader_saves(reader, &record, expected, answered);
+                self.reader_saves(reader, &record, expected, answered);
             }
-            Event::Asked { reader, .. }
-            | Event::Reader { reader, .. }
-            | Event::ReaderTick { reader, .. }
-            | Event::Opened { reader, .. }
-            | Event::Consume { reader, .. } => {
-                let Some(event) = self.held_up(reader, event) else { return };
-                match event {
-                    Event::Asked { reader, question } => self.reader_asked(reader, question),
-                    Event::Reader { reader, input } => self.tell_reader(reader, *input),
-                    Event::ReaderTick { reader, at } => self.reader_tick(reader, at),
-                    Event::Opened { reader, consumer } => self.opened(reader, consumer),
-                    Event::Consume { reader, consumer } => self.consume(reader, consumer),
-                    _ => {}
+            Event::Reader { reader, what } => {
+                if let Some(what) = self.held_up(reader, what) {
+                    self.happen_at_reader(reader, what);
                 }
             }
-            _ => {}
         }
     }
 }

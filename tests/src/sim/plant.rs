@@ -218,10 +218,11 @@ impl Plant {
     // Readers.
 
     pub(crate) fn compared(self, compared: &mut Compared) {
-        match self {
-            Plant::NoBoot => compared.boot = String::new(),
-            Plant::PositionIsASequence => (compared.boot, compared.time) = (String::new(), None),
-            _ => {}
+        if matches!(self, Plant::NoBoot | Plant::PositionIsASequence) {
+            compared.boot = String::new();
+        }
+        if self == Plant::PositionIsASequence {
+            compared.time = None;
         }
     }
 
@@ -276,14 +277,15 @@ impl Plant {
 
     /// What the leader says; `count` entries follow, and `proven` says that an earlier answer held the cursor's own entry.
     pub(crate) fn evidence(self, evidence: &mut Evidence, count: u64, sent: Option<&Cursor>, proven: bool) {
-        match self {
-            Plant::NothingSeenMissingIsNoGap => evidence.weight = 0,
-            Plant::TombstonesCountOnce => evidence.weight = count,
-            Plant::ProofOnce if proven => evidence.first = Some(Seq(0)),
-            Plant::NoProofAtZero if sent.is_some_and(|sent| sent.position.seq == Seq(0)) => {
-                evidence.first = Some(Seq(0))
-            }
-            _ => {}
+        let at_zero = sent.is_some_and(|sent| sent.position.seq == Seq(0));
+        if self == Plant::NothingSeenMissingIsNoGap {
+            evidence.weight = 0;
+        }
+        if self == Plant::TombstonesCountOnce {
+            evidence.weight = count;
+        }
+        if self == Plant::ProofOnce && proven || self == Plant::NoProofAtZero && at_zero {
+            evidence.first = Some(Seq(0));
         }
     }
 
@@ -314,11 +316,11 @@ impl SimplerHeads {
 
     fn get(&self, plant: Plant, user: usize) -> (Option<Head>, Seq) {
         let known = self.heads.get(&user).copied();
-        match plant {
-            Plant::AfterReachesDown => (known, Seq(0)),
-            Plant::EvictionLeavesTheFloor => (known.filter(|_| self.latest == Some(user)), self.floor),
-            _ => (known, self.floor),
+        if plant == Plant::AfterReachesDown {
+            return (known, Seq(0));
         }
+        let evicted = plant == Plant::EvictionLeavesTheFloor && self.latest != Some(user);
+        (known.filter(|_| !evicted), self.floor)
     }
 
     /// Changes what the reader publishes.

@@ -9,7 +9,7 @@ use dunlin_workers::{
 };
 
 use super::{
-    event::Event,
+    event::{AtReader, Event},
     plant::{Plant, SimplerHeads},
     world::{MS, SECOND, World},
 };
@@ -23,7 +23,7 @@ struct Reader {
     tick_at: u64,
     paused: bool,
     /// What came while it was stopped.
-    waiting: VecDeque<Event>,
+    waiting: VecDeque<AtReader>,
     consumer: Option<Consumer>,
     consumers: u32,
     /// When its last publish reaches the server: a connection keeps their order.
@@ -70,7 +70,7 @@ impl World {
             pipe: 0,
             simpler: SimplerHeads::default(),
         }));
-        self.after(MS, Event::Reader { reader: number, input: Box::new(Input::Tick) });
+        self.after(MS, Event::Reader { reader: number, what: AtReader::Told(Box::new(Input::Tick)) });
     }
 
     fn living(&self) -> Vec<usize> {
@@ -115,7 +115,7 @@ impl World {
         }
         let number = living[self.dice.index(living.len())];
         self.note(|_| format!("reader {number} is to stop"));
-        self.after(0, Event::Reader { reader: number, input: Box::new(Input::Stop) });
+        self.after(0, Event::Reader { reader: number, what: AtReader::Told(Box::new(Input::Stop)) });
         let longest = if self.plant == Some(Plant::CleanStopSparesTheEpoch) { 60 } else { 20 };
         let span = self.dice.between(MS, longest * SECOND);
         self.after(span, Event::Restart);
@@ -140,8 +140,18 @@ impl World {
         reader.paused = false;
         self.note(|_| format!("reader {number} goes on"));
         let Some(reader) = &mut self.readers.list[number] else { return };
-        for event in std::mem::take(&mut reader.waiting) {
-            self.happen(event);
+        for what in std::mem::take(&mut reader.waiting) {
+            self.happen_at_reader(number, what);
+        }
+    }
+
+    pub(crate) fn happen_at_reader(&mut self, number: usize, what: AtReader) {
+        match what {
+            AtReader::Asked { question } => self.reader_asked(number, question),
+            AtReader::Told(input) => self.tell_reader(number, *input),
+            AtReader::Tick { at } => self.reader_tick(number, at),
+            AtReader::Opened { consumer } => self.opened(number, consumer),
+            AtReader::Consume { consumer } => self.consume(number, consumer),
         }
     }
 
@@ -155,19 +165,17 @@ impl World {
         }
     }
 
-    /// Whether a reader can't take this event now: it waits, or is for nobody.
-    pub(crate) fn held_up(&mut self, number: usize, event: Event) -> Option<Event> {
-        match &mut self.readers.list[number] {
-            None => None,
-            Some(reader) if reader.paused => {
-                reader.waiting.push_back(event);
-                None
-            }
-            Some(_) => Some(event),
+    /// What a reader can take now; what it can't waits, or is for nobody.
+    pub(crate) fn held_up(&mut self, number: usize, what: AtReader) -> Option<AtReader> {
+        let reader = self.readers.list[number].as_mut()?;
+        if reader.paused {
+            reader.waiting.push_back(what);
+            return None;
         }
+        Some(what)
     }
 
-    pub(crate) fn tell_reader(&mut self, number: usize, input: Input) {
+    fn tell_reader(&mut self, number: usize, input: Input) {
         let Some(reader) = &mut self.readers.list[number] else { return };
         let now = Millis((self.now - reader.started) / MS);
         let mut outputs = Vec::new();
@@ -189,12 +197,12 @@ impl World {
         let deadline = reader.core.deadline().map(|at| (reader.started + at.0 * MS).max(now + MS));
         if let Some(at) = deadline.filter(|at| *at < reader.tick_at) {
             reader.tick_at = at;
-            self.agenda.enter(at, Event::ReaderTick { reader: number, at });
+            self.agenda.enter(at, Event::Reader { reader: number, what: AtReader::Tick { at } });
         }
         self.wake_consumer(number);
     }
 
-    pub(crate) fn reader_tick(&mut self, number: usize, at: u64) {
+    fn reader_tick(&mut self, number: usize, at: u64) {
         if let Some(reader) = &mut self.readers.list[number]
             && reader.tick_at == at
         {
@@ -213,7 +221,10 @@ impl World {
             Output::Save { record, expected } => {
                 let (lost, unheard) = (self.fault(faults.save_fails), self.fault(faults.save_fails));
                 if lost {
-                    self.after(SECOND, Event::Reader { reader: number, input: Box::new(Input::Stored(None)) });
+                    self.after(
+                        SECOND,
+                        Event::Reader { reader: number, what: AtReader::Told(Box::new(Input::Stored(None))) },
+                    );
                 } else {
                     self.after(latency, Event::ReaderSaves { reader: number, record, expected, answered: !unheard });
                 }
@@ -228,7 +239,7 @@ impl World {
                 let consumer = reader.consumers;
                 reader.consumer =
                     Some(Consumer { number: consumer, from, next: None, delivered: false, replica, woken: false });
-                self.after(latency, Event::Opened { reader: number, consumer });
+                self.after(latency, Event::Reader { reader: number, what: AtReader::Opened { consumer } });
             }
             Output::Close => {
                 if let Some(reader) = &mut self.readers.list[number] {
@@ -272,7 +283,7 @@ impl World {
         }
     }
 
-    pub(crate) fn reader_asked(&mut self, number: usize, question: usize) {
+    fn reader_asked(&mut self, number: usize, question: usize) {
         let asked = Asked(question as u64);
         let input = match self.asked_users(question) {
             Some(users) => {
@@ -301,7 +312,7 @@ impl World {
                 },
             }
         };
-        self.after(latency, Event::Reader { reader: number, input: Box::new(Input::Looked(looked)) });
+        self.after(latency, Event::Reader { reader: number, what: AtReader::Told(Box::new(Input::Looked(looked))) });
     }
 
     pub(crate) fn reader_compares(&mut self, number: usize, seq: Seq) {
@@ -319,7 +330,10 @@ impl World {
             }
             Some(compared)
         };
-        self.after(latency, Event::Reader { reader: number, input: Box::new(Input::Compared(compared)) });
+        self.after(
+            latency,
+            Event::Reader { reader: number, what: AtReader::Told(Box::new(Input::Compared(compared))) },
+        );
     }
 
     fn boot(&self) -> String {
@@ -348,15 +362,15 @@ impl World {
         }
         let input = Input::Stored(stored.filter(|_| answered));
         let wait = if answered { latency } else { 2 * SECOND };
-        self.after(wait, Event::Reader { reader: number, input: Box::new(input) });
+        self.after(wait, Event::Reader { reader: number, what: AtReader::Told(Box::new(input)) });
     }
 
     // Consumers.
 
-    pub(crate) fn opened(&mut self, number: usize, consumer: u32) {
+    fn opened(&mut self, number: usize, consumer: u32) {
         let now = self.now;
         if !self.server_answers() {
-            return self.after(500 * MS, Event::Opened { reader: number, consumer });
+            return self.after(500 * MS, Event::Reader { reader: number, what: AtReader::Opened { consumer } });
         }
         let Some(found) = self.consumer(number, consumer) else { return };
         let (from, replica) = (found.from, found.replica);
@@ -392,7 +406,7 @@ impl World {
             reader.consumer =
                 Some(Consumer { number: consumer, from, next: None, delivered: old.delivered, replica, woken: false });
             let span = self.dice.between(MS, SECOND);
-            self.after(span, Event::Opened { reader: number, consumer });
+            self.after(span, Event::Reader { reader: number, what: AtReader::Opened { consumer } });
         }
     }
 
@@ -414,11 +428,11 @@ impl World {
             return;
         }
         consumer.woken = true;
-        let event = Event::Consume { reader: number, consumer: consumer.number };
+        let event = Event::Reader { reader: number, what: AtReader::Consume { consumer: consumer.number } };
         self.agenda.enter(now + MS / 4, event);
     }
 
-    pub(crate) fn consume(&mut self, number: usize, consumer: u32) {
+    fn consume(&mut self, number: usize, consumer: u32) {
         let now = self.now;
         let read_lags = self.faults.read_lags;
         let lag = if self.fault(read_lags) { self.dice.between(1, 4) as usize } else { 0 };
@@ -449,7 +463,7 @@ impl World {
             self.tell_reader(number, input);
         }
         if lag > 0 {
-            self.after(200 * MS, Event::Consume { reader: number, consumer });
+            self.after(200 * MS, Event::Reader { reader: number, what: AtReader::Consume { consumer } });
         }
     }
 
