@@ -200,7 +200,7 @@ impl World {
         let epoch = end.epoch;
         let user = self.devices.list[device].user;
         let truth = self.stream.truth(self.now);
-        let existing = truth.of(user).next_back().map(|entry| entry.seq);
+        let existing = truth.of(user).next_back().map(|entry| (entry.seq, entry.time));
         let at = |position: Position| Cursor { position, at: now };
         match self.dice.between(0, 5) {
             // Above the stream's end.
@@ -210,7 +210,9 @@ impl World {
             2 if existing.is_some() => {
                 // Once it is gone, nothing shows that it had another time.
                 let stays = self.faults.erase == 0 && self.faults.power_loss == 0;
-                (at(Position { epoch, seq: existing.unwrap_or_default(), time: other_time }), stays)
+                let (seq, stored) = existing.unwrap_or_default();
+                // A later time is that of a cursor before the next entry: it hides nothing.
+                (at(Position { epoch, seq, time: other_time }), stays && other_time < stored)
             }
             // An epoch that has not begun, or never was.
             3 => (at(Position { epoch: Epoch(self.now + 1_000 * SECOND), ..own.position }), true),

@@ -1,7 +1,8 @@
 //! The proof: whether what was read shows that nothing is missing between a cursor and what follows it.
 //!
 //! A cursor stands **at** an entry (its sequence, its time), or just **before** one: the sequence and the nanosecond before it, which is
-//! where a gap ends. The cursor with sequence 0 and without a time up to which it lacks nothing is the one of a device that never had
+//! where a gap ends; another entry of the log may stand at that sequence, stored earlier. Entries stored by a log that went back are later
+//! than every cursor of before. The cursor with sequence 0 and without a time up to which it lacks nothing is the one of a device that never had
 //! anything: it can't miss anything either.
 
 use dunlin_schema::{
@@ -47,15 +48,16 @@ pub(super) fn prove(cursor: &Cursor, answer: &ReadAnswer, now: Millis, bounds: &
     if young && evidence.weight < bounds.mailbox_entries { Proof::Complete } else { Proof::Unproven }
 }
 
-/// Whether an answer that was read from `cursor`'s own sequence on holds the entry at which it stands, or the one before which it stands.
+/// Whether an answer that was read from `cursor`'s own sequence on holds the entry at which it stands, the one before which it stands, or
+/// an older one at its sequence.
 pub(super) fn is_there(cursor: &Cursor, answer: &ReadAnswer) -> bool {
     let Position { seq, time, .. } = cursor.position;
     let mut nearest = answer.entries.iter().skip_while(|entry| entry.seq < seq).take(2);
-    nearest.any(|entry| stands_at(entry, seq, time) || stands_at(entry, seq.next(), time.next()))
-}
-
-fn stands_at(entry: &StoredEntry, seq: Seq, time: StreamTime) -> bool {
-    entry.seq == seq && entry.time == time
+    nearest.any(|entry| {
+        let (own, next) =
+            (entry.seq == seq && entry.time <= time, entry.seq == seq.next() && entry.time == time.next());
+        own || next
+    })
 }
 
 /// Whether this is the cursor of a device that never had anything.

@@ -202,6 +202,16 @@ fn a_gap_reaches_to_the_beginning_of_its_epoch() {
 }
 
 #[test]
+fn a_gaps_cursor_stands_when_the_entry_behind_it_is_erased() {
+    // A gap ended just before entry 9, which is erased since; 8 is an entry of this mailbox, stored earlier.
+    let before_9 =
+        Cursor { position: Position { time: StreamTime(seconds(9).0 - 1), ..position(1, 8) }, at: Millis(9_000) };
+    let mut rig = Rig::new(Start::Cursor(before_9));
+    rig.opens(head(1, 12, 12), "read any 8");
+    rig.runs([(any(&[8, 12]), "entry 12; caught up 12 1/12@12")]);
+}
+
+#[test]
 fn an_own_entry_that_is_gone_below_a_log_that_went_back_proves_nothing() {
     // Power took 23 to 30; 24 and 26 are new, and 25 is another mailbox's. The reader has not noticed.
     let mut rig = Rig::new(at(1, 25));
