@@ -124,7 +124,7 @@ impl Metrics {
     }
 
     pub(crate) fn goodbye(&self, code: Code) {
-        self.goodbyes.get_or_create(&ByCode { code: format!("{code:?}") }).inc();
+        self.goodbyes.get_or_create(&ByCode { code: code.name() }).inc();
     }
 
     pub(crate) fn violation(&self, close: u16) {

@@ -228,7 +228,14 @@ fn take(
             let message = error.to_string();
             connection.answer(ServerFrame::Refused { reference: None, code: Code::UnknownFrame, message });
         }
-        Err(error @ FrameError::Malformed(_)) => return Err(goodbye(Code::BadFrame, error.to_string())),
+        Err(error @ FrameError::Malformed(_)) => match encoding.unread_send(bytes) {
+            // A kind of content that a newer release knows, say: the other sends of this socket go on.
+            Some(id) => {
+                let message = error.to_string();
+                connection.answer(ServerFrame::Rejected { id, code: Code::BadContent, message, retry_after: None });
+            }
+            None => return Err(goodbye(Code::BadFrame, error.to_string())),
+        },
     }
     Ok(())
 }

@@ -39,6 +39,14 @@ macro_rules! codes {
     };
 }
 
+impl Code {
+    /// The code as clients see it, in snake case.
+    pub fn name(self) -> String {
+        let name = serde_json::to_value(self).expect("a code is a word in JSON");
+        name.as_str().expect("a code is a word in JSON").to_owned()
+    }
+}
+
 codes! {
     // What ends a socket.
     /// The gateway is going away.

@@ -93,7 +93,8 @@ fn cases() -> Vec<(&'static str, Vec<u8>, Answer)> {
         ("an empty body", content(json!({ "message": {} })), Rejected("bad_content")),
         ("a long body", content(said(&"x".repeat(32_769))), Rejected("too_large")),
         ("attachments without media", content(attachments), Rejected("unsupported")),
-        ("data that is no base64", content(json!({ "message": { "data": "?" } })), BAD),
+        ("data that is no base64", content(json!({ "message": { "data": "?" } })), Rejected("bad_content")),
+        ("content of a kind to come", content(json!({ "poll": { "question": "?" } })), Rejected("bad_content")),
     ]
 }
 

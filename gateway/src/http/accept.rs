@@ -28,6 +28,8 @@ const HEAD_WITHIN: Duration = Duration::from_secs(5);
 const HEAD_BYTES: usize = 64 * 1024;
 /// Sockets above the configured number that are let in, to be told that there are too many or to ask how the gateway is.
 const SPARE: usize = 256;
+/// How long a connection may stay with HTTP: whoever wants more opens another one.
+const HTTP_FOR: Duration = Duration::from_secs(60);
 /// How long the gateway waits when the system has no socket for it.
 const BREATH: Duration = Duration::from_millis(50);
 
@@ -107,6 +109,7 @@ async fn http(shared: &Shared, stream: TcpStream, routes: Router) -> Option<(Box
         .max_buf_size(HEAD_BYTES)
         .serve_connection(TokioIo::new(stream), service);
     let mut finish = pin!(shared.finish.cancelled());
+    let mut late = pin!(tokio::time::sleep(HTTP_FOR));
     let mut finishing = false;
     let served = loop {
         tokio::select! {
@@ -114,6 +117,15 @@ async fn http(shared: &Shared, stream: TcpStream, routes: Router) -> Option<(Box
             () = &mut finish, if !finishing => {
                 finishing = true;
                 std::pin::Pin::new(&mut connection).graceful_shutdown();
+            }
+            // One that does not take its answers even now is let go.
+            () = &mut late => {
+                if finishing {
+                    return None;
+                }
+                finishing = true;
+                std::pin::Pin::new(&mut connection).graceful_shutdown();
+                late.as_mut().reset(tokio::time::Instant::now() + HEAD_WITHIN);
             }
             () = shared.kill.cancelled() => return None,
         }

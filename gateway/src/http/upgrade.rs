@@ -7,10 +7,10 @@ use axum::{
     body::Body,
     extract::{Request, State},
     http::{
-        HeaderMap, HeaderName, HeaderValue, StatusCode,
+        HeaderMap, HeaderName, HeaderValue, StatusCode, Version,
         header::{
-            AUTHORIZATION, CONNECTION, ORIGIN, RETRY_AFTER, SEC_WEBSOCKET_KEY, SEC_WEBSOCKET_PROTOCOL,
-            SEC_WEBSOCKET_VERSION, UPGRADE, WWW_AUTHENTICATE,
+            AUTHORIZATION, CONNECTION, CONTENT_LENGTH, ORIGIN, RETRY_AFTER, SEC_WEBSOCKET_KEY, SEC_WEBSOCKET_PROTOCOL,
+            SEC_WEBSOCKET_VERSION, TRANSFER_ENCODING, UPGRADE, WWW_AUTHENTICATE,
         },
     },
     response::{IntoResponse, Response},
@@ -74,6 +74,13 @@ pub(super) async fn connect(
 async fn agree(shared: &Shared, request: Request) -> Result<(Handoff, Response), Refusal> {
     let headers = request.headers();
     handshake(headers)?;
+    if request.version() != Version::HTTP_11
+        || headers.contains_key(CONTENT_LENGTH)
+        || headers.contains_key(TRANSFER_ENCODING)
+    {
+        let message = "an upgrade is an HTTP/1.1 request without a body";
+        return Err(refusal(StatusCode::BAD_REQUEST, Code::BadFrame, message));
+    }
     let encoding = subprotocol(headers)?;
     origin(headers, &shared.config.origins)?;
     if shared.health.is_draining() {

@@ -51,7 +51,8 @@ impl Acks {
         if let Some(last) = self.last.filter(|last| last.position.seq != cursor.position.seq) {
             self.remember(last.position);
         }
-        self.last = Some(cursor).filter(|cursor| cursor.position.seq > Seq(0));
+        // Sequence 0 counts too: who was caught up with an empty mailbox lacks what comes after it.
+        self.last = Some(cursor).filter(|cursor| *cursor != Cursor::default());
     }
 
     /// Up to an earlier entry nothing is known but its own time.

@@ -117,6 +117,10 @@ impl Sending {
         let AppendKey { to, id, copy } = key;
         let lane = self.lanes.get_mut(&to).filter(|lane| lane.id == id && lane.accepted.is_some() == copy)?;
         let answer = match (outcome, lane.accepted) {
+            (Ok(Stored { entry, .. }), None) if !entry.is_tombstone() && entry.to.peer != Peer::User(to.clone()) => {
+                let message = "this id was used for another address: every send has an id of its own".to_owned();
+                ServerFrame::Rejected { id, code: Code::BadContent, message, retry_after: None }
+            }
             (Ok(Stored { seq, entry }), None) => {
                 let (order, time) = (entry.order.unwrap_or(seq), entry.time);
                 lane.accepted = Some((order, time));

@@ -143,7 +143,14 @@ impl Follow {
         let sent = match start {
             Start::Beginning | Start::Live => Cursor::default(),
             // Who claims to lack nothing in the future is forged, or comes from a gateway whose clock is ahead.
-            Start::Cursor(cursor) => Cursor { at: cursor.at.min(now), ..cursor },
+            Start::Cursor(mut cursor) => {
+                cursor.at = cursor.at.min(now);
+                if cursor.position.seq == Seq(0) {
+                    let latest = StreamTime::from(now.plus(limits::CLOCK_SKEW));
+                    cursor.position.time = cursor.position.time.min(latest);
+                }
+                cursor
+            }
         };
         Follow {
             label,
