@@ -14,7 +14,7 @@ mod proof;
 mod reading;
 
 use dunlin_schema::{
-    Cursor, Epoch, Millis, Position, Seal, Seq,
+    Cursor, Epoch, Millis, Position, Seal, Seq, StreamTime,
     frame::LogLabel,
     heads::Head,
     limits::{self, Bounds},
