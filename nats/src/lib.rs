@@ -3,7 +3,7 @@
 //! | room | what lives there |
 //! |---|---|
 //! | [`connect`] | one connection: credentials, TLS, the version gate, what was lost on it |
-//! | [`provision`] | the streams of a region, made once and never changed by surprise; what a region says of itself |
+//! | [`mod@provision`] | the streams of a region, made once and never changed by surprise; what a region says of itself |
 //! | [`append`] | `append_once`: stored once, whoever writes and however late. `append::core` decides, the rest carries it out |
 //! | [`read`] | Direct Get reads of one log, and what the leader says of it; last values of STATE |
 //! | [`fan_in`] | `user.<id>`: one subscription a user, however many devices |

@@ -7,7 +7,7 @@
 //! - **Outputs are answered once each**: [`Output::Read`] with [`Input::Read`], [`Output::Append`] with [`Input::Appended`] under its key,
 //!   [`Output::Verify`] with [`Input::Verified`], [`Output::AskHeads`] with [`Input::Heads`] or [`Input::HeadsUnanswered`]; at most one
 //!   read and one verify are on their way. `AskHeads` is asked at the opening alone: the comparison every
-//!   [`limits::HEADS_EVERY`](dunlin_schema::limits::HEADS_EVERY) and after a loss is the loop's, for all its sessions at once.
+//!   [`limits::HEADS_EVERY`] and after a loss is the loop's, for all its sessions at once.
 //!   A share of an answer is given only to sessions whose [`Input::Subscribed`] came before the question was sent.
 //! - **The writer** calls [`Session::take`] until there is nothing, and writes. When all it took is written, and
 //!   [`Session::waits_for_drain`] says so, it gives [`Input::Drained`].
