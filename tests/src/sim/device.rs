@@ -59,6 +59,8 @@ struct Device {
     slow: bool,
     clock_ahead: i64,
     sendings: Vec<Sending>,
+    /// Whether it came as one that wants everything.
+    from_beginning: bool,
     /// Whether gaps have been told to it without a break: it never gave up what it had.
     faithful: bool,
 }
@@ -103,6 +105,7 @@ impl World {
             slow: false,
             clock_ahead,
             sendings: Vec::new(),
+            from_beginning: false,
             faithful: true,
         });
     }
@@ -147,6 +150,7 @@ impl World {
         found.connected = true;
         found.connection += 1;
         found.slow = false;
+        found.from_beginning = start == Start::Beginning;
         if matches!(arrival, Arrival::New | Arrival::Forged { .. }) {
             found.cursor = None;
         }
@@ -271,14 +275,14 @@ impl World {
             return;
         }
         let (history, user, session) = (found.history, found.user, found.session);
-        let (cursor, faithful) = (found.cursor, found.faithful);
+        let (cursor, from_beginning) = (found.cursor, found.from_beginning);
         let log = self.users[user].log.clone();
         let open = |text: CursorText| text.open(&log).expect("a session seals its cursors for its own log");
         let before = cursor.map(|text| open(text).position.epoch);
         self.notice_gone();
         match frame {
             ServerFrame::Entry(entry) => {
-                let all = cursor.is_none() && faithful;
+                let all = cursor.is_none() && from_beginning;
                 let mut cursor = open(entry.cursor);
                 self.history.given(history, &cursor, entry.id, all);
                 if self.plant == Some(Plant::AtIsNow) {

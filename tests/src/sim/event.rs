@@ -6,7 +6,7 @@ use dunlin_schema::{
     Cursor, MessageId, Position, Seq, UserName,
     frame::ServerFrame,
     live::LiveEntry,
-    read::{ReadAnswer, ReadRequest},
+    read::{ReadAnswer, ReadRequest, StoredEntry},
     record::ReaderRecord,
 };
 use dunlin_workers::deliver::core as deliver;
@@ -28,8 +28,8 @@ pub(crate) enum Event {
     Interest { session: usize },
     /// A session knows it.
     Subscribed { session: usize },
-    /// A read of a session reaches a server.
-    Read { session: usize, request: ReadRequest },
+    /// A read of a session reaches a server, which has answered a part of it before.
+    Read { session: usize, request: ReadRequest, before: Vec<StoredEntry> },
     /// The entries were read; the leader is asked for its evidence.
     Evidence { session: usize, request: ReadRequest, answer: ReadAnswer },
     /// Something reaches a session.

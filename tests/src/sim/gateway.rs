@@ -7,7 +7,7 @@ use dunlin_schema::{
     heads::{HeadsAnswer, Verified},
     limits,
     live::LiveEntry,
-    read::{Evidence, ReadAnswer, ReadFrom, ReadRequest, Source},
+    read::{Evidence, ReadAnswer, ReadFrom, ReadRequest, Source, StoredEntry},
 };
 
 use super::{
@@ -170,7 +170,12 @@ impl World {
         let now = self.gateway_clock(gateway);
         let sent = match start {
             Start::Cursor(cursor) => Some(cursor),
-            Start::Beginning | Start::Live => None,
+            // What was there before is no business of a device that wants only what comes.
+            Start::Live => {
+                let position = Position { epoch: self.history.epoch(), ..Position::default() };
+                Some(Cursor { position, at: now })
+            }
+            Start::Beginning => None,
         };
         let held = Held {
             core: Session::new(setup, now),
@@ -319,10 +324,10 @@ impl World {
         }
         let slow = self.fault(read_fails);
         let latency = if slow { self.dice.between(MS, SECOND) } else { self.latency() };
-        self.after(latency, Event::Read { session, request });
+        self.after(latency, Event::Read { session, request, before: Vec::new() });
     }
 
-    pub(crate) fn read_reaches(&mut self, session: usize, mut request: ReadRequest) {
+    pub(crate) fn read_reaches(&mut self, session: usize, mut request: ReadRequest, mut before: Vec<StoredEntry>) {
         let Some(user) = self.gateways.sessions[session].as_ref().map(|held| held.user) else { return };
         let latency = self.latency();
         if !self.server_answers() {
@@ -333,7 +338,16 @@ impl World {
             request.source = Source::Leader;
         }
         self.notice_gone();
-        let mut answer = self.read_log(user, &request);
+        let from = before.last().map_or(request.from, |last| ReadFrom::Seq(last.seq.next()));
+        let mut answer = self.read_log(user, &ReadRequest { from, ..request });
+        let torn = self.faults.read_torn;
+        if request.source == Source::Leader && answer.entries.len() > 1 && self.fault(torn) {
+            // The leader is asked for one entry after the other, and much may happen in between.
+            let span = self.dice.between(0, 100 * MS);
+            before.extend(answer.entries.into_iter().take(1));
+            return self.after(span, Event::Read { session, request, before });
+        }
+        answer.entries.splice(0..0, before);
         if let Some(plant) = self.plant {
             plant.read(&mut answer, &request, self.sent(session));
         }

@@ -293,14 +293,15 @@ impl History {
         }
     }
 
-    /// A reader began an epoch after another one, with a record that names `boot`.
-    pub(crate) fn began(&mut self, epoch: Epoch, after: Epoch, boot: String) {
+    /// A reader began an epoch after another one, with a record that names `boot` and replaces one of the epoch `replaced`.
+    pub(crate) fn began(&mut self, epoch: Epoch, after: Epoch, replaced: Epoch, boot: String) {
         if epoch <= self.epoch {
             let before = self.epoch;
             self.blame(Rule::FalseEpoch, || format!("{epoch:?} follows {before:?}"));
         }
-        // A reader that did not see the last one, because its record was lost, may begin its own.
-        let seen = self.epoch != Epoch(0) && after == self.epoch;
+        // A reader that did not see the last one, because its record was lost, may begin its own. So may one that finds an older record:
+        // revisions are used again too, and a reader of before can overwrite one.
+        let seen = self.epoch != Epoch(0) && after == self.epoch && replaced >= self.epoch;
         if seen && self.epoch_of.0 == self.losses && self.epoch_of.1 == boot {
             self.blame(Rule::FalseEpoch, || format!("{epoch:?} begins though nothing happened since the last one"));
         }
@@ -439,14 +440,17 @@ impl History {
         let dropped = in_log().any(|fact| fact.seq > since && fact.dropped);
         let Some(sent) = sent else {
             // A reader that was replaced may have named its epoch first.
-            return dropped || self.epochs.len() > 1;
+            // Its own copies and tombstones may have moved it on without a frame.
+            let weight: u64 = in_log().map(|fact| 1 + u64::from(fact.tombstone)).sum();
+            return dropped || self.epochs.len() > 1 || weight >= self.bounds.mailbox_entries;
         };
         // Also out of an epoch that never was: a forged cursor's.
         let new_epoch = cursor.position.epoch != sent.position.epoch && self.epochs.contains(&cursor.position.epoch);
         // What stands below but is younger is of a later life of the log.
         let time = StreamTime(sent.position.time.0.saturating_add(nanos(self.skew)));
         let below = |fact: &Fact| fact.seq <= since && fact.time <= time;
-        let nothing_below = !in_log().any(|fact| below(fact) && fact.fate == Fate::Present);
+        let stayed = |fact: &Fact| fact.fate == Fate::Present && !fact.erased && !fact.dropped;
+        let nothing_below = !in_log().any(|fact| below(fact) && stayed(fact));
         let young = sent.at.plus(self.bounds.retention).minus(self.bounds.retention_slack);
         let old = nanos(young) <= now + nanos(Millis(20_000));
         let weight: u64 = in_log().filter(|fact| fact.seq > since).map(|fact| 1 + u64::from(fact.tombstone)).sum();

@@ -102,7 +102,7 @@ impl World {
             Event::AppendTold { append, step, event } => self.append_told(append, step, event),
             Event::Interest { session } => self.interest(session),
             Event::Subscribed { session } => self.subscribed(session),
-            Event::Read { session, request } => self.read_reaches(session, request),
+            Event::Read { session, request, before } => self.read_reaches(session, request, before),
             Event::Evidence { session, request, answer } => self.evidence_reaches(session, &request, answer),
             Event::Session { session, input } => self.tell(session, *input),
             Event::SessionTick { session, at } => self.session_tick(session, at),

@@ -348,6 +348,10 @@ impl World {
         let latency = self.latency();
         let mut stored = None;
         let subject = self.reader_record();
+        let replaced = self
+            .state
+            .get(&subject)
+            .and_then(|value| ReaderRecord::decode(&value.bytes).ok().map(|record| record.epoch(value.stamp)));
         let stamp = self.plant.map_or(self.now, |plant| plant.stamp(self.now, number));
         if self.server_answers() {
             stored = self.state.put(stamp, &subject, record.encode().into(), Some(expected));
@@ -358,7 +362,7 @@ impl World {
         {
             let epoch = record.epoch(stored.stamp);
             self.note(|_| format!("{epoch:?} begins"));
-            self.history.began(epoch, after, record.boot.clone());
+            self.history.began(epoch, after, replaced.unwrap_or_default(), record.boot.clone());
         }
         let input = Input::Stored(stored.filter(|_| answered));
         let wait = if answered { latency } else { 2 * SECOND };

@@ -239,7 +239,11 @@ impl Follow {
         }
         self.hear(position.seq, position);
         match self.mode {
-            Mode::Live if after <= self.sure => self.give_live(position, &entry, around),
+            // An entry that is older than what was given comes from a log that went back since, or from a leader whose clock is behind:
+            // the log has the last word.
+            Mode::Live if after <= self.sure && position.time >= self.given.position.time => {
+                self.give_live(position, &entry, around);
+            }
             Mode::Live | Mode::Opening { .. } => self.read(Footing::Given, false, around),
             Mode::Reading(_) | Mode::Doubting { .. } => {}
         }

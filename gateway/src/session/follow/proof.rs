@@ -33,16 +33,24 @@ pub(super) fn prove(cursor: &Cursor, answer: &ReadAnswer, now: Millis, bounds: &
     if never_had_anything(cursor) {
         return Proof::Complete;
     }
-    if is_there(cursor, answer) {
-        return Proof::Complete;
-    }
-    let Some(evidence) = answer.evidence else { return Proof::AskLeader };
-    let another_is_there = answer.entries.iter().any(|entry| entry.seq == seq);
-    if another_is_there || evidence.stream_last < seq {
-        return Proof::Contradiction;
-    }
-    if evidence.first.is_some_and(|first| first <= seq) {
-        return Proof::Erased;
+    let stands = standing(cursor, answer);
+    let Some(evidence) = answer.evidence else {
+        return if stands.is_some() { Proof::Complete } else { Proof::AskLeader };
+    };
+    let first_is_at_most = |seq: Seq| evidence.first.is_some_and(|first| first <= seq);
+    match stands {
+        // The leader may have been asked for one entry after the other: the first one must still be there behind the last.
+        Some(stands) if first_is_at_most(stands) => return Proof::Complete,
+        Some(_) => {}
+        None => {
+            let another_is_there = answer.entries.iter().any(|entry| entry.seq == seq);
+            if another_is_there || evidence.stream_last < seq {
+                return Proof::Contradiction;
+            }
+            if first_is_at_most(seq) {
+                return Proof::Erased;
+            }
+        }
     }
     let young = now.since(cursor.at) < bounds.retention.minus(bounds.retention_slack);
     if young && evidence.weight < bounds.mailbox_entries { Proof::Complete } else { Proof::Unproven }
@@ -51,13 +59,18 @@ pub(super) fn prove(cursor: &Cursor, answer: &ReadAnswer, now: Millis, bounds: &
 /// Whether an answer that was read from `cursor`'s own sequence on holds the entry at which it stands, the one before which it stands, or
 /// an older one at its sequence.
 pub(super) fn is_there(cursor: &Cursor, answer: &ReadAnswer) -> bool {
+    standing(cursor, answer).is_some()
+}
+
+/// The sequence of that entry.
+fn standing(cursor: &Cursor, answer: &ReadAnswer) -> Option<Seq> {
     let Position { seq, time, .. } = cursor.position;
     let mut nearest = answer.entries.iter().skip_while(|entry| entry.seq < seq).take(2);
-    nearest.any(|entry| {
-        let (own, next) =
-            (entry.seq == seq && entry.time <= time, entry.seq == seq.next() && entry.time == time.next());
-        own || next
-    })
+    let entry = nearest.find(|entry| {
+        let own = entry.seq == seq && entry.time <= time;
+        own || entry.seq == seq.next() && entry.time == time.next()
+    })?;
+    Some(entry.seq)
 }
 
 /// Whether this is the cursor of a device that never had anything.

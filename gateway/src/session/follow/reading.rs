@@ -84,6 +84,8 @@ impl Follow {
             Footing::Time => Proof::Unproven,
         };
         match proof {
+            // All that was read was dropped while it was.
+            Proof::Unproven if self.outrun(reading.footing, &answer, around.now) => self.fail(reading, around),
             Proof::Complete | Proof::Unproven => self.go_through(proof, reading, asked, &answer, around),
             Proof::AskLeader if reading.source == Source::Leader => self.fail(reading, around),
             Proof::AskLeader => self.go_on(Reading { source: Source::Leader, ..reading }, around),
@@ -147,7 +149,9 @@ impl Follow {
         let from = self.given.at;
         let Position { epoch, time, .. } = self.given.position;
         let survivors = epoch != self.epoch && covers.time < time && time == believed(time, around.now);
-        let mut then = match self.new_entries(answer, footing, around.now).next() {
+        // Behind the first one that is still there nothing was dropped while one entry was read after the other.
+        let first = answer.evidence.and_then(|evidence| evidence.first).unwrap_or(Seq(0));
+        let mut then = match self.new_entries(answer, footing, around.now).find(|entry| entry.seq >= first) {
             Some(first) => just_before(first, self.epoch),
             // What survived behind the reader was given: on behind everything up to that time.
             None if footing == Footing::Time && survivors => {
@@ -165,6 +169,13 @@ impl Follow {
             to = to.max(StreamTime(self.epoch.0).millis());
         }
         self.push_gap(from, to, then, around);
+    }
+
+    /// Whether an answer has new entries, and none of them is there any more.
+    fn outrun(&self, footing: Footing, answer: &ReadAnswer, now: Millis) -> bool {
+        let last = self.new_entries(answer, footing, now).last();
+        let first = answer.evidence.and_then(|evidence| evidence.first);
+        last.is_some_and(|last| first.is_some_and(|first| last.seq < first))
     }
 
     /// The entries of an answer that come after `given`.

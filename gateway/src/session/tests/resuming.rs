@@ -212,6 +212,32 @@ fn a_gaps_cursor_stands_when_the_entry_behind_it_is_erased() {
 }
 
 #[test]
+fn what_rolls_over_while_the_leader_is_asked_for_one_after_the_other_proves_nothing() {
+    let full = |entries, first| {
+        let evidence = Evidence { first: Some(Seq(first)), stream_last: Seq(30), weight: 10_000 };
+        answer(entries, true, Some(evidence))
+    };
+    // 5 was there, 6 to 11 were dropped before they could be asked for: 12 is still there, 5 is not.
+    let mut rig = Rig::new(at(1, 5));
+    rig.opens(floor(1, 30, 30), "read any 5");
+    rig.runs([
+        (any(&[]), "read leader 5"),
+        (full(entries(&[5, 12, 13]), 12), "gap 5..12 1/11@12; entry 12; entry 13; read any 13"),
+    ]);
+    // Nothing of it is there any more.
+    let mut rig = Rig::new(at(1, 5));
+    rig.opens(floor(1, 30, 30), "read any 5");
+    rig.runs([(any(&[]), "read leader 5"), (full(entries(&[5, 12, 13]), 14), "")]);
+    // What was read of 12 may hide a hole: on with what is there.
+    let mut rig = Rig::new(at(1, 5));
+    rig.opens(floor(1, 30, 30), "read any 5");
+    rig.runs([
+        (any(&[]), "read leader 5"),
+        (full(entries(&[5, 12, 13]), 13), "gap 5..13 1/12@13; entry 13; read any 13"),
+    ]);
+}
+
+#[test]
 fn an_own_entry_that_is_gone_below_a_log_that_went_back_proves_nothing() {
     // Power took 23 to 30; 24 and 26 are new, and 25 is another mailbox's. The reader has not noticed.
     let mut rig = Rig::new(at(1, 25));

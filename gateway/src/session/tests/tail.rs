@@ -142,3 +142,23 @@ fn a_quiet_socket_is_told_a_fresh_cursor_once_a_day() {
     rig.runs([(Input::Tick, "read leader 5"), (leader(&[5], Some(5), 200), "caught up 5 1/5@290"), (Input::Tick, "")]);
     assert_eq!(rig.session.next_deadline(), Some(Millis(490_000)));
 }
+
+#[test]
+fn a_live_entry_older_than_what_was_given_is_read_for() {
+    // Of a log that went back since, or of a leader whose clock is behind.
+    let old = LiveEntry {
+        position: Position { time: seconds(3), ..position(1, 12) },
+        after: Seq(9),
+        entry: message(12).encode(),
+    };
+    let new = || stored(12, 3, &message(12));
+    Rig::live_at(5, 9).runs([
+        (Input::Live(old.clone()), "read any 5"),
+        (any(&[5]), "read leader 5"),
+        (leader(&[5], Some(5), 12), ""),
+    ]);
+    Rig::live_at(5, 9).runs([
+        (Input::Live(old), "read any 5"),
+        (answer(vec![stored(5, 5, &message(5)), new()], false, None), "entry 12"),
+    ]);
+}
