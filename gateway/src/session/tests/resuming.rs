@@ -233,7 +233,7 @@ fn what_rolls_over_while_the_leader_is_asked_for_one_after_the_other_proves_noth
     rig.opens(floor(1, 30, 30), "read any 5");
     rig.runs([
         (any(&[]), "read leader 5"),
-        (full(entries(&[5, 12, 13]), 13), "gap 5..13 1/12@13; entry 13; read any 13"),
+        (full(entries(&[5, 12, 13]), 13), "read any 13; gap 5..13 1/12@13; entry 13"),
     ]);
 }
 
