@@ -129,7 +129,8 @@ impl Plant {
                 lone(shape);
             }
             MissingOwnEntryIsAGap => {
-                shape.replicas = 3;
+                (shape.replicas, shape.sync_always) = (3, false);
+                (faults.power_loss, faults.server_restart) = (0, 0);
                 faults.read_lags = 400;
             }
             NothingSeenMissingIsNoGap => (faults.burst, faults.slow) = (100, 100),
@@ -155,11 +156,13 @@ impl Plant {
                 lone(shape);
             }
             OrderByTime => {
-                shape.replicas = 3;
+                (shape.replicas, shape.sync_always) = (3, false);
+                (faults.power_loss, faults.server_restart) = (0, 0);
                 faults.election = 100;
             }
             ProofOnce => {
-                shape.replicas = 3;
+                (shape.replicas, shape.sync_always) = (3, false);
+                (faults.power_loss, faults.server_restart) = (0, 0);
                 (faults.read_lags, faults.burst, faults.slow) = (500, 150, 60);
             }
             NoProofAtZero => (faults.long_wait, faults.forged, faults.cursor_lost) = (120, 0, 0),
