@@ -84,8 +84,7 @@ impl Command {
 /// Runs a command to its end and tells its outcome: an error on stderr and exit code 1, or the command's own code.
 pub fn main(cli: Cli) -> ExitCode {
     let outcome = logging::init(&cli.log, cli.command.serves()).and_then(|()| {
-        let runtime =
-            tokio::runtime::Builder::new_multi_thread().enable_all().build().context("starting the runtime")?;
+        let runtime = runtime(&cli.command).context("starting the runtime")?;
         let outcome = runtime.block_on(run(cli));
         // What still runs after a phased end has had its time.
         runtime.shutdown_timeout(std::time::Duration::from_secs(1));
@@ -96,6 +95,15 @@ pub fn main(cli: Cli) -> ExitCode {
         let _ = writeln!(std::io::stderr(), "dunlin: {error:#}");
         ExitCode::FAILURE
     })
+}
+
+fn runtime(command: &Command) -> std::io::Result<tokio::runtime::Runtime> {
+    let mut builder = tokio::runtime::Builder::new_multi_thread();
+    // It has a nats-server beside it, which has the other half.
+    if matches!(command, Command::Dev(_)) && std::env::var_os("TOKIO_WORKER_THREADS").is_none() {
+        builder.worker_threads(dev::half_of_the_cores());
+    }
+    builder.enable_all().build()
 }
 
 /// Runs a command. Errors say what was being done, with what, what is wrong and what to do about it.

@@ -6,7 +6,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use dunlin_nats::{AppendError, Item, Joined, Origin};
+use dunlin_nats::{AppendError, Item, Joined, Origin, Pace};
 use dunlin_schema::{Position, heads::Verify, read::ReadRequest};
 use futures_util::{StreamExt, future::BoxFuture, stream::FuturesUnordered};
 
@@ -123,7 +123,9 @@ async fn join(shared: &Shared, connection: Arc<Connection>) -> Option<Joined> {
 async fn append(shared: &Shared, wanted: Append) -> Input {
     let Append { key, log, entry, first_try } = wanted;
     let began = Instant::now();
-    let outcome = shared.appender.append(Item { log, entry, origin: Origin::Client, first_try }).await;
+    // A recipient waits for the one, and nobody for the other but the sender, who is told of both together.
+    let pace = if key.copy { Pace::Unhurried } else { Pace::Prompt };
+    let outcome = shared.appender.append_at(pace, Item { log, entry, origin: Origin::Client, first_try }).await;
     shared.metrics.appends.observe(began.elapsed().as_secs_f64());
     match &outcome {
         Ok(_) => shared.health.append_stored(),

@@ -7,7 +7,12 @@ use bytes::Bytes;
 use dunlin_schema::{RegionName, subject};
 use tokio::sync::watch;
 
-use crate::{ConnectError, ConnectOptions, api::Api, connect::Purpose};
+use crate::{
+    ConnectError, ConnectOptions, Pace,
+    api::Api,
+    connect::Purpose,
+    outbox::{Outbox, Outgoing},
+};
 
 /// Why a publish was not sent.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -15,9 +20,6 @@ pub enum PublishError {
     /// The connection is closed, or the server did not answer in time.
     #[error("the connection to NATS is gone or does not answer")]
     Unanswered,
-    /// More bytes than the server takes in one message.
-    #[error("the message is larger than the NATS server allows")]
-    TooLarge,
 }
 
 /// Whether a connection stands.
@@ -56,6 +58,7 @@ pub struct Connection {
 #[derive(Debug)]
 struct Shared {
     api: Api,
+    outbox: Outbox,
     region: RegionName,
     status: watch::Receiver<Status>,
     losses: watch::Receiver<u64>,
@@ -82,8 +85,9 @@ impl Connection {
         let observer = Observer { name: format!("{}{suffix}", options.name), status, doubts };
         let purpose = Purpose { suffix, reconnect: true, subscription_capacity };
         let client = options.dial(purpose, move |event| observer.observe(event)).await?;
-        let api = Api::new(client, region);
-        let shared = Arc::new(Shared { api, region: region.clone(), status: status_seen, losses: losses_seen });
+        let api = Api::new(client.clone(), region);
+        let outbox = Outbox::over(client);
+        let shared = Arc::new(Shared { api, outbox, region: region.clone(), status: status_seen, losses: losses_seen });
         tokio::spawn(count_losses(doubts_seen, losses, Arc::downgrade(&shared)));
         Ok(Connection { shared })
     }
@@ -109,19 +113,22 @@ impl Connection {
         self.shared.losses.clone()
     }
 
-    /// Publishes a core message and does not wait for anybody. Errors: see [`PublishError`].
+    /// Publishes a core message and does not wait for anybody; one that the server does not take is lost. Errors: see [`PublishError`].
     pub async fn publish(&self, subject: String, payload: Bytes) -> Result<(), PublishError> {
-        use async_nats::client::PublishErrorKind as Kind;
-        self.client().publish(subject, payload).await.map_err(|error| match error.kind() {
-            Kind::MaxPayloadExceeded => PublishError::TooLarge,
-            Kind::Send | Kind::InvalidSubject => PublishError::Unanswered,
-        })
+        self.publish_at(Pace::Prompt, subject, payload).await
+    }
+
+    /// [`Connection::publish`], with a pace.
+    pub async fn publish_at(&self, pace: Pace, subject: String, payload: Bytes) -> Result<(), PublishError> {
+        let message = Outgoing { subject: subject.into(), payload, call: None };
+        self.shared.outbox.publish(message, pace).await.map_err(|_| PublishError::Unanswered)
     }
 
     /// Resolves when the server has processed everything that was sent on this connection before. Errors: see [`PublishError`].
     ///
     /// A round trip: a request that nobody listens to, which the server itself refuses at once, in its turn.
     pub async fn flush(&self) -> Result<(), PublishError> {
+        self.shared.outbox.passed().await.map_err(|_| PublishError::Unanswered)?;
         match self.client().request(subject::round_trip(self.region()), Bytes::new()).await {
             Ok(_) => Ok(()),
             Err(error) if error.kind() == RequestErrorKind::NoResponders => Ok(()),

@@ -3,6 +3,7 @@
 //! | room | what lives there |
 //! |---|---|
 //! | [`connect`] | one connection: credentials, TLS, the version gate, what was lost on it |
+//! | `outbox` | what one connection publishes: what can wait a moment goes out with what can't |
 //! | [`mod@provision`] | the streams of a region, made once and never changed by surprise; what a region says of itself |
 //! | [`append`] | `append_once`: stored once, whoever writes and however late. `append::core` decides, the rest carries it out |
 //! | [`read`] | Direct Get reads of one log, and what the leader says of it; last values of STATE |
@@ -21,6 +22,7 @@ pub mod connect;
 mod connection;
 pub mod fan_in;
 pub mod heads;
+mod outbox;
 pub mod provision;
 pub mod raw;
 pub mod read;
@@ -33,6 +35,7 @@ pub use append::{AppendError, Appender, Item, Origin, Stored};
 pub use connect::{ConnectError, ConnectOptions, Connection, Credentials, PublishError, ServerInfo, Status, Tls};
 pub use fan_in::{FanIn, FanInError, Joined, LiveSink};
 pub use heads::{Heads, HeadsError};
+pub use outbox::Pace;
 pub use provision::{ProvisionError, Provisioned, SettingsError, inspect, provision, region_settings};
 pub use read::{ReadError, Reads};
 pub use receipts::{ReceiptItem, ReceiptQueue, Receipts};

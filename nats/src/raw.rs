@@ -26,6 +26,11 @@ impl Store {
     }
 }
 
+/// Publishes a core message. Errors: [`PublishError::Unanswered`].
+pub async fn publish(connection: &Connection, subject: String, payload: Bytes) -> Result<(), PublishError> {
+    connection.client().publish(subject, payload).await.map_err(|_| PublishError::Unanswered)
+}
+
 /// What a subject brings.
 pub struct Listener(async_nats::Subscriber);
 

@@ -3,7 +3,7 @@
 use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 
-use crate::{Address, Content, MessageId, Millis, Sender, Seq, envelope};
+use crate::{Address, Content, MessageId, Millis, Peer, Sender, Seq, UserName, envelope};
 
 pub use crate::envelope::EnvelopeError;
 
@@ -61,6 +61,11 @@ impl Entry {
             Body::Content(_) => self.id == id && self.from == *sender,
             Body::Tombstone { sender: erased_from, id: erased } => *erased == id && erased_from == sender,
         }
+    }
+
+    /// Whether this entry of `owner`'s mailbox is the copy of what `owner` sent to somebody else.
+    pub fn is_sent_copy(&self, owner: &UserName) -> bool {
+        self.from.user == *owner && self.to.peer != Peer::User(owner.clone())
     }
 
     /// Whether this entry only remembers an erased one.

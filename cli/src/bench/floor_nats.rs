@@ -12,7 +12,7 @@ use std::{
 use bytes::Bytes;
 use dunlin_nats::{
     ConnectOptions, Connection, provision,
-    raw::{Listener, Store},
+    raw::{self, Listener, Store},
 };
 use dunlin_schema::{RegionName, UserName, stream::RegionSettings, subject};
 use hdrhistogram::Histogram;
@@ -110,7 +110,7 @@ async fn at_rate(
                     let body = Bytes::from(body);
                     let stored = store.put(&logs[item as usize % logs.len()], body.clone()).await;
                     let told = match stored {
-                        Ok(()) => publishes.publish(live, body).await,
+                        Ok(()) => raw::publish(&publishes, live, body).await,
                         refused => refused,
                     };
                     if let Err(why) = told {

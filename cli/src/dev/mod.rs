@@ -47,6 +47,11 @@ pub struct DevArgs {
     sync_always: bool,
 }
 
+/// Cores for this process, and as many for its nats-server: with more threads than that they mostly wake each other.
+pub(crate) fn half_of_the_cores() -> usize {
+    std::thread::available_parallelism().map_or(1, |cores| (cores.get() / 2).max(1))
+}
+
 /// Runs a region until `shutdown`. Errors: what could not start, or ended by itself.
 pub async fn run(args: DevArgs, shutdown: impl Future<Output = ()> + Send + 'static) -> anyhow::Result<()> {
     let folder = Folder::create(&args.folder.path)?;

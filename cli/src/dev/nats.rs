@@ -185,6 +185,9 @@ impl Setup {
         fs::write(&path, self.conf(port)).with_context(|| format!("writing {}", path.display()))?;
         let mut command = Command::new(&self.binary);
         command.arg("--config").arg(&path).stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
+        if std::env::var_os("GOMAXPROCS").is_none() {
+            command.env("GOMAXPROCS", super::half_of_the_cores().to_string());
+        }
         // A Ctrl-C is for this process, which ends the server when it is its turn.
         command.process_group(0);
         end_with_parent(&mut command);

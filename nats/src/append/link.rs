@@ -8,19 +8,18 @@ use rand::Rng;
 use tokio::{sync::watch, task::AbortHandle, time::Instant};
 use tokio_util::sync::CancellationToken;
 
+use super::pipeline::Pipeline;
 use crate::{ConnectError, ConnectOptions, connect::Purpose};
 
-/// Answers to publishes share one subscription; nothing else is subscribed.
-const SUBSCRIPTION_CAPACITY: usize = 64;
+/// Answers that wait to be taken: all that can be under way. Room is only taken when it is used.
+const ANSWERS: usize = super::IN_FLIGHT;
 /// The longest pause before a lost connection is made anew.
 const PAUSE_MAX: Duration = Duration::from_millis(500);
 
 /// One connection, from its making to its loss.
 #[derive(Debug)]
 pub(super) struct Link {
-    pub(super) client: Client,
-    /// Cancelled when the connection is lost: nothing more will be acknowledged on it.
-    pub(super) lost: CancellationToken,
+    pub(super) publishes: Pipeline,
     window: Window,
 }
 
@@ -109,7 +108,7 @@ impl Keeper {
 
 async fn dial(options: &ConnectOptions) -> Result<(Client, CancellationToken), ConnectError> {
     let lost = CancellationToken::new();
-    let purpose = Purpose { suffix: "-appends", reconnect: false, subscription_capacity: SUBSCRIPTION_CAPACITY };
+    let purpose = Purpose { suffix: "-appends", reconnect: false, subscription_capacity: ANSWERS };
     let told = lost.clone();
     let client = options.dial(purpose, move |event| observe(&event, &told)).await?;
     Ok((client, lost))
@@ -151,10 +150,14 @@ async fn keep(
         seen = Some((server.server_id.clone(), since));
         let window = origins.window(&server, since);
         tracing::info!(server = server.server_name, ?window, "ready to append");
-        current.send_replace(Some(Arc::new(Link { client, lost: lost.clone(), window })));
+        // A connection that is closed already is lost.
+        let Ok(publishes) = Pipeline::over(client).await else { continue };
+        let link = Arc::new(Link { publishes, window });
+        current.send_replace(Some(link.clone()));
         lost.cancelled().await;
         tracing::warn!("lost the connection for appends; making another");
         current.send_replace(None);
+        link.publishes.close();
     }
 }
 

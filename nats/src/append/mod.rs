@@ -2,27 +2,28 @@
 
 pub mod core;
 mod link;
+mod pipeline;
 
 use std::{
     sync::Arc,
     time::{Duration, Instant, SystemTime, UNIX_EPOCH},
 };
 
-use async_nats::{HeaderMap, RequestErrorKind, Subject, header};
+use async_nats::{HeaderMap, Subject, header};
 use bytes::Bytes;
 use dunlin_schema::{
     Log, Millis, Seq, Shard,
     limits::{self, Bounds},
     stream::{self, RegionSettings},
 };
-use tokio::sync::Semaphore;
+use tokio::{sync::Semaphore, time::timeout};
 
 use self::{
     core::{AppendOnce, Event, NoAnswer, Place, PubAck, PublishFailure, Step},
     link::{Keeper, Link, Origins},
 };
 use crate::{
-    ConnectError, ConnectOptions, Reads,
+    ConnectError, ConnectOptions, Pace, Reads,
     api::{PublishAnswer, StoredMessage},
     provision::CREATED_BY,
 };
@@ -61,8 +62,13 @@ impl Appender {
 
     /// Stores the item once, or finds it stored. Errors: see [`AppendError`]. Cancelling it leaves the outcome unknown.
     pub async fn append(&self, item: Item) -> Result<Stored, AppendError> {
+        self.append_at(Pace::Prompt, item).await
+    }
+
+    /// [`Appender::append`], with a pace for the fresh publish.
+    pub async fn append_at(&self, pace: Pace, item: Item) -> Result<Stored, AppendError> {
         let clock = Clock::start();
-        let waited = tokio::time::timeout(span(limits::APPEND_FOR), self.shared.turns.acquire()).await;
+        let waited = timeout(span(limits::APPEND_FOR), self.shared.turns.acquire()).await;
         let Ok(Ok(_turn)) = waited else { return Err(AppendError::Unknown) };
         // A fresh publish relies on the window of the very server to which this link leads: it takes no other.
         let link = self.shared.keeper.now();
@@ -76,7 +82,7 @@ impl Appender {
                 Step::Publish { expect } => {
                     let publish = prepared.get_or_insert_with(|| Prepared::of(&once));
                     Event::Published(match (expect, &link) {
-                        (None, Some(link)) => publish.on(link, None).await,
+                        (None, Some(link)) => publish.on(link, None, pace).await,
                         (None, None) => Err(PublishFailure::Unknown),
                         (Some(last), _) => self.publish_late(publish, last).await,
                     })
@@ -95,7 +101,7 @@ impl Appender {
 
     async fn publish_late(&self, publish: &Prepared, last: Seq) -> Result<PubAck, PublishFailure> {
         match self.shared.keeper.within(span(limits::PUBLISH_TIMEOUT)).await {
-            Some(link) => publish.on(&link, Some(last)).await,
+            Some(link) => publish.on(&link, Some(last), Pace::Prompt).await,
             None => Err(PublishFailure::Unknown),
         }
     }
@@ -157,26 +163,16 @@ impl Prepared {
     }
 
     /// One publish and its acknowledgement, among all the others that are under way on this link.
-    async fn on(&self, link: &Link, expect: Option<Seq>) -> Result<PubAck, PublishFailure> {
-        let request = async_nats::Request::new()
-            .headers(headers(&self.message_id, expect))
-            .payload(self.payload.clone())
-            .timeout(Some(span(limits::PUBLISH_TIMEOUT)));
-        let answer = tokio::select! {
-            biased;
-            answer = link.client.send_request(self.subject.clone(), request) => answer,
-            () = link.lost.cancelled() => return Err(PublishFailure::Unknown),
-        };
-        match answer {
-            Ok(answer) => match PublishAnswer::read(&answer.payload) {
-                PublishAnswer::Stored { seq, duplicate } => Ok(PubAck { seq, duplicate }),
-                PublishAnswer::Conflict => Err(PublishFailure::Conflict),
-                PublishAnswer::Full(_) => Err(PublishFailure::Full),
-                PublishAnswer::TooLarge(_) => Err(PublishFailure::TooLarge),
-                PublishAnswer::Unknown => Err(PublishFailure::Unknown),
-            },
-            Err(error) if error.kind() == RequestErrorKind::MaxPayloadExceeded => Err(PublishFailure::TooLarge),
-            Err(_) => Err(PublishFailure::Unknown),
+    async fn on(&self, link: &Link, expect: Option<Seq>, pace: Pace) -> Result<PubAck, PublishFailure> {
+        let (subject, headers) = (self.subject.clone(), headers(&self.message_id, expect));
+        let asked = link.publishes.ask(subject, headers, self.payload.clone(), pace);
+        let answer = timeout(span(limits::PUBLISH_TIMEOUT), asked).await.map_err(|_| PublishFailure::Unknown)??;
+        match PublishAnswer::read(&answer) {
+            PublishAnswer::Stored { seq, duplicate } => Ok(PubAck { seq, duplicate }),
+            PublishAnswer::Conflict => Err(PublishFailure::Conflict),
+            PublishAnswer::Full(_) => Err(PublishFailure::Full),
+            PublishAnswer::TooLarge(_) => Err(PublishFailure::TooLarge),
+            PublishAnswer::Unknown => Err(PublishFailure::Unknown),
         }
     }
 }

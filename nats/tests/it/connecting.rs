@@ -1,6 +1,7 @@
 //! Connecting: credentials, versions, losses.
 
-use dunlin_nats::{ConnectError, ConnectOptions, Connection, Credentials, PublishError, Status};
+use bytes::Bytes;
+use dunlin_nats::{ConnectError, ConnectOptions, Connection, Credentials, Pace, PublishError, Status, raw};
 
 use crate::support::{Link, Server, options, region, soon};
 
@@ -101,9 +102,28 @@ async fn a_cut_shows_and_is_a_loss_once_mended() {
 }
 
 #[tokio::test]
-async fn a_message_that_is_too_large_is_refused_at_once() {
+async fn a_message_that_is_too_large_takes_no_other_with_it() {
     let server = Server::start_with("max_payload: 1024");
     let connection = Connection::open(&server.options(), &region()).await.unwrap();
-    let sent = connection.publish("user.bob".to_owned(), vec![0; 2_000].into()).await;
-    assert_eq!(sent, Err(PublishError::TooLarge));
+    let mut bob = raw::Listener::open(&connection, "user.bob".to_owned()).await.unwrap();
+    for (pace, size) in [(Pace::Prompt, 1), (Pace::Unhurried, 2), (Pace::Prompt, 2_000), (Pace::Unhurried, 3)] {
+        connection.publish_at(pace, "user.bob".to_owned(), vec![0; size].into()).await.unwrap();
+    }
+    connection.flush().await.unwrap();
+    for size in [1, 2, 3] {
+        assert_eq!(soon("a message", bob.next()).await.unwrap().len(), size);
+    }
+}
+
+#[tokio::test]
+async fn what_can_wait_goes_out_when_nothing_else_does() {
+    let server = Server::start();
+    let connection = Connection::open(&server.options(), &region()).await.unwrap();
+    let mut bob = raw::Listener::open(&connection, "user.bob".to_owned()).await.unwrap();
+    for pace in [Pace::Prompt, Pace::Unhurried, Pace::Unhurried] {
+        connection.publish_at(pace, "user.bob".to_owned(), Bytes::new()).await.unwrap();
+    }
+    for _ in 0..3 {
+        soon("a message", bob.next()).await.unwrap();
+    }
 }

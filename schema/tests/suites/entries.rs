@@ -22,6 +22,16 @@ fn delete(target: u128) -> Body {
 }
 
 #[test]
+fn a_sent_copy_is_what_its_owner_sent_to_somebody_else() {
+    let entry = entry(1, delete(9));
+    let is_copy = |owner: &str| entry.is_sent_copy(&owner.parse().unwrap());
+    assert!(is_copy("alice"));
+    assert!(!is_copy("bob"), "it came to bob");
+    let note = Entry { to: "alice@eu".parse().unwrap(), ..entry.clone() };
+    assert!(!note.is_sent_copy(&"alice".parse().unwrap()), "a note to oneself is what there is");
+}
+
+#[test]
 fn an_entry_accounts_for_its_own_item_and_a_tombstone_for_the_one_it_names() {
     let alice = Sender { user: "alice".parse().unwrap(), region: "eu".parse().unwrap() };
     let elsewhere = Sender { region: "us".parse().unwrap(), ..alice.clone() };

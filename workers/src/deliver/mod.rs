@@ -9,9 +9,9 @@ mod offer;
 
 use std::{collections::HashMap, sync::Arc};
 
-use dunlin_nats::{Question, ReaderEvent, Records, Reply, ShardReader, Start, entry_time, stream_ends};
+use dunlin_nats::{Pace, Question, ReaderEvent, Records, Reply, ShardReader, Start, entry_time, stream_ends};
 use dunlin_schema::{
-    Millis, Seq, Shard,
+    Entry, Millis, Seq, Shard, UserName,
     heads::{HeadsAnswer, HeadsRequest, Verified},
     limits,
     read::ReadFrom,
@@ -178,7 +178,8 @@ impl Reader {
         for output in outputs.drain(..) {
             match output {
                 Output::Publish { user, live } => {
-                    let published = self.context.connection.publish(subject::live_user(&user), live.encode()).await;
+                    let (subject, payload, pace) = (subject::live_user(&user), live.encode(), pace(&user, &live.entry));
+                    let published = self.context.connection.publish_at(pace, subject, payload).await;
                     match published {
                         Ok(()) => self.metrics.published.inc(),
                         // Whoever waits for it finds it by the next entry's `after`, or by comparing heads.
@@ -349,6 +350,14 @@ async fn look(records: &Records, shard: Shard, subject: &str) -> Looked {
             tracing::debug!(%shard, %error, "the reader's record could not be read");
             Looked::Failed
         }
+    }
+}
+
+/// Nobody waits for the copy of what somebody sent: it is for the sender's other devices.
+fn pace(user: &UserName, entry: &[u8]) -> Pace {
+    match Entry::decode(entry) {
+        Ok(entry) if entry.is_sent_copy(user) => Pace::Unhurried,
+        _ => Pace::Prompt,
     }
 }
 
