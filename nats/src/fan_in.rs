@@ -157,7 +157,11 @@ impl FanIn {
     fn enter(&self, name: UserName, sink: Arc<dyn LiveSink>) -> Joined {
         let mut users = self.shared.users.lock();
         let user = users.entry(name.clone()).or_default().clone();
-        user.sinks.lock().push(sink.clone());
+        let mut sinks = user.sinks.lock();
+        // Most users stay alone, and there are many of them.
+        sinks.reserve_exact(1);
+        sinks.push(sink.clone());
+        drop(sinks);
         Joined { shared: self.shared.clone(), name, user, sink }
     }
 

@@ -13,6 +13,10 @@ use crate::{Connection, api::PublishAnswer};
 const UNACKED: usize = 1_000;
 /// Items that wait between the connection and the worker; when it is full, no more are asked for.
 const WAITING: usize = 256;
+/// How long one batch may take.
+const EXPIRES: Duration = Duration::from_secs(30);
+/// How often the server says that it is there. Two missed ones are a doubt: nobody waits for a receipt.
+const HEARTBEAT: Duration = Duration::from_secs(5);
 /// How long an item stays with a worker that does not acknowledge it.
 const ACK_WITHIN: Duration = Duration::from_secs(10);
 /// The pause before a queue that was lost is asked for again.
@@ -129,8 +133,8 @@ async fn take(
     let mut messages = consumer
         .stream()
         .max_messages_per_batch(WAITING)
-        .expires(Duration::from_secs(3))
-        .heartbeat(Duration::from_millis(500))
+        .expires(EXPIRES)
+        .heartbeat(HEARTBEAT)
         .messages()
         .await?;
     while let Some(message) = messages.next().await {

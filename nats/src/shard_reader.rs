@@ -26,9 +26,9 @@ const BATCH: usize = 500;
 /// Events that wait for whoever reads; when it is full, the consumer waits.
 const WAITING: usize = 512;
 /// How long one batch may take.
-const EXPIRES: Duration = Duration::from_secs(3);
+const EXPIRES: Duration = Duration::from_secs(10);
 /// How often the server says that it is there. Two missed ones are a doubt.
-const HEARTBEAT: Duration = Duration::from_millis(500);
+const HEARTBEAT: Duration = Duration::from_secs(1);
 /// How long the server keeps a consumer that nobody asks.
 const INACTIVE: Duration = Duration::from_secs(10);
 /// The longest pause before another consumer is made.

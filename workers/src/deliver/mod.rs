@@ -35,7 +35,8 @@ use crate::{
 /// Entries taken for each wake-up.
 const BATCH: usize = 64;
 
-/// How long a save may wait for the stream's end, which only the metrics want to know.
+/// How often a save asks for the stream's end, which only the metrics want to know, and how long it may wait for it.
+const LAG_EVERY: Duration = Duration::from_secs(10);
 const LAG_WITHIN: Duration = Duration::from_millis(250);
 
 /// Works on a shard until it is told to stop.
@@ -64,6 +65,9 @@ struct Reader {
     answers: FuturesUnordered<BoxFuture<'static, Input>>,
     outputs: Vec<Output>,
     standing: Standing,
+    /// Whether something was published since a save last began.
+    unflushed: bool,
+    lag_due: Instant,
 }
 
 impl Reader {
@@ -88,6 +92,8 @@ impl Reader {
             answers: FuturesUnordered::new(),
             outputs: Vec::new(),
             standing: Standing::Idle,
+            unflushed: false,
+            lag_due: Instant::now(),
             context,
         }
     }
@@ -179,6 +185,7 @@ impl Reader {
             match output {
                 Output::Publish { user, live } => {
                     let (subject, payload, pace) = (subject::live_user(&user), live.encode(), pace(&user, &live.entry));
+                    self.unflushed = true;
                     let published = self.context.connection.publish_at(pace, subject, payload).await;
                     match published {
                         Ok(()) => self.metrics.published.inc(),
@@ -191,7 +198,10 @@ impl Reader {
                 }
                 Output::Look => self.answers.push(self.look().boxed()),
                 Output::Compare(seq) => self.answers.push(self.compare(seq).boxed()),
-                Output::Save { record, expected } => self.answers.push(self.save(record, expected).boxed()),
+                Output::Save { record, expected } => {
+                    let save = self.save(record, expected).boxed();
+                    self.answers.push(save);
+                }
                 Output::Open(from) => {
                     let start = match from {
                         ReadFrom::Seq(seq) => Start::After(seq.previous()),
@@ -298,14 +308,20 @@ impl Reader {
         }
     }
 
-    /// The round trip before the write makes sure that a saved position covers only what the server has got from us.
-    fn save(&self, record: ReaderRecord, expected: Seq) -> impl Future<Output = Input> + Send + 'static {
+    /// The round trip before the write makes sure that a saved position covers only what the server has got from us. A save that fails ends the
+    /// reader's ownership, so one that begins later need not repeat its round trip.
+    fn save(&mut self, record: ReaderRecord, expected: Seq) -> impl Future<Output = Input> + Send + 'static + use<> {
         let connection = self.context.connection.clone();
         let records = Records::new(&connection);
         let (shard, subject) = (self.context.shard, self.subject.clone());
         let (lag, mailboxes, size) = (self.metrics.lag.clone(), self.metrics.mailboxes.clone(), self.core.mailboxes());
+        let flush = std::mem::take(&mut self.unflushed);
+        let measure = self.lag_due <= Instant::now();
+        if measure {
+            self.lag_due = Instant::now() + LAG_EVERY;
+        }
         let saved = async move {
-            if let Err(error) = connection.flush().await {
+            if flush && let Err(error) = connection.flush().await {
                 tracing::warn!(%shard, %error, "the reader's position was not saved");
                 return None;
             }
@@ -322,7 +338,7 @@ impl Reader {
             } else {
                 record.position.time
             };
-            if let Ok(Ok(ends)) = timeout(LAG_WITHIN, stream_ends(&connection, shard)).await {
+            if measure && let Ok(Ok(ends)) = timeout(LAG_WITHIN, stream_ends(&connection, shard)).await {
                 lag.set(ends.last.0.saturating_sub(record.position.seq.0) as i64);
             }
             mailboxes.set(size as i64);
