@@ -10,7 +10,7 @@ use hyper_util::{
     service::TowerToHyperService,
 };
 use tokio::net::{TcpListener, TcpStream};
-use tokio_util::task::TaskTracker;
+use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use super::{Handoff, Slot};
 use crate::{
@@ -83,7 +83,7 @@ impl Drop for Entered {
 async fn serve(shared: Arc<Shared>, entered: Entered, stream: TcpStream, routes: Router) {
     // Frames are gathered here; the system need not wait for more.
     let _ = stream.set_nodelay(true);
-    let Some((mut socket, handoff)) = Box::pin(http(&shared, stream, routes)).await else { return };
+    let Some((mut socket, handoff)) = Box::pin(http(stream, routes, &shared.finish, &shared.kill)).await else { return };
     let opened = Box::pin(open(&shared, &mut socket, &entered.alarm, handoff.identity)).await;
     let ending = match opened {
         Ok(opened) => {
@@ -97,8 +97,14 @@ async fn serve(shared: Arc<Shared>, entered: Entered, stream: TcpStream, routes:
     }
 }
 
-/// Serves HTTP until the client is done with it. Gives the WebSocket, if a request was upgraded.
-async fn http(shared: &Shared, stream: TcpStream, routes: Router) -> Option<(Box<Socket>, Handoff)> {
+/// Serves HTTP until the client is done with it, for [`HTTP_FOR`] at most: at `finish` it answers what was begun, at `kill` it ends
+/// where it stands. Gives the WebSocket, if a request was upgraded.
+async fn http(
+    stream: TcpStream,
+    routes: Router,
+    finish: &CancellationToken,
+    kill: &CancellationToken,
+) -> Option<(Box<Socket>, Handoff)> {
     let slot = Slot::default();
     let upgraded = slot.clone();
     let routes = routes.layer(axum::Extension(slot));
@@ -108,7 +114,7 @@ async fn http(shared: &Shared, stream: TcpStream, routes: Router) -> Option<(Box
         .header_read_timeout(HEAD_WITHIN)
         .max_buf_size(HEAD_BYTES)
         .serve_connection(TokioIo::new(stream), service);
-    let mut finish = pin!(shared.finish.cancelled());
+    let mut finish = pin!(finish.cancelled());
     let mut late = pin!(tokio::time::sleep(HTTP_FOR));
     let mut finishing = false;
     let served = loop {
@@ -127,7 +133,7 @@ async fn http(shared: &Shared, stream: TcpStream, routes: Router) -> Option<(Box
                 std::pin::Pin::new(&mut connection).graceful_shutdown();
                 late.as_mut().reset(tokio::time::Instant::now() + HEAD_WITHIN);
             }
-            () = shared.kill.cancelled() => return None,
+            () = kill.cancelled() => return None,
         }
     };
     served.ok()?;
@@ -135,3 +141,6 @@ async fn http(shared: &Shared, stream: TcpStream, routes: Router) -> Option<(Box
     let parts = connection.into_parts();
     Some((Box::new(Socket::new(parts.io.into_inner(), handoff.encoding, &parts.read_buf)), handoff))
 }
+
+#[cfg(test)]
+mod tests;
