@@ -33,6 +33,9 @@ async fn each_bad_request_gets_the_status_that_says_so() {
             401,
             "bearer",
         ),
+        ("a body", format!("{}hello", Raw::upgrade(GOOD, "Content-Length: 5\r\n")), 400, ""),
+        ("a body in chunks", Raw::upgrade(GOOD, "Transfer-Encoding: chunked\r\n") + "0\r\n\r\n", 400, ""),
+        ("HTTP/1.0", good.replace("HTTP/1.1", "HTTP/1.0"), 400, ""),
     ] {
         let (_, found, answer) = Raw::request(region.gateway(0), &request).await;
         assert_eq!(found, status, "{what}: {answer}");
