@@ -44,6 +44,16 @@ async fn each_bad_request_gets_the_status_that_says_so() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_head_is_read_up_to_64_kib() {
+    let region = Region::start(1).await;
+    for (bytes, status) in [(60_000, 101), (66_000, 431), (100_000, 431)] {
+        let lines = format!("X-Long: {}\r\n", "x".repeat(bytes));
+        let (_, found, answer) = Raw::request(region.gateway(0), &Raw::upgrade(GOOD, &lines)).await;
+        assert_eq!(found, status, "{bytes} bytes: {answer}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn the_clients_preference_counts() {
     let region = Region::start(1).await;
     for (offered, chosen) in [

@@ -24,7 +24,8 @@ use crate::{
 
 /// For how long a request's head may take, and an idle connection may stay.
 const HEAD_WITHIN: Duration = Duration::from_secs(5);
-/// Large enough for a token that is too long to be told so.
+/// Of a request's head; a longer one is answered 431. Large enough for a token that is too long to be told so. The bound of hyper's buffer
+/// alone does not hold: it is looked at between reads, and one read may bring more.
 const HEAD_BYTES: usize = 64 * 1024;
 /// Sockets above the configured number that are let in, to be told that there are too many or to ask how the gateway is.
 const SPARE: usize = 256;
@@ -83,7 +84,9 @@ impl Drop for Entered {
 async fn serve(shared: Arc<Shared>, entered: Entered, stream: TcpStream, routes: Router) {
     // Frames are gathered here; the system need not wait for more.
     let _ = stream.set_nodelay(true);
-    let Some((mut socket, handoff)) = Box::pin(http(stream, routes, &shared.finish, &shared.kill)).await else { return };
+    let Some((mut socket, handoff)) = Box::pin(http(stream, routes, &shared.finish, &shared.kill)).await else {
+        return;
+    };
     let opened = Box::pin(open(&shared, &mut socket, &entered.alarm, handoff.identity)).await;
     let ending = match opened {
         Ok(opened) => {
@@ -112,6 +115,7 @@ async fn http(
     let mut connection = http1::Builder::new()
         .timer(TokioTimer::new())
         .header_read_timeout(HEAD_WITHIN)
+        .max_header_size(HEAD_BYTES)
         .max_buf_size(HEAD_BYTES)
         .serve_connection(TokioIo::new(stream), service);
     let mut finish = pin!(finish.cancelled());
