@@ -29,6 +29,19 @@ async fn the_same_id_twice_at_once_on_one_socket() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_id_used_again_for_another_address_is_refused_where_it_is_not_stored() {
+    let region = Region::start(1).await;
+    let mut alice = region.caught_up(0, "alice", "phone").await;
+    let id = alice.send_accepted("bob", "hi").await["id"].as_str().expect("an id").to_owned();
+    // Alice's mailbox has it already: as the copy of what she sent.
+    alice.send_as(&id, "alice", "a note").await;
+    let rejected = alice.answer(&id).await.expect_err("a note that is not stored");
+    assert_eq!((&rejected["code"], rejected["retry_after"].is_null()), (&"bad_content".into(), true), "{rejected}");
+    assert_eq!((region.stored("alice").await.len(), region.stored("bob").await.len()), (1, 1));
+    alice.send_accepted("alice", "a note").await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn the_same_id_at_once_on_two_sockets_of_two_gateways() {
     let region = Region::start(2).await;
     let mut phone = region.caught_up(0, "alice", "phone").await;

@@ -180,6 +180,17 @@ fn what_was_erased_since_is_accepted_and_not_copied() {
 }
 
 #[test]
+fn an_id_that_was_used_for_another_address_is_refused() {
+    // The log has the copy of what was sent to alice: a note to oneself under its id is not stored.
+    let outcome = Ok(Stored { seq: Seq(12), entry: entry(1, "alice", Some(40)) });
+    Rig::live_at(5, 9).runs([
+        (send(1, "bob"), "append 1 to bob"),
+        (Input::Appended { key: key(1, "bob", false), outcome }, "rejected 1 BadContent None"),
+        (send(2, "bob"), "append 2 to bob"),
+    ]);
+}
+
+#[test]
 fn the_sending_socket_gets_no_copy_of_its_own_and_another_device_does() {
     let copy = || live_entry(1, 12, 9, &entry(1, "alice", Some(40)));
     let mut rig = Rig::live_at(5, 9);
