@@ -310,6 +310,19 @@ fn a_forged_future_is_not_believed() {
 }
 
 #[test]
+fn a_forged_future_without_a_sequence_hides_nothing() {
+    let far = Position { epoch: Epoch(1), seq: Seq(0), time: StreamTime(u64::MAX) };
+    let mut rig = Rig::new(Start::Cursor(Cursor { position: far, at: Millis(u64::MAX) }));
+    rig.opens(head(1, 50, 50), "read any after 130");
+    rig.runs([
+        (any(&[]), "read leader after 130"),
+        (leader(&[], Some(2), 50), "caught up 0 1/0@100"),
+        (live(1, 130, 50), ""),
+        (live(1, 131, 50), "entry 131"),
+    ]);
+}
+
+#[test]
 fn an_epoch_above_the_readers_is_verified() {
     let mut rig = Rig::new(at(9, 30));
     rig.opens(head(1, 50, 50), "verify 9/30");
