@@ -3,8 +3,11 @@
 use std::time::Duration;
 
 use dunlin_schema::{
-    Address, Content, Cursor, CursorText, Entry, Epoch, MessageId, Millis, Position, Sender, Seq, StreamTime, UserName,
-    entry::Body, stream::log_stream,
+    Address, Content, Cursor, CursorText, DeviceName, Entry, Epoch, MessageId, Millis, Position, Sender, Seq,
+    StreamTime, UserName,
+    entry::Body,
+    stream::{log_stream, state_stream},
+    subject,
 };
 use dunlin_tests::{
     device::{Device, text},
@@ -12,7 +15,7 @@ use dunlin_tests::{
     region::{Region, RegionOptions},
     wait::until,
 };
-use serde_json::Value;
+use serde_json::{Value, json};
 
 /// The first `gap`, and the entries up to `caught_up` with it.
 async fn gap_and_entries(device: &mut Device) -> (Option<Value>, Vec<Value>) {
@@ -84,6 +87,27 @@ async fn a_cursor_older_than_the_mailbox_reaches_is_told_of_a_gap() {
     let again = entries[9_999]["cursor"].as_str();
     let (gap, entries) = gap_and_entries(&mut region.connect(0, "bob", "phone", again).await).await;
     assert_eq!((gap, entries.len()), (None, 0));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn who_acknowledged_an_empty_mailbox_is_told_what_was_evicted_before_it_came_back() {
+    let region = Region::start(1).await;
+    let mut bob = region.connect(0, "bob", "phone", None).await;
+    assert_eq!(bob.catch_up().await.1["seq"], 0);
+    bob.say(json!({ "ack": { "log": "mailbox", "delivered": 0 } })).await;
+    drop(bob);
+    let (log, jetstream) = (region.mailbox("bob"), region.jetstream().await);
+    let state = jetstream.get_stream(state_stream(&log.region, log.shard)).await.expect("the shard's state");
+    let (user, device) = (UserName::new("bob").expect("a name"), DeviceName::new("phone").expect("a name"));
+    let record = subject::device_record(&log.region, log.shard, &user, &device);
+    until("the acknowledgement to be stored", async || state.get_last_raw_message_by_subject(&record).await.ok()).await;
+    fill(&region, "bob", 10_050).await;
+    let (gap, entries) = gap_and_entries(&mut region.connect(0, "bob", "phone", None).await).await;
+    assert!(gap.is_some(), "50 entries are gone");
+    assert_eq!((entries.len(), text(&entries[0])), (10_000, "50"));
+    // Who never acknowledged anything is new: nothing of its is missing.
+    let (gap, entries) = gap_and_entries(&mut region.connect(0, "bob", "laptop", None).await).await;
+    assert_eq!((gap, entries.len()), (None, 10_000));
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -140,6 +140,22 @@ fn an_acknowledgement_counts_for_what_was_taken_once_a_second_and_never_backward
 }
 
 #[test]
+fn who_is_caught_up_with_an_empty_mailbox_acknowledges_0_and_is_told_of_a_gap_later() {
+    let mut rig = Rig::new(Start::Beginning);
+    rig.opens(floor(1, 9, 0), "read any 1");
+    rig.runs([(any(&[]), "caught up 0 1/0@9"), (ack(0), "acknowledge 1/0@9")]);
+    // Of more entries than a mailbox holds the first ones were evicted.
+    let acknowledged = Cursor { position: Position { epoch: Epoch(1), ..Position::default() }, at: Millis(9_000) };
+    let mut rig = Rig::new(Start::Cursor(acknowledged));
+    rig.opens(head(1, 40, 31), "read any 1");
+    let full = Some(Evidence { first: Some(Seq(30)), stream_last: Seq(40), weight: 10 });
+    rig.runs([
+        (any(&[30, 31]), "read leader 1"),
+        (answer(entries(&[30, 31]), false, full), "gap 9..30 1/29@30; entry 30; entry 31; caught up 31 1/31@100"),
+    ]);
+}
+
+#[test]
 fn what_waits_is_acknowledged_at_the_end() {
     let mut rig = Rig::live_at(5, 9);
     rig.runs([(ack(5), "acknowledge 1/5@9"), (live(1, 12, 9), "entry 12"), (ack(12), "")]);
