@@ -142,6 +142,24 @@ async fn each_bad_frame_gets_its_answer_and_the_others_notice_nothing() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn who_still_sends_when_told_goodbye_hears_it_whole() {
+    let region = Region::start(1).await;
+    let mut raw = Raw::caught_up(region.gateway(0), &region.token("mallory"), "phone").await;
+    // Far more than sockets hold: with a reset, the gateway would not take it all.
+    let more = text(message(&new_id(), "bob", &"x".repeat(30_000)).to_string());
+    let bytes = [text("7"), more.repeat(1_000)].concat();
+    let mut heard = vec![];
+    raw.exchange(&bytes, |next| {
+        heard.push(next);
+        heard.last() != Some(&Heard::End)
+    })
+    .await;
+    let [Heard::Json(goodbye), Heard::Close(Some(4400)), Heard::End] = &heard[..] else { panic!("{heard:?}") };
+    assert_eq!(goodbye["goodbye"]["code"], "bad_frame");
+    assert_eq!(region.stored("bob").await.len(), 0, "nothing behind the goodbye counts");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_first_frame_that_is_no_hello_ends_the_socket() {
     let region = Region::start(1).await;
     let hello = |device: Value, cursors: Value| {
