@@ -33,6 +33,8 @@ fn bad_tokens(key: &Key) -> Vec<(&'static str, String, &'static str)> {
     let [header, _, signature] = good.split('.').collect::<Vec<_>>()[..] else { panic!("a token has three parts") };
     let eve = part(&claims("eve"));
     let none = format!("{}.{}.", part(&json!({ "alg": "none", "kid": "one" })), part(&claims("bob")));
+    let critical = json!({ "alg": "EdDSA", "kid": "one", "crit": ["exp"] });
+    let critical = key.sign_with(&critical, &claims("bob"));
     let x = key.jwk()["x"].as_str().expect("a public key").to_owned();
     vec![
         ("expired", key.sign(&changed(|c| c["exp"] = json!(now() - 1))), "token_expired"),
@@ -42,6 +44,7 @@ fn bad_tokens(key: &Key) -> Vec<(&'static str, String, &'static str)> {
         ("another audience", key.sign(&changed(|c| c["aud"] = json!("others"))), "unauthorized"),
         ("no audience", key.sign(&changed(|c| drop(c.as_object_mut().map(|c| c.remove("aud"))))), "unauthorized"),
         ("the algorithm none", none, "unauthorized"),
+        ("an extension that has to be understood", critical, "unauthorized"),
         ("HMAC with the public key", hmac_of(key.public()), "unauthorized"),
         ("HMAC with the public key's text", hmac_of(x.as_bytes()), "unauthorized"),
         ("a changed payload", format!("{header}.{eve}.{signature}"), "unauthorized"),

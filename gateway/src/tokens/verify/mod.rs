@@ -30,6 +30,8 @@ pub(crate) enum TokenError {
     TooLong(usize),
     #[error("this is no JWT of an algorithm that is taken: EdDSA, ES256 or RS256")]
     Malformed,
+    #[error("the token's header has `crit`: extensions that have to be understood, and none is here")]
+    Critical,
     #[error("the key set has no key with the token's `kid`")]
     UnknownKey,
     #[error("the token has no `kid`, and the key set has more than one key")]
@@ -61,6 +63,7 @@ impl TokenError {
             TokenError::Expired => Code::TokenExpired,
             TokenError::TooLong(_)
             | TokenError::Malformed
+            | TokenError::Critical
             | TokenError::UnknownKey
             | TokenError::NoKeyId
             | TokenError::Algorithm
@@ -117,6 +120,10 @@ impl Keys {
             return Err(TokenError::TooLong(token.len()));
         }
         let header = decode_header(token).map_err(|_| TokenError::Malformed)?;
+        // RFC 7515, section 4.1.11.
+        if header.crit.is_some() {
+            return Err(TokenError::Critical);
+        }
         let key = match &header.kid {
             Some(kid) => self.keys.get(kid).ok_or(TokenError::UnknownKey)?,
             None => self.only.as_ref().ok_or(TokenError::NoKeyId)?,

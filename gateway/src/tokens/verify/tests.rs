@@ -204,6 +204,18 @@ fn signatures_are_checked() {
             token(&json!({ "alg": "EdDSA" }), &claims(), |s| pair.signature(s)),
             TokenError::NoKeyId,
         ),
+        (
+            "extensions that have to be understood",
+            token(&json!({ "alg": "EdDSA", "kid": "one", "crit": ["b64"], "b64": false }), &claims(), |s| {
+                pair.signature(s)
+            }),
+            TokenError::Critical,
+        ),
+        (
+            "extensions, none of them named",
+            token(&json!({ "alg": "EdDSA", "kid": "one", "crit": [] }), &claims(), |s| pair.signature(s)),
+            TokenError::Critical,
+        ),
         ("20,000 letters", "e".repeat(20_000), TokenError::TooLong(20_000)),
         ("letters", "eyJ".repeat(100), TokenError::Malformed),
         ("two parts", format!("{header}.{payload}"), TokenError::Malformed),
