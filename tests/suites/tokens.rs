@@ -73,6 +73,14 @@ async fn each_bad_token_is_refused_with_its_code_and_nothing_else() {
         assert_eq!(ended.frames.len(), 1, "{what}: nothing but the goodbye");
         assert!(token.len() < 20 || !ended.frames[0].to_string().contains(&token[..20]), "{what}: no part of a token");
     }
+    let ending = |exp: Value| changed(|c| c["exp"] = exp);
+    for (exp, message) in [
+        (Value::Null, "the token has no `exp`"),
+        (json!((now() + 60).to_string()), "the token's `exp` is no time: a number of seconds since 1970"),
+    ] {
+        let ended = refused(&region, &region.key.sign(&ending(exp))).await;
+        assert_eq!(ended.frames[0]["goodbye"]["message"], message);
+    }
     let none = json!({ "hello": { "device": "phone" } });
     let mut device = Device::open(region.gateway(0)).await;
     device.say(none).await;

@@ -9,6 +9,7 @@ use jsonwebtoken::{
     jwk::{AlgorithmParameters, EllipticCurve, Jwk, JwkSet, KeyAlgorithm, PublicKeyUse},
 };
 use serde::Deserialize;
+use serde_json::Value;
 
 use crate::config::Tokens;
 
@@ -40,8 +41,10 @@ pub(crate) enum TokenError {
     Algorithm,
     #[error("the signature is not that of the token's key")]
     Signature,
-    #[error("the token lacks a good `{0}`")]
-    Claim(&'static str),
+    #[error("the token has no `{0}`")]
+    Missing(&'static str),
+    #[error("the token's `{0}` is no time: a number of seconds since 1970")]
+    NoTime(&'static str),
     #[error("the token is for another audience")]
     Audience,
     #[error("the token is of another issuer")]
@@ -68,7 +71,8 @@ impl TokenError {
             | TokenError::NoKeyId
             | TokenError::Algorithm
             | TokenError::Signature
-            | TokenError::Claim(_)
+            | TokenError::Missing(_)
+            | TokenError::NoTime(_)
             | TokenError::Audience
             | TokenError::Issuer
             | TokenError::User
@@ -91,12 +95,13 @@ struct Key {
     validation: Validation,
 }
 
+/// Of any type, so that a claim of a wrong one is refused by its name.
 #[derive(Deserialize)]
 struct Claims {
-    sub: Option<String>,
-    exp: f64,
-    nbf: Option<f64>,
-    dev: Option<String>,
+    sub: Option<Value>,
+    exp: Option<Value>,
+    nbf: Option<Value>,
+    dev: Option<Value>,
 }
 
 impl Keys {
@@ -141,31 +146,40 @@ fn wrong(kind: &ErrorKind) -> TokenError {
         ErrorKind::InvalidAudience => TokenError::Audience,
         ErrorKind::InvalidIssuer => TokenError::Issuer,
         ErrorKind::MissingRequiredClaim(claim) => match claim.as_str() {
-            "aud" => TokenError::Claim("aud"),
-            "iss" => TokenError::Claim("iss"),
-            _ => TokenError::Claim("exp"),
+            "iss" => TokenError::Missing("iss"),
+            _ => TokenError::Missing("aud"),
         },
-        // What is left are claims of wrong types and broken encodings.
+        // What is left are broken encodings, and claims that are no object.
         _ => TokenError::Malformed,
     }
 }
 
 fn identity(claims: &Claims, now: Millis) -> Result<Identity, TokenError> {
-    let until = millis(claims.exp);
+    let until = time("exp", claims.exp.as_ref())?.ok_or(TokenError::Missing("exp"))?;
     if until <= now {
         return Err(TokenError::Expired);
     }
-    if claims.nbf.is_some_and(|nbf| millis(nbf) > now) {
+    if time("nbf", claims.nbf.as_ref())?.is_some_and(|nbf| nbf > now) {
         return Err(TokenError::NotYet);
     }
-    let user = UserName::new(claims.sub.as_deref().ok_or(TokenError::Claim("sub"))?).map_err(|_| TokenError::User)?;
-    let device = claims.dev.as_deref().map(DeviceName::new).transpose().map_err(|_| TokenError::Device)?;
-    Ok(Identity { user, device, until })
+    let user = UserName::new(text(claims.sub.as_ref().ok_or(TokenError::Missing("sub"))?));
+    let device = claims.dev.as_ref().map(|dev| DeviceName::new(text(dev)));
+    Ok(Identity {
+        user: user.map_err(|_| TokenError::User)?,
+        device: device.transpose().map_err(|_| TokenError::Device)?,
+        until,
+    })
 }
 
-/// A NumericDate (RFC 7519): seconds, perhaps with a fraction. Negative ones and what is no number are the Unix epoch.
-fn millis(seconds: f64) -> Millis {
-    Millis((seconds * 1_000.0) as u64)
+/// What is no text is no name either.
+fn text(claim: &Value) -> &str {
+    claim.as_str().unwrap_or_default()
+}
+
+/// A NumericDate (RFC 7519): seconds, perhaps with a fraction. Negative ones are the Unix epoch.
+fn time(name: &'static str, claim: Option<&Value>) -> Result<Option<Millis>, TokenError> {
+    let seconds = |claim: &Value| claim.as_f64().ok_or(TokenError::NoTime(name));
+    Ok(claim.map(seconds).transpose()?.map(|seconds| Millis((seconds * 1_000.0) as u64)))
 }
 
 impl Key {
@@ -193,7 +207,7 @@ fn algorithm(key: &AlgorithmParameters) -> Option<(Algorithm, KeyAlgorithm)> {
     }
 }
 
-/// Times are compared here and not there, so that the clock is an argument; that they are numbers is still asked.
+/// Times are looked at here and not there, so that the clock is an argument.
 fn validation(algorithm: Algorithm, tokens: &Tokens) -> Validation {
     let mut validation = Validation::new(algorithm);
     validation.validate_exp = false;
@@ -202,9 +216,9 @@ fn validation(algorithm: Algorithm, tokens: &Tokens) -> Validation {
     match &tokens.issuer {
         Some(issuer) => {
             validation.set_issuer(&[issuer]);
-            validation.set_required_spec_claims(&["exp", "aud", "iss"]);
+            validation.set_required_spec_claims(&["aud", "iss"]);
         }
-        None => validation.set_required_spec_claims(&["exp", "aud"]),
+        None => validation.set_required_spec_claims(&["aud"]),
     }
     validation
 }
