@@ -116,19 +116,26 @@ pub(crate) fn draining() -> Ending {
     goodbye_until(Code::Draining, "this gateway is going away, others are there", spread)
 }
 
-/// Who is there: by the token in `hello`, otherwise by the request's, which was counted as a connection there.
-async fn identified(shared: &Shared, token: Option<&str>, identity: Option<Identity>) -> Result<Identity, Ending> {
-    match (token, identity) {
-        (Some(token), _) => {
-            let verified = shared.keys.verify(token, clock::now()).await;
-            let identity = verified.map_err(|error| goodbye(error.code(), error.to_string()))?;
+/// Who is there: by the token in `hello`, otherwise by the request's, which was counted as a connection there. Where both have one, that
+/// in `hello` counts, and they must be of one user: whoever put the other one there meant somebody.
+async fn identified(shared: &Shared, token: Option<&str>, requests: Option<Identity>) -> Result<Identity, Ending> {
+    let Some(token) = token else {
+        let nobody = "there is no token, neither in the request nor in `hello`";
+        return requests.ok_or_else(|| goodbye(Code::Unauthorized, nobody));
+    };
+    let verified = shared.keys.verify(token, clock::now()).await;
+    let identity = verified.map_err(|error| goodbye(error.code(), error.to_string()))?;
+    match requests {
+        Some(requests) if requests.user != identity.user => {
+            Err(goodbye(Code::Unauthorized, "the token in the request and the one in `hello` are of two users"))
+        }
+        Some(_) => Ok(identity),
+        None => {
             shared.limiter.connect(&identity.user).map_err(|retry_after| {
                 goodbye_until(Code::RateLimited, "this user connects more often than is allowed", retry_after)
             })?;
             Ok(identity)
         }
-        (None, Some(identity)) => Ok(identity),
-        (None, None) => Err(goodbye(Code::Unauthorized, "there is no token, neither in the request nor in `hello`")),
     }
 }
 

@@ -6,6 +6,7 @@ use aws_lc_rs::hmac;
 use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
 use dunlin_tests::{
     device::{Device, Ended},
+    raw::{Heard, Raw, TEXT, frame},
     region::Region,
     tokens::{Key, claims, now},
 };
@@ -178,6 +179,30 @@ async fn a_token_for_one_device_is_for_no_other() {
     let mut device = Device::open(region.gateway(0)).await;
     device.say(json!({ "hello": { "token": region.token("bob") } })).await;
     assert_eq!(device.end().await.code(), Some("bad_frame"), "somebody has to name the device");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn two_tokens_on_one_socket_are_of_one_user() {
+    let region = Region::start(0).await;
+    let once = |config: &mut dunlin_gateway::Config| {
+        config.limits.connects_per_second = 1;
+        config.limits.connects_burst = 1;
+    };
+    let (_node, gateway) = region.new_gateway_of(region.nats.url(), once).await;
+    let pinned = region.key.sign(&changed(|c| c["dev"] = json!("laptop")));
+    for (header, hello, kind, word) in [
+        ("alice", region.token("bob"), "goodbye", "unauthorized"),
+        // It is one connection, and the token in `hello` counts.
+        ("bob", pinned, "welcome", "laptop"),
+    ] {
+        let authorization = format!("Authorization: Bearer {}\r\n", region.token(header));
+        let request = Raw::upgrade("dunlin.v1.json", &authorization);
+        let (mut raw, status, answer) = Raw::request(gateway, &request).await;
+        assert_eq!(status, 101, "{answer}");
+        raw.write(&frame(TEXT, json!({ "hello": { "token": hello } }).to_string().as_bytes())).await;
+        let Heard::Json(said) = raw.hear().await else { panic!("no frame for {header}") };
+        assert_eq!(said[kind][if kind == "goodbye" { "code" } else { "device" }], word, "{said}");
+    }
 }
 
 /// A web server that has nothing but a key set.

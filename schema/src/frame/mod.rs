@@ -19,7 +19,7 @@ pub use self::encoding::{Encoding, FrameError};
 pub enum ClientFrame {
     /// The first frame, within 5 s: who is there, and where each log is to go on.
     Hello {
-        /// The JWT, where it did not come in the `Authorization` header.
+        /// The JWT, where it did not come in the `Authorization` header. Where both are there this one counts, and `sub` must be the same.
         token: Option<String>,
         /// Which of the user's devices this is.
         device: Option<DeviceName>,
