@@ -11,10 +11,13 @@ use crate::Millis;
 
 /// Why a text is not a message id.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("an id is a ULID: 26 characters of Crockford's base 32, the first at most 7")]
+#[error("an id is a ULID: 26 characters of Crockford's base 32 in capitals, the first at most 7")]
 pub struct IdError;
 
 /// A message id. Text in JSON, 16 big-endian bytes in Postcard.
+///
+/// One id has one text, the canonical one: an answer names an id by the very text that its client sent, and a client that compares texts
+/// finds it. So what only stands for it, small letters or a text above 2^128, is none.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct MessageId(Ulid);
 
@@ -43,11 +46,9 @@ impl MessageId {
 impl FromStr for MessageId {
     type Err = IdError;
     fn from_str(text: &str) -> Result<Self, IdError> {
-        // Text above 2^128 would wrap round, so two texts would be one id.
-        if !matches!(text.as_bytes().first(), Some(b'0'..=b'7')) {
-            return Err(IdError);
-        }
-        Ulid::from_string(text).map(MessageId).map_err(|_| IdError)
+        let id = Ulid::from_string(text).map_err(|_| IdError)?;
+        let canonical = *id.array_to_str(&mut [0; ulid::ULID_LEN]) == *text;
+        canonical.then_some(MessageId(id)).ok_or(IdError)
     }
 }
 
@@ -90,6 +91,6 @@ impl schemars::JsonSchema for MessageId {
         "MessageId".into()
     }
     fn json_schema(_: &mut schemars::SchemaGenerator) -> schemars::Schema {
-        schemars::json_schema!({ "type": "string", "pattern": "^[0-7][0-9A-HJKMNP-TV-Za-hjkmnp-tv-z]{25}$" })
+        schemars::json_schema!({ "type": "string", "pattern": "^[0-7][0-9A-HJKMNP-TV-Z]{25}$" })
     }
 }

@@ -72,6 +72,7 @@ fn cases() -> Vec<(&'static str, Vec<u8>, Answer)> {
         ("an unknown log", text(r##"{"ack":{"log":"#team","delivered":1}}"##), BAD),
         ("an id that is none", text(message("not-an-id", "alice", "hi").to_string()), BAD),
         ("an id beyond its bits", text(message("8ZZZZZZZZZZZZZZZZZZZZZZZZZ", "alice", "hi").to_string()), BAD),
+        ("an id in small letters", text(message(&new_id().to_lowercase(), "alice", "hi").to_string()), BAD),
         ("bad UTF-8", frame(TEXT, b"{\"send\":\"\xff\"}"), Close(1007)),
         ("200 KB", text("x".repeat(200_000)), Goodbye("too_large", 1009)),
         (
