@@ -2,14 +2,17 @@
 
 use std::{str::FromStr, time::Duration};
 
-/// A span of whole seconds.
+/// A span of whole seconds, at least one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Span(pub Duration);
 
 /// A text that is no span.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("{0:?} is no span of time: write a whole number and s, m, h or d, as in 90s, 15m, 1h, 30d")]
+#[error("{0:?} is no span of time: write a whole number above 0 and s, m, h or d, as in 90s, 15m, 1h, 30d")]
 pub struct SpanError(String);
+
+/// Seconds. Beyond it a span is a slip, and an expiry would not fit.
+const CENTURY: u64 = 100 * 366 * 86_400;
 
 impl FromStr for Span {
     type Err = SpanError;
@@ -27,9 +30,8 @@ impl FromStr for Span {
             return Err(wrong());
         }
         let number: u64 = number.parse().map_err(|_| wrong())?;
-        // Beyond a century a span is a slip, and an expiry would not fit.
         match number.checked_mul(unit) {
-            Some(seconds) if seconds <= 100 * 366 * 86_400 => Ok(Span(Duration::from_secs(seconds))),
+            Some(seconds @ 1..=CENTURY) => Ok(Span(Duration::from_secs(seconds))),
             Some(_) | None => Err(wrong()),
         }
     }
@@ -41,10 +43,25 @@ mod tests {
 
     #[test]
     fn spans() {
-        for (text, seconds) in [("0s", 0), ("90s", 90), ("15m", 900), ("1h", 3_600), ("30d", 2_592_000)] {
+        for (text, seconds) in [("1s", 1), ("90s", 90), ("15m", 900), ("1h", 3_600), ("30d", 2_592_000)] {
             assert_eq!(text.parse(), Ok(Span(Duration::from_secs(seconds))), "{text}");
         }
-        for text in ["", "s", "1", "1.5h", "-1h", "+1h", "1 h", "1w", "1hh", "ä", "99999999999999999999s", "200000d"] {
+        for text in [
+            "",
+            "s",
+            "1",
+            "0s",
+            "0d",
+            "1.5h",
+            "-1h",
+            "+1h",
+            "1 h",
+            "1w",
+            "1hh",
+            "ä",
+            "99999999999999999999s",
+            "200000d",
+        ] {
             assert_eq!(text.parse::<Span>(), Err(SpanError(text.to_owned())));
         }
     }

@@ -218,6 +218,9 @@ fn a_token_is_all_that_is_printed() {
     for wrong in [&["token", "a b"][..], &["token", "alice", "--ttl", "soon"], &["token"]] {
         assert_eq!(beside(folder, wrong).status.code(), Some(2), "{wrong:?}");
     }
+    let over = beside(folder, &["token", "alice", "--ttl", "0s"]);
+    assert!(!over.status.success() && over.stdout.is_empty(), "a token that is over is none");
+    assert!(stderr(&over).contains("a whole number above 0"), "{}", stderr(&over));
 }
 
 #[test]
