@@ -106,7 +106,7 @@ async fn say_troubles(mut events: Events) {
 fn trouble(event: &Event) {
     match event {
         Event::Disconnected(lost) => tracing::warn!("no connection: {}; trying again in {:?}", lost.why, lost.retry_in),
-        Event::Refused { code, message } => tracing::warn!("the gateway refused a frame: {message} ({code:?})"),
+        Event::Refused { code, message } => tracing::warn!("the gateway refused a frame: {message} ({code})"),
         Event::Connected(_) | Event::Entry(_) | Event::Gap(_) | Event::CaughtUp(_) | Event::Ended(_) => {}
     }
 }

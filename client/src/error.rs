@@ -39,7 +39,7 @@ pub enum ConnectError {
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Ended {
     /// The gateway said so, and trying again as before can't help.
-    #[error("the gateway ended this client: {} ({:?})", .0.message, .0.code)]
+    #[error("the gateway ended this client: {} ({})", .0.message, .0.code)]
     Goodbye(Goodbye),
     /// A proxy or gateway refused the upgrade in a way that trying again can't mend.
     #[error("the gateway refused the connection with HTTP status {0}")]
@@ -79,7 +79,7 @@ pub enum SendError {
     #[error("too many sends wait for their answer")]
     Full,
     /// The gateway refused it, and trying again can't help. With [`Code::TooOld`] it may have been stored.
-    #[error("the gateway refused the message: {message} ({code:?})")]
+    #[error("the gateway refused the message: {message} ({code})")]
     Rejected {
         /// Why.
         code: Code,

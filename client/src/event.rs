@@ -62,7 +62,7 @@ pub struct Disconnected {
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Lost {
     /// The gateway said goodbye.
-    #[error("the gateway said goodbye: {} ({:?})", .0.message, .0.code)]
+    #[error("the gateway said goodbye: {} ({})", .0.message, .0.code)]
     Goodbye(Goodbye),
     /// The gateway, or something before it, refused the upgrade.
     #[error("the upgrade was refused with HTTP status {status}")]

@@ -1,5 +1,7 @@
 //! Every code that a client can be told, in one table: what it is called, whether it ends the socket, and whether to try again.
 
+use std::fmt;
+
 use serde::{Deserialize, Serialize};
 
 /// What a client can do about a code.
@@ -44,6 +46,13 @@ impl Code {
     pub fn name(self) -> String {
         let name = serde_json::to_value(self).expect("a code is a word in JSON");
         name.as_str().expect("a code is a word in JSON").to_owned()
+    }
+}
+
+/// The code as clients see it.
+impl fmt::Display for Code {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.name())
     }
 }
 

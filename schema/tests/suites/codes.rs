@@ -54,6 +54,7 @@ fn a_code_has_one_name_in_snake_case() {
         let name = json_name(*code);
         assert!(name.bytes().all(|b| b.is_ascii_lowercase() || b == b'_'), "{name}");
         assert_eq!(serde_json::from_str::<Code>(&format!("\"{name}\"")).unwrap(), *code);
+        assert_eq!(code.to_string(), name, "and is shown under it");
         assert!(names.insert(name), "{code:?} has another code's name");
     }
 }
