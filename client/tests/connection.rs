@@ -15,11 +15,14 @@ use std::{
 use dunlin_client::{
     Client, ClientOptions, ConnectError, CursorStore, Ended, Event, FileStore, Lost, MemoryStore, SendError, Status,
     TokenError,
-    schema::{Code, frame::ClientFrame, frame::Encoding, frame::StartAt},
+    schema::{
+        Code,
+        frame::{ClientFrame, Encoding, Goodbye, ServerFrame, StartAt},
+    },
 };
 use futures_util::StreamExt;
 use tokio::{io::AsyncWriteExt, time::timeout};
-use tokio_tungstenite::tungstenite::Message;
+use tokio_tungstenite::tungstenite::{Message, protocol::CloseFrame};
 
 use gateway::*;
 
@@ -59,6 +62,29 @@ async fn what_no_gateway_will_ever_take_is_an_error_and_is_not_tried_again() {
         let Some(ConnectError::Ended(Ended::Goodbye(goodbye))) = error else { panic!("{error:?}") };
         assert_eq!(goodbye.code, code);
         assert!(peer.ended().await, "{code:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_client_that_belongs_elsewhere_is_told_where() {
+    let message = "users of the region eu connect at wss://eu.example";
+    for last in ["goodbye", "close"] {
+        let gateway = Gateway::start().await;
+        let connecting = tokio::spawn(Client::connect(gateway.options()));
+        let mut peer = gateway.accept().await;
+        peer.hello().await;
+        match last {
+            "goodbye" => {
+                let goodbye = Goodbye { code: Code::Elsewhere, message: message.to_owned(), retry_after: None };
+                peer.tell(ServerFrame::Goodbye(goodbye)).await;
+            }
+            // The goodbye was lost.
+            _ => peer.raw(Message::Close(Some(CloseFrame { code: 4421.into(), reason: message.into() }))).await,
+        }
+        let error = soon("the error", connecting).await.unwrap().err().unwrap();
+        assert_eq!(error.to_string(), format!("the gateway ended this client: {message} (elsewhere)"), "{last}");
+        let ConnectError::Ended(Ended::Goodbye(goodbye)) = error else { panic!("{error:?}") };
+        assert_eq!((goodbye.code, goodbye.message.as_str()), (Code::Elsewhere, message));
     }
 }
 
