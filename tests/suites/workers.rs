@@ -56,6 +56,34 @@ async fn a_backlog_is_read_to_its_end_in_order() {
     assert_eq!(places(&bob.until("300").await), (1..301).map(|seq| (seq - 1, seq)).collect::<Vec<_>>());
 }
 
+/// Far more than one wake-up takes, in turns for several users: each entry once, in the order of the shard, behind what was there before.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_backlog_of_several_users_is_published_without_a_hole() {
+    const EACH: u64 = 200;
+    let users = ["bob", "carol", "dave"];
+    let bench = Bench::new(ServerOptions::default()).await;
+    let mut sockets = vec![];
+    for user in users {
+        sockets.push(bench.join(user).await);
+    }
+    for turn in 0..EACH {
+        for (user, number) in users.into_iter().zip(3 * turn + 1..) {
+            bench.store(user, &number.to_string()).await;
+        }
+    }
+    let worker = bench.worker("boot").await;
+    bench.ask_at(3 * EACH, &[]).await;
+    for (socket, first) in sockets.iter().zip(1..) {
+        let expected = (0..EACH).map(|turn| (if turn == 0 { 0 } else { first + 3 * (turn - 1) }, first + 3 * turn));
+        let last = (first + 3 * (EACH - 1)).to_string();
+        assert_eq!(places(&socket.until(&last).await), expected.collect::<Vec<_>>());
+    }
+    let metrics = worker.get("/metrics").await;
+    for line in [r#"dunlin_deliver_published_total{shard="0"} 600"#, r#"dunlin_deliver_holes_total{shard="0"} 0"#] {
+        assert!(metrics.lines().any(|found| found == line), "{line} is not in {metrics}");
+    }
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_standby_takes_over_from_a_killed_worker_within_the_lease() {
     let bench = Bench::new(ServerOptions::default()).await;
