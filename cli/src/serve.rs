@@ -1,4 +1,7 @@
-//! Real deployments: a gateway, a worker, the streams of a region, each by its configuration.
+//! Real deployments: a gateway, a worker, the streams of a region, each by its configuration. A gateway and a worker that start while
+//! NATS is away wait for it ([`waiting`]).
+
+mod waiting;
 
 use anyhow::Context;
 use clap::Args;
@@ -44,24 +47,34 @@ pub struct ProvisionArgs {
     config: ConfigArgs,
 }
 
-/// Serves until `shutdown`, drains, and ends. Prints `ready http://ADDR` when it listens. Errors: the configuration, the region, the
+/// Waits for NATS, serves until `shutdown`, drains, and ends. Prints `ready http://ADDR` when it listens. Errors: the configuration, the region, the
 /// address.
 pub async fn gateway(args: GatewayArgs, shutdown: impl Future<Output = ()> + Send + 'static) -> anyhow::Result<()> {
     let config = config::gateway(&args.config)?;
     if args.check {
         return print("the gateway's configuration can be used");
     }
+    tokio::pin!(shutdown);
+    tokio::select! {
+        there = waiting::for_nats(&config.nats, &config.region, Some(config.listen)) => there.context("starting the gateway")?,
+        () = &mut shutdown => return Ok(()),
+    }
     let gateway = Gateway::bind(config).await.context("starting the gateway")?;
     print(&format!("ready http://{}", gateway.local_addr()))?;
     gateway.run(shutdown).await.context("running the gateway")
 }
 
-/// Works until `shutdown`, hands its shards over, and ends. Prints `ready` when it works. Errors: the configuration, the region, the
+/// Waits for NATS, works until `shutdown`, hands its shards over, and ends. Prints `ready` when it works. Errors: the configuration, the region, the
 /// address.
 pub async fn worker(args: WorkerArgs, shutdown: impl Future<Output = ()> + Send + 'static) -> anyhow::Result<()> {
     let file = config::worker(&args.config, args.roles.as_deref())?;
     if args.check {
         return print("the worker's configuration can be used");
+    }
+    tokio::pin!(shutdown);
+    tokio::select! {
+        there = waiting::for_nats(&file.worker.nats, &file.worker.region, file.worker.listen) => there.context("starting the worker")?,
+        () = &mut shutdown => return Ok(()),
     }
     if args.provision || file.streams.is_some() {
         make_streams(&file).await?;

@@ -4,7 +4,8 @@
 
 use std::{
     fs,
-    io::{BufRead, BufReader},
+    io::{BufRead, BufReader, Write},
+    net::TcpListener,
     path::{Path, PathBuf},
     process::{Child, Command, Output, Stdio},
     time::{Duration, Instant},
@@ -266,6 +267,51 @@ fn a_configuration_is_checked_without_running_anything() {
     assert!(worker.status.success(), "{}", stderr(&worker));
     let worker = output(&mut dunlin(&["worker", "--check", "--roles", "dance"]));
     assert!(stderr(&worker).contains("deliver and receipts"), "{}", stderr(&worker));
+}
+
+/// What a command says that should end by itself; one that does not is killed.
+fn ended(command: &mut Command) -> Output {
+    let mut child = command.stdout(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap();
+    let began = Instant::now();
+    while child.try_wait().unwrap().is_none() && began.elapsed() < DEADLINE {
+        std::thread::sleep(Duration::from_millis(20));
+    }
+    let _ = child.kill();
+    child.wait_with_output().unwrap()
+}
+
+/// A nats-server of Debian's release, as far as a client sees it while connecting.
+fn old_nats_server() -> u16 {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = listener.local_addr().unwrap().port();
+    std::thread::spawn(move || {
+        let (mut stream, _) = listener.accept().unwrap();
+        let info = r#"INFO {"server_id":"OLD","server_name":"old-one","version":"2.9.10","host":"127.0.0.1","port":4222,"max_payload":1048576,"proto":1,"headers":true}"#;
+        write!(stream, "{info}\r\n").unwrap();
+        let mut lines = BufReader::new(stream.try_clone().unwrap()).lines();
+        while lines.any(|line| line.is_ok_and(|line| line.starts_with("PING"))) {
+            stream.write_all(b"PONG\r\n").unwrap();
+        }
+    });
+    port
+}
+
+#[test]
+fn what_waiting_for_nats_cannot_mend_is_an_error_at_once() {
+    let temporary = TempDir::new().unwrap();
+    let path = temporary.path().join("config.toml");
+    for command in ["gateway", "worker"] {
+        let tokens = if command == "gateway" { "[tokens]\nkeys = \"jwks.json\"\n" } else { "" };
+        for (nats, said) in [
+            (format!("servers = [\"nats://127.0.0.1:{}\"]", old_nats_server()), "2.9.10"),
+            ("credentials = { creds_file = \"nowhere.creds\" }".to_owned(), "nowhere.creds"),
+        ] {
+            fs::write(&path, format!("{tokens}[nats]\n{nats}\n")).unwrap();
+            let ended = ended(dunlin(&[command, "--config"]).arg(&path));
+            assert_eq!(ended.status.code(), Some(1), "{command}: {}", stderr(&ended));
+            assert!(stderr(&ended).contains(said), "{command}: {}", stderr(&ended));
+        }
+    }
 }
 
 #[test]

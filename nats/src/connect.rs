@@ -87,14 +87,22 @@ pub enum ConnectError {
     /// The options can't be used.
     #[error("the NATS settings can't be used: {0}")]
     Options(String),
-    /// No server answered, or none let us in.
+    /// No server could be reached: this may pass.
+    #[error("no NATS server of {servers:?} can be reached: {reason}. Is one running there?")]
+    Unreachable {
+        /// The servers tried.
+        servers: Vec<String>,
+        /// What the network said.
+        reason: String,
+    },
+    /// A server does not let us in.
     #[error(
-        "no NATS server of {servers:?} let us in: {reason}. Is one running there, and do the credentials and TLS settings fit it?"
+        "no NATS server of {servers:?} let us in: {reason}. Do the addresses, the credentials and the TLS settings fit it?"
     )]
     Refused {
         /// The servers tried.
         servers: Vec<String>,
-        /// What the last one, or the network, said.
+        /// What it said.
         reason: String,
     },
     /// The server is too old, or of a release with known defects.
@@ -151,13 +159,22 @@ impl ConnectOptions {
         if let Some(credentials) = &self.credentials {
             options = credentials.add_to(options).await?;
         }
-        let refused = |reason: &dyn std::fmt::Display| ConnectError::Refused {
-            servers: self.servers.clone(),
-            reason: reason.to_string(),
-        };
-        let client = options.connect(&self.servers[..]).await.map_err(|error| refused(&error))?;
+        let client = options.connect(&self.servers[..]).await.map_err(|error| self.failed(&error))?;
         check_version(&client.server_info())?;
         Ok(client)
+    }
+
+    fn failed(&self, error: &async_nats::ConnectError) -> ConnectError {
+        use async_nats::ConnectErrorKind as Kind;
+        let (servers, reason) = (self.servers.clone(), error.to_string());
+        match error.kind() {
+            Kind::Io | Kind::Dns | Kind::TimedOut | Kind::MaxReconnects => {
+                ConnectError::Unreachable { servers, reason }
+            }
+            Kind::ServerParse | Kind::Authentication | Kind::AuthorizationViolation | Kind::Tls => {
+                ConnectError::Refused { servers, reason }
+            }
+        }
     }
 }
 

@@ -39,6 +39,15 @@ struct Process {
     address: SocketAddr,
 }
 
+impl Process {
+    fn terminate(mut self) -> (Option<i32>, Duration) {
+        let begun = Instant::now();
+        kill(Pid::from_raw(self.child.id() as i32), Signal::SIGTERM).expect("signalling our own child");
+        let status = self.child.wait().expect("waiting for our own child");
+        (status.code(), begun.elapsed())
+    }
+}
+
 impl Drop for Process {
     fn drop(&mut self) {
         // A stopped process takes no other signal until it goes on, but for this one.
@@ -123,6 +132,27 @@ impl Processes {
         self.gateways = gateways.into_iter().map(|address| self.start_gateway(address)).collect();
     }
 
+    /// The same while NATS stays away, until its handle starts it again.
+    pub fn replace_everything_without_nats(&mut self) {
+        self.nats.kill();
+        for index in 0..self.workers.len() {
+            self.replace_worker(index);
+        }
+        for index in 0..self.gateways.len() {
+            self.replace_gateway(index);
+        }
+    }
+
+    /// The status of a page of each process.
+    pub async fn pages(&self, path: &str) -> Vec<Option<u16>> {
+        let mut statuses = vec![];
+        for process in self.gateways.iter().chain(&self.workers) {
+            let answer = reqwest::get(format!("http://{}{path}", process.address)).await;
+            statuses.push(answer.ok().map(|answer| answer.status().as_u16()));
+        }
+        statuses
+    }
+
     /// Signals a worker.
     pub fn signal_worker(&self, index: usize, signal: Signal) {
         kill(Pid::from_raw(self.workers[index].child.id() as i32), signal).expect("signalling our own child");
@@ -130,11 +160,12 @@ impl Processes {
 
     /// Asks a gateway to end as an operator does, and gives its exit code and how long it took.
     pub fn terminate_gateway(&mut self, index: usize) -> (Option<i32>, Duration) {
-        let mut gateway = self.gateways.remove(index);
-        let begun = Instant::now();
-        kill(Pid::from_raw(gateway.child.id() as i32), Signal::SIGTERM).expect("signalling our own child");
-        let status = gateway.child.wait().expect("waiting for our own child");
-        (status.code(), begun.elapsed())
+        self.gateways.remove(index).terminate()
+    }
+
+    /// The same of a worker.
+    pub fn terminate_worker(&mut self, index: usize) -> (Option<i32>, Duration) {
+        self.workers.remove(index).terminate()
     }
 
     /// Where the gateways listen.

@@ -1,5 +1,6 @@
 //! The suites: one file for each promise.
 
+mod away;
 mod drain;
 mod frames;
 mod gaps;
