@@ -10,6 +10,18 @@
 //! What is promised of the outputs: a published `after` and every answered floor are true of the log as this reader read it; an answer's
 //! position covers only entries that are in the outputs before it; a saved position likewise, and whoever carries out [`Output::Save`]
 //! first makes sure that those publishes have reached the server.
+//!
+//! | phase | waits for | what ends it |
+//! |---|---|---|
+//! | `Standby` | a look that finds the record given back, unchanged for the lease, damaged, or none | such a look: `Taking` |
+//! | `Taking` | the comparison of the record's position with the stream | made: `Claiming`; not to be made: `Standby` |
+//! | `Claiming` | the write that takes the shard, or begins an epoch | written: `Opening`; refused: `Standby` |
+//! | `Opening` | the consumer | it stands: `Checking` |
+//! | `Checking` | the comparison of the reader's own position with the stream | the same log: `Reading`; it went back: `Claiming` |
+//! | `Reading` | entries and questions | a consumer made anew: `Checking`; an old number again: `Opening`; the log went back: `Claiming` |
+//! | `Releasing` | the last write | its outcome, whatever it is: `Stopped` |
+//!
+//! From `Claiming` on, a save that is refused or late leads to `Standby`, and a stop to `Releasing`; before, a stop leads to `Stopped`.
 
 use bytes::Bytes;
 use dunlin_schema::{
@@ -24,11 +36,13 @@ use dunlin_schema::{
 mod language;
 #[cfg(test)]
 mod model;
+mod phase;
 #[cfg(test)]
 mod tests;
 
 pub use language::{Asked, Because, Compared, Event, Input, Lost, Output, Setup, Stored};
 
+use self::phase::Phase;
 use super::heads::Heads;
 use crate::reader::{Found, Looked, NOBODY, Ownership, Turn};
 
@@ -62,26 +76,6 @@ pub struct Deliver {
     /// The log seemed to have gone back, and is looked at once more.
     doubtful: bool,
     verifies: Vec<Asked>,
-}
-
-#[derive(Clone, Debug, PartialEq, Eq)]
-enum Phase {
-    /// Somebody else's, or nobody's yet.
-    Standby,
-    /// The record may be taken: its position is compared with the stream. `None` is no record.
-    Taking(Option<Found>),
-    /// The record that takes the shard, or begins an epoch, is being written.
-    Claiming,
-    /// A consumer was asked for.
-    Opening,
-    /// It stands; the position is compared with the stream before its entries are taken.
-    Checking,
-    /// Entries are read and published.
-    Reading,
-    /// The last record is being written.
-    Releasing,
-    /// Over.
-    Stopped,
 }
 
 #[derive(Clone, Debug)]

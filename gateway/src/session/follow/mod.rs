@@ -8,6 +8,15 @@
 //! | `heard`, `covers` | once everything up to `heard` is given, nothing is missing up to `covers` |
 //!
 //! Whatever is not certain becomes a read from `given`, and each answer must prove itself ([`proof`]).
+//!
+//! | mode | waits for | what ends it |
+//! |---|---|---|
+//! | `Opening` | the interest, then a reader's first word | `Live`, if nothing can be missing; `Doubting`, in an epoch above; `Reading` |
+//! | `Live` | entries, to be given as they come | `Reading`, when one may be missing, the queue is full, or the cursor is a day old |
+//! | `Reading` | [`WaitsFor`]: room, time, or an answer | `Live`, when `heard` or the end is reached; `Doubting`, at a contradiction |
+//! | `Doubting` | the reader's comparison with the stream | its word: `Reading`, in its epoch; or what was held is given, as read |
+//!
+//! One may be missing where an `after` is above `sure`, a head was not given, an epoch is new, or the reader has been silent for long.
 
 mod giving;
 mod proof;
