@@ -130,13 +130,8 @@ async fn take(
         ..pull::Config::default()
     };
     let consumer = stream.create_consumer(config).await?;
-    let mut messages = consumer
-        .stream()
-        .max_messages_per_batch(WAITING)
-        .expires(EXPIRES)
-        .heartbeat(HEARTBEAT)
-        .messages()
-        .await?;
+    let mut messages =
+        consumer.stream().max_messages_per_batch(WAITING).expires(EXPIRES).heartbeat(HEARTBEAT).messages().await?;
     while let Some(message) = messages.next().await {
         let message = message?;
         let Some(user) = subject::parse_receipt(&message.subject) else {
