@@ -78,6 +78,12 @@ pub(super) fn never_had_anything(cursor: &Cursor) -> bool {
     cursor.position.seq == Seq(0) && cursor.at == Millis(0)
 }
 
+/// Whether this is the cursor of a device that was told that its log had nothing yet: only the leader can prove an answer to it.
+pub(super) fn stands_at_nothing(cursor: &Cursor) -> bool {
+    let Position { seq, time, .. } = cursor.position;
+    seq == Seq(0) && time == StreamTime(0) && !never_had_anything(cursor)
+}
+
 /// The cursor just before `entry`.
 pub(super) fn just_before(entry: &StoredEntry, epoch: Epoch) -> Cursor {
     let time = StreamTime(entry.time.0.saturating_sub(1));

@@ -7,7 +7,7 @@ use dunlin_schema::{
 
 use super::{
     Around, Asked, Doubt, Follow, Footing, Held, Mode, Output, Reading, WaitsFor,
-    proof::{Proof, is_there, just_before, prove},
+    proof::{Proof, is_there, just_before, prove, stands_at_nothing},
 };
 use crate::session::ReadFailed;
 
@@ -34,6 +34,10 @@ impl Follow {
     /// What the next read stands on, and who is asked: what was given in another epoch proves nothing in this one.
     pub(super) fn footing(&self, footing: Footing) -> (Footing, Source) {
         match footing {
+            // No entry can show that nothing is missing behind this one.
+            Footing::Given if self.given.position.epoch == self.epoch && stands_at_nothing(&self.given) => {
+                (Footing::Given, Source::Leader)
+            }
             Footing::Given if self.given.position.epoch == self.epoch => (Footing::Given, Source::Any),
             // A follower may still hold what the log has lost.
             Footing::Given | Footing::OtherEpoch => (Footing::OtherEpoch, Source::Leader),
