@@ -13,8 +13,8 @@ use crate::api::parse_time;
 pub(super) enum Reply {
     /// An entry, and the sequence of the reply before it.
     Entry { after: Seq, entry: StoredEntry },
-    /// The end of the batch: the sequence of the last reply, and whether more follows.
-    End { last: Seq, more: bool },
+    /// The end of the batch: the sequence of the last reply, and how many follow.
+    End { last: Seq, pending: u64 },
     /// There is nothing from the asked place on.
     Empty,
     /// Nobody answers for the stream.
@@ -34,8 +34,8 @@ pub(super) struct Chain {
 pub(super) enum Progress {
     /// More replies are to come.
     Going,
-    /// This is all, without a hole.
-    Complete { entries: Vec<StoredEntry>, more: bool },
+    /// This is all, without a hole; so many follow.
+    Complete { entries: Vec<StoredEntry>, pending: u64 },
     /// A reply is missing, or out of turn: nothing of this batch may be used.
     Broken,
     /// The stream has no one to answer.
@@ -55,10 +55,10 @@ impl Chain {
                 self.entries.push(entry);
                 Progress::Going
             }
-            Reply::End { last, more } if last == self.last() => {
-                Progress::Complete { entries: std::mem::take(&mut self.entries), more }
+            Reply::End { last, pending } if last == self.last() => {
+                Progress::Complete { entries: std::mem::take(&mut self.entries), pending }
             }
-            Reply::Empty if self.entries.is_empty() => Progress::Complete { entries: Vec::new(), more: false },
+            Reply::Empty if self.entries.is_empty() => Progress::Complete { entries: Vec::new(), pending: 0 },
             Reply::Entry { .. } | Reply::End { .. } | Reply::Empty => Progress::Broken,
             Reply::NoResponders => Progress::NoResponders,
             Reply::Unreadable(what) => Progress::Unreadable(what),
@@ -83,7 +83,7 @@ impl Reply {
                 }
             }
             Some(204) => match (sequence(&headers, LAST_SEQUENCE), sequence(&headers, NUM_PENDING)) {
-                (Some(last), Some(pending)) => Reply::End { last, more: pending > Seq(0) },
+                (Some(last), Some(Seq(pending))) => Reply::End { last, pending },
                 _ => Reply::Unreadable("the end of a batch without its counts".to_owned()),
             },
             Some(404) => Reply::Empty,
@@ -95,6 +95,11 @@ impl Reply {
 
 fn sequence(headers: &HeaderMap, name: HeaderName) -> Option<Seq> {
     headers.get(name)?.as_str().parse().ok().map(Seq)
+}
+
+/// The subject under which a reply's entry is stored.
+pub(super) fn subject(message: &Message) -> Option<String> {
+    Some(message.headers.as_ref()?.get(async_nats::header::NATS_SUBJECT)?.as_str().to_owned())
 }
 
 /// The stored entry that a reply's headers and payload describe.
@@ -113,7 +118,7 @@ mod tests {
     }
 
     fn end(last: u64) -> Reply {
-        Reply::End { last: Seq(last), more: true }
+        Reply::End { last: Seq(last), pending: 1 }
     }
 
     fn all(replies: Vec<Reply>) -> Result<Vec<u64>, &'static str> {

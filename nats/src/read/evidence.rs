@@ -24,7 +24,7 @@ impl Reads {
         let count = state.subjects.as_ref().and_then(|subjects| subjects.get(&place.subject)).copied().unwrap_or(0);
         let weight = if !more {
             // The answer holds all that follows.
-            entries.iter().map(weight).sum()
+            weight_of(entries)
         } else if count * 2 < limits::MAILBOX_ENTRIES {
             count * 2
         } else {
@@ -36,7 +36,7 @@ impl Reads {
     /// The weight of everything from `from` up to the leader's last entry of the log.
     async fn weigh(&self, place: &Place, from: ReadFrom, read: &[StoredEntry]) -> Result<u64, ReadError> {
         let query = MessageQuery::Last { last_by_subj: &place.subject };
-        let mut total: u64 = read.iter().map(weight).sum();
+        let mut total = weight_of(read);
         let Some(last) = self.connection.api().message(&place.stream, query).await? else { return Ok(total) };
         let mut next = read.last().map_or(from, |entry| ReadFrom::Seq(entry.seq.next()));
         let mut ask_leader = false;
@@ -46,7 +46,7 @@ impl Reads {
             } else {
                 self.by_any_or_leader(place, next).await?
             };
-            total += entries.iter().map(weight).sum::<u64>();
+            total += weight_of(&entries);
             let reached = entries.last().map(|entry| entry.seq);
             match reached {
                 Some(seq) if seq >= last.seq => return Ok(total),
@@ -66,6 +66,11 @@ impl Reads {
             answered => answered,
         }
     }
+}
+
+/// The weight of these entries.
+pub(super) fn weight_of(entries: &[StoredEntry]) -> u64 {
+    entries.iter().map(weight).sum()
 }
 
 /// A tombstone counts twice, and so does what can't be read: the weight is never too low.

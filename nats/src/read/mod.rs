@@ -1,10 +1,12 @@
 //! Reads of one log, and last values of STATE.
 //!
 //! A read by any replica is one batch of Direct Get with its chain checked. One by the leader is that too where the stream has a single replica;
-//! otherwise it is one question to the leader for each entry, so it brings fewer. The leader's evidence is asked after the entries.
+//! otherwise it is one question to the leader for each entry, so it brings fewer. The leader's evidence is asked after the entries. Reads that come
+//! in a crowd are answered out of one pass over their shard: see `together`.
 
 mod chain;
 mod evidence;
+mod together;
 
 use std::{sync::Arc, time::Duration};
 
@@ -12,14 +14,17 @@ use async_nats::Message;
 use bytes::Bytes;
 use dunlin_schema::{
     Log, RegionName, Seq, Shard, StreamTime, limits,
-    read::{ReadAnswer, ReadFrom, ReadRequest, Source, StoredEntry},
+    read::{Evidence, ReadAnswer, ReadFrom, ReadRequest, Source, StoredEntry},
     stream::{self, RegionSettings},
 };
 use futures_util::StreamExt;
 use serde::Serialize;
 use tokio::{sync::Semaphore, time::timeout};
 
-use self::chain::{Chain, Progress, Reply};
+use self::{
+    chain::{Chain, Progress, Reply},
+    together::{Company, Shared, Together},
+};
 use crate::{
     ConnectError, ConnectOptions, Connection,
     api::{Api, ApiError, MessageQuery, StoredMessage, format_time},
@@ -60,6 +65,7 @@ pub struct Reads {
     connection: Connection,
     replicas: u8,
     turns: Arc<Semaphore>,
+    together: Arc<Together>,
 }
 
 #[derive(Serialize)]
@@ -68,7 +74,8 @@ struct BatchQuestion<'a> {
     seq: Option<u64>,
     #[serde(skip_serializing_if = "Option::is_none")]
     start_time: Option<String>,
-    next_by_subj: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    next_by_subj: Option<&'a str>,
     batch: usize,
     max_bytes: usize,
 }
@@ -77,15 +84,46 @@ impl Reads {
     /// Opens the connection. Errors: see [`ConnectError`].
     pub async fn open(options: &ConnectOptions, settings: &RegionSettings) -> Result<Reads, ConnectError> {
         let connection = Connection::open_for(options, &settings.region, "-reads", REPLY_CAPACITY).await?;
-        Ok(Reads { connection, replicas: settings.replicas, turns: Arc::new(Semaphore::new(CONCURRENT)) })
+        Ok(Reads {
+            connection,
+            replicas: settings.replicas,
+            turns: Arc::new(Semaphore::new(CONCURRENT)),
+            together: Arc::new(Together::new()),
+        })
     }
 
     /// Reads a log. `Source::Any` is answered by any replica, and by the leader (then with evidence) when none answers. Errors: see [`ReadError`].
     pub async fn read(&self, log: &Log, request: ReadRequest) -> Result<ReadAnswer, ReadError> {
         let place = Place::of(log);
+        let alone = match request.from {
+            ReadFrom::Seq(from) if self.replicas == 1 => match self.company(&place, from).await {
+                Company::Shared(shared) => return self.of_window(&place, request, shared).await,
+                Company::Alone(alone) => Some(alone),
+            },
+            ReadFrom::Seq(_) | ReadFrom::Time(_) => None,
+        };
         let (entries, more, leader) = self.asked(&place, request).await?;
+        if let Some(alone) = alone {
+            alone.brought(&entries);
+        }
         let evidence = if leader { Some(self.evidence(&place, request.from, &entries, more).await?) } else { None };
         Ok(ReadAnswer { entries, more, evidence })
+    }
+
+    /// The answer that a window gives. The only replica is the leader.
+    async fn of_window(&self, place: &Place, request: ReadRequest, shared: Shared) -> Result<ReadAnswer, ReadError> {
+        let Shared { entries, more, first, stream_last } = shared;
+        let evidence = match request.source {
+            Source::Any => None,
+            Source::Leader if more => Some(self.evidence(place, request.from, &entries, more).await?),
+            Source::Leader => Some(Evidence { first, stream_last, weight: evidence::weight_of(&entries) }),
+        };
+        Ok(ReadAnswer { entries, more, evidence })
+    }
+
+    /// How many reads were answered together with others, out of one pass over their shard.
+    pub fn answered_together(&self) -> u64 {
+        self.together.answered()
     }
 
     /// Reads a log for one who needs no evidence. Errors: see [`ReadError`].
@@ -168,7 +206,7 @@ impl Reads {
         let _turn = self.turns.acquire().await.map_err(|_| ReadError::Unanswered)?;
         for _ in 0..=limits::READ_RETRIES {
             match self.batch(place, from).await {
-                Progress::Complete { entries, more } => return Ok((entries, more)),
+                Progress::Complete { entries, pending } => return Ok((entries, pending > 0)),
                 Progress::Going | Progress::Broken => {}
                 Progress::NoResponders => break,
                 Progress::Unreadable(what) => return Err(ReadError::Unreadable(what)),
@@ -217,22 +255,13 @@ impl Reads {
     /// One batch, by whoever answers. `Going` is one that stopped.
     async fn batch(&self, place: &Place, from: ReadFrom) -> Progress {
         let (seq, start_time) = match from {
-            ReadFrom::Seq(seq) => (Some(seq.0.max(1)), None),
+            ReadFrom::Seq(seq) => (Some(seq), None),
             ReadFrom::Time(time) => (None, Some(format_time(time))),
         };
-        let question = BatchQuestion {
-            seq,
-            start_time,
-            next_by_subj: &place.subject,
-            batch: limits::READ_ENTRIES,
-            max_bytes: limits::READ_BYTES,
-        };
-        let question = serde_json::to_vec(&question).expect("our own question is plain JSON");
         let client = self.connection.client();
         let inbox = client.new_inbox();
         let Ok(mut replies) = client.subscribe(inbox.clone()).await else { return Progress::NoResponders };
-        let call = self.connection.api().subject(format_args!("DIRECT.GET.{}", place.stream));
-        if client.publish_with_reply(call, inbox, question.into()).await.is_err() {
+        if self.ask_batch(place, seq, start_time, Some(&place.subject), inbox).await.is_err() {
             return Progress::NoResponders;
         }
         let mut chain = Chain::default();
@@ -243,6 +272,33 @@ impl Reads {
             }
         }
         Progress::Going
+    }
+
+    /// Asks any replica for a batch: of one subject, or of all.
+    async fn ask_batch(
+        &self,
+        place: &Place,
+        seq: Option<Seq>,
+        start_time: Option<String>,
+        next_by_subj: Option<&str>,
+        reply: String,
+    ) -> Result<(), async_nats::PublishError> {
+        let seq = seq.map(|seq| seq.0.max(1));
+        let question =
+            BatchQuestion { seq, start_time, next_by_subj, batch: limits::READ_ENTRIES, max_bytes: limits::READ_BYTES };
+        let question = serde_json::to_vec(&question).expect("our own question is plain JSON");
+        let call = self.connection.api().subject(format_args!("DIRECT.GET.{}", place.stream));
+        self.connection.client().publish_with_reply(call, reply, question.into()).await
+    }
+
+    /// The sequence of the log's first entry, as any replica says.
+    async fn first_by_any(&self, place: &Place) -> Result<Option<Seq>, ReadError> {
+        let question = MessageQuery::NextFrom { seq: 1, next_by_subj: &place.subject };
+        let question = serde_json::to_vec(&question).expect("our own question is plain JSON");
+        let call = self.connection.api().subject(format_args!("DIRECT.GET.{}", place.stream));
+        let request = async_nats::Request::new().payload(question.into()).timeout(Some(self.reply_timeout()));
+        let reply = self.connection.client().send_request(call, request).await.map_err(|_| ReadError::Unanswered)?;
+        Ok(last_value(reply)?.map(|(_, seq, _)| seq))
     }
 }
 

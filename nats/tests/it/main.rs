@@ -13,4 +13,5 @@ mod live;
 mod provisioning;
 mod reading;
 mod support;
+mod together;
 mod workers;

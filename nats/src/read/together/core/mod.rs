@@ -1,0 +1,7 @@
+//! Decides, without I/O, when reads of a shard are answered together, and what each of them is answered.
+
+mod demand;
+mod window;
+
+pub(super) use demand::{Demand, Way};
+pub(super) use window::{Page, Told, Window};

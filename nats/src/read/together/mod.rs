@@ -1,0 +1,291 @@
+//! Reads of one shard's logs, answered together: who comes back in a crowd is not the reason for one pass over the shard each.
+//!
+//! nats-server finds a log's next entry by stepping over those of all the others, so a thousand reads step a thousand times over the same
+//! entries. Where a few reads have lately cost so much (`core/demand.rs`), the shard is read once, page by page, into a window that the next
+//! ones are answered from (`core/window.rs`: why that is as good as a batch of their own). One read at a time reads the window on, for all
+//! who wait. Whatever goes wrong closes the window, and its reads go alone.
+//!
+//! Only where the stream has one replica: elsewhere each page may come from another server, and the window proves nothing.
+
+mod core;
+
+use std::{
+    collections::HashMap,
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
+    time::Duration,
+};
+
+use async_nats::Subscriber;
+use dunlin_schema::{Millis, Seq, limits, read::StoredEntry};
+use futures_util::StreamExt as _;
+use parking_lot::Mutex;
+use tokio::{
+    sync::{Mutex as AsyncMutex, OwnedSemaphorePermit, Semaphore},
+    time::{Instant, timeout},
+};
+
+use self::core::{Demand, Page, Told, Way, Window};
+use super::{
+    Place, ReadError, Reads,
+    chain::{Chain, Progress, Reply, subject},
+};
+
+/// Reads of one shard that go alone at once: few, so that what they cost is seen before all of a crowd have begun.
+const ALONE: usize = 4;
+/// Windows at once.
+const WINDOWS: usize = 8;
+/// Memory of a window.
+const WINDOW_BYTES: usize = 16 * 1024 * 1024;
+/// How long a window is kept for nobody.
+const IDLE: Duration = Duration::from_secs(1);
+/// How long a window is kept at all: what was erased meanwhile is still in it.
+const LIFE: Duration = Duration::from_secs(4);
+/// How long the leader's word about the stream's end is good enough beside what the window shows of it.
+const END_LASTS: Duration = Duration::from_secs(1);
+
+/// The shards' windows.
+#[derive(Debug)]
+pub(super) struct Together {
+    began: Instant,
+    shelves: Mutex<HashMap<String, Arc<Shelf>>>,
+    windows: Arc<Semaphore>,
+    answered: AtomicU64,
+}
+
+/// What a shard's reads share.
+#[derive(Debug)]
+struct Shelf {
+    demand: Mutex<Demand>,
+    open: AsyncMutex<Option<Open>>,
+    alone: Arc<Semaphore>,
+}
+
+/// A window, and how it is read on.
+#[derive(Debug)]
+struct Open {
+    window: Window,
+    inbox: String,
+    replies: Subscriber,
+    asked: u64,
+    opened: Instant,
+    used: Instant,
+    /// When the page was asked that last reached the stream's end.
+    complete: Option<Instant>,
+    /// The stream's last sequence as its leader said it, and when it was asked.
+    end: (Seq, Instant),
+    _place: OwnedSemaphorePermit,
+}
+
+/// An answer out of a window.
+pub(super) struct Shared {
+    pub(super) entries: Vec<StoredEntry>,
+    pub(super) more: bool,
+    /// The log's first entry, asked for after the entries were read.
+    pub(super) first: Option<Seq>,
+    /// The stream's last sequence.
+    pub(super) stream_last: Seq,
+}
+
+/// A window can't be opened, or read on.
+struct Closed;
+
+impl From<ReadError> for Closed {
+    fn from(_: ReadError) -> Closed {
+        Closed
+    }
+}
+
+impl Together {
+    pub(super) fn new() -> Together {
+        let windows = Arc::new(Semaphore::new(WINDOWS));
+        Together { began: Instant::now(), shelves: Mutex::default(), windows, answered: AtomicU64::new(0) }
+    }
+
+    /// How many reads were answered out of windows.
+    pub(super) fn answered(&self) -> u64 {
+        self.answered.load(Ordering::Relaxed)
+    }
+
+    fn now(&self) -> Millis {
+        Millis(self.began.elapsed().as_millis() as u64)
+    }
+
+    fn shelf(&self, stream: &str) -> Arc<Shelf> {
+        let mut shelves = self.shelves.lock();
+        if let Some(shelf) = shelves.get(stream) {
+            return shelf.clone();
+        }
+        let (demand, open) = (Mutex::default(), AsyncMutex::new(None));
+        let shelf = Arc::new(Shelf { demand, open, alone: Arc::new(Semaphore::new(ALONE)) });
+        shelves.entry(stream.to_owned()).or_insert(shelf).clone()
+    }
+}
+
+/// The leave to read alone, until it is dropped.
+pub(super) struct Alone {
+    together: Arc<Together>,
+    shelf: Arc<Shelf>,
+    from: Seq,
+    _turn: Option<OwnedSemaphorePermit>,
+}
+
+/// How a read goes.
+pub(super) enum Company {
+    /// This is its answer.
+    Shared(Shared),
+    /// By a batch of its own.
+    Alone(Alone),
+}
+
+impl Alone {
+    /// The read brought these entries.
+    pub(super) fn brought(self, entries: &[StoredEntry]) {
+        let steps = match entries {
+            [first, .., last] => last.seq.0 - first.seq.0,
+            [_] | [] => 0,
+        };
+        self.shelf.demand.lock().went_alone(self.together.now(), self.from, steps);
+    }
+}
+
+impl Shelf {
+    /// Drops the window when nobody uses it; also one that nobody came to open, because who wanted it is gone.
+    async fn keep(self: Arc<Self>) {
+        loop {
+            tokio::time::sleep(IDLE).await;
+            let mut open = self.open.lock().await;
+            if open.as_ref().is_none_or(|open| open.used.elapsed() >= IDLE) {
+                *open = None;
+                return self.demand.lock().close();
+            }
+        }
+    }
+}
+
+impl Reads {
+    /// How a read from `from` goes: its answer out of a window, or the leave to go alone, once there is room for that.
+    pub(super) async fn company(&self, place: &Place, from: Seq) -> Company {
+        let asked = Instant::now();
+        let shelf = self.together.shelf(&place.stream);
+        if let Some(shared) = self.shared(&shelf, place, from, asked).await {
+            return Company::Shared(shared);
+        }
+        let turn = shelf.alone.clone().acquire_owned().await.ok();
+        // Those who went before may have shown that there is a crowd.
+        if let Some(shared) = self.shared(&shelf, place, from, asked).await {
+            return Company::Shared(shared);
+        }
+        Company::Alone(Alone { together: self.together.clone(), shelf, from, _turn: turn })
+    }
+
+    /// The answer to a read that was asked at `asked`, out of the shard's window; `None` when it must go alone.
+    async fn shared(&self, shelf: &Arc<Shelf>, place: &Place, from: Seq, asked: Instant) -> Option<Shared> {
+        if let Way::Alone = shelf.demand.lock().way(self.together.now(), from) {
+            return None;
+        }
+        let (page, stream_last) = {
+            let mut open = shelf.open.lock().await;
+            // Whoever had it before may have closed it.
+            let Way::Together(lowest) = shelf.demand.lock().way(self.together.now(), from) else { return None };
+            match self.read_on(&mut open, shelf, place, lowest, asked).await {
+                Ok(open) => {
+                    open.used = Instant::now();
+                    (open.window.page(&place.subject, from), open.end.0.max(open.window.last()))
+                }
+                Err(Closed) => {
+                    tracing::debug!(stream = place.stream, "a window is closed: its reads go alone");
+                    *open = None;
+                    shelf.demand.lock().close();
+                    return None;
+                }
+            }
+        };
+        let first = self.first_by_any(place).await.ok()?;
+        if !page.stands_on(first) {
+            return None;
+        }
+        self.together.answered.fetch_add(1, Ordering::Relaxed);
+        let Page { entries, more } = page;
+        Some(Shared { entries, more, first, stream_last })
+    }
+
+    /// Sees to it that the window holds everything that was stored before `asked`.
+    async fn read_on<'a>(
+        &self,
+        open: &'a mut Option<Open>,
+        shelf: &Arc<Shelf>,
+        place: &Place,
+        lowest: Seq,
+        asked: Instant,
+    ) -> Result<&'a mut Open, Closed> {
+        let fits = |open: &Open| open.window.from() <= lowest && open.opened.elapsed() < LIFE;
+        if !open.as_ref().is_some_and(fits) {
+            *open = None;
+            *open = Some(self.open_window(shelf, place, lowest).await?);
+        }
+        let open = open.as_mut().ok_or(Closed)?;
+        while open.complete.is_none_or(|complete| complete < asked) {
+            let began = Instant::now();
+            let opening = open.window.last() == Seq(0);
+            let (page, pending) = self.page(open, place).await?;
+            open.window.take(page).map_err(|_torn| Closed)?;
+            if pending == 0 {
+                open.complete = Some(began);
+            }
+            let worth = !opening || shelf.demand.lock().is_worth(pending);
+            if !worth || open.window.bytes() > WINDOW_BYTES {
+                return Err(Closed);
+            }
+        }
+        if open.end.1.elapsed() > END_LASTS {
+            open.end = self.stream_end(place).await?;
+        }
+        Ok(open)
+    }
+
+    async fn open_window(&self, shelf: &Arc<Shelf>, place: &Place, from: Seq) -> Result<Open, Closed> {
+        tokio::spawn(shelf.clone().keep());
+        let room = self.together.windows.clone().try_acquire_owned().map_err(|_none| Closed)?;
+        let inbox = self.connection.client().new_inbox();
+        let replies = self.connection.client().subscribe(format!("{inbox}.*")).await.map_err(|_gone| Closed)?;
+        let end = self.stream_end(place).await?;
+        let (window, now) = (Window::new(from), Instant::now());
+        Ok(Open { window, inbox, replies, asked: 0, opened: now, used: now, complete: None, end, _place: room })
+    }
+
+    async fn stream_end(&self, place: &Place) -> Result<(Seq, Instant), ReadError> {
+        let asked = Instant::now();
+        let info = self.connection.api().stream_info(&place.stream, None).await?;
+        Ok((Seq(info.state.last_seq), asked))
+    }
+
+    /// The window's next page, and how many entries the stream has behind it.
+    async fn page(&self, open: &mut Open, place: &Place) -> Result<(Vec<Told>, u64), Closed> {
+        for _ in 0..=limits::READ_RETRIES {
+            open.asked += 1;
+            let reply = format!("{}.{}", open.inbox, open.asked);
+            self.ask_batch(place, Some(open.window.next()), None, None, reply.clone()).await.map_err(|_gone| Closed)?;
+            let (mut chain, mut subjects) = (Chain::default(), Vec::new());
+            while let Ok(Some(message)) = timeout(self.reply_timeout(), open.replies.next()).await {
+                if *message.subject != *reply {
+                    // It came too late for the question before.
+                    continue;
+                }
+                let stored_under = subject(&message);
+                match chain.take(Reply::of(message)) {
+                    Progress::Going => subjects.push(stored_under.ok_or(Closed)?),
+                    Progress::Complete { entries, pending } => {
+                        let told = |(subject, entry)| Told { subject, entry };
+                        return Ok((subjects.into_iter().zip(entries).map(told).collect(), pending));
+                    }
+                    Progress::Broken => break,
+                    Progress::NoResponders | Progress::Unreadable(_) => return Err(Closed),
+                }
+            }
+        }
+        Err(Closed)
+    }
+}
