@@ -11,7 +11,7 @@
 
 use std::collections::HashMap;
 
-use bytes::Bytes;
+use bytes::BytesMut;
 use dunlin_schema::{Seq, StreamTime, limits, read::StoredEntry};
 
 /// What an entry takes in memory besides its payload, roughly.
@@ -90,8 +90,9 @@ impl Window {
         }
         // One buffer for all of them: what came are slices of the connection's read buffers, which must not be kept.
         let page = page.as_slice();
-        let joined: Vec<u8> = page.iter().flat_map(|told| &told.entry.payload[..]).copied().collect();
-        let (joined, mut begin) = (Bytes::from(joined), 0);
+        let mut joined = BytesMut::with_capacity(page.iter().map(|told| told.entry.payload.len()).sum());
+        page.iter().for_each(|told| joined.extend_from_slice(&told.entry.payload));
+        let (joined, mut begin) = (joined.freeze(), 0);
         for Told { subject, entry } in page {
             let end = begin + entry.payload.len();
             let entry = StoredEntry { payload: joined.slice(begin..end), ..*entry };
@@ -126,6 +127,7 @@ impl Window {
 
 #[cfg(test)]
 mod tests {
+    use bytes::Bytes;
     use rand::{Rng, SeedableRng, rngs::StdRng};
 
     use super::*;
