@@ -240,7 +240,9 @@ impl Reads {
                 return Err(Closed);
             }
         }
-        if open.end.1.elapsed() > END_LASTS {
+        // What an earlier word says of more than is here may have been lost since.
+        let doubtful = open.end.0 > open.window.last() && open.end.1 < asked;
+        if doubtful || open.end.1.elapsed() > END_LASTS {
             open.end = self.stream_end(place).await?;
         }
         Ok(open)
