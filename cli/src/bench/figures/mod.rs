@@ -54,6 +54,10 @@ struct Scale {
     waiting: u32,
     /// Users who are offline.
     offline: usize,
+    /// From the last message to an offline user until nats-server's memory is looked at. It keeps each message's id for the duplicate window,
+    /// 2 minutes, and the buffers of the newest blocks until Go's collector, which runs every 2 minutes in a process with little to do, has
+    /// gone by twice; neither is kept for who is offline.
+    settled: Duration,
 }
 
 impl Scale {
@@ -70,6 +74,7 @@ impl Scale {
                 returning: 100,
                 waiting: 20,
                 offline: 10_000,
+                settled: seconds(5),
             }
         } else {
             Scale {
@@ -82,6 +87,7 @@ impl Scale {
                 returning: 1_000,
                 waiting: 100,
                 offline: 100_000,
+                settled: seconds(310),
             }
         }
     }
