@@ -4,13 +4,14 @@
 use std::{future::poll_fn, io, pin::pin, sync::Arc, time::Duration};
 
 use axum::Router;
-use hyper::server::conn::http1;
+use hyper::{body::Incoming, server::conn::http1};
 use hyper_util::{
     rt::{TokioIo, TokioTimer},
     service::TowerToHyperService,
 };
 use tokio::net::{TcpListener, TcpStream};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
+use tower::ServiceExt as _;
 
 use super::{Handoff, Slot};
 use crate::{
@@ -110,7 +111,11 @@ async fn http(
 ) -> Option<(Box<Socket>, Handoff)> {
     let slot = Slot::default();
     let upgraded = slot.clone();
-    let routes = routes.layer(axum::Extension(slot));
+    // A layer would have all routes made anew for each connection.
+    let routes = routes.map_request(move |mut request: hyper::Request<Incoming>| {
+        request.extensions_mut().insert(slot.clone());
+        request
+    });
     let service = TowerToHyperService::new(routes);
     let mut connection = http1::Builder::new()
         .timer(TokioTimer::new())
