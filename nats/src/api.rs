@@ -107,6 +107,7 @@ pub(crate) struct StreamConfig {
 
 #[derive(Debug, Deserialize)]
 pub(crate) struct StreamState {
+    pub(crate) messages: u64,
     pub(crate) first_seq: u64,
     pub(crate) last_seq: u64,
     /// Messages by subject, as far as the filter of the question matched.

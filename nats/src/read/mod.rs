@@ -104,7 +104,7 @@ impl Reads {
         };
         let (entries, more, leader) = self.asked(&place, request).await?;
         if let Some(alone) = alone {
-            alone.brought(&entries);
+            alone.brought(&entries, leader);
         }
         let evidence = if leader { Some(self.evidence(&place, request.from, &entries, more).await?) } else { None };
         Ok(ReadAnswer { entries, more, evidence })

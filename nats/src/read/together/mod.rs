@@ -32,6 +32,7 @@ use super::{
     Place, ReadError, Reads,
     chain::{Chain, Progress, Reply, subject},
 };
+use crate::api::StreamState;
 
 /// Reads of one shard that go alone at once: few, so that what they cost is seen before all of a crowd have begun.
 const ALONE: usize = 4;
@@ -141,13 +142,13 @@ pub(super) enum Company {
 }
 
 impl Alone {
-    /// The read brought these entries.
-    pub(super) fn brought(self, entries: &[StoredEntry]) {
+    /// The read brought these entries, and perhaps wants evidence.
+    pub(super) fn brought(self, entries: &[StoredEntry], evidence: bool) {
         let steps = match entries {
             [first, .., last] => last.seq.0 - first.seq.0,
             [_] | [] => 0,
         };
-        self.shelf.demand.lock().went_alone(self.together.now(), self.from, steps);
+        self.shelf.demand.lock().went_alone(self.together.now(), self.from, steps, evidence);
     }
 }
 
@@ -229,21 +230,20 @@ impl Reads {
         let open = open.as_mut().ok_or(Closed)?;
         while open.complete.is_none_or(|complete| complete < asked) {
             let began = Instant::now();
-            let opening = open.window.last() == Seq(0);
             let (page, pending) = self.page(open, place).await?;
             open.window.take(page).map_err(|_torn| Closed)?;
             if pending == 0 {
                 open.complete = Some(began);
             }
-            let worth = !opening || shelf.demand.lock().is_worth(pending);
-            if !worth || open.window.bytes() > WINDOW_BYTES {
+            if open.window.bytes() > WINDOW_BYTES {
                 return Err(Closed);
             }
         }
         // What an earlier word says of more than is here may have been lost since.
         let doubtful = open.end.0 > open.window.last() && open.end.1 < asked;
         if doubtful || open.end.1.elapsed() > END_LASTS {
-            open.end = self.stream_end(place).await?;
+            let asked = Instant::now();
+            open.end = (Seq(self.stream_state(place).await?.last_seq), asked);
         }
         Ok(open)
     }
@@ -251,17 +251,19 @@ impl Reads {
     async fn open_window(&self, shelf: &Arc<Shelf>, place: &Place, from: Seq) -> Result<Open, Closed> {
         tokio::spawn(shelf.clone().keep());
         let room = self.together.windows.clone().try_acquire_owned().map_err(|_none| Closed)?;
+        let now = Instant::now();
+        let state = self.stream_state(place).await?;
+        if !shelf.demand.lock().is_worth(state.messages.min((state.last_seq + 1).saturating_sub(from.0))) {
+            return Err(Closed);
+        }
         let inbox = self.connection.client().new_inbox();
         let replies = self.connection.client().subscribe(format!("{inbox}.*")).await.map_err(|_gone| Closed)?;
-        let end = self.stream_end(place).await?;
-        let (window, now) = (Window::new(from), Instant::now());
+        let (window, end) = (Window::new(from), (Seq(state.last_seq), now));
         Ok(Open { window, inbox, replies, asked: 0, opened: now, used: now, complete: None, end, _place: room })
     }
 
-    async fn stream_end(&self, place: &Place) -> Result<(Seq, Instant), ReadError> {
-        let asked = Instant::now();
-        let info = self.connection.api().stream_info(&place.stream, None).await?;
-        Ok((Seq(info.state.last_seq), asked))
+    async fn stream_state(&self, place: &Place) -> Result<StreamState, ReadError> {
+        Ok(self.connection.api().stream_info(&place.stream, None).await?.state)
     }
 
     /// The window's next page, and how many entries the stream has behind it.

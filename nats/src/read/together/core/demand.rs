@@ -1,21 +1,23 @@
 //! When reads of a shard are answered together: when those that went alone have lately cost about as much.
 //!
-//! Costs, measured with nats-server 2.15.2: a read that goes alone makes the server step over every entry of the shard between the first and
-//! the last that it gives, within a block; read together, each entry is sent to this process, once.
+//! A read that goes alone makes nats-server step over every entry of the shard between the first and the last that it gives, within a block, and
+//! the leader answer two questions where evidence is wanted; read together, each entry of the shard is sent to this process, once.
 
 use std::collections::VecDeque;
 
 use dunlin_schema::{Millis, Seq};
 
-/// What it costs to step over an entry, and to send one here: CPU of both sides, in nanoseconds.
+/// What it costs to step over an entry, to send one here, and to have the leader's evidence: CPU of both sides, in nanoseconds, about as
+/// profiles with nats-server 2.15.2 show them.
 const STEP: u64 = 450;
-const SEND: u64 = 6_000;
-/// So many reads that went alone, of this many entries stepped over at least, within this time, are a crowd.
+const SEND: u64 = 12_000;
+const EVIDENCE: u64 = 150_000;
+/// So many reads that went alone, each of at least this cost, within this time, are a crowd.
 const CROWD: usize = 3;
-const STEPS: u64 = 1_000;
+const COSTLY: u64 = 100_000;
 const LATELY: Millis = Millis(1_000);
 /// How many times as many reads as there were lately are believed to come.
-const EXPECTED: u64 = 8;
+const EXPECTED: u64 = 16;
 
 /// How a read is answered.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -38,7 +40,7 @@ pub(in crate::read::together) struct Demand {
 struct Lone {
     when: Millis,
     from: Seq,
-    steps: u64,
+    cost: u64,
 }
 
 impl Demand {
@@ -59,22 +61,23 @@ impl Demand {
         }
     }
 
-    /// A read from `from` went alone, over so many entries of the shard.
-    pub(in crate::read::together) fn went_alone(&mut self, now: Millis, from: Seq, steps: u64) {
-        if steps < STEPS {
+    /// A read from `from` went alone, over so many entries of the shard, and perhaps wants evidence.
+    pub(in crate::read::together) fn went_alone(&mut self, now: Millis, from: Seq, steps: u64, evidence: bool) {
+        let cost = steps.saturating_mul(STEP) + if evidence { EVIDENCE } else { 0 };
+        if cost < COSTLY {
             return;
         }
         self.forget(now);
-        self.lately.push_back(Lone { when: now, from, steps });
+        self.lately.push_back(Lone { when: now, from, cost });
         // Lower than the window: in time it is worth one that begins lower.
         if self.window.is_some() && self.lately.iter().filter(|lone| self.window > Some(lone.from)).count() >= CROWD {
             self.window = None;
         }
     }
 
-    /// Whether a window of so many entries is worth it.
+    /// Whether a window that will hold so many entries is worth it.
     pub(in crate::read::together) fn is_worth(&self, entries: u64) -> bool {
-        let alone: u64 = self.lately.iter().map(|lone| lone.steps.saturating_mul(STEP)).sum();
+        let alone: u64 = self.lately.iter().map(|lone| lone.cost).sum();
         entries.saturating_mul(SEND) <= alone.saturating_mul(EXPECTED)
     }
 
@@ -98,7 +101,7 @@ mod tests {
         let mut demand = Demand::default();
         for (when, from, steps) in reads {
             assert_eq!(demand.way(Millis(*when), Seq(*from)), Way::Alone);
-            demand.went_alone(Millis(*when), Seq(*from), *steps);
+            demand.went_alone(Millis(*when), Seq(*from), *steps, false);
         }
         demand
     }
@@ -110,11 +113,21 @@ mod tests {
             (vec![(0, 5, far), (1, 6, far)], Way::Alone),
             (vec![(0, 5, far), (1, 6, far), (2, 7, far)], Way::Together(Seq(5))),
             (vec![(0, 50, far), (1, 60, far), (2, 70, far)], Way::Together(Seq(20))),
-            (vec![(0, 5, far), (1, 6, far), (2, 7, 999)], Way::Alone),
+            (vec![(0, 5, far), (1, 6, far), (2, 7, 200)], Way::Alone),
         ] {
             assert_eq!(demand(&reads).way(Millis(900), Seq(20)), way, "{reads:?}");
         }
         assert_eq!(demand(&[(0, 5, far), (1, 6, far), (2, 7, far)]).way(Millis(1_002), Seq(20)), Way::Alone);
+    }
+
+    #[test]
+    fn reads_that_want_evidence_are_costly_however_little_they_step_over() {
+        let mut demand = Demand::default();
+        for from in [5, 6, 7] {
+            demand.went_alone(Millis(0), Seq(from), 0, true);
+        }
+        assert!(demand.is_worth(100) && !demand.is_worth(1_000));
+        assert_eq!(demand.way(Millis(1), Seq(9)), Way::Together(Seq(5)));
     }
 
     #[test]
@@ -133,7 +146,7 @@ mod tests {
         assert_eq!(demand.way(Millis(3), Seq(80)), Way::Together(Seq(50)));
         for from in [10, 12, 11] {
             assert_eq!(demand.way(Millis(4), Seq(from)), Way::Alone);
-            demand.went_alone(Millis(4), Seq(from), 20_000);
+            demand.went_alone(Millis(4), Seq(from), 20_000, false);
         }
         assert_eq!(demand.way(Millis(5), Seq(30)), Way::Together(Seq(10)));
     }
