@@ -110,11 +110,13 @@ impl Ownership {
         }
     }
 
-    /// Whether the owner should write again; says so once for each span of [`limits::LEASE_RENEWED_EVERY`].
+    /// Whether the owner should write again; says so once for each span of [`limits::LEASE_RENEWED_EVERY`]. The spans begin at multiples of
+    /// it, so that a process renews all its leases at once: one wake-up of it and of its server.
     pub fn renewal_due(&mut self, now: Millis) -> bool {
         match &mut self.hold {
             Hold::Owner { renew_at, .. } if *renew_at <= now => {
-                *renew_at = now.plus(limits::LEASE_RENEWED_EVERY);
+                let every = limits::LEASE_RENEWED_EVERY;
+                *renew_at = Millis(now.0 - now.0 % every.0).plus(every);
                 true
             }
             Hold::Owner { .. } | Hold::Standby { .. } => false,

@@ -9,7 +9,7 @@ use dunlin_nats::{ConnectError, Connection, SettingsError, region_settings};
 use dunlin_schema::{Shard, stream::RegionSettings};
 use parking_lot::Mutex;
 use prometheus_client::registry::Registry;
-use tokio::{net::TcpListener, sync::watch, task::JoinSet};
+use tokio::{net::TcpListener, sync::watch, task::JoinSet, time::Instant};
 use tokio_util::sync::CancellationToken;
 
 use crate::{Config, ConfigError, Role, boot::Boot, deliver, http, metrics::Metrics, receipts};
@@ -129,6 +129,8 @@ pub(crate) struct Context {
     pub(crate) connection: Connection,
     pub(crate) settings: Arc<RegionSettings>,
     pub(crate) boot: Boot,
+    /// When time began for all tasks.
+    pub(crate) began: Instant,
     pub(crate) metrics: Metrics,
     pub(crate) shard: Shard,
     /// Told when the task should give its work back and end.
@@ -171,6 +173,7 @@ impl Worker {
             connection,
             settings: Arc::new(settings),
             boot,
+            began: Instant::now(),
             metrics: Metrics::register(&mut registry),
             shard: Shard(0),
             stop: CancellationToken::new(),

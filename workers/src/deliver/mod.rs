@@ -55,7 +55,6 @@ struct Reader {
     subject: Arc<str>,
     mailboxes: subject::Mailboxes,
     core: Deliver,
-    began: Instant,
     consumer: Option<ShardReader>,
     offer: Offer,
     /// At most [`core::DOUBTS`]: questions about heads are answered before the next one is taken.
@@ -84,7 +83,6 @@ impl Reader {
             subject: subject::reader_record(region, context.shard, Role::Deliver.as_str()).into(),
             mailboxes: subject::Mailboxes::of(region, context.shard),
             core: Deliver::new(setup),
-            began: Instant::now(),
             consumer: None,
             offer: Offer::Withdrawn,
             questions: HashMap::new(),
@@ -103,7 +101,7 @@ impl Reader {
         let mut stopping = false;
         let mut stopped = self.give(Input::Tick).await;
         while !stopped {
-            let deadline = self.core.deadline().map(|at| self.began + Duration::from_millis(at.0));
+            let deadline = self.core.deadline().map(|at| self.context.began + Duration::from_millis(at.0));
             let (reading, live) = (self.core.reading(), self.core.is_live());
             stopped = tokio::select! {
                 biased;
@@ -124,7 +122,7 @@ impl Reader {
     }
 
     fn now(&self) -> Millis {
-        Millis(self.began.elapsed().as_millis() as u64)
+        Millis(self.context.began.elapsed().as_millis() as u64)
     }
 
     /// An event of the consumer, and what waits behind it.
