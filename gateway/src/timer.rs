@@ -18,8 +18,8 @@ use parking_lot::Mutex;
 
 use crate::clock::Uptime;
 
-/// How exact deadlines are. What comes due together wakes the process once.
-const TICK: Millis = Millis(200);
+/// How exact deadlines are: an expired token ends its socket within a second. What comes due together wakes the process once.
+const TICK: Millis = Millis(500);
 const PLACES: u64 = 256;
 
 /// A connection's task as others see it: something to wake, with a deadline, that can be told to end.
