@@ -1,7 +1,10 @@
 //! How to reach NATS, and whom to accept there.
 
+mod credentials;
+mod failure;
+mod tls;
+
 use std::{
-    path::{Path, PathBuf},
     sync::atomic::{AtomicBool, Ordering},
     time::Duration,
 };
@@ -11,6 +14,7 @@ use rand::Rng;
 use semver::{Version, VersionReq};
 use serde::{Deserialize, Serialize};
 
+pub use self::{credentials::Credentials, tls::Tls};
 pub use crate::connection::{Connection, PublishError, ServerInfo, Status};
 
 /// Every ping unanswered for this long counts; two make a connection dead.
@@ -48,39 +52,6 @@ impl Default for ConnectOptions {
     }
 }
 
-/// Who a process is to NATS.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Credentials {
-    /// A `.creds` file: a user's JWT and seed.
-    CredsFile(PathBuf),
-    /// A file that holds an nkey seed (`SU…`).
-    NkeySeedFile(PathBuf),
-    /// A user and a password.
-    UserPassword {
-        /// The user.
-        user: String,
-        /// The password.
-        password: String,
-    },
-    /// A token.
-    Token(String),
-}
-
-/// TLS towards NATS.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(default, deny_unknown_fields)]
-pub struct Tls {
-    /// Certificate authorities to trust beside the system's (PEM).
-    pub ca: Option<PathBuf>,
-    /// This process's certificate (PEM); goes with `key`.
-    pub cert: Option<PathBuf>,
-    /// The certificate's key (PEM).
-    pub key: Option<PathBuf>,
-    /// Whether to refuse a server without TLS.
-    pub required: bool,
-}
-
 /// Why there is no connection.
 #[derive(Debug, thiserror::Error)]
 pub enum ConnectError {
@@ -96,14 +67,14 @@ pub enum ConnectError {
         reason: String,
     },
     /// A server does not let us in.
-    #[error(
-        "no NATS server of {servers:?} let us in: {reason}. Do the addresses, the credentials and the TLS settings fit it?"
-    )]
+    #[error("no NATS server of {servers:?} let us in: {reason}. {advice}")]
     Refused {
         /// The servers tried.
         servers: Vec<String>,
         /// What it said.
         reason: String,
+        /// What to do about it.
+        advice: String,
     },
     /// The server is too old, or of a release with known defects.
     #[error(
@@ -128,16 +99,37 @@ pub(crate) struct Purpose {
 }
 
 impl ConnectOptions {
+    /// Looks at the settings and at the files they name, and asks nobody. Errors: [`ConnectError::Options`].
+    pub async fn check(&self) -> Result<(), ConnectError> {
+        self.with_files(async_nats::ConnectOptions::new()).await.map(drop)
+    }
+
+    /// Adds what stands in the files that the settings name, and says in words as whom we come.
+    async fn with_files(
+        &self,
+        options: async_nats::ConnectOptions,
+    ) -> Result<(async_nats::ConnectOptions, Option<String>), ConnectError> {
+        if self.servers.is_empty() {
+            return Err(ConnectError::Options("no server is named".to_owned()));
+        }
+        for server in &self.servers {
+            let address: Result<async_nats::ServerAddr, _> = server.parse();
+            address.map_err(|error| ConnectError::Options(format!("`servers`: {server:?} is no address: {error}")))?;
+        }
+        let options = self.tls.add_to(options, &self.servers)?;
+        match &self.credentials {
+            Some(credentials) => credentials.add_to(options).await.map(|(options, who)| (options, Some(who))),
+            None => Ok((options, None)),
+        }
+    }
+
     /// Opens a connection, with `events` told what happens to it. Checks the server's version.
     pub(crate) async fn dial<E>(&self, purpose: Purpose, events: E) -> Result<async_nats::Client, ConnectError>
     where
         E: Fn(async_nats::Event) + Send + Sync + 'static,
     {
-        if self.servers.is_empty() {
-            return Err(ConnectError::Options("no server is named".to_owned()));
-        }
         let opened = AtomicBool::new(false);
-        let mut options = async_nats::ConnectOptions::new()
+        let options = async_nats::ConnectOptions::new()
             .name(format!("{}{}", self.name, purpose.suffix))
             .custom_inbox_prefix(&self.inbox_prefix)
             .ping_interval(PING_EVERY)
@@ -155,26 +147,11 @@ impl ConnectOptions {
                 events(event);
                 std::future::ready(())
             });
-        options = self.tls.add_to(options)?;
-        if let Some(credentials) = &self.credentials {
-            options = credentials.add_to(options).await?;
-        }
-        let client = options.connect(&self.servers[..]).await.map_err(|error| self.failed(&error))?;
+        let (options, who) = self.with_files(options).await?;
+        let connected = options.connect(&self.servers[..]).await;
+        let client = connected.map_err(|error| failure::told(&self.servers, who.as_deref(), &error))?;
         check_version(&client.server_info())?;
         Ok(client)
-    }
-
-    fn failed(&self, error: &async_nats::ConnectError) -> ConnectError {
-        use async_nats::ConnectErrorKind as Kind;
-        let (servers, reason) = (self.servers.clone(), error.to_string());
-        match error.kind() {
-            Kind::Io | Kind::Dns | Kind::TimedOut | Kind::MaxReconnects => {
-                ConnectError::Unreachable { servers, reason }
-            }
-            Kind::ServerParse | Kind::Authentication | Kind::AuthorizationViolation | Kind::Tls => {
-                ConnectError::Refused { servers, reason }
-            }
-        }
     }
 }
 
@@ -193,45 +170,6 @@ fn check_version(server: &async_nats::ServerInfo) -> Result<(), ConnectError> {
     match Version::parse(server.version.trim_start_matches('v')) {
         Ok(version) if supported(&version) => Ok(()),
         _ => Err(ConnectError::Version { server: server.server_name.clone(), found: server.version.clone() }),
-    }
-}
-
-impl Tls {
-    fn add_to(&self, mut options: async_nats::ConnectOptions) -> Result<async_nats::ConnectOptions, ConnectError> {
-        if let Some(ca) = &self.ca {
-            options = options.add_root_certificates(ca.clone());
-        }
-        options = match (&self.cert, &self.key) {
-            (Some(cert), Some(key)) => options.add_client_certificate(cert.clone(), key.clone()),
-            (None, None) => options,
-            _ => return Err(ConnectError::Options("tls.cert and tls.key go together: one of them is missing".into())),
-        };
-        Ok(options.require_tls(self.required))
-    }
-}
-
-impl Credentials {
-    async fn add_to(&self, options: async_nats::ConnectOptions) -> Result<async_nats::ConnectOptions, ConnectError> {
-        let unreadable = |path: &Path, error: &std::io::Error| {
-            ConnectError::Options(format!("the credentials in {} can't be read: {error}", path.display()))
-        };
-        match self {
-            Credentials::CredsFile(path) => {
-                options.credentials_file(path).await.map_err(|error| unreadable(path, &error))
-            }
-            Credentials::NkeySeedFile(path) => {
-                let text = tokio::fs::read_to_string(path).await.map_err(|error| unreadable(path, &error))?;
-                let seed = text.lines().map(str::trim).find(|line| line.starts_with('S'));
-                let seed = seed.ok_or_else(|| {
-                    ConnectError::Options(format!("{} holds no nkey seed: a line that begins with S", path.display()))
-                })?;
-                Ok(options.nkey(seed.to_owned()))
-            }
-            Credentials::UserPassword { user, password } => {
-                Ok(options.user_and_password(user.clone(), password.clone()))
-            }
-            Credentials::Token(token) => Ok(options.token(token.clone())),
-        }
     }
 }
 
