@@ -52,6 +52,7 @@ pub struct ProvisionArgs {
 pub async fn gateway(args: GatewayArgs, shutdown: impl Future<Output = ()> + Send + 'static) -> anyhow::Result<()> {
     let config = config::gateway(&args.config)?;
     if args.check {
+        config.nats.check().await.context("checking the gateway's configuration")?;
         return print("the gateway's configuration can be used");
     }
     tokio::pin!(shutdown);
@@ -69,6 +70,7 @@ pub async fn gateway(args: GatewayArgs, shutdown: impl Future<Output = ()> + Sen
 pub async fn worker(args: WorkerArgs, shutdown: impl Future<Output = ()> + Send + 'static) -> anyhow::Result<()> {
     let file = config::worker(&args.config, args.roles.as_deref())?;
     if args.check {
+        file.worker.nats.check().await.context("checking the worker's configuration")?;
         return print("the worker's configuration can be used");
     }
     tokio::pin!(shutdown);

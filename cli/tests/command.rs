@@ -260,6 +260,19 @@ fn a_configuration_is_checked_without_running_anything() {
     assert!(stderr(&wrong).contains("lissen") && stderr(&wrong).contains("DUNLIN_"), "{}", stderr(&wrong));
     let wrong = output(check().env("DUNLIN_LIMITS__SENDS_PER_SECOND", "0"));
     assert!(stderr(&wrong).contains("limits.sends_per_second"), "{}", stderr(&wrong));
+    let certificate = r#"{ ca = "nowhere.pem" }"#;
+    for (key, value, said) in [
+        ("TLS", certificate, "`tls.ca`: nowhere.pem"),
+        ("CREDENTIALS", r#"{ nkey_seed_file = "nowhere.seed" }"#, "`credentials`: nowhere.seed"),
+        ("SERVERS", "[]", "no server"),
+        ("SERVERS", r#"["a b"]"#, "`servers`: \"a b\""),
+    ] {
+        let wrong = output(check().env(format!("DUNLIN_NATS__{key}"), value));
+        assert!(!wrong.status.success(), "{key}");
+        assert!(stderr(&wrong).contains(said), "{}", stderr(&wrong));
+    }
+    let wrong = output(dunlin(&["worker", "--check"]).env("DUNLIN_NATS__TLS", certificate));
+    assert!(stderr(&wrong).contains("`tls.ca`: nowhere.pem"), "{}", stderr(&wrong));
     fs::write(&path, "[token]\nkeys = \"jwks.json\"\n").unwrap();
     let wrong = output(&mut check());
     assert!(stderr(&wrong).contains("gateway.toml") && stderr(&wrong).contains("token"), "{}", stderr(&wrong));
