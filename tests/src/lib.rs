@@ -7,6 +7,8 @@
 //! | [`link`] | a TCP link that can be cut, frozen and healed |
 //! | [`region`] | a whole region: server, streams, workers, gateways, keys |
 //! | [`process`] | gateways and workers as processes of their own, to be killed |
+//! | [`authority`] | certificates for TLS between Dunlin and NATS |
+//! | [`accounts`] | who a nats-server knows: nkeys, and an operator's JWTs |
 //! | [`tokens`] | signing keys and tokens, good and bad |
 //! | [`device`] | a device: frames as JSON text, and nothing of Dunlin's own code |
 //! | [`raw`] | a WebSocket client that can say whatever bytes it likes |
@@ -16,6 +18,8 @@
 //!
 //! Whoever starts something ends it: every handle kills its process when it is dropped.
 
+pub mod accounts;
+pub mod authority;
 pub mod device;
 pub mod history;
 pub mod link;

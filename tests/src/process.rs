@@ -23,10 +23,20 @@ use crate::{
     wait::until,
 };
 
+/// The lines of the section `[nats]` in the configurations of a region's processes.
+#[derive(Clone, Debug)]
+pub struct Sections {
+    /// Of gateways.
+    pub gateway: String,
+    /// Of workers.
+    pub worker: String,
+}
+
 /// A region of processes.
 pub struct Processes {
     /// Its nats-server.
     pub nats: NatsServer,
+    sections: Sections,
     key: Key,
     keys: KeySet,
     folder: TempDir,
@@ -72,15 +82,21 @@ impl Processes {
     /// A region with one worker and this many gateways.
     pub async fn start(gateways: usize) -> Processes {
         let nats = NatsServer::start();
+        let section = format!("servers = [\"{}\"]", nats.url());
+        Processes::start_at(nats, Sections { gateway: section.clone(), worker: section }, gateways).await
+    }
+
+    /// The same at a server that is there, reached as these sections say.
+    pub async fn start_at(nats: NatsServer, sections: Sections, gateways: usize) -> Processes {
         let region = RegionName::new("local").expect("a name");
-        let options = ConnectOptions { servers: vec![nats.url()], ..ConnectOptions::default() };
+        let options: ConnectOptions = toml::from_str(&sections.worker).expect("a section");
         let connection = Connection::open(&options, &region).await.expect("a connection");
         let settings = RegionSettings { region, shards: 2, replicas: 1, log_bytes: 1 << 30, sync_always: false };
         provision(&connection, &settings).await.expect("streams");
         let key = Key::new("one");
         let keys = KeySet::of(&[&key]);
         let folder = tempfile::tempdir().expect("a temporary folder");
-        let mut region = Processes { nats, key, keys, folder, gateways: vec![], workers: vec![] };
+        let mut region = Processes { nats, sections, key, keys, folder, gateways: vec![], workers: vec![] };
         region.add_worker().await;
         for _ in 0..gateways {
             let address = free_port();
@@ -194,16 +210,16 @@ impl Processes {
 
     fn start_gateway(&self, address: SocketAddr) -> Process {
         let config = format!(
-            "listen = \"{address}\"\ndrain = 500\n\n[nats]\nservers = [\"{}\"]\n\n[tokens]\nkeys = \"{}\"\n\n\
+            "listen = \"{address}\"\ndrain = 500\n\n[nats]\n{}\n\n[tokens]\nkeys = \"{}\"\n\n\
              [limits]\nsends_per_second = 100000\nsends_burst = 100000\nconnects_per_second = 10000\nconnects_burst = 10000\n",
-            self.nats.url(),
+            self.sections.gateway,
             self.keys.path().display()
         );
         self.spawn("gateway", address, &config)
     }
 
     fn start_worker(&self, address: SocketAddr) -> Process {
-        let config = format!("listen = \"{address}\"\n\n[nats]\nservers = [\"{}\"]\n", self.nats.url());
+        let config = format!("listen = \"{address}\"\n\n[nats]\n{}\n", self.sections.worker);
         self.spawn("worker", address, &config)
     }
 

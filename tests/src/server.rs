@@ -73,6 +73,13 @@ impl NatsServer {
         format!("nats://127.0.0.1:{}", self.port)
     }
 
+    /// What its monitoring says under a path; the server's configuration must name an `http` address.
+    pub async fn monitored(&self, path: &str) -> serde_json::Value {
+        let port = read_port(&self.folder.path().join("ports"), "monitoring").expect("a monitored server");
+        let page = reqwest::get(format!("http://127.0.0.1:{port}{path}")).await.expect("an answer");
+        serde_json::from_str(&page.text().await.expect("a page")).expect("JSON")
+    }
+
     /// The port on loopback.
     pub fn port(&self) -> u16 {
         self.port
@@ -155,7 +162,7 @@ impl NatsServer {
     fn listening_port(&mut self, ports: &Path) -> u16 {
         let begun = Instant::now();
         loop {
-            if let Some(port) = read_port(ports) {
+            if let Some(port) = read_port(ports, "nats") {
                 return port;
             }
             let child = self.child.as_mut().expect("spawned above");
@@ -180,11 +187,11 @@ impl Drop for NatsServer {
     }
 }
 
-fn read_port(ports: &Path) -> Option<u16> {
+fn read_port(ports: &Path, what: &str) -> Option<u16> {
     let file = fs::read_dir(ports).ok()?.next()?.ok()?;
     let text = fs::read_to_string(file.path()).ok()?;
     let ports: serde_json::Value = serde_json::from_str(&text).ok()?;
-    ports["nats"][0].as_str()?.rsplit(':').next()?.parse().ok()
+    ports[what][0].as_str()?.rsplit(':').next()?.parse().ok()
 }
 
 fn copy_folder(from: &Path, to: &Path) {

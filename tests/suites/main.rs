@@ -11,6 +11,7 @@ mod offline;
 mod repeats;
 mod rfc6455;
 mod rules;
+mod secured;
 mod simulation;
 mod slow;
 mod takeover;
