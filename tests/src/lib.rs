@@ -4,6 +4,7 @@
 //! | room | what lives there |
 //! |---|---|
 //! | [`server`] | a nats-server of its own in a temporary folder: start, kill, pause, put its folder back |
+//! | [`cluster`] | several nats-servers that are one cluster: who leads what, and who is made to |
 //! | [`link`] | a TCP link that can be cut, frozen and healed |
 //! | [`region`] | a whole region: server, streams, workers, gateways, keys |
 //! | [`process`] | gateways and workers as processes of their own, to be killed |
@@ -20,6 +21,7 @@
 
 pub mod accounts;
 pub mod authority;
+pub mod cluster;
 pub mod device;
 pub mod history;
 pub mod link;

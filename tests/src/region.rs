@@ -1,4 +1,4 @@
-//! A whole region on one machine: a nats-server, its streams, workers, gateways and a signing key.
+//! A whole region on one machine: a nats-server or a cluster of them, its streams, workers, gateways and a signing key.
 //!
 //! Gateways and workers run in this process, each on a runtime of its own, so that one can end as abruptly as a killed process does;
 //! [`crate::process`] has them as processes.
@@ -19,6 +19,7 @@ use dunlin_workers::{Boot, Config as WorkerConfig, Worker};
 use tokio::{runtime::Runtime, sync::oneshot};
 
 use crate::{
+    cluster,
     device::{Device, Ended},
     link::Link,
     server::{NatsServer, ServerOptions},
@@ -33,13 +34,17 @@ pub struct RegionOptions {
     pub gateways: usize,
     /// Its shards.
     pub shards: u16,
+    /// How many of its servers store each stream.
+    pub replicas: u8,
+    /// Its servers; more than one are a cluster.
+    pub servers: usize,
     /// Whether the first gateways reach NATS through a link that can be cut.
     pub linked: bool,
     /// The boot that its workers see.
     pub boot: String,
     /// Sends a second of one user.
     pub sends_per_second: u32,
-    /// Its nats-server.
+    /// How each of its servers is set up.
     pub server: ServerOptions,
 }
 
@@ -48,6 +53,8 @@ impl Default for RegionOptions {
         RegionOptions {
             gateways: 1,
             shards: 2,
+            replicas: 1,
+            servers: 1,
             linked: false,
             boot: "first".into(),
             sends_per_second: 100_000,
@@ -110,8 +117,10 @@ impl Drop for Node {
 
 /// A running region.
 pub struct Region {
-    /// Its nats-server.
+    /// Its nats-server: of a cluster the first.
     pub nats: NatsServer,
+    /// The other servers of its cluster.
+    pub peers: Vec<NatsServer>,
     /// What signs its users' tokens.
     pub key: Key,
     /// The key set its gateways read.
@@ -135,11 +144,16 @@ impl Region {
         // Once for all tests of the process: `RUST_LOG` says what is shown of a failing one.
         let filter = tracing_subscriber::EnvFilter::from_default_env();
         let _ = tracing_subscriber::fmt().with_env_filter(filter).with_test_writer().try_init();
-        let nats = NatsServer::start_with(&options.server);
+        let mut peers = if options.servers == 1 {
+            vec![NatsServer::start_with(&options.server)]
+        } else {
+            cluster::start(&options.server, options.servers).await
+        };
+        let nats = peers.remove(0);
         let settings = RegionSettings {
             region: RegionName::new(&options.server.domain).expect("a region's name"),
             shards: options.shards,
-            replicas: 1,
+            replicas: options.replicas,
             log_bytes: 1 << 30,
             sync_always: options.server.sync_always,
         };
@@ -148,7 +162,7 @@ impl Region {
         let link = if options.linked { Some(Link::to(nats.port()).await) } else { None };
         let key = Key::new("one");
         let keys = KeySet::of(&[&key]);
-        let mut region = Region { nats, key, keys, workers: vec![], settings, options, link, gateways: vec![] };
+        let mut region = Region { nats, peers, key, keys, workers: vec![], settings, options, link, gateways: vec![] };
         region.start_nodes().await;
         region
     }
@@ -158,7 +172,7 @@ impl Region {
         let worker = self.new_worker(&boot).await;
         self.workers.push(worker);
         for _ in 0..self.options.gateways {
-            let url = self.link.as_ref().map_or_else(|| self.nats.url(), Link::url);
+            let url = self.link.as_ref().map_or_else(|| self.url(), Link::url);
             let gateway = self.new_gateway(url).await;
             self.gateways.push(gateway);
         }
@@ -166,7 +180,7 @@ impl Region {
 
     /// A worker of every role that sees this boot; it is the caller's to keep.
     pub async fn new_worker(&self, boot: &str) -> Node {
-        self.new_worker_through(self.nats.url(), boot).await
+        self.new_worker_through(self.url(), boot).await
     }
 
     /// The same, reaching NATS at `url`.
@@ -304,8 +318,23 @@ impl Region {
 
     /// JetStream itself, past Dunlin, for those who mean harm and those who check.
     pub async fn jetstream(&self) -> async_nats::jetstream::Context {
-        let client = async_nats::connect(self.nats.url()).await.expect("a connection");
-        async_nats::jetstream::with_domain(client, self.settings.region.as_str())
+        cluster::jetstream(self.servers(), self.settings.region.as_str()).await
+    }
+
+    /// Where it is reached: at any of its servers.
+    pub fn url(&self) -> String {
+        self.servers().map(NatsServer::url).collect::<Vec<_>>().join(",")
+    }
+
+    /// Its servers, whether they run or not.
+    pub fn servers(&self) -> impl Iterator<Item = &NatsServer> {
+        std::iter::once(&self.nats).chain(&self.peers)
+    }
+
+    /// The server of this name.
+    pub fn server(&mut self, name: &str) -> &mut NatsServer {
+        let mut servers = std::iter::once(&mut self.nats).chain(&mut self.peers);
+        servers.find(|server| server.name() == name).expect("a server of the region")
     }
 
     /// What a user's mailbox holds, oldest first.
@@ -324,6 +353,7 @@ impl Region {
     }
 }
 
+/// `url`: one or several, with commas between them.
 fn connect_to(url: String) -> ConnectOptions {
-    ConnectOptions { servers: vec![url], ..ConnectOptions::default() }
+    ConnectOptions { servers: url.split(',').map(str::to_owned).collect(), ..ConnectOptions::default() }
 }

@@ -16,6 +16,8 @@ use tempfile::TempDir;
 /// How a server is set up.
 #[derive(Clone, Debug)]
 pub struct ServerOptions {
+    /// What it calls itself.
+    pub name: String,
     /// Its JetStream domain, which is its region's name.
     pub domain: String,
     /// Whether each write is synced.
@@ -26,12 +28,13 @@ pub struct ServerOptions {
 
 impl Default for ServerOptions {
     fn default() -> ServerOptions {
-        ServerOptions { domain: "local".into(), sync_always: false, more: String::new() }
+        ServerOptions { name: "test".into(), domain: "local".into(), sync_always: false, more: String::new() }
     }
 }
 
 /// A running (or killed) nats-server.
 pub struct NatsServer {
+    name: String,
     folder: TempDir,
     port: u16,
     child: Option<Child>,
@@ -57,15 +60,21 @@ impl NatsServer {
         let folder = tempfile::tempdir().expect("a temporary folder");
         let sync = if options.sync_always { "sync_interval: always" } else { "" };
         let conf = format!(
-            "server_name: test\njetstream {{ store_dir: {:?}, domain: {}, {sync} }}\nmax_payload: 1MB\n{}\n",
+            "server_name: {}\njetstream {{ store_dir: {:?}, domain: {}, {sync} }}\nmax_payload: 1MB\n{}\n",
+            options.name,
             folder.path().join("store"),
             options.domain,
             options.more
         );
         fs::write(folder.path().join("nats.conf"), conf).expect("writing the server's configuration");
-        let mut server = NatsServer { folder, port: 0, child: None };
+        let mut server = NatsServer { name: options.name.clone(), folder, port: 0, child: None };
         server.spawn();
         server
+    }
+
+    /// What it calls itself.
+    pub fn name(&self) -> &str {
+        &self.name
     }
 
     /// Where clients connect.

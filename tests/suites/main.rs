@@ -1,6 +1,7 @@
 //! The suites: one file for each promise.
 
 mod away;
+mod cluster;
 mod drain;
 mod frames;
 mod gaps;

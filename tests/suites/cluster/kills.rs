@@ -1,0 +1,47 @@
+//! `kill -9` of the servers themselves while users send to each other without a pause.
+
+use std::time::Duration;
+
+use dunlin_tests::{load::Load, region::Region, wait::until};
+
+use super::kill_leader;
+
+/// Messages between two faults.
+const BETWEEN: usize = 150;
+/// Users of the load.
+const USERS: usize = 4;
+
+pub(super) async fn under_load(region: &mut Region) {
+    let gateways = vec![region.gateway(0), region.gateway(1)];
+    let load = Load::start(USERS, |user| region.token(user), gateways);
+    accepted_more(&load, "before any fault").await;
+
+    let killed = kill_leader(region).await;
+    accepted_more(&load, "with two servers").await;
+    region.server(&killed).restart();
+    accepted_more(&load, "with three servers again").await;
+
+    for server in std::iter::once(&mut region.nats).chain(&mut region.peers) {
+        server.kill();
+    }
+    for server in std::iter::once(&mut region.nats).chain(&mut region.peers) {
+        server.restart();
+    }
+    accepted_more(&load, "after the start of all servers").await;
+
+    let (accepted, gaps) = load.finish(Duration::from_secs(30)).await;
+    assert!(gaps.is_empty(), "nothing was lost, so no gap is told: {gaps:?}");
+    println!("{accepted} messages accepted, each given once");
+    for user in 0..USERS {
+        let mut ids: Vec<_> = region.stored(&format!("user-{user}")).await.iter().map(|entry| entry.id).collect();
+        let stored = ids.len();
+        ids.sort_unstable();
+        ids.dedup();
+        assert_eq!(ids.len(), stored, "user-{user} has each once");
+    }
+}
+
+async fn accepted_more(load: &Load, when: &str) {
+    let enough = load.accepted() + BETWEEN;
+    until(when, async || (load.accepted() >= enough).then_some(())).await;
+}
