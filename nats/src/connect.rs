@@ -104,6 +104,20 @@ impl ConnectOptions {
         self.with_files(async_nats::ConnectOptions::new()).await.map(drop)
     }
 
+    /// The same with the servers of the cluster behind those that are named: whoever was told of one may need another when it is gone. `addresses` are
+    /// as a server tells them, without a scheme.
+    pub(crate) fn with_cluster(&self, addresses: &[String]) -> ConnectOptions {
+        let scheme = if tls::by_scheme(&self.servers) { "tls" } else { "nats" };
+        let mut servers = self.servers.clone();
+        for address in addresses {
+            let server = format!("{scheme}://{address}");
+            if !servers.contains(&server) {
+                servers.push(server);
+            }
+        }
+        ConnectOptions { servers, ..self.clone() }
+    }
+
     /// Adds what stands in the files that the settings name, and says in words as whom we come.
     async fn with_files(
         &self,
@@ -195,6 +209,20 @@ mod tests {
         ] {
             let info = async_nats::ServerInfo { version: version.to_owned(), ..Default::default() };
             assert_eq!(check_version(&info).is_ok(), accepted, "{version}");
+        }
+    }
+
+    #[test]
+    fn the_servers_of_a_cluster_come_behind_the_named_ones_and_are_no_less_secret() {
+        let addresses = ["a:1".to_owned(), "b:2".to_owned()];
+        for (named, all) in [
+            (&["nats://a:1"][..], &["nats://a:1", "nats://b:2"][..]),
+            (&["tls://b:2"], &["tls://b:2", "tls://a:1"]),
+            (&["nats://c:3", "tls://a:1"], &["nats://c:3", "tls://a:1", "nats://a:1", "nats://b:2"]),
+        ] {
+            let servers = named.iter().map(|&server| server.to_owned()).collect();
+            let options = ConnectOptions { servers, ..ConnectOptions::default() };
+            assert_eq!(options.with_cluster(&addresses).servers, all);
         }
     }
 

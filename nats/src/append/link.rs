@@ -129,11 +129,12 @@ async fn keep(
     current: watch::Sender<Option<Arc<Link>>>,
 ) {
     let mut made = Some(first);
+    let mut reach = options.clone();
     let mut seen: Option<(String, Instant)> = None;
     loop {
         let (client, lost) = match made.take() {
             Some(made) => made,
-            None => match dial(&options).await {
+            None => match dial(&reach).await {
                 Ok(made) => made,
                 Err(error) => {
                     tracing::debug!(%error, "the connection for appends can't be made yet");
@@ -143,6 +144,8 @@ async fn keep(
             },
         };
         let server = client.server_info();
+        // The one server that is named may be the one that is gone next time.
+        reach = options.with_cluster(&server.connect_urls);
         let since = match &seen {
             Some((id, since)) if *id == server.server_id => *since,
             _ => Instant::now(),

@@ -51,9 +51,13 @@ impl Tls {
             _ => return Err(ConnectError::Options("tls.cert and tls.key go together: one of them is missing".into())),
         };
         // A cluster names its other servers without a scheme: whoever wants TLS of the first wants it of them.
-        let by_scheme = servers.iter().all(|server| server.starts_with("tls://"));
-        Ok(options.require_tls(self.required || by_scheme))
+        Ok(options.require_tls(self.required || by_scheme(servers)))
     }
+}
+
+/// Whether the addresses themselves ask for TLS.
+pub(super) fn by_scheme(servers: &[String]) -> bool {
+    servers.iter().all(|server| server.starts_with("tls://"))
 }
 
 fn certificates(setting: &str, path: &Path) -> Result<Vec<CertificateDer<'static>>, ConnectError> {
