@@ -2,9 +2,14 @@
 
 use std::time::Duration;
 
-use dunlin_tests::{load::Load, region::Region, wait::until};
+use dunlin_tests::{
+    cluster,
+    load::Load,
+    region::Region,
+    wait::{PATIENCE, until},
+};
 
-use super::kill_leader;
+use super::{kill_leader, stream};
 
 /// Messages between two faults.
 const BETWEEN: usize = 150;
@@ -16,8 +21,16 @@ pub(super) async fn under_load(region: &mut Region) {
     let load = Load::start(USERS, |user| region.token(user), gateways);
     accepted_more(&load, "before any fault").await;
 
+    // A gateway may know one server alone: any of a cluster will do.
+    let leader = cluster::leader(&region.jetstream().await, &stream(region)).await;
+    let url = region.server(&leader).url();
+    let (_sole, address) = region.new_gateway(url).await;
+    let mut alice = region.caught_up_at(address, "alice", "phone").await;
     let killed = kill_leader(region).await;
+    assert_eq!(killed, leader);
     accepted_more(&load, "with two servers").await;
+    let sent = alice.send_until_accepted("alice", "beside the dead");
+    tokio::time::timeout(PATIENCE, sent).await.expect("appends through the servers that are left");
     region.server(&killed).restart();
     accepted_more(&load, "with three servers again").await;
 
