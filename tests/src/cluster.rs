@@ -7,29 +7,41 @@ use rand::Rng;
 use serde_json::{Value, json};
 
 use crate::{
+    link::Link,
     server::{NatsServer, ServerOptions},
     wait::until,
 };
 
-/// Starts `count` servers, at least three, that are one cluster, and waits until it stores streams. Their names are `<name>-0` and so on.
-pub async fn start(options: &ServerOptions, count: usize) -> Vec<NatsServer> {
+/// Starts `count` servers, at least three, that are one cluster, and waits until it stores streams. Their names are `<name>-0` and so on. The links carry
+/// all that the last one says to the others, and hears from them.
+pub async fn start(options: &ServerOptions, count: usize) -> (Vec<NatsServer>, Vec<Link>) {
     let ports = free_ports(count);
-    let routes: Vec<String> = ports.iter().map(|port| format!("nats://127.0.0.1:{port}")).collect();
-    let routes = routes.join(", ");
-    let mut servers = vec![];
+    let (mut servers, mut links) = (vec![], vec![]);
     for (number, port) in ports.iter().enumerate() {
-        let cluster = format!("cluster {{ name: test, listen: \"127.0.0.1:{port}\", routes: [{routes}] }}");
+        let mut routes = vec![];
+        for (other, to) in ports.iter().enumerate().filter(|(other, _)| *other != number) {
+            if number.max(other) == count - 1 {
+                links.push(Link::to(*to).await);
+                routes.push(links[links.len() - 1].url());
+            } else {
+                routes.push(format!("nats://127.0.0.1:{to}"));
+            }
+        }
+        let routes = routes.join(", ");
+        // Nobody listens where they say that they can be reached, so that there are no routes but the named ones.
+        let cluster =
+            format!("name: test, listen: \"127.0.0.1:{port}\", advertise: \"127.0.0.1:1\", routes: [{routes}]");
         servers.push(NatsServer::start_with(&ServerOptions {
             name: format!("{}-{number}", options.name),
-            more: format!("{}\n{cluster}", options.more),
+            more: format!("{}\ncluster {{ {cluster} }}", options.more),
             ..options.clone()
         }));
     }
     let jetstream = jetstream(&servers, &options.domain).await;
-    let probe = || Config { name: "probe".into(), num_replicas: 3, ..Config::default() };
+    let probe = || Config { name: "probe".into(), num_replicas: count.min(5), ..Config::default() };
     until("the cluster to store a stream", async || jetstream.create_stream(probe()).await.ok()).await;
     until("the probe to be gone", async || jetstream.delete_stream("probe").await.ok()).await;
-    servers
+    (servers, links)
 }
 
 /// Routes name the ports of servers that do not run yet, so none of them can be chosen by its server. They lie below those that a system gives to

@@ -121,6 +121,8 @@ pub struct Region {
     pub nats: NatsServer,
     /// The other servers of its cluster.
     pub peers: Vec<NatsServer>,
+    /// The links between the last server of its cluster and the others.
+    pub routes: Vec<Link>,
     /// What signs its users' tokens.
     pub key: Key,
     /// The key set its gateways read.
@@ -144,8 +146,8 @@ impl Region {
         // Once for all tests of the process: `RUST_LOG` says what is shown of a failing one.
         let filter = tracing_subscriber::EnvFilter::from_default_env();
         let _ = tracing_subscriber::fmt().with_env_filter(filter).with_test_writer().try_init();
-        let mut peers = if options.servers == 1 {
-            vec![NatsServer::start_with(&options.server)]
+        let (mut peers, routes) = if options.servers == 1 {
+            (vec![NatsServer::start_with(&options.server)], vec![])
         } else {
             cluster::start(&options.server, options.servers).await
         };
@@ -162,7 +164,8 @@ impl Region {
         let link = if options.linked { Some(Link::to(nats.port()).await) } else { None };
         let key = Key::new("one");
         let keys = KeySet::of(&[&key]);
-        let mut region = Region { nats, peers, key, keys, workers: vec![], settings, options, link, gateways: vec![] };
+        let mut region =
+            Region { nats, peers, routes, key, keys, workers: vec![], settings, options, link, gateways: vec![] };
         region.start_nodes().await;
         region
     }

@@ -1,4 +1,4 @@
-//! A region of three replicas on three nats-servers: what is promised holds while one of them dies, hangs or lags, and when all of them are
+//! Regions of three replicas on three nats-servers: what is promised holds while one of them dies, hangs or lags, and when all of them are
 //! started again. A cluster takes seconds until it stores anything, so the faults of a test come one after the other.
 
 mod hangs;
