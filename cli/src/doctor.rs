@@ -252,7 +252,9 @@ async fn readers(connection: &Connection, settings: &RegionSettings) -> Vec<Find
 /// What is to be said of a shard's reader. `last` is the last entry of its log.
 fn reader(looks: &Looks, last: Option<u64>) -> Vec<Finding> {
     let shard = looks.shard;
-    let start = "start a worker with the role deliver".to_owned();
+    let start = "start a worker with the role deliver; where one runs, its log and nats-server's say why it can't: after a failed write, as on \
+                 a full disk, a stream takes no more until nats-server is started again"
+        .to_owned();
     let Some(record) = &looks.after else {
         return vec![Finding::Wrong(format!("shard {shard} never had a deliver reader, so nothing comes live"), start)];
     };

@@ -55,7 +55,8 @@ impl Health {
         }
         if let Some(shard) = pager.silent_shard() {
             return Some(format!(
-                "no deliver reader answers for shard {shard}: is a worker with the role `deliver` running?"
+                "no deliver reader answers for shard {shard}: is a worker with the role `deliver` running, and does nats-server store \
+                 (a full disk stops it until it is started again)?"
             ));
         }
         if Uptime::now().0 < self.append_doubt.load(Relaxed) {

@@ -40,7 +40,9 @@ pub enum SaveError {
     #[error("somebody else wrote the record")]
     Conflict,
     /// It may be written, or may yet be: load it to know.
-    #[error("the write was not acknowledged")]
+    #[error(
+        "the write was not acknowledged: after one that failed, as on a full disk, a stream takes no more until nats-server is started again"
+    )]
     Unknown,
     /// The server refused it.
     #[error("the write was refused: {0}")]
