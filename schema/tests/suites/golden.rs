@@ -189,6 +189,31 @@ fn server_frames_in_postcard() {
     }
 }
 
+/// What people write their clients from holds the same bytes, and every frame and code by its number.
+#[test]
+fn the_description_of_postcard_is_true() {
+    let text = include_str!("../../../docs/POSTCARD.md");
+    let examples: Vec<String> = text
+        .split("\n\n")
+        .filter(|block| block.starts_with("    "))
+        .map(|block| block.chars().filter(|c| !c.is_whitespace()).collect())
+        .collect();
+    assert_eq!(examples, ["0200ac02", SEND, HELLO, WELCOME, ACCEPTED, REJECTED, "07000362796501de02"]);
+    for (names, heading) in
+        [(ClientFrame::NAMES, "## What a client says"), (ServerFrame::NAMES, "## What a gateway says")]
+    {
+        let table = text.split(heading).nth(1).unwrap().split("## ").next().unwrap();
+        let rows: Vec<&str> = table.lines().filter(|line| line.starts_with("| ")).skip(1).collect();
+        assert_eq!(rows.len(), names.len(), "{heading}");
+        for (number, (row, name)) in rows.iter().zip(names).enumerate() {
+            assert!(row.starts_with(&format!("| {number} | `{name}` |")), "{row}");
+        }
+    }
+    let codes = text.split("Codes, from 0: ").nth(1).unwrap().split('.').next().unwrap();
+    let codes: Vec<&str> = codes.split(',').map(|code| code.trim().trim_matches('`')).collect();
+    assert_eq!(codes, Code::ALL.iter().map(|code| code.name()).collect::<Vec<_>>());
+}
+
 const MESSAGE: &str = concat!(
     "0101563e3ab5d3d6764c61efb99302bd5b05616c696365056c6f63616c09626f62406c6f63616c0096d9d79daa",
     "33000001026869010200ff01016d01ffffffffffffffffffffffffffffffff151d06f4"
