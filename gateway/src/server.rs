@@ -90,9 +90,14 @@ async fn open(config: Config) -> Result<Shared, Error> {
     let keys = keys.map_err(|why| Error::Keys { source_name: config.tokens.keys.to_string(), why: why.to_string() })?;
     let nats = Nats::open(&config.nats, region).await.map_err(|error| failed(&error))?;
     let settings = region_settings(&nats).await.map_err(|error| failed(&error))?;
-    let appender = Appender::open(&config.nats, &settings).await.map_err(|error| failed(&error))?;
-    let reads = Reads::open(&config.nats, &settings).await.map_err(|error| failed(&error))?;
-    let fan_in = FanIn::open(&config.nats, region).await.map_err(|error| failed(&error))?;
+    let (appender, reads, fan_in) = tokio::join!(
+        Box::pin(Appender::open(&config.nats, &settings)),
+        Box::pin(Reads::open(&config.nats, &settings)),
+        Box::pin(FanIn::open(&config.nats, region))
+    );
+    let appender = appender.map_err(|error| failed(&error))?;
+    let reads = reads.map_err(|error| failed(&error))?;
+    let fan_in = fan_in.map_err(|error| failed(&error))?;
     Ok(Shared {
         keys,
         limiter: Limiter::new(&config.limits),
