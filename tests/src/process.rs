@@ -228,6 +228,10 @@ impl Processes {
         fs::write(&path, config).expect("writing a configuration");
         let log = File::options().create(true).append(true).open(self.folder.path().join(format!("{role}.log")));
         let mut command = Command::new(dunlin());
+        // The suites' own settings have the prefix of the configuration's variables.
+        std::env::vars_os()
+            .filter(|(name, _)| name.to_string_lossy().starts_with("DUNLIN_"))
+            .for_each(|(name, _)| _ = command.env_remove(name));
         command.arg(role).arg("--config").arg(&path).stdout(Stdio::null()).stderr(log.expect("a log"));
         let child = command.spawn().expect("starting the dunlin command that was built with these suites");
         Process { child, address }
