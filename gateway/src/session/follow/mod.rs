@@ -372,8 +372,11 @@ impl Follow {
     fn begin_live(&mut self, position: Position, head: Option<Head>, floor: Seq, around: &mut Around<'_>) {
         let place = match head {
             Some(Head { seq, time }) => Position { seq, time, ..position },
-            // The map is complete from the shard's beginning: this mailbox has never had an entry.
-            None if floor == Seq(0) => Position { epoch: position.epoch, ..Position::default() },
+            // The map is complete from the shard's beginning: this mailbox has never had an entry. A reader without a sequence has read nothing
+            // of its epoch yet, and stands behind everything up to its time.
+            None if floor == Seq(0) && position.seq > Seq(0) => {
+                Position { epoch: position.epoch, ..Position::default() }
+            }
             None => position,
         };
         self.epoch = position.epoch;

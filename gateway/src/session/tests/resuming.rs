@@ -373,6 +373,20 @@ fn live_begins_where_the_reader_stands() {
 }
 
 #[test]
+fn only_what_is_new_begins_behind_a_reader_that_has_read_nothing_of_its_epoch() {
+    let time = StreamTime(90_000_000_000);
+    let mut rig = Rig::new(Start::Live);
+    let unread = Position { time, ..position(1, 0) };
+    rig.opens(Input::Heads(HeadOf { position: unread, head: None, floor: Seq(0) }), "caught up 0 1/0@100");
+    // The log goes back: what was there before the device came is not read.
+    let began = Position { epoch: Epoch(200), ..unread };
+    let mut out = Vec::new();
+    rig.session.handle(rig.now, Input::Heads(HeadOf { position: began, head: None, floor: Seq(0) }), &mut out);
+    let request = ReadRequest { from: ReadFrom::Time(time.next()), source: Source::Leader };
+    assert_eq!(out, [Output::Read(request)]);
+}
+
+#[test]
 fn without_a_reader_a_cursor_is_enough_and_a_new_device_waits() {
     let mut rig = Rig::new(at(1, 5));
     rig.opens(Input::HeadsUnanswered, "");
