@@ -39,6 +39,7 @@ pub(crate) struct Api {
 /// A stored message, as the leader gives it.
 #[derive(Clone, Debug)]
 pub(crate) struct StoredMessage {
+    pub(crate) subject: String,
     pub(crate) seq: Seq,
     pub(crate) time: StreamTime,
     pub(crate) payload: Bytes,
@@ -86,6 +87,8 @@ struct MessageAnswer {
 
 #[derive(Deserialize)]
 struct MessageBody {
+    #[serde(default)]
+    subject: String,
     seq: u64,
     time: String,
     #[serde(default)]
@@ -149,7 +152,7 @@ impl Api {
         };
         let payload = STANDARD.decode(&message.data).map_err(|error| ApiError::Unreadable(error.to_string()))?;
         let time = parse_time(&message.time).ok_or_else(|| ApiError::Unreadable(message.time.clone()))?;
-        Ok(Some(StoredMessage { seq: Seq(message.seq), time, payload: payload.into() }))
+        Ok(Some(StoredMessage { subject: message.subject, seq: Seq(message.seq), time, payload: payload.into() }))
     }
 
     /// What the leader says of a stream, with the messages of the subjects that `filter` matches.

@@ -56,6 +56,8 @@ pub const CLOCK_SKEW: Millis = seconds(30);
 pub const FRESH_FOR: Millis = seconds(30);
 /// How far before an id's time (or a reader's position) the late path of an append begins to read.
 pub const LATE_MARGIN: Millis = seconds(60);
+/// Late appends of one process that read many pages at once.
+pub const LATE_SCANS: usize = 8;
 /// JetStream's duplicate window, and how long a single server must have been up for it to be whole.
 pub const DUPLICATE_WINDOW: Millis = seconds(120);
 /// How long an append is retried before its outcome is unknown.

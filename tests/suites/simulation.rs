@@ -56,6 +56,8 @@ fn every_simpler_rule_is_caught() {
                     &[Rule::StoredTwice]
                 }
                 ErasedWithoutTombstone => &[Rule::Risen],
+                RememberedIsStored | RememberedInAnyLog => &[Rule::NotStored],
+                RememberedEndIsASequence | RemembersAnotherLog | RemembersEverything => &[Rule::StoredTwice],
                 LateExpectsTheEndOfTheRange => &[Rule::Stalled],
                 CopyInParallel => &[Rule::WrongOrder],
                 AfterReachesDown | EvictionLeavesTheFloor | HoleSaysNothing => &[Rule::Lost],

@@ -8,160 +8,44 @@
 //! |---|---|---|
 //! | `Publish { expect: None }` | publishing the entry with its `Nats-Msg-Id` ([`AppendOnce::message_id`]) | `Published` |
 //! | `Publish { expect: Some(l) }` | the same, and `Nats-Expected-Last-Subject-Sequence: l` | `Published` |
+//! | `TakeTurn(span)` | waiting until no other late append to the log goes before it, `span` at most; it has its turn until `Done` | `Turn` |
 //! | `AskLast` | asking the **leader** for the log's last entry | `Last` |
 //! | `Read(request)` | reading the log, as [`ReadRequest`] says | `Read` |
 //! | `AskFirst` | asking the **leader** for the log's first entry | `First` |
-//! | `ReadBack(seq)` | asking the **leader** for the stream's entry `seq` | `ReadBack` |
+//! | `ReadBack(seq)` | asking the **leader** for the **log's** entry `seq`: another log's there is none | `ReadBack` |
 //! | `Wait(span)` | waiting | `Waited` |
 //! | `Done(result)` | telling the caller | none |
 //!
 //! Whoever carries out a `Publish` promises: one that was given up (its event said `Unknown`) is not sent again by anybody, and reaches the
 //! stream within the rest of the duplicate window or never. Whoever answers `AskLast`, `AskFirst` and `ReadBack` promises the leader's word.
+//! Whoever gives a turn gives with it what [`AppendOnce::take_known`] gave to the one before, or nothing: turns and what is remembered save
+//! reads, and nothing of what follows depends on there being one turn at a time.
 //!
 //! **Why it is right.** A fresh publish meets every other try of the same item inside the duplicate window. A late one is conditional on the
 //! last sequence L of the log, and everything from S up to L was read before: if nobody wrote since L, then nobody wrote the item since S, and
 //! before S nobody can have. A read that does not come as far as L is a lagging replica's, and the leader is asked instead. What lies between
 //! S and L can only be missing by eviction; then the log has been full since S, which the entries that were read show: see
 //! [`AppendError::TooOld`].
+//!
+//! What an earlier call has read is as good as what this one reads, as long as it is still the same log: an entry with the same sequence
+//! **and** time stands where the reading ended, so that every read begins with that one and is worth nothing without it. An eviction among
+//! what was not yet read would have taken it too. What is remembered only ever says "not there": an id that is found is read from the leader.
+
+mod call;
+mod known;
+mod memory;
 
 use dunlin_schema::{
-    Entry, Log, Millis, Seq, StreamTime,
+    Entry, Millis, Seq, StreamTime,
     limits::{self, Bounds},
     read::{ReadAnswer, ReadFrom, ReadRequest, Source, StoredEntry},
 };
 
-/// What is to be stored, where, and what is known of earlier tries.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Item {
-    /// The log.
-    pub log: Log,
-    /// The entry; its `time` is the gateway's, and what `accepted` tells.
-    pub entry: Entry,
-    /// Who brings it, and so how far back an earlier try of it can lie.
-    pub origin: Origin,
-    /// Whether nobody can have tried it at this place before: false for anything a caller repeats.
-    pub first_try: bool,
-}
-
-/// Who brings an item.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Origin {
-    /// A client: nobody can have tried it before its id's time − 60 s.
-    Client,
-    /// A reader that goes on from a saved position: nobody can have tried it before that − 60 s. It is never refused for its age: what a
-    /// reader carries was accepted elsewhere.
-    Reader {
-        /// The timestamp of the saved position.
-        saved: StreamTime,
-    },
-}
-
-/// The item is stored.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Stored {
-    /// The sequence at which it, or the tombstone that names it, is stored.
-    pub seq: Seq,
-    /// What is stored: on a repeat the first try's entry, so that the answer is the same. Of a repeat whose entry was evicted or erased within
-    /// the duplicate window only the sequence is known; then this is the repeat's own entry.
-    pub entry: Entry,
-    /// Whether it had been stored before.
-    pub repeat: bool,
-}
-
-/// The item is not stored, or may be.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum AppendError {
-    /// The id is older than what can be looked up: the item may be stored, and dropped since.
-    #[error("the id is older than what can be looked up")]
-    TooOld,
-    /// The id's time is ahead of ours by more than the allowed skew.
-    #[error("the id's time lies in the future")]
-    FromTheFuture,
-    /// The stream is full. Nothing was stored by this call; trying again later may help.
-    #[error("the log's storage is full")]
-    Full,
-    /// More bytes than the server takes.
-    #[error("the entry is larger than the server allows")]
-    TooLarge,
-    /// It may be stored: repeat it with the same id.
-    #[error("the outcome is unknown")]
-    Unknown,
-}
-
-/// What to do next. See the module's table.
-#[derive(Clone, Debug, PartialEq, Eq)]
-#[expect(clippy::large_enum_variant, reason = "there is one step at a time, and each call ends with the large one")]
-pub enum Step {
-    /// Publish the entry.
-    Publish {
-        /// The log's last sequence that the stream must still have; `Some(Seq(0))`: the log must be empty.
-        expect: Option<Seq>,
-    },
-    /// Ask the leader for the log's last entry.
-    AskLast,
-    /// Read the log.
-    Read(ReadRequest),
-    /// Ask the leader for the log's first entry.
-    AskFirst,
-    /// Ask the leader for an entry by its sequence.
-    ReadBack(Seq),
-    /// Wait this long.
-    Wait(Millis),
-    /// Tell the caller.
-    Done(Result<Stored, AppendError>),
-}
-
-/// What came of a step.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Event {
-    /// What the stream said to a publish.
-    Published(Result<PubAck, PublishFailure>),
-    /// The log's last entry, `None` where it has none.
-    Last(Result<Option<Place>, NoAnswer>),
-    /// Entries of the log.
-    Read(Result<ReadAnswer, NoAnswer>),
-    /// The log's first entry, `None` where it has none.
-    First(Result<Option<Place>, NoAnswer>),
-    /// The entry of the asked sequence, `None` where the stream has none there.
-    ReadBack(Result<Option<StoredEntry>, NoAnswer>),
-    /// The time is over.
-    Waited,
-}
-
-/// Nobody answered, or what came can't be read.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct NoAnswer;
-
-/// Where an entry of the log stands.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Place {
-    /// Its sequence.
-    pub seq: Seq,
-    /// Its timestamp.
-    pub time: StreamTime,
-}
-
-/// A publish was acknowledged.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct PubAck {
-    /// Where the entry is stored.
-    pub seq: Seq,
-    /// Whether it had been stored before, within the duplicate window.
-    pub duplicate: bool,
-}
-
-/// A publish was not acknowledged.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum PublishFailure {
-    /// The log's last sequence is not the expected one (10071). Not stored.
-    Conflict,
-    /// The stream or the storage is full (10077 and its kin). Not stored.
-    Full,
-    /// More bytes than the server takes. Not stored.
-    TooLarge,
-    /// Everything else: no acknowledgement in time, no responders, 10158, 10164. It may be stored, or may yet be.
-    Unknown,
-}
+pub use self::{
+    call::{AppendError, Event, Item, NoAnswer, Origin, Place, PubAck, PublishFailure, Step, Stored},
+    known::Known,
+    memory::{Memory, Room},
+};
 
 /// Pauses between tries, in milliseconds: an election takes seconds, a lost answer does not.
 const PAUSES: [u64; 6] = [20, 40, 80, 160, 320, 500];
@@ -173,24 +57,16 @@ const PROBE_MARGIN: Millis = Millis(1_000);
 #[derive(Debug)]
 enum State {
     New,
-    PublishingFresh,
-    PublishingLate,
+    Publishing { expected: Option<Seq> },
     ReadingBack(Seq),
+    AwaitingTurn,
+    Recalling(Seq),
     AskingLast,
-    Probing { last: Seq },
-    Reading { upto: Seq, request: ReadRequest },
-    AskingFirst { last: Seq },
+    Probing { last: Place },
+    Reading { upto: Place, request: ReadRequest },
+    AskingFirst { last: Place },
     Waiting,
     Done,
-}
-
-/// What has been read of the log so far, in this call.
-#[derive(Clone, Copy, Debug)]
-struct Scan {
-    /// Everything from S to here was read, and the item was not there.
-    upto: Seq,
-    /// What was read, tombstones counted twice.
-    weight: u64,
 }
 
 /// One call of `append_once`. How to drive it stands at the top of the file.
@@ -201,7 +77,14 @@ pub struct AppendOnce {
     window_whole: bool,
     deadline: Millis,
     state: State,
-    scan: Option<Scan>,
+    /// Whether it is this call's turn among the late ones.
+    turn: bool,
+    /// What is known of the log, by this call or one before.
+    known: Option<Known>,
+    /// Whether the log's end was seen behind what is known.
+    behind: bool,
+    /// Whether this call has begun to read at S itself.
+    from_s: bool,
     /// Whether a publish of this call may be stored or may yet be.
     in_doubt: bool,
     failures: usize,
@@ -218,7 +101,10 @@ impl AppendOnce {
             window_whole,
             deadline: now.plus(limits::APPEND_FOR),
             state: State::New,
-            scan: None,
+            turn: false,
+            known: None,
+            behind: false,
+            from_s: false,
             in_doubt: false,
             failures: 0,
             conflicts: 0,
@@ -235,6 +121,21 @@ impl AppendOnce {
         self.item.log.message_id(&self.item.entry.from, self.item.entry.id)
     }
 
+    /// Takes out what the next late append to the same log is to be given with its turn, at this call's end, whenever that is.
+    pub fn take_known(&mut self) -> Option<Known> {
+        self.known.take().filter(|known| known.whole)
+    }
+
+    /// How long the call still has.
+    pub fn left(&self, now: Millis) -> Millis {
+        self.deadline.since(now)
+    }
+
+    /// What is known of the log.
+    pub fn known(&self) -> Option<&Known> {
+        self.known.as_ref()
+    }
+
     /// The first step.
     pub fn begin(&mut self, now: Millis) -> Step {
         let id_time = self.item.entry.id.time();
@@ -242,27 +143,28 @@ impl AppendOnce {
             return self.done(Err(AppendError::FromTheFuture));
         }
         if self.item.first_try && self.window_whole && now.since(id_time) < limits::FRESH_FOR {
-            self.state = State::PublishingFresh;
+            self.state = State::Publishing { expected: None };
             return Step::Publish { expect: None };
         }
         if self.item.origin == Origin::Client && self.expired(now) {
             return self.done(Err(AppendError::TooOld));
         }
-        self.ask_last()
+        self.late(now)
     }
 
     /// Takes what came of the last step, at the time `now`, and gives the next one. An event of another step's kind is the driver's fault, and
     /// counts as no answer.
     pub fn handle(&mut self, now: Millis, event: Event) -> Step {
         match (std::mem::replace(&mut self.state, State::Done), event) {
-            (State::PublishingFresh, Event::Published(result)) => self.published(now, result, true),
-            (State::PublishingLate, Event::Published(result)) => self.published(now, result, false),
+            (State::Publishing { expected }, Event::Published(result)) => self.published(now, result, expected),
             (State::ReadingBack(seq), Event::ReadBack(result)) => self.read_back(now, seq, result),
+            (State::AwaitingTurn, Event::Turn(result)) => self.turn(result),
+            (State::Recalling(seq), Event::ReadBack(result)) => self.recalled(now, seq, result),
             (State::AskingLast, Event::Last(result)) => self.last(now, result),
             (State::Probing { last }, Event::Read(result)) => self.probed(last, result),
             (State::Reading { upto, request }, Event::Read(result)) => self.read(now, upto, request, result),
             (State::AskingFirst { last }, Event::First(result)) => self.first(now, last, result),
-            (State::Waiting, Event::Waited) => self.ask_last(),
+            (State::Waiting, Event::Waited) => self.late(now),
             (_, event) => {
                 debug_assert!(false, "{event:?} does not belong to the step");
                 self.fail(now)
@@ -292,22 +194,64 @@ impl AppendOnce {
         self.done(Ok(Stored { seq, entry, repeat }))
     }
 
-    fn ask_last(&mut self) -> Step {
+    /// The late path, from its beginning.
+    fn late(&mut self, now: Millis) -> Step {
+        if self.turn {
+            return self.look();
+        }
+        self.state = State::AwaitingTurn;
+        Step::TakeTurn(self.deadline.since(now))
+    }
+
+    fn turn(&mut self, result: Result<Option<Known>, NoAnswer>) -> Step {
+        let Ok(known) = result else { return self.done(Err(AppendError::Unknown)) };
+        self.turn = true;
+        self.known = known;
+        self.look()
+    }
+
+    /// What is remembered of the item is read again. Where nothing is, the log's end tells how much is to be read.
+    fn look(&mut self) -> Step {
+        if let Some(seq) = self.remembered() {
+            self.state = State::Recalling(seq);
+            return Step::ReadBack(seq);
+        }
         self.state = State::AskingLast;
         Step::AskLast
+    }
+
+    fn remembered(&self) -> Option<Seq> {
+        self.known.as_ref()?.find(&self.item.entry.from, self.item.entry.id)
+    }
+
+    fn recalled(&mut self, now: Millis, seq: Seq, result: Result<Option<StoredEntry>, NoAnswer>) -> Step {
+        match result.map(|found| found.and_then(|found| self.accounting(&found))) {
+            Ok(Some(entry)) => self.stored(seq, entry, true),
+            // It went since: lost, evicted or erased. The log itself tells which.
+            Ok(None) => {
+                self.known = None;
+                self.look()
+            }
+            Err(NoAnswer) => {
+                self.in_doubt = true;
+                self.fail(now)
+            }
+        }
     }
 
     fn publish_late(&mut self, now: Millis, last: Seq) -> Step {
         if now >= self.deadline {
             return self.done(Err(AppendError::Unknown));
         }
-        self.state = State::PublishingLate;
-        Step::Publish { expect: Some(last) }
+        let expect = Some(last);
+        self.state = State::Publishing { expected: expect };
+        Step::Publish { expect }
     }
 
     /// Nobody answered: the whole late path again after a pause, while there is time.
     fn fail(&mut self, now: Millis) -> Step {
-        self.scan = None;
+        // What shows that the log was full may lie behind what was read of it so far, and be lost meanwhile: then what it evicted is back.
+        self.known.take_if(|known| !known.whole);
         let pause = Millis(PAUSES[self.failures.min(PAUSES.len() - 1)]);
         self.failures += 1;
         self.pause(now, pause)
@@ -321,9 +265,13 @@ impl AppendOnce {
         Step::Wait(pause)
     }
 
-    fn published(&mut self, now: Millis, result: Result<PubAck, PublishFailure>, fresh: bool) -> Step {
+    fn published(&mut self, now: Millis, result: Result<PubAck, PublishFailure>, expected: Option<Seq>) -> Step {
         match result {
             Ok(PubAck { seq, duplicate: false }) => {
+                // Nothing stood behind what was read. Of fewer entries than a log keeps, none was evicted.
+                if let Some(known) = self.known.as_mut().filter(|known| expected == Some(known.head.seq)) {
+                    known.whole = known.whole || known.weight(StreamTime(0)) < self.bounds.mailbox_entries;
+                }
                 let entry = self.item.entry.clone();
                 self.stored(seq, entry, false)
             }
@@ -331,7 +279,7 @@ impl AppendOnce {
                 self.state = State::ReadingBack(seq);
                 Step::ReadBack(seq)
             }
-            Err(PublishFailure::Conflict) if !fresh => self.conflict(now),
+            Err(PublishFailure::Conflict) if expected.is_some() => self.conflict(now),
             // An earlier publish of this call may still be stored: then "full" would be a lie.
             Err(PublishFailure::Full | PublishFailure::TooLarge) if self.in_doubt => {
                 self.done(Err(AppendError::Unknown))
@@ -345,11 +293,11 @@ impl AppendOnce {
         }
     }
 
-    /// Somebody wrote to the log since L. What was read stays read; only what came since is new.
+    /// Somebody wrote to the log since L, or it is not the one that was read.
     fn conflict(&mut self, now: Millis) -> Step {
-        self.conflicts += 1;
+        (self.behind, self.conflicts) = (true, self.conflicts + 1);
         if self.conflicts <= EAGER_CONFLICTS && now < self.deadline {
-            return self.ask_last();
+            return self.look();
         }
         self.pause(now, Millis(PAUSES[0]))
     }
@@ -364,7 +312,7 @@ impl AppendOnce {
             Ok(Some(found)) => match self.accounting(&found) {
                 Some(entry) => self.stored(seq, entry, true),
                 // The log went back, and the sequence was given again.
-                None => self.ask_last(),
+                None => self.late(now),
             },
             Err(NoAnswer) => {
                 self.in_doubt = true;
@@ -376,109 +324,143 @@ impl AppendOnce {
     fn last(&mut self, now: Millis, result: Result<Option<Place>, NoAnswer>) -> Step {
         let last = match result {
             Err(NoAnswer) => return self.fail(now),
-            Ok(None) => return self.publish_late(now, Seq(0)),
+            Ok(None) => {
+                self.known = None;
+                return self.publish_late(now, Seq(0));
+            }
             Ok(Some(last)) => last,
         };
-        // An end below what was read: the log went back, and what was read tells nothing any more.
-        let scan = self.scan.take_if(|scan| scan.upto <= last.seq);
+        // Where the reading ended stands nothing, or another entry: the log went back, or its end was erased.
+        self.known.take_if(|known| known.head.seq >= last.seq && known.head != last);
+        // What stood behind it is lost, and with it what shows that the log was full: what it evicted is back.
+        let went_back = std::mem::take(&mut self.behind);
+        self.known.take_if(|known| went_back && known.head == last && !known.whole);
         if last.time < self.since() {
             return self.publish_late(now, last.seq);
         }
-        match scan {
-            Some(scan) if scan.upto == last.seq => {
-                self.scan = Some(scan);
-                self.scanned(now, scan)
-            }
-            Some(scan) => {
-                self.scan = Some(scan);
-                self.read_on(last.seq, ReadFrom::Seq(scan.upto.next()), Source::Any)
-            }
-            None => {
-                self.scan = None;
-                self.probe(last.seq)
-            }
+        match self.known.as_ref().map(|known| known.head) {
+            Some(head) if head == last => self.read_up(now, last),
+            Some(_) => self.read_on(last, Source::Any),
+            None => self.begin_at_s(last),
         }
     }
 
-    /// One page around the id's own time, where a repeat is found at once however much the log holds since S.
-    fn probe(&mut self, last: Seq) -> Step {
+    /// Nothing is known of the log: it is read from S on. First one page around the id's own time, where a repeat is found at once however
+    /// much the log holds since S.
+    fn begin_at_s(&mut self, last: Place) -> Step {
+        (self.known, self.from_s) = (None, true);
         let from = StreamTime::from(self.item.entry.id.time().minus(PROBE_MARGIN));
         if self.item.origin != Origin::Client || from <= self.since() {
-            return self.read_on(last, ReadFrom::Time(self.since()), Source::Any);
+            return self.read_on(last, Source::Any);
         }
         self.state = State::Probing { last };
         Step::Read(ReadRequest { from: ReadFrom::Time(from), source: Source::Any })
     }
 
-    fn probed(&mut self, last: Seq, result: Result<ReadAnswer, NoAnswer>) -> Step {
+    fn probed(&mut self, last: Place, result: Result<ReadAnswer, NoAnswer>) -> Step {
         let entries = result.map(|answer| answer.entries).unwrap_or_default();
         match entries.iter().find_map(|found| Some((found.seq, self.accounting(found)?))) {
             Some((seq, entry)) => self.stored(seq, entry, true),
-            None => self.read_on(last, ReadFrom::Time(self.since()), Source::Any),
+            None => self.read_on(last, Source::Any),
         }
     }
 
-    fn read_on(&mut self, upto: Seq, from: ReadFrom, source: Source) -> Step {
+    /// On from the last entry that was read, which must come again; from S where there is none.
+    fn read_on(&mut self, upto: Place, source: Source) -> Step {
+        let from = self.known.as_ref().map_or(ReadFrom::Time(self.since()), |known| ReadFrom::Seq(known.head.seq));
         let request = ReadRequest { from, source };
         self.state = State::Reading { upto, request };
         Step::Read(request)
     }
 
-    fn read(&mut self, now: Millis, upto: Seq, asked: ReadRequest, result: Result<ReadAnswer, NoAnswer>) -> Step {
+    fn read(&mut self, now: Millis, upto: Place, asked: ReadRequest, result: Result<ReadAnswer, NoAnswer>) -> Step {
         let Ok(answer) = result else { return self.fail(now) };
-        let mut scan = self.scan.unwrap_or(Scan { upto: Seq(0), weight: 0 });
-        for found in &answer.entries {
-            let entry = Entry::decode(&found.payload).ok();
-            scan.upto = found.seq;
-            scan.weight += if entry.as_ref().is_some_and(Entry::is_tombstone) { 2 } else { 1 };
-            if let Some(entry) = entry.filter(|entry| self.accounts(entry)) {
+        let leader = asked.source == Source::Leader || answer.evidence.is_some();
+        let mut entries = answer.entries.as_slice();
+        if let Some(known) = &self.known {
+            match entries.split_first() {
+                Some((first, rest)) if Place::from(first) == known.head => entries = rest,
+                // A replica that lags may not have it; the leader has, unless the log went back or the entry is gone.
+                _ if !leader => return self.read_on(upto, Source::Leader),
+                _ => {
+                    self.known = None;
+                    return self.conflict(now);
+                }
+            }
+        }
+        for found in entries {
+            if let Some(entry) = self.learn(found).filter(|entry| self.accounts(entry)) {
                 return self.stored(found.seq, entry, true);
             }
         }
-        let leader = asked.source == Source::Leader || answer.evidence.is_some();
-        if scan.upto >= upto {
-            self.scan = Some(scan);
-            return self.scanned(now, scan);
+        match &self.known {
+            Some(known) if known.head.seq > upto.seq || known.head == upto => {
+                let head = known.head;
+                return self.read_up(now, head);
+            }
+            // The sequence of the last entry belongs to another one: the log went back since it was asked for.
+            Some(known) if known.head.seq == upto.seq => {
+                self.known = None;
+                return self.conflict(now);
+            }
+            Some(_) | None => {}
         }
         if now >= self.deadline {
             return self.done(Err(AppendError::Unknown));
         }
-        // Where to go on: behind what was read, or where this read began when it brought nothing.
-        let from = if answer.entries.is_empty() { asked.from } else { ReadFrom::Seq(scan.upto.next()) };
         match (answer.more, leader) {
-            (true, _) if answer.entries.is_empty() => self.fail(now),
-            (true, _) => {
-                self.scan = Some(scan);
-                self.read_on(upto, from, asked.source)
-            }
+            (true, _) if entries.is_empty() => self.fail(now),
+            (true, _) => self.read_on(upto, asked.source),
             // A replica that lags.
-            (false, false) => {
-                self.scan = Some(scan).filter(|scan| scan.upto > Seq(0));
-                self.read_on(upto, from, Source::Leader)
-            }
+            (false, false) => self.read_on(upto, Source::Leader),
             // The leader itself has nothing more: the last entry went since it was asked for. The stream then expects the one before.
-            (false, true) => {
-                self.scan = Some(scan).filter(|scan| scan.upto > Seq(0));
-                self.conflict(now)
-            }
+            (false, true) => self.conflict(now),
         }
     }
 
-    /// The item is not between S and `scan.upto`, unless it was evicted.
-    fn scanned(&mut self, now: Millis, scan: Scan) -> Step {
-        if self.item.origin == Origin::Client && scan.weight >= self.bounds.mailbox_entries {
-            self.state = State::AskingFirst { last: scan.upto };
+    /// Adds an entry to what is known of the log. Gives it, where it can be read.
+    fn learn(&mut self, found: &StoredEntry) -> Option<Entry> {
+        let entry = Entry::decode(&found.payload).ok();
+        let since = self.since();
+        let known = self.known.get_or_insert_with(|| Known::beginning(since, found));
+        known.take(found, entry.as_ref(), self.bounds.mailbox_entries * 2);
+        entry
+    }
+
+    /// The log is known up to its end at `last`, and the item is not among what is known.
+    fn read_up(&mut self, now: Millis, last: Place) -> Step {
+        let (since, client) = (self.since(), self.item.origin == Origin::Client);
+        let Some(known) = &mut self.known else { return self.begin_at_s(last) };
+        let unproven = since < known.since || !known.whole;
+        if client && unproven && known.weight(since) >= self.bounds.mailbox_entries {
+            self.state = State::AskingFirst { last };
             return Step::AskFirst;
         }
-        self.publish_late(now, scan.upto)
+        if since < known.since {
+            return self.begin_at_s(last);
+        }
+        self.publish_late(now, last.seq)
     }
 
-    fn first(&mut self, now: Millis, last: Seq, result: Result<Option<Place>, NoAnswer>) -> Step {
-        match result {
-            Err(NoAnswer) => self.fail(now),
-            Ok(Some(first)) if first.time >= self.since() => self.done(Err(AppendError::TooOld)),
-            Ok(_) => self.publish_late(now, last),
+    /// In a full log: what was evicted was stored before its first entry.
+    fn first(&mut self, now: Millis, last: Place, result: Result<Option<Place>, NoAnswer>) -> Step {
+        let first = match result {
+            Err(NoAnswer) => return self.fail(now),
+            Ok(first) => first,
+        };
+        let since = self.since();
+        let (Some(known), Some(first)) = (&mut self.known, first) else { return self.publish_late(now, last.seq) };
+        if !known.whole {
+            (known.since, known.whole) = (known.since.max(first.time.next()), true);
         }
+        if since >= known.since {
+            return self.publish_late(now, last.seq);
+        }
+        // All that is still there since S was read.
+        if first.time >= since && (self.from_s || first.seq >= known.lowest()) {
+            return self.done(Err(AppendError::TooOld));
+        }
+        self.begin_at_s(last)
     }
 
     fn accounts(&self, entry: &Entry) -> bool {

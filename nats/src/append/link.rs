@@ -19,6 +19,8 @@ const PAUSE_MAX: Duration = Duration::from_millis(500);
 /// One connection, from its making to its loss.
 #[derive(Debug)]
 pub(super) struct Link {
+    /// Counts the links of a process, from 1.
+    pub(super) number: u64,
     pub(super) publishes: Pipeline,
     window: Window,
 }
@@ -32,6 +34,14 @@ enum Window {
     WholeFrom(Instant),
     /// Which server keeps them, and since when it has been up, can't be seen from here.
     Unseen,
+}
+
+impl Window {
+    /// In how many seconds they hold every id, where they don't yet and it is known.
+    fn whole_in(self) -> Option<u64> {
+        let Window::WholeFrom(moment) = self else { return None };
+        Some(moment.saturating_duration_since(Instant::now()).as_secs()).filter(|seconds| *seconds > 0)
+    }
 }
 
 impl Link {
@@ -130,6 +140,7 @@ async fn keep(
 ) {
     let mut made = Some(first);
     let mut reach = options.clone();
+    let mut number = 0;
     let mut seen: Option<(String, Instant)> = None;
     loop {
         let (client, lost) = match made.take() {
@@ -153,9 +164,16 @@ async fn keep(
         seen = Some((server.server_id.clone(), since));
         let window = origins.window(&server, since);
         tracing::info!(server = server.server_name, ?window, "ready to append");
+        if let Some(seconds) = window.whole_in() {
+            tracing::warn!(
+                seconds,
+                "the NATS server began to run lately: until its duplicate window is whole, every append looks at its log first"
+            );
+        }
         // A connection that is closed already is lost.
         let Ok(publishes) = Pipeline::over(client).await else { continue };
-        let link = Arc::new(Link { publishes, window });
+        number += 1;
+        let link = Arc::new(Link { number, publishes, window });
         current.send_replace(Some(link.clone()));
         lost.cancelled().await;
         tracing::warn!("lost the connection for appends; making another");

@@ -1,18 +1,19 @@
 //! `append_once`: stored once, whoever writes and however late. [`core`] decides, [`Appender`] carries it out.
 
 pub mod core;
+mod late;
 mod link;
 mod pipeline;
 
 use std::{
-    sync::Arc,
+    sync::{Arc, atomic::Ordering},
     time::{Duration, Instant, SystemTime, UNIX_EPOCH},
 };
 
 use async_nats::{HeaderMap, Subject, header};
 use bytes::Bytes;
 use dunlin_schema::{
-    Log, Millis, Seq, Shard,
+    Millis, Seq, Shard,
     limits::{self, Bounds},
     stream::{self, RegionSettings},
 };
@@ -20,6 +21,7 @@ use tokio::{sync::Semaphore, time::timeout};
 
 use self::{
     core::{AppendOnce, Event, NoAnswer, Place, PubAck, PublishFailure, Step},
+    late::{Late, Turn},
     link::{Keeper, Link, Origins},
 };
 use crate::{
@@ -45,6 +47,7 @@ struct Shared {
     keeper: Keeper,
     reads: Reads,
     turns: Semaphore,
+    late: Arc<Late>,
 }
 
 impl Appender {
@@ -57,7 +60,8 @@ impl Appender {
         let created_by = info.and_then(|mut info| info.config.metadata.remove(CREATED_BY));
         let origins = Origins { region: settings.region.clone(), replicas: settings.replicas, created_by };
         let keeper = Keeper::start(options.clone(), origins).await?;
-        Ok(Appender { shared: Arc::new(Shared { keeper, reads, turns: Semaphore::new(IN_FLIGHT) }) })
+        let turns = Semaphore::new(IN_FLIGHT);
+        Ok(Appender { shared: Arc::new(Shared { keeper, reads, turns, late: Late::new() }) })
     }
 
     /// Stores the item once, or finds it stored. Errors: see [`AppendError`]. Cancelling it leaves the outcome unknown.
@@ -71,56 +75,105 @@ impl Appender {
         let waited = timeout(span(limits::APPEND_FOR), self.shared.turns.acquire()).await;
         let Ok(Ok(_turn)) = waited else { return Err(AppendError::Unknown) };
         // A fresh publish relies on the window of the very server to which this link leads: it takes no other.
-        let link = self.shared.keeper.now();
+        let mut link = self.shared.keeper.now();
         let window_whole = link.as_ref().is_some_and(|link| link.window_whole());
-        let mut once = AppendOnce::new(item, window_whole, Bounds::STANDARD, clock.now());
-        let mut step = once.begin(clock.now());
+        let once = AppendOnce::new(item, window_whole, Bounds::STANDARD, clock.now());
+        let mut call = Call { once, turn: None };
+        let mut step = call.once.begin(clock.now());
         let mut prepared = None;
         loop {
             let event = match step {
                 Step::Done(result) => return result,
                 Step::Publish { expect } => {
-                    let publish = prepared.get_or_insert_with(|| Prepared::of(&once));
-                    Event::Published(match (expect, &link) {
-                        (None, Some(link)) => publish.on(link, None, pace).await,
-                        (None, None) => Err(PublishFailure::Unknown),
-                        (Some(last), _) => self.publish_late(publish, last).await,
+                    let publish = prepared.get_or_insert_with(|| Prepared::of(&call.once));
+                    // A late one relies on what was asked over this link's time: it takes no other either.
+                    let pace = if expect.is_some() { Pace::Prompt } else { pace };
+                    Event::Published(match &link {
+                        Some(link) => publish.on(link, expect, pace).await,
+                        None => Err(PublishFailure::Unknown),
                     })
                 }
                 Step::Wait(pause) => {
                     tokio::time::sleep(span(pause)).await;
                     Event::Waited
                 }
-                Step::AskLast | Step::Read(_) | Step::AskFirst | Step::ReadBack(_) => {
-                    self.look_up(&once.item().log, step).await
+                Step::TakeTurn(_) | Step::AskLast | Step::Read(_) | Step::AskFirst | Step::ReadBack(_) => {
+                    let left = call.once.left(clock.now());
+                    self.look_up(&mut call, &mut link, left, step).await
                 }
             };
-            step = once.handle(clock.now(), event);
+            step = call.once.handle(clock.now(), event);
         }
     }
 
-    async fn publish_late(&self, publish: &Prepared, last: Seq) -> Result<PubAck, PublishFailure> {
-        match self.shared.keeper.within(span(limits::PUBLISH_TIMEOUT)).await {
-            Some(link) => publish.on(&link, Some(last), Pace::Prompt).await,
-            None => Err(PublishFailure::Unknown),
-        }
+    /// How many appends went the late way, in which the log is looked at first.
+    pub fn late_appends(&self) -> u64 {
+        self.shared.late.appends.load(Ordering::Relaxed)
+    }
+
+    /// How many entries were read for them.
+    pub fn late_entries(&self) -> u64 {
+        self.shared.late.entries.load(Ordering::Relaxed)
     }
 
     /// The steps that only look. Kept out of `append`, so that a fresh append does not carry their state about.
-    fn look_up<'a>(&'a self, log: &'a Log, step: Step) -> futures_util::future::BoxFuture<'a, Event> {
-        let reads = &self.shared.reads;
+    fn look_up<'a>(
+        &'a self,
+        call: &'a mut Call,
+        link: &'a mut Option<Arc<Link>>,
+        left: Millis,
+        step: Step,
+    ) -> futures_util::future::BoxFuture<'a, Event> {
+        let Shared { reads, keeper, late, .. } = &*self.shared;
         Box::pin(async move {
+            let Call { once, turn } = call;
+            let log = &once.item().log;
             match step {
-                Step::AskLast => Event::Last(reads.last(log).await.map(place).map_err(|_| NoAnswer)),
+                Step::TakeTurn(within) => {
+                    let connection = link.as_ref().map_or(0, |link| link.number);
+                    let taken = late.turn(log, connection, within).await;
+                    let (taken, known) = taken.unzip();
+                    *turn = taken.map(Box::new);
+                    Event::Turn(known.ok_or(NoAnswer))
+                }
+                Step::AskLast => {
+                    *link = keeper.within(span(limits::PUBLISH_TIMEOUT.min(left))).await;
+                    if link.is_none() {
+                        return Event::Last(Err(NoAnswer));
+                    }
+                    Event::Last(reads.last(log).await.map(place).map_err(|_| NoAnswer))
+                }
                 Step::AskFirst => Event::First(reads.first(log).await.map(place).map_err(|_| NoAnswer)),
                 Step::ReadBack(seq) => {
                     let found = reads.at(log, seq).await;
                     Event::ReadBack(found.map(|found| found.map(Into::into)).map_err(|_| NoAnswer))
                 }
-                Step::Read(request) => Event::Read(reads.entries(log, request).await.map_err(|_| NoAnswer)),
+                Step::Read(request) => {
+                    let Some(turn) = turn else { return Event::Read(Err(NoAnswer)) };
+                    if !turn.may_read(span(left)).await {
+                        return Event::Read(Err(NoAnswer));
+                    }
+                    let answer = reads.entries(log, request).await;
+                    turn.has_read(answer.as_ref().map_or(0, |answer| answer.entries.len()));
+                    Event::Read(answer.map_err(|_| NoAnswer))
+                }
                 Step::Publish { .. } | Step::Wait(_) | Step::Done(_) => unreachable!("these are no look-ups"),
             }
         })
+    }
+}
+
+/// A call under way. However it ends, what it knows of the log stays for the next one.
+struct Call {
+    once: AppendOnce,
+    turn: Option<Box<Turn>>,
+}
+
+impl Drop for Call {
+    fn drop(&mut self) {
+        if let Some(turn) = self.turn.take() {
+            turn.end(self.once.take_known());
+        }
     }
 }
 

@@ -177,10 +177,11 @@ impl Reads {
         self.next(&Place::of(log), Seq(1)).await
     }
 
-    /// The stream's entry at a sequence, as the leader says.
+    /// The log's entry at a sequence, as the leader says; `None` where another log's stands there.
     pub(crate) async fn at(&self, log: &Log, seq: Seq) -> Result<Option<StoredMessage>, ReadError> {
-        let stream = stream::log_stream(&log.region, log.shard);
-        Ok(self.connection.api().message(&stream, MessageQuery::At { seq: seq.0 }).await?)
+        let place = Place::of(log);
+        let found = self.connection.api().message(&place.stream, MessageQuery::At { seq: seq.0 }).await?;
+        Ok(found.filter(|found| found.subject == place.subject))
     }
 
     pub(crate) fn api(&self) -> &Api {
@@ -234,7 +235,7 @@ impl Reads {
             ReadFrom::Seq(seq) => self.next(place, seq).await?,
             ReadFrom::Time(time) => self.first_since(place, time).await?,
         };
-        while let Some(StoredMessage { seq, time, payload }) = next {
+        while let Some(StoredMessage { seq, time, payload, .. }) = next {
             if entries.len() == LEADER_ENTRIES || bytes + payload.len() > limits::READ_BYTES {
                 return Ok((entries, true));
             }

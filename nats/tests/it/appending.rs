@@ -369,3 +369,96 @@ async fn a_group_s_log_is_a_log_like_any_other() {
     assert_eq!(appender.append(to_group.clone()).await, stored(1, &to_group, false));
     assert_eq!(appender.append(to_user.clone()).await, stored(2, &to_user, false));
 }
+
+/// Stores everything that `items` are, at once, and gives what they were told.
+async fn all(appenders: &[Appender], items: &[Item]) -> Vec<Result<Stored, AppendError>> {
+    let tries = items.iter().enumerate().map(|(n, item)| appenders[n % appenders.len()].append(item.clone()));
+    futures_util::future::join_all(tries).await
+}
+
+#[tokio::test]
+async fn after_a_restart_many_senders_into_one_mailbox_are_all_stored_and_it_is_read_once() {
+    let mut server = Server::start();
+    server.provisioned().await;
+    const OLD: u64 = 3_000;
+    fill(&server, OLD).await;
+    server.restart();
+    let appender = server.appender().await;
+    // Ten senders, as many each as at 20/s wait for a slow answer.
+    let items: Vec<Item> = (0..200)
+        .map(|n| {
+            let mut item = first(id(now()), &format!("after {n}"));
+            item.entry.from = sender(&format!("sender{}", n % 10));
+            item
+        })
+        .collect();
+    let told = all(std::slice::from_ref(&appender), &items).await;
+    assert!(told.iter().all(|told| matches!(told, Ok(Stored { repeat: false, .. }))), "{told:?}");
+    assert_eq!(appender.late_appends(), 200);
+    // The mailbox once, and of each append the one before it. Each from the beginning would be 600,000.
+    let read = appender.late_entries();
+    assert!((OLD..OLD + 2_000).contains(&read), "{read} entries read");
+    // Repeats find what is stored, each with one question.
+    let again: Vec<Item> = items.iter().map(|item| Item { first_try: false, ..item.clone() }).collect();
+    let repeated = all(std::slice::from_ref(&appender), &again).await;
+    for (told, repeated) in told.into_iter().zip(repeated) {
+        assert_eq!(repeated, told.map(|told| Stored { repeat: true, ..told }));
+    }
+    assert!(appender.late_entries() < read + 1_000, "{} entries read", appender.late_entries());
+    assert_eq!(texts(&server, &mailbox("bob")).await.len() as u64, OLD + 200);
+}
+
+#[tokio::test]
+async fn repeats_across_a_restart_are_stored_once() {
+    let mut server = Server::start();
+    server.provisioned().await;
+    let mut appenders = vec![server.appender().await, server.appender().await];
+    let items: Vec<Item> = (0..60).map(|n| repeat(id(ago(40)), &format!("item {n}"))).collect();
+    let before = all(&appenders, &items).await;
+    for round in 0..2 {
+        server.restart();
+        // Old ones with what they remember, and new ones.
+        appenders.push(server.appender().await);
+        for told in all(&appenders, &items).await.iter().zip(&before) {
+            match told {
+                (Ok(again), Ok(first)) => assert_eq!((again.seq, &again.entry), (first.seq, &first.entry)),
+                (Err(AppendError::Unknown), _) => {}
+                other => panic!("round {round}: {other:?}"),
+            }
+        }
+    }
+    assert_eq!(texts(&server, &mailbox("bob")).await.len(), 60);
+}
+
+#[tokio::test]
+async fn what_is_remembered_and_was_lost_is_stored_again() {
+    let mut server = Server::start();
+    server.provisioned().await;
+    let appender = server.appender().await;
+    let items = ["kept", "lost", "last"].map(|text| repeat(id(ago(40)), text));
+    appender.append(items[0].clone()).await.unwrap();
+    server.keep_store();
+    for (item, seq) in items[1..].iter().zip(2..) {
+        assert_eq!(survived(&appender, item).await, Stored { seq: Seq(seq), entry: item.entry.clone(), repeat: false });
+    }
+    assert_eq!(appender.append(items[1].clone()).await, stored(2, &items[1], true), "it is remembered");
+    server.put_store_back();
+    for (item, seq) in items[1..].iter().zip(2..) {
+        let again = survived(&appender, item).await;
+        assert_eq!((again.seq, again.repeat), (Seq(seq), false), "it is stored, not remembered");
+    }
+    assert_eq!(texts(&server, &mailbox("bob")).await, ["kept", "lost", "last"]);
+}
+
+/// Appends, and again while the outcome is unknown.
+async fn survived(appender: &Appender, item: &Item) -> Stored {
+    soon("an append after the server came back", async {
+        loop {
+            match appender.append(item.clone()).await {
+                Err(AppendError::Unknown) => {}
+                outcome => return outcome.unwrap(),
+            }
+        }
+    })
+    .await
+}

@@ -98,6 +98,22 @@ impl Server {
         self.spawn();
     }
 
+    /// Restarts it, with what it stores now kept aside.
+    pub(crate) fn keep_store(&mut self) {
+        self.kill();
+        copy(&self.folder.path().join("store"), &self.folder.path().join("kept"));
+        self.spawn();
+    }
+
+    /// Restarts it with what was kept aside, as after a power loss: what was stored since is gone.
+    pub(crate) fn put_store_back(&mut self) {
+        self.kill();
+        let store = self.folder.path().join("store");
+        fs::remove_dir_all(&store).unwrap();
+        copy(&self.folder.path().join("kept"), &store);
+        self.spawn();
+    }
+
     /// A server whose monitoring can be asked.
     pub(crate) fn monitored() -> Server {
         Server::start_with("http: \"127.0.0.1:-1\"")
@@ -140,6 +156,20 @@ impl Server {
 
 pub(crate) fn options(port: u16) -> ConnectOptions {
     ConnectOptions { servers: vec![format!("nats://127.0.0.1:{port}")], ..ConnectOptions::default() }
+}
+
+/// Copies a folder.
+fn copy(from: &Path, to: &Path) {
+    fs::create_dir(to).unwrap();
+    for entry in fs::read_dir(from).unwrap() {
+        let entry = entry.unwrap();
+        let to = to.join(entry.file_name());
+        if entry.file_type().unwrap().is_dir() {
+            copy(&entry.path(), &to);
+        } else {
+            fs::copy(entry.path(), to).unwrap();
+        }
+    }
 }
 
 /// The port that a server has written down; `None` until then.

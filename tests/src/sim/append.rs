@@ -1,8 +1,10 @@
-//! Appends under way: the real [`AppendOnce`], its publishes and its questions.
+//! Appends under way: the real [`AppendOnce`], its publishes and its questions, and the turns of the late ones.
+
+use std::collections::{BTreeMap, VecDeque};
 
 use dunlin_gateway::session;
 use dunlin_nats::append::core::{
-    AppendError, AppendOnce, Event as Told, Item, NoAnswer, Origin, Place, PubAck, PublishFailure, Step,
+    AppendError, AppendOnce, Event as Told, Item, Known, NoAnswer, Origin, Place, PubAck, PublishFailure, Step,
 };
 use dunlin_schema::{
     Entry, Log, Millis, StreamTime,
@@ -38,6 +40,18 @@ pub(crate) struct Append {
 #[derive(Debug, Default)]
 pub(crate) struct Appends {
     calls: Vec<Option<Append>>,
+    /// By gateway, its life, and the log. What is remembered outlives everything but the gateway: it may be far from the server, on a link
+    /// that no restart there breaks.
+    lanes: BTreeMap<(usize, u32, usize), Lane>,
+}
+
+/// The late appends of one gateway to one log.
+#[derive(Debug, Default)]
+struct Lane {
+    /// Whose turn it is.
+    holder: Option<usize>,
+    waiting: VecDeque<(usize, u32)>,
+    known: Option<Known>,
 }
 
 impl World {
@@ -89,9 +103,44 @@ impl World {
         self.note(|_| format!("append {index} step {step}: {decided:?}"));
         match decided {
             Step::Publish { expect } => self.publish(index, step, expect),
+            Step::TakeTurn(within) => {
+                let key = (gateway, life, self.log_of(index));
+                self.appends.lanes.entry(key).or_default().waiting.push_back((index, step));
+                self.after(nanos(within), Event::AppendTold { append: index, step, event: Told::Turn(Err(NoAnswer)) });
+                self.next_turn(key);
+            }
             Step::AskLast | Step::AskFirst | Step::Read(_) | Step::ReadBack(_) => self.ask(index, step, decided),
             Step::Wait(span) => self.after(nanos(span), Event::AppendTold { append: index, step, event: Told::Waited }),
             Step::Done(result) => self.done(index, result),
+        }
+    }
+
+    fn log_of(&self, index: usize) -> usize {
+        self.appends.calls[index].as_ref().map_or(0, |append| append.log)
+    }
+
+    /// Gives the turn to the next one that still waits, with what is remembered of the log.
+    fn next_turn(&mut self, key: (usize, u32, usize)) {
+        let forgets = self.faults.forgets;
+        let forgotten = self.fault(forgets);
+        let Appends { calls, lanes } = &mut self.appends;
+        let Some(lane) = lanes.get_mut(&key).filter(|lane| lane.holder.is_none()) else { return };
+        let waits = |(index, step): &(usize, u32)| calls[*index].as_ref().is_some_and(|append| append.step == *step);
+        let Some((index, step)) = std::iter::from_fn(|| lane.waiting.pop_front()).find(waits) else { return };
+        lane.holder = Some(index);
+        let mut known = lane.known.take().filter(|_| !forgotten);
+        if let Some(plant) = self.plant {
+            known = known.map(|known| plant.remembers(known));
+        }
+        self.after(0, Event::AppendTold { append: index, step, event: Told::Turn(Ok(known)) });
+    }
+
+    /// A call is over: what it knows of the log is the next one's.
+    fn leave_turn(&mut self, index: usize, append: &mut Append) {
+        let key = (append.gateway, append.life, append.log);
+        if let Some(lane) = self.appends.lanes.get_mut(&key).filter(|lane| lane.holder == Some(index)) {
+            (lane.holder, lane.known) = (None, append.core.take_known());
+            self.next_turn(key);
         }
     }
 
@@ -193,7 +242,9 @@ impl World {
             Step::AskLast => Told::Last(Err(NoAnswer)),
             Step::AskFirst => Told::First(Err(NoAnswer)),
             Step::ReadBack(_) => Told::ReadBack(Err(NoAnswer)),
-            Step::Read(_) | Step::Publish { .. } | Step::Wait(_) | Step::Done(_) => Told::Read(Err(NoAnswer)),
+            Step::Read(_) | Step::Publish { .. } | Step::TakeTurn(_) | Step::Wait(_) | Step::Done(_) => {
+                Told::Read(Err(NoAnswer))
+            }
         };
         let read_fails = self.faults.read_fails;
         if self.gateway_is_cut(gateway) || self.fault(read_fails) {
@@ -216,7 +267,7 @@ impl World {
         let event = match ask {
             Step::AskLast => Told::Last(if answers {
                 let last = self.stream.truth(now).of(log).next_back().map(place);
-                Ok(self.plant.map_or(last, |plant| plant.last(last, append.core.item())))
+                Ok(self.plant.map_or(last, |plant| plant.last(last, &append.core)))
             } else {
                 Err(NoAnswer)
             }),
@@ -227,12 +278,24 @@ impl World {
                 Err(NoAnswer)
             }),
             Step::ReadBack(seq) => Told::ReadBack(if answers {
-                Ok(self.stream.truth(now).at(*seq).map(super::stream::Stored::read))
+                let any = self.plant == Some(Plant::RememberedInAnyLog);
+                let found = self.stream.truth(now).at(*seq).filter(|entry| entry.log == log || any);
+                let found = found.map(super::stream::Stored::read);
+                Ok(self.plant.map_or(found.clone(), |plant| plant.read_back(found, *seq, &append.core)))
             } else {
                 Err(NoAnswer)
             }),
-            Step::Read(request) => Told::Read(if answers { Ok(self.read_log(log, request)) } else { Err(NoAnswer) }),
-            Step::Publish { .. } | Step::Wait(_) | Step::Done(_) => return,
+            Step::Read(request) => Told::Read(if answers {
+                let head = append.core.known().map(Known::head);
+                let mut answer = self.read_log(log, request);
+                if let Some((plant, head)) = self.plant.zip(head) {
+                    plant.read_on(&mut answer, request, head);
+                }
+                Ok(answer)
+            } else {
+                Err(NoAnswer)
+            }),
+            Step::Publish { .. } | Step::TakeTurn(_) | Step::Wait(_) | Step::Done(_) => return,
         };
         let latency = self.latency();
         self.after(latency, Event::AppendTold { append: index, step, event });
@@ -265,7 +328,8 @@ impl World {
     }
 
     fn done(&mut self, index: usize, result: Result<dunlin_nats::append::core::Stored, AppendError>) {
-        let Some(append) = self.appends.calls[index].take() else { return };
+        let Some(mut append) = self.appends.calls[index].take() else { return };
+        self.leave_turn(index, &mut append);
         let item = append.core.item();
         let sender = self.users.iter().position(|user| user.sender == item.entry.from).expect("senders are users");
         let fact = (sender, item.entry.id);

@@ -7,13 +7,13 @@
 use std::collections::HashMap;
 
 use dunlin_gateway::session::{Append, HeadOf};
-use dunlin_nats::append::core::{Item, Place};
+use dunlin_nats::append::core::{AppendOnce, Item, Known, Place};
 use dunlin_schema::{
     Cursor, Epoch, Millis, Position, Seq, StreamTime,
     heads::{Head, HeadsAnswer},
     limits::{self, Bounds},
     live::LiveEntry,
-    read::{Evidence, ReadAnswer, ReadFrom, ReadRequest},
+    read::{Evidence, ReadAnswer, ReadFrom, ReadRequest, StoredEntry},
 };
 use dunlin_workers::deliver::core::Compared;
 
@@ -50,6 +50,16 @@ plants! {
     FreshForAMinute,
     /// Recipient and sent copy in parallel.
     CopyInParallel,
+    /// Late: an id that is remembered is stored.
+    RememberedIsStored,
+    /// Late: an id that is remembered is stored if the stream has it at that sequence.
+    RememberedInAnyLog,
+    /// Late: the last entry has the remembered sequence, so it is the same log.
+    RememberedEndIsASequence,
+    /// Late: what was read stays true; only what came since is read.
+    RemembersAnotherLog,
+    /// Late: what is not remembered is not stored, however far back.
+    RemembersEverything,
     // Reading in order.
     /// `after` reaches down to 0.
     AfterReachesDown,
@@ -111,6 +121,15 @@ impl Plant {
         let faults = &mut shape.faults;
         match self {
             MessageIdWithoutLog | CopyInParallel => {}
+            RememberedIsStored | RememberedInAnyLog | RememberedEndIsASequence | RemembersAnotherLog => {
+                (faults.power_loss, faults.repeat_elsewhere, faults.forgets) = (60, 300, 0);
+                (faults.gateway_crash, faults.gateway_cut) = (0, 0);
+                lone(shape);
+            }
+            RemembersEverything => {
+                (faults.repeat_elsewhere, faults.long_wait, faults.forgets) = (300, 60, 0);
+                (faults.gateway_crash, faults.gateway_cut) = (0, 0);
+            }
             PublishesWaitForTheLink => {
                 (faults.publish_lost, faults.repeat_elsewhere, faults.long_wait) = (200, 100, 60)
             }
@@ -208,9 +227,35 @@ impl Plant {
     }
 
     /// What the leader says is the last of the log.
-    pub(crate) fn last(self, last: Option<Place>, item: &Item) -> Option<Place> {
-        let since = StreamTime::from(item.entry.id.time().minus(limits::LATE_MARGIN));
+    pub(crate) fn last(self, last: Option<Place>, append: &AppendOnce) -> Option<Place> {
+        let since = StreamTime::from(append.item().entry.id.time().minus(limits::LATE_MARGIN));
+        let head = append.known().map(Known::head).filter(|_| self == Plant::RememberedEndIsASequence);
+        let last = last.map(|last| head.filter(|head| head.seq == last.seq).unwrap_or(last));
         last.filter(|last| self != Plant::LateExpectsTheEndOfTheRange || last.time >= since)
+    }
+
+    /// What a late append is given of what was read before.
+    pub(crate) fn remembers(self, known: Known) -> Known {
+        if self == Plant::RemembersEverything { known.claiming_everything() } else { known }
+    }
+
+    /// What the leader says stands at a sequence where the item was seen.
+    pub(crate) fn read_back(self, found: Option<StoredEntry>, seq: Seq, append: &AppendOnce) -> Option<StoredEntry> {
+        let known = append.known().filter(|_| self == Plant::RememberedIsStored);
+        let payload = append.item().entry.encode();
+        known.map(|_| StoredEntry { seq, time: StreamTime(0), payload }).or(found)
+    }
+
+    /// What a server says that follows the entry at which the reading ended.
+    pub(crate) fn read_on(self, answer: &mut ReadAnswer, request: &ReadRequest, head: Place) {
+        if self == Plant::RemembersAnotherLog && request.from == ReadFrom::Seq(head.seq) {
+            answer.entries.retain(|entry| entry.seq != head.seq);
+            let seen = StoredEntry { seq: head.seq, time: head.time, payload: bytes::Bytes::new() };
+            answer.entries.insert(0, seen);
+        }
+        if self == Plant::RememberedEndIsASequence {
+            answer.entries.iter_mut().filter(|entry| entry.seq == head.seq).for_each(|entry| entry.time = head.time);
+        }
     }
 
     /// What the leader says is the first of the log.

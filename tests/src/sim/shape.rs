@@ -59,6 +59,7 @@ pub(crate) struct Faults {
     pub(crate) forged: u32,
     pub(crate) cursor_lost: u32,
     pub(crate) repeat_elsewhere: u32,
+    pub(crate) forgets: u32,
 }
 
 /// A schedule's shape.
@@ -109,6 +110,7 @@ impl Shape {
             forged: some(150),
             cursor_lost: some(100),
             repeat_elsewhere: some(60),
+            forgets: some(200),
         };
         Shape {
             replicas,

@@ -1,6 +1,6 @@
 //! Each decision of `append_once`, step by step.
 
-use dunlin_schema::{Address, Content, MessageId, RegionName, Sender, UserName, entry::Body};
+use dunlin_schema::{Address, Content, Log, MessageId, RegionName, Sender, UserName, entry::Body};
 
 use super::*;
 
@@ -31,7 +31,13 @@ fn item(age: u64, first_try: bool) -> Item {
 fn begun(item: Item) -> (AppendOnce, Step) {
     let mut once = AppendOnce::new(item, true, Bounds::STANDARD, NOW);
     let step = once.begin(NOW);
+    let step = in_turn(&mut once, NOW, step);
     (once, step)
+}
+
+/// The step after a turn that comes at once, with nothing remembered.
+fn in_turn(once: &mut AppendOnce, now: Millis, step: Step) -> Step {
+    if matches!(step, Step::TakeTurn(_)) { once.handle(now, Event::Turn(Ok(None))) } else { step }
 }
 
 fn at(seq: u64, entry: &Entry) -> StoredEntry {
@@ -83,7 +89,8 @@ fn expecting(seq: u64) -> Step {
 /// Gives the events in turn, and checks each step.
 fn run(once: &mut AppendOnce, turns: Vec<(Event, Step)>) {
     for (turn, (event, expected)) in turns.into_iter().enumerate() {
-        assert_eq!(once.handle(NOW, event), expected, "turn {turn}");
+        let step = once.handle(NOW, event);
+        assert_eq!(in_turn(once, NOW, step), expected, "turn {turn}");
     }
 }
 
@@ -99,7 +106,8 @@ fn the_path_depends_on_age_first_try_and_window() {
         ("30 days", item(30 * 24 * 3_600_000, true), true, Step::Done(Err(AppendError::TooOld))),
     ] {
         let mut once = AppendOnce::new(item, window_whole, Bounds::STANDARD, NOW);
-        assert_eq!(once.begin(NOW), expected, "{name}");
+        let step = once.begin(NOW);
+        assert_eq!(in_turn(&mut once, NOW, step), expected, "{name}");
     }
     for (ahead, expected) in [(30_000, FRESH), (30_001, Step::Done(Err(AppendError::FromTheFuture)))] {
         let mut early = item(0, true);
@@ -185,9 +193,12 @@ fn after_five_seconds_it_is_unknown() {
                 assert_eq!(result, Err(AppendError::Unknown));
                 break;
             }
-            Step::Publish { .. } | Step::Read(_) | Step::AskFirst | Step::ReadBack(_) => panic!("{step:?}"),
+            Step::TakeTurn(_) | Step::Publish { .. } | Step::Read(_) | Step::AskFirst | Step::ReadBack(_) => {
+                panic!("{step:?}")
+            }
         };
         step = once.handle(now, event);
+        step = in_turn(&mut once, now, step);
     }
     assert!(now.since(NOW) <= Millis(5_000) && now.since(NOW) >= Millis(4_000) && tries > 10, "{tries} in {now:?}");
     let (mut once, _) = begun(item(0, false));
@@ -202,8 +213,8 @@ fn late_and_not_there_is_published_on_what_was_read() {
         vec![
             (last(9), read_since(101_000, Source::Any)),
             (answer(vec![other(9)], false), read_since(160_000, Source::Any)),
-            (answer(vec![other(3), other(5)], true), read_at(6, Source::Any)),
-            (answer(vec![other(9)], false), expecting(9)),
+            (answer(vec![other(3), other(5)], true), read_at(5, Source::Any)),
+            (answer(vec![other(5), other(9)], false), expecting(9)),
             (acked(12, false), done(12, &entry(100_000), false)),
         ],
     );
@@ -264,8 +275,8 @@ fn scanning(events: Vec<(Event, Step)>) -> AppendOnce {
 #[test]
 fn a_replica_that_does_not_reach_the_end_is_not_believed() {
     scanning(vec![
-        (answer(vec![other(3)], false), read_at(4, Source::Leader)),
-        (answer(vec![at(9, &entry(100_000))], false), done(9, &entry(100_000), true)),
+        (answer(vec![other(3)], false), read_at(3, Source::Leader)),
+        (answer(vec![other(3), at(9, &entry(100_000))], false), done(9, &entry(100_000), true)),
     ]);
     scanning(vec![
         (answer(vec![], false), read_since(160_000, Source::Leader)),
@@ -276,9 +287,9 @@ fn a_replica_that_does_not_reach_the_end_is_not_believed() {
 #[test]
 fn when_the_last_entry_goes_meanwhile_it_is_asked_for_again() {
     scanning(vec![
-        (answer(vec![other(3)], false), read_at(4, Source::Leader)),
-        (answer(vec![], false), LATE),
-        (last(3), expecting(3)),
+        (answer(vec![other(3)], false), read_at(3, Source::Leader)),
+        (answer(vec![other(3)], false), LATE),
+        (last(3), read_since(101_000, Source::Any)),
     ]);
 }
 
@@ -286,11 +297,13 @@ fn when_the_last_entry_goes_meanwhile_it_is_asked_for_again() {
 fn a_conflict_reads_on_and_a_log_that_went_back_is_read_anew() {
     let to_conflict = || vec![(answer(vec![other(9)], false), expecting(9)), (failed(PublishFailure::Conflict), LATE)];
     let mut events = to_conflict();
-    events.extend([(last(11), read_at(10, Source::Any)), (answer(vec![other(11)], false), expecting(11))]);
+    events.extend([(last(11), read_at(9, Source::Any)), (answer(vec![other(9), other(11)], false), expecting(11))]);
     scanning(events);
     let mut events = to_conflict();
-    events.extend([(last(9), expecting(9)), (failed(PublishFailure::Conflict), LATE)]);
+    events.push((last(9), read_since(101_000, Source::Any)));
     scanning(events);
+    let conflict = || (failed(PublishFailure::Conflict), LATE);
+    remembering(99_000, vec![(last(9), expecting(9)), conflict(), (last(9), expecting(9)), conflict()]);
     let mut events = to_conflict();
     events.push((last(8), read_since(101_000, Source::Any)));
     scanning(events);
@@ -300,7 +313,7 @@ fn a_conflict_reads_on_and_a_log_that_went_back_is_read_anew() {
 
 #[test]
 fn conflicts_without_end_are_paced_and_end() {
-    let mut once = scanning(vec![(answer(vec![other(9)], false), expecting(9))]);
+    let mut once = remembering(99_000, vec![(last(9), expecting(9))]);
     for _ in 0..EAGER_CONFLICTS {
         run(&mut once, vec![(failed(PublishFailure::Conflict), LATE), (last(9), expecting(9))]);
     }
@@ -348,4 +361,129 @@ fn in_a_full_log_what_may_be_evicted_is_too_old() {
 fn an_entry_that_can_t_be_read_is_not_this_one() {
     let unreadable = StoredEntry { payload: bytes::Bytes::from_static(b"?"), ..other(9) };
     scanning(vec![(answer(vec![unreadable], false), expecting(9))]);
+}
+
+/// One that read 3 and 9, and stored its item behind them.
+fn left_to_the_next() -> AppendOnce {
+    let stored = (acked(10, false), done(10, &entry(100_000), false));
+    scanning(vec![(answer(vec![other(3), other(9)], false), expecting(9)), stored])
+}
+
+/// A late call of an item of this age to which an earlier one left what it knew: 3 and 9, read since 160 s ago.
+fn remembering(age: u64, events: Vec<(Event, Step)>) -> AppendOnce {
+    let mut before = left_to_the_next();
+    let known = before.take_known();
+    let mut once = AppendOnce::new(item(age, false), true, Bounds::STANDARD, NOW);
+    assert_eq!(once.begin(NOW), Step::TakeTurn(Millis(5_000)));
+    assert_eq!(once.handle(NOW, Event::Turn(Ok(known))), LATE);
+    run(&mut once, events);
+    once
+}
+
+#[test]
+fn what_was_read_is_not_read_again() {
+    remembering(100_000, vec![(last(9), expecting(9)), (acked(10, false), done(10, &entry(100_000), false))]);
+    remembering(99_000, vec![(last(9), expecting(9))]);
+    let more = answer(vec![other(9), other(12)], false);
+    remembering(99_000, vec![(last(12), read_at(9, Source::Any)), (more, expecting(12))]);
+    let mine = answer(vec![other(9), at(12, &entry(99_000))], false);
+    remembering(99_000, vec![(last(12), read_at(9, Source::Any)), (mine, done(12, &entry(99_000), true))]);
+}
+
+#[test]
+fn what_lies_before_is_read_from_its_beginning() {
+    remembering(100_001, vec![(last(9), read_since(101_001, Source::Any))]);
+}
+
+#[test]
+fn another_entry_where_the_reading_ended_leaves_nothing_known() {
+    let afresh = || read_since(101_000, Source::Any);
+    let other_time = Event::Last(Ok(Some(Place { seq: Seq(9), time: StreamTime::from(NOW).next() })));
+    for event in [other_time, last(8)] {
+        remembering(100_000, vec![(event, afresh())]);
+    }
+    let not_nine = || answer(vec![other(10), other(12)], false);
+    let mut not_then = other(9);
+    not_then.time = not_then.time.next();
+    for answered in [not_nine(), answer(vec![not_then, other(12)], false), answer(vec![], false)] {
+        remembering(
+            100_000,
+            vec![
+                (last(12), read_at(9, Source::Any)),
+                // It may be a replica's fault: the leader knows.
+                (answered.clone(), read_at(9, Source::Leader)),
+                (answered, LATE),
+                (last(12), afresh()),
+            ],
+        );
+    }
+}
+
+#[test]
+fn an_id_that_is_remembered_is_read_before_it_is_an_answer() {
+    let mut mine = entry(0);
+    mine.id = MessageId::from_parts(NOW, 9 << 8);
+    for (found, expected) in [
+        (Ok(Some(at(9, &mine))), done(9, &mine, true)),
+        (Ok(None), LATE),
+        (Ok(Some(other(3))), LATE),
+        (Err(NoAnswer), Step::Wait(Millis(20))),
+    ] {
+        let mut before = left_to_the_next();
+        let mut again = item(0, false);
+        again.entry = mine.clone();
+        let mut once = AppendOnce::new(again, true, Bounds::STANDARD, NOW);
+        once.begin(NOW);
+        assert_eq!(once.handle(NOW, Event::Turn(Ok(before.take_known()))), Step::ReadBack(Seq(9)));
+        let failed = found.is_err();
+        run(&mut once, vec![(Event::ReadBack(found), expected.clone())]);
+        if failed {
+            run(&mut once, vec![(Event::Waited, Step::ReadBack(Seq(9)))]);
+        } else if expected == LATE {
+            run(&mut once, vec![(last(9), read_since(1_000, Source::Any))]);
+        }
+    }
+}
+
+#[test]
+fn a_turn_that_does_not_come_leaves_the_outcome_unknown() {
+    let mut once = AppendOnce::new(item(0, false), true, Bounds::STANDARD, NOW);
+    once.begin(NOW);
+    assert_eq!(once.handle(NOW, Event::Turn(Err(NoAnswer))), Step::Done(Err(AppendError::Unknown)));
+}
+
+#[test]
+fn what_was_read_before_a_full_log_s_first_entry_is_not_asked_for_again() {
+    let first = |age: u64| Event::First(Ok(Some(Place { seq: Seq(1), time: NOW.minus(Millis(age)).into() })));
+    let mut before = scanning(vec![]);
+    before.bounds.mailbox_entries = 2;
+    run(&mut before, vec![(answer(vec![other(3), other(9)], false), Step::AskFirst)]);
+    run(&mut before, vec![(first(160_001), expecting(9))]);
+    let mut known = before.take_known();
+    // The next one is told nothing of it, one that lies before asks the first entry, and is too old or reads from its own beginning.
+    for (age, then) in [(99_000, None), (100_001, Some((0, true))), (100_001, Some((170_000, false)))] {
+        let mut once = AppendOnce::new(item(age, false), true, Bounds::STANDARD, NOW);
+        once.bounds.mailbox_entries = 2;
+        once.begin(NOW);
+        run(&mut once, vec![(Event::Turn(Ok(known.clone())), LATE)]);
+        match then {
+            None => run(&mut once, vec![(last(9), expecting(9))]),
+            Some((first_age, too_old)) => {
+                let lowest = Place { seq: Seq(3), time: NOW.minus(Millis(first_age)).into() };
+                let step =
+                    if too_old { Step::Done(Err(AppendError::TooOld)) } else { read_since(101_001, Source::Any) };
+                run(&mut once, vec![(last(9), Step::AskFirst), (Event::First(Ok(Some(lowest))), step)]);
+            }
+        }
+        known = known.or_else(|| once.take_known());
+    }
+}
+
+#[test]
+fn what_was_not_read_to_its_end_is_left_to_nobody() {
+    let mut once = scanning(vec![(answer(vec![other(3)], true), read_at(3, Source::Any))]);
+    run(&mut once, vec![(Event::Read(Err(NoAnswer)), Step::Wait(Millis(20))), (Event::Waited, LATE)]);
+    run(&mut once, vec![(last(9), read_since(101_000, Source::Any))]);
+    let mut once = scanning(vec![(answer(vec![other(3), other(9)], false), expecting(9))]);
+    assert_eq!(once.take_known(), None, "nobody said that nothing stands behind it");
 }

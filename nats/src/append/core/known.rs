@@ -1,0 +1,103 @@
+//! What late appends have read of a log, kept for the next one.
+
+use std::{
+    collections::{HashMap, VecDeque},
+    hash::{DefaultHasher, Hash as _, Hasher as _},
+};
+
+use dunlin_schema::{Entry, MessageId, Sender, Seq, StreamTime, entry::Body, read::StoredEntry};
+
+use super::call::Place;
+
+/// The end of a log, as it was read.
+///
+/// In the life of the log in which `head` is at its place: each entry stored since `since` and up to `head` was read, but for those evicted
+/// before; where it is `whole`, there are none of these, and only such a one outlives its call. It says nothing of a log in which another
+/// entry, or none, stands at `head`'s place, and an id that is found here may have left the log since.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Known {
+    pub(super) since: StreamTime,
+    pub(super) whole: bool,
+    pub(super) head: Place,
+    read: VecDeque<Read>,
+    seqs: HashMap<u64, Seq>,
+}
+
+/// An entry that was read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Read {
+    place: Place,
+    /// Of what can't be read none.
+    mark: Option<u64>,
+    weight: u8,
+}
+
+impl Known {
+    /// Everything stored since `since` up to `first`, which is the first such entry.
+    pub(super) fn beginning(since: StreamTime, first: &StoredEntry) -> Known {
+        Known { since, whole: false, head: first.into(), read: VecDeque::new(), seqs: HashMap::new() }
+    }
+
+    /// The log's next entry was read; `None` for one that can't be. Of more than `most` the oldest are forgotten.
+    pub(super) fn take(&mut self, found: &StoredEntry, entry: Option<&Entry>, most: u64) {
+        let place = Place::from(found);
+        self.head = place;
+        let mark = entry.map(|entry| match &entry.body {
+            Body::Content(_) => mark(&entry.from, entry.id),
+            Body::Tombstone { sender, id } => mark(sender, *id),
+        });
+        if let Some(mark) = mark {
+            self.seqs.insert(mark, place.seq);
+        }
+        let weight = if entry.is_some_and(Entry::is_tombstone) { 2 } else { 1 };
+        self.read.push_back(Read { place, mark, weight });
+        while self.read.len() as u64 > most {
+            self.forget_oldest();
+        }
+    }
+
+    fn forget_oldest(&mut self) {
+        let Some(Read { place, mark, .. }) = self.read.pop_front() else { return };
+        self.since = self.since.max(place.time.next());
+        if let Some(mark) = mark.filter(|mark| self.seqs.get(mark) == Some(&place.seq)) {
+            self.seqs.remove(&mark);
+        }
+    }
+
+    /// Where the item, or a tombstone that names it, was read. Another item may be taken for it, never the other way about.
+    pub(super) fn find(&self, sender: &Sender, id: MessageId) -> Option<Seq> {
+        self.seqs.get(&mark(sender, id)).copied()
+    }
+
+    /// What was read of what is stored since `since`, tombstones counted twice.
+    pub(super) fn weight(&self, since: StreamTime) -> u64 {
+        self.read.iter().filter(|read| read.place.time >= since).map(|read| u64::from(read.weight)).sum()
+    }
+
+    /// The lowest sequence from which on every entry of the log is known.
+    pub(super) fn lowest(&self) -> Seq {
+        self.read.front().map_or(self.head.seq, |read| read.place.seq)
+    }
+
+    /// The last entry that was read.
+    pub fn head(&self) -> Place {
+        self.head
+    }
+
+    /// How many entries it holds.
+    pub fn ids(&self) -> usize {
+        self.read.len()
+    }
+
+    /// The same, said to reach back for ever: for the simulation, which plants this mistake.
+    pub fn claiming_everything(self) -> Known {
+        Known { since: StreamTime(0), whole: true, ..self }
+    }
+}
+
+/// What stands for an item in eight bytes. Two that share one cost a read, no more: what is found is read again.
+fn mark(sender: &Sender, id: MessageId) -> u64 {
+    let mut hasher = DefaultHasher::new();
+    (sender, id).hash(&mut hasher);
+    hasher.finish()
+}

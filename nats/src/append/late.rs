@@ -1,0 +1,155 @@
+//! What late appends of a process share: their turns, what they have read of each log, and how many may read much at once.
+
+use std::{
+    collections::HashMap,
+    sync::{
+        Arc, Weak,
+        atomic::{AtomicU64, Ordering},
+    },
+    time::{Duration, Instant},
+};
+
+use dunlin_schema::{Log, Millis, limits};
+use parking_lot::Mutex;
+use tokio::{
+    sync::{OwnedMutexGuard, OwnedSemaphorePermit, Semaphore},
+    time::timeout,
+};
+
+use super::{
+    core::{Known, Memory, Room},
+    span,
+};
+
+/// What is remembered, at most: some 30 MB.
+const ROOM: Room = Room { logs: 4_096, ids: 500_000, unused: Millis(10_000) };
+/// Reads of an append that need no leave: a look at the id's own time, and the page that most logs are.
+const READS_WITHOUT_LEAVE: u32 = 2;
+
+/// Shared by the late appends of one process.
+#[derive(Debug)]
+pub(super) struct Late {
+    lanes: Mutex<HashMap<Log, Arc<tokio::sync::Mutex<()>>>>,
+    memory: Mutex<Swept>,
+    scans: Arc<Semaphore>,
+    began: Instant,
+    pub(super) appends: AtomicU64,
+    pub(super) entries: AtomicU64,
+}
+
+#[derive(Debug)]
+struct Swept {
+    memory: Memory,
+    /// Whether somebody comes to forget what is unused.
+    swept: bool,
+}
+
+impl Late {
+    pub(super) fn new() -> Arc<Late> {
+        Arc::new(Late {
+            lanes: Mutex::default(),
+            memory: Mutex::new(Swept { memory: Memory::new(ROOM), swept: false }),
+            scans: Arc::new(Semaphore::new(limits::LATE_SCANS)),
+            began: Instant::now(),
+            appends: AtomicU64::new(0),
+            entries: AtomicU64::new(0),
+        })
+    }
+
+    fn now(&self) -> Millis {
+        Millis(self.began.elapsed().as_millis() as u64)
+    }
+
+    /// Waits for the turn of an append over the connection of this number, and gives what is known of the log. `None`: it did not come in time.
+    pub(super) async fn turn(
+        self: &Arc<Late>,
+        log: &Log,
+        connection: u64,
+        within: Millis,
+    ) -> Option<(Turn, Option<Known>)> {
+        self.appends.fetch_add(1, Ordering::Relaxed);
+        let lane = self.lanes.lock().entry(log.clone()).or_default().clone();
+        let seat = Seat { late: self.clone(), log: log.clone(), lane: Some(lane.clone()) };
+        let guard = timeout(span(within), lane.lock_owned()).await.ok()?;
+        let known = self.memory.lock().memory.take(self.now(), connection, log);
+        Some((Turn { _guard: guard, seat, connection, reads: 0, leave: None }, known))
+    }
+
+    fn put(self: &Arc<Late>, connection: u64, log: Log, known: Known) {
+        let mut swept = self.memory.lock();
+        swept.memory.put(self.now(), connection, log, known);
+        if !swept.swept
+            && let Ok(runtime) = tokio::runtime::Handle::try_current()
+        {
+            swept.swept = true;
+            runtime.spawn(sweep(Arc::downgrade(self)));
+        }
+    }
+}
+
+/// Forgets what is unused, until nothing is left.
+async fn sweep(late: Weak<Late>) {
+    loop {
+        tokio::time::sleep(span(ROOM.unused)).await;
+        let Some(late) = late.upgrade() else { return };
+        let mut swept = late.memory.lock();
+        swept.swept = swept.memory.sweep(late.now());
+        if !swept.swept {
+            return;
+        }
+    }
+}
+
+/// A place in a log's lane. The last one to leave takes the lane with it.
+#[derive(Debug)]
+struct Seat {
+    late: Arc<Late>,
+    log: Log,
+    /// `None` when it has left.
+    lane: Option<Arc<tokio::sync::Mutex<()>>>,
+}
+
+impl Drop for Seat {
+    fn drop(&mut self) {
+        let mut lanes = self.late.lanes.lock();
+        self.lane = None;
+        if lanes.get(&self.log).is_some_and(|lane| Arc::strong_count(lane) == 1) {
+            lanes.remove(&self.log);
+        }
+    }
+}
+
+/// The turn of one late append. Others to the same log wait until it is dropped.
+#[derive(Debug)]
+pub(super) struct Turn {
+    // Before the seat, so that the seat's own is the last.
+    _guard: OwnedMutexGuard<()>,
+    seat: Seat,
+    connection: u64,
+    reads: u32,
+    leave: Option<OwnedSemaphorePermit>,
+}
+
+impl Turn {
+    /// Waits until one more read may begin: of those that read much there are few at once. `false`: not in time.
+    pub(super) async fn may_read(&mut self, within: Duration) -> bool {
+        self.reads += 1;
+        if self.reads > READS_WITHOUT_LEAVE && self.leave.is_none() {
+            self.leave = timeout(within, self.seat.late.scans.clone().acquire_owned()).await.ok().and_then(Result::ok);
+            return self.leave.is_some();
+        }
+        true
+    }
+
+    /// So many entries were read.
+    pub(super) fn has_read(&self, entries: usize) {
+        self.seat.late.entries.fetch_add(entries as u64, Ordering::Relaxed);
+    }
+
+    /// Leaves what is known of the log to the next one.
+    pub(super) fn end(self, known: Option<Known>) {
+        if let Some(known) = known {
+            self.seat.late.put(self.connection, self.seat.log.clone(), known);
+        }
+    }
+}
