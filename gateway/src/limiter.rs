@@ -2,7 +2,7 @@
 
 use std::{num::NonZeroU32, time::Duration};
 
-use dunlin_schema::{Millis, UserName};
+use dunlin_schema::{Millis, UserName, limits};
 use governor::{
     Quota, RateLimiter,
     clock::{Clock, DefaultClock},
@@ -17,13 +17,18 @@ type Accounts = RateLimiter<UserName, DefaultKeyedStateStore<UserName>, DefaultC
 pub(crate) struct Limiter {
     sends: Accounts,
     connects: Accounts,
+    /// As how many a late send counts: never more than an account holds.
+    late: NonZeroU32,
     clock: DefaultClock,
 }
 
 const FORGET_EVERY: Duration = Duration::from_secs(10);
 
+fn positive(number: u32) -> NonZeroU32 {
+    NonZeroU32::new(number).unwrap_or(NonZeroU32::MIN)
+}
+
 fn accounts(per_second: u32, burst: u32) -> Accounts {
-    let positive = |number| NonZeroU32::new(number).unwrap_or(NonZeroU32::MIN);
     RateLimiter::keyed(Quota::per_second(positive(per_second)).allow_burst(positive(burst)))
 }
 
@@ -32,22 +37,25 @@ impl Limiter {
         Limiter {
             sends: accounts(limits.sends_per_second, limits.sends_burst),
             connects: accounts(limits.connects_per_second, limits.connects_burst),
+            late: positive(limits::LATE_SEND_COUNTS.min(limits.sends_burst)),
             clock: DefaultClock::default(),
         }
     }
 
-    /// Whether the user may send. Errors: when to try again.
-    pub(crate) fn send(&self, user: &UserName) -> Result<(), Millis> {
-        self.check(&self.sends, user)
+    /// Whether the user may send something with an id of this age. Errors: when to try again.
+    pub(crate) fn send(&self, user: &UserName, age: Millis) -> Result<(), Millis> {
+        let count = if age < limits::FRESH_FOR { NonZeroU32::MIN } else { self.late };
+        self.check(&self.sends, user, count).map_err(|wait| wait.max(limits::SHARE_RETRY_AFTER))
     }
 
     /// Whether the user may connect. Errors: when to try again.
     pub(crate) fn connect(&self, user: &UserName) -> Result<(), Millis> {
-        self.check(&self.connects, user)
+        self.check(&self.connects, user, NonZeroU32::MIN)
     }
 
-    fn check(&self, accounts: &Accounts, user: &UserName) -> Result<(), Millis> {
-        accounts.check_key(user).map_err(|until| {
+    fn check(&self, accounts: &Accounts, user: &UserName, count: NonZeroU32) -> Result<(), Millis> {
+        let checked = accounts.check_key_n(user, count).expect("no count is above what an account holds");
+        checked.map_err(|until| {
             let wait = until.wait_time_from(self.clock.now());
             Millis(u64::try_from(wait.as_millis()).unwrap_or(u64::MAX).saturating_add(1))
         })
@@ -75,11 +83,24 @@ mod tests {
         let limits = Limits { sends_per_second: 10, sends_burst: 20, ..Limits::default() };
         let limiter = Limiter::new(&limits);
         let [alice, bob] = ["alice", "bob"].map(|name| UserName::new(name).unwrap());
-        let passed = (0..50).filter(|_| limiter.send(&alice).is_ok()).count();
+        let young = Millis(0);
+        let passed = (0..50).filter(|_| limiter.send(&alice, young).is_ok()).count();
         assert!((20..25).contains(&passed), "{passed}");
-        let wait = limiter.send(&alice).unwrap_err();
-        assert!((1..=101).contains(&wait.0), "{wait:?}");
-        assert_eq!(limiter.send(&bob), Ok(()));
+        assert_eq!(limiter.send(&alice, young), Err(limits::SHARE_RETRY_AFTER), "though there is room before");
+        assert_eq!(limiter.send(&bob, young), Ok(()));
         assert_eq!(limiter.connect(&alice), Ok(()), "connecting has its own account");
+    }
+
+    #[test]
+    fn an_old_id_counts_for_more_and_never_for_too_much() {
+        let name = |name: &str| UserName::new(name).unwrap();
+        for (burst, age, expected) in
+            [(50, limits::FRESH_FOR.minus(Millis(1)), 50), (50, limits::FRESH_FOR, 5), (5, limits::FRESH_FOR, 1)]
+        {
+            let limits = Limits { sends_per_second: 1, sends_burst: burst, ..Limits::default() };
+            let limiter = Limiter::new(&limits);
+            let passed = (0..100).filter(|_| limiter.send(&name("alice"), age).is_ok()).count();
+            assert_eq!(passed, expected, "of {burst} at the age of {age:?}");
+        }
     }
 }

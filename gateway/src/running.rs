@@ -216,7 +216,7 @@ fn take(
     shared.metrics.frames_in.inc();
     match encoding.read_client(bytes) {
         Ok(ClientFrame::Send(send)) => {
-            let admitted = shared.limiter.send(connection.user());
+            let admitted = shared.limiter.send(connection.user(), moment.wall.since(send.id.time()));
             if admitted.is_err() {
                 shared.metrics.limited_sends.inc();
             }

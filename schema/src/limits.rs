@@ -48,6 +48,10 @@ pub const DEVICES: usize = 16;
 pub const SENDS_PER_SECOND: u32 = 200;
 /// Sends of one user at once.
 pub const SENDS_BURST: u32 = 500;
+/// As how many sends one counts whose id is not young enough for the fresh path: looking for it costs more than storing it.
+pub const LATE_SEND_COUNTS: u32 = 10;
+/// The least that a send beyond a user's share is told to wait, so that thousands of them are not back at once.
+pub const SHARE_RETRY_AFTER: Millis = seconds(1);
 /// Sends of one session that wait for their turn or their answer.
 pub const SENDS_IN_FLIGHT: usize = 1_024;
 /// How far ahead of the server an id's time may be.
@@ -148,6 +152,7 @@ const _: () = {
     assert!(RETENTION_SLACK.0 < RETENTION.0);
     assert!(HEADS_TIMEOUT.0 < HEADS_EVERY.0);
     assert!(SENDS_BURST >= SENDS_PER_SECOND);
+    assert!(LATE_SEND_COUNTS <= SENDS_BURST, "one late send is within everybody's share");
     assert!(SHARDS <= SHARDS_MAX);
     assert!(TOKEN_BYTES < FRAME_BYTES);
 };
