@@ -1,5 +1,8 @@
 //! What a gateway counts, for `/metrics`. Names follow Prometheus' rules; every counter is one atomic addition.
 
+use std::sync::atomic::Ordering;
+
+use dunlin_nats::Appender;
 use dunlin_schema::Code;
 use prometheus_client::{
     encoding::{EncodeLabelSet, text::encode},
@@ -36,6 +39,9 @@ pub(crate) struct Metrics {
     pub(crate) limited_sends: Counter,
     /// How long appends took.
     pub(crate) appends: Histogram,
+    /// Appends that looked at their log first, and the entries that were read for them: as the appender counts them.
+    late_appends: Counter,
+    late_entries: Counter,
     /// Appends that failed for want of room or answer.
     pub(crate) failed_appends: Counter,
     /// Reads of a log, and those without an answer.
@@ -70,6 +76,8 @@ impl Metrics {
             frames_out: Counter::default(),
             limited_sends: Counter::default(),
             appends: Histogram::new([0.000_5, 0.001, 0.002, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 1.0, 5.0]),
+            late_appends: Counter::default(),
+            late_entries: Counter::default(),
             failed_appends: Counter::default(),
             reads: Counter::default(),
             failed_reads: Counter::default(),
@@ -103,6 +111,8 @@ impl Metrics {
             ("frames_in", "Messages from clients", &self.frames_in),
             ("frames_out", "Messages to clients", &self.frames_out),
             ("limited_sends", "Sends that the rate limit refused", &self.limited_sends),
+            ("late_appends", "Appends that looked at their log first", &self.late_appends),
+            ("late_entries", "Entries that were read for late appends", &self.late_entries),
             ("failed_appends", "Appends that failed for want of room or answer", &self.failed_appends),
             ("reads", "Reads of a log", &self.reads),
             ("failed_reads", "Reads of a log without an answer", &self.failed_reads),
@@ -132,7 +142,9 @@ impl Metrics {
     }
 
     /// The text that Prometheus reads.
-    pub(crate) fn text(&self) -> String {
+    pub(crate) fn text(&self, appender: &Appender) -> String {
+        self.late_appends.inner().store(appender.late_appends(), Ordering::Relaxed);
+        self.late_entries.inner().store(appender.late_entries(), Ordering::Relaxed);
         let mut text = String::new();
         encode(&mut text, &self.registry).expect("writing to a String does not fail");
         text

@@ -50,5 +50,5 @@ async fn readyz(State(shared): State<Arc<Shared>>) -> Response {
 
 async fn metrics(State(shared): State<Arc<Shared>>) -> Response {
     let kind = "application/openmetrics-text; version=1.0.0; charset=utf-8";
-    ([(CONTENT_TYPE, kind)], shared.metrics.text()).into_response()
+    ([(CONTENT_TYPE, kind)], shared.metrics.text(&shared.appender)).into_response()
 }
