@@ -54,6 +54,7 @@ async fn a_worker_that_was_stopped_and_goes_on_harms_nobody() {
                 application.take(&frame.expect("an open socket"));
             }
         }
+        assert!(application.has(&sent[0]), "nobody took over from worker {worker} within {TAKEOVER:?}");
         // Now there are two: the one that took over, and the one that believes it still has the shard.
         region.signal_worker(worker, Signal::SIGCONT);
         for _ in 0..50 {
