@@ -151,6 +151,8 @@ fn a_region_for_development_from_its_first_start_to_its_end() {
     assert!(doctor.status.success(), "{}", stdout(&doctor));
     assert!(stdout(&doctor).contains("shard 7 is read by"), "{}", stdout(&doctor));
 
+    what_is_wrong_is_found_with_what_to_do(folder);
+
     let second = beside(folder, &["dev", "--listen", "127.0.0.1:0"]);
     assert!(!second.status.success());
     assert!(stderr(&second).contains("another `dunlin dev` runs in"), "{}", stderr(&second));
@@ -183,6 +185,28 @@ fn a_region_for_development_from_its_first_start_to_its_end() {
     let doctor = beside(folder, &["doctor"]);
     assert!(!doctor.status.success());
     assert!(stderr(&doctor).contains("does `dunlin dev` run there?"), "{}", stderr(&doctor));
+}
+
+/// Looks at the running region as one whose configurations say otherwise.
+fn what_is_wrong_is_found_with_what_to_do(folder: &Path) {
+    let nats = fs::read_to_string(data(folder).join("nats-address")).unwrap();
+    let nats = format!("[nats]\nservers = [\"{}\"]\n", nats.trim());
+    let (keys, config) = (folder.join("no-keys.json"), folder.join("other.toml"));
+    fs::write(&keys, r#"{ "keys": [] }"#).unwrap();
+    let gateway = |keys: &Path| format!("listen = \"127.0.0.1:1\"\n[tokens]\nkeys = \"{}\"\n{nats}", keys.display());
+    for (role, text, wrong) in [
+        ("--worker", format!("{nats}[streams]\nsync_always = true\n"), &["WRONG  a stream: ", "sync"][..]),
+        ("--worker", format!("region = \"elsewhere\"\n{nats}"), &["WRONG  ", "elsewhere"]),
+        ("--gateway", gateway(&keys), &["no-keys.json can't be used: it holds no key", "127.0.0.1:1 does not answer"]),
+        ("--gateway", gateway(&folder.join("none.json")), &["none.json can't be used", "or set `tokens.keys`"]),
+    ] {
+        fs::write(&config, text).unwrap();
+        let doctor = beside(folder, &["doctor", role, config.to_str().unwrap()]);
+        assert_eq!(doctor.status.code(), Some(1), "{role}: {}{}", stdout(&doctor), stderr(&doctor));
+        for word in wrong {
+            assert!(stdout(&doctor).contains(word), "{word:?} is not in {}", stdout(&doctor));
+        }
+    }
 }
 
 #[test]
