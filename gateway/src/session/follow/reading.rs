@@ -161,6 +161,10 @@ impl Follow {
             None if footing == Footing::Time && survivors => {
                 Cursor { position: Position { seq: Seq(0), time, ..covers }, at: began }
             }
+            // A reader that stands at nothing says nothing of what is there: on behind everything up to now, of which the gap tells.
+            None if footing == Footing::Time && covers.seq == Seq(0) && covers.time == StreamTime(0) => {
+                Cursor { position: Position { time: StreamTime::from(began), ..covers }, at: began }
+            }
             None if footing == Footing::Time => Cursor { position: covers, at: began },
             None if footing == Footing::Given && covers.seq > self.given.position.seq => {
                 Cursor { position: covers, at: began }

@@ -315,6 +315,22 @@ fn a_forged_future_is_not_believed() {
 }
 
 #[test]
+fn a_gap_before_a_reader_that_stands_at_nothing_ends_behind_what_is_there() {
+    let far = Position { epoch: Epoch(9), seq: Seq::MAX, time: StreamTime(u64::MAX) };
+    let mut rig = Rig::new(Start::Cursor(Cursor { position: far, at: Millis(u64::MAX) }));
+    let nothing = Position { epoch: Epoch(1), ..Position::default() };
+    rig.opens(Input::Heads(HeadOf { position: nothing, head: None, floor: Seq(0) }), "verify 9/9007199254740991");
+    rig.runs([
+        (Input::Verified(Ok(nothing)), "read leader 9007199254740991"),
+        (leader(&[], Some(50), 55), "read leader after 130"),
+        (leader(&[], Some(50), 55), "gap 100..100 1/0@100; caught up 0 1/0@100"),
+        // What the gap tells of is not given; what comes after it is.
+        (live(1, 56, 54), ""),
+        (live(1, 101, 56), "read any after 100"),
+    ]);
+}
+
+#[test]
 fn a_forged_future_without_a_sequence_hides_nothing() {
     let far = Position { epoch: Epoch(1), seq: Seq(0), time: StreamTime(u64::MAX) };
     let mut rig = Rig::new(Start::Cursor(Cursor { position: far, at: Millis(u64::MAX) }));
