@@ -52,7 +52,7 @@ pub struct ProvisionArgs {
 pub async fn gateway(args: GatewayArgs, shutdown: impl Future<Output = ()> + Send + 'static) -> anyhow::Result<()> {
     let config = config::gateway(&args.config)?;
     if args.check {
-        config.nats.check().await.context("checking the gateway's configuration")?;
+        Gateway::check(&config).await.context("checking the gateway's configuration")?;
         return print("the gateway's configuration can be used");
     }
     tokio::pin!(shutdown);

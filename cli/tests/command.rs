@@ -267,11 +267,16 @@ fn a_nats_server_that_is_none_or_not_there_is_said_with_what_to_do() {
     assert!(stderr(&dev).contains("it does not listen"), "{}", stderr(&dev));
 }
 
+/// A key set with the public key of RFC 8037, appendix A.2.
+const KEY_SET: &str = r#"{"keys":[{"kty":"OKP","crv":"Ed25519","x":"11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo"}]}"#;
+
 #[test]
 fn a_configuration_is_checked_without_running_anything() {
     let temporary = TempDir::new().unwrap();
     let path = temporary.path().join("gateway.toml");
-    fs::write(&path, "[tokens]\nkeys = \"jwks.json\"\n").unwrap();
+    let keys = temporary.path().join("jwks.json");
+    fs::write(&keys, KEY_SET).unwrap();
+    fs::write(&path, format!("[tokens]\nkeys = \"{}\"\n", keys.display())).unwrap();
     let check = || {
         let mut command = dunlin(&["gateway", "--check", "--config"]);
         command.arg(&path);
@@ -284,6 +289,21 @@ fn a_configuration_is_checked_without_running_anything() {
     assert!(stderr(&wrong).contains("lissen") && stderr(&wrong).contains("DUNLIN_"), "{}", stderr(&wrong));
     let wrong = output(check().env("DUNLIN_LIMITS__SENDS_PER_SECOND", "0"));
     assert!(stderr(&wrong).contains("limits.sends_per_second"), "{}", stderr(&wrong));
+    let other = temporary.path().join("other.json");
+    for (set, said) in [
+        (None, "No such file"),
+        (Some(""), "this is no JWKS"),
+        (Some(r#"{"keys":[]}"#), "it has no key for EdDSA, ES256 or RS256"),
+    ] {
+        set.into_iter().for_each(|set| fs::write(&other, set).unwrap());
+        let wrong = output(check().env("DUNLIN_TOKENS__KEYS", &other));
+        assert!(!wrong.status.success(), "{set:?}");
+        for word in ["`tokens.keys`", "other.json", said] {
+            assert!(stderr(&wrong).contains(word), "{set:?}, without {word:?}: {}", stderr(&wrong));
+        }
+    }
+    let url = output(check().env("DUNLIN_TOKENS__KEYS", "http://127.0.0.1:1/jwks.json"));
+    assert!(url.status.success(), "nobody is asked: {}", stderr(&url));
     let certificate = r#"{ ca = "nowhere.pem" }"#;
     for (key, value, said) in [
         ("TLS", certificate, "`tls.ca`: nowhere.pem"),

@@ -19,7 +19,7 @@ pub enum Error {
         source: io::Error,
     },
     /// The key set can't be used.
-    #[error("reading the key set {source_name}: {why}")]
+    #[error("reading the key set {source_name} (`tokens.keys`): {why}")]
     Keys {
         /// The path or URL.
         source_name: String,

@@ -24,7 +24,7 @@ use crate::{
     registry::Registry,
     shared::Shared,
     timer::{Order, Timer},
-    tokens::KeyRing,
+    tokens::{self, KeyRing, KeysError},
 };
 
 /// For how long sockets that were told to go may take, and what was acknowledged may take to be stored.
@@ -51,6 +51,14 @@ impl Gateway {
         let listener = listen(shared.config.listen).map_err(listening)?;
         let address = listener.local_addr().map_err(listening)?;
         Ok(Gateway { shared, listener, address })
+    }
+
+    /// Whether a gateway can be made of this, as far as can be seen without asking anybody: looks at the settings and at the files
+    /// they name. Errors: see [`Error`].
+    pub async fn check(config: &Config) -> Result<(), Error> {
+        config.check()?;
+        tokens::check(&config.tokens).await.map_err(|why| no_keys(config, &why))?;
+        config.nats.check().await.map_err(|why| no_region(config, &why))
     }
 
     /// Where it listens.
@@ -83,11 +91,18 @@ fn listen(address: SocketAddr) -> std::io::Result<TcpListener> {
     socket.listen(BACKLOG)
 }
 
+fn no_keys(config: &Config, why: &KeysError) -> Error {
+    Error::Keys { source_name: config.tokens.keys.to_string(), why: why.to_string() }
+}
+
+fn no_region(config: &Config, why: &dyn std::fmt::Display) -> Error {
+    Error::Region { region: config.region.clone(), why: why.to_string() }
+}
+
 async fn open(config: Config) -> Result<Shared, Error> {
     let region = &config.region;
-    let failed = |why: &dyn std::fmt::Display| Error::Region { region: region.clone(), why: why.to_string() };
-    let keys = KeyRing::open(&config.tokens).await;
-    let keys = keys.map_err(|why| Error::Keys { source_name: config.tokens.keys.to_string(), why: why.to_string() })?;
+    let failed = |why: &dyn std::fmt::Display| no_region(&config, why);
+    let keys = KeyRing::open(&config.tokens).await.map_err(|why| no_keys(&config, &why))?;
     let nats = Nats::open(&config.nats, region).await.map_err(|error| failed(&error))?;
     let settings = region_settings(&nats).await.map_err(|error| failed(&error))?;
     let (appender, reads, fan_in) = tokio::join!(

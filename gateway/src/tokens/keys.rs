@@ -48,6 +48,14 @@ struct Stamp {
     inode: u64,
 }
 
+/// Whether the key set can be used, where it is a file; a web server is not asked. Errors: there is none, or it can't be used.
+pub(crate) async fn check(tokens: &Tokens) -> Result<(), KeysError> {
+    match &tokens.keys {
+        KeySource::File(path) => Keys::parse(&read(path).await?, tokens).map(drop).map_err(KeysError),
+        KeySource::Url(_) => Ok(()),
+    }
+}
+
 impl KeyRing {
     /// Reads the key set for the first time. Errors: there is none, or it can't be used.
     pub(crate) async fn open(tokens: &Tokens) -> Result<KeyRing, KeysError> {

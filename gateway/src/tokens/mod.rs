@@ -5,5 +5,5 @@
 mod keys;
 mod verify;
 
-pub(crate) use keys::KeyRing;
+pub(crate) use keys::{KeyRing, KeysError, check};
 pub(crate) use verify::Identity;
