@@ -80,7 +80,10 @@ pub fn worker(args: &ConfigArgs, roles: Option<&[dunlin_workers::Role]>) -> anyh
     if let Some(roles) = roles {
         figment = figment.merge(Serialized::default("roles", roles));
     }
-    let worker: dunlin_workers::Config = extract(figment, args, "a worker")?;
+    let worker: dunlin_workers::Config = figment
+        .extract()
+        .map_err(|error| anyhow::Error::from(with_streams(error)))
+        .with_context(|| reading(args, "a worker"))?;
     worker.check().with_context(|| reading(args, "a worker"))?;
     let all = sources(args, None)?;
     let streams = match all.contains(STREAMS) {
@@ -94,6 +97,16 @@ pub fn worker(args: &ConfigArgs, roles: Option<&[dunlin_workers::Role]>) -> anyh
 
 fn extract<T: DeserializeOwned>(figment: Figment, args: &ConfigArgs, whose: &str) -> anyhow::Result<T> {
     figment.extract().map_err(anyhow::Error::from).with_context(|| reading(args, whose))
+}
+
+/// Where the worker's own part has no such key, the section beside it is one of those that might have been meant.
+fn with_streams(mut error: figment::Error) -> figment::Error {
+    if let (figment::error::Kind::UnknownField(found, known), [_]) = (&error.kind, &error.path[..]) {
+        let known: Vec<_> = known.iter().chain([&STREAMS]).map(|key| format!("`{key}`")).collect();
+        let message = format!("unknown field: found `{found}`, expected one of {}", known.join(", "));
+        error.kind = figment::error::Kind::Message(message);
+    }
+    error
 }
 
 fn reading(args: &ConfigArgs, whose: &str) -> String {

@@ -61,6 +61,17 @@ fn what_is_wrong_is_said_with_key_and_file() {
     let (_folder, args) = file("[streams]\nshard = 4\n");
     let error = format!("{:#}", worker(&args, None).unwrap_err());
     assert!(error.contains("shard") && error.contains("streams"), "{error}");
+    for (text, key, sections) in [
+        ("[stream]\nshards = 4\n", "stream", &["`nats`", "`stop_within`", "`streams`"][..]),
+        ("[nats]\nstream = 4\n", "nats.stream", &["`servers`"]),
+    ] {
+        let (_folder, args) = file(text);
+        let error = format!("{:#}", worker(&args, None).unwrap_err());
+        for word in sections.iter().chain(&["found `stream`", "dunlin.toml", key]) {
+            assert!(error.contains(word), "{text:?} says {error:?}, without {word:?}");
+        }
+        assert_eq!(error.contains("`streams`"), sections.contains(&"`streams`"), "{error}");
+    }
     let (_folder, args) = file("roles = []\n");
     assert!(format!("{:#}", worker(&args, None).unwrap_err()).contains("`roles` names no role"));
 }
