@@ -85,14 +85,14 @@ pub fn worker(args: &ConfigArgs, roles: Option<&[dunlin_workers::Role]>) -> anyh
         .map_err(|error| anyhow::Error::from(with_streams(error)))
         .with_context(|| reading(args, "a worker"))?;
     worker.check().with_context(|| reading(args, "a worker"))?;
-    let all = sources(args, None)?;
-    let streams = match all.contains(STREAMS) {
-        true => {
-            Some(all.extract_inner(STREAMS).map_err(anyhow::Error::from).with_context(|| reading(args, "a worker"))?)
-        }
-        false => None,
-    };
+    let Beside { streams } = extract(sources(args, None)?, args, "a worker")?;
     Ok(WorkerFile { worker, streams })
+}
+
+/// What stands in a worker's file beside its own part, which is read without it.
+#[derive(Deserialize)]
+struct Beside {
+    streams: Option<Streams>,
 }
 
 fn extract<T: DeserializeOwned>(figment: Figment, args: &ConfigArgs, whose: &str) -> anyhow::Result<T> {

@@ -60,7 +60,7 @@ fn what_is_wrong_is_said_with_key_and_file() {
     assert!(error.contains("roles") && error.contains("dance"), "{error}");
     let (_folder, args) = file("[streams]\nshard = 4\n");
     let error = format!("{:#}", worker(&args, None).unwrap_err());
-    assert!(error.contains("shard") && error.contains("streams"), "{error}");
+    assert!(error.contains("`shard`") && error.contains("streams.shard"), "{error}");
     for (text, key, sections) in [
         ("[stream]\nshards = 4\n", "stream", &["`nats`", "`stop_within`", "`streams`"][..]),
         ("[nats]\nstream = 4\n", "nats.stream", &["`servers`"]),
