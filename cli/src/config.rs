@@ -20,13 +20,27 @@ const STREAMS: &str = "streams";
 
 /// Where a configuration comes from.
 #[derive(Clone, Debug, Default, Args)]
-pub struct ConfigArgs {
+pub struct FileArgs {
     /// The configuration file (TOML); `DUNLIN_` variables and options go before it
     #[arg(long, value_name = "FILE")]
     pub config: Option<std::path::PathBuf>,
+}
+
+/// Where the configuration of something that listens comes from.
+#[derive(Clone, Debug, Default, Args)]
+pub struct ConfigArgs {
+    #[command(flatten)]
+    file: FileArgs,
     /// Where to listen, whatever the configuration says
     #[arg(long, value_name = "ADDR")]
-    pub listen: Option<SocketAddr>,
+    listen: Option<SocketAddr>,
+}
+
+/// Of something that does not listen.
+impl From<FileArgs> for ConfigArgs {
+    fn from(file: FileArgs) -> ConfigArgs {
+        ConfigArgs { file, listen: None }
+    }
 }
 
 /// How the streams of a region are made: the section `[streams]` of a worker's configuration. Chosen once: a later start with other
@@ -110,7 +124,7 @@ fn with_streams(mut error: figment::Error) -> figment::Error {
 }
 
 fn reading(args: &ConfigArgs, whose: &str) -> String {
-    match &args.config {
+    match &args.file.config {
         Some(path) => format!("reading {whose}'s configuration {}", path.display()),
         None => format!("reading {whose}'s configuration (no --config was given)"),
     }
@@ -119,7 +133,7 @@ fn reading(args: &ConfigArgs, whose: &str) -> String {
 /// File, variables and options, without the section that is somebody else's.
 fn sources(args: &ConfigArgs, without: Option<&'static str>) -> anyhow::Result<Figment> {
     let mut figment = Figment::new();
-    if let Some(path) = &args.config {
+    if let Some(path) = &args.file.config {
         readable(path)?;
         figment = figment.merge(Without { provider: Toml::file_exact(path), section: without });
     }

@@ -13,7 +13,7 @@ use dunlin_workers::Role;
 use nix::sys::resource::{Resource, getrlimit};
 
 use crate::{
-    config::{self, ConfigArgs},
+    config::{self, ConfigArgs, FileArgs},
     folder::FolderArgs,
     print,
 };
@@ -90,7 +90,7 @@ pub async fn run(args: DoctorArgs) -> anyhow::Result<ExitCode> {
 }
 
 fn patient(args: &DoctorArgs) -> anyhow::Result<Patient> {
-    let from = |path: &Option<std::path::PathBuf>| ConfigArgs { config: path.clone(), listen: None };
+    let from = |path: &Option<std::path::PathBuf>| ConfigArgs::from(FileArgs { config: path.clone() });
     if args.gateway.is_some() {
         let config = config::gateway(&from(&args.gateway))?;
         let gateway = Some(format!("http://{}", config.listen));

@@ -132,3 +132,6 @@ pub(crate) fn print(line: &str) -> anyhow::Result<()> {
     let mut out = std::io::stdout().lock();
     writeln!(out, "{line}").and_then(|()| out.flush()).context("printing")
 }
+
+#[cfg(test)]
+mod tests;

@@ -10,7 +10,7 @@ use dunlin_nats::{Connection, Provisioned};
 use dunlin_workers::{Role, Worker};
 
 use crate::{
-    config::{self, ConfigArgs, WorkerFile},
+    config::{self, ConfigArgs, FileArgs, WorkerFile},
     print,
 };
 
@@ -44,7 +44,7 @@ pub struct WorkerArgs {
 #[derive(Debug, Args)]
 pub struct ProvisionArgs {
     #[command(flatten)]
-    config: ConfigArgs,
+    config: FileArgs,
 }
 
 /// Waits for NATS, serves until `shutdown`, drains, and ends. Prints `ready http://ADDR` when it listens. Errors: the configuration, the region, the
@@ -98,7 +98,7 @@ pub async fn worker(args: WorkerArgs, shutdown: impl Future<Output = ()> + Send 
 
 /// Makes the region's streams, or finds them as they should be. Errors: they are otherwise; nothing is changed then.
 pub async fn provision(args: ProvisionArgs) -> anyhow::Result<()> {
-    let file = config::worker(&args.config, None)?;
+    let file = config::worker(&args.config.into(), None)?;
     let region = file.worker.region.clone();
     print(&match make_streams(&file).await? {
         Provisioned::Created => format!("the streams of region {region} are made"),

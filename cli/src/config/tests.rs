@@ -10,7 +10,7 @@ fn file(text: &str) -> (TempDir, ConfigArgs) {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("dunlin.toml");
     std::fs::write(&path, text).unwrap();
-    (folder, ConfigArgs { config: Some(path), listen: None })
+    (folder, FileArgs { config: Some(path) }.into())
 }
 
 #[test]
@@ -78,7 +78,7 @@ fn what_is_wrong_is_said_with_key_and_file() {
 
 #[test]
 fn a_file_that_is_not_there_is_no_empty_one() {
-    let args = ConfigArgs { config: Some(PathBuf::from("/nowhere/dunlin.toml")), listen: None };
+    let args = FileArgs { config: Some(PathBuf::from("/nowhere/dunlin.toml")) }.into();
     let error = format!("{:#}", gateway(&args).unwrap_err());
     assert!(error.contains("opening the configuration /nowhere/dunlin.toml"), "{error}");
 }
