@@ -36,7 +36,7 @@ pub struct BenchArgs {
     #[command(subcommand)]
     part: Option<Part>,
     /// Measure only these. All of them take about ten minutes.
-    #[arg(long, value_enum, value_delimiter = ',')]
+    #[arg(long, value_enum, value_delimiter = ',', value_name = "FIGURES")]
     only: Vec<figures::Figure>,
     /// Fewer people and shorter windows: to see that it works, not to quote.
     #[arg(long)]
