@@ -225,8 +225,8 @@ fn take(
         Ok(ClientFrame::Ack { log: _, delivered }) => connection.handle(moment, Input::Ack { delivered }),
         Ok(ClientFrame::Hello { .. }) => return Err(goodbye(Code::BadFrame, "`hello` comes once")),
         Err(error @ FrameError::Unknown(_)) => {
-            let message = error.to_string();
-            connection.answer(ServerFrame::Refused { reference: None, code: Code::UnknownFrame, message });
+            let (reference, message) = (encoding.unread_ask(bytes), error.to_string());
+            connection.answer(ServerFrame::Refused { reference, code: Code::UnknownFrame, message });
         }
         Err(error @ FrameError::Malformed(_)) => match encoding.unread_send(bytes) {
             // A kind of content that a newer release knows, say: the other sends of this socket go on.

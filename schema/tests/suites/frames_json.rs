@@ -279,6 +279,23 @@ fn a_send_of_unknown_content_is_known_by_its_id() {
 }
 
 #[test]
+fn a_question_that_is_not_known_has_a_number_all_the_same() {
+    for (text, reference) in [
+        (r#"{"ask":{"ref":7,"what":{"presence":{"users":["bob"]}}}}"#, Some(7)),
+        (r#"{"ask":{"what":{"blocks":{}},"ref":9007199254740991}}"#, Some((1 << 53) - 1)),
+        (r#"{"ask":{"what":{"blocks":{}}}}"#, None),
+        (r#"{"ask":{"ref":null,"what":{"blocks":{}}}}"#, None),
+        (r#"{"ask":{"ref":-1,"what":{"blocks":{}}}}"#, None),
+        (r#"{"ask":7}"#, None),
+        (r#"{"answer":{"ref":7}}"#, None),
+    ] {
+        assert!(matches!(read(text), Err(FrameError::Unknown(_))), "{text}");
+        assert_eq!(JSON.unread_ask(text.as_bytes()), reference, "{text}");
+    }
+    assert_eq!(Encoding::Postcard.unread_ask(&[9, 7]), None);
+}
+
+#[test]
 fn a_reason_quotes_little_of_the_frame() {
     let long = "\u{1}".repeat(30_000);
     for text in [
