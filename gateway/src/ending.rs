@@ -21,7 +21,7 @@ const LINGER: Duration = Duration::from_secs(2);
 pub(crate) enum Ending {
     /// The gateway ends it and says why.
     Goodbye(Box<Goodbye>),
-    /// The client broke RFC 6455.
+    /// The client broke RFC 6455, or takes too long over a message.
     Violation(Violation),
     /// The client closed, perhaps with a code.
     Closed(Option<u16>),

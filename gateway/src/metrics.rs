@@ -27,7 +27,7 @@ pub(crate) struct Metrics {
     refused_upgrades: Family<ByCode, Counter>,
     /// Sockets that ended with a `goodbye`, by code.
     goodbyes: Family<ByCode, Counter>,
-    /// Sockets that broke RFC 6455, by close code.
+    /// Sockets that broke RFC 6455 or took too long over a message, by close code.
     violations: Family<ByCode, Counter>,
     /// Sockets whose peer did not answer a ping.
     pub(crate) dead_peers: Counter,
@@ -102,7 +102,11 @@ impl Metrics {
         for (name, help, family) in [
             ("refused_upgrades", "Upgrades answered with an error, by HTTP status", &self.refused_upgrades),
             ("goodbyes", "Sockets that ended with a goodbye, by code", &self.goodbyes),
-            ("violations", "Sockets that broke RFC 6455, by close code", &self.violations),
+            (
+                "violations",
+                "Sockets that broke RFC 6455 or took too long over a message, by close code",
+                &self.violations,
+            ),
         ] {
             registry.register(name, help, family.clone());
         }

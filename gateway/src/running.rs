@@ -20,7 +20,7 @@ use crate::{
     opening::{Opened, draining},
     session::Input,
     shared::Shared,
-    socket::{Appetite, Event, Socket},
+    socket::{Appetite, Event, Socket, Violation},
     timer::Order,
     work::{Done, Work, at_once},
 };
@@ -106,6 +106,10 @@ impl Running {
             if !std::mem::replace(&mut self.heard, false) && !moved {
                 self.shared.metrics.dead_peers.inc();
                 return Err(Ending::Lost);
+            }
+            // Bytes that drip are a sign of life, and each keeps what came before it in memory.
+            if socket.is_stuck() {
+                return Err(Ending::Violation(Violation::TooSlow));
             }
             self.ping = true;
             self.ping_at = moment.uptime.plus(limits::PING_EVERY);

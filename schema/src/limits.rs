@@ -40,7 +40,8 @@ pub const READ_TIMEOUT: Millis = Millis(250);
 pub const READ_RETRIES: u32 = 2;
 /// How long a new connection has for its `hello`.
 pub const HELLO_WITHIN: Millis = seconds(5);
-/// The span between two pings of one connection.
+/// The span between two pings of one connection. What a client had begun to say at one ping must be whole at the next: a message may
+/// take so long, and never twice as long.
 pub const PING_EVERY: Millis = seconds(25);
 /// Devices of one user that are connected at once.
 pub const DEVICES: usize = 16;

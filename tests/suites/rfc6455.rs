@@ -233,5 +233,43 @@ async fn a_peer_that_answers_no_ping_is_let_go_and_one_that_does_stays() {
     quiet.send_accepted("quiet", "still here").await;
 }
 
+/// Writes a piece a second until the gateway ends the connection or the time is over, and gives its close with how long that took.
+async fn drip(raw: &mut Raw, mut pieces: impl Iterator<Item = Vec<u8>>) -> Option<(Heard, Duration)> {
+    let (began, patience) = (Instant::now(), 2 * PING_EVERY + SLACK);
+    while began.elapsed() < patience {
+        match timeout(Duration::from_secs(1), raw.hear_any(patience)).await {
+            Ok(Heard::Ping | Heard::Pong(_) | Heard::Json(_)) => {}
+            Ok(heard) => return Some((heard, began.elapsed())),
+            Err(_) => raw.write(&pieces.next().expect("pieces without end")).await,
+        }
+    }
+    None
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_message_that_drips_for_ever_ends_the_socket_and_one_that_is_slow_does_not() {
+    let region = Region::start(1).await;
+    let [mut frames, mut fragments, mut slow] = [
+        Raw::caught_up(region.gateway(0), &region.token("frames"), "phone").await,
+        Raw::caught_up(region.gateway(0), &region.token("fragments"), "phone").await,
+        Raw::caught_up(region.gateway(0), &region.token("slow"), "phone").await,
+    ];
+    let byte = |byte: u8| vec![byte];
+    let one_frame = frame(TEXT, &[b' '; 1_000]).into_iter().map(byte);
+    let pieces = [frame(MIDDLE, b" "), frame(PONG, b""), frame(PING, b"")];
+    let one_message = std::iter::once(frame(FIRST, b" ")).chain(pieces.into_iter().cycle());
+    let short = frame(TEXT, UNKNOWN.as_bytes());
+    assert!((short.len() as u64) < PING_EVERY.as_secs(), "a second each, and whole in time");
+    let short = short.into_iter().cycle().map(byte);
+    let (frames_end, fragments_end, slow_end) =
+        tokio::join!(drip(&mut frames, one_frame), drip(&mut fragments, one_message), drip(&mut slow, short));
+    for (what, end) in [("a frame", frames_end), ("fragments", fragments_end)] {
+        let Some((heard, took)) = end else { panic!("{what} that never ends is let be") };
+        assert_eq!(heard, Heard::Close(Some(1008)), "{what}");
+        assert!(took > PING_EVERY && took < 2 * PING_EVERY + SLACK, "{what}: after {took:?}");
+    }
+    assert_eq!(slow_end, None);
+}
+
 const PING_EVERY: Duration = Duration::from_millis(dunlin_schema::limits::PING_EVERY.0);
 const SLACK: Duration = Duration::from_secs(5);

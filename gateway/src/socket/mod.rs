@@ -91,6 +91,12 @@ impl Socket {
         std::mem::take(&mut self.moved)
     }
 
+    /// Whether the client has not finished what it had begun to say before this was asked the last time. What is not read since the
+    /// reader had enough counts as not begun.
+    pub(crate) fn is_stuck(&mut self) -> bool {
+        self.decoder.is_stuck()
+    }
+
     /// Reads once, and gives the events to `take` until it has enough. Pings are answered by the next write. Errors: see [`Gone`].
     pub(crate) fn poll_read(
         &mut self,

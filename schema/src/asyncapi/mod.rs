@@ -93,6 +93,7 @@ pub fn document() -> Value {
             "body_bytes": limits::BODY_BYTES,
             "hello_within_ms": limits::HELLO_WITHIN,
             "ping_every_ms": limits::PING_EVERY,
+            "message_within_ms": limits::PING_EVERY,
             "clock_skew_ms": limits::CLOCK_SKEW,
             "sends_in_flight": limits::SENDS_IN_FLIGHT,
         },
@@ -103,7 +104,8 @@ const DESCRIPTION: &str = "What a client and a gateway say to each other over on
     The subprotocol chooses the encoding: `dunlin.v1.json` (text messages) or `dunlin.v1.postcard` (binary messages; the same frames in the \
     same order, in Postcard). In JSON an absent field and `null` are the same, unknown fields are ignored, and an unknown frame is answered \
     with `refused`. Frames, fields and codes may be added, never changed. Times are milliseconds since the Unix epoch, ids are ULIDs, \
-    sequences are below 2^53. `x-codes` lists every code with the WebSocket close code that goes with it and whether to try again.";
+    sequences are below 2^53. A WebSocket message that is not whole within `message_within_ms` of `x-limits` may end the socket with close \
+    code 1008. `x-codes` lists every code with the WebSocket close code that goes with it and whether to try again.";
 
 /// Each frame of an externally tagged enum with its own schema, `names` being the order in which the enum has them.
 fn frames<T: JsonSchema>(

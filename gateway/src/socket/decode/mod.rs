@@ -34,6 +34,8 @@ pub(crate) enum Violation {
     NotUtf8,
     /// A message above [`limits::FRAME_BYTES`].
     TooLarge,
+    /// A frame or message that was begun and is not whole in time: see [`limits::PING_EVERY`].
+    TooSlow,
 }
 
 impl Violation {
@@ -44,6 +46,7 @@ impl Violation {
             Violation::WrongKind => 1003,
             Violation::NotUtf8 => 1007,
             Violation::TooLarge => 1009,
+            Violation::TooSlow => 1008,
         }
     }
 
@@ -54,6 +57,7 @@ impl Violation {
             Violation::WrongKind => "this subprotocol has messages of the other kind",
             Violation::NotUtf8 => "text must be UTF-8",
             Violation::TooLarge => "the message is longer than a frame may be",
+            Violation::TooSlow => "the message was begun before the last ping, and is not whole yet",
         }
     }
 }
@@ -74,6 +78,8 @@ pub(crate) struct Decoder {
     /// The bytes of a head that is not whole.
     head: [u8; HEAD_BYTES],
     head_has: u8,
+    /// What is not whole was not whole either at the last [`Decoder::is_stuck`].
+    old: bool,
     frame: Option<Box<Begun>>,
     message: Option<Box<Gathered>>,
 }
@@ -115,7 +121,7 @@ impl Decoder {
             Encoding::Json => TEXT,
             Encoding::Postcard => BINARY,
         };
-        Decoder { kind, head: [0; HEAD_BYTES], head_has: 0, frame: None, message: None }
+        Decoder { kind, head: [0; HEAD_BYTES], head_has: 0, old: false, frame: None, message: None }
     }
 
     /// Takes the next event off the front of `input`; `None` when `input` is used up. Errors: the connection has to be closed.
@@ -129,10 +135,18 @@ impl Decoder {
                     None => return Ok(None),
                 }
             };
+            // A control frame is no end of the message that it comes in between.
+            self.old &= event.is_none() || self.message.is_some();
             if event.is_some() || input.is_empty() {
                 return Ok(event);
             }
         }
+    }
+
+    /// Whether something is not whole now that had begun before this was asked the last time.
+    pub(crate) fn is_stuck(&mut self) -> bool {
+        let begun = self.head_has > 0 || self.frame.is_some() || self.message.is_some();
+        std::mem::replace(&mut self.old, begun) && begun
     }
 
     fn take_head(&mut self, input: &mut &mut [u8]) -> Result<Option<Head>, Violation> {

@@ -184,6 +184,38 @@ fn an_idle_decoder_keeps_nothing() {
     assert!(size_of::<Decoder>() <= 40, "{}", size_of::<Decoder>());
 }
 
+#[test]
+fn what_was_begun_before_one_look_is_whole_at_the_next() {
+    let (whole, ping) = (frame(0x81, b"hi"), frame(0x89, b"p"));
+    let (first, middle, last) = (frame(0x01, b"a"), frame(0x00, b"b"), frame(0x80, b"c"));
+    let of = |pieces: &[&[u8]]| pieces.concat();
+    let (begin, rest) = whole.split_at(3);
+    // What comes before each look, and which look finds it stuck.
+    let cases = [
+        ("nothing", [vec![], vec![], vec![]], None),
+        ("whole messages", [whole.clone(), whole.clone(), of(&[&whole, &ping])], None),
+        ("a head", [whole[..1].to_vec(), vec![], vec![]], Some(1)),
+        ("a head that grows", [whole[..2].to_vec(), whole[2..4].to_vec(), vec![]], Some(1)),
+        ("a frame", [whole[..7].to_vec(), vec![], vec![]], Some(1)),
+        ("a ping", [ping[..6].to_vec(), vec![], vec![]], Some(1)),
+        ("an open message", [first.clone(), vec![], vec![]], Some(1)),
+        ("one that grows", [first.clone(), middle.clone(), last.clone()], Some(1)),
+        ("one with pings between", [first.clone(), of(&[&ping, &middle]), vec![]], Some(1)),
+        ("one that begins late", [whole.clone(), of(&[&whole, &first]), middle.clone()], Some(2)),
+        ("one frame after the other", [begin.to_vec(), of(&[rest, begin]), of(&[rest, begin])], None),
+        ("one message after the other", [first.clone(), of(&[&last, &first]), of(&[&last, &first])], None),
+    ];
+    for (what, mut looks, stuck) in cases {
+        let mut decoder = Decoder::new(JSON);
+        let found = looks.iter_mut().position(|bytes| {
+            let mut rest = &mut bytes[..];
+            while decoder.next(&mut rest).unwrap().is_some() {}
+            decoder.is_stuck()
+        });
+        assert_eq!(found, stuck, "{what}");
+    }
+}
+
 fn any_frames() -> impl Strategy<Value = (Vec<u8>, Vec<Event<'static>>)> {
     let text = prop_oneof![".{0,300}", "[ä€😀]{0,80}"];
     let one = prop_oneof![
