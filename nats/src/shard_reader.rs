@@ -28,7 +28,7 @@ const WAITING: usize = 512;
 /// How long one batch may take.
 const EXPIRES: Duration = Duration::from_secs(10);
 /// How often the server says that it is there. Two missed ones are a doubt.
-const HEARTBEAT: Duration = Duration::from_secs(1);
+const HEARTBEAT: Duration = Duration::from_secs(2);
 /// How long the server keeps a consumer that nobody asks.
 const INACTIVE: Duration = Duration::from_secs(10);
 /// The longest pause before another consumer is made.
