@@ -95,7 +95,15 @@ impl Ownership {
     pub fn deadline(&self) -> Millis {
         match self.hold {
             Hold::Standby { look_at, .. } => look_at,
-            Hold::Owner { renewed, renew_at } => renew_at.min(renewed.plus(limits::LEASE)),
+            Hold::Owner { renewed, renew_at } => renew_at.min(lapse(renewed)),
+        }
+    }
+
+    /// When [`Ownership::lapsed`] may next be true; `None` for a standby.
+    pub fn lapses_at(&self) -> Option<Millis> {
+        match self.hold {
+            Hold::Standby { .. } => None,
+            Hold::Owner { renewed, .. } => Some(lapse(renewed)),
         }
     }
 
@@ -125,7 +133,7 @@ impl Ownership {
 
     /// Whether an owner's last write is so old that a standby may have taken over.
     pub fn lapsed(&self, now: Millis) -> bool {
-        matches!(self.hold, Hold::Owner { renewed, .. } if renewed.plus(limits::LEASE) <= now)
+        self.lapses_at().is_some_and(|at| at <= now)
     }
 
     /// What a standby's look means.
@@ -177,6 +185,11 @@ impl Ownership {
     pub fn lost(&mut self, now: Millis) {
         self.hold = Hold::Standby { unchanged: None, look_at: now.plus(LOOK_EVERY) };
     }
+}
+
+/// When a lease that was renewed at `renewed` ends.
+fn lapse(renewed: Millis) -> Millis {
+    renewed.plus(limits::LEASE)
 }
 
 /// A name for a reader, unique for each run: 128 random bits.

@@ -53,6 +53,8 @@ rules! {
     FalseEpoch,
     /// After all faults ended a session never became live, or a sender never got its answer.
     Stalled,
+    /// A reader that was told the time asks for a time that has passed: its process would spin.
+    Restless,
     /// A core panicked.
     Panicked,
     /// A power loss took an accepted item, and its sender, that was told, did not bring it back.

@@ -10,6 +10,7 @@ use dunlin_workers::{
 
 use super::{
     event::{AtReader, Event},
+    history::Rule,
     plant::{Plant, SimplerHeads},
     world::{MS, SECOND, World},
 };
@@ -182,8 +183,12 @@ impl World {
         if self.trace.is_some() && input != Input::Tick {
             self.note(|_| format!("reader {number} <- {input:?}"));
         }
+        let told_the_time = input == Input::Tick;
         if let Some(reader) = &mut self.readers.list[number] {
             reader.core.handle(now, input, &mut outputs);
+            if let Some(at) = reader.core.deadline().filter(|at| told_the_time && *at <= now) {
+                self.history.blame(Rule::Restless, || format!("reader {number} asks for {at:?}, and it is {now:?}"));
+            }
         }
         for output in outputs {
             self.carry_out_for(number, output);

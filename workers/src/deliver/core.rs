@@ -160,10 +160,10 @@ impl Deliver {
     pub fn deadline(&self) -> Option<Millis> {
         let ownership = match self.phase {
             Phase::Standby => (!self.looking).then(|| self.ownership.deadline()),
+            Phase::Opening | Phase::Checking | Phase::Reading => self.is_owner().then(|| self.ownership.deadline()),
+            // What is being written renews the lease, or ends it.
+            Phase::Claiming | Phase::Releasing => self.ownership.lapses_at(),
             Phase::Taking(_) | Phase::Stopped => None,
-            Phase::Claiming | Phase::Opening | Phase::Checking | Phase::Reading | Phase::Releasing => {
-                self.is_owner().then(|| self.ownership.deadline())
-            }
         };
         ownership.into_iter().chain(self.compare_at).min()
     }
