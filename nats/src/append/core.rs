@@ -29,7 +29,8 @@
 //!
 //! What an earlier call has read is as good as what this one reads, as long as it is still the same log: an entry with the same sequence
 //! **and** time stands where the reading ended, so that every read begins with that one and is worth nothing without it. An eviction among
-//! what was not yet read would have taken it too. What is remembered only ever says "not there": an id that is found is read from the leader.
+//! what was not yet read would have taken it too. An erasure may be undone when the log goes back; then its tombstone is lost, which stood behind
+//! the end of what is remembered unless nothing did. What is remembered only ever says "not there": an id that is found is read from the leader.
 
 mod call;
 mod known;
@@ -123,7 +124,7 @@ impl AppendOnce {
 
     /// Takes out what the next late append to the same log is to be given with its turn, at this call's end, whenever that is.
     pub fn take_known(&mut self) -> Option<Known> {
-        self.known.take().filter(|known| known.whole)
+        self.known.take().and_then(Known::closed)
     }
 
     /// How long the call still has.
@@ -250,8 +251,9 @@ impl AppendOnce {
 
     /// Nobody answered: the whole late path again after a pause, while there is time.
     fn fail(&mut self, now: Millis) -> Step {
-        // What shows that the log was full may lie behind what was read of it so far, and be lost meanwhile: then what it evicted is back.
-        self.known.take_if(|known| !known.whole);
+        // What shows that the log was full, or that an entry was erased, may lie behind what was read of it so far, and be lost meanwhile: then
+        // what was dropped is back.
+        self.known = self.take_known();
         let pause = Millis(PAUSES[self.failures.min(PAUSES.len() - 1)]);
         self.failures += 1;
         self.pause(now, pause)
@@ -268,9 +270,9 @@ impl AppendOnce {
     fn published(&mut self, now: Millis, result: Result<PubAck, PublishFailure>, expected: Option<Seq>) -> Step {
         match result {
             Ok(PubAck { seq, duplicate: false }) => {
-                // Nothing stood behind what was read. Of fewer entries than a log keeps, none was evicted.
+                // Nothing stood behind what was read.
                 if let Some(known) = self.known.as_mut().filter(|known| expected == Some(known.head.seq)) {
-                    known.whole = known.whole || known.weight(StreamTime(0)) < self.bounds.mailbox_entries;
+                    known.close(self.bounds.mailbox_entries);
                 }
                 let entry = self.item.entry.clone();
                 self.stored(seq, entry, false)
@@ -332,9 +334,11 @@ impl AppendOnce {
         };
         // Where the reading ended stands nothing, or another entry: the log went back, or its end was erased.
         self.known.take_if(|known| known.head.seq >= last.seq && known.head != last);
-        // What stood behind it is lost, and with it what shows that the log was full: what it evicted is back.
+        // What stood behind it is lost, and with it what shows that the log was full, or that an entry was erased: what was dropped is back.
         let went_back = std::mem::take(&mut self.behind);
-        self.known.take_if(|known| went_back && known.head == last && !known.whole);
+        if went_back && self.known.as_ref().is_some_and(|known| known.head == last) {
+            self.known = self.take_known();
+        }
         if last.time < self.since() {
             return self.publish_late(now, last.seq);
         }

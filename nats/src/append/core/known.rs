@@ -12,13 +12,18 @@ use super::call::Place;
 /// The end of a log, as it was read.
 ///
 /// In the life of the log in which `head` is at its place: each entry stored since `since` and up to `head` was read, but for those evicted
-/// before; where it is `whole`, there are none of these, and only such a one outlives its call. It says nothing of a log in which another
-/// entry, or none, stands at `head`'s place, and an id that is found here may have left the log since.
+/// before; where it is `whole`, there are none of these. It says nothing of a log in which another entry, or none, stands at `head`'s place, and
+/// an id that is found here may have left the log since.
+///
+/// An entry that was erased before it could be read has its tombstone behind it, which may not have been read yet: a log that goes back can lose
+/// the tombstone and have the entry again. So only what is [`Known::closed`] outlives its call.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Known {
     pub(super) since: StreamTime,
     pub(super) whole: bool,
     pub(super) head: Place,
+    /// The last entry behind which nothing stood when all up to it had been read.
+    closed: Option<Place>,
     read: VecDeque<Read>,
     seqs: HashMap<u64, Seq>,
 }
@@ -35,7 +40,7 @@ struct Read {
 impl Known {
     /// Everything stored since `since` up to `first`, which is the first such entry.
     pub(super) fn beginning(since: StreamTime, first: &StoredEntry) -> Known {
-        Known { since, whole: false, head: first.into(), read: VecDeque::new(), seqs: HashMap::new() }
+        Known { since, whole: false, head: first.into(), closed: None, read: VecDeque::new(), seqs: HashMap::new() }
     }
 
     /// The log's next entry was read; `None` for one that can't be. Of more than `most` the oldest are forgotten.
@@ -62,6 +67,27 @@ impl Known {
         if let Some(mark) = mark.filter(|mark| self.seqs.get(mark) == Some(&place.seq)) {
             self.seqs.remove(&mark);
         }
+    }
+
+    /// Nothing stands behind it. Of fewer entries than a log keeps, none was evicted.
+    pub(super) fn close(&mut self, mailbox_entries: u64) {
+        self.whole = self.whole || self.weight(StreamTime(0)) < mailbox_entries;
+        self.closed = Some(self.head);
+    }
+
+    /// What stays true of a log that goes back, as long as it has `head`.
+    pub(super) fn closed(mut self) -> Option<Known> {
+        let head = self.closed.filter(|_| self.whole)?;
+        while let Some(Read { place, mark, .. }) = self.read.pop_back_if(|read| read.place.seq > head.seq) {
+            if let Some(mark) = mark.filter(|mark| self.seqs.get(mark) == Some(&place.seq)) {
+                match self.read.iter().rfind(|read| read.mark == Some(mark)) {
+                    Some(earlier) => self.seqs.insert(mark, earlier.place.seq),
+                    None => self.seqs.remove(&mark),
+                };
+            }
+        }
+        self.head = head;
+        Some(self)
     }
 
     /// Where the item, or a tombstone that names it, was read. Another item may be taken for it, never the other way about.
@@ -91,7 +117,7 @@ impl Known {
 
     /// The same, said to reach back for ever: for the simulation, which plants this mistake.
     pub fn claiming_everything(self) -> Known {
-        Known { since: StreamTime(0), whole: true, ..self }
+        Known { since: StreamTime(0), whole: true, closed: Some(self.head), ..self }
     }
 }
 

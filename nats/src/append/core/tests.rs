@@ -44,10 +44,12 @@ fn at(seq: u64, entry: &Entry) -> StoredEntry {
     StoredEntry { seq: Seq(seq), time: StreamTime::from(NOW), payload: entry.encode() }
 }
 
+fn other_entry(seq: u64) -> Entry {
+    Entry { id: MessageId::from_parts(NOW, u128::from(seq) << 8), ..entry(0) }
+}
+
 fn other(seq: u64) -> StoredEntry {
-    let mut other = entry(0);
-    other.id = MessageId::from_parts(NOW, u128::from(seq) << 8);
-    at(seq, &other)
+    at(seq, &other_entry(seq))
 }
 
 fn answer(entries: Vec<StoredEntry>, more: bool) -> Event {
@@ -458,7 +460,7 @@ fn what_was_read_before_a_full_log_s_first_entry_is_not_asked_for_again() {
     let mut before = scanning(vec![]);
     before.bounds.mailbox_entries = 2;
     run(&mut before, vec![(answer(vec![other(3), other(9)], false), Step::AskFirst)]);
-    run(&mut before, vec![(first(160_001), expecting(9))]);
+    run(&mut before, vec![(first(160_001), expecting(9)), (acked(10, false), done(10, &entry(100_000), false))]);
     let mut known = before.take_known();
     // The next one is told nothing of it, one that lies before asks the first entry, and is too old or reads from its own beginning.
     for (age, then) in [(99_000, None), (100_001, Some((0, true))), (100_001, Some((170_000, false)))] {
@@ -486,4 +488,27 @@ fn what_was_not_read_to_its_end_is_left_to_nobody() {
     run(&mut once, vec![(last(9), read_since(101_000, Source::Any))]);
     let mut once = scanning(vec![(answer(vec![other(3), other(9)], false), expecting(9))]);
     assert_eq!(once.take_known(), None, "nobody said that nothing stands behind it");
+}
+
+#[test]
+fn what_was_read_behind_the_last_known_end_is_left_to_nobody() {
+    let second = other_entry(9);
+    // The second entry is erased, and its tombstone is behind the end that was known. What else was erased may have its tombstone behind 13.
+    let erased = Entry { body: Body::Tombstone { sender: second.from.clone(), id: second.id }, ..other_entry(12) };
+    let mine = || at(13, &entry(99_000));
+    let more = answer(vec![other(9), at(12, &erased), mine()], false);
+    let mut once =
+        remembering(99_000, vec![(last(13), read_at(9, Source::Any)), (more, done(13, &entry(99_000), true))]);
+    let known = once.take_known().expect("what was known before");
+    assert_eq!((known.head().seq, known.ids()), (Seq(9), 2));
+    assert_eq!(
+        (known.find(&second.from, second.id), known.find(&entry(0).from, entry(99_000).id)),
+        (Some(Seq(9)), None)
+    );
+    // A tombstone behind it was seen, and lost: what it took is back.
+    let mut erased_and_back = vec![(last(12), read_at(9, Source::Any))];
+    erased_and_back.push((answer(vec![other(9), other(12)], false), expecting(12)));
+    erased_and_back.push((failed(PublishFailure::Conflict), LATE));
+    erased_and_back.push((last(12), read_at(9, Source::Any)));
+    remembering(99_000, erased_and_back);
 }
