@@ -332,8 +332,10 @@ impl World {
         let to = sending.to;
         sending.known |= has_cursor;
         let first = order.and_then(|order| sending.order.replace(order));
+        // One that was lost may have come to the same sequence again.
         let stays = |first: Seq| {
-            self.history.of_item(to, (user, id)).any(|fact| fact.seq == first && !matches!(fact.fate, Fate::Lost(_)))
+            let mut there = self.history.of_item(to, (user, id)).filter(|fact| fact.seq == first).peekable();
+            there.peek().is_some() && there.all(|fact| !matches!(fact.fate, Fate::Lost(_)))
         };
         if first.is_some_and(|first| Some(first) != order && stays(first)) {
             self.history.blame(Rule::WrongOrder, || format!("{id} was accepted as {first:?} and then as {order:?}"));
