@@ -5,12 +5,15 @@ mod failure;
 mod tls;
 
 use std::{
-    sync::atomic::{AtomicBool, Ordering},
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
     time::Duration,
 };
 
 use dunlin_schema::limits;
-use rand::Rng;
+use rand::{Rng, seq::SliceRandom};
 use semver::{Version, VersionReq};
 use serde::{Deserialize, Serialize};
 
@@ -88,6 +91,9 @@ pub enum ConnectError {
     },
 }
 
+/// No server can be there.
+const NOWHERE: &str = "nats://127.0.0.1:0";
+
 /// What is built differently from one connection to the next.
 pub(crate) struct Purpose {
     /// Added to the name that the servers show.
@@ -142,7 +148,10 @@ impl ConnectOptions {
     where
         E: Fn(async_nats::Event) + Send + Sync + 'static,
     {
-        let opened = AtomicBool::new(false);
+        let opened = Arc::new(AtomicBool::new(false));
+        let (waits, ends) = (opened.clone(), opened.clone());
+        let mut servers = self.servers.clone();
+        servers.shuffle(&mut rand::rng());
         let options = async_nats::ConnectOptions::new()
             .name(format!("{}{}", self.name, purpose.suffix))
             .custom_inbox_prefix(&self.inbox_prefix)
@@ -152,21 +161,38 @@ impl ConnectOptions {
             .request_timeout(Some(Duration::from_millis(limits::PUBLISH_TIMEOUT.0)))
             // Subjects come from `schema`, whose names can't break one.
             .skip_subject_validation(true)
-            .max_reconnects(if purpose.reconnect { None } else { Some(self.servers.len()) })
             .reconnect_delay_callback(move |attempt| {
-                // The first call belongs to the first connection, for which somebody waits.
-                if opened.swap(true, Ordering::Relaxed) { pause(attempt) } else { Duration::ZERO }
+                // Somebody waits for the first connection.
+                if waits.load(Ordering::Relaxed) { pause(attempt) } else { Duration::ZERO }
             })
             .event_callback(move |event| {
                 events(event);
                 std::future::ready(())
             });
-        let (options, who) = self.with_files(options).await?;
-        let connected = options.connect(&self.servers[..]).await;
+        let (mut options, who) = self.with_files(options).await?;
+        if !purpose.reconnect {
+            // Before the others, so that a refusal is told as they say it.
+            servers.insert(0, NOWHERE.to_owned());
+            options = options.retain_servers_order().max_reconnects(servers.len()).reconnect_to_server_callback(
+                move |pool, _| {
+                    let ended = ends.load(Ordering::Relaxed);
+                    async move { if ended { nowhere(&pool) } else { None } }
+                },
+            );
+        }
+        let connected = options.connect(&servers[..]).await;
         let client = connected.map_err(|error| failure::told(&self.servers, who.as_deref(), &error))?;
+        opened.store(true, Ordering::Relaxed);
         check_version(&client.server_info())?;
         Ok(client)
     }
+}
+
+/// Where a lost connection that is not to be made again is sent: the client always tries once more, and sends there what it was given before.
+fn nowhere(pool: &[async_nats::Server]) -> Option<async_nats::ReconnectToServer> {
+    let nowhere: async_nats::ServerAddr = NOWHERE.parse().ok()?;
+    let server = pool.iter().find(|server| server.addr == nowhere)?;
+    Some(async_nats::ReconnectToServer { addr: server.addr.clone(), delay: Some(Duration::ZERO) })
 }
 
 /// Full jitter below a bound that doubles: many that lost the same server do not come back at once.
