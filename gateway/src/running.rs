@@ -141,6 +141,7 @@ impl Running {
 
     fn read(&mut self, socket: &mut Socket, cx: &mut Context<'_>, moment: Moment) -> Result<bool, Ending> {
         if self.leave_by != Uptime::NEVER || !self.connection.wants(moment).input {
+            socket.excuse();
             return Ok(false);
         }
         let Running { shared, connection, .. } = &*self;

@@ -91,10 +91,14 @@ impl Socket {
         std::mem::take(&mut self.moved)
     }
 
-    /// Whether the client has not finished what it had begun to say before this was asked the last time. What is not read since the
-    /// reader had enough counts as not begun.
+    /// Whether the client has not finished what it had begun to say before this was asked the last time, though it was read all the while.
     pub(crate) fn is_stuck(&mut self) -> bool {
         self.decoder.is_stuck()
+    }
+
+    /// Nobody reads now: that something is not whole is not the client's fault.
+    pub(crate) fn excuse(&mut self) {
+        self.decoder.excuse();
     }
 
     /// Reads once, and gives the events to `take` until it has enough. Pings are answered by the next write. Errors: see [`Gone`].

@@ -149,6 +149,11 @@ impl Decoder {
         std::mem::replace(&mut self.old, begun) && begun
     }
 
+    /// What is not whole counts as begun after this.
+    pub(crate) fn excuse(&mut self) {
+        self.old = false;
+    }
+
     fn take_head(&mut self, input: &mut &mut [u8]) -> Result<Option<Head>, Violation> {
         loop {
             let has = usize::from(self.head_has);

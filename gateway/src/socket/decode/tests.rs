@@ -214,6 +214,11 @@ fn what_was_begun_before_one_look_is_whole_at_the_next() {
         });
         assert_eq!(found, stuck, "{what}");
     }
+    let mut decoder = Decoder::new(JSON);
+    assert_eq!(decoder.next(&mut &mut whole.clone()[..3]).unwrap(), None);
+    assert!(!decoder.is_stuck());
+    decoder.excuse();
+    assert!(!decoder.is_stuck(), "nobody read what may have come");
 }
 
 fn any_frames() -> impl Strategy<Value = (Vec<u8>, Vec<Event<'static>>)> {
