@@ -121,11 +121,12 @@ async fn join(shared: &Shared, connection: Arc<Connection>) -> Option<Joined> {
 }
 
 async fn append(shared: &Shared, wanted: Append) -> Input {
-    let Append { key, log, entry, first_try } = wanted;
+    let Append { key, log, entry, first_try, copy_of_new } = wanted;
     let began = Instant::now();
     // A recipient waits for the one, and nobody for the other but the sender, who is told of both together.
     let pace = if key.copy { Pace::Unhurried } else { Pace::Prompt };
-    let outcome = shared.appender.append_at(pace, Item { log, entry, origin: Origin::Client, first_try }).await;
+    let outcome =
+        shared.appender.append_at(pace, Item { log, entry, origin: Origin::Client, first_try, copy_of_new }).await;
     shared.metrics.appends.observe(began.elapsed().as_secs_f64());
     match &outcome {
         Ok(_) => shared.health.append_stored(),
@@ -135,7 +136,8 @@ async fn append(shared: &Shared, wanted: Append) -> Input {
         }
         Err(AppendError::TooOld | AppendError::FromTheFuture | AppendError::TooLarge) => {}
     }
-    let outcome = outcome.map(|stored| Stored { seq: stored.seq, entry: stored.entry }).map_err(|error| match error {
+    let stored = outcome.map(|stored| Stored { seq: stored.seq, entry: stored.entry, repeat: stored.repeat });
+    let outcome = stored.map_err(|error| match error {
         AppendError::TooOld => AppendFailure::TooOld,
         AppendError::FromTheFuture => AppendFailure::FromTheFuture,
         AppendError::Full => AppendFailure::Full,

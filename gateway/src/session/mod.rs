@@ -154,6 +154,8 @@ pub struct Stored {
     pub seq: Seq,
     /// What is stored: on a repeat the first one's entry, or the tombstone that names it.
     pub entry: Entry,
+    /// Whether it had been stored before.
+    pub repeat: bool,
 }
 
 /// Why an item is not known to be stored.
@@ -201,6 +203,8 @@ pub struct Append {
     pub entry: Entry,
     /// Whether this session has not tried this item before.
     pub first_try: bool,
+    /// Whether it is the sent copy of what the recipient's log has just stored for the first time.
+    pub copy_of_new: bool,
 }
 
 /// One device's connection.

@@ -101,7 +101,8 @@ impl Sending {
         let first_try = !self.tried.contains(&id);
         let lane = Lane { id, bytes: weight(&entry), first_try, accepted: None, waiting };
         let key = AppendKey { to: to.clone(), id, copy: false };
-        out.push(Output::Append(Box::new(Append { key, log: me.mailbox(&to), entry, first_try })));
+        let log = me.mailbox(&to);
+        out.push(Output::Append(Box::new(Append { key, log, entry, first_try, copy_of_new: false })));
         self.lanes.insert(to, lane);
     }
 
@@ -121,7 +122,7 @@ impl Sending {
                 let message = "this id was used for another address: every send has an id of its own".to_owned();
                 ServerFrame::Rejected { id, code: Code::BadContent, message, retry_after: None }
             }
-            (Ok(Stored { seq, entry }), None) => {
+            (Ok(Stored { seq, entry, repeat }), None) => {
                 let (order, time) = (entry.order.unwrap_or(seq), entry.time);
                 lane.accepted = Some((order, time));
                 if copy_wanted && to != me.user && !entry.is_tombstone() {
@@ -129,13 +130,13 @@ impl Sending {
                     let entry = Entry { order: Some(order), ..entry };
                     remember(&mut self.copies, id);
                     let key = AppendKey { to, id, copy: true };
-                    out.push(Output::Append(Box::new(Append { key, log, entry, first_try })));
+                    out.push(Output::Append(Box::new(Append { key, log, entry, first_try, copy_of_new: !repeat })));
                     return None;
                 }
                 accepted(id, order, time)
             }
             (Ok(_), Some((order, time))) => accepted(id, order, time),
-            // Everything that this mailbox held when the item was made is gone, and a copy would be too: a repeat could not help.
+            // An earlier try stored the recipient's. What this mailbox held then is gone, that try's copy with it: a repeat could not help.
             (Err(AppendFailure::TooOld), Some((order, time))) => accepted(id, order, time),
             // The recipient has it: whatever became of the copy, "no" would be a lie.
             (Err(_), Some(_)) => unknown(id),

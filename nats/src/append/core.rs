@@ -462,7 +462,11 @@ impl AppendOnce {
         }
         // All that is still there since S was read.
         if first.time >= since && (self.from_s || first.seq >= known.lowest()) {
-            return self.done(Err(AppendError::TooOld));
+            return if self.item.copy_of_new {
+                self.publish_late(now, last.seq)
+            } else {
+                self.done(Err(AppendError::TooOld))
+            };
         }
         self.begin_at_s(last)
     }

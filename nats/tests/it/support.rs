@@ -277,7 +277,7 @@ pub(crate) fn entry(id: MessageId, text: &str) -> Entry {
 
 /// A message of alice to bob's mailbox, as its sender's first try.
 pub(crate) fn first(id: MessageId, text: &str) -> Item {
-    Item { log: mailbox("bob"), entry: entry(id, text), origin: Origin::Client, first_try: true }
+    Item { log: mailbox("bob"), entry: entry(id, text), origin: Origin::Client, first_try: true, copy_of_new: false }
 }
 
 /// The same, as a repeat.

@@ -56,12 +56,13 @@ struct Lane {
 
 impl World {
     /// A session appends.
-    pub(crate) fn append(&mut self, session: usize, key: session::AppendKey, log: &Log, entry: Entry, first_try: bool) {
+    pub(crate) fn append(&mut self, session: usize, append: session::Append) {
+        let session::Append { key, log, entry, first_try, copy_of_new } = append;
         let Some((gateway, life)) = self.gateway_of(session) else { return };
-        let log_index = self.log_index(log);
+        let log_index = self.log_index(&log);
         let now = self.gateway_clock(gateway);
         let up = self.now.saturating_sub(self.server.up_since) >= nanos(limits::DUPLICATE_WINDOW);
-        let item = Item { log: log.clone(), entry, origin: Origin::Client, first_try };
+        let item = Item { log, entry, origin: Origin::Client, first_try, copy_of_new };
         let window_whole = self.shape.replicas > 1 || up;
         let bounds = self.plant.map_or(*self.shape.bounds, |plant| plant.bounds(self.shape.bounds));
         let begins = self.plant.map_or(now, |plant| plant.begins(now, &item));
@@ -337,7 +338,7 @@ impl World {
         let outcome = match result {
             Ok(stored) => {
                 self.history.appended(append.log, fact, stored.seq, append.losses);
-                Ok(session::Stored { seq: stored.seq, entry: stored.entry })
+                Ok(session::Stored { seq: stored.seq, entry: stored.entry, repeat: stored.repeat })
             }
             Err(AppendError::TooOld) => {
                 let start = item.entry.id.time().minus(limits::LATE_MARGIN);

@@ -1,6 +1,6 @@
 //! Gateways: sessions with the real core, the subscription that feeds them, reads, and the comparison of heads.
 
-use dunlin_gateway::session::{self, HeadOf, Input, NoAnswer, Output, ReadFailed, SentCopies, Session, Setup, Start};
+use dunlin_gateway::session::{HeadOf, Input, NoAnswer, Output, ReadFailed, SentCopies, Session, Setup, Start};
 use dunlin_schema::{
     Cursor, Millis, Position, Seq,
     frame::ServerFrame,
@@ -285,8 +285,7 @@ impl World {
                     if let Some(plant) = self.plant {
                         plant.append(&mut append);
                     }
-                    let session::Append { key, log, entry, first_try } = *append;
-                    self.append(session, key, &log, entry, first_try);
+                    self.append(session, *append);
                 }
                 Output::Read(request) => self.read(session, request),
                 Output::AskHeads => self.ask_heads(vec![session]),

@@ -196,11 +196,12 @@ fn text_in_words(text: &CursorText) -> String {
 fn output_in_words(output: &Output) -> String {
     match output {
         Output::Append(append) => {
-            let Append { key, log, entry, first_try } = append.as_ref();
+            let Append { key, log, entry, first_try, copy_of_new } = append.as_ref();
             let order = entry.order.map_or(String::new(), |order| format!(" order {}", order.0));
             let again = if *first_try { "" } else { " again" };
+            let old = if key.copy && !copy_of_new { " of an old one" } else { "" };
             assert_eq!((key.id, &log.region), (entry.id, &region()));
-            format!("append {} to {}{order}{again}", entry.id.time().0, log.name)
+            format!("append {} to {}{order}{old}{again}", entry.id.time().0, log.name)
         }
         Output::Read(ReadRequest { from, source }) => {
             let source = match source {

@@ -27,13 +27,19 @@ fn key(number: u64, to: &str, copy: bool) -> AppendKey {
 
 /// The recipient's log has the item at `seq`.
 fn stored_at(number: u64, to: &str, seq: u64) -> Input {
-    let outcome = Ok(Stored { seq: Seq(seq), entry: entry(number, to, None) });
+    let outcome = Ok(Stored { seq: Seq(seq), entry: entry(number, to, None), repeat: false });
+    Input::Appended { key: key(number, to, false), outcome }
+}
+
+/// The recipient's log had the item at `seq` already.
+fn stored_before(number: u64, to: &str, seq: u64) -> Input {
+    let outcome = Ok(Stored { seq: Seq(seq), entry: entry(number, to, None), repeat: true });
     Input::Appended { key: key(number, to, false), outcome }
 }
 
 /// The sender's own log has the copy at `seq`.
 fn copied_at(number: u64, to: &str, seq: u64) -> Input {
-    let outcome = Ok(Stored { seq: Seq(seq), entry: entry(number, to, Some(1)) });
+    let outcome = Ok(Stored { seq: Seq(seq), entry: entry(number, to, Some(1)), repeat: false });
     Input::Appended { key: key(number, to, true), outcome }
 }
 
@@ -122,7 +128,7 @@ fn every_failure_has_its_code_and_one_stored_without_the_other_is_never_no() {
             .runs([(send(1, "alice"), "append 1 to alice"), (fails(1, "alice", false, failure), recipient)]);
         Rig::live_at(5, 9).runs([
             (send(1, "alice"), "append 1 to alice"),
-            (stored_at(1, "alice", 40), "append 1 to bob order 40"),
+            (stored_before(1, "alice", 40), "append 1 to bob order 40 of an old one"),
             // What the copy's mailbox held in the item's time is gone: a repeat can't help.
             (
                 fails(1, "alice", true, failure),
@@ -172,7 +178,7 @@ fn copies_for_several_devices_only_where_that_is_chosen() {
 #[test]
 fn what_was_erased_since_is_accepted_and_not_copied() {
     let mut rig = Rig::live_at(5, 9);
-    let outcome = Ok(Stored { seq: Seq(40), entry: tombstone(1) });
+    let outcome = Ok(Stored { seq: Seq(40), entry: tombstone(1), repeat: true });
     rig.runs([
         (send(1, "alice"), "append 1 to alice"),
         (Input::Appended { key: key(1, "alice", false), outcome }, "accepted 1 order 40 at 1"),
@@ -182,7 +188,7 @@ fn what_was_erased_since_is_accepted_and_not_copied() {
 #[test]
 fn an_id_that_was_used_for_another_address_is_refused() {
     // The log has the copy of what was sent to alice: a note to oneself under its id is not stored.
-    let outcome = Ok(Stored { seq: Seq(12), entry: entry(1, "alice", Some(40)) });
+    let outcome = Ok(Stored { seq: Seq(12), entry: entry(1, "alice", Some(40)), repeat: true });
     Rig::live_at(5, 9).runs([
         (send(1, "bob"), "append 1 to bob"),
         (Input::Appended { key: key(1, "bob", false), outcome }, "rejected 1 BadContent None"),
