@@ -17,7 +17,8 @@
 //! | `Done(result)` | telling the caller | none |
 //!
 //! Whoever carries out a `Publish` promises: one that was given up (its event said `Unknown`) is not sent again by anybody, and reaches the
-//! stream within the rest of the duplicate window or never. Whoever answers `AskLast`, `AskFirst` and `ReadBack` promises the leader's word.
+//! stream within the rest of the duplicate window or never (but for a process that is frozen for longer than that in the midst of its write: it
+//! can't keep this promise, see docs/COUNTEREXAMPLES.md). Whoever answers `AskLast`, `AskFirst` and `ReadBack` promises the leader's word.
 //! Whoever gives a turn gives with it what [`AppendOnce::take_known`] gave to the one before, or nothing: turns and what is remembered save
 //! reads, and nothing of what follows depends on there being one turn at a time.
 //!
