@@ -1,6 +1,6 @@
 //! From an upgraded socket to a device that has said `hello`: its first frame, its token, its place, and where its mailbox goes on.
 
-use std::{collections::BTreeMap, future::poll_fn, sync::Arc, task::Poll};
+use std::{collections::BTreeMap, future::poll_fn, pin::pin, sync::Arc, task::Poll};
 
 use dunlin_schema::{
     Code, DeviceName, Log, Millis, UserName, cursor,
@@ -47,14 +47,18 @@ pub(crate) async fn open(
     identity: Option<Identity>,
 ) -> Result<Opened, Ending> {
     let hello = hello(shared, socket, alarm).await?;
-    let identity = identified(shared, hello.token.as_deref(), identity).await?;
-    let device = device(&identity, hello.device)?;
-    let Identity { user, until, .. } = identity;
-    let log = shared.mailbox(&user);
-    let start = match start(&hello.cursors, &log)? {
-        Some(start) => start,
-        None => resumed(shared, &log, &user, &device).await?,
+    let who_and_where = async {
+        let identity = identified(shared, hello.token.as_deref(), identity).await?;
+        let device = device(&identity, hello.device)?;
+        let Identity { user, until, .. } = identity;
+        let log = shared.mailbox(&user);
+        let start = match start(&hello.cursors, &log)? {
+            Some(start) => start,
+            None => resumed(shared, &log, &user, &device).await?,
+        };
+        Ok((log, user, device, start, until))
     };
+    let (log, user, device, start, until) = in_time(shared, alarm, who_and_where).await?;
     let connection = admit(shared, alarm, &log, user, device, start)?;
     Ok(Opened { connection, until })
 }
@@ -65,10 +69,8 @@ async fn hello(shared: &Shared, socket: &mut Socket, alarm: &Arc<Alarm>) -> Resu
     let encoding = socket.encoding();
     poll_fn(|cx| {
         alarm.register(cx.waker());
-        match alarm.order() {
-            Order::Stay => {}
-            Order::Drain => return Poll::Ready(Err(draining())),
-            Order::Replaced | Order::Drop => return Poll::Ready(Err(Ending::Lost)),
+        if let Some(ending) = ordered(alarm) {
+            return Poll::Ready(Err(ending));
         }
         loop {
             let mut first = None;
@@ -110,6 +112,40 @@ async fn hello(shared: &Shared, socket: &mut Socket, alarm: &Arc<Alarm>) -> Resu
     .await
 }
 
+/// What a `hello` waits for, which may be somebody who does not answer: until [`limits::WELCOME_WITHIN`], or until the gateway goes away.
+async fn in_time<T>(
+    shared: &Shared,
+    alarm: &Arc<Alarm>,
+    answer: impl Future<Output = Result<T, Ending>>,
+) -> Result<T, Ending> {
+    let deadline = Uptime::now().plus(limits::WELCOME_WITHIN);
+    shared.timer.set(alarm, deadline);
+    let mut answer = pin!(answer);
+    poll_fn(|cx| {
+        alarm.register(cx.waker());
+        if let Some(ending) = ordered(alarm) {
+            return Poll::Ready(Err(ending));
+        }
+        match answer.as_mut().poll(cx) {
+            Poll::Pending if Uptime::now() >= deadline => {
+                let late = format!("`hello` could not be answered within {} ms", limits::WELCOME_WITHIN.0);
+                Poll::Ready(Err(goodbye_until(Code::Unavailable, late, TRY_AGAIN)))
+            }
+            answered @ (Poll::Ready(_) | Poll::Pending) => answered,
+        }
+    })
+    .await
+}
+
+/// How a socket ends that has not been let in yet, if it was told to.
+fn ordered(alarm: &Alarm) -> Option<Ending> {
+    match alarm.order() {
+        Order::Stay => None,
+        Order::Drain => Some(draining()),
+        Order::Replaced | Order::Drop => Some(Ending::Lost),
+    }
+}
+
 /// The goodbye of a gateway that is going away.
 pub(crate) fn draining() -> Ending {
     let spread = Millis(rand::random_range(100..=500));
@@ -124,7 +160,10 @@ async fn identified(shared: &Shared, token: Option<&str>, requests: Option<Ident
         return requests.ok_or_else(|| goodbye(Code::Unauthorized, nobody));
     };
     let verified = shared.keys.verify(token, clock::now()).await;
-    let identity = verified.map_err(|error| goodbye(error.code(), error.to_string()))?;
+    let identity = verified.map_err(|error| {
+        let (code, message) = (error.code(), error.to_string());
+        if code == Code::Unavailable { goodbye_until(code, message, TRY_AGAIN) } else { goodbye(code, message) }
+    })?;
     match requests {
         Some(requests) if requests.user != identity.user => {
             Err(goodbye(Code::Unauthorized, "the token in the request and the one in `hello` are of two users"))

@@ -40,6 +40,8 @@ pub const READ_TIMEOUT: Millis = Millis(250);
 pub const READ_RETRIES: u32 = 2;
 /// How long a new connection has for its `hello`.
 pub const HELLO_WITHIN: Millis = seconds(5);
+/// How long a `hello` waits for its answer: for the key of its token, and for where its device goes on.
+pub const WELCOME_WITHIN: Millis = seconds(5);
 /// The span between two pings of one connection. What a client had begun to say at one ping must be whole at the next: a message may
 /// take so long, and never twice as long.
 pub const PING_EVERY: Millis = seconds(25);

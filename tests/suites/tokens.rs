@@ -1,16 +1,22 @@
 //! Tokens that are not to be trusted, each refused with its code and nothing else; and the end of those that were.
 
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::{
+    net::SocketAddr,
+    sync::{Arc, Mutex},
+    time::{Duration, Instant, SystemTime, UNIX_EPOCH},
+};
 
 use aws_lc_rs::hmac;
 use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
 use dunlin_tests::{
     device::{Device, Ended},
     raw::{Heard, Raw, TEXT, frame},
-    region::Region,
+    region::{Node, Region},
     tokens::{Key, claims, now},
+    wait::until,
 };
 use serde_json::{Value, json};
+use tokio::task::JoinSet;
 
 fn changed(change: impl FnOnce(&mut Value)) -> Value {
     let mut claims = claims("bob");
@@ -113,7 +119,7 @@ async fn a_rotated_key_is_taken_at_once_and_the_old_one_no_more() {
     Device::hello(region.gateway(0), &new.token("bob"), "phone", None).await;
     Device::hello(region.gateway(0), &old.token("bob"), "phone", None).await;
     region.keys.write(&[&new]);
-    dunlin_tests::wait::until("the old key to be taken out", async || {
+    until("the old key to be taken out", async || {
         Device::try_hello(region.gateway(0), &old.token("bob"), "phone", None).await.err()
     })
     .await;
@@ -148,10 +154,95 @@ async fn a_key_set_behind_a_url_is_looked_at_when_a_key_is_unknown_and_not_for_e
     assert!(source.asked() <= 5, "{} looks for 50 forgers", source.asked());
     let new = Key::new("two");
     source.put(&[&new]);
-    dunlin_tests::wait::until("the new key to be found", async || {
-        Device::try_hello(gateway, &new.token("bob"), "phone", None).await.ok()
-    })
-    .await;
+    until("the new key to be found", async || Device::try_hello(gateway, &new.token("bob"), "phone", None).await.ok())
+        .await;
+}
+
+/// A gateway whose key set is where `source` has it, and is looked at when a key is unknown alone.
+async fn gateway_of(region: &Region, source: &KeyServer) -> (Node, SocketAddr) {
+    let url = source.url();
+    let change = move |config: &mut dunlin_gateway::Config| {
+        config.tokens.keys = url.parse().expect("a URL");
+        config.tokens.refresh = dunlin_schema::Millis(600_000);
+    };
+    let gateway = region.new_gateway_of(region.nats.url(), change).await;
+    // The first look, and the one with which it begins to look from time to time.
+    until("two looks", async || (source.asked() == 2).then_some(())).await;
+    gateway
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_rotated_key_is_found_among_forgers_by_one_look_however_long_it_takes() {
+    let region = Region::start(0).await;
+    let source = KeyServer::start(&[&region.key]).await;
+    let (_node, gateway) = gateway_of(&region, &source).await;
+    let new = Key::new("new");
+    source.put(&[&new]);
+    // So long that the look ends when another one might have begun, had it not been under way.
+    source.answer_after(Duration::from_millis(2_500));
+    let source = Arc::new(source);
+    let mut hellos = JoinSet::new();
+    let forged: Vec<_> = (0..12).map(|forger| Key::new(&format!("forged-{forger}"))).collect();
+    for key in forged.iter().chain([&new]) {
+        let (source, token) = (source.clone(), key.token("bob"));
+        hellos.spawn(async move {
+            loop {
+                // Those who come too soon after the last look are refused, and come again.
+                let said = Device::try_hello(gateway, &token, "phone", None).await;
+                if source.asked() > 2 {
+                    return said.is_ok();
+                }
+            }
+        });
+    }
+    let let_in = hellos.join_all().await;
+    assert_eq!(let_in.iter().filter(|let_in| **let_in).count(), 1, "whose key is in the set");
+    assert_eq!(source.asked(), 3, "looks");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_key_set_that_does_not_answer_costs_a_hello_no_more_than_its_time() {
+    let region = Region::start(0).await;
+    let source = KeyServer::start(&[&region.key]).await;
+    let (_node, gateway) = gateway_of(&region, &source).await;
+    source.answer_after(Duration::MAX);
+    let unknown = Key::new("new").token("bob");
+    let waited = until("a hello that waits for the key set", async || {
+        let began = Instant::now();
+        let Err(ended) = Device::try_hello(gateway, &unknown, "phone", None).await else { panic!("let in") };
+        (source.asked() > 2).then(|| (ended, began.elapsed()))
+    });
+    let (ended, waited) = waited.await;
+    assert_eq!((ended.code(), ended.close), (Some("unavailable"), Some(1013)), "{ended:?}");
+    assert!(ended.frames[0]["goodbye"]["retry_after"].is_u64(), "{ended:?}");
+    assert!(waited < Duration::from_secs(8), "{waited:?}");
+
+    let authorization = format!("Authorization: Bearer {unknown}\r\n");
+    let (_, status, answer) = Raw::request(gateway, &Raw::upgrade("dunlin.v1.json", &authorization)).await;
+    assert_eq!(status, 503, "{answer}");
+    assert!(answer.to_ascii_lowercase().contains("retry-after: 1\r\n"), "{answer}");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_hello_that_waits_for_the_key_set_is_told_that_the_gateway_goes_away() {
+    let region = Region::start(0).await;
+    let source = KeyServer::start(&[&region.key]).await;
+    let (node, gateway) = gateway_of(&region, &source).await;
+    source.answer_after(Duration::MAX);
+    let unknown = Key::new("new").token("bob");
+    let mut device = loop {
+        let mut device = Device::open(gateway).await;
+        device.say(json!({ "hello": { "token": unknown, "device": "phone" } })).await;
+        tokio::select! {
+            // Too soon after the last look.
+            _ = device.end() => {}
+            () = until("a look", async || (source.asked() > 2).then_some(())) => break device,
+        }
+    };
+    let began = Instant::now();
+    let (ended, ()) = tokio::join!(device.end(), node.stop());
+    assert_eq!(ended.code(), Some("draining"), "{ended:?}");
+    assert!(began.elapsed() < Duration::from_secs(4), "{:?}", began.elapsed());
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -205,10 +296,19 @@ async fn two_tokens_on_one_socket_are_of_one_user() {
     }
 }
 
+#[derive(Default)]
+struct Served {
+    set: String,
+    /// How often it was asked.
+    asked: usize,
+    /// How long it takes for each answer: it gives one after the other.
+    after: Duration,
+}
+
 /// A web server that has nothing but a key set.
 struct KeyServer {
     address: std::net::SocketAddr,
-    set: std::sync::Arc<std::sync::Mutex<(String, usize)>>,
+    served: Arc<Mutex<Served>>,
     task: tokio::task::JoinHandle<()>,
 }
 
@@ -217,22 +317,23 @@ impl KeyServer {
         use tokio::io::{AsyncReadExt, AsyncWriteExt};
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.expect("a port");
         let address = listener.local_addr().expect("its address");
-        let set = std::sync::Arc::new(std::sync::Mutex::new((String::new(), 0)));
-        let served = set.clone();
+        let served = Arc::new(Mutex::new(Served::default()));
+        let serving = served.clone();
         let task = tokio::spawn(async move {
             while let Ok((mut stream, _)) = listener.accept().await {
-                let body = {
-                    let mut set = served.lock().expect("no panic under the lock");
-                    set.1 += 1;
-                    set.0.clone()
+                let (body, after) = {
+                    let mut served = serving.lock().expect("no panic under the lock");
+                    served.asked += 1;
+                    (served.set.clone(), served.after)
                 };
                 let _ = stream.read(&mut [0; 4_096]).await;
+                tokio::time::sleep(after).await;
                 let answer =
                     format!("HTTP/1.1 200 OK\r\ncontent-length: {}\r\nconnection: close\r\n\r\n{body}", body.len());
                 let _ = stream.write_all(answer.as_bytes()).await;
             }
         });
-        let server = KeyServer { address, set, task };
+        let server = KeyServer { address, served, task };
         server.put(keys);
         server
     }
@@ -243,11 +344,15 @@ impl KeyServer {
 
     fn put(&self, keys: &[&Key]) {
         let jwks: Vec<_> = keys.iter().map(|key| key.jwk()).collect();
-        self.set.lock().expect("no panic under the lock").0 = json!({ "keys": jwks }).to_string();
+        self.served.lock().expect("no panic under the lock").set = json!({ "keys": jwks }).to_string();
     }
 
     fn asked(&self) -> usize {
-        self.set.lock().expect("no panic under the lock").1
+        self.served.lock().expect("no panic under the lock").asked
+    }
+
+    fn answer_after(&self, after: Duration) {
+        self.served.lock().expect("no panic under the lock").after = after;
     }
 }
 

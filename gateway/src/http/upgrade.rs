@@ -1,6 +1,6 @@
 //! `GET /v1/connect`: whether a request becomes a WebSocket (RFC 6455, section 4.2), and with which subprotocol.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use axum::{
     Extension, Json,
@@ -16,8 +16,9 @@ use axum::{
     response::{IntoResponse, Response},
 };
 use base64::{Engine as _, engine::general_purpose::STANDARD};
-use dunlin_schema::{Code, Millis, frame::Encoding};
+use dunlin_schema::{Code, Millis, frame::Encoding, limits};
 use serde::Serialize;
+use tokio::time::timeout;
 
 use super::{Handoff, Slot};
 use crate::{clock, shared::Shared, tokens::Identity};
@@ -51,6 +52,7 @@ impl Refusal {
 }
 
 const BUSY: Millis = Millis(1_000);
+const WELCOME_WITHIN: Duration = Duration::from_millis(limits::WELCOME_WITHIN.0);
 
 /// Answers an upgrade, or why it is none.
 pub(super) async fn connect(
@@ -146,8 +148,14 @@ async fn identity(shared: &Shared, headers: &HeaderMap) -> Result<Option<Identit
     });
     let token =
         token.ok_or_else(|| unauthorized(Code::Unauthorized, "`Authorization` is `Bearer` and a JWT".to_owned()))?;
-    let verified = shared.keys.verify(token, clock::now()).await;
-    let identity = verified.map_err(|error| unauthorized(error.code(), error.to_string()))?;
+    let unavailable =
+        |message: String| refusal(StatusCode::SERVICE_UNAVAILABLE, Code::Unavailable, message).until(BUSY);
+    let verified = timeout(WELCOME_WITHIN, shared.keys.verify(token, clock::now())).await;
+    let verified = verified.map_err(|_late| unavailable("the key set does not answer".to_owned()))?;
+    let identity = verified.map_err(|error| {
+        let (code, message) = (error.code(), error.to_string());
+        if code == Code::Unavailable { unavailable(message) } else { unauthorized(code, message) }
+    })?;
     shared.limiter.connect(&identity.user).map_err(|retry_after| {
         let often = "this user connects more often than is allowed";
         refusal(StatusCode::TOO_MANY_REQUESTS, Code::RateLimited, often).until(retry_after)

@@ -8,7 +8,7 @@ use std::{
 
 use arc_swap::ArcSwap;
 use dunlin_schema::Millis;
-use tokio::sync::Mutex;
+use tokio::sync::{Mutex, Notify, watch};
 use tracing::{info, warn};
 
 use super::verify::{Identity, Keys, TokenError};
@@ -16,8 +16,9 @@ use crate::config::{KeySource, Tokens};
 
 /// A key set of more bytes is refused.
 const SET_BYTES: usize = 1024 * 1024;
-const FETCH_TIMEOUT: Duration = Duration::from_secs(5);
-/// How soon after a look the next one may follow, however many unknown keys are named.
+/// Longer than a `hello` waits: who was told to try again finds what came meanwhile.
+const FETCH_TIMEOUT: Duration = Duration::from_secs(10);
+/// How soon after the end of a look the next one may follow, however many unknown keys are named.
 const LOOK_AGAIN: Duration = Duration::from_secs(2);
 
 /// Why a key set can't be used.
@@ -30,14 +31,28 @@ pub(crate) struct KeyRing {
     tokens: Tokens,
     client: reqwest::Client,
     keys: ArcSwap<Keys>,
+    /// Held by [`KeyRing::run`], which alone looks: a look ends also where whoever wanted it has gone.
     seen: Mutex<Seen>,
+    /// Tells it to look now.
+    wanted: Notify,
+    looks: watch::Sender<Looks>,
 }
 
 /// What the last look found.
 struct Seen {
     stamp: Option<Stamp>,
     content: Vec<u8>,
-    looked: Instant,
+}
+
+/// How many looks there were; one is under way where more have begun than ended.
+#[derive(Clone, Copy)]
+struct Looks {
+    begun: u64,
+    ended: u64,
+    /// When the last one ended; at first, when the set was read for the first time.
+    last: Instant,
+    /// Whether the source did not answer then.
+    unanswered: bool,
 }
 
 /// What tells a file from its successor without reading it.
@@ -64,49 +79,76 @@ impl KeyRing {
         let stamp = stamp(&tokens.keys).await;
         let content = load(&client, &tokens.keys).await?;
         let keys = Keys::parse(&content, tokens).map_err(KeysError)?;
-        let seen = Mutex::new(Seen { stamp, content, looked: Instant::now() });
-        Ok(KeyRing { tokens: tokens.clone(), client, keys: ArcSwap::from_pointee(keys), seen })
+        let keys = ArcSwap::from_pointee(keys);
+        let seen = Mutex::new(Seen { stamp, content });
+        let looks = watch::Sender::new(Looks { begun: 0, ended: 0, last: Instant::now(), unanswered: false });
+        Ok(KeyRing { tokens: tokens.clone(), client, keys, seen, wanted: Notify::new(), looks })
     }
 
     /// Who the token says is there. A key that is not known is looked for once. Errors: see [`TokenError`].
     pub(crate) async fn verify(&self, token: &str, now: Millis) -> Result<Identity, TokenError> {
-        match self.keys.load().verify(token, now) {
-            Err(TokenError::UnknownKey | TokenError::NoKeyId) => {}
-            outcome => return outcome,
+        let is_unknown = |outcome: &_| matches!(outcome, Err(TokenError::UnknownKey | TokenError::NoKeyId));
+        let outcome = self.keys.load().verify(token, now);
+        if !is_unknown(&outcome) {
+            return outcome;
         }
         self.look_for_unknown().await;
-        self.keys.load().verify(token, now)
+        let outcome = self.keys.load().verify(token, now);
+        if is_unknown(&outcome) && self.looks.borrow().unanswered { Err(TokenError::NoKeySet) } else { outcome }
     }
 
-    /// Looks for a rotation until it is dropped.
+    /// Looks for a rotation until it is dropped, and when a token names an unknown key.
     pub(crate) async fn run(&self) {
-        let mut looks = tokio::time::interval(Duration::from_millis(self.tokens.refresh.0));
-        looks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+        let mut seen = self.seen.lock().await;
+        let mut ticks = tokio::time::interval(Duration::from_millis(self.tokens.refresh.0));
+        ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
         loop {
-            looks.tick().await;
-            let mut seen = self.seen.lock().await;
-            self.look(&mut seen).await;
+            tokio::select! {
+                _ = ticks.tick() => {}
+                // Whoever told it so while a look began has that look's result.
+                () = self.wanted.notified() => if self.is_soon() { continue },
+            }
+            self.looks.send_modify(|looks| looks.begun += 1);
+            let unanswered = self.look(&mut seen).await.is_err();
+            self.looks.send_modify(|looks| {
+                *looks = Looks { begun: looks.begun, ended: looks.begun, last: Instant::now(), unanswered };
+            });
         }
     }
 
+    /// Waits for a look to end: for one that is under way, otherwise for a new one, where that is not too soon. It takes as long as the
+    /// source of the key set does.
     async fn look_for_unknown(&self) {
-        // Whoever waited here for another's look finds its result.
-        let mut seen = self.seen.lock().await;
-        let soon = match self.tokens.keys {
+        let Looks { begun, ended, .. } = *self.looks.borrow();
+        let is_file = matches!(self.tokens.keys, KeySource::File(_));
+        let enough = match begun > ended {
+            // It costs little to look at a file once more than is needed, and the look may have begun before the file was changed.
+            true if is_file => begun + 1,
+            true => begun,
+            false if self.is_soon() => return,
+            false => begun + 1,
+        };
+        if enough > begun {
+            self.wanted.notify_one();
+        }
+        // The other end is this ring's own.
+        let _ = self.looks.subscribe().wait_for(|looks| looks.ended >= enough).await;
+    }
+
+    /// Whether the last look was so short a time ago that an unknown key is no reason for another one.
+    fn is_soon(&self) -> bool {
+        match self.tokens.keys {
             // A file costs nothing to look at.
             KeySource::File(_) => false,
-            KeySource::Url(_) => seen.looked.elapsed() < LOOK_AGAIN,
-        };
-        if !soon {
-            self.look(&mut seen).await;
+            KeySource::Url(_) => self.looks.borrow().last.elapsed() < LOOK_AGAIN,
         }
     }
 
-    async fn look(&self, seen: &mut Seen) {
-        seen.looked = Instant::now();
+    /// Looks once. What can't be used changes nothing. Errors: a web server that should have the key set does not answer.
+    async fn look(&self, seen: &mut Seen) -> Result<(), Unanswered> {
         let stamp = stamp(&self.tokens.keys).await;
         if stamp.is_some() && stamp == seen.stamp {
-            return;
+            return Ok(());
         }
         match load(&self.client, &self.tokens.keys).await {
             Ok(content) if content == seen.content => seen.stamp = stamp,
@@ -114,14 +156,23 @@ impl KeyRing {
                 Ok(keys) => {
                     info!(source = %self.tokens.keys, "the key set changed");
                     self.keys.store(Arc::new(keys));
-                    *seen = Seen { stamp, content, looked: seen.looked };
+                    *seen = Seen { stamp, content };
                 }
                 Err(why) => warn!(source = %self.tokens.keys, why, "the new key set can't be used, the old one holds"),
             },
-            Err(why) => warn!(source = %self.tokens.keys, %why, "the key set can't be read, the old one holds"),
+            Err(why) => {
+                warn!(source = %self.tokens.keys, %why, "the key set can't be read, the old one holds");
+                if matches!(self.tokens.keys, KeySource::Url(_)) {
+                    return Err(Unanswered);
+                }
+            }
         }
+        Ok(())
     }
 }
+
+/// Nobody knows what the key set holds now.
+struct Unanswered;
 
 async fn stamp(source: &KeySource) -> Option<Stamp> {
     use std::os::unix::fs::MetadataExt;

@@ -35,6 +35,8 @@ pub(crate) enum TokenError {
     Critical,
     #[error("the key set has no key with the token's `kid`")]
     UnknownKey,
+    #[error("the key set has no key with the token's `kid`, and can't be asked for a newer one")]
+    NoKeySet,
     #[error("the token has no `kid`, and the key set has more than one key")]
     NoKeyId,
     #[error("the token's algorithm is not its key's")]
@@ -64,6 +66,7 @@ impl TokenError {
     pub(crate) fn code(&self) -> Code {
         match self {
             TokenError::Expired => Code::TokenExpired,
+            TokenError::NoKeySet => Code::Unavailable,
             TokenError::TooLong(_)
             | TokenError::Malformed
             | TokenError::Critical
