@@ -23,6 +23,7 @@ async fn each_bad_request_gets_the_status_that_says_so() {
         ("no subprotocol", without("Sec-WebSocket-Protocol"), 400, ""),
         ("an unknown subprotocol", Raw::upgrade("chat, dunlin.v2.json", ""), 400, ""),
         ("another method", good.replace("GET ", "POST "), 405, "allow: get"),
+        ("HEAD", good.replace("GET ", "HEAD "), 405, "allow: get\r\n"),
         ("another address", good.replace("/v1/connect", "/v2/connect"), 404, ""),
         ("no JWT", Raw::upgrade(GOOD, "Authorization: Bearer letters\r\n"), 401, "www-authenticate: bearer"),
         ("another scheme", Raw::upgrade(GOOD, "Authorization: Basic eA==\r\n"), 401, "www-authenticate: bearer"),

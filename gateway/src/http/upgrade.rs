@@ -7,10 +7,10 @@ use axum::{
     body::Body,
     extract::{Request, State},
     http::{
-        HeaderMap, HeaderName, HeaderValue, StatusCode, Version,
+        HeaderMap, HeaderName, HeaderValue, Method, StatusCode, Version,
         header::{
-            AUTHORIZATION, CONNECTION, CONTENT_LENGTH, ORIGIN, RETRY_AFTER, SEC_WEBSOCKET_KEY, SEC_WEBSOCKET_PROTOCOL,
-            SEC_WEBSOCKET_VERSION, TRANSFER_ENCODING, UPGRADE, WWW_AUTHENTICATE,
+            ALLOW, AUTHORIZATION, CONNECTION, CONTENT_LENGTH, ORIGIN, RETRY_AFTER, SEC_WEBSOCKET_KEY,
+            SEC_WEBSOCKET_PROTOCOL, SEC_WEBSOCKET_VERSION, TRANSFER_ENCODING, UPGRADE, WWW_AUTHENTICATE,
         },
     },
     response::{IntoResponse, Response},
@@ -74,6 +74,11 @@ pub(super) async fn connect(
 }
 
 async fn agree(shared: &Shared, request: Request) -> Result<(Handoff, Response), Refusal> {
+    // The route takes HEAD where it takes GET.
+    if request.method() != Method::GET {
+        let message = "an upgrade is a GET request";
+        return Err(refusal(StatusCode::METHOD_NOT_ALLOWED, Code::BadFrame, message).with(ALLOW, "GET"));
+    }
     let headers = request.headers();
     handshake(headers)?;
     if request.version() != Version::HTTP_11
