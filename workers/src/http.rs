@@ -11,8 +11,7 @@ use axum::{
 };
 use parking_lot::Mutex;
 use prometheus_client::{encoding::text::encode, registry::Registry};
-use tokio::{net::TcpListener, sync::watch};
-use tokio_util::sync::CancellationToken;
+use tokio::sync::watch;
 
 use crate::Readiness;
 
@@ -25,14 +24,13 @@ pub(crate) struct Shown {
     pub(crate) readiness: watch::Receiver<Readiness>,
 }
 
-/// Answers until `end`.
-pub(crate) async fn serve(listener: TcpListener, shown: Shown, end: CancellationToken) -> std::io::Result<()> {
-    let routes = Router::new()
+/// The worker's pages.
+pub(crate) fn routes(shown: Shown) -> Router {
+    Router::new()
         .route("/livez", get(|| async { "alive\n" }))
         .route("/readyz", get(ready))
         .route("/metrics", get(metrics))
-        .with_state(shown);
-    axum::serve(listener, routes).with_graceful_shutdown(end.cancelled_owned()).await
+        .with_state(shown)
 }
 
 async fn ready(State(shown): State<Shown>) -> impl IntoResponse {

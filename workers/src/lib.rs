@@ -8,6 +8,7 @@
 //! | [`deliver`] | publishes each mailbox entry to `user.<user>`, and knows the head of each mailbox |
 //! | [`receipts`] | stores what devices acknowledge |
 //! | [`metrics`] | what all of them count |
+//! | [`pages`] | how a process answers operators over HTTP, whatever the pages are |
 //!
 //! Each role's `core` decides without I/O; its `mod.rs` feeds it. Nothing here builds a subject or names a NATS client.
 
@@ -16,6 +17,7 @@ pub mod config;
 pub mod deliver;
 mod http;
 pub mod metrics;
+pub mod pages;
 pub mod reader;
 pub mod receipts;
 pub mod worker;

@@ -12,7 +12,7 @@ use prometheus_client::registry::Registry;
 use tokio::{net::TcpListener, sync::watch, task::JoinSet, time::Instant};
 use tokio_util::sync::CancellationToken;
 
-use crate::{Config, ConfigError, Role, boot::Boot, deliver, http, metrics::Metrics, receipts};
+use crate::{Config, ConfigError, Role, boot::Boot, deliver, http, metrics::Metrics, pages, receipts};
 
 /// Why a worker does not start.
 #[derive(Debug, thiserror::Error)]
@@ -205,7 +205,7 @@ impl Worker {
         let mut http = JoinSet::new();
         if let Some(listener) = listener {
             let shown = http::Shown { registry, readiness: context.board.told.subscribe() };
-            http.spawn(http::serve(listener, shown, end_http.clone()));
+            http.spawn(pages::serve(listener, http::routes(shown), end_http.clone()));
         }
         let mut working = JoinSet::new();
         for (task, (role, shard)) in tasks.into_iter().enumerate() {
