@@ -2,27 +2,21 @@
 //!
 //! What waiting can't mend (credentials, settings, a version that is too old, streams that are not ours) is not waited for.
 
-use std::{convert::Infallible, net::SocketAddr, time::Duration};
+use std::{net::SocketAddr, time::Duration};
 
 use anyhow::Context;
-use bytes::Bytes;
+use axum::{Router, http::StatusCode, routing::get};
 use dunlin_nats::{ConnectError, ConnectOptions, Connection, SettingsError, region_settings};
 use dunlin_schema::RegionName;
-use http_body_util::Full;
-use hyper::{Request, Response, StatusCode, body::Incoming, server::conn::http1, service::service_fn};
-use hyper_util::rt::TokioIo;
+use dunlin_workers::pages;
 use rand::Rng;
-use tokio::{
-    net::{TcpListener, TcpStream},
-    time::{sleep, timeout},
-};
+use tokio::{net::TcpListener, time::sleep};
+use tokio_util::sync::CancellationToken;
 
 /// The longest first pause between two tries; it doubles.
 const PAUSE_FIRST: Duration = Duration::from_millis(200);
 /// The longest of all.
 const PAUSE_MOST: Duration = Duration::from_secs(5);
-/// How long one who asks over HTTP may take: they come one after the other.
-const ANSWER_WITHIN: Duration = Duration::from_secs(1);
 
 /// Waits until the region's NATS answers, and meanwhile answers on `listen`: `/livez` with 200, all else with 503. Errors: NATS refuses, or
 /// nobody can listen there.
@@ -52,7 +46,7 @@ pub(super) async fn for_nats(
     };
     tokio::select! {
         came = coming => came,
-        never = answer(listener) => match never {},
+        () = answer(listener) => anyhow::bail!("the answers over HTTP ended by themselves"),
     }
 }
 
@@ -72,29 +66,45 @@ async fn away(options: &ConnectOptions, region: &RegionName) -> anyhow::Result<O
     })
 }
 
-async fn answer(listener: Option<TcpListener>) -> Infallible {
+/// Answers until it is dropped.
+async fn answer(listener: Option<TcpListener>) {
     let Some(listener) = listener else { return std::future::pending().await };
-    loop {
-        match listener.accept().await {
-            // Whoever hangs up or is slow has no answer, and asks again.
-            Ok((stream, _)) => drop(timeout(ANSWER_WITHIN, serve(stream)).await),
-            Err(error) => {
-                tracing::warn!(%error, "no connection can be accepted for a moment");
-                sleep(PAUSE_FIRST).await;
-            }
-        }
-    }
+    let routes = Router::new()
+        .route("/livez", get(|| async { "alive\n" }))
+        .fallback(|| async { (StatusCode::SERVICE_UNAVAILABLE, "not ready: waiting for NATS\n") });
+    pages::serve(listener, routes, CancellationToken::new()).await;
 }
 
-async fn serve(stream: TcpStream) -> Result<(), hyper::Error> {
-    let pages = service_fn(|request: Request<Incoming>| {
-        let (status, text) = match request.uri().path() {
-            "/livez" => (StatusCode::OK, "alive\n"),
-            _ => (StatusCode::SERVICE_UNAVAILABLE, "not ready: waiting for NATS\n"),
-        };
-        let mut response = Response::new(Full::new(Bytes::from_static(text.as_bytes())));
-        *response.status_mut() = status;
-        std::future::ready(Ok::<_, Infallible>(response))
-    });
-    http1::Builder::new().keep_alive(false).serve_connection(TokioIo::new(stream), pages).await
+#[cfg(test)]
+mod tests {
+    use tokio::{
+        io::{AsyncReadExt, AsyncWriteExt},
+        net::TcpStream,
+        time::timeout,
+    };
+
+    use super::*;
+
+    #[tokio::test]
+    async fn who_asks_is_answered_beside_silent_ones() {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap();
+        let _answering = tokio::spawn(answer(Some(listener)));
+        let mut silent = Vec::new();
+        for _ in 0..15 {
+            silent.push(TcpStream::connect(address).await.unwrap());
+        }
+        for (path, status) in [("/livez", "HTTP/1.1 200"), ("/readyz", "HTTP/1.1 503"), ("/metrics", "HTTP/1.1 503")] {
+            let asked = async {
+                let mut client = TcpStream::connect(address).await.unwrap();
+                let request = format!("GET {path} HTTP/1.1\r\nHost: gateway\r\nConnection: close\r\n\r\n");
+                client.write_all(request.as_bytes()).await.unwrap();
+                let mut answer = String::new();
+                client.read_to_string(&mut answer).await.unwrap();
+                answer
+            };
+            let answer = timeout(Duration::from_secs(2), asked).await.unwrap();
+            assert!(answer.starts_with(status), "{path}: {answer}");
+        }
+    }
 }
