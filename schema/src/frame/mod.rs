@@ -25,7 +25,7 @@ pub enum ClientFrame {
         device: Option<DeviceName>,
         /// Where to go on, by log (`mailbox`, or the address of a large group).
         #[serde(default, deserialize_with = "cursors")]
-        #[schemars(with = "Option<BTreeMap<String, StartAt>>")]
+        #[schemars(with = "Option<BTreeMap<String, Option<StartAt>>>")]
         cursors: BTreeMap<String, StartAt>,
     },
     /// Something to send.
@@ -81,9 +81,11 @@ impl fmt::Debug for ClientFrame {
     }
 }
 
-/// The cursors of a `hello`: at most [`limits::CURSORS`], no log twice, `null` (in JSON) for none.
+/// The cursors of a `hello`: at most [`limits::CURSORS`], no log twice. In JSON `null` is an absent one, or none at all.
 fn cursors<'de, D: Deserializer<'de>>(deserializer: D) -> Result<BTreeMap<String, StartAt>, D::Error> {
-    struct Cursors;
+    struct Cursors {
+        is_json: bool,
+    }
     impl<'de> de::Visitor<'de> for Cursors {
         type Value = BTreeMap<String, StartAt>;
         fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -94,22 +96,24 @@ fn cursors<'de, D: Deserializer<'de>>(deserializer: D) -> Result<BTreeMap<String
         }
         fn visit_map<A: de::MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
             let mut cursors = BTreeMap::new();
-            while let Some((log, start)) = map.next_entry()? {
+            while let Some(log) = map.next_key()? {
                 if cursors.len() == limits::CURSORS {
                     return Err(de::Error::invalid_length(limits::CURSORS + 1, &self));
                 }
+                let start = if self.is_json { map.next_value()? } else { map.next_value().map(Some)? };
                 if cursors.insert(log, start).is_some() {
                     return Err(de::Error::custom("cursors names a log twice"));
                 }
             }
-            Ok(cursors)
+            Ok(cursors.into_iter().filter_map(|(log, start)| Some((log, start?))).collect())
         }
     }
     // JSON says itself whether a map or null stands there.
-    if deserializer.is_human_readable() {
-        deserializer.deserialize_any(Cursors)
+    let is_json = deserializer.is_human_readable();
+    if is_json {
+        deserializer.deserialize_any(Cursors { is_json })
     } else {
-        deserializer.deserialize_map(Cursors)
+        deserializer.deserialize_map(Cursors { is_json })
     }
 }
 

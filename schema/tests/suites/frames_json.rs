@@ -95,6 +95,7 @@ fn content_is_one_of_four() {
 fn an_absent_field_and_null_are_the_same() {
     for (absent, null) in [
         (json!({ "hello": {} }), json!({ "hello": { "token": null, "device": null, "cursors": null } })),
+        (json!({ "hello": { "cursors": {} } }), json!({ "hello": { "cursors": { "mailbox": null } } })),
         (
             json!({ "send": { "id": ID, "to": "bob", "content": { "message": { "text": "x" } } } }),
             json!({ "send": { "id": ID, "to": "bob", "content": { "message":
@@ -174,6 +175,7 @@ fn what_is_no_frame_is_malformed_and_never_unknown() {
         r#"{"ack":{"log":"inbox","delivered":1}}"#,
         r#"{"ack":{"log":"mailbox","delivered":1,"delivered":2}}"#,
         r#"{"hello":{"cursors":{"mailbox":"live","mailbox":"beginning"}}}"#,
+        r#"{"hello":{"cursors":{"mailbox":null,"mailbox":"live"}}}"#,
         r#"{"hello":{"cursors":{"mailbox":"never"}}}"#,
         r#"{"hello":{"cursors":{"mailbox":""}}}"#,
         r#"{"hello":{"cursors":{"mailbox":17}}}"#,
