@@ -100,6 +100,10 @@ pub fn worker(args: &ConfigArgs, roles: Option<&[dunlin_workers::Role]>) -> anyh
         .with_context(|| reading(args, "a worker"))?;
     worker.check().with_context(|| reading(args, "a worker"))?;
     let Beside { streams } = extract(sources(args, None)?, args, "a worker")?;
+    if let Some(streams) = &streams {
+        let wrong = streams.settings(worker.region.clone()).check();
+        wrong.context("`streams`").with_context(|| reading(args, "a worker"))?;
+    }
     Ok(WorkerFile { worker, streams })
 }
 

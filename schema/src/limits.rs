@@ -97,6 +97,8 @@ pub const CLIENT_REPEATS_FOR: Millis = seconds(24 * 3_600);
 pub const SHARDS: u16 = 8;
 /// Shards of a region at most.
 pub const SHARDS_MAX: u16 = 1_024;
+/// Bytes of a shard's log at least: below this not even a few of the largest entries fit.
+pub const LOG_BYTES_MIN: u64 = 1024 * 1024;
 
 /// The bounds that the session, reader and append cores take as an argument: [`Bounds::STANDARD`] everywhere but in the simulation,
 /// which scales them down so that a short schedule meets them.

@@ -62,7 +62,35 @@ pub fn receipts_stream(region: &RegionName, shard: Shard) -> String {
     format!("RECEIPTS_{region}_{shard}")
 }
 
+/// Why a region can't be set up so.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum RegionSettingsError {
+    /// None, or too many.
+    #[error("a region has 1 to {max} shards, not {0}", max = limits::SHARDS_MAX)]
+    Shards(u16),
+    /// A number that can't be outvoted.
+    #[error("a stream has 1, 3 or 5 replicas, not {0}")]
+    Replicas(u8),
+    /// Too few to hold anything.
+    #[error("a log needs at least {min} bytes, not {0}", min = limits::LOG_BYTES_MIN)]
+    LogBytes(u64),
+}
+
 impl RegionSettings {
+    /// Whether streams can be made so. Errors: see [`RegionSettingsError`].
+    pub fn check(&self) -> Result<(), RegionSettingsError> {
+        if !(1..=limits::SHARDS_MAX).contains(&self.shards) {
+            return Err(RegionSettingsError::Shards(self.shards));
+        }
+        if ![1, 3, 5].contains(&self.replicas) {
+            return Err(RegionSettingsError::Replicas(self.replicas));
+        }
+        if self.log_bytes < limits::LOG_BYTES_MIN {
+            return Err(RegionSettingsError::LogBytes(self.log_bytes));
+        }
+        Ok(())
+    }
+
     /// The shards of the region.
     pub fn shards(&self) -> impl Iterator<Item = Shard> + use<> {
         (0..self.shards).map(Shard)

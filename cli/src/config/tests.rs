@@ -72,6 +72,16 @@ fn what_is_wrong_is_said_with_key_and_file() {
         }
         assert_eq!(error.contains("`streams`"), sections.contains(&"`streams`"), "{error}");
     }
+    for (streams, said) in [
+        ("shards = 0", "`streams`: a region has 1 to 1024 shards, not 0"),
+        ("shards = 1025", "1 to 1024 shards, not 1025"),
+        ("replicas = 2", "`streams`: a stream has 1, 3 or 5 replicas, not 2"),
+        ("log_bytes = 1", "`streams`: a log needs at least 1048576 bytes, not 1"),
+    ] {
+        let (_folder, args) = file(&format!("[streams]\n{streams}\n"));
+        let error = format!("{:#}", worker(&args, None).unwrap_err());
+        assert!(error.contains(said) && error.contains("dunlin.toml"), "{streams} says {error:?}");
+    }
     let (_folder, args) = file("roles = []\n");
     assert!(format!("{:#}", worker(&args, None).unwrap_err()).contains("`roles` names no role"));
 }
