@@ -240,6 +240,7 @@ fn a_token_is_all_that_is_printed() {
     let heard =
         output(dunlin(&["send", "--token", text.trim(), "--url", &dev.url, "bob", "hi"]).arg("--data").arg(folder));
     assert!(!heard.status.success(), "a token for the device phone is none for the device send");
+    assert_eq!(stderr(&heard).matches("(forbidden)").count(), 1, "{}", stderr(&heard));
     let unsupported = beside(folder, &["send", "--as", "alice", "#team", "hi"]);
     assert!(stderr(&unsupported).contains("(unsupported)"), "{}", stderr(&unsupported));
     for wrong in [&["token", "a b"][..], &["token", "alice", "--ttl", "soon"], &["token"]] {

@@ -86,9 +86,15 @@ pub enum SendError {
         /// The same in words.
         message: String,
     },
-    /// The client is over; what had no answer may or may not be stored.
+    /// The client is over; what had no answer may or may not be stored. The message says why: no source repeats it.
     #[error("the client is over before the message was accepted: {0}")]
-    Ended(#[from] Ended),
+    Ended(Ended),
+}
+
+impl From<Ended> for SendError {
+    fn from(ended: Ended) -> SendError {
+        SendError::Ended(ended)
+    }
 }
 
 /// A store of cursors failed.
