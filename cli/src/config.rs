@@ -7,7 +7,7 @@ use anyhow::Context;
 use clap::Args;
 use dunlin_schema::{RegionName, limits, stream::RegionSettings};
 use figment::{
-    Figment, Metadata, Profile, Provider,
+    Figment, Metadata, Profile, Provider, Source,
     providers::{Env, Format, Serialized, Toml},
     value::{Dict, Map},
 };
@@ -161,8 +161,13 @@ struct Without<P> {
 }
 
 impl<P: Provider> Provider for Without<P> {
+    /// A file's keys are called as they stand in it: its profile, of which there is but one, is nothing that anybody wrote.
     fn metadata(&self) -> Metadata {
-        self.provider.metadata()
+        let metadata = self.provider.metadata();
+        match metadata.source {
+            Some(Source::File(_)) => metadata.interpolater(|_profile, keys| keys.join(".")),
+            _ => metadata,
+        }
     }
 
     fn data(&self) -> Result<Map<Profile, Dict>, figment::Error> {

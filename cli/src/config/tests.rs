@@ -54,6 +54,7 @@ fn what_is_wrong_is_said_with_key_and_file() {
         for word in words.iter().chain(&["dunlin.toml"]) {
             assert!(error.contains(word), "{text:?} says {error:?}, without {word:?}");
         }
+        assert!(!error.contains("default."), "{text:?} says {error:?}");
     }
     let (_folder, args) = file("roles = [\"deliver\", \"dance\"]\n[streams]\nshard = 4\n");
     let error = format!("{:#}", worker(&args, None).unwrap_err());
