@@ -39,7 +39,7 @@ pub struct TokenArgs {
     /// The only device it is good for
     #[arg(long, value_name = "NAME")]
     device: Option<DeviceName>,
-    /// What it allows beyond a person's own doings: `service`, `admin`
+    /// What the token's claim `scope` says: `service`, `admin`. This release reads no scope: none allows more
     #[arg(long)]
     scope: Option<String>,
     #[command(flatten)]
