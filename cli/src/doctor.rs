@@ -145,9 +145,14 @@ async fn key_set(source: &KeySource) -> Finding {
     };
     match serde_json::from_str::<jsonwebtoken::jwk::JwkSet>(&text) {
         Ok(set) if set.keys.is_empty() => wrong("it holds no key, so every token is refused; add one".to_owned()),
-        Ok(set) => Finding::Good(format!("the key set {source} holds {} keys", set.keys.len())),
+        Ok(set) => Finding::Good(format!("the key set {source} holds {}", counted(set.keys.len(), "key"))),
         Err(error) => wrong(format!("it is no JWKS (RFC 7517): {error}")),
     }
+}
+
+/// So many of what is called `one` when there is one.
+fn counted(count: usize, one: &str) -> String {
+    if count == 1 { format!("1 {one}") } else { format!("{count} {one}s") }
 }
 
 async fn readiness(gateway: &str) -> Finding {
@@ -185,8 +190,9 @@ async fn region(patient: &Patient) -> Vec<Finding> {
     let wrong = inspect(&connection, wanted).await;
     if wrong.is_empty() {
         let RegionSettings { region, shards, replicas, sync_always, .. } = &found;
+        let (shards, replicas) = (counted((*shards).into(), "shard"), counted((*replicas).into(), "replica"));
         let sync = if *sync_always { "each write is synced" } else { "writes are synced from time to time" };
-        findings.push(Finding::Good(format!("region {region}: {shards} shards, {replicas} replicas, {sync}")));
+        findings.push(Finding::Good(format!("region {region}: {shards}, {replicas}, {sync}")));
     }
     findings.extend(wrong.into_iter().map(|error| Finding::Wrong("a stream".to_owned(), error.to_string())));
     if found.replicas == 1 && !found.sync_always {
@@ -334,6 +340,12 @@ mod tests {
         let bad = Some(Record { bytes: vec![1, 2].into(), revision: Seq(2), stamp: StreamTime(0) });
         let findings = reader(&Looks { shard: Shard(3), before: None, after: bad, now: NOW }, None);
         assert!(matches!(findings.as_slice(), [Finding::Wrong(..)]));
+    }
+
+    #[test]
+    fn one_is_no_plural() {
+        let lines = [0, 1, 2].map(|count| counted(count, "key"));
+        assert_eq!(lines, ["0 keys", "1 key", "2 keys"]);
     }
 
     #[test]
