@@ -82,7 +82,7 @@ codes! {
     RateLimited Some(4429), Later;
     /// The user belongs to a region that this gateway does not serve.
     Elsewhere Some(4421), Elsewhere;
-    /// The region's storage can't be reached, or refuses.
+    /// The region's storage can't be reached, or refuses; or nobody can say now whether the token is to be trusted.
     Unavailable Some(1013), Later;
     // What refuses a frame or a send.
     /// A frame of a kind that this release does not know.
