@@ -8,7 +8,7 @@ use async_nats::jetstream::{
     stream::{Config, DiscardPolicy, RetentionPolicy, StorageType},
 };
 use dunlin_schema::{
-    Shard, limits,
+    Shard,
     stream::{self, RegionSettings, Retention, StreamSettings},
 };
 
@@ -106,20 +106,8 @@ fn check(connection: &Connection, settings: &RegionSettings) -> Result<(), Provi
     if settings.region != *connection.region() {
         return refuse(format!("they are of region {}, the connection of {}", settings.region, connection.region()));
     }
-    if !(1..=limits::SHARDS_MAX).contains(&settings.shards) {
-        return refuse(format!("a region has 1 to {} shards, not {}", limits::SHARDS_MAX, settings.shards));
-    }
-    if ![1, 3, 5].contains(&settings.replicas) {
-        return refuse(format!("a stream has 1, 3 or 5 replicas, not {}", settings.replicas));
-    }
-    if settings.log_bytes < LOG_BYTES_MIN {
-        return refuse(format!("a log needs at least {LOG_BYTES_MIN} bytes, not {}", settings.log_bytes));
-    }
-    Ok(())
+    settings.check().or_else(|error| refuse(error.to_string()))
 }
-
-/// Below this not even a few of the largest entries fit.
-const LOG_BYTES_MIN: u64 = 1024 * 1024;
 
 async fn provision_stream(
     connection: &Connection,
