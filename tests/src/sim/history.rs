@@ -192,6 +192,8 @@ impl History {
                 Some((other, Fate::Gone(Gone::Erased))) => {
                     self.blame(Rule::Risen, || format!("{item:?} in log {log} at {seq:?} was erased (entry {other})"))
                 }
+                // A copy that was stored after a power loss had taken what it is a copy of, and was evicted since: it comes with its item.
+                Some((_, Fate::Gone(Gone::Evicted | Gone::Expired))) if self.lost_elsewhere(log, item) => {}
                 Some((other, fate)) => self.blame(Rule::StoredTwice, || {
                     format!("{item:?} in log {log} at {seq:?} and as entry {other} ({fate:?})")
                 }),
@@ -243,6 +245,11 @@ impl History {
     /// The entries of an item in a log that no power loss took.
     pub(crate) fn of_item(&self, log: usize, item: Item) -> impl Iterator<Item = &Fact> {
         self.by_item.get(&(log, item)).into_iter().flatten().map(|&birth| &self.facts[birth])
+    }
+
+    /// Whether a power loss took the item from another log.
+    fn lost_elsewhere(&self, log: usize, item: Item) -> bool {
+        self.facts.iter().any(|fact| fact.item == item && fact.log != log && matches!(fact.fate, Fate::Lost(_)))
     }
 
     /// Whether a log holds, or held, a tombstone that names the item.
