@@ -463,11 +463,9 @@ impl AppendOnce {
         }
         // All that is still there since S was read.
         if first.time >= since && (self.from_s || first.seq >= known.lowest()) {
-            return if self.item.copy_of_new {
-                self.publish_late(now, last.seq)
-            } else {
-                self.done(Err(AppendError::TooOld))
-            };
+            // Of a copy of something new only this call's own publish can be among what was dropped.
+            let untried = self.item.copy_of_new && !self.in_doubt;
+            return if untried { self.publish_late(now, last.seq) } else { self.done(Err(AppendError::TooOld)) };
         }
         self.begin_at_s(last)
     }
