@@ -135,17 +135,24 @@ async fn a_broken_key_set_changes_nothing() {
     Device::hello(region.gateway(0), &region.token("bob"), "phone", None).await;
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_key_set_behind_a_url_is_looked_at_when_a_key_is_unknown_and_not_for_each_forger() {
+/// A region, and a gateway of it whose key set is behind a URL and is looked at when a key is unknown alone.
+async fn keys_behind_a_url() -> (Region, KeyServer, Node, SocketAddr) {
     let region = Region::start(0).await;
     let source = KeyServer::start(&[&region.key]).await;
     let url = source.url();
-    let (_node, gateway) = region
-        .new_gateway_of(region.nats.url(), move |config| {
-            config.tokens.keys = url.parse().expect("a URL");
-            config.tokens.refresh = dunlin_schema::Millis(600_000);
-        })
-        .await;
+    let change = move |config: &mut dunlin_gateway::Config| {
+        config.tokens.keys = url.parse().expect("a URL");
+        config.tokens.refresh = dunlin_schema::Millis(600_000);
+    };
+    let (node, gateway) = region.new_gateway_of(region.nats.url(), change).await;
+    // The first look, and the one with which it begins to look from time to time.
+    until("two looks", async || (source.asked() == 2).then_some(())).await;
+    (region, source, node, gateway)
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_key_set_behind_a_url_is_looked_at_when_a_key_is_unknown_and_not_for_each_forger() {
+    let (region, source, _node, gateway) = keys_behind_a_url().await;
     Device::hello(gateway, &region.token("bob"), "phone", None).await;
     for _ in 0..50 {
         let forged = Key::new("forged").token("bob");
@@ -158,24 +165,9 @@ async fn a_key_set_behind_a_url_is_looked_at_when_a_key_is_unknown_and_not_for_e
         .await;
 }
 
-/// A gateway whose key set is where `source` has it, and is looked at when a key is unknown alone.
-async fn gateway_of(region: &Region, source: &KeyServer) -> (Node, SocketAddr) {
-    let url = source.url();
-    let change = move |config: &mut dunlin_gateway::Config| {
-        config.tokens.keys = url.parse().expect("a URL");
-        config.tokens.refresh = dunlin_schema::Millis(600_000);
-    };
-    let gateway = region.new_gateway_of(region.nats.url(), change).await;
-    // The first look, and the one with which it begins to look from time to time.
-    until("two looks", async || (source.asked() == 2).then_some(())).await;
-    gateway
-}
-
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_rotated_key_is_found_among_forgers_by_one_look_however_long_it_takes() {
-    let region = Region::start(0).await;
-    let source = KeyServer::start(&[&region.key]).await;
-    let (_node, gateway) = gateway_of(&region, &source).await;
+    let (_region, source, _node, gateway) = keys_behind_a_url().await;
     let new = Key::new("new");
     source.put(&[&new]);
     // So long that the look ends when another one might have begun, had it not been under way.
@@ -202,9 +194,7 @@ async fn a_rotated_key_is_found_among_forgers_by_one_look_however_long_it_takes(
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_key_set_that_does_not_answer_costs_a_hello_no_more_than_its_time() {
-    let region = Region::start(0).await;
-    let source = KeyServer::start(&[&region.key]).await;
-    let (_node, gateway) = gateway_of(&region, &source).await;
+    let (_region, source, _node, gateway) = keys_behind_a_url().await;
     source.answer_after(Duration::MAX);
     let unknown = Key::new("new").token("bob");
     let waited = until("a hello that waits for the key set", async || {
@@ -225,9 +215,7 @@ async fn a_key_set_that_does_not_answer_costs_a_hello_no_more_than_its_time() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_hello_that_waits_for_the_key_set_is_told_that_the_gateway_goes_away() {
-    let region = Region::start(0).await;
-    let source = KeyServer::start(&[&region.key]).await;
-    let (node, gateway) = gateway_of(&region, &source).await;
+    let (_region, source, node, gateway) = keys_behind_a_url().await;
     source.answer_after(Duration::MAX);
     let unknown = Key::new("new").token("bob");
     let mut device = loop {
