@@ -102,11 +102,11 @@ pub async fn provision(connection: &Connection, settings: &RegionSettings) -> Re
 }
 
 fn check(connection: &Connection, settings: &RegionSettings) -> Result<(), ProvisionError> {
-    let refuse = |what: String| Err(ProvisionError::Settings(what));
     if settings.region != *connection.region() {
-        return refuse(format!("they are of region {}, the connection of {}", settings.region, connection.region()));
+        let what = format!("they are of region {}, the connection of {}", settings.region, connection.region());
+        return Err(ProvisionError::Settings(what));
     }
-    settings.check().or_else(|error| refuse(error.to_string()))
+    settings.check().map_err(|error| ProvisionError::Settings(error.to_string()))
 }
 
 async fn provision_stream(
