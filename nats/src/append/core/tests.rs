@@ -387,28 +387,26 @@ fn an_entry_that_can_t_be_read_is_not_this_one() {
 
 #[test]
 fn the_copy_of_what_is_new_is_never_too_old() {
-    for (copy_of_new, then) in [(false, Step::Done(Err(AppendError::TooOld))), (true, expecting(9))] {
-        let mut once = AppendOnce::new(Item { copy_of_new, ..item(100_000, false) }, true, Bounds::STANDARD, NOW);
+    let first = Place { seq: Seq(3), time: NOW.into() };
+    let up_to_the_first = |then: Step| {
+        vec![
+            (last(9), read_since(101_000, Source::Any)),
+            (answer(vec![], false), read_since(160_000, Source::Any)),
+            (answer(vec![other(3), other(9)], false), Step::AskFirst),
+            (Event::First(Ok(Some(first))), then),
+        ]
+    };
+    let in_a_full_log = |copy_of_new| {
+        let (mut once, step) = begun(Item { copy_of_new, ..item(100_000, false) });
+        assert_eq!(step, LATE);
         once.bounds.mailbox_entries = 2;
-        once.begin(NOW);
-        let first = Place { seq: Seq(3), time: NOW.into() };
-        run(
-            &mut once,
-            vec![
-                (Event::Turn(Ok(None)), LATE),
-                (last(9), read_since(101_000, Source::Any)),
-                (answer(vec![], false), read_since(160_000, Source::Any)),
-                (answer(vec![other(3), other(9)], false), Step::AskFirst),
-                (Event::First(Ok(Some(first))), then.clone()),
-            ],
-        );
-        // Its own publish may be stored, and dropped since.
-        if then == expecting(9) {
-            run(&mut once, vec![(failed(PublishFailure::Unknown), Step::Wait(Millis(20))), (Event::Waited, LATE)]);
-            run(&mut once, vec![(last(9), read_since(101_000, Source::Any))]);
-            run(&mut once, vec![(answer(vec![], false), read_since(160_000, Source::Any))]);
-            run(&mut once, vec![(answer(vec![other(3), other(9)], false), Step::AskFirst)]);
-            run(&mut once, vec![(Event::First(Ok(Some(first))), Step::Done(Err(AppendError::TooOld)))]);
-        }
-    }
+        once
+    };
+    let too_old = || Step::Done(Err(AppendError::TooOld));
+    run(&mut in_a_full_log(false), up_to_the_first(too_old()));
+    let mut once = in_a_full_log(true);
+    run(&mut once, up_to_the_first(expecting(9)));
+    // Its own publish may be stored, and dropped since.
+    run(&mut once, vec![(failed(PublishFailure::Unknown), Step::Wait(Millis(20))), (Event::Waited, LATE)]);
+    run(&mut once, up_to_the_first(too_old()));
 }
