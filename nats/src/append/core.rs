@@ -428,7 +428,7 @@ impl AppendOnce {
         let entry = Entry::decode(&found.payload).ok();
         let since = self.since();
         let known = self.known.get_or_insert_with(|| Known::beginning(since, found));
-        known.take(found, entry.as_ref(), self.bounds.mailbox_entries * 2);
+        known.add(found, entry.as_ref(), self.bounds.mailbox_entries * 2);
         entry
     }
 

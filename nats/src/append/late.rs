@@ -41,14 +41,14 @@ pub(super) struct Late {
 struct Swept {
     memory: Memory,
     /// Whether somebody comes to forget what is unused.
-    swept: bool,
+    sweeping: bool,
 }
 
 impl Late {
     pub(super) fn new() -> Arc<Late> {
         Arc::new(Late {
             lanes: Mutex::default(),
-            memory: Mutex::new(Swept { memory: Memory::new(ROOM), swept: false }),
+            memory: Mutex::new(Swept { memory: Memory::new(ROOM), sweeping: false }),
             scans: Arc::new(Semaphore::new(limits::LATE_SCANS)),
             began: Instant::now(),
             appends: AtomicU64::new(0),
@@ -78,10 +78,10 @@ impl Late {
     fn put(self: &Arc<Late>, connection: u64, log: Log, known: Known) {
         let mut swept = self.memory.lock();
         swept.memory.put(self.now(), connection, log, known);
-        if !swept.swept
+        if !swept.sweeping
             && let Ok(runtime) = tokio::runtime::Handle::try_current()
         {
-            swept.swept = true;
+            swept.sweeping = true;
             runtime.spawn(sweep(Arc::downgrade(self)));
         }
     }
@@ -93,8 +93,8 @@ async fn sweep(late: Weak<Late>) {
         tokio::time::sleep(span(ROOM.unused)).await;
         let Some(late) = late.upgrade() else { return };
         let mut swept = late.memory.lock();
-        swept.swept = swept.memory.sweep(late.now());
-        if !swept.swept {
+        swept.sweeping = swept.memory.sweep(late.now());
+        if !swept.sweeping {
             return;
         }
     }

@@ -44,7 +44,7 @@ impl Known {
     }
 
     /// The log's next entry was read; `None` for one that can't be. Of more than `most` the oldest are forgotten.
-    pub(super) fn take(&mut self, found: &StoredEntry, entry: Option<&Entry>, most: u64) {
+    pub(super) fn add(&mut self, found: &StoredEntry, entry: Option<&Entry>, most: u64) {
         let place = Place::from(found);
         self.head = place;
         let mark = entry.map(|entry| match &entry.body {
