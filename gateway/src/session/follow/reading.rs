@@ -166,9 +166,7 @@ impl Follow {
                 Cursor { position: Position { time: StreamTime::from(began), ..covers }, at: began }
             }
             None if footing == Footing::Time => Cursor { position: covers, at: began },
-            None if footing == Footing::Given && covers.seq > self.given.position.seq => {
-                Cursor { position: covers, at: began }
-            }
+            None if footing == Footing::Given && !self.has(covers) => Cursor { position: covers, at: began },
             None => Cursor { position: self.given.position, at: began },
         };
         then.position.epoch = self.epoch;

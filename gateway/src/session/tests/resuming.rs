@@ -274,6 +274,26 @@ fn without_an_entry_behind_it_a_new_epoch_goes_on_behind_the_cursors_time() {
 }
 
 #[test]
+fn a_gap_does_not_go_back_behind_what_was_given_to_where_the_reader_was() {
+    let mut rig = Rig::new(at(1, 30));
+    rig.opens(floor(2, 10, 10), "read leader 30");
+    rig.runs([
+        (leader(&[], Some(2), 28), "read leader after 30"),
+        (leader(&[], Some(2), 28), "gap 30..100 2/0@100; caught up 0 2/0@100"),
+    ]);
+    // The reader has read no further, and the cursor proves nothing any more.
+    rig.now = Millis(1_000_000_000);
+    rig.runs([
+        (Input::Tick, "read leader after 30"),
+        (leader(&[], Some(2), 28), "gap 100..1000000 2/0@1000000; caught up 0 2/0@1000000"),
+        (live(2, 28, 20), ""),
+        (live(2, 31, 28), "read any after 30"),
+        (any(&[31]), "read leader after 30"),
+        (leader(&[31], Some(2), 31), "entry 31"),
+    ]);
+}
+
+#[test]
 fn what_comes_while_the_gap_is_read_is_not_passed_over() {
     let mut rig = Rig::new(at(1, 30));
     rig.opens(floor(2, 28, 10), "read leader 30");
