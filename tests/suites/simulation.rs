@@ -70,6 +70,7 @@ fn every_simpler_rule_is_caught() {
                 PositionIsASequence | HeadIsASequence | NoBoot | CleanStopSparesTheEpoch => {
                     &[Rule::Lost, Rule::NotRepeated]
                 }
+                LiveEntryIsAHead => &[Rule::Early],
                 ReadersClockNamesTheEpoch => &[Rule::FalseEpoch],
                 RepeatsSinceTheGap | UnansweredAtTheGapIsFine => &[Rule::NotRepeated],
             };

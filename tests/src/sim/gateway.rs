@@ -15,6 +15,7 @@ use super::{
     device::Arrival,
     event::{AtReader, Event, Said},
     plant::Plant,
+    reader::Published,
     stream::nanos,
     world::{MS, SECOND, World},
 };
@@ -41,6 +42,10 @@ struct Held {
     connection: u32,
     interest: bool,
     subscribed: bool,
+    /// What was published for it when it was subscribed.
+    published: Option<Published>,
+    /// Whether a reader has told it of its head.
+    compared: bool,
     tick_at: u64,
     writing: bool,
     /// When the last frame reaches the device: a socket keeps their order.
@@ -186,6 +191,8 @@ impl World {
             connection,
             interest: false,
             subscribed: false,
+            published: None,
+            compared: false,
             tick_at: u64::MAX,
             writing: false,
             pipe: 0,
@@ -228,8 +235,11 @@ impl World {
     }
 
     pub(crate) fn subscribed(&mut self, session: usize) {
+        let user = self.gateways.sessions[session].as_ref().map(|held| held.user);
+        let published = user.and_then(|user| self.published_for(user));
         if let Some(held) = &mut self.gateways.sessions[session] {
             held.subscribed = true;
+            held.published = published;
         }
         self.tell(session, Input::Subscribed);
     }
@@ -243,6 +253,7 @@ impl World {
             self.note(|_| format!("session {session} <- {input:?}"));
         }
         if let Some(held) = &mut self.gateways.sessions[session] {
+            held.compared |= matches!(input, Input::Heads(_));
             held.core.handle(now, input, &mut outputs);
         }
         self.carry_out(session, outputs);
@@ -512,6 +523,10 @@ impl World {
             let fits = self.gateways.sessions[session].as_ref();
             let hidden = self.plant.is_some_and(|plant| plant.hides(&live.position, self.sent(session)));
             if !hidden && fits.is_some_and(|held| held.gateway == gateway && held.user == user) {
+                let opens = fits.is_some_and(|held| held.subscribed && !held.compared);
+                if let Some(share) = self.plant.and_then(|plant| plant.opened_by(live)).filter(|_| opens) {
+                    self.tell(session, Input::Heads(share));
+                }
                 self.tell(session, Input::Live(live.clone()));
             }
         }
@@ -601,6 +616,9 @@ impl World {
                 }
                 (arrival, held.sent.replace(cursor), held.losses)
             });
+            if let (ServerFrame::CaughtUp { .. }, Some((Arrival::Own | Arrival::New, ..))) = (&frame, &first) {
+                self.judge_caught_up(session, &cursor);
+            }
             if let Some((arrival, sent, losses)) = first {
                 let is_gap = matches!(frame, ServerFrame::Gap { .. });
                 let forged = matches!(arrival, Arrival::Forged { .. });
@@ -610,6 +628,18 @@ impl World {
             }
         }
         self.agenda.enter(pipe, Event::Frame { device, connection, frame });
+    }
+
+    /// A device is told that it has everything up to `cursor`.
+    fn judge_caught_up(&mut self, session: usize, cursor: &Cursor) {
+        let Some(held) = &self.gateways.sessions[session] else { return };
+        let Some(published) = held.published.filter(|published| self.still_published(published)) else { return };
+        let (user, Position { epoch, seq, time }, last) = (held.user, cursor.position, published.last);
+        let behind = epoch == last.epoch && seq < last.seq && (seq > Seq(0) || time < last.time);
+        let truth = self.stream.truth(self.now);
+        if behind && truth.at(last.seq).is_some_and(|entry| entry.log == user && entry.time == last.time) {
+            self.history.blame(Rule::Early, || format!("session {session} is caught up at {cursor:?}, below {last:?}"));
+        }
     }
 
     /// A device's frame reaches its session.

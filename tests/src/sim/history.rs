@@ -33,6 +33,8 @@ rules! {
     Repeated,
     /// Within an epoch a device was given a lower sequence after a higher one.
     Disorder,
+    /// A device was told that it is caught up, and lacks what every reader had published before it asked.
+    Early,
     /// A gap where nothing was lost and everything could be proved.
     FalseGap,
     /// A cursor that can't be true was taken without a gap or a refusal.

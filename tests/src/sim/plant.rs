@@ -106,6 +106,8 @@ plants! {
     UnansweredAtTheGapIsFine,
     /// The own entry is gone and an older one is there: nothing was dropped.
     OlderEntryIsAProof,
+    /// The first live entry tells how far the reader is.
+    LiveEntryIsAHead,
 }
 
 /// How far a publish's age is moved by [`Plant::FreshForAMinute`].
@@ -183,6 +185,10 @@ impl Plant {
                 (shape.replicas, shape.sync_always) = (3, false);
                 (faults.power_loss, faults.server_restart) = (0, 0);
                 (faults.read_lags, faults.burst, faults.slow) = (500, 150, 60);
+            }
+            LiveEntryIsAHead => {
+                (shape.replicas, shape.sync_always, shape.devices_per_user) = (3, false, 2);
+                (faults.read_lags, faults.live_late, faults.burst) = (500, 300, 100);
             }
             NoProofAtZero => (faults.long_wait, faults.forged, faults.cursor_lost) = (120, 0, 0),
             RepeatsSinceTheGap | UnansweredAtTheGapIsFine => {
@@ -303,6 +309,13 @@ impl Plant {
             }
             _ => {}
         }
+    }
+
+    /// What a session that is not compared yet takes from a live entry.
+    pub(crate) fn opened_by(self, live: &LiveEntry) -> Option<HeadOf> {
+        let LiveEntry { position, after, .. } = *live;
+        let head = Some(Head { seq: position.seq, time: position.time });
+        (self == Plant::LiveEntryIsAHead).then_some(HeadOf { position, head, floor: after })
     }
 
     /// Whether a live entry reaches the session.

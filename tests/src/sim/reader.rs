@@ -1,8 +1,8 @@
 //! Deliver readers: the real core, its consumer, its record, and the ways in which a worker dies, stops and goes on.
 
-use std::collections::VecDeque;
+use std::collections::{HashMap, VecDeque};
 
-use dunlin_schema::{Millis, Seq, StreamTime, read::ReadFrom, record::ReaderRecord, subject};
+use dunlin_schema::{Millis, Position, Seq, StreamTime, read::ReadFrom, record::ReaderRecord, subject};
 use dunlin_workers::{
     deliver::core::{Asked, Compared, Deliver, Event as Happened, Input, Output, Setup, Stored},
     reader::Looked,
@@ -31,6 +31,8 @@ struct Reader {
     pipe: u64,
     /// What a simpler rule would know of heads.
     simpler: SimplerHeads,
+    /// What it published last for each user, since it last began to read.
+    published: HashMap<usize, Position>,
 }
 
 #[derive(Debug)]
@@ -48,6 +50,15 @@ struct Consumer {
 #[derive(Debug, Default)]
 pub(crate) struct Readers {
     list: Vec<Option<Reader>>,
+    /// Counts the readers that began, ended or were no longer live: who answers is another one from then on.
+    changes: u32,
+}
+
+/// What every live reader had published for a user, while none of them changes.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Published {
+    pub(crate) last: Position,
+    changes: u32,
 }
 
 impl World {
@@ -70,6 +81,7 @@ impl World {
             consumers: 0,
             pipe: 0,
             simpler: SimplerHeads::default(),
+            published: HashMap::new(),
         }));
         self.after(MS, Event::Reader { reader: number, what: AtReader::Told(Box::new(Input::Tick)) });
     }
@@ -99,9 +111,27 @@ impl World {
         }
         let number = living[self.dice.index(living.len())];
         self.note(|_| format!("reader {number} dies"));
-        self.readers.list[number] = None;
+        self.reader_ends(number);
         let span = self.dice.between(MS, 20 * SECOND);
         self.after(span, Event::Restart);
+    }
+
+    fn reader_ends(&mut self, number: usize) {
+        self.readers.list[number] = None;
+        self.readers.changes += 1;
+    }
+
+    /// What every live reader has published for a user.
+    pub(crate) fn published_for(&self, user: usize) -> Option<Published> {
+        let live = self.readers.list.iter().flatten().filter(|reader| reader.core.is_live());
+        let lasts: Option<Vec<Position>> = live.map(|reader| reader.published.get(&user).copied()).collect();
+        let last = lasts?.into_iter().min_by_key(|last| (last.epoch, last.seq))?;
+        Some(Published { last, changes: self.readers.changes })
+    }
+
+    /// Whether the readers of then are the readers of now.
+    pub(crate) fn still_published(&self, published: &Published) -> bool {
+        published.changes == self.readers.changes
     }
 
     pub(crate) fn somebody_reads(&self) -> bool {
@@ -185,7 +215,12 @@ impl World {
         }
         let told_the_time = input == Input::Tick;
         if let Some(reader) = &mut self.readers.list[number] {
+            let live = reader.core.is_live();
             reader.core.handle(now, input, &mut outputs);
+            if reader.core.is_live() != live {
+                self.readers.changes += 1;
+                reader.published.clear();
+            }
             if let Some(at) = reader.core.deadline().filter(|at| told_the_time && *at <= now) {
                 self.history.blame(Rule::Restless, || format!("reader {number} asks for {at:?}, and it is {now:?}"));
             }
@@ -261,6 +296,7 @@ impl World {
                 } else {
                     self.history.promised(index, live.after, live.position.seq, live.position, "live");
                 }
+                reader.published.insert(index, live.position);
                 reader.pipe = reader.pipe.max(now + MS / 10);
                 self.agenda.enter(reader.pipe, Event::Published { user, live });
             }
@@ -284,7 +320,7 @@ impl World {
             Output::Event(Happened::EpochBegun { epoch, .. }) => {
                 let _ = epoch;
             }
-            Output::Stopped => self.readers.list[number] = None,
+            Output::Stopped => self.reader_ends(number),
         }
     }
 

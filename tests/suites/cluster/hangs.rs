@@ -38,7 +38,9 @@ pub(super) async fn a_follower_hangs_and_lags(region: &mut Region) {
 
     let mut alice = region.caught_up_at(asks_leader, "alice", "phone").await;
     let mut bob = region.caught_up_at(asks_leader, "bob", "phone").await;
-    let mut application = Application::default();
+    // Live entries wait in front of the follower's server, for this device and for those that come back there.
+    let mut tablet = region.caught_up_at(asks_follower, "bob", "tablet").await;
+    let (mut application, mut at_follower) = (Application::default(), Application::default());
     let before = alice.send_accepted("bob", "before").await["id"].clone();
     application.take(&bob.next().await.expect("an open socket"));
     let early = application.cursor.clone().expect("a cursor");
@@ -68,6 +70,9 @@ pub(super) async fn a_follower_hangs_and_lags(region: &mut Region) {
         };
         let behind = everybody_gets(&[], asks_follower, &token, &late);
         tokio::join!(behind, everybody_gets(&texts, asks_follower, &token, &early), going_on);
+        while at_follower.ids.len() < sent.len() {
+            at_follower.take(&tablet.next().await.expect("an open socket"));
+        }
         until("the follower to catch up", async || {
             let info = jetstream.get_stream(stream(region)).await.ok()?;
             let replicas = &info.cached_info().cluster.as_ref()?.replicas;
@@ -75,7 +80,9 @@ pub(super) async fn a_follower_hangs_and_lags(region: &mut Region) {
         })
         .await;
     }
-    assert_eq!((&application.ids, application.gaps.len()), (&sent, 0), "once, in order");
+    for application in [application, at_follower] {
+        assert_eq!((&application.ids, application.gaps.len()), (&sent, 0), "once, in order");
+    }
     // The worker that stays knows every server again.
     region.workers.remove(0).stop().await;
     region.workers.push(region.new_worker("first").await);

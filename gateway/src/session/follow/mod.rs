@@ -11,7 +11,7 @@
 //!
 //! | mode | waits for | what ends it |
 //! |---|---|---|
-//! | `Opening` | the interest, then a reader's first word | `Live`, if nothing can be missing; `Doubting`, in an epoch above; `Reading` |
+//! | `Opening` | the interest, then a reader's first word | `Live`, if nothing can be missing; `Doubting`, in an epoch above; `Reading`, after a live entry to the leader's end |
 //! | `Live` | entries, to be given as they come | `Reading`, when one may be missing, the queue is full, or the cursor is a day old |
 //! | `Reading` | [`WaitsFor`]: room, time, or an answer | `Live`, when `heard` or the end is reached; `Doubting`, at a contradiction |
 //! | `Doubting` | the reader's comparison with the stream | its word: `Reading`, in its epoch; or what was held is given, as read |
@@ -233,14 +233,17 @@ impl Follow {
             Mode::Opening { subscribed: false, .. } | Mode::Opening { live_only: true, .. } => return,
             Mode::Opening { .. } | Mode::Live | Mode::Reading(_) | Mode::Doubting { .. } => {}
         }
-        if matches!(self.mode, Mode::Opening { .. }) {
+        // An entry that was long on its way tells nothing of what was stored behind it: where it comes before the heads, the leader says
+        // where the log ends.
+        let opening = matches!(self.mode, Mode::Opening { .. });
+        if opening {
             self.adopt(position.epoch);
         }
         if position.epoch < self.epoch {
             return;
         }
         if position.epoch > self.epoch {
-            return self.new_epoch(position, position.seq, around);
+            return self.new_epoch(position, position.seq, opening, around);
         }
         self.confirmed = true;
         if self.has(position) {
@@ -253,7 +256,7 @@ impl Follow {
             Mode::Live if after <= self.sure && position.time >= self.given.position.time => {
                 self.give_live(position, &entry, around);
             }
-            Mode::Live | Mode::Opening { .. } => self.read(Footing::Given, false, around),
+            Mode::Live | Mode::Opening { .. } => self.read(Footing::Given, opening, around),
             Mode::Reading(_) | Mode::Doubting { .. } => {}
         }
     }
@@ -273,7 +276,7 @@ impl Follow {
         };
         let heard = head.map_or(floor, |head| head.seq);
         if position.epoch > self.epoch {
-            return self.new_epoch(position, heard, around);
+            return self.new_epoch(position, heard, false, around);
         }
         if position.epoch < self.epoch {
             if !self.confirmed && (opening || matches!(self.mode, Mode::Live)) {
@@ -322,9 +325,9 @@ impl Follow {
             return self.doubt(why, around);
         }
         match answer {
-            Ok(position) if position.epoch > self.epoch => self.new_epoch(position, position.seq, around),
+            Ok(position) if position.epoch > self.epoch => self.new_epoch(position, position.seq, false, around),
             Ok(position) if position.epoch < self.epoch && !self.confirmed => {
-                self.new_epoch(position, position.seq, around)
+                self.new_epoch(position, position.seq, false, around)
             }
             Ok(position) if position.epoch == self.epoch => {
                 self.confirmed = true;
@@ -409,13 +412,13 @@ impl Follow {
     }
 
     /// The log lives on in another epoch, in which the reader stands at `position`.
-    fn new_epoch(&mut self, position: Position, heard: Seq, around: &mut Around<'_>) {
+    fn new_epoch(&mut self, position: Position, heard: Seq, to_the_end: bool, around: &mut Around<'_>) {
         self.epoch = position.epoch;
         self.confirmed = true;
         self.heard = heard;
         self.covers = position;
         self.sure = Seq(0);
-        self.read(Footing::OtherEpoch, false, around);
+        self.read(Footing::OtherEpoch, to_the_end, around);
     }
 
     fn doubt(&mut self, why: Doubt, around: &mut Around<'_>) {

@@ -106,8 +106,12 @@ fn leader(seqs: &[u64], first: Option<u64>, end: u64) -> Input {
 }
 
 fn leader_of(entries: Vec<StoredEntry>, first: Option<u64>, end: u64) -> Input {
-    let weight = entries.len() as u64;
-    answer(entries, false, Some(Evidence { first: first.map(Seq), stream_last: Seq(end), weight }))
+    let evidence = evidence(first, end, entries.len());
+    answer(entries, false, Some(evidence))
+}
+
+fn evidence(first: Option<u64>, end: u64, count: usize) -> Evidence {
+    Evidence { first: first.map(Seq), stream_last: Seq(end), weight: count as u64 }
 }
 
 fn answer(entries: Vec<StoredEntry>, more: bool, evidence: Option<Evidence>) -> Input {

@@ -460,7 +460,35 @@ fn a_loss_that_the_reader_notices_late_is_still_told() {
 fn nothing_is_done_before_the_interest_is_in_place() {
     let mut rig = Rig::new(at(1, 5));
     rig.runs([(live(1, 6, 5), ""), (head(1, 9, 7), ""), (Input::HeadsUnanswered, ""), (Input::Tick, "")]);
-    rig.opens(live(1, 6, 5), "read any 5");
+    rig.opens(live(1, 6, 5), "read leader 5");
+}
+
+#[test]
+fn an_entry_that_was_long_on_its_way_is_not_the_end() {
+    let mut rig = Rig::new(at(1, 5));
+    rig.opens(live(1, 12, 9), "read leader 5");
+    rig.runs([
+        (answer(entries(&[5, 9, 12]), true, Some(evidence(Some(5), 90, 5))), "read any 12; entry 9; entry 12"),
+        // A replica that lags, and ends where the entry was published.
+        (any(&[12]), "read leader 12"),
+        (leader(&[12, 13, 14], Some(5), 90), "entry 13; entry 14; caught up 14 1/14@100"),
+        (head(1, 90, 14), ""),
+        (live(1, 97, 90), "entry 97"),
+    ]);
+}
+
+#[test]
+fn an_entry_of_a_new_epoch_that_was_long_on_its_way_is_not_the_end() {
+    let mut rig = Rig::new(at(1, 5));
+    rig.opens(live(2, 12, 9), "read leader 5");
+    rig.runs([
+        (
+            answer(entries(&[5, 9, 12]), true, Some(evidence(Some(5), 90, 5))),
+            "gap 5..9 2/8@9; entry 9; entry 12; read any 12",
+        ),
+        (any(&[12]), "read leader 12"),
+        (leader(&[12, 13, 14], Some(5), 90), "entry 13; entry 14; caught up 14 2/14@100"),
+    ]);
 }
 
 #[test]
