@@ -25,7 +25,8 @@ enum State {
 pub struct Link {
     address: SocketAddr,
     state: Arc<watch::Sender<State>>,
-    losses: Arc<Mutex<VecDeque<String>>>,
+    open: Arc<watch::Sender<usize>>,
+    losses: Losses,
     task: tokio::task::JoinHandle<()>,
 }
 
@@ -35,9 +36,10 @@ impl Link {
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port for the link");
         let address = listener.local_addr().expect("the link's port");
         let state = Arc::new(watch::Sender::new(State::Open));
-        let losses = Arc::new(Mutex::new(VecDeque::new()));
-        let task = tokio::spawn(accept(listener, port, state.clone(), losses.clone()));
-        Link { address, state, losses, task }
+        let open = Arc::new(watch::Sender::new(0));
+        let losses = Losses::default();
+        let task = tokio::spawn(accept(listener, port, state.clone(), open.clone(), losses.clone()));
+        Link { address, state, open, losses, task }
     }
 
     /// Where to connect.
@@ -45,9 +47,14 @@ impl Link {
         format!("nats://{}", self.address)
     }
 
-    /// Closes every connection and refuses new ones.
-    pub fn cut(&self) {
+    /// Closes every connection and refuses new ones. Nothing passes any more when this returns.
+    pub async fn cut(&self) {
         self.state.send_replace(State::Cut);
+        self.open
+            .subscribe()
+            .wait_for(|open| *open == 0)
+            .await
+            .expect("the link counts its connections while it lives");
     }
 
     /// Lets no byte through, and closes nothing: a link that is black-holed.
@@ -79,13 +86,37 @@ impl Drop for Link {
 
 type Losses = Arc<Mutex<VecDeque<String>>>;
 
-async fn accept(listener: TcpListener, port: u16, state: Arc<watch::Sender<State>>, losses: Losses) {
+/// A connection that is counted while it lives.
+struct Counted(Arc<watch::Sender<usize>>);
+
+impl Counted {
+    fn among(open: &Arc<watch::Sender<usize>>) -> Counted {
+        open.send_modify(|open| *open += 1);
+        Counted(open.clone())
+    }
+}
+
+impl Drop for Counted {
+    fn drop(&mut self) {
+        self.0.send_modify(|open| *open -= 1);
+    }
+}
+
+async fn accept(
+    listener: TcpListener,
+    port: u16,
+    state: Arc<watch::Sender<State>>,
+    open: Arc<watch::Sender<usize>>,
+    losses: Losses,
+) {
     let mut connections = JoinSet::new();
     loop {
         let Ok((near, _)) = listener.accept().await else { return };
+        let counted = Counted::among(&open);
         let mut changes = state.subscribe();
         let losses = losses.clone();
         connections.spawn(async move {
+            let _counted = counted;
             if changes.wait_for(|state| *state != State::Frozen).await.is_err() || *changes.borrow() == State::Cut {
                 return;
             }

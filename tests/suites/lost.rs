@@ -54,7 +54,7 @@ async fn a_gateway_whose_link_was_cut_compares_heads_when_it_is_back() {
     let (_apart, apart) = region.new_gateway(region.nats.url()).await;
     let mut alice = region.caught_up_at(apart, "alice", "phone").await;
     until("every shard to be compared", async || readiness(&region).await.is_ok().then_some(())).await;
-    region.link().cut();
+    region.link().cut().await;
     alice.send_accepted("bob", "while it was cut").await;
     region.link().heal();
     assert_eq!(text(&bob.expect("entry").await), "while it was cut");
@@ -74,7 +74,7 @@ async fn without_a_reader_devices_are_given_what_is_read_and_the_gateway_says_th
     region.workers.remove(0).kill();
     alice.send_accepted("bob", "while nobody reads").await;
     // What may have been lost is asked for twice: the rounds that nobody answers.
-    region.link().cut();
+    region.link().cut().await;
     region.link().heal();
     assert_eq!(text(&bob.expect("entry").await), "while nobody reads");
     let why = until("the gateway to notice", async || readiness(&region).await.err()).await;

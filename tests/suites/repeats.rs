@@ -116,7 +116,7 @@ async fn a_gateway_cut_off_while_it_appends_stores_nothing_it_gave_up() {
     let region = Region::start_with(RegionOptions { linked: true, ..RegionOptions::default() }).await;
     let mut alice = region.caught_up(0, "alice", "phone").await;
     alice.send_accepted("bob", "before").await;
-    region.link().cut();
+    region.link().cut().await;
     let mut given_up = vec![];
     for number in 0..3 {
         let id = alice.send("bob", &format!("during {number}")).await;
