@@ -1,82 +1,17 @@
 //! What happened, and what must hold of it: every entry that was ever stored with its fate, every promise that was made, and what
 //! each device was given and told. The first thing that must not be is kept as the schedule's [`Violation`].
 
-use std::{
-    collections::{HashMap, HashSet},
-    fmt,
-};
+use std::collections::{HashMap, HashSet};
 
 use dunlin_schema::{Cursor, Epoch, MessageId, Millis, Position, Seq, StreamTime, limits::Bounds};
 
-use super::stream::{Birth, Gone, nanos};
+use super::{
+    Rule, Violation,
+    stream::{Birth, Gone, nanos},
+};
 
 /// How far the clocks of two gateways differ: the times of a gap are theirs.
 const GATEWAYS_DIFFER: Millis = Millis(10_000);
-
-macro_rules! rules {
-    ($($(#[$doc:meta])* $name:ident,)*) => {
-        /// What a schedule must never show.
-        #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-        pub enum Rule { $($(#[$doc])* $name,)* }
-
-        impl Rule {
-            /// Every rule.
-            pub const ALL: &[Rule] = &[$(Rule::$name),*];
-        }
-    };
-}
-
-rules! {
-    /// A device lacks an entry, and no gap tells of it.
-    Lost,
-    /// An application that keeps its cursor was given an entry twice.
-    Repeated,
-    /// Within an epoch a device was given a lower sequence after a higher one.
-    Disorder,
-    /// A device was told that it is caught up, and lacks what every reader had published before it asked.
-    Early,
-    /// A gap where nothing was lost and everything could be proved.
-    FalseGap,
-    /// A cursor that can't be true was taken without a gap or a refusal.
-    SilentForgery,
-    /// An item is stored twice in a log.
-    StoredTwice,
-    /// An erased item was stored again.
-    Risen,
-    /// An append was said to be done, and the item is not in the stream.
-    NotStored,
-    /// A sent copy's or an answer's order is not the one that the recipient's log gave.
-    WrongOrder,
-    /// An item was refused as too old though it could have been looked up.
-    NotTooOld,
-    /// A promise of a reader is not true of the stream.
-    FalsePromise,
-    /// An epoch began though nothing can have gone back, or with a name that does not rise.
-    FalseEpoch,
-    /// After all faults ended a session never became live, or a sender never got its answer.
-    Stalled,
-    /// A reader that was told the time asks for a time that has passed: its process would spin.
-    Restless,
-    /// A core panicked.
-    Panicked,
-    /// A power loss took an accepted item, and its sender, that was told, did not bring it back.
-    NotRepeated,
-}
-
-/// The first thing in a schedule that must not be.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Violation {
-    /// What was broken.
-    pub rule: Rule,
-    /// By what.
-    pub text: String,
-}
-
-impl fmt::Display for Violation {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{:?}: {}", self.rule, self.text)
-    }
-}
 
 /// An item: who sent it, with which id.
 pub(crate) type Item = (usize, MessageId);

@@ -8,7 +8,7 @@
 //! | [`append`], [`gateway`], [`reader`] | the real cores, and the network around them |
 //! | [`device`] | clients: cursors, resuming, sending, repeating |
 //! | [`faults`] | the steps of a schedule, and its end, at which nothing fails any more |
-//! | [`history`] | what happened, and the judge |
+//! | [`history`], [`rule`] | what happened, and the judge; what must never be |
 //! | [`plant`] | the simpler rules of COUNTEREXAMPLES.md, each planted at the cores' boundary to see it caught |
 //!
 //! A schedule is its seed: [`run`] it, or [`replay`] it to read what happened.
@@ -23,6 +23,7 @@ mod gateway;
 mod history;
 mod plant;
 mod reader;
+mod rule;
 mod shape;
 mod state;
 mod stream;
@@ -30,8 +31,8 @@ mod world;
 
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
-pub use history::{Rule, Violation};
 pub use plant::Plant;
+pub use rule::{Rule, Violation};
 use world::World;
 
 /// What came of a schedule.

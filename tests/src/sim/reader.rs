@@ -1,4 +1,6 @@
-//! Deliver readers: the real core, its consumer, its record, and the ways in which a worker dies, stops and goes on.
+//! Deliver readers: the real core, its consumer and its record.
+
+mod ends;
 
 use std::collections::{HashMap, VecDeque};
 
@@ -9,8 +11,8 @@ use dunlin_workers::{
 };
 
 use super::{
+    Rule,
     event::{AtReader, Event},
-    history::Rule,
     plant::{Plant, SimplerHeads},
     world::{MS, SECOND, World},
 };
@@ -103,24 +105,6 @@ impl World {
         (!from.is_empty()).then(|| from[self.dice.index(from.len())])
     }
 
-    /// A reader dies; another starts some time later.
-    pub(crate) fn crash_reader(&mut self) {
-        let living = self.living();
-        if living.is_empty() {
-            return;
-        }
-        let number = living[self.dice.index(living.len())];
-        self.note(|_| format!("reader {number} dies"));
-        self.reader_ends(number);
-        let span = self.dice.between(MS, 20 * SECOND);
-        self.after(span, Event::Restart);
-    }
-
-    fn reader_ends(&mut self, number: usize) {
-        self.readers.list[number] = None;
-        self.readers.changes += 1;
-    }
-
     /// What every live reader has published for a user.
     pub(crate) fn published_for(&self, user: usize) -> Option<Published> {
         let live = self.readers.list.iter().flatten().filter(|reader| reader.core.is_live());
@@ -134,48 +118,6 @@ impl World {
         published.changes == self.readers.changes
     }
 
-    pub(crate) fn somebody_reads(&self) -> bool {
-        !self.living().is_empty()
-    }
-
-    /// A reader gives its shard back and ends; another starts some time later.
-    pub(crate) fn stop_reader(&mut self) {
-        let living = self.living();
-        if living.is_empty() {
-            return;
-        }
-        let number = living[self.dice.index(living.len())];
-        self.note(|_| format!("reader {number} is to stop"));
-        self.after(0, Event::Reader { reader: number, what: AtReader::Told(Box::new(Input::Stop)) });
-        let longest = if self.plant == Some(Plant::CleanStopSparesTheEpoch) { 60 } else { 20 };
-        let span = self.dice.between(MS, longest * SECOND);
-        self.after(span, Event::Restart);
-    }
-
-    /// A reader stops where it stands, and goes on later as if nothing had been.
-    pub(crate) fn pause_reader(&mut self, span: u64) {
-        let living = self.living();
-        if living.is_empty() {
-            return;
-        }
-        let number = living[self.dice.index(living.len())];
-        if let Some(reader) = &mut self.readers.list[number] {
-            reader.paused = true;
-        }
-        self.note(|_| format!("reader {number} stops for {} ms", span / MS));
-        self.after(span, Event::Continue { reader: number });
-    }
-
-    pub(crate) fn continue_reader(&mut self, number: usize) {
-        let Some(reader) = &mut self.readers.list[number] else { return };
-        reader.paused = false;
-        self.note(|_| format!("reader {number} goes on"));
-        let Some(reader) = &mut self.readers.list[number] else { return };
-        for what in std::mem::take(&mut reader.waiting) {
-            self.happen_at_reader(number, what);
-        }
-    }
-
     pub(crate) fn happen_at_reader(&mut self, number: usize, what: AtReader) {
         match what {
             AtReader::Asked { question } => self.reader_asked(number, question),
@@ -183,16 +125,6 @@ impl World {
             AtReader::Tick { at } => self.reader_tick(number, at),
             AtReader::Opened { consumer } => self.opened(number, consumer),
             AtReader::Consume { consumer } => self.consume(number, consumer),
-        }
-    }
-
-    /// Every reader runs; one at least.
-    pub(crate) fn heal_readers(&mut self) {
-        for number in self.living() {
-            self.continue_reader(number);
-        }
-        if self.living().is_empty() {
-            self.add_reader();
         }
     }
 

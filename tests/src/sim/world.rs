@@ -8,13 +8,14 @@ use std::fmt::Write as _;
 use dunlin_schema::{Log, Millis, RegionName, Sender, UserName};
 
 use super::{
+    Violation,
     agenda::Agenda,
     append::Appends,
     device::Devices,
     dice::Dice,
     event::Event,
     gateway::Gateways,
-    history::{History, Violation},
+    history::History,
     plant::Plant,
     reader::Readers,
     shape::{Faults, Shape},

@@ -1,6 +1,7 @@
 //! Tables of inputs and exactly what follows from them. Entry `n` is stored in second `n` unless a case says otherwise; it is second 100.
 
 mod chaos;
+mod opening;
 mod resuming;
 mod sending;
 mod small;
