@@ -379,6 +379,17 @@ fn nobody_is_promised_what_a_scope_allows() {
 }
 
 #[test]
+fn a_figure_is_measured_and_nothing_is_lost_meanwhile() {
+    let output = output(&mut dunlin(&["bench", "--quick", "--only", "catch-up"]));
+    let (table, said) = (stdout(&output), stderr(&output));
+    assert!(output.status.success(), "{table}{said}");
+    let rows: Vec<&str> = table.lines().filter(|line| line.starts_with("| catch-up")).collect();
+    let ours = |row: &str| row.split('|').nth(4).and_then(|ours| ours.split_whitespace().next()?.parse::<f64>().ok());
+    assert!(rows.len() == 2 && rows.iter().all(|row| ours(row).is_some_and(|ours| ours > 0.0)), "{table}{said}");
+    assert!(!table.contains("INVALID"), "{table}{said}");
+}
+
+#[test]
 fn completions_name_every_command() {
     for shell in ["bash", "zsh", "fish"] {
         let script = stdout(&output(&mut dunlin(&["completions", shell])));

@@ -243,6 +243,31 @@ async fn a_user_has_at_most_sixteen_devices_here() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_a_user_may_send_is_shared_by_its_devices() {
+    const PER_SECOND: u32 = 100;
+    const BURST: f64 = 500.0;
+    let region = Region::start_with(RegionOptions { sends_per_second: PER_SECOND, ..RegionOptions::default() }).await;
+    let began = Instant::now();
+    let sending = ["phone", "tablet"].map(async |device| {
+        let mut raw = Raw::caught_up(region.gateway(0), &region.token("mallory"), device).await;
+        let burst: Vec<u8> = (0..1_000).flat_map(|_| to("bob")).collect();
+        let (mut answered, mut accepted) = (0, 0);
+        let answers = raw.exchange(&burst, |heard| {
+            let Heard::Json(value) = heard else { panic!("an answer for each send, not {heard:?}") };
+            answered += u32::from(value["accepted"].is_object() || value["rejected"].is_object());
+            accepted += u32::from(value["accepted"].is_object());
+            answered < 1_000
+        });
+        answers.await;
+        accepted
+    });
+    let accepted: u32 = futures_util::future::join_all(sending).await.into_iter().sum();
+    let may = BURST + began.elapsed().as_secs_f64() * f64::from(PER_SECOND);
+    assert!(accepted >= 500 && f64::from(accepted) <= may, "{accepted} accepted where {may:.0} may be");
+    region.caught_up(0, "alice", "phone").await.send_accepted("bob", "another user's account").await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn ten_thousand_sends_in_a_burst_are_all_answered() {
     let options = RegionOptions { sends_per_second: 500, ..RegionOptions::default() };
     let region = Region::start_with(options).await;
