@@ -60,12 +60,13 @@ impl Bench {
         Bench { nats, options, settings, connection, fan_in }
     }
 
-    /// Starts the stopped server again, and waits until live entries come again.
+    /// Starts the stopped server again, and waits until live entries come again and the stream answers.
     pub(super) async fn restart(&mut self) {
         let mut losses = self.fan_in.losses();
         losses.mark_unchanged();
         self.nats.restart();
         tokio::time::timeout(Duration::from_secs(20), losses.changed()).await.expect("a new connection").unwrap();
+        until("the stream to answer", async || stream_ends(&self.connection, SHARD).await.ok()).await;
     }
 
     /// A worker on a runtime of its own that sees this boot.
