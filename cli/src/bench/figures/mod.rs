@@ -54,9 +54,8 @@ struct Scale {
     waiting: u32,
     /// Users who are offline.
     offline: usize,
-    /// From the last message to an offline user until nats-server's memory is looked at. It keeps each message's id for the duplicate window,
-    /// 2 minutes, and the buffers of the newest blocks until Go's collector, which runs every 2 minutes in a process with little to do, has
-    /// gone by twice; neither is kept for who is offline.
+    /// For so long nats-server's memory must not have fallen: longer than Go's collector waits in a process with little to do (2 minutes, the
+    /// duplicate window likewise). Neither that window nor the buffers of the newest blocks are kept for who is offline.
     settled: Duration,
 }
 
@@ -87,7 +86,7 @@ impl Scale {
                 returning: 1_000,
                 waiting: 100,
                 offline: 100_000,
-                settled: seconds(310),
+                settled: seconds(150),
             }
         }
     }
