@@ -10,7 +10,7 @@ use tokio_tungstenite::{
     tungstenite::{Message, client::IntoClientRequest, protocol::frame::coding::CloseCode},
 };
 
-use crate::wait::PATIENCE;
+use crate::wait::{PATIENCE, until};
 
 /// A connected device.
 pub struct Device {
@@ -94,9 +94,13 @@ impl Device {
         }
     }
 
-    /// The same, where nothing may go wrong.
+    /// The same, where nothing may go wrong; a stream that does not answer in time is asked again, as the gateway says.
     pub async fn hello(gateway: SocketAddr, token: &str, device: &str, cursor: Option<&str>) -> Device {
-        Device::try_hello(gateway, token, device, cursor).await.expect("a welcome")
+        until("a welcome", async || match Device::try_hello(gateway, token, device, cursor).await {
+            Err(ended) if ended.code() == Some("unavailable") => None,
+            said => Some(said.expect("a welcome")),
+        })
+        .await
     }
 
     /// Sends a frame.

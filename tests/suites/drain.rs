@@ -37,7 +37,7 @@ async fn a_gateway_that_ends_sends_its_devices_elsewhere() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn devices_are_told_to_go_a_few_at_a_time() {
     let region = Region::start(0).await;
-    let (node, gateway) = region.new_gateway_of(region.nats.url(), |config| config.drain = Millis(5_000)).await;
+    let (node, gateway) = region.new_gateway_of(region.nats.url(), |config| config.drain = Millis(20_000)).await;
     let mut ending = JoinSet::new();
     for user in 0..20 {
         let mut device = region.caught_up_at(gateway, &format!("user-{user}"), "phone").await;
@@ -51,7 +51,7 @@ async fn devices_are_told_to_go_a_few_at_a_time() {
     }
     times.sort();
     let spread = times[19] - times[0];
-    // A hundredth of the time passes between one and the next.
+    // A hundredth of the time passes between one and the next; a machine that stands still takes some of them together.
     assert!(spread > Duration::from_millis(200), "all are told within {spread:?}");
 }
 

@@ -7,12 +7,15 @@ use dunlin_tests::{
     history::{Accepted, Application},
     region::Region,
 };
+use futures_util::future::join_all;
 use rand::{SeedableRng, rngs::StdRng, seq::IndexedRandom};
 use serde_json::Value;
 use tokio::task::JoinSet;
 
 const USERS: usize = 200;
 const SENDS: usize = 10;
+/// Sends of one user that wait for their answers.
+const IN_FLIGHT: usize = 3;
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_message_reaches_the_device_of_another_gateway() {
@@ -58,10 +61,8 @@ async fn a_note_to_oneself_is_one_entry() {
 async fn two_hundred_users_on_two_gateways_each_message_once_and_in_order() {
     let region = Region::start(2).await;
     let mut senders = JoinSet::new();
-    let mut devices = vec![];
-    for user in 0..USERS {
-        devices.push(region.caught_up(user % 2, &name(user), "phone").await);
-    }
+    let connecting = (0..USERS).map(async |user| region.caught_up(user % 2, &name(user), "phone").await);
+    let devices = join_all(connecting).await;
     for (user, device) in devices.into_iter().enumerate() {
         senders.spawn(converse(user, device));
     }
@@ -110,16 +111,16 @@ async fn converse(user: usize, mut device: Device) -> (usize, Device, Received, 
     let mut random = StdRng::seed_from_u64(user as u64);
     let others: Vec<usize> = (0..USERS).filter(|other| *other != user).collect();
     let mut received = Received::default();
-    let mut sent = vec![];
-    for number in 0..SENDS {
-        let to = name(*others.choose(&mut random).expect("others"));
-        sent.push((to.clone(), device.send(&to, &number.to_string()).await));
-    }
-    let mut unanswered = SENDS;
-    while unanswered > 0 {
+    let (mut sent, mut answered) = (vec![], 0);
+    while answered < SENDS {
+        if sent.len() < SENDS.min(answered + IN_FLIGHT) {
+            let to = name(*others.choose(&mut random).expect("others"));
+            sent.push((to.clone(), device.send(&to, &sent.len().to_string()).await));
+            continue;
+        }
         let frame = device.next().await.expect("an open socket");
         assert!(frame["rejected"].is_null(), "{frame}");
-        unanswered -= usize::from(frame["accepted"].is_object());
+        answered += usize::from(frame["accepted"].is_object());
         received.take(&frame);
     }
     (user, device, received, sent)

@@ -2,7 +2,10 @@
 
 use std::time::{Duration, Instant};
 
+use bytes::Bytes;
 use dunlin_tests::{device::text, process::Processes, wait::PATIENCE};
+use futures_util::SinkExt as _;
+use tokio_tungstenite::tungstenite::Message;
 
 const MESSAGES: usize = 4_000;
 const BYTES: usize = 4_096;
@@ -24,6 +27,8 @@ async fn a_receiver_that_stops_reading() {
     for number in 0..MESSAGES {
         alice.send_accepted("slow", &format!("{number:06} {body}")).await;
         if number % 40 == 0 {
+            // Who reads nothing answers no ping; that it lives it can say unasked.
+            slow.socket().send(Message::Pong(Bytes::new())).await.expect("an open socket");
             let begun = Instant::now();
             alice.send_accepted("other", "and you?").await;
             other.expect("entry").await;

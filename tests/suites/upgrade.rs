@@ -1,6 +1,6 @@
 //! A request that is no valid upgrade gets the HTTP status that says so; a valid one the subprotocol that the client prefers.
 
-use dunlin_tests::{raw::Raw, region::Region};
+use dunlin_tests::{raw::Raw, region::Region, wait::until};
 
 const GOOD: &str = "dunlin.v1.json";
 
@@ -92,25 +92,29 @@ async fn a_user_who_connects_too_often_and_a_full_gateway_are_told_so() {
     let tight = |config: &mut dunlin_gateway::Config| {
         config.limits.connects_per_second = 1;
         config.limits.connects_burst = 2;
-        config.limits.connections = 3;
     };
     let (_node, gateway) = region.new_gateway_of(region.nats.url(), tight).await;
     let bob = Raw::upgrade(GOOD, &format!("Authorization: Bearer {}\r\n", region.token("bob")));
-    let (_one, status, _) = Raw::request(gateway, &bob).await;
-    assert_eq!(status, 101);
-    let (_two, status, _) = Raw::request(gateway, &bob).await;
-    assert_eq!(status, 101);
-    let (three, status, answer) = Raw::request(gateway, &bob).await;
-    assert_eq!(status, 429, "{answer}");
+    // What a second adds to an account is taken, too, where the machine stood still.
+    let mut let_in = 0;
+    let answer = until("a user to have connected too often", async || {
+        let (_raw, status, answer) = Raw::request(gateway, &bob).await;
+        let_in += usize::from(status == 101);
+        (status != 101).then_some((status, answer))
+    });
+    let (status, answer) = answer.await;
+    assert!(status == 429 && let_in >= 2, "{let_in} let in, then {answer}");
     assert!(answer.to_ascii_lowercase().contains("retry-after: 1\r\n"), "{answer}");
-    drop(three);
-    let _four = dunlin_tests::wait::until("the place of the third to be free", async || {
-        let (raw, status, _) = Raw::request(gateway, &Raw::upgrade(GOOD, "")).await;
-        (status == 101).then_some(raw)
-    })
-    .await;
-    let (_five, status, answer) = Raw::request(gateway, &Raw::upgrade(GOOD, "")).await;
-    assert_eq!(status, 503, "{answer}");
+
+    let (_node, gateway) = region.new_gateway_of(region.nats.url(), |config| config.limits.connections = 3).await;
+    let mut places = vec![];
+    let answer = until("the gateway to be full", async || {
+        let (raw, status, answer) = Raw::request(gateway, &Raw::upgrade(GOOD, "")).await;
+        places.push(raw);
+        (status != 101).then_some((status, answer))
+    });
+    let (status, answer) = answer.await;
+    assert!(status == 503 && places.len() >= 4, "{answer} to the {}.", places.len());
     assert!(answer.to_ascii_lowercase().contains("retry-after"), "{answer}");
 }
 
@@ -120,7 +124,7 @@ async fn the_pages_beside_it_say_how_the_gateway_is() {
     let base = format!("http://{}", region.gateway(0));
     let page = async |path: &str| reqwest::get(format!("{base}{path}")).await.expect("an answer");
     assert_eq!(page("/livez").await.status(), 200);
-    dunlin_tests::wait::until("ready", async || (page("/readyz").await.status() == 200).then_some(())).await;
+    until("ready", async || (page("/readyz").await.status() == 200).then_some(())).await;
     let asyncapi = page("/asyncapi.json").await.text().await.expect("text");
     let asyncapi: serde_json::Value = serde_json::from_str(&asyncapi).expect("JSON");
     assert!(asyncapi["asyncapi"].as_str().is_some_and(|version| version.starts_with("3.")), "{asyncapi}");

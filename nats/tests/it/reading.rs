@@ -83,9 +83,11 @@ async fn a_long_log_comes_in_pages_and_is_weighed_when_it_matters() {
     let (appender, reads) = (server.appender().await, server.reads().await);
     let bob = mailbox("bob");
     let half = limits::MAILBOX_ENTRIES / 2;
-    let items = (0..half - 1).map(|n| appender.append(first(id(now()), &n.to_string())));
-    for stored in futures_util::future::join_all(items).await {
-        stored.unwrap();
+    let items: Vec<_> = (0..half - 1).map(|n| first(id(now()), &n.to_string())).collect();
+    for some in items.chunks(250) {
+        for stored in futures_util::future::join_all(some.iter().map(|item| appender.append(item.clone()))).await {
+            stored.unwrap();
+        }
     }
     let page = reads.read(&bob, request(1, Source::Leader)).await.unwrap();
     assert_eq!((page.entries.len(), page.more), (limits::READ_ENTRIES, true));

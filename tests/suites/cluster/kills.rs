@@ -6,13 +6,15 @@ use dunlin_tests::{
     cluster,
     load::Load,
     region::Region,
-    wait::{PATIENCE, until},
+    wait::{PATIENCE, within},
 };
 
 use super::{kill_leader, stream};
 
 /// Messages between two faults.
 const BETWEEN: usize = 150;
+/// How long servers that were all started again may take: one election after the other, each of seconds.
+const AFTER_ELECTIONS: Duration = Duration::from_secs(120);
 /// Users of the load.
 const USERS: usize = 4;
 
@@ -42,7 +44,7 @@ pub(super) async fn under_load(region: &mut Region) {
     }
     accepted_more(&load, "after the start of all servers").await;
 
-    let (_, gaps) = load.finish(Duration::from_secs(30)).await;
+    let (_, gaps) = load.finish(AFTER_ELECTIONS).await;
     assert!(gaps.is_empty(), "nothing was lost, so no gap is told: {gaps:?}");
     for user in 0..USERS {
         let mut ids: Vec<_> = region.stored(&format!("user-{user}")).await.iter().map(|entry| entry.id).collect();
@@ -55,5 +57,5 @@ pub(super) async fn under_load(region: &mut Region) {
 
 async fn accepted_more(load: &Load, when: &str) {
     let enough = load.accepted() + BETWEEN;
-    until(when, async || (load.accepted() >= enough).then_some(())).await;
+    within(AFTER_ELECTIONS, when, async || (load.accepted() >= enough).then_some(())).await;
 }

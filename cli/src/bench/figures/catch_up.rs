@@ -30,7 +30,7 @@ pub(super) fn run(scale: &Scale) -> anyhow::Result<Vec<Row>> {
     let folder = TempDir::new()?;
     let dev = Dev::start(folder.path())?;
     let key = Dev::data(folder.path());
-    let (returning, all) = (scale.returning, scale.returning + SENDERS);
+    let (returning, all) = (scale.returning, scale.returning + SENDERS.min(scale.returning));
     let mut crowd = Crowd::new(Dialect::Dunlin, dev.address, tokens::people("back", all, &key)?)?;
     let arrival =
         |who, rate, entries| Arrival { who, rate: Some(rate), jitter: None, entries, within: Duration::from_secs(60) };
@@ -39,7 +39,7 @@ pub(super) fn run(scale: &Scale) -> anyhow::Result<Vec<Row>> {
     let senders = pinned(|| arrival(returning..all, 1_000, 0).run(&mut crowd, Instant::now()))?;
     let names: Vec<String> = crowd.people[..returning].iter().map(|person| person.name.clone()).collect();
     let items = returning as u32 * scale.waiting;
-    let fill = Fill { senders: returning..all, names: &names, items, rate: 5_000 };
+    let fill = Fill { senders: returning..all, names: &names, items, rate: scale.fill };
     let filled = pinned(|| fill.run(&mut crowd))?;
     crowd.leave(returning..all);
     dev.process.stop()?;

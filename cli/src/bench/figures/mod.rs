@@ -52,6 +52,8 @@ struct Scale {
     returning: usize,
     /// Entries that wait for each.
     waiting: u32,
+    /// Messages a second with which mailboxes are filled.
+    fill: u32,
     /// Users who are offline.
     offline: usize,
     /// For so long nats-server's memory must not have fallen: longer than Go's collector waits in a process with little to do (2 minutes, the
@@ -72,6 +74,7 @@ impl Scale {
                 measured: seconds(3),
                 returning: 100,
                 waiting: 20,
+                fill: 500,
                 offline: 10_000,
                 settled: seconds(5),
             }
@@ -85,6 +88,7 @@ impl Scale {
                 measured: seconds(10),
                 returning: 1_000,
                 waiting: 100,
+                fill: 5_000,
                 offline: 100_000,
                 settled: seconds(150),
             }

@@ -49,7 +49,7 @@ pub(super) fn run(scale: &Scale) -> anyhow::Result<Row> {
     let arrived = pinned(|| arrival.run(&mut crowd, Instant::now()))?;
     let (memory, before) = (parts.broker.own_memory()?, held(&parts)?);
     let names: Vec<String> = tokens::names("away", scale.offline).collect();
-    let fill = Fill { senders: crowd.everybody(), names: &names, items: scale.offline as u32, rate: 5_000 };
+    let fill = Fill { senders: crowd.everybody(), names: &names, items: scale.offline as u32, rate: scale.fill };
     let filled = pinned(|| fill.run(&mut crowd))?;
     let each =
         || Ok::<_, anyhow::Error>(parts.broker.own_memory()?.saturating_sub(memory) as f64 / scale.offline as f64);
