@@ -243,7 +243,7 @@ impl Follow {
             return;
         }
         if position.epoch > self.epoch {
-            return self.new_epoch(position, position.seq, opening, around);
+            return self.new_epoch(position, position.seq, around);
         }
         self.confirmed = true;
         if self.has(position) {
@@ -263,24 +263,25 @@ impl Follow {
 
     pub(super) fn heads(&mut self, HeadOf { position, head, floor }: HeadOf, around: &mut Around<'_>) {
         self.unanswered = 0;
-        let opening = match self.mode {
+        match self.mode {
             Mode::Opening { subscribed: false, .. } => return,
             Mode::Opening { live_only, .. } => {
                 self.adopt(position.epoch);
                 if live_only {
                     return self.begin_live(position, head, floor, around);
                 }
-                true
             }
-            Mode::Live | Mode::Reading(_) | Mode::Doubting { .. } => false,
-        };
+            Mode::Live | Mode::Reading(_) | Mode::Doubting { .. } => {}
+        }
         let heard = head.map_or(floor, |head| head.seq);
         if position.epoch > self.epoch {
-            return self.new_epoch(position, heard, false, around);
+            return self.new_epoch(position, heard, around);
         }
         if position.epoch < self.epoch {
-            if !self.confirmed && (opening || matches!(self.mode, Mode::Live)) {
-                self.doubt(Doubt::Epoch, around);
+            match self.mode {
+                Mode::Opening { .. } | Mode::Live if !self.confirmed => self.doubt(Doubt::Epoch, around),
+                Mode::Opening { .. } => self.heads_unanswered(around),
+                Mode::Live | Mode::Reading(_) | Mode::Doubting { .. } => {}
             }
             return;
         }
@@ -290,10 +291,12 @@ impl Follow {
         let is_own = head.is_some_and(|head| head.seq == own.seq && head.time == own.time);
         match self.mode {
             Mode::Opening { .. } if is_own => self.settle(None, around),
-            Mode::Opening { .. } => self.read(Footing::Given, false, around),
+            Mode::Opening { .. } => self.read(Footing::Given, self.has(position), around),
             Mode::Live => match head {
                 Some(head) if head.seq == own.seq && head.time != own.time => self.read(Footing::Given, false, around),
-                Some(head) if head.seq <= own.seq => self.sure = self.sure.max(position.seq),
+                Some(head) if self.has(Position { seq: head.seq, time: head.time, ..position }) => {
+                    self.sure = self.sure.max(position.seq);
+                }
                 None if floor <= self.sure => self.sure = self.sure.max(position.seq),
                 Some(_) | None => self.read(Footing::Given, false, around),
             },
@@ -325,9 +328,9 @@ impl Follow {
             return self.doubt(why, around);
         }
         match answer {
-            Ok(position) if position.epoch > self.epoch => self.new_epoch(position, position.seq, false, around),
+            Ok(position) if position.epoch > self.epoch => self.new_epoch(position, position.seq, around),
             Ok(position) if position.epoch < self.epoch && !self.confirmed => {
-                self.new_epoch(position, position.seq, false, around)
+                self.new_epoch(position, position.seq, around)
             }
             Ok(position) if position.epoch == self.epoch => {
                 self.confirmed = true;
@@ -351,7 +354,11 @@ impl Follow {
                     Doubt::End => {
                         let (footing, source) = self.footing(Footing::Given);
                         let waits_for = WaitsFor::Drain;
-                        self.fail(Reading { source, footing, to_the_end: false, waits_for }, around);
+                        // What was known of the stream's end may be lost with it.
+                        if position.seq < self.covers.seq {
+                            self.covers = position;
+                        }
+                        self.fail(Reading { source, footing, to_the_end: true, waits_for }, around);
                     }
                 }
             }
@@ -412,13 +419,14 @@ impl Follow {
     }
 
     /// The log lives on in another epoch, in which the reader stands at `position`.
-    fn new_epoch(&mut self, position: Position, heard: Seq, to_the_end: bool, around: &mut Around<'_>) {
+    fn new_epoch(&mut self, position: Position, heard: Seq, around: &mut Around<'_>) {
         self.epoch = position.epoch;
         self.confirmed = true;
         self.heard = heard;
         self.covers = position;
         self.sure = Seq(0);
-        self.read(Footing::OtherEpoch, to_the_end, around);
+        self.held = None;
+        self.read(Footing::OtherEpoch, true, around);
     }
 
     fn doubt(&mut self, why: Doubt, around: &mut Around<'_>) {

@@ -75,7 +75,8 @@ fn standing(cursor: &Cursor, answer: &ReadAnswer) -> Option<Seq> {
 
 /// Whether this is the cursor of a device that never had anything.
 pub(super) fn never_had_anything(cursor: &Cursor) -> bool {
-    cursor.position.seq == Seq(0) && cursor.at == Millis(0)
+    let Position { seq, time, .. } = cursor.position;
+    seq == Seq(0) && time == StreamTime(0) && cursor.at == Millis(0)
 }
 
 /// Whether this is the cursor of a device that was told that its log had nothing yet: only the leader can prove an answer to it.

@@ -64,6 +64,24 @@ fn an_entry_of_a_new_epoch_that_was_long_on_its_way_is_not_the_end() {
 }
 
 #[test]
+fn an_entry_that_names_a_new_epoch_during_the_first_read_is_not_the_end_either() {
+    for (first, read) in [(live(1, 12, 9), "read leader 5"), (head(1, 9, 9), "read any 5")] {
+        let mut rig = Rig::new(at(1, 5));
+        rig.opens(first, read);
+        rig.runs([
+            (live(2, 13, 12), ""),
+            (any(&[5, 9]), "read leader 5"),
+            (
+                answer(entries(&[5, 9, 12]), true, Some(evidence(Some(5), 90, 5))),
+                "gap 5..9 2/8@9; entry 9; entry 12; read any 12",
+            ),
+            (any(&[12, 13]), "read leader 13; entry 13"),
+            (leader(&[13, 14], Some(5), 90), "entry 14; caught up 14 2/14@100"),
+        ]);
+    }
+}
+
+#[test]
 fn without_a_reader_a_cursor_is_enough_and_a_new_device_waits() {
     let mut rig = Rig::new(at(1, 5));
     rig.opens(Input::HeadsUnanswered, "");
@@ -83,4 +101,36 @@ fn without_a_reader_a_cursor_is_enough_and_a_new_device_waits() {
             rig.runs([(Input::Tick, "ask heads"), (Input::HeadsUnanswered, "")]);
         }
     }
+}
+
+#[test]
+fn a_reader_that_is_behind_the_cursor_does_not_know_the_end() {
+    let unread = HeadOf { position: Position { seq: Seq(0), ..position(1, 20) }, head: None, floor: Seq(0) };
+    for first in [head(1, 20, 15), floor(1, 20, 20), Input::Heads(unread)] {
+        let mut rig = Rig::new(at(1, 30));
+        rig.opens(first, "read leader 30");
+        rig.runs([(leader(&[30, 31], Some(2), 90), "entry 31; caught up 31 1/31@100")]);
+    }
+}
+
+#[test]
+fn heads_of_a_reader_that_is_replaced_are_no_answer() {
+    let mut rig = Rig::new(at(2, 30));
+    rig.opens(live(2, 28, 20), "");
+    rig.runs([(head(1, 50, 50), "")]);
+    rig.now = Millis(101_000);
+    rig.runs([(Input::Tick, "ask heads"), (head(2, 40, 30), "caught up 30 2/30@40")]);
+}
+
+#[test]
+fn an_end_below_a_live_entry_is_verified_and_then_read_to_the_leaders() {
+    let mut rig = Rig::new(at(1, 5));
+    rig.opens(live(1, 12, 9), "read leader 5");
+    rig.runs([(leader(&[5], Some(5), 11), "verify 1/5"), (Input::Verified(Ok(position(1, 90))), "")]);
+    rig.now = Millis(100_100);
+    rig.runs([
+        (Input::Tick, "read any 5"),
+        (any(&[5, 9, 12]), "read leader 12; entry 9; entry 12"),
+        (leader(&[12, 13], Some(5), 90), "entry 13; caught up 13 1/13@100"),
+    ]);
 }

@@ -21,8 +21,8 @@ fn in_an_empty_shard_the_leader_says_that_there_is_nothing() {
     let mut rig = Rig::new(Start::Beginning);
     rig.now = Millis(300_000);
     let nowhere = HeadOf { position: Position { epoch: Epoch(1), ..Position::default() }, head: None, floor: Seq(0) };
-    rig.opens(Input::Heads(nowhere), "read any 1");
-    rig.runs([(any(&[]), "read leader 1"), (leader(&[], None, 0), "caught up 0 1/0@300"), (live(1, 1, 0), "entry 1")]);
+    rig.opens(Input::Heads(nowhere), "read leader 1");
+    rig.runs([(leader(&[], None, 0), "caught up 0 1/0@300"), (live(1, 1, 0), "entry 1")]);
 }
 
 #[test]
@@ -294,6 +294,20 @@ fn a_gap_does_not_go_back_behind_what_was_given_to_where_the_reader_was() {
 }
 
 #[test]
+fn behind_a_time_a_head_that_was_given_is_no_news() {
+    let mut rig = Rig::new(at(1, 30));
+    rig.opens(floor(2, 10, 10), "read leader 30");
+    rig.runs([
+        (leader(&[], Some(2), 28), "read leader after 30"),
+        (leader(&[], Some(2), 28), "gap 30..100 2/0@100; caught up 0 2/0@100"),
+        (head(2, 28, 28), ""),
+        (head(2, 40, 28), ""),
+        (live(2, 41, 40), "entry 41"),
+        (head(2, 60, 55), "read any 41"),
+    ]);
+}
+
+#[test]
 fn what_comes_while_the_gap_is_read_is_not_passed_over() {
     let mut rig = Rig::new(at(1, 30));
     rig.opens(floor(2, 28, 10), "read leader 30");
@@ -309,9 +323,8 @@ fn what_comes_while_the_gap_is_read_is_not_passed_over() {
 #[test]
 fn an_end_below_the_cursor_is_verified_and_nothing_given() {
     let mut rig = Rig::new(at(1, 60));
-    rig.opens(head(1, 50, 50), "read any 60");
+    rig.opens(head(1, 50, 50), "read leader 60");
     rig.runs([
-        (any(&[]), "read leader 60"),
         (leader(&[], Some(2), 55), "verify 1/60"),
         // The epoch stands: the cursor is forged, and costs nobody else a gap.
         (Input::Verified(Ok(position(1, 55))), "read leader after 60"),
@@ -324,9 +337,8 @@ fn an_end_below_the_cursor_is_verified_and_nothing_given() {
 fn a_forged_future_is_not_believed() {
     let far = Position { epoch: Epoch(1), seq: Seq::MAX, time: StreamTime(u64::MAX) };
     let mut rig = Rig::new(Start::Cursor(Cursor { position: far, at: Millis(u64::MAX) }));
-    rig.opens(head(1, 50, 50), "read any 9007199254740991");
+    rig.opens(head(1, 50, 50), "read leader 9007199254740991");
     rig.runs([
-        (any(&[]), "read leader 9007199254740991"),
         (leader(&[], Some(2), 55), "verify 1/9007199254740991"),
         (Input::Verified(Ok(position(1, 55))), "read leader after 130"),
         (leader(&[], Some(2), 55), "gap 100..100 1/55@100; caught up 55 1/55@100"),
@@ -354,12 +366,41 @@ fn a_gap_before_a_reader_that_stands_at_nothing_ends_behind_what_is_there() {
 fn a_forged_future_without_a_sequence_hides_nothing() {
     let far = Position { epoch: Epoch(1), seq: Seq(0), time: StreamTime(u64::MAX) };
     let mut rig = Rig::new(Start::Cursor(Cursor { position: far, at: Millis(u64::MAX) }));
-    rig.opens(head(1, 50, 50), "read any after 130");
+    rig.opens(head(1, 50, 50), "read leader after 130");
     rig.runs([
-        (any(&[]), "read leader after 130"),
         (leader(&[], Some(2), 50), "caught up 0 1/0@100"),
         (live(1, 130, 50), ""),
         (live(1, 131, 50), "entry 131"),
+    ]);
+}
+
+#[test]
+fn a_cursor_with_a_time_alone_is_not_one_of_a_device_that_never_had_anything() {
+    let forged = Position { epoch: Epoch(1), seq: Seq(0), time: seconds(50) };
+    let mut rig = Rig::new(Start::Cursor(Cursor { position: forged, at: Millis(0) }));
+    rig.now = Millis(2_000_000);
+    rig.opens(head(1, 90, 80), "read any after 50");
+    rig.runs([
+        (any(&[80]), "read leader after 50"),
+        (leader(&[80], Some(2), 90), "gap 0..80 1/79@80; entry 80; caught up 80 1/80@2000"),
+    ]);
+}
+
+#[test]
+fn an_end_that_the_reader_confirms_is_the_end() {
+    let mut rig = Rig::new(at(1, 30));
+    rig.opens(head(1, 90, 40), "read any 30");
+    rig.runs([
+        (any(&[30]), "read leader 30"),
+        (leader(&[30], Some(2), 45), "verify 1/30"),
+        (Input::Verified(Ok(position(1, 45))), ""),
+    ]);
+    rig.now = Millis(100_100);
+    rig.runs([
+        (Input::Tick, "read any 30"),
+        (any(&[30]), "read leader 30"),
+        (leader(&[30], Some(2), 45), "caught up 30 1/30@100"),
+        (live(1, 46, 45), "entry 46"),
     ]);
 }
 
@@ -393,7 +434,11 @@ fn a_leader_that_ends_below_the_reader_is_doubted() {
         (Input::Verified(Ok(position(1, 50))), ""),
     ]);
     rig.now = Millis(100_100);
-    rig.runs([(Input::Tick, "read any 30"), (any(&[30, 40]), "entry 40; caught up 40 1/40@50")]);
+    rig.runs([
+        (Input::Tick, "read any 30"),
+        (any(&[30, 40]), "read leader 40; entry 40"),
+        (leader(&[40], Some(2), 50), "caught up 40 1/40@100"),
+    ]);
 }
 
 #[test]
