@@ -35,7 +35,7 @@ use std::net::SocketAddr;
 pub struct BenchArgs {
     #[command(subcommand)]
     part: Option<Part>,
-    /// Measure only these. All of them take about ten minutes.
+    /// Measure only these. All of them take about twenty minutes.
     #[arg(long, value_enum, value_delimiter = ',', value_name = "FIGURES")]
     only: Vec<figures::Figure>,
     /// Fewer people and shorter windows: to see that it works, not to quote.
