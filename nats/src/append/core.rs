@@ -463,11 +463,16 @@ impl AppendOnce {
         }
         // All that is still there since S was read.
         if first.time >= since && (self.from_s || first.seq >= known.lowest()) {
-            // Of a copy of something new only this call's own publish can be among what was dropped.
-            let untried = self.item.copy_of_new && !self.in_doubt;
+            let untried = self.item.copy_of_new && !self.in_doubt && self.all_since_then_is_there(now, first, last);
             return if untried { self.publish_late(now, last.seq) } else { self.done(Err(AppendError::TooOld)) };
         }
         self.begin_at_s(last)
+    }
+
+    /// Whether everything is still there that was stored since this call began, or since the publish before it that it follows.
+    fn all_since_then_is_there(&self, now: Millis, first: Place, last: Place) -> bool {
+        let passed = limits::APPEND_FOR.minus(self.left(now)).plus(limits::APPEND_FOR);
+        first.time.millis().plus(passed) <= last.time.millis()
     }
 
     fn accounts(&self, entry: &Entry) -> bool {

@@ -18,8 +18,8 @@ pub struct Item {
     pub origin: Origin,
     /// Whether nobody can have tried it at this place before: false for anything a caller repeats.
     pub first_try: bool,
-    /// Whether it is the copy of an entry that was stored for the first time just before. Nobody can have tried it before that, so no try of it is among
-    /// what its log dropped since: it is not [`AppendError::TooOld`] for that.
+    /// Whether it is the copy of an entry that was stored for the first time just before. Nobody can have tried it before that, so no try of it is
+    /// among what its log dropped, as long as all is there that was stored since: it is not [`AppendError::TooOld`] for the rest.
     pub copy_of_new: bool,
 }
 

@@ -386,16 +386,18 @@ fn an_entry_that_can_t_be_read_is_not_this_one() {
 }
 
 #[test]
-fn the_copy_of_what_is_new_is_never_too_old() {
-    let first = Place { seq: Seq(3), time: NOW.into() };
-    let up_to_the_first = |then: Step| {
+fn the_copy_of_what_is_new_is_not_too_old_while_all_that_came_since_is_there() {
+    let up_to_a_first = |age: u64, then: Step| {
+        let first = Place { seq: Seq(3), time: NOW.minus(Millis(age)).into() };
+        let oldest = StoredEntry { time: first.time, ..other(3) };
         vec![
             (last(9), read_since(101_000, Source::Any)),
             (answer(vec![], false), read_since(160_000, Source::Any)),
-            (answer(vec![other(3), other(9)], false), Step::AskFirst),
+            (answer(vec![oldest, other(9)], false), Step::AskFirst),
             (Event::First(Ok(Some(first))), then),
         ]
     };
+    let up_to_the_first = |then| up_to_a_first(10_000, then);
     let in_a_full_log = |copy_of_new| {
         let (mut once, step) = begun(Item { copy_of_new, ..item(100_000, false) });
         assert_eq!(step, LATE);
@@ -409,4 +411,16 @@ fn the_copy_of_what_is_new_is_never_too_old() {
     // Its own publish may be stored, and dropped since.
     run(&mut once, vec![(failed(PublishFailure::Unknown), Step::Wait(Millis(20))), (Event::Waited, LATE)]);
     run(&mut once, up_to_the_first(too_old()));
+    // Another gateway's try of it, of a moment ago, may have been dropped since.
+    run(&mut in_a_full_log(true), up_to_a_first(4_999, too_old()));
+    run(&mut in_a_full_log(true), up_to_a_first(5_000, expecting(9)));
+    // While this call waited for its turn as well.
+    let waited = NOW.plus(Millis(2_000));
+    for (age, then) in [(4_999 + 2_000, too_old()), (5_000 + 2_000, expecting(9))] {
+        let mut once = in_a_full_log(true);
+        let mut steps = up_to_a_first(age, then);
+        let (event, step) = steps.pop().unwrap();
+        run(&mut once, steps);
+        assert_eq!(once.handle(waited, event), step);
+    }
 }
