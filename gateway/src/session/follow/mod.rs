@@ -291,6 +291,7 @@ impl Follow {
         let is_own = head.is_some_and(|head| head.seq == own.seq && head.time == own.time);
         match self.mode {
             Mode::Opening { .. } if is_own => self.settle(None, around),
+            // Where the reader stands the device has been, so it says nothing of what follows: the leader does.
             Mode::Opening { .. } => self.read(Footing::Given, self.has(position), around),
             Mode::Live => match head {
                 Some(head) if head.seq == own.seq && head.time != own.time => self.read(Footing::Given, false, around),
