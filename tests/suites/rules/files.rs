@@ -88,6 +88,29 @@ fn scripts_can_be_run() {
     assert!(seen >= 4, "setup, dev, test and CI's own");
 }
 
+#[cfg(unix)]
+#[test]
+fn scripts_hand_their_arguments_on() {
+    use std::os::unix::fs::PermissionsExt as _;
+    let folder = tempfile::tempdir().expect("a folder");
+    // What takes the place of building, and of what was built.
+    for (path, says) in [("cargo", ""), ("release/dunlin", "echo \"$@\"")] {
+        let path = folder.path().join(path);
+        std::fs::create_dir_all(path.parent().expect("a folder")).expect("made");
+        std::fs::write(&path, format!("#!/bin/sh\n{says}\n")).expect("written");
+        std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o755)).expect("a run bit");
+    }
+    let mut path = vec![folder.path().to_owned()];
+    path.extend(std::env::split_paths(&std::env::var_os("PATH").expect("a PATH")));
+    for (script, given) in [("dev", ["--data", "elsewhere"]), ("bench", ["--only", "memory"])] {
+        let mut command = std::process::Command::new(root().join("scripts").join(script));
+        command.args(given).env("CARGO_TARGET_DIR", folder.path());
+        let output = command.env("PATH", std::env::join_paths(&path).expect("a PATH")).output().expect("a script");
+        let said = String::from_utf8_lossy(&output.stdout).into_owned();
+        assert_eq!(said.lines().last(), Some(format!("{script} {}", given.join(" ")).as_str()), "{output:?}");
+    }
+}
+
 /// The targets of a Markdown text's links.
 fn links(text: &str) -> impl Iterator<Item = (usize, &str)> {
     text.match_indices("](").filter_map(|(at, open)| {
