@@ -12,14 +12,15 @@ use parking_lot::Mutex;
 
 use crate::{
     clock::{Moment, Uptime},
+    metrics::Metrics,
     session::{Input, Output, Session},
-    shared::Shared,
-    timer::Alarm,
+    timer::{Alarm, Timer},
 };
 
 /// A device that has said `hello`.
 pub(crate) struct Connection {
-    shared: Arc<Shared>,
+    timer: Arc<Timer>,
+    metrics: Arc<Metrics>,
     alarm: Arc<Alarm>,
     user: UserName,
     device: DeviceName,
@@ -45,14 +46,15 @@ pub(crate) struct Wants {
 
 impl Connection {
     pub(crate) fn new(
-        shared: Arc<Shared>,
+        timer: Arc<Timer>,
+        metrics: Arc<Metrics>,
         alarm: Arc<Alarm>,
         log: &Log,
         (user, device): (UserName, DeviceName),
         session: Session,
     ) -> Connection {
         let core = Mutex::new(Core { session, outputs: Vec::new() });
-        Connection { shared, alarm, user, device, shard: log.shard, subscribed: AtomicBool::new(false), core }
+        Connection { timer, metrics, alarm, user, device, shard: log.shard, subscribed: AtomicBool::new(false), core }
     }
 
     pub(crate) fn user(&self) -> &UserName {
@@ -85,7 +87,7 @@ impl Connection {
         if session.has_outgoing() || session.waits_for_drain() || !outputs.is_empty() {
             self.alarm.wake();
         } else if let Some(deadline) = session.next_deadline() {
-            self.shared.timer.set_earlier(&self.alarm, moment.when(deadline));
+            self.timer.set_earlier(&self.alarm, moment.when(deadline));
         }
     }
 
@@ -142,7 +144,7 @@ impl Connection {
     pub(crate) fn set_alarm(&self, moment: Moment, other: Uptime) {
         let core = self.core.lock();
         let tick = core.session.next_deadline().map_or(Uptime::NEVER, |deadline| moment.when(deadline));
-        self.shared.timer.set(&self.alarm, tick.min(other));
+        self.timer.set(&self.alarm, tick.min(other));
     }
 
     /// Whether frames wait to be taken.
@@ -161,7 +163,7 @@ impl Connection {
 
 impl LiveSink for Connection {
     fn live(&self, entry: LiveEntry) {
-        self.shared.metrics.live_entries.inc();
+        self.metrics.live_entries.inc();
         self.tell(Input::Live(entry));
     }
 }

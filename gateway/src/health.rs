@@ -3,10 +3,10 @@
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
 
 use dunlin_nats::Status;
-use dunlin_schema::{Millis, limits};
+use dunlin_schema::{Millis, Shard, limits};
 use tokio::sync::watch;
 
-use crate::{clock::Uptime, pager::Pager};
+use crate::clock::Uptime;
 
 /// For how long a failed append keeps the gateway from being ready, when no other append has succeeded since.
 const APPEND_DOUBT: Millis = limits::HEADS_EVERY;
@@ -45,15 +45,15 @@ impl Health {
         self.append_doubt.store(Uptime::now().plus(APPEND_DOUBT).0, Relaxed);
     }
 
-    /// Why the gateway should be given no clients; `None` when it should.
-    pub(crate) fn unready(&self, pager: &Pager) -> Option<String> {
+    /// Why the gateway should be given no clients; `None` when it should. `silent` is a shard whose deliver reader does not answer.
+    pub(crate) fn unready(&self, silent: Option<Shard>) -> Option<String> {
         if self.is_draining() {
             return Some("draining: this gateway is going away".to_owned());
         }
         if *self.nats.borrow() == Status::Disconnected {
             return Some("no connection to NATS".to_owned());
         }
-        if let Some(shard) = pager.silent_shard() {
+        if let Some(shard) = silent {
             return Some(format!(
                 "no deliver reader answers for shard {shard}: is a worker with the role `deliver` running, and does nats-server store \
                  (a full disk stops it until it is started again)?"

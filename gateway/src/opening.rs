@@ -252,7 +252,14 @@ fn admit(
         server_time: now.wall,
         limits: Limits { frame: limits::FRAME_BYTES as u32, body: limits::BODY_BYTES as u32 },
     });
-    let connection = Arc::new(Connection::new(shared.clone(), alarm.clone(), log, (user, device), session));
+    let connection = Arc::new(Connection::new(
+        shared.timer.clone(),
+        shared.metrics.clone(),
+        alarm.clone(),
+        log,
+        (user, device),
+        session,
+    ));
     match shared.registry.join(&connection) {
         Ok(()) => Ok(connection),
         Err(too_many) => Err(goodbye_until(Code::TooManyDevices, too_many.to_string(), TOO_MANY_WAIT)),

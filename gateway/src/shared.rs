@@ -1,5 +1,7 @@
 //! What every connection of a gateway shares.
 
+use std::sync::Arc;
+
 use dunlin_nats::{Appender, FanIn, Heads, Reads, Receipts};
 use dunlin_schema::{Log, UserName, stream::RegionSettings};
 use tokio_util::sync::CancellationToken;
@@ -16,10 +18,10 @@ pub(crate) struct Shared {
     pub(crate) keys: KeyRing,
     pub(crate) limiter: Limiter,
     pub(crate) registry: Registry,
-    pub(crate) metrics: Metrics,
+    pub(crate) metrics: Arc<Metrics>,
     pub(crate) health: Health,
     pub(crate) pager: Pager,
-    pub(crate) timer: Timer,
+    pub(crate) timer: Arc<Timer>,
     pub(crate) acknowledgements: Acknowledgements,
     pub(crate) appender: Appender,
     pub(crate) reads: Reads,

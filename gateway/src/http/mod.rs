@@ -42,7 +42,7 @@ pub(crate) fn routes(shared: Arc<Shared>) -> Router {
 }
 
 async fn readyz(State(shared): State<Arc<Shared>>) -> Response {
-    match shared.health.unready(&shared.pager) {
+    match shared.health.unready(shared.pager.silent_shard()) {
         None => "ready\n".into_response(),
         Some(why) => (StatusCode::SERVICE_UNAVAILABLE, format!("not ready: {why}\n")).into_response(),
     }
