@@ -93,6 +93,55 @@ pub(super) fn histogram() -> Histogram<u64> {
     Histogram::new_with_bounds(1_000, 60_000_000_000, 3).expect("these bounds are valid")
 }
 
+/// What became of the items so far.
+struct Tally {
+    items: Vec<Item>,
+    /// Items that have not both arrived and been accepted.
+    open: u32,
+    faults: Faults,
+    latency: Histogram<u64>,
+    accepted: Histogram<u64>,
+}
+
+impl Default for Tally {
+    fn default() -> Tally {
+        let (latency, accepted) = (histogram(), histogram());
+        Tally { items: Vec::new(), open: 0, faults: Faults::default(), latency, accepted }
+    }
+}
+
+impl Tally {
+    /// Takes what a person's socket brought; `counted` says of an item's time whether it is one of those that are measured. Gives whether
+    /// an item is done with it.
+    fn take(&mut self, person: usize, now: Instant, news: News, counted: impl Fn(Instant) -> bool) -> bool {
+        let (number, arrival) = match news {
+            News::Entry(number) => (number, true),
+            News::Accepted(number) => (number, false),
+            News::Fault(why) | News::Ended(why) => {
+                self.faults.told.push(why);
+                return false;
+            }
+            News::Live => return false,
+        };
+        let Some(item) = self.items.get_mut(number as usize).filter(|item| !arrival || item.to == person as u32) else {
+            self.faults.astray += 1;
+            return false;
+        };
+        let (flag, times) =
+            if arrival { (&mut item.arrived, &mut self.latency) } else { (&mut item.accepted, &mut self.accepted) };
+        if std::mem::replace(flag, true) {
+            self.faults.repeated += 1;
+            return false;
+        }
+        if counted(item.due) {
+            times.saturating_record((now - item.due).as_nanos() as u64);
+        }
+        let done = item.arrived && item.accepted;
+        self.open -= u32::from(done);
+        done
+    }
+}
+
 impl Exchange {
     /// Runs it. `cpu` tells the servers' CPU time so far.
     pub(super) fn run(
@@ -102,10 +151,8 @@ impl Exchange {
     ) -> anyhow::Result<Outcome> {
         let mut random = SmallRng::seed_from_u64(1);
         let people = crowd.people.len();
-        let mut items: Vec<Item> = Vec::new();
-        let mut faults = Faults::default();
-        let (mut latency, mut accepted) = (histogram(), histogram());
-        let (mut messages, mut open) = (0, 0u32);
+        let mut tally = Tally::default();
+        let mut messages = 0;
 
         let began = Instant::now();
         let from = began + self.warm;
@@ -122,12 +169,12 @@ impl Exchange {
                 measured = Some((meter.share()?, cpu()? - *before, from.elapsed()));
             }
             if now >= to && measured.is_some() {
-                let patience = if open == 0 { AFTERMATH } else { PATIENCE };
+                let patience = if tally.open == 0 { AFTERMATH } else { PATIENCE };
                 if now >= last_change + patience {
                     break;
                 }
             }
-            let mut due = self.due(items.len(), began, open, now);
+            let mut due = self.due(tally.items.len(), began, tally.open, now);
             for _ in 0..BURST {
                 if due > now || due >= to {
                     break;
@@ -135,10 +182,10 @@ impl Exchange {
                 let sender = random.random_range(0..people);
                 let recipient = (sender + random.random_range(1..people)) % people;
                 let item = Item { to: recipient as u32, due, arrived: false, accepted: !self.answers };
-                crowd.send(items.len() as u32, sender, recipient);
-                items.push(item);
-                open += 1;
-                due = self.due(items.len(), began, open, now);
+                crowd.send(tally.items.len() as u32, sender, recipient);
+                tally.items.push(item);
+                tally.open += 1;
+                due = self.due(tally.items.len(), began, tally.open, now);
             }
             let wake = if now < from {
                 due.min(from)
@@ -148,26 +195,8 @@ impl Exchange {
                 now + AFTERMATH
             };
             crowd.turn(wake, |person, now, news| {
-                let (number, arrival) = match news {
-                    News::Entry(number) => (number, true),
-                    News::Accepted(number) => (number, false),
-                    News::Fault(why) | News::Ended(why) => return faults.told.push(why),
-                    News::Live => return,
-                };
-                let Some(item) = items.get_mut(number as usize) else { return faults.astray += 1 };
-                if arrival && item.to != person as u32 {
-                    return faults.astray += 1;
-                }
-                let (flag, times) =
-                    if arrival { (&mut item.arrived, &mut latency) } else { (&mut item.accepted, &mut accepted) };
-                if std::mem::replace(flag, true) {
-                    return faults.repeated += 1;
-                }
-                if (from..to).contains(&item.due) {
-                    times.saturating_record((now - item.due).as_nanos() as u64);
-                }
-                if item.arrived && item.accepted {
-                    open -= 1;
+                let counted = |due: Instant| (from..to).contains(&due);
+                if tally.take(person, now, news, counted) {
                     last_change = now;
                     if measured.is_none() && now >= from {
                         messages += 1;
@@ -175,6 +204,7 @@ impl Exchange {
                 }
             })?;
         }
+        let Tally { open, mut faults, latency, accepted, .. } = tally;
         faults.lost = u64::from(open);
         let (generator, cpu, time) = measured.expect("the loop ends after the measured time");
         Ok(Outcome { messages, time, cpu, latency, accepted, generator, faults })

@@ -88,39 +88,11 @@ async fn at_rate(
 
     let (first, items) =
         ((warm.as_secs_f64() * f64::from(rate)) as u32, ((warm + measured).as_secs_f64() * f64::from(rate)) as u32);
-    let (store, publishes) = (Store::over(publishes), publishes.clone());
     let faults = Rc::new(RefCell::new(Faults::default()));
-    let timer = Timer::new()?;
     let began = Instant::now();
     let due = move |item: u32| began + Duration::from_secs(1) * item / rate;
-    let sender = tokio::task::spawn_local({
-        let faults = faults.clone();
-        async move {
-            let mut meter = None;
-            for item in 0..items {
-                if item == first {
-                    meter = Some(Meter::begin()?);
-                }
-                timer.until(due(item)).await?;
-                let (store, publishes, logs, live, faults) =
-                    (store.clone(), publishes.clone(), logs.clone(), live.clone(), faults.clone());
-                tokio::task::spawn_local(async move {
-                    let mut body = vec![b'.'; BODY];
-                    body[..4].copy_from_slice(&item.to_be_bytes());
-                    let body = Bytes::from(body);
-                    let stored = store.put(&logs[item as usize % logs.len()], body.clone()).await;
-                    let told = match stored {
-                        Ok(()) => raw::publish(&publishes, live, body).await,
-                        refused => refused,
-                    };
-                    if let Err(why) = told {
-                        faults.borrow_mut().told.push(why.to_string());
-                    }
-                });
-            }
-            meter.map_or(Ok(0.0), |meter| meter.share())
-        }
-    });
+    let talk = Talk { store: Store::over(publishes), publishes: publishes.clone(), logs, live, faults: faults.clone() };
+    let sender = tokio::task::spawn_local(talk.send_all(first, items, due));
 
     let (mut latency, mut seen, mut left) = (histogram(), vec![false; items as usize], items);
     while left > 0 {
@@ -140,6 +112,46 @@ async fn at_rate(
     let generator: anyhow::Result<f64> = sender.await?;
     let faults = faults.borrow().clone();
     Ok(Outcome { latency, generator: generator?, faults })
+}
+
+/// What is stored and then published, item by item.
+#[derive(Clone)]
+struct Talk {
+    store: Store,
+    publishes: Connection,
+    logs: Rc<[subject::Log]>,
+    live: String,
+    faults: Rc<RefCell<Faults>>,
+}
+
+impl Talk {
+    /// Sends every item when it is due, without waiting for any. Gives the generator's share of its core, from item `first` on.
+    async fn send_all(self, first: u32, items: u32, due: impl Fn(u32) -> Instant) -> anyhow::Result<f64> {
+        let timer = Timer::new()?;
+        let mut meter = None;
+        for item in 0..items {
+            if item == first {
+                meter = Some(Meter::begin()?);
+            }
+            timer.until(due(item)).await?;
+            tokio::task::spawn_local(self.clone().send(item));
+        }
+        meter.map_or(Ok(0.0), |meter| meter.share())
+    }
+
+    async fn send(self, item: u32) {
+        let mut body = vec![b'.'; BODY];
+        body[..4].copy_from_slice(&item.to_be_bytes());
+        let body = Bytes::from(body);
+        let stored = self.store.put(&self.logs[item as usize % self.logs.len()], body.clone()).await;
+        let told = match stored {
+            Ok(()) => raw::publish(&self.publishes, self.live, body).await,
+            refused => refused,
+        };
+        if let Err(why) = told {
+            self.faults.borrow_mut().told.push(why.to_string());
+        }
+    }
 }
 
 /// A timer that is true to the microsecond; tokio's ticks in milliseconds.

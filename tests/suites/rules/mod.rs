@@ -5,6 +5,7 @@
 
 mod files;
 mod manifests;
+mod modules;
 mod rust;
 mod source;
 

@@ -2,7 +2,7 @@
 
 use super::{
     Finding, catches, hold,
-    source::{Source, words},
+    source::{Source, closing, words},
 };
 
 /// A crate's folder, and the crates of the workspace that it may know.
@@ -291,4 +291,32 @@ fn every_file_says_what_lives_in_it() {
         &[("a/src/x.rs", "use b;\n//! late", &[1]), ("a/src/x.rs", "//! A room.\nuse b;", &[]), ("x.md", "# x", &[])],
     );
     hold(rooms);
+}
+
+/// Lines above which a function asks to be two.
+const FUNCTION: usize = 70;
+
+/// Files with a longer one that is left.
+const LONG_FUNCTIONS: [&str; 2] = ["client/src/run.rs", "schema/src/asyncapi/mod.rs"];
+
+fn functions(source: &Source) -> Vec<Finding> {
+    if !source.is_shipped() || LONG_FUNCTIONS.contains(&source.path.as_str()) {
+        return Vec::new();
+    }
+    let code = &source.shipped;
+    let lengths = words(code, "fn").filter_map(|at| {
+        let open = at + code[at..].find(['{', ';']).filter(|end| code[at + end..].starts_with('{'))?;
+        let lines = source.line(closing(code, open) - 1) - source.line(at) + 1;
+        Some((source.line(at), lines))
+    });
+    let long = lengths.filter(|(_, lines)| *lines > FUNCTION);
+    long.map(|(line, lines)| (line, format!("{lines} lines: over {FUNCTION} a function is usually two"))).collect()
+}
+
+#[test]
+fn no_function_is_too_long() {
+    let long = format!("trait T {{ fn short(); }}\nfn f() {{\n{}}}\n", "x();\n".repeat(FUNCTION - 1));
+    let just = long.replacen("x();\n", "", 1);
+    catches(functions, &[("a/src/x.rs", &long, &[]), ("cli/src/x.rs", &long, &[2]), ("cli/src/x.rs", &just, &[])]);
+    hold(functions);
 }

@@ -174,7 +174,7 @@ fn blanks(text: &str) -> String {
 }
 
 /// The place after the brace that closes the one at `open`.
-fn closing(code: &str, open: usize) -> usize {
+pub(super) fn closing(code: &str, open: usize) -> usize {
     let mut depth = 0_usize;
     for (at, c) in code[open..].char_indices() {
         match c {

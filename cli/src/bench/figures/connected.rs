@@ -101,34 +101,52 @@ pub(super) fn run(scale: &Scale) -> anyhow::Result<Vec<Row>> {
             )],
         }
     };
+    let faults = [&newcomers.faults, &idle_faults];
     Ok(vec![
-        Row {
-            what: format!("memory of an idle connection, {}", scale.connections),
-            goal: "<= 9 KiB".into(),
-            floor: None,
-            ours: format!("{kept:.2} KiB"),
-            ratio: None,
-            generator: None,
-            verdict: verdict(fresh.max(kept) <= 9.0, &[], &[&newcomers.faults, &idle_faults]),
-            notes: vec![format!(
-                "RSS of gateway and workers (one process) less {:.1} MiB before; {fresh:.2} KiB 5 s after the last connect; \
-                 nats-server's RSS rose by {broker:.2} KiB a connection beside it",
-                own as f64 / 1_048_576.0
-            )],
-        },
-        Row {
-            what: format!("CPU of {} idle connections, ping every 25 s", scale.connections),
-            goal: "<= 15 ms/s".into(),
-            floor: None,
-            ours: format!("{idle:.1} ms/s"),
-            ratio: None,
-            generator: None,
-            verdict: verdict(idle <= 15.0, &[], &[&newcomers.faults, &idle_faults]),
-            notes: vec![format!("gateway, workers and nats-server, over {} s", scale.idle.as_secs())],
-        },
+        memory_row(scale, Memory { fresh, kept, broker, own }, faults),
+        idle_row(scale, idle, faults),
         row("first time", first, &newcomers),
         row("with a cursor", again, &returned),
     ])
+}
+
+/// Memory in KiB a connection: shortly after the last connect, and later; nats-server's rise beside it. `own`: the process before, in bytes.
+struct Memory {
+    fresh: f64,
+    kept: f64,
+    broker: f64,
+    own: u64,
+}
+
+fn memory_row(scale: &Scale, Memory { fresh, kept, broker, own }: Memory, faults: [&Faults; 2]) -> Row {
+    Row {
+        what: format!("memory of an idle connection, {}", scale.connections),
+        goal: "<= 9 KiB".into(),
+        floor: None,
+        ours: format!("{kept:.2} KiB"),
+        ratio: None,
+        generator: None,
+        verdict: verdict(fresh.max(kept) <= 9.0, &[], &faults),
+        notes: vec![format!(
+            "RSS of gateway and workers (one process) less {:.1} MiB before; {fresh:.2} KiB 5 s after the last connect; \
+             nats-server's RSS rose by {broker:.2} KiB a connection beside it",
+            own as f64 / 1_048_576.0
+        )],
+    }
+}
+
+/// `idle`: the servers' CPU in ms/s.
+fn idle_row(scale: &Scale, idle: f64, faults: [&Faults; 2]) -> Row {
+    Row {
+        what: format!("CPU of {} idle connections, ping every 25 s", scale.connections),
+        goal: "<= 15 ms/s".into(),
+        floor: None,
+        ours: format!("{idle:.1} ms/s"),
+        ratio: None,
+        generator: None,
+        verdict: verdict(idle <= 15.0, &[], &faults),
+        notes: vec![format!("gateway, workers and nats-server, over {} s", scale.idle.as_secs())],
+    }
 }
 
 /// Waits until the servers have dealt with what happened before: less than a twentieth of a core for half a second.
