@@ -7,38 +7,17 @@ use std::{
     task::{Context, Poll},
 };
 
-use dunlin_schema::{Address, Content, MessageId, Millis, Seq, frame, frame::ClientFrame, limits};
+use dunlin_schema::{Address, Content, MessageId, frame, frame::ClientFrame, limits};
 use futures_util::Stream;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, oneshot, watch};
 
 use crate::{
+    core::Accepted,
     error::{ConnectError, Ended, SendError, StoreError},
-    event::{Connected, Event},
+    event::{Event, Status},
     options::ClientOptions,
-    run,
+    run::{self, Command, Submit},
 };
-
-/// A message that is stored.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Accepted {
-    /// Its id, which edits, reactions and deletes name.
-    pub id: MessageId,
-    /// Rises with each message of this sender to this address; `None` for a group in another region.
-    pub order: Option<Seq>,
-    /// When it was accepted.
-    pub time: Millis,
-}
-
-/// How a client stands right now.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Status {
-    /// No connection; one is being made, or waited for.
-    Connecting,
-    /// Welcomed by a gateway.
-    Connected(Connected),
-    /// Over for good.
-    Ended(Ended),
-}
 
 /// A client's handle: cheap to clone. When all handles and the [`Events`] are dropped, the client's task ends.
 #[derive(Clone)]
@@ -47,20 +26,6 @@ pub struct Client {
     room: Arc<Semaphore>,
     status: watch::Receiver<Status>,
     encoding: frame::Encoding,
-}
-
-/// What a handle asks of the task.
-pub(crate) enum Command {
-    Submit(Submit),
-    Close(oneshot::Sender<()>),
-}
-
-/// Something to send, with the place it takes among the unaccepted.
-pub(crate) struct Submit {
-    pub(crate) to: Address,
-    pub(crate) content: Content,
-    pub(crate) reply: oneshot::Sender<Result<Accepted, SendError>>,
-    pub(crate) permit: OwnedSemaphorePermit,
 }
 
 impl Client {

@@ -1,6 +1,6 @@
 //! What can go wrong, by operation.
 
-use dunlin_schema::{Code, address::AddressError, content::ContentError, frame::Goodbye};
+use dunlin_schema::{Code, Millis, address::AddressError, content::ContentError, frame::Goodbye};
 
 /// Why options can't be used.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -50,6 +50,45 @@ pub enum Ended {
     /// The application closed it.
     #[error("the client was closed")]
     Closed,
+}
+
+/// Why there is no connection.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Lost {
+    /// The gateway said goodbye.
+    #[error("the gateway said goodbye: {} ({})", .0.message, .0.code)]
+    Goodbye(Goodbye),
+    /// The gateway, or something before it, refused the upgrade.
+    #[error("the upgrade was refused with HTTP status {status}")]
+    Http {
+        /// The status.
+        status: u16,
+        /// The answer's `Retry-After`.
+        retry_after: Option<Millis>,
+    },
+    /// The WebSocket was closed without a goodbye.
+    #[error("the WebSocket was closed with code {code:?}: {reason}")]
+    Closed {
+        /// The close code (RFC 6455, section 7.4); `None` where the socket just ended.
+        code: Option<u16>,
+        /// The reason that came with it.
+        reason: String,
+    },
+    /// The socket failed, or none could be had.
+    #[error("the connection failed: {0}")]
+    Socket(String),
+    /// Nothing came within the time in which a gateway pings.
+    #[error("the gateway has been silent for too long")]
+    Silent,
+    /// No token could be had.
+    #[error(transparent)]
+    Token(#[from] TokenError),
+    /// The gateway sent something that is no frame.
+    #[error("the gateway sent what is no frame: {0}")]
+    BadFrame(String),
+    /// The application fell behind while answers had to be read: the rest is read again over a new connection.
+    #[error("the application fell behind; what it lacks is read again")]
+    FellBehind,
 }
 
 /// Why a token could not be had.

@@ -28,10 +28,11 @@ mod socket;
 pub mod store;
 pub mod token;
 
-pub use client::{Accepted, Client, Events, Sending, Status};
+pub use client::{Client, Events, Sending};
+pub use core::Accepted;
 pub use dunlin_schema as schema;
-pub use error::{ConnectError, Ended, OptionsError, SendError, StoreError, TokenError};
-pub use event::{CaughtUp, Connected, Disconnected, Entry, Event, Gap, Lost};
+pub use error::{ConnectError, Ended, Lost, OptionsError, SendError, StoreError, TokenError};
+pub use event::{CaughtUp, Connected, Disconnected, Entry, Event, Gap, Status};
 pub use options::{Backoff, ClientOptions};
 pub use store::{CursorStore, FileStore, MemoryStore};
 pub use token::TokenProvider;

@@ -11,7 +11,7 @@ use std::{
     time::{Duration, SystemTime, UNIX_EPOCH},
 };
 
-use dunlin_schema::{CursorText, Millis};
+use dunlin_schema::{Address, Content, CursorText, Millis};
 use tokio::{
     sync::{OwnedSemaphorePermit, mpsc, oneshot, watch},
     task::JoinSet,
@@ -20,12 +20,11 @@ use tokio::{
 use tokio_tungstenite::tungstenite::http::Uri;
 
 use crate::{
-    client::{Accepted, Command, Status},
-    core::{Core, Input, Output, Setup, Ticket, Told},
-    error::SendError,
-    event::{CaughtUp, Connected, Disconnected, Entry, Event, Gap, Lost},
+    core::{Accepted, Acknowledged, Core, Input, Output, Place, Setup, Ticket, Told},
+    error::{Lost, SendError},
+    event::{CaughtUp, Connected, Disconnected, Entry, Event, Gap, Status},
     options::ClientOptions,
-    saver::{Acknowledged, Mark, Place, Saver},
+    saver::{Mark, Saver},
     socket::{Incoming, Socket},
 };
 
@@ -33,6 +32,20 @@ use crate::{
 const OUTGOING: usize = 64;
 /// How long the closing of a socket may take.
 const CLOSE_WITHIN: Duration = Duration::from_secs(1);
+
+/// What a handle asks of the task.
+pub(crate) enum Command {
+    Submit(Submit),
+    Close(oneshot::Sender<()>),
+}
+
+/// Something to send, with the place it takes among the unaccepted.
+pub(crate) struct Submit {
+    pub(crate) to: Address,
+    pub(crate) content: Content,
+    pub(crate) reply: oneshot::Sender<Result<Accepted, SendError>>,
+    pub(crate) permit: OwnedSemaphorePermit,
+}
 
 type Dial = Pin<Box<dyn Future<Output = Result<(Box<Socket>, String), Lost>> + Send>>;
 type Reply = (oneshot::Sender<Result<Accepted, SendError>>, OwnedSemaphorePermit);

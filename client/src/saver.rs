@@ -2,28 +2,13 @@
 
 use std::sync::Arc;
 
-use dunlin_schema::{CursorText, Seq};
 use tokio::sync::{Mutex, watch};
 
-use crate::{error::StoreError, store::CursorStore};
-
-/// Where something that was given to the application stands.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Place {
-    /// Its number among all that this client has given, from 1.
-    pub(crate) ordinal: u64,
-    /// How many gaps came before it: sequences are comparable within one such life.
-    pub(crate) life: u64,
-    /// The cursor that came with it.
-    pub(crate) cursor: CursorText,
-}
-
-/// What is to be acknowledged: everything up to a sequence of a life.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(crate) struct Acknowledged {
-    pub(crate) life: u64,
-    pub(crate) seq: Seq,
-}
+use crate::{
+    core::{Acknowledged, Place},
+    error::StoreError,
+    store::CursorStore,
+};
 
 /// Which cursor to save, decided without I/O. `done` and `skipped` say what to save; `saved` that it is.
 #[derive(Debug, Default)]
@@ -115,7 +100,7 @@ impl Mark {
 
 #[cfg(test)]
 mod tests {
-    use dunlin_schema::{Cursor, Log, Position, RegionName, UserName};
+    use dunlin_schema::{Cursor, CursorText, Log, Position, RegionName, Seq, UserName};
 
     use super::*;
 

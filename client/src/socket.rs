@@ -20,7 +20,7 @@ use tokio_tungstenite::{
     },
 };
 
-use crate::event::Lost;
+use crate::error::Lost;
 
 /// What a socket brings.
 pub(crate) enum Incoming {

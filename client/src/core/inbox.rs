@@ -8,7 +8,23 @@ use dunlin_schema::{
     limits,
 };
 
-use crate::saver::Place;
+/// Where something that was given to the application stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Place {
+    /// Its number among all that this client has given, from 1.
+    pub(crate) ordinal: u64,
+    /// How many gaps came before it: sequences are comparable within one such life.
+    pub(crate) life: u64,
+    /// The cursor that came with it.
+    pub(crate) cursor: CursorText,
+}
+
+/// What is to be acknowledged: everything up to a sequence of a life.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Acknowledged {
+    pub(crate) life: u64,
+    pub(crate) seq: Seq,
+}
 
 /// What to do with an entry.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -25,19 +25,16 @@ use self::{
     inbox::{Inbox, Verdict},
     outbox::Outbox,
 };
-use crate::{
-    client::Accepted,
-    error::{Ended, SendError, TokenError},
-    event::Lost,
-    saver::{Acknowledged, Place},
+use crate::error::{Ended, Lost, SendError, TokenError};
+
+pub use self::outbox::Accepted;
+pub(crate) use self::{
+    inbox::{Acknowledged, Place},
+    outbox::Ticket,
 };
 
 /// A gateway pings every 25 s: a connection that brings nothing for two pings and some time more is dead.
 const SILENT_FOR: Millis = Millis(limits::PING_EVERY.0 * 2 + 10_000);
-
-/// Names a send between the core and whoever waits for its outcome.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub(crate) struct Ticket(pub(crate) u64);
 
 /// What the core is told at its birth.
 #[derive(Clone, Debug)]

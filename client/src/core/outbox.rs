@@ -2,10 +2,10 @@
 
 use std::collections::{BTreeMap, HashMap, VecDeque};
 
-use dunlin_schema::{Address, Code, Content, MessageId, Millis, Retry, frame::Send, limits};
+use dunlin_schema::{Address, Code, Content, MessageId, Millis, Retry, Seq, frame::Send, limits};
 
-use super::{Ticket, history::History};
-use crate::{client::Accepted, error::SendError};
+use super::history::History;
+use crate::error::SendError;
 
 /// Sends on their way at once, over all addresses: below what a gateway takes from one session.
 const IN_FLIGHT: usize = 256;
@@ -14,6 +14,21 @@ const PAUSE_FIRST: Millis = Millis(100);
 const PAUSE_MOST: Millis = Millis(10_000);
 
 const _: () = assert!(IN_FLIGHT <= limits::SENDS_IN_FLIGHT, "a gateway takes what is on its way");
+
+/// A message that is stored.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Accepted {
+    /// Its id, which edits, reactions and deletes name.
+    pub id: MessageId,
+    /// Rises with each message of this sender to this address; `None` for a group in another region.
+    pub order: Option<Seq>,
+    /// When it was accepted.
+    pub time: Millis,
+}
+
+/// Names a send between the core and whoever waits for its outcome.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(crate) struct Ticket(pub(crate) u64);
 
 /// How a ticket ends.
 pub(crate) type Settled = (Ticket, Result<Accepted, SendError>);
