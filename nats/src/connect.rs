@@ -18,7 +18,6 @@ use semver::{Version, VersionReq};
 use serde::{Deserialize, Serialize};
 
 pub use self::{credentials::Credentials, tls::Tls};
-pub use crate::connection::{Connection, PublishError, ServerInfo, Status};
 
 /// Every ping unanswered for this long counts; two make a connection dead.
 const PING_EVERY: Duration = Duration::from_secs(10);

@@ -2,7 +2,8 @@
 //!
 //! | room | what lives there |
 //! |---|---|
-//! | [`connect`] | one connection: credentials, TLS, the version gate, what was lost on it |
+//! | [`connect`] | how to reach NATS: servers, credentials, TLS, the version gate |
+//! | `connection` | one connection that stays, and what may have been lost on it |
 //! | `outbox` | what one connection publishes: what can wait a moment goes out with what can't |
 //! | [`mod@provision`] | the streams of a region, made once and never changed by surprise; what a region says of itself |
 //! | [`append`] | `append_once`: stored once, whoever writes and however late. `append::core` decides, the rest carries it out |
@@ -32,7 +33,8 @@ pub mod service;
 pub mod shard_reader;
 
 pub use append::{AppendError, Appender, Item, Origin, Stored};
-pub use connect::{ConnectError, ConnectOptions, Connection, Credentials, PublishError, ServerInfo, Status, Tls};
+pub use connect::{ConnectError, ConnectOptions, Credentials, Tls};
+pub use connection::{Connection, PublishError, ServerInfo, Status};
 pub use fan_in::{FanIn, FanInError, Joined, LiveSink};
 pub use heads::{Heads, HeadsError};
 pub use outbox::Pace;

@@ -36,6 +36,7 @@
 mod call;
 mod known;
 mod memory;
+mod place;
 
 use dunlin_schema::{
     Entry, Millis, Seq, StreamTime,
@@ -44,9 +45,10 @@ use dunlin_schema::{
 };
 
 pub use self::{
-    call::{AppendError, Event, Item, NoAnswer, Origin, Place, PubAck, PublishFailure, Step, Stored},
+    call::{AppendError, Event, Item, NoAnswer, Origin, PubAck, PublishFailure, Step, Stored},
     known::Known,
     memory::{Memory, Room},
+    place::Place,
 };
 
 /// Pauses between tries, in milliseconds: an election takes seconds, a lost answer does not.

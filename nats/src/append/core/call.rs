@@ -5,7 +5,7 @@ use dunlin_schema::{
     read::{ReadAnswer, ReadRequest, StoredEntry},
 };
 
-use super::known::Known;
+use super::{known::Known, place::Place};
 
 /// What is to be stored, where, and what is known of earlier tries.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -115,21 +115,6 @@ pub enum Event {
 /// Nobody answered, or what came can't be read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct NoAnswer;
-
-/// Where an entry of the log stands.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Place {
-    /// Its sequence.
-    pub seq: Seq,
-    /// Its timestamp.
-    pub time: StreamTime,
-}
-
-impl From<&StoredEntry> for Place {
-    fn from(stored: &StoredEntry) -> Place {
-        Place { seq: stored.seq, time: stored.time }
-    }
-}
 
 /// A publish was acknowledged.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -7,7 +7,7 @@ use std::{
 
 use dunlin_schema::{Entry, MessageId, Sender, Seq, StreamTime, entry::Body, read::StoredEntry};
 
-use super::call::Place;
+use super::place::Place;
 
 /// The end of a log, as it was read.
 ///
