@@ -7,7 +7,9 @@ use std::{
 
 use clap::Args;
 use dunlin_gateway::KeySource;
-use dunlin_nats::{ConnectOptions, Connection, Heads, Record, Records, inspect, region_settings, stream_ends};
+use dunlin_nats::{
+    ConnectOptions, Connection, Heads, Record, Records, StreamName, inspect, region_settings, stream_ends,
+};
 use dunlin_schema::{Millis, RegionName, Shard, limits, record::ReaderRecord, stream::RegionSettings, subject};
 use dunlin_workers::Role;
 use nix::sys::resource::{Resource, getrlimit};
@@ -243,7 +245,8 @@ async fn readers(connection: &Connection, settings: &RegionSettings) -> Vec<Find
         let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
         let now = Millis(u64::try_from(now.as_millis()).unwrap_or(u64::MAX));
         let looks = Looks { shard, before, after, now };
-        let last = stream_ends(connection, shard).await.ok().map(|ends| ends.last.0);
+        let log = StreamName::log(&settings.region, shard);
+        let last = stream_ends(connection, &log).await.ok().map(|ends| ends.last.0);
         findings.extend(reader(&looks, last));
         if let Err(error) = heads.ask(shard, Vec::new()).await {
             findings.push(Finding::Wrong(

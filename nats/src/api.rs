@@ -123,6 +123,11 @@ impl Api {
         Api { client, region: region.clone() }
     }
 
+    /// The API of another region, over the same connection.
+    pub(crate) fn of(&self, region: &RegionName) -> Api {
+        Api { client: self.client.clone(), region: region.clone() }
+    }
+
     pub(crate) fn client(&self) -> &Client {
         &self.client
     }

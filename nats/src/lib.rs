@@ -10,7 +10,7 @@
 //! | [`read`] | Direct Get reads of one log, and what the leader says of it; last values of STATE |
 //! | [`fan_in`] | `user.<id>`: one subscription a user, however many devices |
 //! | [`heads`], [`service`] | the comparison of heads, asked by a gateway and answered by a worker |
-//! | [`shard_reader`] | every entry of a shard in order, checked for contiguity |
+//! | [`stream_reader`] | every entry of a stream in order, checked for contiguity, in any domain |
 //! | [`records`] | one record a subject, by compare-and-set |
 //! | [`receipts`] | the work queue of what devices acknowledge |
 //! | [`raw`] | JetStream without promises: the floor of the benchmarks |
@@ -30,7 +30,7 @@ pub mod read;
 pub mod receipts;
 pub mod records;
 pub mod service;
-pub mod shard_reader;
+pub mod stream_reader;
 
 pub use append::{AppendError, Appender, Item, Origin, Stored};
 pub use connect::{ConnectError, ConnectOptions, Credentials, Tls};
@@ -43,4 +43,4 @@ pub use read::{ReadError, Reads};
 pub use receipts::{ReceiptItem, ReceiptQueue, Receipts};
 pub use records::{Record, RecordError, Records, SaveError};
 pub use service::{HeadsService, Question, Reply};
-pub use shard_reader::{ReaderEvent, ShardReader, Start, StreamEnds, entry_time, stream_ends};
+pub use stream_reader::{ReaderEvent, Start, StreamEnds, StreamName, StreamReader, entry_time, stream_ends};

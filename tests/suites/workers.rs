@@ -6,7 +6,7 @@ mod bench;
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
-use dunlin_nats::{Heads, Receipts, stream_ends};
+use dunlin_nats::{Heads, Receipts};
 use dunlin_schema::{
     Cursor, Epoch, Millis, Position, Seq, StreamTime,
     heads::Verify,
@@ -231,7 +231,7 @@ async fn numbers_that_were_used_again_before_anybody_looked_begin_an_epoch() {
     bench.nats.put_back(&snapshot);
     bench.restart().await;
     until("the server to serve again", async || {
-        let ends = stream_ends(&bench.connection, SHARD).await.ok()?;
+        let ends = bench.ends().await?;
         (ends.last == Seq(3)).then_some(())
     })
     .await;
@@ -264,7 +264,7 @@ async fn entries_that_are_gone_before_they_are_read_are_never_passed_over() {
     assert_eq!(bench.ask_at(6, &["bob"]).await.floor, Seq(6));
     worker.stop().await;
     // All of it: nothing was lost, so no epoch begins.
-    let before = stream_ends(&bench.connection, SHARD).await.unwrap();
+    let before = bench.ends().await.unwrap();
     stream.purge().await.unwrap();
     let worker = bench.working("boot").await;
     assert_eq!(bench.ask_at(before.last.0, &[]).await.position.epoch, entries[0].position.epoch);

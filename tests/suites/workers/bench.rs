@@ -9,7 +9,9 @@ use std::{
 };
 
 use bytes::Bytes;
-use dunlin_nats::{ConnectOptions, Connection, FanIn, Heads, Joined, LiveSink, Records, provision, stream_ends};
+use dunlin_nats::{
+    ConnectOptions, Connection, FanIn, Heads, Joined, LiveSink, Records, StreamEnds, StreamName, provision, stream_ends,
+};
 use dunlin_schema::{
     Cursor, DeviceName, Epoch, Log, Position, RegionName, Seq, Shard, UserName,
     heads::HeadsAnswer,
@@ -66,7 +68,12 @@ impl Bench {
         losses.mark_unchanged();
         self.nats.restart();
         tokio::time::timeout(Duration::from_secs(20), losses.changed()).await.expect("a new connection").unwrap();
-        until("the stream to answer", async || stream_ends(&self.connection, SHARD).await.ok()).await;
+        until("the stream to answer", async || self.ends().await).await;
+    }
+
+    /// The ends of the shard's log, where it answers.
+    pub(super) async fn ends(&self) -> Option<StreamEnds> {
+        stream_ends(&self.connection, &StreamName::log(&self.settings.region, SHARD)).await.ok()
     }
 
     /// A worker on a runtime of its own that sees this boot.
@@ -115,15 +122,12 @@ impl Bench {
     }
 
     pub(super) async fn store_all(&self, user: &str, numbers: std::ops::Range<u64>) {
-        let stored = stream_ends(&self.connection, SHARD).await.unwrap().last.0;
+        let stored = self.ends().await.unwrap().last.0;
         let wanted = stored + (numbers.end - numbers.start);
         for n in numbers {
             self.store(user, &n.to_string()).await;
         }
-        until("the entries to be stored", async || {
-            (stream_ends(&self.connection, SHARD).await.ok()?.last.0 == wanted).then_some(())
-        })
-        .await;
+        until("the entries to be stored", async || (self.ends().await?.last.0 == wanted).then_some(())).await;
     }
 
     pub(super) async fn ask(&self, users: &[&str]) -> HeadsAnswer {

@@ -9,7 +9,9 @@ mod offer;
 
 use std::{collections::HashMap, sync::Arc};
 
-use dunlin_nats::{Pace, Question, ReaderEvent, Records, Reply, ShardReader, Start, entry_time, stream_ends};
+use dunlin_nats::{
+    Pace, Question, ReaderEvent, Records, Reply, Start, StreamName, StreamReader, entry_time, stream_ends,
+};
 use dunlin_schema::{
     Entry, Millis, Seq, Shard, UserName,
     heads::{HeadsAnswer, HeadsRequest, Verified},
@@ -53,9 +55,10 @@ struct Reader {
     context: Context,
     metrics: DeliverMetrics,
     subject: Arc<str>,
+    stream: StreamName,
     mailboxes: subject::Mailboxes,
     core: Deliver,
-    consumer: Option<ShardReader>,
+    consumer: Option<StreamReader>,
     offer: Offer,
     /// At most [`core::DOUBTS`]: questions about heads are answered before the next one is taken.
     questions: HashMap<Asked, WayBack>,
@@ -81,6 +84,7 @@ impl Reader {
         Reader {
             metrics: context.metrics.deliver(context.shard),
             subject: subject::reader_record(region, context.shard, Role::Deliver.as_str()).into(),
+            stream: StreamName::log(region, context.shard),
             mailboxes: subject::Mailboxes::of(region, context.shard),
             core: Deliver::new(setup),
             consumer: None,
@@ -205,7 +209,7 @@ impl Reader {
                         ReadFrom::Seq(seq) => Start::After(seq.previous()),
                         ReadFrom::Time(time) => Start::Time(time),
                     };
-                    self.consumer = Some(ShardReader::start(&self.context.connection, self.context.shard, start));
+                    self.consumer = Some(StreamReader::start(&self.context.connection, self.stream.clone(), start));
                 }
                 Output::Close => self.consumer = None,
                 Output::Heads { asked, answer } => {
@@ -287,13 +291,13 @@ impl Reader {
     }
 
     fn compare(&self, seq: Seq) -> impl Future<Output = Input> + Send + 'static {
-        let (connection, shard) = (self.context.connection.clone(), self.context.shard);
+        let (connection, shard, stream) = (self.context.connection.clone(), self.context.shard, self.stream.clone());
         let boot = self.context.boot.clone();
         async move {
             let asked = async {
-                let ends = stream_ends(&connection, shard).await?;
+                let ends = stream_ends(&connection, &stream).await?;
                 // Before the first entry there is nothing to find.
-                let time = if seq > Seq(0) { entry_time(&connection, shard, seq).await? } else { None };
+                let time = if seq > Seq(0) { entry_time(&connection, &stream, seq).await? } else { None };
                 Ok::<_, dunlin_nats::ReadError>((ends, time))
             };
             match asked.await {
@@ -311,7 +315,7 @@ impl Reader {
     fn save(&mut self, record: ReaderRecord, expected: Seq) -> impl Future<Output = Input> + Send + 'static + use<> {
         let connection = self.context.connection.clone();
         let records = Records::new(&connection);
-        let (shard, subject) = (self.context.shard, self.subject.clone());
+        let (shard, subject, stream) = (self.context.shard, self.subject.clone(), self.stream.clone());
         let (lag, mailboxes, size) = (self.metrics.lag.clone(), self.metrics.mailboxes.clone(), self.core.mailboxes());
         let flush = std::mem::take(&mut self.unflushed);
         let measure = self.lag_due <= Instant::now();
@@ -336,7 +340,7 @@ impl Reader {
             } else {
                 record.position.time
             };
-            if measure && let Ok(Ok(ends)) = timeout(LAG_WITHIN, stream_ends(&connection, shard)).await {
+            if measure && let Ok(Ok(ends)) = timeout(LAG_WITHIN, stream_ends(&connection, &stream)).await {
                 lag.set(ends.last.0.saturating_sub(record.position.seq.0) as i64);
             }
             mailboxes.set(size as i64);
@@ -382,7 +386,7 @@ async fn wait_until(deadline: Option<Instant>) {
     }
 }
 
-async fn next_event(consumer: &mut Option<ShardReader>) -> ReaderEvent {
+async fn next_event(consumer: &mut Option<StreamReader>) -> ReaderEvent {
     match consumer {
         Some(consumer) => consumer.next().await,
         None => std::future::pending().await,

@@ -1,7 +1,6 @@
-//! Every entry of a shard in order, checked for contiguity.
+//! Every entry of a stream in order, checked for contiguity.
 //!
-//! An AckNone consumer from a position; at any doubt (an error, a pause without heartbeats, a consumer sequence that is not the next one) it is
-//! given up and another one is made behind the last entry given. No durables, no acknowledgements: they swallow or reorder entries when one
+//! An AckNone consumer from a position; at any doubt (an error, a pause without heartbeats, a consumer sequence that is not the next one) it is given up and another one is made behind the last entry given. No durables, no acknowledgements: they swallow or reorder entries when one
 //! reader takes over from another.
 
 use std::time::Duration;
@@ -11,14 +10,14 @@ use async_nats::jetstream::{
     consumer::{AckPolicy, DeliverPolicy, pull},
 };
 use bytes::Bytes;
-use dunlin_schema::{Seq, Shard, StreamTime, stream};
+use dunlin_schema::{RegionName, Seq, Shard, StreamTime, stream};
 use futures_util::StreamExt;
 use rand::Rng;
 use tokio::{sync::mpsc, task::AbortHandle};
 
 use crate::{
     Connection, ReadError,
-    api::{MessageQuery, calendar},
+    api::{Api, MessageQuery, calendar},
 };
 
 /// Entries of one batch that the consumer is asked for.
@@ -33,6 +32,27 @@ const HEARTBEAT: Duration = Duration::from_secs(2);
 const INACTIVE: Duration = Duration::from_secs(10);
 /// The longest pause before another consumer is made.
 const PAUSE_MAX: Duration = Duration::from_millis(250);
+
+/// A stream, and the JetStream domain that stores it.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct StreamName {
+    /// The region whose servers store it.
+    pub domain: RegionName,
+    /// Its name, unique across regions.
+    pub name: String,
+}
+
+impl StreamName {
+    /// The log of a shard.
+    pub fn log(region: &RegionName, shard: Shard) -> StreamName {
+        StreamName { domain: region.clone(), name: stream::log_stream(region, shard) }
+    }
+
+    /// Its domain's API over this connection.
+    fn api(&self, connection: &Connection) -> Api {
+        connection.api().of(&self.domain)
+    }
+}
 
 /// Where a reader begins.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -81,25 +101,25 @@ pub enum ReaderEvent {
     Interrupted,
 }
 
-/// An ordered pass over a shard's log. Made anew by itself until it is dropped.
+/// An ordered pass over a stream. Made anew by itself until it is dropped.
 #[derive(Debug)]
-pub struct ShardReader {
+pub struct StreamReader {
     events: mpsc::Receiver<ReaderEvent>,
     task: AbortHandle,
 }
 
-impl Drop for ShardReader {
+impl Drop for StreamReader {
     fn drop(&mut self) {
         self.task.abort();
     }
 }
 
-impl ShardReader {
+impl StreamReader {
     /// Begins to read.
-    pub fn start(connection: &Connection, shard: Shard, from: Start) -> ShardReader {
+    pub fn start(connection: &Connection, stream: StreamName, from: Start) -> StreamReader {
         let (sender, events) = mpsc::channel(WAITING);
-        let pass = Pass { connection: connection.clone(), shard, from, events: sender };
-        ShardReader { events, task: tokio::spawn(pass.run()).abort_handle() }
+        let pass = Pass { connection: connection.clone(), stream, from, events: sender };
+        StreamReader { events, task: tokio::spawn(pass.run()).abort_handle() }
     }
 
     /// What comes next. Waits as long as it takes. Cancel-safe.
@@ -110,7 +130,7 @@ impl ShardReader {
 
 struct Pass {
     connection: Connection,
-    shard: Shard,
+    stream: StreamName,
     from: Start,
     events: mpsc::Sender<ReaderEvent>,
 }
@@ -138,7 +158,7 @@ impl Pass {
     async fn run(mut self) {
         loop {
             let doubt = self.consume().await;
-            tracing::debug!(shard = %self.shard, %doubt, "another consumer is made");
+            tracing::debug!(stream = self.stream.name, %doubt, "another consumer is made");
             if self.events.send(ReaderEvent::Interrupted).await.is_err() {
                 return;
             }
@@ -173,9 +193,8 @@ impl Pass {
 
     async fn open(&self) -> Result<pull::Stream, Doubt> {
         let not_made = |error: &dyn std::fmt::Display| Doubt::NotMade(error.to_string());
-        let name = stream::log_stream(self.connection.region(), self.shard);
-        let jetstream = self.connection.api().jetstream();
-        let stream = jetstream.get_stream_no_info(name).await.map_err(|error| not_made(&error))?;
+        let jetstream = self.stream.api(&self.connection).jetstream();
+        let stream = jetstream.get_stream_no_info(&self.stream.name).await.map_err(|error| not_made(&error))?;
         let config = pull::Config {
             name: Some(self.consumer_name()),
             ack_policy: AckPolicy::None,
@@ -194,18 +213,18 @@ impl Pass {
     }
 
     async fn opened(&self) -> Result<ReaderEvent, Doubt> {
-        let ends = stream_ends(&self.connection, self.shard).await?;
+        let ends = stream_ends(&self.connection, &self.stream).await?;
         let time = match self.from {
-            Start::After(seq) if seq > Seq(0) => entry_time(&self.connection, self.shard, seq).await?,
+            Start::After(seq) if seq > Seq(0) => entry_time(&self.connection, &self.stream, seq).await?,
             Start::After(_) | Start::Time(_) => None,
         };
         Ok(ReaderEvent::Opened { from: self.from, ends, time })
     }
 
-    /// Unique across regions, shards, readers and their consumers.
+    /// Unique across regions, streams, readers and their consumers.
     fn consumer_name(&self) -> String {
         let unique: u64 = rand::rng().random();
-        format!("reader_{}_{}_{unique:016x}", self.connection.region(), self.shard)
+        format!("reader_{}_{unique:016x}", self.stream.name)
     }
 }
 
@@ -226,16 +245,18 @@ fn pause() -> Duration {
     rand::rng().random_range(Duration::from_millis(10)..PAUSE_MAX)
 }
 
-/// The ends of a shard's log, as its leader says. Errors: see [`ReadError`].
-pub async fn stream_ends(connection: &Connection, shard: Shard) -> Result<StreamEnds, ReadError> {
-    let stream = stream::log_stream(connection.region(), shard);
-    let state = connection.api().stream_info(&stream, None).await?.state;
+/// The ends of a stream, as its leader says. Errors: see [`ReadError`].
+pub async fn stream_ends(connection: &Connection, stream: &StreamName) -> Result<StreamEnds, ReadError> {
+    let state = stream.api(connection).stream_info(&stream.name, None).await?.state;
     Ok(StreamEnds { first: Seq(state.first_seq), last: Seq(state.last_seq) })
 }
 
-/// The timestamp of a shard's entry, as its leader says; `None` when there is none at `seq`. Errors: see [`ReadError`].
-pub async fn entry_time(connection: &Connection, shard: Shard, seq: Seq) -> Result<Option<StreamTime>, ReadError> {
-    let stream = stream::log_stream(connection.region(), shard);
-    let found = connection.api().message(&stream, MessageQuery::At { seq: seq.0 }).await?;
+/// The timestamp of a stream's entry, as its leader says; `None` when there is none at `seq`. Errors: see [`ReadError`].
+pub async fn entry_time(
+    connection: &Connection,
+    stream: &StreamName,
+    seq: Seq,
+) -> Result<Option<StreamTime>, ReadError> {
+    let found = stream.api(connection).message(&stream.name, MessageQuery::At { seq: seq.0 }).await?;
     Ok(found.map(|found| found.time))
 }
