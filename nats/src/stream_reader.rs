@@ -1,6 +1,7 @@
 //! Every entry of a stream in order, checked for contiguity.
 //!
-//! An AckNone consumer from a position; at any doubt (an error, a pause without heartbeats, a consumer sequence that is not the next one) it is given up and another one is made behind the last entry given. No durables, no acknowledgements: they swallow or reorder entries when one
+//! An AckNone consumer from a position; at any doubt (an error, a pause without heartbeats, a consumer sequence that is not the next one, a
+//! connection that was made anew) it is given up and another one is made behind the last entry given. No durables, no acknowledgements: they swallow or reorder entries when one
 //! reader takes over from another.
 
 use std::time::Duration;
@@ -148,6 +149,8 @@ enum Doubt {
     Unplaced(String),
     #[error("entry {found} of the consumer came where {expected} was due")]
     Hole { expected: u64, found: u64 },
+    #[error("the connection may have lost some of what the consumer sent")]
+    Lost,
     #[error("the consumer ended")]
     Ended,
     #[error("nobody reads any more")]
@@ -175,11 +178,19 @@ impl Pass {
     }
 
     async fn try_consume(&mut self) -> Result<std::convert::Infallible, Doubt> {
+        // What was on its way when the connection was lost is missed by nobody until the entry behind it comes.
+        let mut losses = self.connection.losses();
+        losses.mark_unchanged();
         let mut messages = self.open().await?;
         let opened = self.opened().await?;
         self.events.send(opened).await.map_err(|_| Doubt::Unread)?;
         let mut expected = 1;
-        while let Some(message) = messages.next().await {
+        loop {
+            let message = tokio::select! {
+                biased;
+                _ = losses.changed() => return Err(Doubt::Lost),
+                message = messages.next() => message.ok_or(Doubt::Ended)?,
+            };
             let message = message.map_err(|error| Doubt::Failed(error.to_string()))?;
             let entry = placed(message, expected)?;
             expected += 1;
@@ -188,7 +199,6 @@ impl Pass {
             }
             self.events.send(entry).await.map_err(|_| Doubt::Unread)?;
         }
-        Err(Doubt::Ended)
     }
 
     async fn open(&self) -> Result<pull::Stream, Doubt> {

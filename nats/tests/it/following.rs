@@ -1,11 +1,14 @@
-//! A shard's reader.
+//! A reader of a stream.
 
-use dunlin_nats::{ReaderEvent, ShardReader, Start, StreamEnds, entry_time, stream_ends};
+use dunlin_nats::{ReaderEvent, Start, Status, StreamEnds, StreamName, StreamReader, entry_time, stream_ends};
 use dunlin_schema::{Seq, Shard};
+use futures_util::StreamExt;
 
 use crate::support::{Link, Server, first, id, mailbox, now, region, soon};
 
-const SHARD: Shard = Shard(0);
+fn log() -> StreamName {
+    StreamName::log(&region(), Shard(0))
+}
 
 async fn append(server: &Server, count: u64) {
     let appender = server.appender().await;
@@ -14,12 +17,12 @@ async fn append(server: &Server, count: u64) {
     }
 }
 
-async fn next(reader: &mut ShardReader) -> ReaderEvent {
+async fn next(reader: &mut StreamReader) -> ReaderEvent {
     soon("the reader", reader.next()).await
 }
 
 /// The sequences of the next `count` entries; whatever else comes must not be among them.
-async fn entries(reader: &mut ShardReader, count: usize) -> Vec<u64> {
+async fn entries(reader: &mut StreamReader, count: usize) -> Vec<u64> {
     let mut seqs = Vec::new();
     while seqs.len() < count {
         match next(reader).await {
@@ -36,24 +39,24 @@ async fn a_reader_says_where_it_begins_and_gives_everything_in_order() {
     let connection = server.provisioned().await;
     append(&server, 5).await;
     let ends = StreamEnds { first: Seq(1), last: Seq(5) };
-    assert_eq!(stream_ends(&connection, SHARD).await.unwrap(), ends);
+    assert_eq!(stream_ends(&connection, &log()).await.unwrap(), ends);
 
-    let mut all = ShardReader::start(&connection, SHARD, Start::After(Seq(0)));
+    let mut all = StreamReader::start(&connection, log(), Start::After(Seq(0)));
     assert_eq!(next(&mut all).await, ReaderEvent::Opened { from: Start::After(Seq(0)), ends, time: None });
     let ReaderEvent::Entry { subject, seq, time, payload } = next(&mut all).await else { panic!("an entry") };
     assert_eq!((subject, seq), (mailbox("bob").subject(), Seq(1)));
-    assert_eq!(entry_time(&connection, SHARD, Seq(1)).await.unwrap(), Some(time));
+    assert_eq!(entry_time(&connection, &log(), Seq(1)).await.unwrap(), Some(time));
     dunlin_schema::Entry::decode(&payload).unwrap();
     assert_eq!(entries(&mut all, 4).await, [2, 3, 4, 5]);
     append(&server, 2).await;
     assert_eq!(entries(&mut all, 2).await, [6, 7]);
 
-    let third = entry_time(&connection, SHARD, Seq(3)).await.unwrap().unwrap();
-    let mut some = ShardReader::start(&connection, SHARD, Start::After(Seq(3)));
+    let third = entry_time(&connection, &log(), Seq(3)).await.unwrap().unwrap();
+    let mut some = StreamReader::start(&connection, log(), Start::After(Seq(3)));
     let ends = StreamEnds { first: Seq(1), last: Seq(7) };
     assert_eq!(next(&mut some).await, ReaderEvent::Opened { from: Start::After(Seq(3)), ends, time: Some(third) });
     assert_eq!(entries(&mut some, 4).await, [4, 5, 6, 7]);
-    let mut since = ShardReader::start(&connection, SHARD, Start::Time(third.next()));
+    let mut since = StreamReader::start(&connection, log(), Start::Time(third.next()));
     let begin = Start::Time(third.next());
     assert_eq!(next(&mut since).await, ReaderEvent::Opened { from: begin, ends, time: None });
     assert_eq!(entries(&mut since, 4).await, [4, 5, 6, 7]);
@@ -64,24 +67,24 @@ async fn a_position_above_the_end_shows_in_what_opens() {
     let server = Server::start();
     let connection = server.provisioned().await;
     append(&server, 2).await;
-    let mut reader = ShardReader::start(&connection, SHARD, Start::After(Seq(9)));
+    let mut reader = StreamReader::start(&connection, log(), Start::After(Seq(9)));
     let ends = StreamEnds { first: Seq(1), last: Seq(2) };
     assert_eq!(next(&mut reader).await, ReaderEvent::Opened { from: Start::After(Seq(9)), ends, time: None });
-    assert_eq!(entry_time(&connection, SHARD, Seq(9)).await.unwrap(), None);
+    assert_eq!(entry_time(&connection, &log(), Seq(9)).await.unwrap(), None);
 }
 
 #[tokio::test]
 async fn an_empty_stream_tells_that_it_has_held_entries() {
     let server = Server::start();
     let connection = server.provisioned().await;
-    assert_eq!(stream_ends(&connection, SHARD).await.unwrap(), StreamEnds { first: Seq(0), last: Seq(0) });
+    assert_eq!(stream_ends(&connection, &log()).await.unwrap(), StreamEnds { first: Seq(0), last: Seq(0) });
     append(&server, 3).await;
     server.stranger().await.get_stream("LOG_test_0").await.unwrap().purge().await.unwrap();
-    assert_eq!(stream_ends(&connection, SHARD).await.unwrap(), StreamEnds { first: Seq(4), last: Seq(3) });
+    assert_eq!(stream_ends(&connection, &log()).await.unwrap(), StreamEnds { first: Seq(4), last: Seq(3) });
 }
 
 /// Reads on to `last`, and checks that each entry comes once, in order, with each interruption told and followed by an opening at its place.
-async fn through_interruptions(reader: &mut ShardReader, mut seen: u64, last: u64) -> usize {
+async fn through_interruptions(reader: &mut StreamReader, mut seen: u64, last: u64) -> usize {
     let mut interruptions = 0;
     let mut open = true;
     while seen < last {
@@ -97,7 +100,7 @@ async fn through_interruptions(reader: &mut ShardReader, mut seen: u64, last: u6
             }
             ReaderEvent::Opened { from, ends, time } => {
                 assert_eq!(from, Start::After(Seq(seen)));
-                assert!(ends.last >= Seq(seen) && time.is_some(), "{ends:?}, {time:?}");
+                assert!(ends.last >= Seq(seen) && time.is_some() == (seen > 0), "{ends:?}, {time:?}");
                 open = true;
             }
         }
@@ -112,7 +115,7 @@ async fn a_reader_survives_restarts_and_cuts_without_a_hole_or_a_repeat() {
     let link = Link::to(server.port()).await;
     let connection = dunlin_nats::Connection::open(&link.options(), &region()).await.unwrap();
     append(&server, 10).await;
-    let mut reader = ShardReader::start(&connection, SHARD, Start::After(Seq(0)));
+    let mut reader = StreamReader::start(&connection, log(), Start::After(Seq(0)));
     assert!(matches!(next(&mut reader).await, ReaderEvent::Opened { .. }));
     assert_eq!(entries(&mut reader, 10).await, (1..=10).collect::<Vec<_>>());
     server.restart();
@@ -129,7 +132,7 @@ async fn a_consumer_that_is_taken_away_is_made_anew() {
     let server = Server::start();
     let connection = server.provisioned().await;
     append(&server, 3).await;
-    let mut reader = ShardReader::start(&connection, SHARD, Start::After(Seq(0)));
+    let mut reader = StreamReader::start(&connection, log(), Start::After(Seq(0)));
     assert!(matches!(next(&mut reader).await, ReaderEvent::Opened { .. }));
     assert_eq!(entries(&mut reader, 3).await, [1, 2, 3]);
     let stream = server.stranger().await.get_stream("LOG_test_0").await.unwrap();
@@ -150,11 +153,34 @@ async fn evicted_entries_are_a_hole_in_the_stream_and_none_in_the_reading() {
     for seq in [2, 3] {
         stream.delete_message(seq).await.unwrap();
     }
-    let mut reader = ShardReader::start(&connection, SHARD, Start::After(Seq(0)));
+    let mut reader = StreamReader::start(&connection, log(), Start::After(Seq(0)));
     assert!(matches!(next(&mut reader).await, ReaderEvent::Opened { .. }));
     assert_eq!(entries(&mut reader, 4).await, [1, 4, 5, 6]);
-    let mut reader = ShardReader::start(&connection, SHARD, Start::After(Seq(2)));
+    let mut reader = StreamReader::start(&connection, log(), Start::After(Seq(2)));
     let ends = StreamEnds { first: Seq(1), last: Seq(6) };
     let opened = ReaderEvent::Opened { from: Start::After(Seq(2)), ends, time: None };
     assert_eq!(next(&mut reader).await, opened, "no entry there, so no time");
+}
+
+#[tokio::test]
+async fn an_entry_that_was_lost_with_its_connection_comes_without_another_one_behind_it() {
+    let server = Server::start();
+    server.provisioned().await;
+    let link = Link::to(server.port()).await;
+    let connection = dunlin_nats::Connection::open(&link.options(), &region()).await.unwrap();
+    let mut reader = StreamReader::start(&connection, log(), Start::After(Seq(0)));
+    append(&server, 2).await;
+    assert_eq!(through_interruptions(&mut reader, 0, 2).await, 0);
+    link.deafen();
+    append(&server, 1).await;
+    let stream = server.stranger().await.get_stream("LOG_test_0").await.unwrap();
+    let name = soon("the consumer", Box::pin(stream.consumer_names()).next()).await.unwrap().unwrap();
+    soon("the entry to be sent", async {
+        while stream.consumer_info(&name).await.unwrap().delivered.consumer_sequence < 3 {}
+    })
+    .await;
+    link.cut();
+    soon("the loss", connection.status().wait_for(|status| *status == Status::Disconnected)).await.unwrap();
+    link.mend();
+    assert_eq!(through_interruptions(&mut reader, 2, 3).await, 1);
 }

@@ -5,7 +5,10 @@ use std::{
     future::Future,
     path::{Path, PathBuf},
     process::{Child, Command, Stdio},
-    sync::Arc,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
     time::{Duration, Instant, SystemTime, UNIX_EPOCH},
 };
 
@@ -15,7 +18,7 @@ use dunlin_schema::{
 };
 use tempfile::TempDir;
 use tokio::{
-    io::copy_bidirectional,
+    io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt},
     net::{TcpListener, TcpStream},
     sync::watch,
     task::JoinSet,
@@ -179,10 +182,11 @@ fn listening(ports: &Path, what: &str) -> Option<u16> {
     ports[what][0].as_str()?.rsplit(':').next()?.parse().ok()
 }
 
-/// A TCP link that can be cut (connections close, new ones too) and mended.
+/// A TCP link that can be cut (connections close, new ones too) and mended, or made deaf to what the server says.
 pub(crate) struct Link {
     pub(crate) port: u16,
     open: Arc<watch::Sender<bool>>,
+    deaf: Arc<AtomicBool>,
     task: tokio::task::AbortHandle,
 }
 
@@ -198,24 +202,34 @@ impl Link {
         let near = listener.local_addr().unwrap().port();
         let open = Arc::new(watch::Sender::new(true));
         let state = open.clone();
+        let deaf = Arc::new(AtomicBool::new(false));
+        let hears_nothing = deaf.clone();
         let task = tokio::spawn(async move {
             let mut connections = JoinSet::new();
             loop {
                 let (mut near, _) = listener.accept().await.unwrap();
                 let mut state = state.subscribe();
+                let deaf = hears_nothing.clone();
                 connections.spawn(async move {
                     if !*state.borrow() {
                         return;
                     }
                     let Ok(mut far) = TcpStream::connect(("127.0.0.1", port)).await else { return };
+                    let ((mut near_in, mut near_out), (far_in, mut far_out)) = (near.split(), far.split());
                     tokio::select! {
-                        _ = copy_bidirectional(&mut near, &mut far) => {}
+                        _ = tokio::io::copy(&mut near_in, &mut far_out) => {}
+                        () = hear(far_in, &mut near_out, &deaf) => {}
                         _ = state.wait_for(|open| !open) => {}
                     }
                 });
             }
         });
-        Link { port: near, open, task: task.abort_handle() }
+        Link { port: near, open, deaf, task: task.abort_handle() }
+    }
+
+    /// What the server says on connections that are open now is lost from here on, until the link is mended.
+    pub(crate) fn deafen(&self) {
+        self.deaf.store(true, Ordering::SeqCst);
     }
 
     pub(crate) fn cut(&self) {
@@ -223,11 +237,21 @@ impl Link {
     }
 
     pub(crate) fn mend(&self) {
+        self.deaf.store(false, Ordering::SeqCst);
         self.open.send_replace(true);
     }
 
     pub(crate) fn options(&self) -> ConnectOptions {
         options(self.port)
+    }
+}
+
+async fn hear(mut from: impl AsyncRead + Unpin, to: &mut (impl AsyncWrite + Unpin), deaf: &AtomicBool) {
+    let mut buffer = vec![0; 64 * 1024];
+    while let Ok(count @ 1..) = from.read(&mut buffer).await {
+        if !deaf.load(Ordering::SeqCst) && to.write_all(&buffer[..count]).await.is_err() {
+            return;
+        }
     }
 }
 
