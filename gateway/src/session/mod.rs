@@ -16,6 +16,7 @@
 //! - **The end**: [`Session::finish`], once, when the socket is gone.
 
 mod acks;
+mod around;
 mod follow;
 mod outbound;
 mod sending;
@@ -32,7 +33,8 @@ use dunlin_schema::{
 };
 
 use acks::Acks;
-use follow::{Around, Follow};
+use around::{Around, SentHere, Wants};
+use follow::Follow;
 use outbound::{Outbound, Taken};
 use sending::{Me, Sending};
 
@@ -244,29 +246,29 @@ impl Session {
     /// Takes in what happened, and adds what is to be done to `out`.
     pub fn handle(&mut self, now: Millis, input: Input, out: &mut Vec<Output>) {
         let Session { me, bounds, sent_copies, several_devices, mailbox, sending, acks, outbound } = self;
-        let around = &mut Around { now, bounds, me, sending, outbound, out };
+        let mut around = Around { now, bounds, outbound, wants: Wants { out }, sent: SentHere { me, sending } };
         match input {
             Input::Send { send, admitted } => {
-                let answer = around.sending.send(now, me, send, admitted, around.out);
-                around.outbound.answers(answer);
+                let answer = sending.send(now, me, send, admitted, out);
+                outbound.answers(answer);
             }
             Input::Appended { key, outcome } => {
                 let copy_wanted = *several_devices || *sent_copies == SentCopies::Always;
-                let answer = around.sending.appended(me, copy_wanted, key, outcome, around.out);
-                around.outbound.answers(answer);
+                let answer = sending.appended(me, copy_wanted, key, outcome, out);
+                outbound.answers(answer);
             }
             Input::SeveralDevices => *several_devices = true,
-            Input::Ack { delivered } => acks.acknowledge(now, delivered, around.out),
-            Input::Subscribed => mailbox.subscribed(around),
-            Input::Live(live) => mailbox.live(live, around),
-            Input::Heads(head) => mailbox.heads(head, around),
-            Input::HeadsUnanswered => mailbox.heads_unanswered(around),
-            Input::Verified(answer) => mailbox.verified(answer, around),
-            Input::Read(answer) => mailbox.answered(answer, around),
-            Input::Drained => mailbox.drained(around),
+            Input::Ack { delivered } => acks.acknowledge(now, delivered, out),
+            Input::Subscribed => mailbox.subscribed(&mut around),
+            Input::Live(live) => mailbox.live(live, &mut around),
+            Input::Heads(head) => mailbox.heads(head, &mut around),
+            Input::HeadsUnanswered => mailbox.heads_unanswered(&mut around),
+            Input::Verified(answer) => mailbox.verified(answer, &mut around),
+            Input::Read(answer) => mailbox.answered(answer, &mut around),
+            Input::Drained => mailbox.drained(&mut around),
             Input::Tick => {
-                mailbox.tick(around);
-                acks.tick(now, around.out);
+                mailbox.tick(&mut around);
+                acks.tick(now, out);
             }
         }
     }

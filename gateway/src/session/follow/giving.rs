@@ -6,7 +6,10 @@ use dunlin_schema::{
     frame::{EntryFrame, ServerFrame},
 };
 
-use super::{Around, Follow, Footing, Mode, Output, Reading, WaitsFor};
+use super::{
+    Around, Follow,
+    mode::{Carried, Footing, Mode, WaitsFor},
+};
 
 impl Follow {
     pub(super) fn give_live(&mut self, position: Position, bytes: &[u8], around: &mut Around<'_>) {
@@ -14,10 +17,7 @@ impl Follow {
             return self.overflow(around);
         }
         match Entry::decode(bytes) {
-            Ok(entry) => {
-                self.give(position, entry, bytes.len(), around);
-                self.sure = self.sure.max(position.seq);
-            }
+            Ok(entry) => self.give(position, entry, bytes.len(), around),
             // The log has the last word.
             Err(_) => self.read(Footing::Given, false, around),
         }
@@ -25,22 +25,22 @@ impl Follow {
 
     /// The socket does not keep up: what is queued is dropped, and read again once it does.
     pub(super) fn overflow(&mut self, around: &mut Around<'_>) {
-        around.out.push(Output::Overflowed);
-        self.owes_caught_up |= around.outbound.drop_frames();
+        around.wants.overflowed();
+        let carried = Carried { owes_caught_up: around.outbound.drop_frames(), failures: 0 };
         self.given = self.sent;
-        let (footing, source) = self.footing(Footing::Given);
-        self.mode = Mode::Reading(Reading { source, footing, to_the_end: false, waits_for: WaitsFor::Drain });
+        let plan = self.plan(Footing::Given, false, carried);
+        self.mode = Mode::Reading { plan, waits_for: WaitsFor::Drain };
     }
 
     /// Gives an entry, in order. What the device need not see moves the cursor alone.
     pub(super) fn give(&mut self, position: Position, entry: Entry, bytes: usize, around: &mut Around<'_>) {
         let cursor = Cursor::of_entry(position);
         self.given = cursor;
-        let own = around.sending.is_own_copy(around.me, &entry);
+        let own = around.sent.is_own_copy(&entry);
         let Entry { id, from, to, order, time, body } = entry;
         match body {
             Body::Content(content) if !own => {
-                let region = &around.me.region;
+                let region = around.sent.region();
                 let frame = EntryFrame {
                     log: self.label,
                     seq: position.seq,
@@ -70,25 +70,22 @@ impl Follow {
 
     /// Everything is given. `complete`: when the read began that showed that the log has nothing more; `None` when the reader's word
     /// shows it.
-    pub(super) fn settle(&mut self, complete: Option<Millis>, around: &mut Around<'_>) {
-        self.failures = 0;
-        self.sure = self.given.position.seq.max(self.covers.seq);
+    pub(super) fn settle(&mut self, carried: Carried, complete: Option<Millis>, around: &mut Around<'_>) {
+        let carried = Carried { failures: 0, ..carried };
+        if !carried.owes_caught_up {
+            self.mode = Mode::Live;
+            return;
+        }
         let known = complete.unwrap_or(self.covers.time.millis()).max(self.given.at);
         let old = around.now.since(known) >= around.bounds.cursor_refreshed_every;
-        if self.owes_caught_up && old && complete.is_none() {
+        if old && complete.is_none() {
             // A shard in which nobody wrote for long: its reader's position is no news.
-            self.mode = Mode::Live;
-            return self.read(Footing::Given, true, around);
+            return self.go_on(self.plan(Footing::Given, true, carried), around);
         }
         self.mode = Mode::Live;
-        if std::mem::take(&mut self.owes_caught_up) {
-            self.given.at = known;
-            let frame = ServerFrame::CaughtUp {
-                log: self.label,
-                seq: self.given.position.seq,
-                cursor: self.seal.cursor(self.given),
-            };
-            around.outbound.push(frame, 0, self.given);
-        }
+        self.given.at = known;
+        let cursor = self.seal.cursor(self.given);
+        let frame = ServerFrame::CaughtUp { log: self.label, seq: self.given.position.seq, cursor };
+        around.outbound.push(frame, 0, self.given);
     }
 }

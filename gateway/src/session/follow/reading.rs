@@ -1,12 +1,15 @@
 //! How a log is read for a device: one request at a time, from what was given, each answer proven, until nothing is missing.
 
+use std::sync::Arc;
+
 use dunlin_schema::{
     Cursor, Entry, Millis, Position, Seq, StreamTime, limits,
     read::{ReadAnswer, ReadFrom, ReadRequest, Source, StoredEntry},
 };
 
 use super::{
-    Around, Asked, Doubt, Follow, Footing, Held, Mode, Output, Reading, WaitsFor,
+    Around, Follow,
+    mode::{Asked, Carried, Doubt, Footing, Held, Mode, Plan, WaitsFor},
     proof::{Proof, is_there, just_before, prove, stands_at_nothing},
 };
 use crate::session::ReadFailed;
@@ -17,18 +20,25 @@ const READ_AGAIN: Millis = Millis(100);
 const READ_AGAIN_DOUBLES: u32 = 6;
 
 impl Follow {
-    /// Begins to read. What only the leader can end is asked of it at once: mostly there is nothing to read.
+    /// Begins to read.
     pub(super) fn read(&mut self, footing: Footing, to_the_end: bool, around: &mut Around<'_>) {
+        let plan = self.plan(footing, to_the_end, self.carried());
+        match &self.mode {
+            Mode::Reading { waits_for: WaitsFor::Answer(_) | WaitsFor::FormerAnswer, .. } => {
+                self.mode = Mode::Reading { plan, waits_for: WaitsFor::FormerAnswer };
+            }
+            Mode::Reading { waits_for: WaitsFor::Drain | WaitsFor::Time(_), .. }
+            | Mode::Opening { .. }
+            | Mode::Live
+            | Mode::Doubting { .. } => self.go_on(plan, around),
+        }
+    }
+
+    /// How to read. What only the leader can end is asked of it at once: mostly there is nothing to read.
+    pub(super) fn plan(&self, footing: Footing, to_the_end: bool, carried: Carried) -> Plan {
         let (footing, source) = self.footing(footing);
         let source = if to_the_end { Source::Leader } else { source };
-        let under_way =
-            matches!(self.mode, Mode::Reading(Reading { waits_for: WaitsFor::Answer(_) | WaitsFor::FormerAnswer, .. }));
-        let reading = Reading { source, footing, to_the_end, waits_for: WaitsFor::FormerAnswer };
-        if under_way {
-            self.mode = Mode::Reading(reading);
-        } else {
-            self.go_on(reading, around);
-        }
+        Plan { source, footing, to_the_end, carried }
     }
 
     /// What the next read stands on, and who is asked: what was given in another epoch proves nothing in this one.
@@ -46,57 +56,58 @@ impl Follow {
     }
 
     /// Reads on as soon as the socket has room.
-    pub(super) fn go_on(&mut self, reading: Reading, around: &mut Around<'_>) {
-        self.mode = Mode::Reading(Reading { waits_for: WaitsFor::Drain, ..reading });
+    pub(super) fn go_on(&mut self, plan: Plan, around: &mut Around<'_>) {
         if around.outbound.is_half_empty(around.bounds) {
-            self.ask(around);
+            self.ask(plan, around);
+        } else {
+            self.mode = Mode::Reading { plan, waits_for: WaitsFor::Drain };
         }
     }
 
-    pub(super) fn ask(&mut self, around: &mut Around<'_>) {
-        let Mode::Reading(reading) = &mut self.mode else { return };
+    pub(super) fn ask(&mut self, plan: Plan, around: &mut Around<'_>) {
         let Position { seq, time, .. } = self.given.position;
-        let from = match reading.footing {
+        let from = match plan.footing {
             // A cursor without a sequence but with a time stands behind everything up to that time.
             Footing::Given | Footing::OtherEpoch if seq > Seq(0) || time == StreamTime(0) => {
                 ReadFrom::Seq(seq.max(Seq(1)))
             }
             Footing::Given | Footing::OtherEpoch | Footing::Time => ReadFrom::Time(after(time, around.now)),
         };
-        reading.waits_for = WaitsFor::Answer(Asked { began: around.now, heard: self.heard, covers: self.covers });
-        around.out.push(Output::Read(ReadRequest { from, source: reading.source }));
+        let asked = Asked { began: around.now, heard: self.heard, covers: self.covers };
+        self.mode = Mode::Reading { plan, waits_for: WaitsFor::Answer(asked) };
+        around.wants.read(ReadRequest { from, source: plan.source });
     }
 
     /// The answer to the read that is under way.
     pub(in crate::session) fn answered(&mut self, answer: Result<ReadAnswer, ReadFailed>, around: &mut Around<'_>) {
-        let Mode::Reading(reading) = self.mode else { return };
-        let asked = match reading.waits_for {
-            WaitsFor::Answer(asked) => asked,
-            WaitsFor::FormerAnswer => return self.ask(around),
+        let Mode::Reading { plan, waits_for } = &self.mode else { return };
+        let plan = *plan;
+        let asked = match waits_for {
+            WaitsFor::Answer(asked) => *asked,
+            WaitsFor::FormerAnswer => return self.ask(plan, around),
             WaitsFor::Drain | WaitsFor::Time(_) => return,
         };
-        let Ok(answer) = answer else { return self.fail(reading, around) };
+        let Ok(answer) = answer else { return self.fail(plan, around) };
         if answer.evidence.is_some_and(|evidence| evidence.stream_last < asked.covers.seq) {
-            return self.doubt(Doubt::End, around);
+            return self.doubt(Doubt::End, plan.carried, around);
         }
-        let proof = match reading.footing {
+        let proof = match plan.footing {
             Footing::Given => prove(&self.given, &answer, around.now, around.bounds),
             Footing::OtherEpoch if self.given.position.seq == Seq(0) || is_there(&self.given, &answer) => {
                 Proof::Unproven
             }
-            Footing::OtherEpoch => return self.go_on(Reading { footing: Footing::Time, ..reading }, around),
+            Footing::OtherEpoch => return self.go_on(Plan { footing: Footing::Time, ..plan }, around),
             Footing::Time => Proof::Unproven,
         };
         match proof {
             // All that was read was dropped while it was.
-            Proof::Unproven if self.outrun(reading.footing, &answer, around.now) => self.fail(reading, around),
-            Proof::Complete | Proof::Unproven => self.go_through(proof, reading, asked, &answer, around),
-            Proof::AskLeader if reading.source == Source::Leader => self.fail(reading, around),
-            Proof::AskLeader => self.go_on(Reading { source: Source::Leader, ..reading }, around),
-            Proof::Contradiction => self.doubt(Doubt::Entry, around),
+            Proof::Unproven if self.outrun(plan.footing, &answer, around.now) => self.fail(plan, around),
+            Proof::Complete | Proof::Unproven => self.go_through(proof, plan, asked, &answer, around),
+            Proof::AskLeader if plan.source == Source::Leader => self.fail(plan, around),
+            Proof::AskLeader => self.go_on(Plan { source: Source::Leader, ..plan }, around),
+            Proof::Contradiction => self.doubt(Doubt::Entry, plan.carried, around),
             Proof::Erased => {
-                self.held = Some(Box::new(Held { answer, reading, asked }));
-                self.doubt(Doubt::Erased, around);
+                self.doubt(Doubt::Erased(Arc::new(Held { answer, plan, asked })), plan.carried, around);
             }
         }
     }
@@ -105,39 +116,44 @@ impl Follow {
     pub(super) fn go_through(
         &mut self,
         proof: Proof,
-        reading: Reading,
+        plan: Plan,
         asked: Asked,
         answer: &ReadAnswer,
         around: &mut Around<'_>,
     ) {
         if proof == Proof::Unproven {
-            self.gap(reading.footing, answer, asked, around);
+            self.gap(plan.footing, answer, asked, around);
         }
         let before = self.given.position.seq;
         let all = self.take_in(answer, around);
-        let reading = Reading { source: Source::Any, footing: Footing::Given, ..reading };
+        let mut plan = Plan { source: Source::Any, footing: Footing::Given, ..plan };
         if !all {
-            self.mode = Mode::Reading(Reading { waits_for: WaitsFor::Drain, ..reading });
+            self.mode = Mode::Reading { plan, waits_for: WaitsFor::Drain };
             return;
         }
         if answer.more {
             let moved = self.given.position.seq > before || proof == Proof::Unproven;
-            self.failures = if moved { 0 } else { self.failures };
-            return if moved { self.go_on(reading, around) } else { self.fail(reading, around) };
+            if !moved {
+                return self.fail(plan, around);
+            }
+            plan.carried.failures = 0;
+            return self.go_on(plan, around);
         }
         let caught = self.given.position.seq >= self.heard;
         match answer.evidence {
-            None if caught && !reading.to_the_end => self.settle(None, around),
-            None => self.go_on(Reading { source: Source::Leader, ..reading }, around),
-            Some(_) if caught || self.heard == asked.heard => self.settle(Some(asked.began), around),
-            Some(_) => self.go_on(reading, around),
+            None if caught && !plan.to_the_end => self.settle(plan.carried, None, around),
+            None => self.go_on(Plan { source: Source::Leader, ..plan }, around),
+            Some(_) if caught || self.heard == asked.heard => self.settle(plan.carried, Some(asked.began), around),
+            Some(_) => self.go_on(plan, around),
         }
     }
 
     /// Everything that was taken is written.
     pub(in crate::session) fn drained(&mut self, around: &mut Around<'_>) {
-        if self.waits_for_drain() && around.outbound.is_empty() {
-            self.ask(around);
+        if let Mode::Reading { plan, waits_for: WaitsFor::Drain } = self.mode
+            && around.outbound.is_empty()
+        {
+            self.ask(plan, around);
         }
     }
 
@@ -212,7 +228,7 @@ impl Follow {
             match Entry::decode(payload) {
                 Ok(entry) => self.give(position, entry, payload.len(), around),
                 Err(_) => {
-                    around.out.push(Output::Corrupt(position));
+                    around.wants.corrupt(position);
                     let then = Cursor::of_entry(position);
                     self.push_gap(self.given.at, then.at.max(self.given.at), then, around);
                 }
@@ -222,10 +238,10 @@ impl Follow {
     }
 
     /// Reads on after a while.
-    pub(super) fn fail(&mut self, reading: Reading, around: &mut Around<'_>) {
-        let span = Millis(READ_AGAIN.0 << self.failures.min(READ_AGAIN_DOUBLES));
-        self.failures = self.failures.saturating_add(1);
-        self.mode = Mode::Reading(Reading { waits_for: WaitsFor::Time(around.now.plus(span)), ..reading });
+    pub(super) fn fail(&mut self, mut plan: Plan, around: &mut Around<'_>) {
+        let span = Millis(READ_AGAIN.0 << plan.carried.failures.min(READ_AGAIN_DOUBLES));
+        plan.carried.failures = plan.carried.failures.saturating_add(1);
+        self.mode = Mode::Reading { plan, waits_for: WaitsFor::Time(around.now.plus(span)) };
     }
 }
 
