@@ -2,10 +2,7 @@
 
 use std::{fmt, ops::Deref, time::Duration};
 
-use dunlin_schema::{
-    Code, DeviceName, Millis, RegionName, Seq, UserName,
-    frame::{EntryFrame, LogLabel},
-};
+use dunlin_schema::{Code, DeviceName, LogName, Millis, RegionName, Seq, UserName, frame::EntryFrame};
 
 use crate::{
     error::{Ended, Lost, StoreError},
@@ -79,7 +76,7 @@ pub struct Entry {
 /// the region lost power. The client goes on after them, and has begun to repeat what it sent itself.
 pub struct Gap {
     /// The log.
-    pub log: LogLabel,
+    pub log: LogName,
     /// Nothing is missing before this time.
     pub from: Millis,
     /// Nothing is missing after this time.
@@ -90,7 +87,7 @@ pub struct Gap {
 /// From here on entries are live.
 pub struct CaughtUp {
     /// The log.
-    pub log: LogLabel,
+    pub log: LogName,
     /// The last entry of the log that was given; 0 while there never was one.
     pub seq: Seq,
     mark: Mark,
@@ -121,7 +118,7 @@ impl Deref for Entry {
 }
 
 impl Gap {
-    pub(crate) fn new(log: LogLabel, from: Millis, to: Millis, mark: Mark) -> Gap {
+    pub(crate) fn new(log: LogName, from: Millis, to: Millis, mark: Mark) -> Gap {
         Gap { log, from, to, mark }
     }
 
@@ -132,7 +129,7 @@ impl Gap {
 }
 
 impl CaughtUp {
-    pub(crate) fn new(log: LogLabel, seq: Seq, mark: Mark) -> CaughtUp {
+    pub(crate) fn new(log: LogName, seq: Seq, mark: Mark) -> CaughtUp {
         CaughtUp { log, seq, mark }
     }
 

@@ -3,7 +3,7 @@
 use std::{collections::BTreeMap, future::poll_fn, pin::pin, sync::Arc, task::Poll};
 
 use dunlin_schema::{
-    Code, DeviceName, Log, Millis, UserName, cursor,
+    Code, DeviceName, Log, LogName, Millis, UserName, cursor,
     frame::{ClientFrame, Limits, ServerFrame, StartAt},
     limits::{self, Bounds},
     read::Source,
@@ -23,7 +23,6 @@ use crate::{
     tokens::Identity,
 };
 
-const MAILBOX: &str = "mailbox";
 const TRY_AGAIN: Millis = Millis(1_000);
 
 /// A device that may stay.
@@ -36,7 +35,7 @@ pub(crate) struct Opened {
 struct Hello {
     token: Option<String>,
     device: Option<DeviceName>,
-    cursors: BTreeMap<String, StartAt>,
+    cursors: BTreeMap<LogName, StartAt>,
 }
 
 /// Waits for `hello` and lets the device in. `identity` is that of a token in the request's header. Errors: how the socket ends.
@@ -52,7 +51,7 @@ pub(crate) async fn open(
         let device = device(&identity, hello.device)?;
         let Identity { user, until, .. } = identity;
         let log = shared.mailbox(&user);
-        let start = match start(&hello.cursors, &log)? {
+        let start = match start(hello.cursors.get(&LogName::Mailbox), &log)? {
             Some(start) => start,
             None => resumed(shared, &log, &user, &device).await?,
         };
@@ -60,6 +59,9 @@ pub(crate) async fn open(
     };
     let (log, user, device, start, until) = in_time(shared, alarm, who_and_where).await?;
     let connection = admit(shared, alarm, &log, user, device, start)?;
+    if let Some(refused) = passed_over(hello.cursors.keys()) {
+        connection.answer(refused);
+    }
     Ok(Opened { connection, until })
 }
 
@@ -189,18 +191,30 @@ fn device(identity: &Identity, said: Option<DeviceName>) -> Result<DeviceName, E
 }
 
 /// Where the client says its mailbox goes on.
-fn start(cursors: &BTreeMap<String, StartAt>, log: &Log) -> Result<Option<Start>, Ending> {
-    if let Some(other) = cursors.keys().find(|name| *name != MAILBOX) {
-        return Err(goodbye(Code::BadFrame, format!("there is no log {other:?} to go on with, only `{MAILBOX}`")));
-    }
+fn start(said: Option<&StartAt>, log: &Log) -> Result<Option<Start>, Ending> {
     let opened = |text: &cursor::CursorText| {
         text.open(log).map(Start::Cursor).map_err(|error| goodbye(Code::BadFrame, error.to_string()))
     };
-    cursors.get(MAILBOX).map_or(Ok(None), |at| match at {
+    said.map_or(Ok(None), |at| match at {
         StartAt::Beginning => Ok(Some(Start::Beginning)),
         StartAt::Live => Ok(Some(Start::Live)),
         StartAt::Cursor(text) => opened(text).map(Some),
     })
+}
+
+/// What a device is told of the logs in its `hello` that are not followed for it: a cursor is no permission, and no reason to go either,
+/// since it may be of a group that its person has left.
+fn passed_over<'a>(named: impl Iterator<Item = &'a LogName>) -> Option<ServerFrame> {
+    const SHOWN: usize = 8;
+    let mut others = named.filter(|name| **name != LogName::Mailbox);
+    let shown: Vec<String> = others.by_ref().take(SHOWN).map(LogName::to_string).collect();
+    let (names, more) = (shown.join(", "), others.count());
+    let message = match (shown.is_empty(), more) {
+        (true, _) => return None,
+        (false, 0) => format!("this gateway does not follow {names} for you"),
+        (false, more) => format!("this gateway does not follow {names} and {more} more for you"),
+    };
+    Some(ServerFrame::Refused { reference: None, code: Code::UnknownLog, message })
 }
 
 /// Where the device last acknowledged its mailbox; the beginning if it never did.

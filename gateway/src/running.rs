@@ -8,7 +8,7 @@ use std::{
 
 use dunlin_nats::Joined;
 use dunlin_schema::{
-    Code, Millis,
+    Code, LogName, Millis,
     frame::{ClientFrame, Encoding, FrameError, ServerFrame},
     limits,
 };
@@ -227,7 +227,13 @@ fn take(
             }
             connection.handle(moment, Input::Send { send, admitted });
         }
-        Ok(ClientFrame::Ack { log: _, delivered }) => connection.handle(moment, Input::Ack { delivered }),
+        Ok(ClientFrame::Ack { log: LogName::Mailbox, delivered }) => {
+            connection.handle(moment, Input::Ack { delivered });
+        }
+        Ok(ClientFrame::Ack { log: log @ LogName::Group(_), delivered: _ }) => {
+            let message = format!("this gateway does not follow {log} for you");
+            connection.answer(ServerFrame::Refused { reference: None, code: Code::UnknownLog, message });
+        }
         Ok(ClientFrame::Hello { .. }) => return Err(goodbye(Code::BadFrame, "`hello` comes once")),
         Err(error @ FrameError::Unknown(_)) => {
             let (reference, message) = (encoding.unread_ask(bytes), error.to_string());

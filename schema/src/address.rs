@@ -6,7 +6,7 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use crate::{GroupName, RegionName, UserName, name::NameError};
 
-/// A user or a group, without its region: also the name of a log, since every log belongs to one of them.
+/// A user or a group, without its region: who owns a log.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Peer {
     /// A user: `alice`.
@@ -14,9 +14,6 @@ pub enum Peer {
     /// A group: `#team`.
     Group(GroupName),
 }
-
-/// The owner of a log.
-pub type LogName = Peer;
 
 impl Peer {
     /// The bare name, without `#`.
@@ -46,6 +43,9 @@ pub enum AddressError {
     /// The region after `@` is none.
     #[error("in the address's region: {0}")]
     Region(NameError),
+    /// A user's address, where only a group's fits.
+    #[error("a group's address begins with #")]
+    NoGroup,
 }
 
 /// What a message is sent to: `alice`, `alice@eu`, `#team` or `#team@eu`. No region means the sender's own.
@@ -129,6 +129,72 @@ impl schemars::JsonSchema for Address {
             "type": "string",
             "pattern": "^#?[A-Za-z0-9_-]{1,64}(@[A-Za-z0-9_-]{1,64})?$",
             "examples": ["alice", "alice@eu", "#team", "#team@eu"]
+        })
+    }
+}
+
+/// A group as a client names it: `#team`, or `#team@eu`. No region means the client's own.
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct GroupAddress {
+    /// The group.
+    pub group: GroupName,
+    /// Its region; `None` is the region of whoever says the address.
+    pub region: Option<RegionName>,
+}
+
+impl From<GroupAddress> for Address {
+    fn from(GroupAddress { group, region }: GroupAddress) -> Address {
+        Address { peer: Peer::Group(group), region }
+    }
+}
+
+impl FromStr for GroupAddress {
+    type Err = AddressError;
+    fn from_str(text: &str) -> Result<Self, AddressError> {
+        let Address { peer, region } = text.parse()?;
+        match peer {
+            Peer::Group(group) => Ok(GroupAddress { group, region }),
+            Peer::User(_) => Err(AddressError::NoGroup),
+        }
+    }
+}
+
+impl fmt::Display for GroupAddress {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.region {
+            Some(region) => write!(f, "#{}@{region}", self.group),
+            None => write!(f, "#{}", self.group),
+        }
+    }
+}
+
+impl fmt::Debug for GroupAddress {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "GroupAddress({self})")
+    }
+}
+
+impl Serialize for GroupAddress {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
+    }
+}
+
+impl<'de> Deserialize<'de> for GroupAddress {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        crate::text::parsed(deserializer)
+    }
+}
+
+impl schemars::JsonSchema for GroupAddress {
+    fn schema_name() -> std::borrow::Cow<'static, str> {
+        "GroupAddress".into()
+    }
+    fn json_schema(_: &mut schemars::SchemaGenerator) -> schemars::Schema {
+        schemars::json_schema!({
+            "type": "string",
+            "pattern": "^#[A-Za-z0-9_-]{1,64}(@[A-Za-z0-9_-]{1,64})?$",
+            "examples": ["#team", "#team@eu"]
         })
     }
 }

@@ -101,4 +101,6 @@ codes! {
     UnknownOutcome None, Later;
     /// The recipient's region can't be reached, and what waits for it has no more room.
     RegionUnreachable None, Later;
+    /// A log that this gateway does not follow for the user.
+    UnknownLog None, Never;
 }

@@ -10,7 +10,7 @@
 //! | [`subject`], [`stream`], [`shard`] | where it is stored: every subject and every stream setting |
 //! | [`entry`], [`record`] | what is stored: entries of a log, records of STATE and RECEIPTS |
 //! | [`live`], [`heads`], [`read`] | what gateways and deliver readers tell each other |
-//! | [`frame`], [`code`], [`asyncapi`] | what clients and gateways tell each other, and its machine-readable form |
+//! | [`frame`], [`log_name`], [`code`], [`asyncapi`] | what clients and gateways tell each other, and its machine-readable form |
 //! | [`limits`] | every bound, related by const assertions |
 
 pub mod address;
@@ -25,6 +25,7 @@ pub mod heads;
 pub mod id;
 pub mod limits;
 pub mod live;
+pub mod log_name;
 pub mod name;
 pub mod position;
 pub mod read;
@@ -35,12 +36,13 @@ pub mod subject;
 mod text;
 pub mod time;
 
-pub use address::{Address, LogName, Peer, Sender};
+pub use address::{Address, GroupAddress, Peer, Sender};
 pub use code::{Code, Retry};
 pub use content::{Blob, Content};
 pub use cursor::{Cursor, CursorText, Seal};
 pub use entry::Entry;
 pub use id::MessageId;
+pub use log_name::LogName;
 pub use name::{DeviceName, GroupName, RegionName, UserName};
 pub use position::{Epoch, Position, Seq};
 pub use shard::Shard;

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use crate::{DeviceName, GroupName, LogName, MessageId, Peer, RegionName, Sender, Shard, UserName};
+use crate::{DeviceName, GroupName, MessageId, Peer, RegionName, Sender, Shard, UserName};
 
 /// A log: the entries under one subject of a shard, in order.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -12,7 +12,7 @@ pub struct Log {
     /// The shard whose stream holds it.
     pub shard: Shard,
     /// Whose it is.
-    pub name: LogName,
+    pub owner: Peer,
 }
 
 impl Log {
@@ -22,8 +22,8 @@ impl Log {
     }
 
     /// The log of a user or group in a region of `shards` shards.
-    pub fn of(region: &RegionName, shards: u16, name: LogName) -> Log {
-        Log { region: region.clone(), shard: Shard::of(name.as_str(), shards), name }
+    pub fn of(region: &RegionName, shards: u16, owner: Peer) -> Log {
+        Log { region: region.clone(), shard: Shard::of(owner.as_str(), shards), owner }
     }
 
     /// The subject under which the log is stored.
@@ -44,12 +44,12 @@ impl Log {
         else {
             return None;
         };
-        let name = match kind {
+        let owner = match kind {
             "user" => Peer::User(UserName::new(name).ok()?),
             "group" => Peer::Group(GroupName::new(name).ok()?),
             _ => return None,
         };
-        let log = Log { region: RegionName::new(region).ok()?, shard: Shard(shard.parse().ok()?), name };
+        let log = Log { region: RegionName::new(region).ok()?, shard: Shard(shard.parse().ok()?), owner };
         // One log has one subject: `01` is no shard.
         (log.subject() == subject).then_some(log)
     }
@@ -57,11 +57,11 @@ impl Log {
 
 impl fmt::Display for Log {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let kind = match &self.name {
+        let kind = match &self.owner {
             Peer::User(_) => "user",
             Peer::Group(_) => "group",
         };
-        write!(f, "log.{}.{}.{kind}.{}", self.region, self.shard, self.name.as_str())
+        write!(f, "log.{}.{}.{kind}.{}", self.region, self.shard, self.owner.as_str())
     }
 }
 

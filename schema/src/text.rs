@@ -24,6 +24,22 @@ where
     deserializer.deserialize_str(Parse(PhantomData))
 }
 
+/// Characters of a text from outside that are repeated in a message.
+const SHOWN_CHARS: usize = 64;
+
+/// A text from outside, short enough for a message.
+pub(crate) fn shortened(text: &str) -> String {
+    shortened_to(text, SHOWN_CHARS)
+}
+
+/// A text of at most `chars` characters, and a sign that there were more.
+pub(crate) fn shortened_to(text: &str, chars: usize) -> String {
+    match text.char_indices().nth(chars) {
+        Some((end, _)) => format!("{}…", &text[..end]),
+        None => text.to_owned(),
+    }
+}
+
 /// Deserializes a value whose `null` in JSON is its default, as an absent field is. Postcard always has the value itself.
 pub(crate) fn null_is_default<'de, T, D>(deserializer: D) -> Result<T, D::Error>
 where

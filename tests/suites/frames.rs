@@ -69,7 +69,12 @@ fn cases() -> Vec<(&'static str, Vec<u8>, Answer)> {
         ("text for a number", text(r#"{"ack":{"log":"mailbox","delivered":"7"}}"#), BAD),
         ("a number below zero", text(r#"{"ack":{"log":"mailbox","delivered":-1}}"#), BAD),
         ("a number beyond 2^53", text(r#"{"ack":{"log":"mailbox","delivered":9007199254740993}}"#), BAD),
-        ("an unknown log", text(r##"{"ack":{"log":"#team","delivered":1}}"##), BAD),
+        (
+            "an ack of a log that is not followed",
+            text(r##"{"ack":{"log":"#team","delivered":1}}"##),
+            Refused("unknown_log"),
+        ),
+        ("an ack of what is no log", text(r#"{"ack":{"log":"bob","delivered":1}}"#), BAD),
         ("an id that is none", text(message("not-an-id", "alice", "hi").to_string()), BAD),
         ("an id beyond its bits", text(message("8ZZZZZZZZZZZZZZZZZZZZZZZZZ", "alice", "hi").to_string()), BAD),
         ("an id in small letters", text(message(&new_id().to_lowercase(), "alice", "hi").to_string()), BAD),
@@ -194,7 +199,7 @@ async fn a_first_frame_that_is_no_hello_ends_the_socket() {
         ("a cursor that is none", hello(json!("phone"), json!({ "mailbox": "b0Zk" }))),
         ("a cursor of 10 KB", hello(json!("phone"), json!({ "mailbox": "A".repeat(10_000) }))),
         ("a cursor of somebody else", hello(json!("phone"), json!({ "mailbox": other["cursor"] }))),
-        ("a log that is none", hello(json!("phone"), json!({ "#team": "beginning" }))),
+        ("a log that is none", hello(json!("phone"), json!({ "bob": "beginning" }))),
     ] {
         let mut device = Device::open(region.gateway(0)).await;
         device.say_text(first).await;
@@ -202,6 +207,21 @@ async fn a_first_frame_that_is_no_hello_ends_the_socket() {
         assert_eq!(frames.len(), 1, "{what}: {frames:?}");
         assert_eq!((&frames[0]["goodbye"]["code"], close), (&json!("bad_frame"), Some(4400)), "{what}: {frames:?}");
     }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_log_that_is_not_followed_is_passed_over_and_named() {
+    let region = Region::start(1).await;
+    let mut device = Device::open(region.gateway(0)).await;
+    let logs: serde_json::Map<_, _> = (0..20).map(|log| (format!("#team-{log:02}@eu"), json!("beginning"))).collect();
+    device.say(json!({ "hello": { "token": region.token("bob"), "device": "phone", "cursors": logs } })).await;
+    assert!(device.next().await.expect("a welcome")["welcome"].is_object());
+    let refused = device.expect("refused").await;
+    assert_eq!((&refused["code"], &refused["ref"]), (&json!("unknown_log"), &Value::Null));
+    let message = refused["message"].as_str().expect("words");
+    assert!(message.contains("#team-00@eu, #team-01@eu") && message.contains("and 12 more"), "{message}");
+    device.expect("caught_up").await;
+    device.send_accepted("bob", "and the mailbox goes on").await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

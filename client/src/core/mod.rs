@@ -14,8 +14,8 @@ mod tests;
 use std::collections::BTreeMap;
 
 use dunlin_schema::{
-    Address, Code, Content, CursorText, DeviceName, Millis, RegionName, Retry, Seq, UserName,
-    frame::{ClientFrame, EntryFrame, Goodbye, LogLabel, ServerFrame, StartAt},
+    Address, Code, Content, CursorText, DeviceName, LogName, Millis, RegionName, Retry, Seq, UserName,
+    frame::{ClientFrame, EntryFrame, Goodbye, ServerFrame, StartAt},
     limits,
 };
 use rand::{Rng, SeedableRng, rngs::StdRng};
@@ -96,8 +96,8 @@ pub(crate) enum Output {
 pub(crate) enum Told {
     Connected { gateway: usize, user: UserName, device: DeviceName, region: RegionName },
     Entry(Box<EntryFrame>, Place),
-    Gap { log: LogLabel, from: Millis, to: Millis, place: Place },
-    CaughtUp { log: LogLabel, seq: Seq, place: Place },
+    Gap { log: LogName, from: Millis, to: Millis, place: Place },
+    CaughtUp { log: LogName, seq: Seq, place: Place },
     Refused { code: Code, message: String },
     Disconnected { why: Lost, retry_in: Millis },
     Ended(Ended),
@@ -229,8 +229,8 @@ impl Core {
 
     fn opened(&mut self, token: String, outputs: &mut Vec<Output>) {
         if let Link::Opening { .. } = self.link {
-            let cursors: BTreeMap<String, StartAt> =
-                self.inbox.resume().map(|start| ("mailbox".to_owned(), start.clone())).into_iter().collect();
+            let cursors: BTreeMap<LogName, StartAt> =
+                self.inbox.resume().map(|start| (LogName::Mailbox, start.clone())).into_iter().collect();
             let hello = ClientFrame::Hello { token: Some(token), device: self.setup.device.clone(), cursors };
             outputs.push(Output::Write(hello));
         }
@@ -322,7 +322,7 @@ impl Core {
         let news = self.done.life == self.inbox.life() && self.done != self.acknowledged && self.done.seq > Seq(0);
         if news && self.resumed {
             self.acknowledged = self.done;
-            outputs.push(Output::Write(ClientFrame::Ack { log: LogLabel::Mailbox, delivered: self.done.seq }));
+            outputs.push(Output::Write(ClientFrame::Ack { log: LogName::Mailbox, delivered: self.done.seq }));
         }
     }
 

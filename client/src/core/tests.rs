@@ -38,7 +38,7 @@ fn text(text: &str) -> Content {
 fn entry(seq: u64, number: u64) -> ServerFrame {
     let address = |name: &str| name.parse().unwrap();
     ServerFrame::Entry(Box::new(EntryFrame {
-        log: LogLabel::Mailbox,
+        log: LogName::Mailbox,
         seq: Seq(seq),
         cursor: cursor(1, seq),
         time: NOW,
@@ -51,11 +51,11 @@ fn entry(seq: u64, number: u64) -> ServerFrame {
 }
 
 fn gap(seq: u64) -> ServerFrame {
-    ServerFrame::Gap { log: LogLabel::Mailbox, from: Millis(1), to: Millis(2), cursor: cursor(2, seq) }
+    ServerFrame::Gap { log: LogName::Mailbox, from: Millis(1), to: Millis(2), cursor: cursor(2, seq) }
 }
 
 fn caught_up(seq: u64) -> ServerFrame {
-    ServerFrame::CaughtUp { log: LogLabel::Mailbox, seq: Seq(seq), cursor: cursor(1, seq) }
+    ServerFrame::CaughtUp { log: LogName::Mailbox, seq: Seq(seq), cursor: cursor(1, seq) }
 }
 
 fn welcome() -> ServerFrame {
@@ -162,7 +162,7 @@ fn given(outputs: &[Output]) -> Vec<u64> {
 
 fn hello_cursor(outputs: &[Output]) -> Option<StartAt> {
     outputs.iter().find_map(|output| match output {
-        Output::Write(ClientFrame::Hello { cursors, .. }) => cursors.get("mailbox").cloned(),
+        Output::Write(ClientFrame::Hello { cursors, .. }) => cursors.get(&LogName::Mailbox).cloned(),
         _ => None,
     })
 }
@@ -496,7 +496,7 @@ fn repeats_are_bounded_in_number_and_in_time() {
 #[test]
 fn what_the_application_has_stored_is_acknowledged_once_and_never_of_another_life() {
     let mut bench = Bench::up();
-    let ack = |seq| vec![Output::Write(ClientFrame::Ack { log: LogLabel::Mailbox, delivered: Seq(seq) })];
+    let ack = |seq| vec![Output::Write(ClientFrame::Ack { log: LogName::Mailbox, delivered: Seq(seq) })];
     let done = |life, seq| Input::Done(Acknowledged { life, seq: Seq(seq) });
     bench.frame(entry(500, 1));
     assert_eq!(bench.give(done(0, 500)), ack(500));

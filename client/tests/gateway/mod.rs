@@ -5,8 +5,9 @@ use std::time::Duration;
 use dunlin_client::{
     Backoff, Client, ClientOptions, Event, Events,
     schema::{
-        Code, Content, Cursor, CursorText, DeviceName, Log, MessageId, Millis, Position, RegionName, Seq, UserName,
-        frame::{ClientFrame, Encoding, EntryFrame, Goodbye, Limits, LogLabel, Send, ServerFrame, StartAt},
+        Code, Content, Cursor, CursorText, DeviceName, Log, LogName, MessageId, Millis, Position, RegionName, Seq,
+        UserName,
+        frame::{ClientFrame, Encoding, EntryFrame, Goodbye, Limits, Send, ServerFrame, StartAt},
     },
 };
 use futures_util::{SinkExt, StreamExt};
@@ -95,7 +96,7 @@ impl Peer {
 
     pub(crate) async fn hello(&mut self) -> (String, Option<StartAt>) {
         match self.next().await {
-            ClientFrame::Hello { token, cursors, .. } => (token.unwrap(), cursors.get("mailbox").cloned()),
+            ClientFrame::Hello { token, cursors, .. } => (token.unwrap(), cursors.get(&LogName::Mailbox).cloned()),
             other => panic!("{other:?} before hello"),
         }
     }
@@ -166,7 +167,7 @@ pub(crate) fn entry(seq: u64) -> ServerFrame {
 
 pub(crate) fn entry_of(seq: u64, id: u64, words: &str) -> ServerFrame {
     ServerFrame::Entry(Box::new(EntryFrame {
-        log: LogLabel::Mailbox,
+        log: LogName::Mailbox,
         seq: Seq(seq),
         cursor: cursor(seq),
         time: Millis(7),
@@ -179,11 +180,11 @@ pub(crate) fn entry_of(seq: u64, id: u64, words: &str) -> ServerFrame {
 }
 
 pub(crate) fn caught_up(seq: u64) -> ServerFrame {
-    ServerFrame::CaughtUp { log: LogLabel::Mailbox, seq: Seq(seq), cursor: cursor(seq) }
+    ServerFrame::CaughtUp { log: LogName::Mailbox, seq: Seq(seq), cursor: cursor(seq) }
 }
 
 pub(crate) fn gap(seq: u64) -> ServerFrame {
-    ServerFrame::Gap { log: LogLabel::Mailbox, from: Millis(1), to: Millis(2), cursor: cursor(seq) }
+    ServerFrame::Gap { log: LogName::Mailbox, from: Millis(1), to: Millis(2), cursor: cursor(seq) }
 }
 
 pub(crate) fn accepted(id: MessageId) -> ServerFrame {

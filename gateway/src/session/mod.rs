@@ -24,8 +24,8 @@ mod sending;
 mod tests;
 
 use dunlin_schema::{
-    Cursor, Entry, Log, MessageId, Millis, Position, RegionName, Seal, Seq, UserName,
-    frame::{LogLabel, Send, ServerFrame},
+    Cursor, Entry, Log, LogName, MessageId, Millis, Position, RegionName, Seal, Seq, UserName,
+    frame::{Send, ServerFrame},
     heads::Head,
     limits::{self, Bounds},
     live::LiveEntry,
@@ -236,7 +236,7 @@ impl Session {
             bounds,
             sent_copies,
             several_devices,
-            mailbox: Follow::new(LogLabel::Mailbox, seal, start, now),
+            mailbox: Follow::new(LogName::Mailbox, seal, start, now),
             sending: Sending::default(),
             acks: Acks::new(began),
             outbound: Outbound::default(),

@@ -6,9 +6,9 @@ use serde::Serialize;
 use serde_json::{Value, json};
 
 use crate::{
-    Address, Code, Content, Cursor, CursorText, DeviceName, Epoch, Log, MessageId, Millis, Position, RegionName, Seq,
-    StreamTime, UserName,
-    frame::{ClientFrame, EntryFrame, Goodbye, Limits, LogLabel, Send, ServerFrame, StartAt},
+    Address, Code, Content, Cursor, CursorText, DeviceName, Epoch, Log, LogName, MessageId, Millis, Position,
+    RegionName, Seq, StreamTime, UserName,
+    frame::{ClientFrame, EntryFrame, Goodbye, Limits, Send, ServerFrame, StartAt},
     limits,
 };
 
@@ -22,21 +22,17 @@ pub(super) fn of(name: &str) -> Vec<Value> {
 }
 
 fn client() -> Vec<ClientFrame> {
-    let cursors = BTreeMap::from([("mailbox".to_owned(), StartAt::Cursor(cursor(17)))]);
+    let cursors = BTreeMap::from([(LogName::Mailbox, StartAt::Cursor(cursor(17)))]);
     vec![
         ClientFrame::Hello { token: Some("eyJ…".to_owned()), device: Some(phone()), cursors },
-        ClientFrame::Hello {
-            token: None,
-            device: None,
-            cursors: BTreeMap::from([("mailbox".to_owned(), StartAt::Live)]),
-        },
+        ClientFrame::Hello { token: None, device: None, cursors: BTreeMap::from([(LogName::Mailbox, StartAt::Live)]) },
         ClientFrame::Send(Send { id: id(0), to: "bob".to_owned(), content: hi() }),
         ClientFrame::Send(Send {
             id: id(1),
             to: "bob@eu".to_owned(),
             content: Content::React { target: id(0), emoji: "👍".to_owned(), on: true },
         }),
-        ClientFrame::Ack { log: LogLabel::Mailbox, delivered: Seq(17) },
+        ClientFrame::Ack { log: LogName::Mailbox, delivered: Seq(17) },
     ]
 }
 
@@ -49,9 +45,9 @@ fn server() -> Vec<ServerFrame> {
             server_time: NOW,
             limits: Limits { frame: limits::FRAME_BYTES as u32, body: limits::BODY_BYTES as u32 },
         },
-        ServerFrame::Gap { log: LogLabel::Mailbox, from: NOW.minus(Millis(100_000)), to: NOW, cursor: cursor(16) },
+        ServerFrame::Gap { log: LogName::Mailbox, from: NOW.minus(Millis(100_000)), to: NOW, cursor: cursor(16) },
         ServerFrame::Entry(Box::new(EntryFrame {
-            log: LogLabel::Mailbox,
+            log: LogName::Mailbox,
             seq: Seq(17),
             cursor: cursor(17),
             time: NOW.plus(Millis(27)),
@@ -61,7 +57,7 @@ fn server() -> Vec<ServerFrame> {
             order: Some(Seq(17)),
             content: hi(),
         })),
-        ServerFrame::CaughtUp { log: LogLabel::Mailbox, seq: Seq(230), cursor: cursor(230) },
+        ServerFrame::CaughtUp { log: LogName::Mailbox, seq: Seq(230), cursor: cursor(230) },
         ServerFrame::Accepted { id: id(0), order: Some(Seq(231)), time: NOW.plus(Millis(27)) },
         ServerFrame::Rejected {
             id: id(0),

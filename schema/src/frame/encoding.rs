@@ -5,7 +5,10 @@ use std::fmt;
 use serde::{Deserialize, Deserializer, Serialize, de};
 
 use super::{ClientFrame, ServerFrame};
-use crate::MessageId;
+use crate::{
+    MessageId,
+    text::{shortened, shortened_to},
+};
 
 /// The subprotocol of a connection: how its frames are written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -127,20 +130,11 @@ fn unknown_name(bytes: &[u8], names: &[&str]) -> Option<String> {
     let mut deserializer = serde_json::Deserializer::from_slice(bytes);
     let name = deserializer.deserialize_map(OnlyKey).ok()?;
     deserializer.end().ok()?;
-    (!names.contains(&name.as_str())).then(|| shortened(&name, NAME_CHARS))
+    (!names.contains(&name.as_str())).then(|| shortened(&name))
 }
 
-/// Characters of an unknown frame's name that are repeated to whoever sent it.
-const NAME_CHARS: usize = 64;
 /// Characters of a reason that are told: a reason may quote the frame, and a frame is large.
 const REASON_CHARS: usize = 256;
-
-fn shortened(text: &str, chars: usize) -> String {
-    match text.char_indices().nth(chars) {
-        Some((end, _)) => format!("{}…", &text[..end]),
-        None => text.to_owned(),
-    }
-}
 
 /// Why bytes are not a frame.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -155,6 +149,6 @@ pub enum FrameError {
 
 impl FrameError {
     fn malformed(reason: impl fmt::Display) -> FrameError {
-        FrameError::Malformed(shortened(&reason.to_string(), REASON_CHARS))
+        FrameError::Malformed(shortened_to(&reason.to_string(), REASON_CHARS))
     }
 }

@@ -9,7 +9,9 @@ use std::{collections::BTreeMap, fmt};
 
 use serde::{Deserialize, Deserializer, Serialize, de};
 
-use crate::{Address, Code, Content, CursorText, DeviceName, MessageId, Millis, RegionName, Seq, UserName, limits};
+use crate::{
+    Address, Code, Content, CursorText, DeviceName, LogName, MessageId, Millis, RegionName, Seq, UserName, limits,
+};
 
 pub use self::encoding::{Encoding, FrameError};
 
@@ -23,17 +25,17 @@ pub enum ClientFrame {
         token: Option<String>,
         /// Which of the user's devices this is.
         device: Option<DeviceName>,
-        /// Where to go on, by log (`mailbox`, or the address of a large group).
+        /// Where to go on, by log. One that this gateway does not follow for the user is passed over, and `refused` says which.
         #[serde(default, deserialize_with = "cursors")]
-        #[schemars(with = "Option<BTreeMap<String, Option<StartAt>>>")]
-        cursors: BTreeMap<String, StartAt>,
+        #[schemars(with = "Option<BTreeMap<LogName, Option<StartAt>>>")]
+        cursors: BTreeMap<LogName, StartAt>,
     },
     /// Something to send.
     Send(Send),
     /// This device has everything of a log up to a sequence.
     Ack {
-        /// The log.
-        log: LogLabel,
+        /// The log. One that is not followed here is answered with `refused`.
+        log: LogName,
         /// Up to this sequence.
         delivered: Seq,
     },
@@ -82,12 +84,12 @@ impl fmt::Debug for ClientFrame {
 }
 
 /// The cursors of a `hello`: at most [`limits::CURSORS`], no log twice. In JSON `null` is an absent one, or none at all.
-fn cursors<'de, D: Deserializer<'de>>(deserializer: D) -> Result<BTreeMap<String, StartAt>, D::Error> {
+fn cursors<'de, D: Deserializer<'de>>(deserializer: D) -> Result<BTreeMap<LogName, StartAt>, D::Error> {
     struct Cursors {
         is_json: bool,
     }
     impl<'de> de::Visitor<'de> for Cursors {
-        type Value = BTreeMap<String, StartAt>;
+        type Value = BTreeMap<LogName, StartAt>;
         fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
             write!(f, "cursors by log, at most {}", limits::CURSORS)
         }
@@ -171,14 +173,6 @@ impl schemars::JsonSchema for StartAt {
     }
 }
 
-/// Which log a frame speaks of.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
-#[serde(rename_all = "snake_case")]
-pub enum LogLabel {
-    /// The user's mailbox.
-    Mailbox,
-}
-
 /// What a gateway says.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(rename_all = "snake_case")]
@@ -199,7 +193,7 @@ pub enum ServerFrame {
     /// Entries after the cursor are no longer there, or can't be shown to be complete.
     Gap {
         /// The log.
-        log: LogLabel,
+        log: LogName,
         /// Nothing is missing before this time.
         from: Millis,
         /// Nothing is missing after this time.
@@ -212,7 +206,7 @@ pub enum ServerFrame {
     /// From here on the log's entries are live.
     CaughtUp {
         /// The log.
-        log: LogLabel,
+        log: LogName,
         /// The last entry that was given; 0 while there never was one.
         seq: Seq,
         /// Where the log goes on.
@@ -262,7 +256,7 @@ impl ServerFrame {
 #[schemars(rename = "Entry")]
 pub struct EntryFrame {
     /// The log.
-    pub log: LogLabel,
+    pub log: LogName,
     /// The entry's sequence: rises within the log.
     pub seq: Seq,
     /// Where the log goes on after this entry.

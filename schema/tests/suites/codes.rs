@@ -41,6 +41,7 @@ fn close_codes_and_retries_are_those_of_the_protocol() {
         ("from_the_future", Retry::Never),
         ("unknown_outcome", Retry::Later),
         ("region_unreachable", Retry::Later),
+        ("unknown_log", Retry::Never),
     ];
     let others: Vec<_> = Code::ALL.iter().filter(|code| code.close().is_none()).map(told).collect();
     let expected: Vec<_> = refusing.into_iter().map(|(name, retry)| (name.to_owned(), None, retry)).collect();
@@ -72,7 +73,7 @@ fn a_code_keeps_its_number_in_postcard() {
     // What other people's clients count on: a new code comes at the end.
     let numbers = "draining token_expired token_revoked unauthorized forbidden hello_timeout bad_frame too_large replaced \
         too_many_devices rate_limited elsewhere unavailable unknown_frame unsupported bad_address bad_content too_old \
-        from_the_future unknown_outcome region_unreachable";
+        from_the_future unknown_outcome region_unreachable unknown_log";
     let names: Vec<_> = Code::ALL.iter().map(|code| json_name(*code)).collect();
     assert_eq!(names.join(" "), numbers);
     for (number, code) in Code::ALL.iter().enumerate() {

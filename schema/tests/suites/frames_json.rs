@@ -1,8 +1,8 @@
 //! Frames in JSON: word for word what PROTOCOL.md shows, and a typed refusal for everything that is no frame.
 
 use dunlin_schema::{
-    Blob, Code, Content, MessageId, Seq,
-    frame::{ClientFrame, Encoding, FrameError, LogLabel, Send, ServerFrame, StartAt},
+    Blob, Code, Content, LogName, MessageId, Seq,
+    frame::{ClientFrame, Encoding, FrameError, Send, ServerFrame, StartAt},
     limits,
 };
 use proptest::{collection, prelude::*};
@@ -38,7 +38,7 @@ fn message(text: Option<&str>, data: Option<&[u8]>) -> Content {
 #[test]
 fn what_a_client_says_is_read_as_the_protocol_writes_it() {
     let hello = r##"{"hello":{"token":"eyJ…","device":"phone","cursors":{"mailbox":"live","#big@eu":"beginning"}}}"##;
-    let cursors = [("mailbox".to_owned(), StartAt::Live), ("#big@eu".to_owned(), StartAt::Beginning)].into();
+    let cursors = [(LogName::Mailbox, StartAt::Live), ("#big@eu".parse().unwrap(), StartAt::Beginning)].into();
     let device = "phone".parse().ok();
     assert_eq!(read(hello), Ok(ClientFrame::Hello { token: Some("eyJ…".to_owned()), device, cursors }));
 
@@ -49,7 +49,7 @@ fn what_a_client_says_is_read_as_the_protocol_writes_it() {
     assert_eq!(read(&send), Ok(ClientFrame::Send(Send { id: id(), to: "bob".to_owned(), content })));
 
     let ack = r#"{"ack":{"log":"mailbox","delivered":17}}"#;
-    assert_eq!(read(ack), Ok(ClientFrame::Ack { log: LogLabel::Mailbox, delivered: Seq(17) }));
+    assert_eq!(read(ack), Ok(ClientFrame::Ack { log: LogName::Mailbox, delivered: Seq(17) }));
 }
 
 #[test]
@@ -197,7 +197,7 @@ fn what_is_no_frame_is_malformed_and_never_unknown() {
 fn numbers_are_whole_and_below_2_to_53() {
     let ack = |number: &str| read(&format!(r#"{{"ack":{{"log":"mailbox","delivered":{number}}}}}"#));
     for (number, seq) in [("0", 0), ("17", 17), ("9007199254740991", (1 << 53) - 1)] {
-        assert_eq!(ack(number), Ok(ClientFrame::Ack { log: LogLabel::Mailbox, delivered: Seq(seq) }), "{number}");
+        assert_eq!(ack(number), Ok(ClientFrame::Ack { log: LogName::Mailbox, delivered: Seq(seq) }), "{number}");
     }
     let digits = "9".repeat(60_000);
     for number in [

@@ -1,8 +1,8 @@
 //! Frames in Postcard: the same enums, and a typed refusal for everything that is no frame.
 
 use dunlin_schema::{
-    Content, MessageId, Millis, Seq,
-    frame::{ClientFrame, Encoding, FrameError, LogLabel, Send, ServerFrame},
+    Content, LogName, MessageId, Millis, Seq,
+    frame::{ClientFrame, Encoding, FrameError, Send, ServerFrame},
     limits,
 };
 use proptest::{collection, prelude::*};
@@ -35,10 +35,11 @@ fn what_is_no_frame_is_malformed() {
         vec![0],
         vec![0x80],                                                 // a number that goes on
         vec![0xff, 0xff, 0xff, 0xff, 0xff, 0x01],                   // a number above 2^32
-        vec![2, 1, 17],                                             // a log that is none
+        vec![2, 1, b'#', 17],                                       // a log that is none
         vec![2, 0, 0x80, 0x80, 0x80, 0x80, 0x80, 0x80, 0x80, 0x10], // sequence 2^53
         vec![2, 0, 17, 0],                                          // a byte more
-        vec![0, 0, 0, 1, 1, b'x', 0],                               // a start that is none
+        vec![0, 0, 0, 1, 0, 0],                                     // a start that is none
+        vec![0, 0, 0, 1, 1, b'x', 4, b'l', b'i', b'v', b'e'],       // a start of a log that is none
         vec![0, 2, 0, 0],                                           // an option that is neither
         vec![0, 1, 1, 0xff, 0, 0],                                  // a token that is no UTF-8
         vec![0, 0, 1, 1, b'*', 0],                                  // a device that is none
@@ -74,15 +75,14 @@ fn a_hello_names_a_bounded_number_of_logs() {
         let mut bytes = [0, 0, 0].to_vec();
         bytes.extend([(count & 0x7f) as u8 | 0x80, (count >> 7) as u8]);
         for log in 0..count {
-            bytes.extend([2, (log % 64) as u8, (log / 64) as u8, 4]);
-            bytes.extend(b"live");
+            bytes.extend(format!("\x06#{log:05}\x04live").bytes());
         }
         POSTCARD.read_client(&bytes)
     };
     assert!(hello(limits::CURSORS).is_ok());
     assert!(matches!(hello(limits::CURSORS + 1), Err(FrameError::Malformed(_))));
-    assert_eq!(POSTCARD.read_client(&[0, 0, 0, 1, 1, b'm', 4, b'l', b'i', b'v', b'e']).map(|_| ()), Ok(()));
-    malformed(&[0, 0, 0, 2, 1, b'm', 4, b'l', b'i', b'v', b'e', 1, b'm', 4, b'l', b'i', b'v', b'e']);
+    assert_eq!(POSTCARD.read_client(&[0, 0, 0, 1, 0, 4, b'l', b'i', b'v', b'e']).map(|_| ()), Ok(()));
+    malformed(&[0, 0, 0, 2, 0, 4, b'l', b'i', b'v', b'e', 0, 4, b'l', b'i', b'v', b'e']);
 }
 
 #[test]
@@ -92,7 +92,7 @@ fn both_encodings_carry_the_same_frame() {
         to: "bob".to_owned(),
         content: Content::Delete { target: MessageId::from_parts(Millis(1), 2) },
     });
-    let ack = ClientFrame::Ack { log: LogLabel::Mailbox, delivered: Seq(300) };
+    let ack = ClientFrame::Ack { log: LogName::Mailbox, delivered: Seq(300) };
     for frame in [send, ack] {
         for encoding in [Encoding::Json, POSTCARD] {
             assert_eq!(encoding.read_client(&encoding.write(&frame)).as_ref(), Ok(&frame), "{encoding:?}");

@@ -4,10 +4,10 @@
 use std::{collections::BTreeMap, fmt::Write as _};
 
 use dunlin_schema::{
-    Address, Blob, Code, Content, Cursor, CursorText, Entry, Epoch, Log, MessageId, Millis, Position, Sender, Seq,
-    StreamTime,
+    Address, Blob, Code, Content, Cursor, CursorText, Entry, Epoch, Log, LogName, MessageId, Millis, Position, Sender,
+    Seq, StreamTime,
     entry::Body,
-    frame::{ClientFrame, Encoding, EntryFrame, Goodbye, Limits, LogLabel, Send, ServerFrame, StartAt},
+    frame::{ClientFrame, Encoding, EntryFrame, Goodbye, Limits, Send, ServerFrame, StartAt},
     heads::{Head, HeadsAnswer, HeadsRequest, Verified, Verify},
     live::LiveEntry,
     record::{DeviceRecord, ReaderRecord, Receipt},
@@ -36,6 +36,10 @@ fn id() -> MessageId {
 
 fn target() -> MessageId {
     "7ZZZZZZZZZZZZZZZZZZZZZZZZZ".parse().unwrap()
+}
+
+fn team() -> LogName {
+    "#team".parse().unwrap()
 }
 
 fn message() -> Content {
@@ -137,13 +141,13 @@ fn heads() {
 
 #[test]
 fn client_frames_in_postcard() {
-    let cursors =
-        BTreeMap::from([("#team".to_owned(), StartAt::Live), ("mailbox".to_owned(), StartAt::Cursor(cursor_text()))]);
+    let cursors = BTreeMap::from([(team(), StartAt::Live), (LogName::Mailbox, StartAt::Cursor(cursor_text()))]);
     for (frame, golden) in [
         (ClientFrame::Hello { token: Some("eyJ".into()), device: "phone".parse().ok(), cursors }, HELLO),
         (ClientFrame::Hello { token: None, device: None, cursors: BTreeMap::new() }, "00000000"),
         (ClientFrame::Send(Send { id: id(), to: "bob".into(), content: message() }), SEND),
-        (ClientFrame::Ack { log: LogLabel::Mailbox, delivered: Seq(300) }, "0200ac02"),
+        (ClientFrame::Ack { log: LogName::Mailbox, delivered: Seq(300) }, "0200ac02"),
+        (ClientFrame::Ack { log: team(), delivered: Seq(1) }, ACK_TEAM),
     ] {
         assert_eq!(hex(&Encoding::Postcard.write(&frame)), golden, "{frame:?}");
         assert_eq!(Encoding::Postcard.read_client(&bytes(golden)), Ok(frame));
@@ -152,10 +156,10 @@ fn client_frames_in_postcard() {
 
 #[test]
 fn server_frames_in_postcard() {
-    let (log, cursor) = (LogLabel::Mailbox, cursor_text());
+    let (log, cursor) = (|| LogName::Mailbox, cursor_text());
     let bob = "bob".parse::<Address>().unwrap();
     let entry = EntryFrame {
-        log,
+        log: log(),
         seq: Seq(17),
         cursor,
         time: AT,
@@ -176,9 +180,9 @@ fn server_frames_in_postcard() {
     let goodbye = Goodbye { code: Code::Draining, message: "bye".into(), retry_after: Some(Millis(350)) };
     for (frame, golden) in [
         (ServerFrame::Welcome { user, device, region, server_time: AT, limits }, WELCOME),
-        (ServerFrame::Gap { log, from: Millis(1), to: Millis(2), cursor }, GAP),
+        (ServerFrame::Gap { log: log(), from: Millis(1), to: Millis(2), cursor }, GAP),
         (ServerFrame::Entry(Box::new(entry)), ENTRY),
-        (ServerFrame::CaughtUp { log, seq: Seq(230), cursor }, CAUGHT_UP),
+        (ServerFrame::CaughtUp { log: team(), seq: Seq(230), cursor }, CAUGHT_UP),
         (ServerFrame::Accepted { id: id(), order: Some(Seq(231)), time: AT }, ACCEPTED),
         (rejected, REJECTED),
         (ServerFrame::Refused { reference: Some(1), code: Code::UnknownFrame, message: "no".into() }, "0601010d026e6f"),
@@ -198,7 +202,7 @@ fn the_description_of_postcard_is_true() {
         .filter(|block| block.starts_with("    "))
         .map(|block| block.chars().filter(|c| !c.is_whitespace()).collect())
         .collect();
-    assert_eq!(examples, ["0200ac02", SEND, HELLO, WELCOME, ACCEPTED, REJECTED, "07000362796501de02"]);
+    assert_eq!(examples, ["0200ac02", SEND, ACK_TEAM, HELLO, WELCOME, ACCEPTED, REJECTED, "07000362796501de02"]);
     for (names, heading) in
         [(ClientFrame::NAMES, "## What a client says"), (ServerFrame::NAMES, "## What a gateway says")]
     {
@@ -243,9 +247,10 @@ const HEADS_REQUEST: &str = "010205616c69636503626f62c9a7bfa4";
 const HEADS_ANSWER: &str = "0180b0f0fef58df7bc181181a38f8aeb90f7bc180302011181a38f8aeb90f7bc180014390aa5";
 const VERIFY: &str = "0180b0f0fef58df7bc181181a38f8aeb90f7bc1821704be9";
 const HELLO: &str = concat!(
-    "00010365794a010570686f6e650205237465616d046c697665076d61696c626f782f41644b366a507750674c44",
-    "775f76574e393777594559476a6a3472726b506538474a625a313532714d33785a31344d"
+    "00010365794a010570686f6e6502002f41644b366a507750674c44775f76574e393777594559476a6a3472726b",
+    "506538474a625a313532714d33785a31344d05237465616d046c697665"
 );
+const ACK_TEAM: &str = "0205237465616d01";
 const SEND: &str =
     concat!("0101563e3ab5d3d6764c61efb99302bd5b03626f620001026869010200ff01016d01ffffffffffffffffffffff", "ffffffffff");
 const WELCOME: &str = "0003626f620570686f6e65056c6f63616c96d9d79daa33808004808002";
@@ -255,6 +260,6 @@ const ENTRY: &str = concat!(
     "01563e3ab5d3d6764c61efb99302bd5b05616c69636503626f6201110001026869010200ff01016d01ffffffff",
     "ffffffffffffffffffffffff"
 );
-const CAUGHT_UP: &str = "0300e6012301d2ba8cfc0f80b0f0fef58df7bc181181a38f8aeb90f7bc1896d9d79daa337c59d783";
+const CAUGHT_UP: &str = "0305237465616de6012301d2ba8cfc0f80b0f0fef58df7bc181181a38f8aeb90f7bc1896d9d79daa337c59d783";
 const ACCEPTED: &str = "0401563e3ab5d3d6764c61efb99302bd5b01e70196d9d79daa33";
 const REJECTED: &str = "0501563e3ab5d3d6764c61efb99302bd5b0a04736c6f7701a006";

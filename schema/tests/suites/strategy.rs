@@ -2,10 +2,10 @@
 
 use bytes::Bytes;
 use dunlin_schema::{
-    Address, Blob, Code, Content, Cursor, CursorText, DeviceName, Entry, Epoch, GroupName, Log, MessageId, Millis,
-    Peer, Position, RegionName, Sender, Seq, Shard, StreamTime, UserName,
+    Address, Blob, Code, Content, Cursor, CursorText, DeviceName, Entry, Epoch, GroupAddress, GroupName, Log, LogName,
+    MessageId, Millis, Peer, Position, RegionName, Sender, Seq, Shard, StreamTime, UserName,
     entry::Body,
-    frame::{ClientFrame, EntryFrame, Goodbye, Limits, LogLabel, Send, ServerFrame, StartAt},
+    frame::{ClientFrame, EntryFrame, Goodbye, Limits, Send, ServerFrame, StartAt},
 };
 use proptest::{collection, option, prelude::*, sample::select};
 
@@ -62,7 +62,15 @@ pub(crate) fn position() -> impl Strategy<Value = Position> {
 }
 
 pub(crate) fn log() -> impl Strategy<Value = Log> {
-    (region(), any::<u16>(), peer()).prop_map(|(region, shard, name)| Log { region, shard: Shard(shard), name })
+    (region(), any::<u16>(), peer()).prop_map(|(region, shard, owner)| Log { region, shard: Shard(shard), owner })
+}
+
+pub(crate) fn group_address() -> impl Strategy<Value = GroupAddress> {
+    (group(), option::of(region())).prop_map(|(group, region)| GroupAddress { group, region })
+}
+
+pub(crate) fn log_name() -> impl Strategy<Value = LogName> {
+    prop_oneof![Just(LogName::Mailbox), group_address().prop_map(LogName::group)]
 }
 
 pub(crate) fn cursor() -> impl Strategy<Value = Cursor> {
@@ -112,12 +120,12 @@ pub(crate) fn start_at() -> impl Strategy<Value = StartAt> {
 }
 
 pub(crate) fn client_frame() -> impl Strategy<Value = ClientFrame> {
-    let cursors = collection::btree_map(any::<String>(), start_at(), 0..4);
+    let cursors = collection::btree_map(log_name(), start_at(), 0..4);
     prop_oneof![
         (option::of(any::<String>()), option::of(device()), cursors)
             .prop_map(|(token, device, cursors)| ClientFrame::Hello { token, device, cursors }),
         (id(), any::<String>(), content()).prop_map(|(id, to, content)| ClientFrame::Send(Send { id, to, content })),
-        seq().prop_map(|delivered| ClientFrame::Ack { log: LogLabel::Mailbox, delivered }),
+        (log_name(), seq()).prop_map(|(log, delivered)| ClientFrame::Ack { log, delivered }),
     ]
 }
 
@@ -126,23 +134,22 @@ pub(crate) fn code() -> impl Strategy<Value = Code> {
 }
 
 pub(crate) fn server_frame() -> impl Strategy<Value = ServerFrame> {
-    let log = LogLabel::Mailbox;
     let limits = (any::<u32>(), any::<u32>()).prop_map(|(frame, body)| Limits { frame, body });
-    let entry = (seq(), cursor_text(), millis(), id(), address(), address(), option::of(seq()), content());
+    let entry = (log_name(), seq(), cursor_text(), millis(), id(), address(), address(), option::of(seq()), content());
     prop_oneof![
         (user(), device(), region(), millis(), limits).prop_map(|(user, device, region, server_time, limits)| {
             ServerFrame::Welcome { user, device, region, server_time, limits }
         }),
-        (millis(), millis(), cursor_text()).prop_map(move |(from, to, cursor)| ServerFrame::Gap {
+        (log_name(), millis(), millis(), cursor_text()).prop_map(|(log, from, to, cursor)| ServerFrame::Gap {
             log,
             from,
             to,
             cursor
         }),
-        entry.prop_map(move |(seq, cursor, time, id, from, to, order, content)| {
+        entry.prop_map(|(log, seq, cursor, time, id, from, to, order, content)| {
             ServerFrame::Entry(Box::new(EntryFrame { log, seq, cursor, time, id, from, to, order, content }))
         }),
-        (seq(), cursor_text()).prop_map(move |(seq, cursor)| ServerFrame::CaughtUp { log, seq, cursor }),
+        (log_name(), seq(), cursor_text()).prop_map(|(log, seq, cursor)| ServerFrame::CaughtUp { log, seq, cursor }),
         (id(), option::of(seq()), millis()).prop_map(|(id, order, time)| ServerFrame::Accepted { id, order, time }),
         (id(), code(), any::<String>(), option::of(millis()))
             .prop_map(|(id, code, message, retry_after)| ServerFrame::Rejected { id, code, message, retry_after }),

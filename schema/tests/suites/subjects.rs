@@ -184,7 +184,7 @@ proptest! {
     fn a_shard_is_below_the_count(peer in strategy::peer(), shards in any::<u16>(), region in strategy::region()) {
         let log = Log::of(&region, shards, peer.clone());
         prop_assert!(log.shard.0 < shards.max(1));
-        prop_assert_eq!(log.name, peer);
+        prop_assert_eq!(log.owner, peer);
     }
 }
 

@@ -42,7 +42,7 @@ impl Follow {
             Body::Content(content) if !own => {
                 let region = around.sent.region();
                 let frame = EntryFrame {
-                    log: self.label,
+                    log: self.name.clone(),
                     seq: position.seq,
                     cursor: self.seal.cursor(cursor),
                     time,
@@ -64,7 +64,7 @@ impl Follow {
 
     pub(super) fn push_gap(&mut self, from: Millis, to: Millis, then: Cursor, around: &mut Around<'_>) {
         self.given = then;
-        let frame = ServerFrame::Gap { log: self.label, from, to, cursor: self.seal.cursor(then) };
+        let frame = ServerFrame::Gap { log: self.name.clone(), from, to, cursor: self.seal.cursor(then) };
         around.outbound.push(frame, 0, then);
     }
 
@@ -85,7 +85,7 @@ impl Follow {
         self.mode = Mode::Live;
         self.given.at = known;
         let cursor = self.seal.cursor(self.given);
-        let frame = ServerFrame::CaughtUp { log: self.label, seq: self.given.position.seq, cursor };
+        let frame = ServerFrame::CaughtUp { log: self.name.clone(), seq: self.given.position.seq, cursor };
         around.outbound.push(frame, 0, self.given);
     }
 }

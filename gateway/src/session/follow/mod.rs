@@ -25,8 +25,7 @@ mod proof;
 mod reading;
 
 use dunlin_schema::{
-    Cursor, Epoch, Millis, Position, Seal, Seq, StreamTime,
-    frame::LogLabel,
+    Cursor, Epoch, LogName, Millis, Position, Seal, Seq, StreamTime,
     heads::Head,
     limits::{self, Bounds},
     live::LiveEntry,
@@ -42,7 +41,7 @@ const ASK_AGAIN: Millis = Millis(1_000);
 /// One log, followed for one device.
 #[derive(Debug)]
 pub(super) struct Follow {
-    label: LogLabel,
+    name: LogName,
     seal: Seal,
     epoch: Epoch,
     /// Whether a reader has named `epoch`, and not only the device's cursor.
@@ -58,7 +57,7 @@ pub(super) struct Follow {
 }
 
 impl Follow {
-    pub(super) fn new(label: LogLabel, seal: Seal, start: Start, now: Millis) -> Follow {
+    pub(super) fn new(name: LogName, seal: Seal, start: Start, now: Millis) -> Follow {
         let sent = match start {
             Start::Beginning | Start::Live => Cursor::default(),
             // Who claims to lack nothing in the future is forged, or comes from a gateway whose clock is ahead.
@@ -72,7 +71,7 @@ impl Follow {
             }
         };
         Follow {
-            label,
+            name,
             seal,
             epoch: sent.position.epoch,
             confirmed: false,

@@ -206,7 +206,7 @@ fn output_in_words(output: &Output) -> String {
             let again = if *first_try { "" } else { " again" };
             let old = if key.copy && !copy_of_new { " of an old one" } else { "" };
             assert_eq!((key.id, &log.region), (entry.id, &region()));
-            format!("append {} to {}{order}{old}{again}", entry.id.time().0, log.name)
+            format!("append {} to {}{order}{old}{again}", entry.id.time().0, log.owner)
         }
         Output::Read(ReadRequest { from, source }) => {
             let source = match source {
