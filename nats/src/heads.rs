@@ -1,6 +1,4 @@
-//! The comparison of heads, asked by a gateway.
-
-use std::time::Duration;
+//! The comparison of heads: asked by a gateway, answered by a worker.
 
 use bytes::Bytes;
 use dunlin_schema::{
@@ -9,7 +7,10 @@ use dunlin_schema::{
     limits, subject,
 };
 
-use crate::Connection;
+use crate::{
+    Connection,
+    service::{AskError, Endpoint, Reply, Service, ServiceError, ask},
+};
 
 /// Why there is no answer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
@@ -20,6 +21,14 @@ pub enum HeadsError {
     /// The answer can't be read, or is not one to the question.
     #[error("the deliver reader answered what can't be read")]
     Unreadable,
+}
+
+impl From<AskError> for HeadsError {
+    fn from(error: AskError) -> HeadsError {
+        match error {
+            AskError::NoResponders | AskError::Unanswered => HeadsError::Unanswered,
+        }
+    }
 }
 
 /// Asks the deliver readers of a region. Clones share the connection.
@@ -50,10 +59,57 @@ impl Heads {
     }
 
     async fn request(&self, subject: String, question: Vec<u8>) -> Result<Bytes, HeadsError> {
-        let request = async_nats::Request::new()
-            .payload(question.into())
-            .timeout(Some(Duration::from_millis(limits::HEADS_TIMEOUT.0)));
-        let answer = self.connection.client().send_request(subject, request).await;
-        Ok(answer.map_err(|_| HeadsError::Unanswered)?.payload)
+        Ok(ask(&self.connection, subject, question, limits::HEADS_TIMEOUT).await?)
+    }
+}
+
+/// What a gateway asks.
+#[derive(Debug)]
+pub enum Question {
+    /// How far these users' mailboxes have come.
+    Heads(HeadsRequest, Reply<HeadsAnswer>),
+    /// Whether the log went back.
+    Verify(Verify, Reply<Verified>),
+}
+
+#[derive(Clone, Copy, Debug)]
+enum Kind {
+    Heads,
+    Verify,
+}
+
+/// A shard's heads service. Dropping it takes it back.
+#[derive(Debug)]
+pub struct HeadsService {
+    service: Service<Kind>,
+}
+
+impl HeadsService {
+    /// Offers the service. Errors: see [`ServiceError`].
+    pub async fn start(connection: &Connection, shard: Shard) -> Result<HeadsService, ServiceError> {
+        let region = connection.region();
+        let endpoints = vec![
+            Endpoint { kind: Kind::Heads, name: "heads", subject: subject::heads(region, shard) },
+            Endpoint { kind: Kind::Verify, name: "verify", subject: subject::verify(region, shard) },
+        ];
+        let (name, description) = (subject::heads_service(region, shard), "how far the mailboxes of a shard have come");
+        Ok(HeadsService { service: Service::start(connection, &name, description, endpoints).await? })
+    }
+
+    /// The next question; `None` when the connection is closed. Cancel-safe.
+    pub async fn next(&mut self) -> Option<Question> {
+        loop {
+            let request = self.service.next().await?;
+            let question = match request.kind {
+                Kind::Heads => HeadsRequest::decode(request.payload())
+                    .map(|question| Question::Heads(question, request.reply(HeadsAnswer::encode))),
+                Kind::Verify => Verify::decode(request.payload())
+                    .map(|doubt| Question::Verify(doubt, request.reply(Verified::encode))),
+            };
+            match question {
+                Ok(question) => return Some(question),
+                Err(error) => tracing::debug!(%error, "a question about heads can't be read"),
+            }
+        }
     }
 }

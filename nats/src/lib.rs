@@ -9,9 +9,11 @@
 //! | [`append`] | `append_once`: stored once, whoever writes and however late. `append::core` decides, the rest carries it out |
 //! | [`read`] | Direct Get reads of one log, and what the leader says of it; last values of STATE |
 //! | [`fan_in`] | `user.<id>`: one subscription a user, however many devices |
-//! | [`heads`], [`service`] | the comparison of heads, asked by a gateway and answered by a worker |
+//! | [`service`] | request and reply, of any question |
+//! | [`heads`] | the comparison of heads, asked by a gateway and answered by a worker |
 //! | [`stream_reader`] | every entry of a stream in order, checked for contiguity, in any domain |
 //! | [`records`] | one record a subject, by compare-and-set |
+//! | [`queue`] | work queues, of any item |
 //! | [`receipts`] | the work queue of what devices acknowledge |
 //! | [`raw`] | JetStream without promises: the floor of the benchmarks |
 //!
@@ -25,6 +27,7 @@ pub mod fan_in;
 pub mod heads;
 mod outbox;
 pub mod provision;
+pub mod queue;
 pub mod raw;
 pub mod read;
 pub mod receipts;
@@ -36,11 +39,12 @@ pub use append::{AppendError, Appender, Item, Origin, Stored};
 pub use connect::{ConnectError, ConnectOptions, Credentials, Tls};
 pub use connection::{Connection, PublishError, ServerInfo, Status};
 pub use fan_in::{FanIn, FanInError, Joined, LiveSink};
-pub use heads::{Heads, HeadsError};
+pub use heads::{Heads, HeadsError, HeadsService, Question};
 pub use outbox::Pace;
 pub use provision::{ProvisionError, Provisioned, SettingsError, inspect, provision, region_settings};
+pub use queue::{EnqueueError, Queued, WorkQueue};
 pub use read::{ReadError, Reads};
-pub use receipts::{ReceiptItem, ReceiptQueue, Receipts};
+pub use receipts::{ReceiptItem, Receipts};
 pub use records::{Record, RecordError, Records, SaveError};
-pub use service::{HeadsService, Question, Reply};
+pub use service::{AskError, Reply};
 pub use stream_reader::{ReaderEvent, Start, StreamEnds, StreamName, StreamReader, entry_time, stream_ends};

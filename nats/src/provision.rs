@@ -91,11 +91,9 @@ pub enum SettingsError {
 pub async fn provision(connection: &Connection, settings: &RegionSettings) -> Result<Provisioned, ProvisionError> {
     check(connection, settings)?;
     let mut made = Provisioned::Unchanged;
-    for shard in settings.shards() {
-        for wanted in [settings.log(shard), settings.state(shard), settings.receipts(shard)] {
-            if provision_stream(connection, settings, wanted).await? == Provisioned::Created {
-                made = Provisioned::Created;
-            }
+    for wanted in settings.streams() {
+        if provision_stream(connection, settings, wanted).await? == Provisioned::Created {
+            made = Provisioned::Created;
         }
     }
     Ok(made)
@@ -138,34 +136,17 @@ async fn provision_stream(
             | GetStreamErrorKind::Request => return Err(failed(error.to_string())),
         },
     };
-    match difference(&found, &config) {
-        None => Ok(Provisioned::Unchanged),
-        Some((what, found, wanted, mend)) => {
-            Err(ProvisionError::Differs { stream: config.name, what, found, wanted, mend })
-        }
-    }
+    difference(&found, &config).map_or(Ok(Provisioned::Unchanged), Err)
 }
 
 /// Compares the streams of a region with its settings and makes nothing: what is missing or otherwise, at most one for each stream.
 pub async fn inspect(connection: &Connection, settings: &RegionSettings) -> Vec<ProvisionError> {
     let mut wrong = Vec::new();
-    for shard in settings.shards() {
-        for wanted in [settings.log(shard), settings.state(shard), settings.receipts(shard)] {
-            let config = config(&wanted, settings, &connection.server().id);
-            match connection.api().jetstream().get_stream(&config.name).await {
-                Ok(found) => {
-                    wrong.extend(difference(&found.cached_info().config, &config).map(
-                        |(what, found, wanted, mend)| ProvisionError::Differs {
-                            stream: config.name,
-                            what,
-                            found,
-                            wanted,
-                            mend,
-                        },
-                    ));
-                }
-                Err(error) => wrong.push(ProvisionError::JetStream { stream: config.name, reason: error.to_string() }),
-            }
+    for wanted in settings.streams() {
+        let config = config(&wanted, settings, &connection.server().id);
+        match connection.api().jetstream().get_stream(&config.name).await {
+            Ok(found) => wrong.extend(difference(&found.cached_info().config, &config)),
+            Err(error) => wrong.push(ProvisionError::JetStream { stream: config.name, reason: error.to_string() }),
         }
     }
     wrong
@@ -216,8 +197,9 @@ const MEND_NEVER: &str = "make a new region: this can't be changed in a stream t
 const MEND_EDIT: &str = "change the streams of every shard (`nats stream edit`), which keeps what they hold";
 const MEND_FOREIGN: &str = "find out who changed the stream: Dunlin's promises rest on this setting";
 
-/// The first setting in which a stream is not as wanted: its name, both values, and how to get from one to the other.
-fn difference(found: &Config, wanted: &Config) -> Option<(&'static str, String, String, &'static str)> {
+/// The first setting in which a stream is not as wanted.
+fn difference(found: &Config, wanted: &Config) -> Option<ProvisionError> {
+    let stream = &wanted.name;
     let of = |config: &Config, key| config.metadata.get(key).cloned().unwrap_or_else(|| "nothing".to_owned());
     type Shown<'a> = (&'static str, &'a dyn Fn(&Config) -> String, &'static str);
     let compared: [Shown<'_>; 13] = [
@@ -237,7 +219,7 @@ fn difference(found: &Config, wanted: &Config) -> Option<(&'static str, String, 
     ];
     compared.into_iter().find_map(|(what, show, mend)| {
         let (found, wanted) = (show(found), show(wanted));
-        (found != wanted).then_some((what, found, wanted, mend))
+        (found != wanted).then(|| ProvisionError::Differs { stream: stream.clone(), what, found, wanted, mend })
     })
 }
 

@@ -1,75 +1,135 @@
-//! The comparison of heads, answered by a worker: a NATS micro service with discovery, ping and stats.
+//! Request and reply between Dunlin's processes, of any question: core NATS, answered by a NATS micro service with discovery, ping and stats.
 //!
-//! Each instance answers every question, and a gateway takes the first answer: so a reader that hangs, beside one that has taken over,
+//! Each instance answers every question, and whoever asks takes the first answer: so an instance that hangs, beside one that has taken over,
 //! leaves no question without an answer.
 
-use std::fmt;
+use std::{fmt, time::Duration};
 
-use async_nats::service::{Request, Service, ServiceExt, endpoint::Endpoint};
-use dunlin_schema::{
-    Shard,
-    heads::{HeadsAnswer, HeadsRequest, Verified, Verify},
-    subject,
+use async_nats::{
+    RequestErrorKind,
+    service::{self as micro, ServiceExt},
 };
-use futures_util::StreamExt;
+use bytes::Bytes;
+use dunlin_schema::Millis;
+use futures_util::{
+    StreamExt,
+    stream::{BoxStream, SelectAll},
+};
 
 use crate::Connection;
 
-/// What a gateway asks.
-#[derive(Debug)]
-pub enum Question {
-    /// How far these users' mailboxes have come.
-    Heads(HeadsRequest, Reply<HeadsAnswer>),
-    /// Whether the log went back.
-    Verify(Verify, Reply<Verified>),
+/// Why there is no answer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum AskError {
+    /// Nobody listens there: the server says so at once.
+    #[error("nobody listens to the question")]
+    NoResponders,
+    /// Nobody answered in time.
+    #[error("the question was not answered in time")]
+    Unanswered,
 }
 
-/// The way back to who asked. Dropping it answers nothing: the gateway's question times out.
-pub struct Reply<T> {
-    request: Request,
-    encode: fn(&T) -> Vec<u8>,
+/// Asks whoever listens to this subject, and takes the first answer. Errors: see [`AskError`].
+pub async fn ask(
+    connection: &Connection,
+    subject: String,
+    question: impl Into<Bytes>,
+    within: Millis,
+) -> Result<Bytes, AskError> {
+    let request = async_nats::Request::new().payload(question.into()).timeout(Some(Duration::from_millis(within.0)));
+    match connection.client().send_request(subject, request).await {
+        Ok(answer) => Ok(answer.payload),
+        Err(error) => Err(match error.kind() {
+            RequestErrorKind::NoResponders => AskError::NoResponders,
+            RequestErrorKind::TimedOut
+            | RequestErrorKind::InvalidSubject
+            | RequestErrorKind::MaxPayloadExceeded
+            | RequestErrorKind::Other => AskError::Unanswered,
+        }),
+    }
 }
 
-impl<T> fmt::Debug for Reply<T> {
+/// Why a service can't be offered.
+#[derive(Debug, thiserror::Error)]
+#[error("the service {service} can't be offered: {reason}")]
+pub struct ServiceError {
+    /// Its name.
+    pub service: String,
+    /// What was said.
+    pub reason: String,
+}
+
+/// One kind of question that a service answers.
+#[derive(Clone, Debug)]
+pub struct Endpoint<K> {
+    /// What its requests bear.
+    pub kind: K,
+    /// Its name for discovery.
+    pub name: &'static str,
+    /// Where it is asked.
+    pub subject: String,
+}
+
+/// A question, as it came.
+pub struct Request<K> {
+    /// The kind of the endpoint at which it came.
+    pub kind: K,
+    request: micro::Request,
+}
+
+impl<K> Request<K> {
+    /// Its bytes.
+    pub fn payload(&self) -> &[u8] {
+        &self.request.message.payload
+    }
+
+    /// The way back to who asked, for an answer that becomes bytes in this way.
+    pub fn reply<A>(self, encode: fn(&A) -> Vec<u8>) -> Reply<A> {
+        Reply { request: self.request, encode }
+    }
+}
+
+impl<K: fmt::Debug> fmt::Debug for Request<K> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Request").field("kind", &self.kind).finish_non_exhaustive()
+    }
+}
+
+/// The way back to who asked. Dropping it answers nothing: the question times out.
+pub struct Reply<A> {
+    request: micro::Request,
+    encode: fn(&A) -> Vec<u8>,
+}
+
+impl<A> fmt::Debug for Reply<A> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Reply").finish_non_exhaustive()
     }
 }
 
-impl<T> Reply<T> {
-    /// Answers. Whether the answer arrives is for the gateway to see: it asks again.
-    pub async fn answer(self, answer: &T) {
+impl<A> Reply<A> {
+    /// Answers. Whether the answer arrives is for whoever asked to see: they ask again.
+    pub async fn answer(self, answer: &A) {
         let bytes = (self.encode)(answer);
         if let Err(error) = self.request.respond(Ok(bytes.into())).await {
-            tracing::debug!(%error, "an answer about heads was not sent");
+            tracing::debug!(%error, "an answer was not sent");
         }
     }
 }
 
-/// Why the service can't be offered.
-#[derive(Debug, thiserror::Error)]
-#[error("the heads service of shard {shard} can't be offered: {reason}")]
-pub struct ServiceError {
-    /// The shard.
-    pub shard: Shard,
-    /// What was said.
-    pub reason: String,
+/// A service. Dropping it takes it back.
+pub struct Service<K> {
+    service: Option<micro::Service>,
+    requests: SelectAll<BoxStream<'static, Request<K>>>,
 }
 
-/// A shard's heads service. Dropping it takes it back.
-pub struct HeadsService {
-    service: Option<Service>,
-    heads: Endpoint,
-    verify: Endpoint,
-}
-
-impl fmt::Debug for HeadsService {
+impl<K> fmt::Debug for Service<K> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("HeadsService").finish_non_exhaustive()
+        f.debug_struct("Service").finish_non_exhaustive()
     }
 }
 
-impl Drop for HeadsService {
+impl<K> Drop for Service<K> {
     fn drop(&mut self) {
         if let (Some(service), Ok(runtime)) = (self.service.take(), tokio::runtime::Handle::try_current()) {
             // Ends the task that answers discovery. It only sends to its own tasks and waits for nothing.
@@ -78,52 +138,37 @@ impl Drop for HeadsService {
     }
 }
 
-impl HeadsService {
-    /// Offers the service. Questions wait in a bounded subscription, and are dropped when it is full: gateways ask again. Errors: see
+impl<K: Clone + Send + 'static> Service<K> {
+    /// Offers the service. Questions wait in a bounded subscription, and are dropped when it is full: whoever asks, asks again. Errors: see
     /// [`ServiceError`].
-    pub async fn start(connection: &Connection, shard: Shard) -> Result<HeadsService, ServiceError> {
-        let failed = |error: async_nats::Error| ServiceError { shard, reason: error.to_string() };
-        let region = connection.region();
+    pub async fn start(
+        connection: &Connection,
+        name: &str,
+        description: &str,
+        endpoints: Vec<Endpoint<K>>,
+    ) -> Result<Service<K>, ServiceError> {
+        let failed = |reason: String| ServiceError { service: name.to_owned(), reason };
         let client = connection.client();
         let service = client
             .service_builder()
-            .description("how far the mailboxes of a shard have come")
+            .description(description)
             // A queue group of its own: see the module's head.
             .queue_group(client.new_inbox().replace('.', "-"))
-            .start(subject::heads_service(region, shard), env!("CARGO_PKG_VERSION"))
+            .start(name, env!("CARGO_PKG_VERSION"))
             .await
-            .map_err(failed)?;
-        let heads =
-            service.endpoint_builder().name("heads").add(subject::heads(region, shard)).await.map_err(failed)?;
-        let verify =
-            service.endpoint_builder().name("verify").add(subject::verify(region, shard)).await.map_err(failed)?;
-        connection.flush().await.map_err(|error| ServiceError { shard, reason: error.to_string() })?;
-        Ok(HeadsService { service: Some(service), heads, verify })
+            .map_err(|error| failed(error.to_string()))?;
+        let mut requests = SelectAll::new();
+        for Endpoint { kind, name, subject } in endpoints {
+            let endpoint = service.endpoint_builder().name(name).add(subject).await;
+            let endpoint = endpoint.map_err(|error| failed(error.to_string()))?;
+            requests.push(endpoint.map(move |request| Request { kind: kind.clone(), request }).boxed());
+        }
+        connection.flush().await.map_err(|error| failed(error.to_string()))?;
+        Ok(Service { service: Some(service), requests })
     }
 
     /// The next question; `None` when the connection is closed. Cancel-safe.
-    pub async fn next(&mut self) -> Option<Question> {
-        loop {
-            tokio::select! {
-                request = self.heads.next() => {
-                    let request = request?;
-                    match HeadsRequest::decode(&request.message.payload) {
-                        Ok(question) => {
-                            return Some(Question::Heads(question, Reply { request, encode: HeadsAnswer::encode }));
-                        }
-                        Err(error) => tracing::debug!(%error, "a question about heads can't be read"),
-                    }
-                }
-                request = self.verify.next() => {
-                    let request = request?;
-                    match Verify::decode(&request.message.payload) {
-                        Ok(doubt) => {
-                            return Some(Question::Verify(doubt, Reply { request, encode: Verified::encode }));
-                        }
-                        Err(error) => tracing::debug!(%error, "a doubt can't be read"),
-                    }
-                }
-            }
-        }
+    pub async fn next(&mut self) -> Option<Request<K>> {
+        self.requests.next().await
     }
 }

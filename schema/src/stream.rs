@@ -96,6 +96,11 @@ impl RegionSettings {
         (0..self.shards).map(Shard)
     }
 
+    /// Every stream of the region.
+    pub fn streams(&self) -> impl Iterator<Item = StreamSettings> + '_ {
+        self.shards().flat_map(|shard| [self.log(shard), self.state(shard), self.receipts(shard)])
+    }
+
     /// The settings of a shard's log.
     pub fn log(&self, shard: Shard) -> StreamSettings {
         StreamSettings {

@@ -2,7 +2,9 @@
 
 use std::time::Duration;
 
-use dunlin_nats::{Connection, Heads, HeadsError, HeadsService, Question, ReceiptQueue, Receipts, Records, SaveError};
+use dunlin_nats::{
+    Connection, Heads, HeadsError, HeadsService, Question, ReceiptItem, Receipts, Records, SaveError, WorkQueue,
+};
 use dunlin_schema::{
     Cursor, DeviceName, Epoch, Position, Seq, Shard, StreamTime,
     heads::{Head, HeadsAnswer, Verified, Verify},
@@ -149,12 +151,12 @@ async fn receipts_wait_for_their_worker_and_come_again_until_they_are_acknowledg
     for seq in 1..=3 {
         receipts.publish(SHARD, &user("bob"), &receipt(seq)).await.unwrap();
     }
-    let mut queue = ReceiptQueue::start(&connection, SHARD);
+    let mut queue = WorkQueue::receipts(&connection, SHARD);
     for seq in 1..=3 {
-        let item = soon("a receipt", queue.next()).await;
-        assert_eq!((&item.user, &item.receipt), (&user("bob"), &Ok(receipt(seq))));
+        let queued = soon("a receipt", queue.next()).await;
+        assert_eq!(queued.item, ReceiptItem { user: user("bob"), receipt: Ok(receipt(seq)) });
         if seq < 3 {
-            item.ack().await;
+            queued.ack().await;
         }
     }
     connection.flush().await.unwrap();
@@ -163,13 +165,13 @@ async fn receipts_wait_for_their_worker_and_come_again_until_they_are_acknowledg
     server.restart();
     let connection = Connection::open(&server.options(), &region()).await.unwrap();
     Receipts::new(&connection).publish(SHARD, &user("bob"), &receipt(4)).await.unwrap();
-    let mut queue = ReceiptQueue::start(&connection, SHARD);
+    let mut queue = WorkQueue::receipts(&connection, SHARD);
     // The third comes when its time with the first worker is over; the others may come again, if the server died before it wrote their
     // acknowledgement down.
     let mut missing = vec![Ok(receipt(3)), Ok(receipt(4))];
     while !missing.is_empty() {
-        let item = tokio::time::timeout(Duration::from_secs(60), queue.next()).await.unwrap();
-        missing.retain(|receipt| *receipt != item.receipt);
-        item.ack().await;
+        let queued = tokio::time::timeout(Duration::from_secs(60), queue.next()).await.unwrap();
+        missing.retain(|receipt| *receipt != queued.item.receipt);
+        queued.ack().await;
     }
 }

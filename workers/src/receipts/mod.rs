@@ -4,7 +4,7 @@
 
 pub mod core;
 
-use dunlin_nats::{ReceiptItem, ReceiptQueue, Records, SaveError};
+use dunlin_nats::{Queued, ReceiptItem, Records, SaveError, WorkQueue};
 use dunlin_schema::{
     Cursor, DeviceName, Seq, UserName,
     envelope::EnvelopeError,
@@ -29,7 +29,7 @@ const TRIES: usize = 5;
 /// Works on a shard until it is told to stop.
 pub(crate) async fn run(context: Context) {
     let metrics = context.metrics.receipts(context.shard);
-    let mut queue = ReceiptQueue::start(&context.connection, context.shard);
+    let mut queue = WorkQueue::receipts(&context.connection, context.shard);
     let records = Records::new(&context.connection);
     let mut batch = Batch::default();
     context.tell(Standing::Working);
@@ -57,16 +57,16 @@ pub(crate) async fn run(context: Context) {
     context.tell(Standing::Idle);
 }
 
-async fn take(item: ReceiptItem, batch: &mut Batch<ReceiptItem>, metrics: &ReceiptsMetrics) {
-    match &item.receipt {
+async fn take(queued: Queued<ReceiptItem>, batch: &mut Batch<Queued<ReceiptItem>>, metrics: &ReceiptsMetrics) {
+    match &queued.item.receipt {
         Ok(Receipt::Delivered { device, cursor }) => {
-            let (user, device, cursor) = (item.user.clone(), device.clone(), *cursor);
-            batch.add(user, device, cursor, item);
+            let (user, device, cursor) = (queued.item.user.clone(), device.clone(), *cursor);
+            batch.add(user, device, cursor, queued);
         }
         Err(error) => {
-            tracing::warn!(user = %item.user, %error, "a receipt can't be read: taking it off the queue");
+            tracing::warn!(user = %queued.item.user, %error, "a receipt can't be read: taking it off the queue");
             metrics.poison.inc();
-            item.ack().await;
+            queued.ack().await;
         }
     }
 }
@@ -78,7 +78,7 @@ async fn store(
     metrics: &ReceiptsMetrics,
     user: UserName,
     device: DeviceName,
-    mark: Mark<ReceiptItem>,
+    mark: Mark<Queued<ReceiptItem>>,
 ) {
     let subject = subject::device_record(&context.settings.region, context.shard, &user, &device);
     for _ in 0..TRIES {
