@@ -12,7 +12,8 @@
 //! | [`service`] | request and reply, of any question |
 //! | [`heads`] | the comparison of heads, asked by a gateway and answered by a worker |
 //! | [`stream_reader`] | every entry of a stream in order, checked for contiguity, in any domain |
-//! | [`records`] | one record a subject, by compare-and-set |
+//! | `ordered` | one consumer of a stream, checked for contiguity, until the first doubt |
+//! | [`records`] | one record a subject, by compare-and-set; pages and watches of them |
 //! | [`queue`] | work queues, of any item |
 //! | [`receipts`] | the work queue of what devices acknowledge |
 //! | [`raw`] | JetStream without promises: the floor of the benchmarks |
@@ -25,6 +26,7 @@ pub mod connect;
 mod connection;
 pub mod fan_in;
 pub mod heads;
+mod ordered;
 mod outbox;
 pub mod provision;
 pub mod queue;
@@ -40,11 +42,12 @@ pub use connect::{ConnectError, ConnectOptions, Credentials, Tls};
 pub use connection::{Connection, PublishError, ServerInfo, Status};
 pub use fan_in::{FanIn, FanInError, Joined, LiveSink};
 pub use heads::{Heads, HeadsError, HeadsService, Question};
+pub use ordered::StreamName;
 pub use outbox::Pace;
 pub use provision::{ProvisionError, Provisioned, SettingsError, inspect, provision, region_settings};
 pub use queue::{EnqueueError, Queued, WorkQueue};
 pub use read::{ReadError, Reads};
 pub use receipts::{ReceiptItem, Receipts};
-pub use records::{Record, RecordError, Records, SaveError};
+pub use records::{Page, Record, RecordError, Records, SaveError, Watch, WatchEvent};
 pub use service::{AskError, Reply};
-pub use stream_reader::{ReaderEvent, Start, StreamEnds, StreamName, StreamReader, entry_time, stream_ends};
+pub use stream_reader::{ReaderEvent, Start, StreamEnds, StreamReader, entry_time, stream_ends};

@@ -1,15 +1,28 @@
-//! Records of STATE: one a subject, the last one counts, written by compare-and-set.
+//! Records of STATE: one a subject, the last one counts, written by compare-and-set; listed in pages and watched by a pattern of subjects.
 
-use std::time::Duration;
+use std::{convert::Infallible, time::Duration};
 
-use async_nats::{HeaderMap, RequestErrorKind, header};
+use async_nats::{HeaderMap, RequestErrorKind, header, jetstream::consumer::DeliverPolicy};
 use bytes::Bytes;
 use dunlin_schema::{Seq, Shard, StreamTime, limits, stream};
+use tokio::{
+    sync::mpsc,
+    task::AbortHandle,
+    time::{sleep, timeout},
+};
 
 use crate::{
-    Connection,
-    api::{ApiError, MessageQuery, PublishAnswer},
+    Connection, ReadError, StreamName,
+    api::{ApiError, MessageQuery, PublishAnswer, StoredMessage},
+    ordered::{Doubt, Ordered, Placed, pause},
 };
+
+/// Records of a page, at most: each is a question to the leader.
+pub const PAGE: usize = 64;
+/// Events of a watch that wait; when it is full, the consumer waits.
+const WAITING: usize = 256;
+/// How long a snapshot may stand still before it is asked whether it is complete: its last record may have been taken away.
+const STILL: Duration = Duration::from_secs(1);
 
 /// A record as it is stored.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -22,6 +35,53 @@ pub struct Record {
     pub stamp: StreamTime,
 }
 
+impl From<StoredMessage> for Record {
+    fn from(found: StoredMessage) -> Record {
+        Record { bytes: found.payload, revision: found.seq, stamp: found.time }
+    }
+}
+
+/// Some of the records whose subjects match a pattern, in the order in which they were last written.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Page {
+    /// Each with its subject.
+    pub records: Vec<(String, Record)>,
+    /// Where the next page begins; `None` where there is none.
+    pub next: Option<Seq>,
+}
+
+/// What a watch says.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum WatchEvent {
+    /// A snapshot begins, the first one or, after a connection was lost, another one: all that is known may be out of date until it is complete.
+    Began,
+    /// A record as it is now; within a snapshot the oldest write first.
+    Record(String, Record),
+    /// Every record that was there when the snapshot began was given, or a newer one in its place. What follows are changes.
+    Complete,
+}
+
+/// Records whose subjects match a pattern, watched until this is dropped. It tells of what is written, not of what is taken away: a record that
+/// is to count no more is written so.
+#[derive(Debug)]
+pub struct Watch {
+    events: mpsc::Receiver<WatchEvent>,
+    task: AbortHandle,
+}
+
+impl Drop for Watch {
+    fn drop(&mut self) {
+        self.task.abort();
+    }
+}
+
+impl Watch {
+    /// What comes next. Waits as long as it takes. Cancel-safe.
+    pub async fn next(&mut self) -> WatchEvent {
+        self.events.recv().await.expect("the task that watches lives as long as the watch")
+    }
+}
+
 /// Why a record can't be read.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum RecordError {
@@ -31,6 +91,15 @@ pub enum RecordError {
     /// What came is no answer of a server that Dunlin knows.
     #[error("the record's stream answered what can't be read: {0}")]
     Unreadable(String),
+}
+
+impl From<ApiError> for RecordError {
+    fn from(error: ApiError) -> RecordError {
+        match error {
+            ApiError::Unanswered => RecordError::Unanswered,
+            ApiError::Refused { .. } | ApiError::Unreadable(_) => RecordError::Unreadable(error.to_string()),
+        }
+    }
 }
 
 /// Why a record was not written.
@@ -65,11 +134,34 @@ impl Records {
     pub async fn load(&self, shard: Shard, subject: &str) -> Result<Option<Record>, RecordError> {
         let stream = stream::state_stream(self.connection.region(), shard);
         let query = MessageQuery::Last { last_by_subj: subject };
-        let found = self.connection.api().message(&stream, query).await.map_err(|error| match error {
-            ApiError::Unanswered => RecordError::Unanswered,
-            ApiError::Refused { .. } | ApiError::Unreadable(_) => RecordError::Unreadable(error.to_string()),
-        })?;
-        Ok(found.map(|found| Record { bytes: found.payload, revision: found.seq, stamp: found.time }))
+        Ok(self.connection.api().message(&stream, query).await?.map(Record::from))
+    }
+
+    /// Up to [`PAGE`] records of the shard's STATE whose subjects match a pattern (`*` and `>` as in NATS), from the leader. `from` is `Seq(0)`, or
+    /// where the page before says that the next one begins. Whoever takes every page gets each record that is there throughout, and one that is
+    /// written meanwhile once more. Errors: see [`RecordError`].
+    pub async fn page(&self, shard: Shard, pattern: &str, from: Seq) -> Result<Page, RecordError> {
+        let stream = stream::state_stream(self.connection.region(), shard);
+        let (mut records, mut seq) = (Vec::new(), from.0.max(1));
+        loop {
+            let query = MessageQuery::NextFrom { seq, next_by_subj: pattern };
+            let Some(mut found) = self.connection.api().message(&stream, query).await? else {
+                return Ok(Page { records, next: None });
+            };
+            if records.len() == PAGE {
+                return Ok(Page { records, next: Some(found.seq) });
+            }
+            seq = found.seq.next().0;
+            records.push((std::mem::take(&mut found.subject), found.into()));
+        }
+    }
+
+    /// Watches the records of the shard's STATE whose subjects match a pattern: a snapshot, then changes.
+    pub fn watch(&self, shard: Shard, pattern: String) -> Watch {
+        let (events, watched) = mpsc::channel(WAITING);
+        let stream = StreamName::state(self.connection.region(), shard);
+        let watching = Watching { connection: self.connection.clone(), stream, pattern, events };
+        Watch { events: watched, task: tokio::spawn(watching.run()).abort_handle() }
     }
 
     /// Writes a record if its revision is still `expect` (`Seq(0)`: if there is none), and gives its new revision. Errors: see [`SaveError`].
@@ -94,5 +186,58 @@ impl Records {
             PublishAnswer::Full(what) | PublishAnswer::TooLarge(what) => Err(SaveError::Refused(what)),
             PublishAnswer::Unknown => Err(SaveError::Unknown),
         }
+    }
+}
+
+struct Watching {
+    connection: Connection,
+    stream: StreamName,
+    pattern: String,
+    events: mpsc::Sender<WatchEvent>,
+}
+
+impl Watching {
+    async fn run(self) {
+        while !self.events.is_closed() {
+            let Err(doubt) = self.consume().await;
+            tracing::debug!(stream = self.stream.name, pattern = self.pattern, %doubt, "the records are watched anew");
+            sleep(pause()).await;
+        }
+    }
+
+    /// One consumer: its snapshot, and changes until a doubt.
+    async fn consume(&self) -> Result<Infallible, Doubt> {
+        let begin = DeliverPolicy::LastPerSubject;
+        let mut records = Ordered::open(&self.connection, &self.stream, begin, &self.pattern).await?;
+        self.tell(WatchEvent::Began).await?;
+        let (mut given, mut last) = (Seq(0), self.last().await?);
+        while given < last {
+            match timeout(STILL, records.next()).await {
+                Ok(placed) => given = self.give(placed?).await?,
+                Err(_) => last = self.last().await?,
+            }
+        }
+        self.tell(WatchEvent::Complete).await?;
+        loop {
+            self.give(records.next().await?).await?;
+        }
+    }
+
+    async fn give(&self, placed: Placed) -> Result<Seq, Doubt> {
+        let Placed { subject, seq, time, payload } = placed;
+        self.tell(WatchEvent::Record(subject, Record { bytes: payload, revision: seq, stamp: time })).await?;
+        Ok(seq)
+    }
+
+    /// The newest record's revision, as the leader says.
+    async fn last(&self) -> Result<Seq, Doubt> {
+        let query = MessageQuery::Last { last_by_subj: &self.pattern };
+        let last =
+            self.stream.api(&self.connection).message(&self.stream.name, query).await.map_err(ReadError::from)?;
+        Ok(last.map_or(Seq(0), |last| last.seq))
+    }
+
+    async fn tell(&self, event: WatchEvent) -> Result<(), Doubt> {
+        self.events.send(event).await.map_err(|_| Doubt::Unread)
     }
 }

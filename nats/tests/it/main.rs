@@ -12,6 +12,7 @@ mod following;
 mod live;
 mod provisioning;
 mod reading;
+mod records;
 mod support;
 mod together;
 mod workers;
