@@ -7,7 +7,7 @@ use std::sync::{
 };
 
 use dunlin_nats::LiveSink;
-use dunlin_schema::{DeviceName, Log, Shard, UserName, frame::ServerFrame, live::LiveEntry};
+use dunlin_schema::{DeviceName, Log, LogName, Shard, UserName, frame::ServerFrame, live::LiveEntry};
 use parking_lot::Mutex;
 
 use crate::{
@@ -98,7 +98,7 @@ impl Connection {
 
     /// Gives the session an input from its own task.
     pub(crate) fn handle(&self, moment: Moment, input: Input) {
-        if let Input::Subscribed = input {
+        if let Input::Subscribed(LogName::Mailbox) = input {
             self.subscribed.store(true, SeqCst);
         }
         let mut core = self.core.lock();
@@ -164,6 +164,6 @@ impl Connection {
 impl LiveSink for Connection {
     fn live(&self, entry: LiveEntry) {
         self.metrics.live_entries.inc();
-        self.tell(Input::Live(entry));
+        self.tell(Input::Live(LogName::Mailbox, entry));
     }
 }

@@ -6,7 +6,7 @@
 use std::{sync::Arc, time::Duration};
 
 use dunlin_nats::{Heads, HeadsError};
-use dunlin_schema::{Shard, UserName, heads::HeadsAnswer, limits};
+use dunlin_schema::{LogName, Shard, UserName, heads::HeadsAnswer, limits};
 use futures_util::{StreamExt, future::BoxFuture, stream::FuturesUnordered};
 use parking_lot::Mutex;
 use tokio::{
@@ -187,11 +187,14 @@ impl Pager {
             Ok(HeadsAnswer { position, floor, heads }) => {
                 for (same, head) in users.zip(heads) {
                     let share = HeadOf { position: *position, head: *head, floor: *floor };
-                    same.iter().for_each(|connection| connection.tell(Input::Heads(share)));
+                    same.iter().for_each(|connection| connection.tell(Input::Heads(LogName::Mailbox, share)));
                 }
             }
             // The rest of the round would wait in vain.
-            Err(_) => page.iter().chain(&rest).for_each(|connection| connection.tell(Input::HeadsUnanswered)),
+            Err(_) => {
+                let all = page.iter().chain(&rest);
+                all.for_each(|connection| connection.tell(Input::HeadsUnanswered(LogName::Mailbox)));
+            }
         }
         if answer.is_ok() && !rest.is_empty() {
             return Some(Question::new(shard, cause, rest));

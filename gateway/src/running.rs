@@ -128,7 +128,7 @@ impl Running {
                 Done::Input(input) => self.connection.handle(moment, input),
                 Done::Joined(Some(joined)) => {
                     self.joined = Some(joined);
-                    self.connection.handle(moment, Input::Subscribed);
+                    self.connection.handle(moment, Input::Subscribed(LogName::Mailbox));
                 }
                 Done::Joined(None) => {
                     let nobody = "the region's NATS does not answer";
@@ -227,13 +227,7 @@ fn take(
             }
             connection.handle(moment, Input::Send { send, admitted });
         }
-        Ok(ClientFrame::Ack { log: LogName::Mailbox, delivered }) => {
-            connection.handle(moment, Input::Ack { delivered });
-        }
-        Ok(ClientFrame::Ack { log: log @ LogName::Group(_), delivered: _ }) => {
-            let message = format!("this gateway does not follow {log} for you");
-            connection.answer(ServerFrame::Refused { reference: None, code: Code::UnknownLog, message });
-        }
+        Ok(ClientFrame::Ack { log, delivered }) => connection.handle(moment, Input::Ack { log, delivered }),
         Ok(ClientFrame::Hello { .. }) => return Err(goodbye(Code::BadFrame, "`hello` comes once")),
         Err(error @ FrameError::Unknown(_)) => {
             let (reference, message) = (encoding.unread_ask(bytes), error.to_string());

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use dunlin_nats::{Appender, FanIn, Heads, Reads, Receipts};
-use dunlin_schema::{Log, UserName, stream::RegionSettings};
+use dunlin_schema::{Log, LogName, UserName, stream::RegionSettings};
 use tokio_util::sync::CancellationToken;
 
 use crate::{
@@ -35,6 +35,11 @@ pub(crate) struct Shared {
 }
 
 impl Shared {
+    /// A log that a user follows.
+    pub(crate) fn log(&self, user: &UserName, name: &LogName) -> Log {
+        Log::named(&self.settings.region, self.settings.shards, user, name)
+    }
+
     /// A user's mailbox.
     pub(crate) fn mailbox(&self, user: &UserName) -> Log {
         Log::mailbox(&self.settings.region, self.settings.shards, user)

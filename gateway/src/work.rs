@@ -7,7 +7,7 @@ use std::{
 };
 
 use dunlin_nats::{AppendError, Item, Joined, Origin, Pace};
-use dunlin_schema::{Position, heads::Verify, read::ReadRequest};
+use dunlin_schema::{LogName, Position, Shard, heads::Verify, read::ReadRequest};
 use futures_util::{StreamExt, future::BoxFuture, stream::FuturesUnordered};
 
 use crate::{
@@ -73,15 +73,15 @@ impl Work {
                 let shared = shared.clone();
                 self.push(async move { Done::Input(append(&shared, *wanted).await) });
             }
-            Output::Read(request) => {
+            Output::Read(log, request) => {
                 let (shared, connection) = (shared.clone(), connection.clone());
-                self.push(async move { Done::Input(read(&shared, &connection, request).await) });
+                self.push(async move { Done::Input(read(&shared, &connection, log, request).await) });
             }
-            Output::Verify(doubted) => {
-                let (shared, connection) = (shared.clone(), connection.clone());
-                self.push(async move { Done::Input(verify(&shared, &connection, doubted).await) });
+            Output::Verify(shard, doubted) => {
+                let shared = shared.clone();
+                self.push(async move { Done::Input(verify(&shared, shard, doubted).await) });
             }
-            output @ (Output::AskHeads | Output::Acknowledge(_) | Output::Corrupt(_) | Output::Overflowed) => {
+            output @ (Output::AskHeads(_) | Output::Acknowledge(..) | Output::Corrupt(..) | Output::Overflowed(_)) => {
                 at_once(shared, connection, output);
                 return false;
             }
@@ -93,17 +93,17 @@ impl Work {
 /// Carries out what takes no waiting. Of the rest nothing is begun: the socket is gone.
 pub(crate) fn at_once(shared: &Shared, connection: &Arc<Connection>, output: Output) {
     match output {
-        Output::Append(_) | Output::Read(_) | Output::Verify(_) => {}
-        Output::AskHeads => shared.pager.ask(connection),
-        Output::Acknowledge(cursor) => {
+        Output::Append(_) | Output::Read(..) | Output::Verify(..) => {}
+        Output::AskHeads(_) => shared.pager.ask(connection),
+        Output::Acknowledge(_, cursor) => {
             let who = (connection.user().clone(), connection.device().clone());
             shared.acknowledgements.put(&shared.metrics, who, connection.shard(), cursor);
         }
-        Output::Corrupt(position) => {
+        Output::Corrupt(log, position) => {
             shared.metrics.corrupt_entries.inc();
-            tracing::error!(user = %connection.user(), ?position, "an entry can't be read: its client is told of a gap");
+            tracing::error!(user = %connection.user(), %log, ?position, "an entry can't be read: its client is told of a gap");
         }
-        Output::Overflowed => {
+        Output::Overflowed(_) => {
             shared.metrics.overflows.inc();
         }
     }
@@ -147,17 +147,18 @@ async fn append(shared: &Shared, wanted: Append) -> Input {
     Input::Appended { key, outcome }
 }
 
-async fn read(shared: &Shared, connection: &Connection, request: ReadRequest) -> Input {
+async fn read(shared: &Shared, connection: &Connection, log: LogName, request: ReadRequest) -> Input {
     shared.metrics.reads.inc();
-    let answer = shared.reads.read(&shared.mailbox(connection.user()), request).await;
-    Input::Read(answer.map_err(|error| {
+    let of = shared.log(connection.user(), &log);
+    let answer = shared.reads.read(&of, request).await.map_err(|error| {
         shared.metrics.failed_reads.inc();
-        tracing::debug!(%error, user = %connection.user(), "a read had no answer");
+        tracing::debug!(%error, user = %connection.user(), %log, "a read had no answer");
         ReadFailed
-    }))
+    });
+    Input::Read(log, answer)
 }
 
-async fn verify(shared: &Shared, connection: &Connection, doubted: Position) -> Input {
-    let answer = shared.heads.verify(connection.shard(), Verify { doubted }).await;
-    Input::Verified(answer.map(|verified| verified.position).map_err(|_| NoAnswer))
+async fn verify(shared: &Shared, shard: Shard, doubted: Position) -> Input {
+    let answer = shared.heads.verify(shard, Verify { doubted }).await;
+    Input::Verified(shard, answer.map(|verified| verified.position).map_err(|_| NoAnswer))
 }

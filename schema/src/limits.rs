@@ -32,6 +32,8 @@ pub const OUTBOUND_FRAMES: usize = 256;
 pub const OUTBOUND_BYTES: usize = 256 * 1024;
 /// Entries in one read of a log.
 pub const READ_ENTRIES: usize = 256;
+/// Reads of a session that are under way at once, of whichever logs.
+pub const READS_AT_ONCE: usize = 4;
 /// Bytes in one read of a log.
 pub const READ_BYTES: usize = 256 * 1024;
 /// How long one read from a replica may take before it is repeated.

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use crate::{DeviceName, GroupName, MessageId, Peer, RegionName, Sender, Shard, UserName};
+use crate::{DeviceName, GroupName, LogName, MessageId, Peer, RegionName, Sender, Shard, UserName};
 
 /// A log: the entries under one subject of a shard, in order.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -24,6 +24,14 @@ impl Log {
     /// The log of a user or group in a region of `shards` shards.
     pub fn of(region: &RegionName, shards: u16, owner: Peer) -> Log {
         Log { region: region.clone(), shard: Shard::of(owner.as_str(), shards), owner }
+    }
+
+    /// The log that `user`, of this region, calls `name`.
+    pub fn named(region: &RegionName, shards: u16, user: &UserName, name: &LogName) -> Log {
+        match name {
+            LogName::Mailbox => Log::mailbox(region, shards, user),
+            LogName::Group(address) => Log::of(region, shards, Peer::Group(address.group.clone())),
+        }
     }
 
     /// The subject under which the log is stored.

@@ -1,10 +1,8 @@
-//! What the device says it has: sequences, turned back into cursors that were taken for it.
+//! What the device says it has of a log: sequences, turned back into cursors that were taken for it.
 
 use std::collections::VecDeque;
 
 use dunlin_schema::{Cursor, Millis, Position, Seq, StreamTime, limits};
-
-use super::Output;
 
 /// Entries remembered for acknowledgements: as many as one read brings. When there are more, every other one is forgotten: an
 /// acknowledgement then counts for a little less than it says, and a device that resumes by it gets a few entries again.
@@ -67,11 +65,12 @@ impl Acks {
         self.earlier.push_back((position.seq, position.time));
     }
 
-    /// The device has everything up to `delivered`. What nobody took for it, it can't have: a higher number counts for all that was taken.
-    pub(super) fn acknowledge(&mut self, now: Millis, delivered: Seq, out: &mut Vec<Output>) {
-        let Some(last) = self.last else { return };
+    /// The device has everything up to `delivered`. What nobody took for it, it can't have: a higher number counts for all that was taken. Returns
+    /// what is to be passed on now.
+    pub(super) fn acknowledge(&mut self, now: Millis, delivered: Seq) -> Option<Cursor> {
+        let last = self.last?;
         if delivered > last.position.seq && self.epoch_changed {
-            return;
+            return None;
         }
         let cursor = if delivered >= last.position.seq {
             self.last = None;
@@ -79,25 +78,26 @@ impl Acks {
             last
         } else {
             let upto = self.earlier.partition_point(|(seq, _)| *seq <= delivered);
-            let Some((seq, time)) = self.earlier.drain(..upto).next_back() else { return };
+            let (seq, time) = self.earlier.drain(..upto).next_back()?;
             Cursor::of_entry(Position { epoch: last.position.epoch, seq, time })
         };
         self.acknowledged = cursor.position;
         self.waiting = Some(cursor);
-        self.tick(now, out);
+        self.tick(now)
     }
 
-    /// Passes on what waits, if it is time.
-    pub(super) fn tick(&mut self, now: Millis, out: &mut Vec<Output>) {
-        if now >= self.next && self.waiting.is_some() {
-            self.next = now.plus(EVERY);
-            self.finish(out);
+    /// What is to be passed on, if it is time.
+    pub(super) fn tick(&mut self, now: Millis) -> Option<Cursor> {
+        if now < self.next || self.waiting.is_none() {
+            return None;
         }
+        self.next = now.plus(EVERY);
+        self.finish()
     }
 
-    /// Passes on what waits.
-    pub(super) fn finish(&mut self, out: &mut Vec<Output>) {
-        out.extend(self.waiting.take().map(Output::Acknowledge));
+    /// What is still to be passed on.
+    pub(super) fn finish(&mut self) -> Option<Cursor> {
+        self.waiting.take()
     }
 
     pub(super) fn deadline(&self) -> Option<Millis> {

@@ -5,7 +5,9 @@ use dunlin_schema::{Entry, Millis, Position, RegionName, limits::Bounds, read::R
 
 use super::{
     Output,
-    outbound::Outbound,
+    asking::{Reads, Verifying},
+    named::Named,
+    queue::{LogQueue, Share},
     sending::{Me, Sending},
 };
 
@@ -13,35 +15,52 @@ use super::{
 pub(super) struct Around<'a> {
     pub(super) now: Millis,
     pub(super) bounds: &'a Bounds,
-    pub(super) outbound: &'a mut Outbound,
+    pub(super) named: &'a Named,
+    pub(super) queue: &'a mut LogQueue,
+    /// How much the queue may hold.
+    pub(super) share: Share,
     pub(super) wants: Wants<'a>,
     pub(super) sent: SentHere<'a>,
 }
 
 /// What a log may want done.
 pub(super) struct Wants<'a> {
+    pub(super) named: &'a Named,
+    pub(super) reads: &'a mut Reads,
+    pub(super) verifying: &'a mut Verifying,
     pub(super) out: &'a mut Vec<Output>,
 }
 
 impl Wants<'_> {
-    pub(super) fn read(&mut self, request: ReadRequest) {
-        self.out.push(Output::Read(request));
+    /// Begins to read, where the session may have one more read under way. Returns whether it began.
+    pub(super) fn read(&mut self, request: ReadRequest) -> bool {
+        let begins = self.reads.begin();
+        if begins {
+            self.out.push(Output::Read(self.named.log.clone(), request));
+        }
+        begins
     }
 
     pub(super) fn ask_heads(&mut self) {
-        self.out.push(Output::AskHeads);
+        self.out.push(Output::AskHeads(self.named.log.clone()));
     }
 
-    pub(super) fn verify(&mut self, doubted: Position) {
-        self.out.push(Output::Verify(doubted));
+    /// Asks the shard's reader to compare itself with the stream. Returns whether the question that is under way now is one that was
+    /// asked for this doubt, and not an earlier one.
+    pub(super) fn verify(&mut self, doubted: Position) -> bool {
+        let shard = self.named.shard;
+        if self.verifying.begins(shard) {
+            self.out.push(Output::Verify(shard, doubted));
+        }
+        self.verifying.is_new(shard)
     }
 
     pub(super) fn corrupt(&mut self, position: Position) {
-        self.out.push(Output::Corrupt(position));
+        self.out.push(Output::Corrupt(self.named.log.clone(), position));
     }
 
     pub(super) fn overflowed(&mut self) {
-        self.out.push(Output::Overflowed);
+        self.out.push(Output::Overflowed(self.named.log.clone()));
     }
 }
 

@@ -1,12 +1,15 @@
-//! One device's connection, decided without I/O: what is given to its socket, what is read, asked and appended for it.
+//! One device's connection, decided without I/O: what its socket is given of each log, what is read, asked and appended for it.
 //!
 //! Drive it: give every input to [`Session::handle`] in the order it happened, with the time it happened; then carry out the outputs in
 //! order. It never waits, and never needs an output's result but as a later input. It begins once `hello` was accepted and ends with the
 //! socket; tokens, rate limits and pings are the loop's.
 //!
+//! A session follows logs: its user's mailbox from the beginning, others from [`Input::Follow`] on. What happens to a log, and what is wanted
+//! for it, carries its name.
+//!
 //! - **Outputs are answered once each**: [`Output::Read`] with [`Input::Read`], [`Output::Append`] with [`Input::Appended`] under its key,
 //!   [`Output::Verify`] with [`Input::Verified`], [`Output::AskHeads`] with [`Input::Heads`] or [`Input::HeadsUnanswered`]; at most one
-//!   read and one verify are on their way. `AskHeads` is asked at the opening alone: the comparison every
+//!   read of each log, [`limits::READS_AT_ONCE`] in all, and one verify of each shard are on their way. `AskHeads` is asked at the opening alone: the comparison every
 //!   [`limits::HEADS_EVERY`] and after a loss is the loop's, for all its sessions at once.
 //!   A share of an answer is given only to sessions whose [`Input::Subscribed`] came before the question was sent.
 //! - **The writer** calls [`Session::take`] until there is nothing, and writes. When all it took is written, and
@@ -17,14 +20,19 @@
 
 mod acks;
 mod around;
+mod asking;
 mod follow;
-mod outbound;
+mod logs;
+mod named;
+mod queue;
 mod sending;
 #[cfg(test)]
 mod tests;
 
+use std::collections::VecDeque;
+
 use dunlin_schema::{
-    Cursor, Entry, Log, LogName, MessageId, Millis, Position, RegionName, Seal, Seq, UserName,
+    Code, Cursor, Entry, Log, LogName, MessageId, Millis, Position, RegionName, Seal, Seq, Shard, UserName,
     frame::{Send, ServerFrame},
     heads::Head,
     limits::{self, Bounds},
@@ -32,10 +40,11 @@ use dunlin_schema::{
     read::{ReadAnswer, ReadRequest},
 };
 
-use acks::Acks;
-use around::{Around, SentHere, Wants};
+use around::SentHere;
 use follow::Follow;
-use outbound::{Outbound, Taken};
+use logs::{Handing, Logs};
+use named::Named;
+use queue::pop;
 use sending::{Me, Sending};
 
 /// Who is there, and where the mailbox goes on.
@@ -66,7 +75,7 @@ pub enum SentCopies {
     SeveralDevices,
 }
 
-/// Where a mailbox goes on.
+/// Where a log goes on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Start {
     /// From the first entry that is still there.
@@ -75,6 +84,15 @@ pub enum Start {
     Live,
     /// After what was consumed.
     Cursor(Cursor),
+}
+
+impl Start {
+    fn position(&self) -> Position {
+        match self {
+            Start::Beginning | Start::Live => Position::default(),
+            Start::Cursor(cursor) => cursor.position,
+        }
+    }
 }
 
 /// What happened.
@@ -87,23 +105,32 @@ pub enum Input {
         /// What the rate limiter says: the error is when to try again.
         admitted: Result<(), Millis>,
     },
-    /// The client has everything of its mailbox up to a sequence.
+    /// The client has everything of a log up to a sequence.
     Ack {
+        /// The log.
+        log: LogName,
         /// Up to here.
         delivered: Seq,
     },
-    /// The interest in `user.<user>` is in place: from here on live entries come, unless they are lost.
-    Subscribed,
-    /// A live entry of the mailbox.
-    Live(LiveEntry),
-    /// This session's share of a comparison of heads.
-    Heads(HeadOf),
-    /// A comparison of heads got no answer.
-    HeadsUnanswered,
+    /// A log is to be followed beside the mailbox.
+    Follow {
+        /// The log.
+        log: LogName,
+        /// Where it goes on.
+        start: Start,
+    },
+    /// The interest in a log's live entries is in place: from here on they come, unless they are lost.
+    Subscribed(LogName),
+    /// A live entry of a log.
+    Live(LogName, LiveEntry),
+    /// A log's share of a comparison of heads.
+    Heads(LogName, HeadOf),
+    /// A comparison of heads got no answer for this log.
+    HeadsUnanswered(LogName),
     /// The answer to [`Output::Verify`]: the reader's position.
-    Verified(Result<Position, NoAnswer>),
+    Verified(Shard, Result<Position, NoAnswer>),
     /// The answer to [`Output::Read`].
-    Read(Result<ReadAnswer, ReadFailed>),
+    Read(LogName, Result<ReadAnswer, ReadFailed>),
     /// The answer to [`Output::Append`].
     Appended {
         /// Which append.
@@ -119,14 +146,14 @@ pub enum Input {
     Tick,
 }
 
-/// What the deliver reader says of one mailbox: true of the moment when it stood at `position`.
+/// What the deliver reader says of one log: true of the moment when it stood at `position`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct HeadOf {
     /// How far the reader has come in the shard, and in which epoch.
     pub position: Position,
-    /// The mailbox's last entry, where the reader knows it.
+    /// The log's last entry, where the reader knows it.
     pub head: Option<Head>,
-    /// Where it does not, the mailbox has no entry between this sequence and `position`.
+    /// Where it does not, the log has no entry between this sequence and `position`.
     pub floor: Seq,
 }
 
@@ -180,18 +207,18 @@ pub enum AppendFailure {
 pub enum Output {
     /// Append an entry to a log, once.
     Append(Box<Append>),
-    /// Read the mailbox.
-    Read(ReadRequest),
-    /// Ask the deliver reader for the mailbox's head.
-    AskHeads,
-    /// Ask the deliver reader to compare itself with the stream: this position is not to be found again.
-    Verify(Position),
-    /// The device has everything up to here: at most once a second, never backwards.
-    Acknowledge(Cursor),
+    /// Read a log.
+    Read(LogName, ReadRequest),
+    /// Ask the deliver reader for a log's head.
+    AskHeads(LogName),
+    /// Ask a shard's deliver reader to compare itself with the stream: this position is not to be found again.
+    Verify(Shard, Position),
+    /// The device has everything of a log up to here: at most once a second, never backwards.
+    Acknowledge(LogName, Cursor),
     /// For the log and a metric: an entry that can't be read. The client is told by a `gap`.
-    Corrupt(Position),
-    /// For a metric: the queue was full, and what was in it is read again when the socket has drained.
-    Overflowed,
+    Corrupt(LogName, Position),
+    /// For a metric: too much of a log was queued, which is read again when the socket has drained.
+    Overflowed(LogName),
 }
 
 /// An entry that is to be stored.
@@ -216,101 +243,97 @@ pub struct Session {
     bounds: &'static Bounds,
     sent_copies: SentCopies,
     several_devices: bool,
-    mailbox: Follow,
+    logs: Logs,
     sending: Sending,
-    acks: Acks,
-    outbound: Outbound,
+    /// What the client waits for. Never dropped.
+    answers: VecDeque<ServerFrame>,
 }
 
 impl Session {
     /// A session at the moment its `hello` was accepted.
     pub fn new(setup: Setup, now: Millis) -> Session {
         let Setup { region, shards, user, sent_copies, several_devices, start, bounds } = setup;
-        let seal = Seal::of(&Log::mailbox(&region, shards, &user));
-        let began = match start {
-            Start::Beginning | Start::Live => Position::default(),
-            Start::Cursor(cursor) => cursor.position,
-        };
-        Session {
-            me: Me { user, region, shards },
-            bounds,
-            sent_copies,
-            several_devices,
-            mailbox: Follow::new(LogName::Mailbox, seal, start, now),
-            sending: Sending::default(),
-            acks: Acks::new(began),
-            outbound: Outbound::default(),
-        }
+        let me = Me { user, region, shards };
+        let mut logs = Logs::default();
+        logs.follow(named(&me, LogName::Mailbox), start, now);
+        let (sending, answers) = (Sending::default(), VecDeque::new());
+        Session { me, bounds, sent_copies, several_devices, logs, sending, answers }
     }
 
     /// Takes in what happened, and adds what is to be done to `out`.
     pub fn handle(&mut self, now: Millis, input: Input, out: &mut Vec<Output>) {
-        let Session { me, bounds, sent_copies, several_devices, mailbox, sending, acks, outbound } = self;
-        let mut around = Around { now, bounds, outbound, wants: Wants { out }, sent: SentHere { me, sending } };
+        let Session { me, bounds, sent_copies, several_devices, logs, sending, answers } = self;
+        let mut handing = Handing { now, bounds, sent: SentHere { me, sending }, out };
+        let handing = &mut handing;
         match input {
-            Input::Send { send, admitted } => {
-                let answer = sending.send(now, me, send, admitted, out);
-                outbound.answers(answer);
-            }
+            Input::Send { send, admitted } => answers.extend(sending.send(now, me, send, admitted, out)),
             Input::Appended { key, outcome } => {
                 let copy_wanted = *several_devices || *sent_copies == SentCopies::Always;
-                let answer = sending.appended(me, copy_wanted, key, outcome, out);
-                outbound.answers(answer);
+                answers.extend(sending.appended(me, copy_wanted, key, outcome, out));
             }
             Input::SeveralDevices => *several_devices = true,
-            Input::Ack { delivered } => acks.acknowledge(now, delivered, out),
-            Input::Subscribed => mailbox.subscribed(&mut around),
-            Input::Live(live) => mailbox.live(live, &mut around),
-            Input::Heads(head) => mailbox.heads(head, &mut around),
-            Input::HeadsUnanswered => mailbox.heads_unanswered(&mut around),
-            Input::Verified(answer) => mailbox.verified(answer, &mut around),
-            Input::Read(answer) => mailbox.answered(answer, &mut around),
-            Input::Drained => mailbox.drained(&mut around),
-            Input::Tick => {
-                mailbox.tick(&mut around);
-                acks.tick(now, out);
+            Input::Follow { log, start } => logs.follow(named(me, log), start, now),
+            Input::Ack { log, delivered } => {
+                if !logs.acknowledge(&log, delivered, handing) {
+                    answers.push_back(not_followed(&log));
+                }
             }
+            Input::Subscribed(log) => logs.give(&log, handing, Follow::subscribed),
+            Input::Live(log, live) => logs.give(&log, handing, |follow, around| follow.live(live, around)),
+            Input::Heads(log, head) => logs.give(&log, handing, |follow, around| follow.heads(head, around)),
+            Input::HeadsUnanswered(log) => logs.give(&log, handing, Follow::heads_unanswered),
+            Input::Verified(shard, answer) => logs.verified(shard, answer, handing),
+            Input::Read(log, answer) => logs.read(&log, answer, handing),
+            Input::Drained => logs.drained(handing),
+            Input::Tick => logs.tick(handing),
         }
     }
 
     /// Queues an answer of the loop's own (`refused`, `goodbye`). Like all answers it is never dropped.
     pub fn answer(&mut self, frame: ServerFrame) {
-        self.outbound.answers(Some(frame));
+        self.answers.push_back(frame);
     }
 
-    /// The next frame to write. Taking it is what moves the cursor.
+    /// The next frame to write. Taking it is what moves the cursor. Answers come first: somebody waits for them.
     pub fn take(&mut self) -> Option<ServerFrame> {
-        let Taken { frame, moves } = self.outbound.take()?;
-        if let Some((to, then)) = moves {
-            self.mailbox.taken(then);
-            self.acks.taken(to);
-        }
-        Some(frame)
+        pop(&mut self.answers).or_else(|| self.logs.take(self.bounds))
     }
 
     /// Whether [`Session::take`] has a frame.
     pub fn has_outgoing(&self) -> bool {
-        !self.outbound.is_empty()
+        !self.answers.is_empty() || self.logs.has_frames()
     }
 
     /// Whether [`Input::Drained`] is waited for.
     pub fn waits_for_drain(&self) -> bool {
-        self.mailbox.waits_for_drain() && self.outbound.is_empty()
+        self.logs.wait_for_drain()
     }
 
     /// Whether frames of the client may be read: false while too many wait for their answer.
     pub fn wants_input(&self) -> bool {
         let (sends, bytes) = self.sending.waiting();
-        sends + self.outbound.answers_waiting() < limits::SENDS_IN_FLIGHT && bytes < limits::OUTBOUND_BYTES
+        sends + self.answers.len() < limits::SENDS_IN_FLIGHT && bytes < limits::OUTBOUND_BYTES
     }
 
     /// When [`Input::Tick`] is wanted.
     pub fn next_deadline(&self) -> Option<Millis> {
-        self.mailbox.deadline(self.bounds).into_iter().chain(self.acks.deadline()).min()
+        self.logs.deadline()
     }
 
-    /// The socket is gone: adds the last acknowledgement to `out`.
+    /// The socket is gone: adds the last acknowledgements to `out`.
     pub fn finish(&mut self, out: &mut Vec<Output>) {
-        self.acks.finish(out);
+        self.logs.finish(out);
     }
+}
+
+/// The answer to a frame about a log that is not followed here.
+fn not_followed(log: &LogName) -> ServerFrame {
+    let message = format!("this gateway does not follow {log} for you");
+    ServerFrame::Refused { reference: None, code: Code::UnknownLog, message }
+}
+
+/// Where a log is, for this session's user.
+fn named(Me { user, region, shards }: &Me, log: LogName) -> Named {
+    let of = Log::named(region, *shards, user, &log);
+    Named { log, shard: of.shard, seal: Seal::of(&of) }
 }

@@ -2,7 +2,7 @@
 
 use dunlin_gateway::session::{HeadOf, Input, NoAnswer, Output, ReadFailed, SentCopies, Session, Setup, Start};
 use dunlin_schema::{
-    Cursor, Millis, Position, Seq,
+    Cursor, LogName, Millis, Position, Seq, Shard,
     frame::ServerFrame,
     heads::{HeadsAnswer, Verified},
     limits,
@@ -19,6 +19,9 @@ use super::{
     stream::nanos,
     world::{MS, SECOND, World},
 };
+
+/// The one shard.
+const SHARD: Shard = Shard(0);
 
 /// One gateway.
 #[derive(Debug)]
@@ -241,7 +244,7 @@ impl World {
             held.subscribed = true;
             held.published = published;
         }
-        self.tell(session, Input::Subscribed);
+        self.tell(session, Input::Subscribed(LogName::Mailbox));
     }
 
     /// Gives a session an input and carries out what comes of it.
@@ -253,7 +256,7 @@ impl World {
             self.note(|_| format!("session {session} <- {input:?}"));
         }
         if let Some(held) = &mut self.gateways.sessions[session] {
-            held.compared |= matches!(input, Input::Heads(_));
+            held.compared |= matches!(input, Input::Heads(..));
             held.core.handle(now, input, &mut outputs);
         }
         self.carry_out(session, outputs);
@@ -298,16 +301,16 @@ impl World {
                     }
                     self.append(session, *append);
                 }
-                Output::Read(request) => self.read(session, request),
-                Output::AskHeads => self.ask_heads(vec![session]),
-                Output::Verify(position)
+                Output::Read(_, request) => self.read(session, request),
+                Output::AskHeads(_) => self.ask_heads(vec![session]),
+                Output::Verify(_, position)
                     if self.plant == Some(Plant::OlderEntryIsAProof) && self.looks_erased(session, position) =>
                 {
-                    let input = Box::new(Input::Verified(Ok(position)));
+                    let input = Box::new(Input::Verified(SHARD, Ok(position)));
                     self.after(MS, Event::Session { session, input });
                 }
-                Output::Verify(_) => self.question(vec![session], true),
-                Output::Acknowledge(cursor) => {
+                Output::Verify(..) => self.question(vec![session], true),
+                Output::Acknowledge(_, cursor) => {
                     let ack_lost = self.faults.ack_lost;
                     if let Some(device) = self.gateways.sessions[session].as_ref().map(|held| held.device)
                         && !self.fault(ack_lost)
@@ -316,10 +319,10 @@ impl World {
                         self.after(latency, Event::Acknowledged { device, cursor });
                     }
                 }
-                Output::Corrupt(position) => {
+                Output::Corrupt(_, position) => {
                     self.history.blame(Rule::Lost, || format!("session {session} takes {position:?} for damaged"));
                 }
-                Output::Overflowed => {}
+                Output::Overflowed(_) => {}
             }
         }
     }
@@ -330,7 +333,10 @@ impl World {
         let Some((gateway, _)) = self.gateway_of(session) else { return };
         let read_fails = self.faults.read_fails;
         if self.gateway_is_cut(gateway) || self.fault(read_fails) {
-            return self.after(300 * MS, Event::Session { session, input: Box::new(Input::Read(Err(ReadFailed))) });
+            return self.after(
+                300 * MS,
+                Event::Session { session, input: Box::new(Input::Read(LogName::Mailbox, Err(ReadFailed))) },
+            );
         }
         let slow = self.fault(read_fails);
         let latency = if slow { self.dice.between(MS, SECOND) } else { self.latency() };
@@ -341,7 +347,10 @@ impl World {
         let Some(user) = self.gateways.sessions[session].as_ref().map(|held| held.user) else { return };
         let latency = self.latency();
         if !self.server_answers() {
-            return self.after(latency, Event::Session { session, input: Box::new(Input::Read(Err(ReadFailed))) });
+            return self.after(
+                latency,
+                Event::Session { session, input: Box::new(Input::Read(LogName::Mailbox, Err(ReadFailed))) },
+            );
         }
         let read_fails = self.faults.read_fails;
         if request.source == Source::Any && self.fault(read_fails) {
@@ -368,7 +377,7 @@ impl World {
         if request.source == Source::Leader {
             self.after(latency, Event::Evidence { session, request, answer });
         } else {
-            self.after(latency, Event::Session { session, input: Box::new(Input::Read(Ok(answer))) });
+            self.after(latency, Event::Session { session, input: Box::new(Input::Read(LogName::Mailbox, Ok(answer))) });
         }
     }
 
@@ -376,7 +385,10 @@ impl World {
         let Some(user) = self.gateways.sessions[session].as_ref().map(|held| held.user) else { return };
         let latency = self.latency();
         if !self.server_answers() {
-            return self.after(latency, Event::Session { session, input: Box::new(Input::Read(Err(ReadFailed))) });
+            return self.after(
+                latency,
+                Event::Session { session, input: Box::new(Input::Read(LogName::Mailbox, Err(ReadFailed))) },
+            );
         }
         self.notice_gone();
         let now = self.now;
@@ -400,7 +412,7 @@ impl World {
             plant.evidence(&mut evidence, count, sent, proven);
         }
         answer.evidence = Some(evidence);
-        self.after(latency, Event::Session { session, input: Box::new(Input::Read(Ok(answer))) });
+        self.after(latency, Event::Session { session, input: Box::new(Input::Read(LogName::Mailbox, Ok(answer))) });
     }
 
     // The comparison of heads.
@@ -455,7 +467,7 @@ impl World {
             if let Some(plant) = self.plant {
                 plant.share(&mut share, self.sent(*session));
             }
-            (*session, Input::Heads(share))
+            (*session, Input::Heads(LogName::Mailbox, share))
         });
         let shares: Vec<_> = shares.collect();
         self.answered(question, shares);
@@ -464,7 +476,7 @@ impl World {
     /// A reader's answer to a doubt is on its way.
     pub(crate) fn doubt_answered(&mut self, question: usize, verified: Verified) {
         let session = self.gateways.questions[question].sessions[0];
-        self.answered(question, vec![(session, Input::Verified(Ok(verified.position)))]);
+        self.answered(question, vec![(session, Input::Verified(SHARD, Ok(verified.position)))]);
     }
 
     fn answered(&mut self, question: usize, shares: Vec<(usize, Input)>) {
@@ -486,7 +498,10 @@ impl World {
         }
         let verify = asked.verify;
         for session in asked.sessions.clone() {
-            self.tell(session, if verify { Input::Verified(Err(NoAnswer)) } else { Input::HeadsUnanswered });
+            self.tell(
+                session,
+                if verify { Input::Verified(SHARD, Err(NoAnswer)) } else { Input::HeadsUnanswered(LogName::Mailbox) },
+            );
         }
     }
 
@@ -525,9 +540,9 @@ impl World {
             if !hidden && fits.is_some_and(|held| held.gateway == gateway && held.user == user) {
                 let opens = fits.is_some_and(|held| held.subscribed && !held.compared);
                 if let Some(share) = self.plant.and_then(|plant| plant.opened_by(live)).filter(|_| opens) {
-                    self.tell(session, Input::Heads(share));
+                    self.tell(session, Input::Heads(LogName::Mailbox, share));
                 }
-                self.tell(session, Input::Live(live.clone()));
+                self.tell(session, Input::Live(LogName::Mailbox, live.clone()));
             }
         }
     }
@@ -647,7 +662,7 @@ impl World {
         let wants = self.gateways.sessions[session].as_ref().is_some_and(|held| held.core.wants_input());
         match said {
             Said::Send(send) if wants => self.tell(session, Input::Send { send, admitted: Ok(()) }),
-            Said::Ack(delivered) if wants => self.tell(session, Input::Ack { delivered }),
+            Said::Ack(delivered) if wants => self.tell(session, Input::Ack { log: LogName::Mailbox, delivered }),
             // The socket is not read: it comes when it is.
             said @ (Said::Send(_) | Said::Ack(_)) => {
                 if self.gateways.sessions[session].is_some() {

@@ -23,17 +23,12 @@ impl Follow {
         }
     }
 
-    fn verify(&mut self, around: &mut Around<'_>) -> Verdict {
-        if std::mem::replace(&mut self.verify_under_way, true) {
-            return Verdict::AskedBefore;
-        }
-        around.wants.verify(self.given.position);
-        Verdict::Asked
+    fn verify(&self, around: &mut Around<'_>) -> Verdict {
+        if around.wants.verify(self.given.position) { Verdict::Asked } else { Verdict::AskedBefore }
     }
 
     /// The reader compared itself with the stream, or did not answer.
     pub(in crate::session) fn verified(&mut self, answer: Result<Position, NoAnswer>, around: &mut Around<'_>) {
-        self.verify_under_way = false;
         let Mode::Doubting { why, verdict, carried } = &mut self.mode else { return };
         if *verdict != Verdict::Asked {
             return self.verify_again(around);

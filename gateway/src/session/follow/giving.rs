@@ -13,7 +13,7 @@ use super::{
 
 impl Follow {
     pub(super) fn give_live(&mut self, position: Position, bytes: &[u8], around: &mut Around<'_>) {
-        if !around.outbound.has_room(bytes.len(), around.bounds) {
+        if !around.queue.has_room(bytes.len(), around.share) {
             return self.overflow(around);
         }
         match Entry::decode(bytes) {
@@ -26,7 +26,7 @@ impl Follow {
     /// The socket does not keep up: what is queued is dropped, and read again once it does.
     pub(super) fn overflow(&mut self, around: &mut Around<'_>) {
         around.wants.overflowed();
-        let carried = Carried { owes_caught_up: around.outbound.drop_frames(), failures: 0 };
+        let carried = Carried { owes_caught_up: around.queue.clear(), failures: 0 };
         self.given = self.sent;
         let plan = self.plan(Footing::Given, false, carried);
         self.mode = Mode::Reading { plan, waits_for: WaitsFor::Drain };
@@ -42,9 +42,9 @@ impl Follow {
             Body::Content(content) if !own => {
                 let region = around.sent.region();
                 let frame = EntryFrame {
-                    log: self.name.clone(),
+                    log: around.named.log.clone(),
                     seq: position.seq,
-                    cursor: self.seal.cursor(cursor),
+                    cursor: around.named.cursor(cursor),
                     time,
                     id,
                     from: from.seen_from(region),
@@ -52,10 +52,10 @@ impl Follow {
                     order: order.or(Some(position.seq)),
                     content,
                 };
-                around.outbound.push(ServerFrame::Entry(Box::new(frame)), bytes, cursor);
+                around.queue.push(ServerFrame::Entry(Box::new(frame)), bytes, cursor);
             }
             Body::Content(_) | Body::Tombstone { .. } => {
-                if !around.outbound.pass(cursor) {
+                if !around.queue.pass(cursor) {
                     self.sent = cursor;
                 }
             }
@@ -64,8 +64,9 @@ impl Follow {
 
     pub(super) fn push_gap(&mut self, from: Millis, to: Millis, then: Cursor, around: &mut Around<'_>) {
         self.given = then;
-        let frame = ServerFrame::Gap { log: self.name.clone(), from, to, cursor: self.seal.cursor(then) };
-        around.outbound.push(frame, 0, then);
+        let (log, cursor) = (around.named.log.clone(), around.named.cursor(then));
+        let frame = ServerFrame::Gap { log, from, to, cursor };
+        around.queue.push(frame, 0, then);
     }
 
     /// Everything is given. `complete`: when the read began that showed that the log has nothing more; `None` when the reader's word
@@ -84,8 +85,8 @@ impl Follow {
         }
         self.mode = Mode::Live;
         self.given.at = known;
-        let cursor = self.seal.cursor(self.given);
-        let frame = ServerFrame::CaughtUp { log: self.name.clone(), seq: self.given.position.seq, cursor };
-        around.outbound.push(frame, 0, self.given);
+        let (log, cursor) = (around.named.log.clone(), around.named.cursor(self.given));
+        let frame = ServerFrame::CaughtUp { log, seq: self.given.position.seq, cursor };
+        around.queue.push(frame, 0, self.given);
     }
 }

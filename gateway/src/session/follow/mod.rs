@@ -25,7 +25,7 @@ mod proof;
 mod reading;
 
 use dunlin_schema::{
-    Cursor, Epoch, LogName, Millis, Position, Seal, Seq, StreamTime,
+    Cursor, Epoch, Millis, Position, Seq, StreamTime,
     heads::Head,
     limits::{self, Bounds},
     live::LiveEntry,
@@ -41,8 +41,6 @@ const ASK_AGAIN: Millis = Millis(1_000);
 /// One log, followed for one device.
 #[derive(Debug)]
 pub(super) struct Follow {
-    name: LogName,
-    seal: Seal,
     epoch: Epoch,
     /// Whether a reader has named `epoch`, and not only the device's cursor.
     confirmed: bool,
@@ -51,13 +49,12 @@ pub(super) struct Follow {
     heard: Seq,
     covers: Position,
     mode: Mode,
-    verify_under_way: bool,
     /// Comparisons of heads without an answer, one after the other.
     unanswered: u32,
 }
 
 impl Follow {
-    pub(super) fn new(name: LogName, seal: Seal, start: Start, now: Millis) -> Follow {
+    pub(super) fn new(start: Start, now: Millis) -> Follow {
         let sent = match start {
             Start::Beginning | Start::Live => Cursor::default(),
             // Who claims to lack nothing in the future is forged, or comes from a gateway whose clock is ahead.
@@ -71,8 +68,6 @@ impl Follow {
             }
         };
         Follow {
-            name,
-            seal,
             epoch: sent.position.epoch,
             confirmed: false,
             sent,
@@ -80,7 +75,6 @@ impl Follow {
             heard: Seq(0),
             covers: Position::default(),
             mode: Mode::Opening { live_only: start == Start::Live, word: FirstWord::NoInterest },
-            verify_under_way: false,
             unanswered: 0,
         }
     }
@@ -92,6 +86,11 @@ impl Follow {
 
     pub(super) fn waits_for_drain(&self) -> bool {
         matches!(self.mode, Mode::Reading { waits_for: WaitsFor::Drain, .. })
+    }
+
+    /// Whether as many reads are under way as the session may have at once.
+    pub(super) fn waits_in_line(&self) -> bool {
+        matches!(self.mode, Mode::Reading { waits_for: WaitsFor::Line, .. })
     }
 
     pub(super) fn deadline(&self, bounds: &Bounds) -> Option<Millis> {

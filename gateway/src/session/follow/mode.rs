@@ -71,6 +71,8 @@ pub(super) enum Footing {
 pub(super) enum WaitsFor {
     /// The socket must take what is queued.
     Drain,
+    /// The session's other logs are being read, as many as may be at once.
+    Line,
     /// The former read failed.
     Time(Millis),
     /// A read that began before something changed: its answer says nothing.

@@ -27,7 +27,7 @@ impl Follow {
             Mode::Reading { waits_for: WaitsFor::Answer(_) | WaitsFor::FormerAnswer, .. } => {
                 self.mode = Mode::Reading { plan, waits_for: WaitsFor::FormerAnswer };
             }
-            Mode::Reading { waits_for: WaitsFor::Drain | WaitsFor::Time(_), .. }
+            Mode::Reading { waits_for: WaitsFor::Drain | WaitsFor::Line | WaitsFor::Time(_), .. }
             | Mode::Opening { .. }
             | Mode::Live
             | Mode::Doubting { .. } => self.go_on(plan, around),
@@ -57,7 +57,7 @@ impl Follow {
 
     /// Reads on as soon as the socket has room.
     pub(super) fn go_on(&mut self, plan: Plan, around: &mut Around<'_>) {
-        if around.outbound.is_half_empty(around.bounds) {
+        if around.queue.is_half_empty(around.share) {
             self.ask(plan, around);
         } else {
             self.mode = Mode::Reading { plan, waits_for: WaitsFor::Drain };
@@ -74,8 +74,9 @@ impl Follow {
             Footing::Given | Footing::OtherEpoch | Footing::Time => ReadFrom::Time(after(time, around.now)),
         };
         let asked = Asked { began: around.now, heard: self.heard, covers: self.covers };
-        self.mode = Mode::Reading { plan, waits_for: WaitsFor::Answer(asked) };
-        around.wants.read(ReadRequest { from, source: plan.source });
+        let begins = around.wants.read(ReadRequest { from, source: plan.source });
+        let waits_for = if begins { WaitsFor::Answer(asked) } else { WaitsFor::Line };
+        self.mode = Mode::Reading { plan, waits_for };
     }
 
     /// The answer to the read that is under way.
@@ -85,7 +86,7 @@ impl Follow {
         let asked = match waits_for {
             WaitsFor::Answer(asked) => *asked,
             WaitsFor::FormerAnswer => return self.ask(plan, around),
-            WaitsFor::Drain | WaitsFor::Time(_) => return,
+            WaitsFor::Drain | WaitsFor::Line | WaitsFor::Time(_) => return,
         };
         let Ok(answer) = answer else { return self.fail(plan, around) };
         if answer.evidence.is_some_and(|evidence| evidence.stream_last < asked.covers.seq) {
@@ -151,8 +152,15 @@ impl Follow {
     /// Everything that was taken is written.
     pub(in crate::session) fn drained(&mut self, around: &mut Around<'_>) {
         if let Mode::Reading { plan, waits_for: WaitsFor::Drain } = self.mode
-            && around.outbound.is_empty()
+            && around.queue.is_empty()
         {
+            self.ask(plan, around);
+        }
+    }
+
+    /// One read less of the session is under way.
+    pub(in crate::session) fn next_in_line(&mut self, around: &mut Around<'_>) {
+        if let Mode::Reading { plan, waits_for: WaitsFor::Line } = self.mode {
             self.ask(plan, around);
         }
     }
@@ -221,7 +229,7 @@ impl Follow {
             if *seq <= self.given.position.seq {
                 continue;
             }
-            if !around.outbound.has_room(payload.len(), around.bounds) {
+            if !around.queue.has_room(payload.len(), around.share) {
                 return false;
             }
             let position = Position { epoch: self.epoch, seq: *seq, time: *time };

@@ -42,18 +42,18 @@ fn read_answer() -> impl Strategy<Value = ReadAnswer> {
 fn input() -> impl Strategy<Value = Input> {
     let head = (0..14_u64, 0..14_u64).prop_map(|(seq, time)| Head { seq: Seq(seq), time: seconds(time) });
     let heads = (position_of_any(), prop::option::of(head), 0..14_u64)
-        .prop_map(|(position, head, floor)| Input::Heads(HeadOf { position, head, floor: Seq(floor) }));
+        .prop_map(|(position, head, floor)| Input::Heads(MAILBOX, HeadOf { position, head, floor: Seq(floor) }));
     let live = (position_of_any(), 0..14_u64, bytes())
-        .prop_map(|(position, after, entry)| Input::Live(LiveEntry { position, after: Seq(after), entry }));
+        .prop_map(|(position, after, entry)| Input::Live(MAILBOX, LiveEntry { position, after: Seq(after), entry }));
     prop_oneof![
-        1 => Just(Input::Subscribed),
+        1 => Just(Input::Subscribed(MAILBOX)),
         8 => live,
         3 => heads,
-        1 => Just(Input::HeadsUnanswered),
-        2 => prop::option::of(position_of_any()).prop_map(|position| Input::Verified(position.ok_or(NoAnswer))),
-        8 => read_answer().prop_map(|answer| Input::Read(Ok(answer))),
-        1 => Just(Input::Read(Err(ReadFailed))),
-        1 => prop_oneof![0..14_u64, Just(u64::MAX)].prop_map(|seq| Input::Ack { delivered: Seq(seq) }),
+        1 => Just(Input::HeadsUnanswered(MAILBOX)),
+        2 => prop::option::of(position_of_any()).prop_map(|position| Input::Verified(SHARD, position.ok_or(NoAnswer))),
+        8 => read_answer().prop_map(|answer| Input::Read(MAILBOX, Ok(answer))),
+        1 => Just(Input::Read(MAILBOX, Err(ReadFailed))),
+        1 => prop_oneof![0..14_u64, Just(u64::MAX)].prop_map(|seq| Input::Ack { log: MAILBOX, delivered: Seq(seq) }),
         2 => Just(Input::Drained),
         2 => Just(Input::Tick),
     ]
@@ -74,11 +74,11 @@ proptest! {
         let mut last = Seq(0);
         let mut acknowledged = Position::default();
         let log = Log::mailbox(&region(), 8, &user("bob"));
-        rig.session.handle(rig.now, Input::Subscribed, &mut out);
+        rig.session.handle(rig.now, Input::Subscribed(MAILBOX), &mut out);
         for (input, later, takes) in steps {
             rig.now = rig.now.plus(Millis(later));
             rig.session.handle(rig.now, input, &mut out);
-            prop_assert!(rig.session.outbound.waits() <= BOUNDS.outbound_frames + 3);
+            prop_assert!(rig.session.logs.waits(&MAILBOX) <= BOUNDS.outbound_frames + 3);
             for _ in 0..takes {
                 match rig.session.take() {
                     Some(ServerFrame::Entry(entry)) => {
@@ -96,7 +96,7 @@ proptest! {
                 }
             }
             for output in out.drain(..) {
-                if let Output::Acknowledge(cursor) = output {
+                if let Output::Acknowledge(_, cursor) = output {
                     prop_assert!(cursor.position.above(&acknowledged) || cursor.position.seq == acknowledged.seq);
                     acknowledged = cursor.position;
                 }

@@ -1,6 +1,7 @@
 //! Tables of inputs and exactly what follows from them. Entry `n` is stored in second `n` unless a case says otherwise; it is second 100.
 
 mod chaos;
+mod logs;
 mod opening;
 mod resuming;
 mod sending;
@@ -28,6 +29,10 @@ static BOUNDS: Bounds = Bounds {
     outbound_bytes: 64 * 1024,
     ..Bounds::STANDARD
 };
+
+/// The log of whose inputs the tables mostly speak, and its shard.
+const MAILBOX: LogName = LogName::Mailbox;
+const SHARD: Shard = Shard(4);
 
 fn region() -> RegionName {
     "local".parse().unwrap()
@@ -82,18 +87,18 @@ fn live(epoch: u64, seq: u64, after: u64) -> Input {
 }
 
 fn live_entry(epoch: u64, seq: u64, after: u64, entry: &Entry) -> Input {
-    Input::Live(LiveEntry { position: position(epoch, seq), after: Seq(after), entry: entry.encode() })
+    Input::Live(MAILBOX, LiveEntry { position: position(epoch, seq), after: Seq(after), entry: entry.encode() })
 }
 
 /// The reader stands at `at` and knows the mailbox's head.
 fn head(epoch: u64, at: u64, head: u64) -> Input {
     let head = Some(Head { seq: Seq(head), time: seconds(head) });
-    Input::Heads(HeadOf { position: position(epoch, at), head, floor: Seq(0) })
+    Input::Heads(MAILBOX, HeadOf { position: position(epoch, at), head, floor: Seq(0) })
 }
 
 /// The reader stands at `at` and knows nothing of the mailbox above `floor`.
 fn floor(epoch: u64, at: u64, floor: u64) -> Input {
-    Input::Heads(HeadOf { position: position(epoch, at), head: None, floor: Seq(floor) })
+    Input::Heads(MAILBOX, HeadOf { position: position(epoch, at), head: None, floor: Seq(floor) })
 }
 
 /// A replica's answer.
@@ -116,7 +121,7 @@ fn evidence(first: Option<u64>, end: u64, count: usize) -> Evidence {
 }
 
 fn answer(entries: Vec<StoredEntry>, more: bool, evidence: Option<Evidence>) -> Input {
-    Input::Read(Ok(ReadAnswer { entries, more, evidence }))
+    Input::Read(MAILBOX, Ok(ReadAnswer { entries, more, evidence }))
 }
 
 /// A session and the clock that it sees.
@@ -145,7 +150,7 @@ impl Rig {
     /// A session at `seq` that was caught up when the reader stood at `sure`.
     fn live_at(seq: u64, sure: u64) -> Rig {
         let mut rig = Rig::new(at(1, seq));
-        rig.step(Input::Subscribed);
+        rig.step(Input::Subscribed(MAILBOX));
         let said = rig.step(head(1, sure, seq));
         assert_eq!(said, format!("caught up {seq} 1/{seq}@{sure}"));
         rig
@@ -175,17 +180,17 @@ impl Rig {
 
     /// Runs a table.
     #[track_caller]
-    fn runs<const N: usize>(&mut self, table: [(Input, &str); N]) {
+    fn runs<const N: usize>(&mut self, table: [(Input, impl AsRef<str>); N]) {
         for (line, (input, expected)) in table.into_iter().enumerate() {
             let said = format!("{input:?}");
-            assert_eq!(self.step(input), expected, "line {line}: {said}");
+            assert_eq!(self.step(input), expected.as_ref(), "line {line}: {said}");
         }
     }
 
     /// Opens the session: the reader's first word is `first`.
     #[track_caller]
     fn opens(&mut self, first: Input, expected: &str) {
-        self.runs([(Input::Subscribed, "ask heads"), (first, expected)]);
+        self.runs([(Input::Subscribed(MAILBOX), "ask heads"), (first, expected)]);
     }
 }
 
@@ -193,8 +198,12 @@ fn cursor_in_words(cursor: &Cursor) -> String {
     format!("{}/{}@{}", cursor.position.epoch.0, cursor.position.seq.0, cursor.at.0 / 1_000)
 }
 
-fn text_in_words(text: &CursorText) -> String {
-    let cursor = text.open(&Log::mailbox(&region(), 8, &user("bob"))).unwrap();
+fn log_of(log: &LogName) -> Log {
+    Log::named(&region(), 8, &user("bob"), log)
+}
+
+fn text_in_words(log: &LogName, text: &CursorText) -> String {
+    let cursor = text.open(&log_of(log)).unwrap();
     cursor_in_words(&cursor)
 }
 
@@ -208,31 +217,49 @@ fn output_in_words(output: &Output) -> String {
             assert_eq!((key.id, &log.region), (entry.id, &region()));
             format!("append {} to {}{order}{old}{again}", entry.id.time().0, log.owner)
         }
-        Output::Read(ReadRequest { from, source }) => {
+        Output::Read(log, ReadRequest { from, source }) => {
+            let of = of(log);
             let source = match source {
                 Source::Any => "any",
                 Source::Leader => "leader",
             };
             match from {
-                ReadFrom::Seq(seq) => format!("read {source} {}", seq.0),
-                ReadFrom::Time(time) => format!("read {source} after {}", (time.0 - 1) / 1_000_000_000),
+                ReadFrom::Seq(seq) => format!("read {source} {}{of}", seq.0),
+                ReadFrom::Time(time) => format!("read {source} after {}{of}", (time.0 - 1) / 1_000_000_000),
             }
         }
-        Output::AskHeads => "ask heads".into(),
-        Output::Verify(position) => format!("verify {}/{}", position.epoch.0, position.seq.0),
-        Output::Acknowledge(cursor) => format!("acknowledge {}", cursor_in_words(cursor)),
-        Output::Corrupt(position) => format!("corrupt {}", position.seq.0),
-        Output::Overflowed => "overflowed".into(),
+        Output::AskHeads(log) => format!("ask heads{}", of(log)),
+        Output::Verify(shard, position) => {
+            let elsewhere = if *shard == SHARD { String::new() } else { format!(" in {shard}") };
+            format!("verify {}/{}{elsewhere}", position.epoch.0, position.seq.0)
+        }
+        Output::Acknowledge(log, cursor) => format!("acknowledge {}{}", cursor_in_words(cursor), of(log)),
+        Output::Corrupt(log, position) => format!("corrupt {}{}", position.seq.0, of(log)),
+        Output::Overflowed(log) => format!("overflowed{}", of(log)),
+    }
+}
+
+/// Names a log that is not the mailbox.
+fn of(log: &LogName) -> String {
+    match log {
+        LogName::Mailbox => String::new(),
+        LogName::Group(address) => format!(" of {address}"),
     }
 }
 
 fn frame_in_words(frame: &ServerFrame) -> String {
     match frame {
-        ServerFrame::Entry(entry) => format!("entry {}", entry.seq.0),
-        ServerFrame::Gap { from, to, cursor, .. } => {
-            format!("gap {}..{} {}", from.0 / 1_000, to.0 / 1_000, text_in_words(cursor))
+        ServerFrame::Entry(entry) => {
+            // Its cursor is one of this log.
+            assert_eq!(entry.cursor.open(&log_of(&entry.log)).unwrap().position.seq, entry.seq);
+            format!("entry {}{}", entry.seq.0, of(&entry.log))
         }
-        ServerFrame::CaughtUp { seq, cursor, .. } => format!("caught up {} {}", seq.0, text_in_words(cursor)),
+        ServerFrame::Gap { log, from, to, cursor } => {
+            format!("gap {}..{} {}{}", from.0 / 1_000, to.0 / 1_000, text_in_words(log, cursor), of(log))
+        }
+        ServerFrame::CaughtUp { log, seq, cursor } => {
+            format!("caught up {} {}{}", seq.0, text_in_words(log, cursor), of(log))
+        }
         ServerFrame::Accepted { id, order, time } => {
             format!("accepted {} order {} at {}", id.time().0, order.unwrap().0, time.0 / 1_000)
         }

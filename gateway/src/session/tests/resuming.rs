@@ -21,7 +21,7 @@ fn in_an_empty_shard_the_leader_says_that_there_is_nothing() {
     let mut rig = Rig::new(Start::Beginning);
     rig.now = Millis(300_000);
     let nowhere = HeadOf { position: Position { epoch: Epoch(1), ..Position::default() }, head: None, floor: Seq(0) };
-    rig.opens(Input::Heads(nowhere), "read leader 1");
+    rig.opens(Input::Heads(MAILBOX, nowhere), "read leader 1");
     rig.runs([(leader(&[], None, 0), "caught up 0 1/0@300"), (live(1, 1, 0), "entry 1")]);
 }
 
@@ -47,17 +47,20 @@ fn the_head_is_the_cursors_own_entry_so_nothing_is_read() {
 fn the_head_has_the_cursors_sequence_and_another_time() {
     let mut rig = Rig::new(at(1, 7));
     let other = Head { seq: Seq(7), time: seconds(8) };
-    rig.opens(Input::Heads(HeadOf { position: position(1, 9), head: Some(other), floor: Seq(0) }), "read any 7");
+    rig.opens(
+        Input::Heads(MAILBOX, HeadOf { position: position(1, 9), head: Some(other), floor: Seq(0) }),
+        "read any 7",
+    );
     rig.runs([
         (answer(vec![stored(7, 8, &message(7))], false, None), "read leader 7"),
         (leader_of(vec![stored(7, 8, &message(7))], Some(7), 9), "verify 1/7"),
-        (Input::Verified(Err(NoAnswer)), ""),
+        (Input::Verified(SHARD, Err(NoAnswer)), ""),
         (live(1, 10, 9), ""),
     ]);
     rig.now = Millis(101_000);
     rig.runs([
         (Input::Tick, "verify 1/7"),
-        (Input::Verified(Ok(position(5, 9))), "read leader 7"),
+        (Input::Verified(SHARD, Ok(position(5, 9))), "read leader 7"),
         (leader_of(vec![stored(7, 8, &message(7))], Some(7), 9), "read leader after 7"),
         (leader_of(vec![stored(7, 8, &message(7))], Some(7), 9), "gap 7..8 5/6@8; entry 7; caught up 7 5/7@101"),
     ]);
@@ -114,7 +117,7 @@ fn an_erased_entry_is_no_gap() {
             // The same is seen after a power loss: only the reader can tell.
             rig.runs([
                 (leader_of(left(), Some(first), 9), "verify 1/5"),
-                (Input::Verified(Ok(position(1, 9))), &caught_up),
+                (Input::Verified(SHARD, Ok(position(1, 9))), &caught_up),
             ]);
         } else {
             rig.runs([(leader_of(left(), Some(first), 9), caught_up.as_str())]);
@@ -149,7 +152,7 @@ fn away_longer_than_the_retention_is_a_gap_also_at_0_and_also_with_nothing_left(
             rig.runs([(any(&[]), "read leader 5")]);
         }
         rig.runs([
-            (leader(&[], None, 95), &format!("{gap}; caught up {caught} 1/{caught}@2000")),
+            (leader(&[], None, 95), &*format!("{gap}; caught up {caught} 1/{caught}@2000")),
             (live(1, 96, 90), "entry 96"),
         ]);
     }
@@ -171,7 +174,7 @@ fn coming_back_with_a_gaps_cursor_is_proven_by_the_entry_behind_it() {
     let mut out = Vec::new();
     rig.session.handle(rig.now, leader(&[21], Some(2), 40), &mut out);
     let from = ReadFrom::Time(seconds(20));
-    assert_eq!(out, [Output::Read(ReadRequest { from, source: Source::Leader })]);
+    assert_eq!(out, [Output::Read(MAILBOX, ReadRequest { from, source: Source::Leader })]);
 }
 
 #[test]
@@ -251,7 +254,7 @@ fn an_own_entry_that_is_gone_below_a_log_that_went_back_proves_nothing() {
     rig.runs([
         (answer(vec![after(26)], false, None), "read leader 25"),
         (leader_of(vec![after(26)], Some(22), 30), "verify 1/25"),
-        (Input::Verified(Ok(position(2, 26))), "read leader 25"),
+        (Input::Verified(SHARD, Ok(position(2, 26))), "read leader 25"),
         (leader_of(vec![after(26)], Some(22), 30), "read leader after 25"),
         (
             leader_of(vec![after(24), after(26)], Some(22), 30),
@@ -327,7 +330,7 @@ fn an_end_below_the_cursor_is_verified_and_nothing_given() {
     rig.runs([
         (leader(&[], Some(2), 55), "verify 1/60"),
         // The epoch stands: the cursor is forged, and costs nobody else a gap.
-        (Input::Verified(Ok(position(1, 55))), "read leader after 60"),
+        (Input::Verified(SHARD, Ok(position(1, 55))), "read leader after 60"),
         (leader(&[], Some(2), 55), "gap 60..100 1/55@100; caught up 55 1/55@100"),
         (live(1, 56, 55), "entry 56"),
     ]);
@@ -340,7 +343,7 @@ fn a_forged_future_is_not_believed() {
     rig.opens(head(1, 50, 50), "read leader 9007199254740991");
     rig.runs([
         (leader(&[], Some(2), 55), "verify 1/9007199254740991"),
-        (Input::Verified(Ok(position(1, 55))), "read leader after 130"),
+        (Input::Verified(SHARD, Ok(position(1, 55))), "read leader after 130"),
         (leader(&[], Some(2), 55), "gap 100..100 1/55@100; caught up 55 1/55@100"),
         (live(1, 56, 55), "entry 56"),
     ]);
@@ -351,9 +354,12 @@ fn a_gap_before_a_reader_that_stands_at_nothing_ends_behind_what_is_there() {
     let far = Position { epoch: Epoch(9), seq: Seq::MAX, time: StreamTime(u64::MAX) };
     let mut rig = Rig::new(Start::Cursor(Cursor { position: far, at: Millis(u64::MAX) }));
     let nothing = Position { epoch: Epoch(1), ..Position::default() };
-    rig.opens(Input::Heads(HeadOf { position: nothing, head: None, floor: Seq(0) }), "verify 9/9007199254740991");
+    rig.opens(
+        Input::Heads(MAILBOX, HeadOf { position: nothing, head: None, floor: Seq(0) }),
+        "verify 9/9007199254740991",
+    );
     rig.runs([
-        (Input::Verified(Ok(nothing)), "read leader 9007199254740991"),
+        (Input::Verified(SHARD, Ok(nothing)), "read leader 9007199254740991"),
         (leader(&[], Some(50), 55), "read leader after 130"),
         (leader(&[], Some(50), 55), "gap 100..100 1/0@100; caught up 0 1/0@100"),
         // What the gap tells of is not given; what comes after it is.
@@ -393,7 +399,7 @@ fn an_end_that_the_reader_confirms_is_the_end() {
     rig.runs([
         (any(&[30]), "read leader 30"),
         (leader(&[30], Some(2), 45), "verify 1/30"),
-        (Input::Verified(Ok(position(1, 45))), ""),
+        (Input::Verified(SHARD, Ok(position(1, 45))), ""),
     ]);
     rig.now = Millis(100_100);
     rig.runs([
@@ -410,7 +416,7 @@ fn an_epoch_above_the_readers_is_verified() {
     rig.opens(head(1, 50, 50), "verify 9/30");
     rig.runs([
         (live(1, 51, 50), ""),
-        (Input::Verified(Ok(position(1, 51))), "read leader 30"),
+        (Input::Verified(SHARD, Ok(position(1, 51))), "read leader 30"),
         (leader(&[50, 51], Some(50), 51), "read leader after 30"),
         (leader(&[50, 51], Some(50), 51), "gap 30..50 1/49@50; entry 50; entry 51; caught up 51 1/51@100"),
     ]);
@@ -418,7 +424,7 @@ fn an_epoch_above_the_readers_is_verified() {
     let mut rig = Rig::new(at(9, 30));
     rig.opens(head(1, 50, 50), "verify 9/30");
     rig.runs([
-        (Input::Verified(Ok(position(9, 31))), "read any 30"),
+        (Input::Verified(SHARD, Ok(position(9, 31))), "read any 30"),
         (any(&[30]), "read leader 30"),
         (leader(&[30], Some(2), 31), "caught up 30 9/30@100"),
     ]);
@@ -431,7 +437,7 @@ fn a_leader_that_ends_below_the_reader_is_doubted() {
     rig.runs([
         (any(&[30]), "read leader 30"),
         (leader(&[30], Some(2), 45), "verify 1/30"),
-        (Input::Verified(Ok(position(1, 50))), ""),
+        (Input::Verified(SHARD, Ok(position(1, 50))), ""),
     ]);
     rig.now = Millis(100_100);
     rig.runs([
@@ -446,8 +452,8 @@ fn a_loss_that_the_reader_notices_late_is_still_told() {
     // The session reads on after the loss, before the reader has noticed: the cursor keeps the old epoch.
     let mut rig = Rig::live_at(30, 30);
     rig.runs([
-        (Input::HeadsUnanswered, ""),
-        (Input::HeadsUnanswered, "read any 30"),
+        (Input::HeadsUnanswered(MAILBOX), ""),
+        (Input::HeadsUnanswered(MAILBOX), "read any 30"),
         (answer(vec![stored(30, 30, &message(30)), stored(31, 90, &message(31))], false, None), "entry 31"),
         (head(2, 31, 31), "read leader 31"),
     ]);
@@ -458,7 +464,7 @@ fn a_failed_read_is_repeated_later_and_later() {
     let mut rig = Rig::new(at(1, 5));
     rig.opens(head(1, 9, 7), "read any 5");
     for wait in [100, 200, 400, 800, 1_600, 3_200, 6_400, 6_400] {
-        rig.runs([(Input::Read(Err(ReadFailed)), "")]);
+        rig.runs([(Input::Read(MAILBOX, Err(ReadFailed)), "")]);
         assert_eq!(rig.session.next_deadline(), Some(rig.now.plus(Millis(wait))));
         rig.now = rig.now.plus(Millis(wait - 1));
         rig.runs([(Input::Tick, "")]);

@@ -118,7 +118,7 @@ fn answers_are_never_dropped() {
 }
 
 fn ack(seq: u64) -> Input {
-    Input::Ack { delivered: Seq(seq) }
+    Input::Ack { log: MAILBOX, delivered: Seq(seq) }
 }
 
 #[test]
@@ -159,7 +159,7 @@ fn what_waits_is_acknowledged_at_the_end() {
     rig.runs([(ack(5), "acknowledge 1/5@9"), (live(1, 12, 9), "entry 12"), (ack(12), "")]);
     let mut out = Vec::new();
     rig.session.finish(&mut out);
-    assert_eq!(out, [Output::Acknowledge(Cursor::of_entry(position(1, 12)))]);
+    assert_eq!(out, [Output::Acknowledge(MAILBOX, Cursor::of_entry(position(1, 12)))]);
     rig.session.finish(&mut out);
     assert_eq!(out.len(), 1);
 }

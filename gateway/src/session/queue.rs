@@ -1,5 +1,4 @@
-//! What waits for the socket: answers, which are never dropped, and a log's frames, which are dropped when there are too many, because the
-//! log still has them.
+//! What waits for the socket of one log: frames that are dropped when there are too many, because the log still has them.
 
 use std::collections::VecDeque;
 
@@ -8,10 +7,9 @@ use dunlin_schema::{Cursor, frame::ServerFrame, limits::Bounds};
 /// What a queued frame costs beside its content.
 const FRAME_COST: usize = 128;
 
-/// What waits for one socket. An empty one holds no memory.
+/// The frames of one log that wait for the socket. An empty queue holds no memory.
 #[derive(Debug, Default)]
-pub(super) struct Outbound {
-    answers: VecDeque<ServerFrame>,
+pub(super) struct LogQueue {
     frames: VecDeque<Queued>,
     bytes: usize,
 }
@@ -30,33 +28,39 @@ struct Queued {
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Taken {
     pub(super) frame: ServerFrame,
-    /// For a log's frame, where it takes the device, and where the log stands then.
-    pub(super) moves: Option<(Cursor, Cursor)>,
+    /// Where it takes the device.
+    pub(super) to: Cursor,
+    /// Where the log stands then.
+    pub(super) then: Cursor,
 }
 
-impl Outbound {
-    /// Queues answers.
-    pub(super) fn answers(&mut self, frames: impl IntoIterator<Item = ServerFrame>) {
-        self.answers.extend(frames);
-    }
+/// How much one log may have waiting: the socket's bounds, shared among the logs that have something waiting. The first has all of it, the
+/// second half of it and so on, so together they hold less than six times the bounds where a hundred wait.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Share {
+    frames: usize,
+    bytes: usize,
+}
 
-    /// How many answers wait.
-    pub(super) fn answers_waiting(&self) -> usize {
-        self.answers.len()
+impl Share {
+    /// The share of a log beside `others` that have something waiting.
+    pub(super) fn beside(others: usize, bounds: &Bounds) -> Share {
+        Share { frames: bounds.outbound_frames / (others + 1), bytes: bounds.outbound_bytes / (others + 1) }
     }
+}
 
+impl LogQueue {
     /// Whether an entry of so many bytes fits. One always does.
-    pub(super) fn has_room(&self, content: usize, bounds: &Bounds) -> bool {
-        self.frames.is_empty()
-            || self.frames.len() < bounds.outbound_frames && self.bytes + content + FRAME_COST <= bounds.outbound_bytes
+    pub(super) fn has_room(&self, content: usize, share: Share) -> bool {
+        self.frames.is_empty() || self.frames.len() < share.frames && self.bytes + content + FRAME_COST <= share.bytes
     }
 
-    /// Whether at least half of it is free: then reading on is worth it.
-    pub(super) fn is_half_empty(&self, bounds: &Bounds) -> bool {
-        self.frames.len() * 2 <= bounds.outbound_frames && self.bytes * 2 <= bounds.outbound_bytes
+    /// Whether at least half of the share is free: then reading on is worth it.
+    pub(super) fn is_half_empty(&self, share: Share) -> bool {
+        self.frames.len() * 2 <= share.frames && self.bytes * 2 <= share.bytes
     }
 
-    /// Queues a frame of the log that holds so many bytes, and that takes the device to `to`.
+    /// Queues a frame that holds so many bytes, and that takes the device to `to`.
     pub(super) fn push(&mut self, frame: ServerFrame, content: usize, to: Cursor) {
         let bytes = content + FRAME_COST;
         self.bytes += bytes;
@@ -74,37 +78,34 @@ impl Outbound {
         }
     }
 
-    /// Drops the log's frames. Returns whether a `caught_up` was among them.
-    pub(super) fn drop_frames(&mut self) -> bool {
+    /// Drops all frames. Returns whether a `caught_up` was among them.
+    pub(super) fn clear(&mut self) -> bool {
         self.bytes = 0;
         let dropped = std::mem::take(&mut self.frames);
         dropped.iter().any(|queued| matches!(queued.frame, ServerFrame::CaughtUp { .. }))
     }
 
-    /// The next frame. Answers come first: somebody waits for them.
+    /// The next frame.
     pub(super) fn take(&mut self) -> Option<Taken> {
-        if let Some(frame) = pop(&mut self.answers) {
-            return Some(Taken { frame, moves: None });
-        }
         let Queued { frame, bytes, to, then } = pop(&mut self.frames)?;
         self.bytes -= bytes;
-        Some(Taken { frame, moves: Some((to, then)) })
+        Some(Taken { frame, to, then })
     }
 
-    /// How many of the log's frames wait.
+    /// How many frames wait.
     #[cfg(test)]
-    pub(super) fn waits(&self) -> usize {
+    pub(super) fn len(&self) -> usize {
         self.frames.len()
     }
 
     /// Whether nothing waits.
     pub(super) fn is_empty(&self) -> bool {
-        self.answers.is_empty() && self.frames.is_empty()
+        self.frames.is_empty()
     }
 }
 
 /// Takes the first one, and gives the memory back with the last.
-fn pop<T>(queue: &mut VecDeque<T>) -> Option<T> {
+pub(super) fn pop<T>(queue: &mut VecDeque<T>) -> Option<T> {
     let first = queue.pop_front();
     if queue.is_empty() {
         *queue = VecDeque::new();

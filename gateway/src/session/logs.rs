@@ -1,0 +1,228 @@
+//! The logs that one session follows, and what they share: turns at the socket, reads that may be under way at once, one question a shard.
+//!
+//! Each log has its own queue, cursor and acknowledgements, so what overflows, fails or is in doubt in one log touches no other.
+
+use std::collections::VecDeque;
+
+use dunlin_schema::{LogName, Millis, Position, Seq, Shard, frame::ServerFrame, limits::Bounds, read::ReadAnswer};
+
+use super::{
+    NoAnswer, Output, ReadFailed, Start,
+    acks::Acks,
+    around::{Around, SentHere, Wants},
+    asking::{Reads, Verifying},
+    follow::Follow,
+    named::Named,
+    queue::{LogQueue, Share, Taken},
+};
+
+/// The logs of a session. All questions about one are by its index, which holds until another log is added.
+#[derive(Debug, Default)]
+pub(super) struct Logs {
+    /// By name: the mailbox is first.
+    list: Vec<Followed>,
+    /// The logs with frames to take, in the order of their turns.
+    turns: VecDeque<usize>,
+    reads: Reads,
+    verifying: Verifying,
+    /// How many logs read on once what was taken is written.
+    draining: usize,
+    /// How many logs wait until one read less is under way.
+    in_line: usize,
+    /// No log has a deadline before this time. It may be too early, and is then set anew by a tick.
+    tick_at: Option<Millis>,
+}
+
+/// A log, and what the socket is owed of it.
+#[derive(Debug)]
+struct Followed {
+    named: Named,
+    follow: Follow,
+    acks: Acks,
+    queue: LogQueue,
+}
+
+/// What is counted over all logs.
+#[derive(Clone, Copy, PartialEq, Eq)]
+struct State {
+    queued: bool,
+    drains: bool,
+    in_line: bool,
+}
+
+impl Followed {
+    fn state(&self) -> State {
+        let queued = !self.queue.is_empty();
+        State { queued, drains: !queued && self.follow.waits_for_drain(), in_line: self.follow.waits_in_line() }
+    }
+
+    fn deadline(&self, bounds: &Bounds) -> Option<Millis> {
+        self.follow.deadline(bounds).into_iter().chain(self.acks.deadline()).min()
+    }
+}
+
+/// What a session hands to its logs with each input.
+pub(super) struct Handing<'a> {
+    pub(super) now: Millis,
+    pub(super) bounds: &'a Bounds,
+    pub(super) sent: SentHere<'a>,
+    pub(super) out: &'a mut Vec<Output>,
+}
+
+impl Logs {
+    /// Follows one more log; one that is followed already goes on as it is.
+    pub(super) fn follow(&mut self, named: Named, start: Start, now: Millis) {
+        let Err(at) = self.find(&named.log) else { return };
+        self.turns.iter_mut().filter(|turn| **turn >= at).for_each(|turn| *turn += 1);
+        let (follow, acks) = (Follow::new(start, now), Acks::new(start.position()));
+        // Most sessions follow a mailbox and nothing else.
+        self.list.reserve_exact(1);
+        self.list.insert(at, Followed { named, follow, acks, queue: LogQueue::default() });
+    }
+
+    /// Where a log is; the error is where it would be.
+    pub(super) fn find(&self, log: &LogName) -> Result<usize, usize> {
+        self.list.binary_search_by(|followed| followed.named.log.cmp(log))
+    }
+
+    /// Lets something happen to a log, if it is followed.
+    pub(super) fn give(
+        &mut self,
+        log: &LogName,
+        handing: &mut Handing<'_>,
+        what: impl FnOnce(&mut Follow, &mut Around<'_>),
+    ) {
+        self.verifying.forget_new();
+        if let Ok(at) = self.find(log) {
+            self.with(at, handing, what);
+        }
+    }
+
+    fn with(&mut self, at: usize, handing: &mut Handing<'_>, what: impl FnOnce(&mut Follow, &mut Around<'_>)) {
+        let Logs { list, turns, reads, verifying, .. } = self;
+        let followed = &mut list[at];
+        let before = followed.state();
+        let share = Share::beside(turns.len() - usize::from(before.queued), handing.bounds);
+        let Followed { named, follow, queue, .. } = followed;
+        let Handing { now, bounds, sent, out } = handing;
+        let sent = SentHere { me: sent.me, sending: &mut *sent.sending };
+        let wants = Wants { named, reads, verifying, out };
+        what(follow, &mut Around { now: *now, bounds, named, queue, share, wants, sent });
+        self.changed(at, before, handing.bounds);
+    }
+
+    /// Keeps the counts over all logs true after one of them changed.
+    fn changed(&mut self, at: usize, before: State, bounds: &Bounds) {
+        let followed = &self.list[at];
+        let (after, deadline) = (followed.state(), followed.deadline(bounds));
+        match (before.queued, after.queued) {
+            (false, true) => self.turns.push_back(at),
+            (true, false) => self.turns.retain(|turn| *turn != at),
+            (true, true) | (false, false) => {}
+        }
+        self.draining = self.draining + usize::from(after.drains) - usize::from(before.drains);
+        self.in_line = self.in_line + usize::from(after.in_line) - usize::from(before.in_line);
+        self.tick_at = self.tick_at.into_iter().chain(deadline).min();
+    }
+
+    /// The answer to a read. The next log in line begins its own.
+    pub(super) fn read(&mut self, log: &LogName, answer: Result<ReadAnswer, ReadFailed>, handing: &mut Handing<'_>) {
+        self.reads.end();
+        self.give(log, handing, |follow, around| follow.answered(answer, around));
+        let behind = self.find(log).map_or_else(|at| at, |at| at + 1);
+        let count = self.list.len();
+        for at in (0..count).map(|step| (behind + step) % count) {
+            if self.in_line == 0 || self.reads.are_full() {
+                return;
+            }
+            if self.list[at].follow.waits_in_line() {
+                self.with(at, handing, Follow::next_in_line);
+            }
+        }
+    }
+
+    /// A shard's reader compared itself with the stream, or did not answer.
+    pub(super) fn verified(&mut self, shard: Shard, answer: Result<Position, NoAnswer>, handing: &mut Handing<'_>) {
+        self.verifying.end(shard);
+        self.verifying.forget_new();
+        for at in 0..self.list.len() {
+            if self.list[at].named.shard == shard {
+                self.with(at, handing, |follow, around| follow.verified(answer, around));
+            }
+        }
+    }
+
+    /// Everything that was taken is written.
+    pub(super) fn drained(&mut self, handing: &mut Handing<'_>) {
+        for at in 0..self.list.len() {
+            if self.list[at].state().drains {
+                self.with(at, handing, Follow::drained);
+            }
+        }
+    }
+
+    /// Time has passed.
+    pub(super) fn tick(&mut self, handing: &mut Handing<'_>) {
+        if self.tick_at.is_none_or(|at| handing.now < at) {
+            return;
+        }
+        self.verifying.forget_new();
+        for at in 0..self.list.len() {
+            self.with(at, handing, Follow::tick);
+            let Followed { named, acks, .. } = &mut self.list[at];
+            handing.out.extend(acks.tick(handing.now).map(|cursor| Output::Acknowledge(named.log.clone(), cursor)));
+        }
+        self.tick_at = self.list.iter().filter_map(|followed| followed.deadline(handing.bounds)).min();
+    }
+
+    /// The device has everything of a log up to `delivered`. Returns false where the log is not followed.
+    pub(super) fn acknowledge(&mut self, log: &LogName, delivered: Seq, handing: &mut Handing<'_>) -> bool {
+        let Ok(at) = self.find(log) else { return false };
+        let followed = &mut self.list[at];
+        let before = followed.state();
+        let acknowledged = followed.acks.acknowledge(handing.now, delivered);
+        handing.out.extend(acknowledged.map(|cursor| Output::Acknowledge(log.clone(), cursor)));
+        self.changed(at, before, handing.bounds);
+        true
+    }
+
+    /// The next frame: a frame of each log in turn.
+    pub(super) fn take(&mut self, bounds: &Bounds) -> Option<ServerFrame> {
+        let at = self.turns.pop_front()?;
+        let followed = &mut self.list[at];
+        let Taken { frame, to, then } = followed.queue.take()?;
+        followed.follow.taken(then);
+        followed.acks.taken(to);
+        let before = State { queued: false, drains: false, in_line: followed.follow.waits_in_line() };
+        self.changed(at, before, bounds);
+        Some(frame)
+    }
+
+    /// Whether [`Logs::take`] has a frame.
+    pub(super) fn has_frames(&self) -> bool {
+        !self.turns.is_empty()
+    }
+
+    /// Whether a log reads on once what was taken is written.
+    pub(super) fn wait_for_drain(&self) -> bool {
+        self.draining > 0
+    }
+
+    /// When a tick is wanted.
+    pub(super) fn deadline(&self) -> Option<Millis> {
+        self.tick_at
+    }
+
+    /// The socket is gone: the last acknowledgements.
+    pub(super) fn finish(&mut self, out: &mut Vec<Output>) {
+        for Followed { named, acks, .. } in &mut self.list {
+            out.extend(acks.finish().map(|cursor| Output::Acknowledge(named.log.clone(), cursor)));
+        }
+    }
+
+    /// How many frames of a log wait.
+    #[cfg(test)]
+    pub(super) fn waits(&self, log: &LogName) -> usize {
+        self.find(log).map_or(0, |at| self.list[at].queue.len())
+    }
+}
