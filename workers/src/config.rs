@@ -6,6 +6,8 @@ use dunlin_nats::ConnectOptions;
 use dunlin_schema::{Millis, RegionName};
 use serde::{Deserialize, Serialize};
 
+use crate::boot::Boot;
+
 /// A worker's settings.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
@@ -114,18 +116,6 @@ impl FromStr for Role {
             _ => Err(RoleError(text.to_owned())),
         }
     }
-}
-
-/// How the boot of the machine that stores the shards is known. After another boot, what a single server had not synced may be gone.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Boot {
-    /// The kernel's boot id: for a worker on the machine of the (only) nats-server.
-    Kernel,
-    /// The id of the nats-server, another one after each of its starts: where no worker runs on its machine.
-    Server,
-    /// This text.
-    Given(String),
 }
 
 #[cfg(test)]

@@ -3,7 +3,8 @@
 //! | room | what lives there |
 //! |---|---|
 //! | [`config`] | which roles, which shards, how to reach NATS |
-//! | [`worker`] | the runner: one task for each role and shard, readiness, an end in phases |
+//! | [`worker`] | the runner: one task for each role and shard, an end in phases |
+//! | `context`, `readiness` | what each task is given, and where it says what it is doing |
 //! | [`reader`] | who reads a shard: one record, compared and set |
 //! | [`deliver`] | publishes each mailbox entry to `user.<user>`, and knows the head of each mailbox |
 //! | [`receipts`] | stores what devices acknowledge |
@@ -14,13 +15,17 @@
 
 mod boot;
 pub mod config;
+mod context;
 pub mod deliver;
 mod http;
 pub mod metrics;
 pub mod pages;
 pub mod reader;
+mod readiness;
 pub mod receipts;
 pub mod worker;
 
-pub use config::{Boot, Config, ConfigError, Role};
-pub use worker::{Readiness, RunError, StartError, Worker};
+pub use boot::Boot;
+pub use config::{Config, ConfigError, Role};
+pub use readiness::Readiness;
+pub use worker::{RunError, StartError, Worker};

@@ -3,7 +3,7 @@
 //! The end comes in phases with one deadline: every task is told, saves where it is and gives its shard back; then HTTP ends; what is
 //! still there at the deadline is dropped, and comes back by the next reader's takeover.
 
-use std::{fmt, io, net::SocketAddr, sync::Arc, time::Duration};
+use std::{io, net::SocketAddr, sync::Arc, time::Duration};
 
 use dunlin_nats::{ConnectError, Connection, SettingsError, region_settings};
 use dunlin_schema::{Shard, stream::RegionSettings};
@@ -12,7 +12,16 @@ use prometheus_client::registry::Registry;
 use tokio::{net::TcpListener, sync::watch, task::JoinSet, time::Instant};
 use tokio_util::sync::CancellationToken;
 
-use crate::{Config, ConfigError, Role, boot::Boot, deliver, http, metrics::Metrics, pages, receipts};
+use crate::{
+    boot::BootSource,
+    config::{Config, ConfigError, Role},
+    context::Context,
+    deliver, http,
+    metrics::Metrics,
+    pages,
+    readiness::{Readiness, TaskStates},
+    receipts,
+};
 
 /// Why a worker does not start.
 #[derive(Debug, thiserror::Error)]
@@ -54,97 +63,6 @@ pub enum StartError {
 #[error("a task of the worker ended before its time: {0}")]
 pub struct RunError(String);
 
-/// What a task of a role is doing.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Standing {
-    /// Nothing yet, or not any more.
-    Idle,
-    /// Another worker has its shard.
-    Waiting,
-    /// The work.
-    Working,
-}
-
-/// How many of a worker's tasks are at work.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Readiness {
-    /// One for each role and shard.
-    pub tasks: usize,
-    /// Those that do the work of their shard.
-    pub working: usize,
-    /// Those whose shard another worker has.
-    pub standing_by: usize,
-    /// Whether the worker is ending.
-    pub ending: bool,
-}
-
-impl Readiness {
-    /// Whether every task works or stands by.
-    pub fn is_ready(&self) -> bool {
-        !self.ending && self.tasks == self.working + self.standing_by
-    }
-
-    /// Whether every task works: what a process that runs the only worker waits for.
-    pub fn is_all_working(&self) -> bool {
-        !self.ending && self.tasks == self.working
-    }
-}
-
-impl fmt::Display for Readiness {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Readiness { tasks, working, standing_by, ending } = self;
-        let ending = if *ending { ", ending" } else { "" };
-        write!(f, "{working} of {tasks} tasks work, {standing_by} stand by{ending}")
-    }
-}
-
-/// Where tasks say what they are doing.
-pub(crate) struct Board {
-    tasks: Mutex<Vec<Standing>>,
-    told: watch::Sender<Readiness>,
-}
-
-impl Board {
-    fn new(tasks: usize) -> Board {
-        let told = watch::Sender::new(Readiness { tasks, ..Readiness::default() });
-        Board { tasks: Mutex::new(vec![Standing::Idle; tasks]), told }
-    }
-
-    fn tell(&self, task: usize, standing: Standing) {
-        let mut tasks = self.tasks.lock();
-        tasks[task] = standing;
-        let count = |wanted| tasks.iter().filter(|standing| **standing == wanted).count();
-        let (working, standing_by) = (count(Standing::Working), count(Standing::Waiting));
-        self.told.send_modify(|told| *told = Readiness { working, standing_by, ..*told });
-    }
-
-    fn end(&self) {
-        self.told.send_modify(|told| told.ending = true);
-    }
-}
-
-/// What every task is given.
-#[derive(Clone)]
-pub(crate) struct Context {
-    pub(crate) connection: Connection,
-    pub(crate) settings: Arc<RegionSettings>,
-    pub(crate) boot: Boot,
-    /// When time began for all tasks.
-    pub(crate) began: Instant,
-    pub(crate) metrics: Metrics,
-    pub(crate) shard: Shard,
-    /// Told when the task should give its work back and end.
-    pub(crate) stop: CancellationToken,
-    board: Arc<Board>,
-    task: usize,
-}
-
-impl Context {
-    pub(crate) fn tell(&self, standing: Standing) {
-        self.board.tell(self.task, standing);
-    }
-}
-
 /// A worker that is connected and bound, and works once it runs.
 pub struct Worker {
     config: Config,
@@ -161,7 +79,7 @@ impl Worker {
         let connection = Connection::open(&config.nats, &config.region).await?;
         let settings = region_settings(&connection).await?;
         let tasks = tasks(&config, &settings)?;
-        let boot = Boot::open(&config.boot, &connection).map_err(StartError::Boot)?;
+        let boot = BootSource::open(&config.boot, &connection).map_err(StartError::Boot)?;
         let listener = match config.listen {
             Some(address) => {
                 Some(TcpListener::bind(address).await.map_err(|error| StartError::Listen { address, error })?)
@@ -177,7 +95,7 @@ impl Worker {
             metrics: Metrics::register(&mut registry),
             shard: Shard(0),
             stop: CancellationToken::new(),
-            board: Arc::new(Board::new(tasks.len())),
+            states: Arc::new(TaskStates::new(tasks.len())),
             task: 0,
         };
         Ok(Worker { config, context, tasks, registry: Arc::new(Mutex::new(registry)), listener })
@@ -185,7 +103,7 @@ impl Worker {
 
     /// How many of its tasks are at work, now and later.
     pub fn readiness(&self) -> watch::Receiver<Readiness> {
-        self.context.board.told.subscribe()
+        self.context.states.subscribe()
     }
 
     /// What it counts, for a process that shows it beside its own.
@@ -204,7 +122,7 @@ impl Worker {
         let end_http = CancellationToken::new();
         let mut http = JoinSet::new();
         if let Some(listener) = listener {
-            let shown = http::Shown { registry, readiness: context.board.told.subscribe() };
+            let shown = http::Shown { registry, readiness: context.states.subscribe() };
             http.spawn(pages::serve(listener, http::routes(shown), end_http.clone()));
         }
         let mut working = JoinSet::new();
@@ -220,7 +138,7 @@ impl Worker {
             () = shutdown => None,
             Some(ended) = working.join_next() => Some(ended.map_or_else(|error| error.to_string(), |()| "it returned".to_owned())),
         };
-        context.board.end();
+        context.states.end();
         context.stop.cancel();
         let handed_over = tokio::time::timeout(Duration::from_millis(config.stop_within.0), async {
             while working.join_next().await.is_some() {}

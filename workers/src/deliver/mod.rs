@@ -28,10 +28,11 @@ use self::{
     offer::Offer,
 };
 use crate::{
-    Role,
+    config::Role,
+    context::Context,
     metrics::DeliverMetrics,
     reader::{Looked, owner_name},
-    worker::{Context, Standing},
+    readiness::TaskState,
 };
 
 /// Entries taken for each wake-up.
@@ -66,7 +67,7 @@ struct Reader {
     /// What was asked of NATS and is not answered yet: at most a look, a comparison and a save.
     answers: FuturesUnordered<BoxFuture<'static, Input>>,
     outputs: Vec<Output>,
-    standing: Standing,
+    state: TaskState,
     /// Whether something was published since a save last began.
     unflushed: bool,
     lag_due: Instant,
@@ -93,7 +94,7 @@ impl Reader {
             asked: 0,
             answers: FuturesUnordered::new(),
             outputs: Vec::new(),
-            standing: Standing::Idle,
+            state: TaskState::Idle,
             unflushed: false,
             lag_due: Instant::now(),
             context,
@@ -122,7 +123,7 @@ impl Reader {
         }
         self.offer = Offer::Withdrawn;
         self.metrics.owner.set(0);
-        self.context.tell(Standing::Idle);
+        self.context.tell(TaskState::Idle);
     }
 
     fn now(&self) -> Millis {
@@ -237,12 +238,12 @@ impl Reader {
 
     /// Offers the service while the shard is this reader's, and says how the task stands.
     fn stand(&mut self) {
-        let standing = if self.core.is_live() {
-            Standing::Working
+        let state = if self.core.is_live() {
+            TaskState::Working
         } else if self.core.is_standing_by() {
-            Standing::Waiting
+            TaskState::StandingBy
         } else {
-            Standing::Idle
+            TaskState::Idle
         };
         if self.core.is_live() && matches!(self.offer, Offer::Withdrawn) {
             self.offer = Offer::make(&self.context.connection, self.context.shard);
@@ -251,9 +252,9 @@ impl Reader {
             self.offer = Offer::Withdrawn;
             self.metrics.owner.set(0);
         }
-        if standing != self.standing {
-            self.standing = standing;
-            self.context.tell(standing);
+        if state != self.state {
+            self.state = state;
+            self.context.tell(state);
         }
     }
 

@@ -14,10 +14,7 @@ use dunlin_schema::{
 use futures_util::{FutureExt, StreamExt, stream};
 
 use self::core::{Batch, Mark, raised};
-use crate::{
-    metrics::ReceiptsMetrics,
-    worker::{Context, Standing},
-};
+use crate::{context::Context, metrics::ReceiptsMetrics, readiness::TaskState};
 
 /// Items taken together, at most.
 const BATCH: usize = 256;
@@ -32,7 +29,7 @@ pub(crate) async fn run(context: Context) {
     let mut queue = WorkQueue::receipts(&context.connection, context.shard);
     let records = Records::new(&context.connection);
     let mut batch = Batch::default();
-    context.tell(Standing::Working);
+    context.tell(TaskState::Working);
     loop {
         let mut item = tokio::select! {
             biased;
@@ -54,7 +51,7 @@ pub(crate) async fn run(context: Context) {
             })
             .await;
     }
-    context.tell(Standing::Idle);
+    context.tell(TaskState::Idle);
 }
 
 async fn take(queued: Queued<ReceiptItem>, batch: &mut Batch<Queued<ReceiptItem>>, metrics: &ReceiptsMetrics) {
