@@ -11,7 +11,7 @@ use dunlin_nats::{
     ConnectOptions, Connection, Heads, Record, Records, StreamName, inspect, region_settings, stream_ends,
 };
 use dunlin_schema::{Millis, RegionName, Shard, limits, record::ReaderRecord, stream::RegionSettings, subject};
-use dunlin_workers::Role;
+use dunlin_workers::reader::LEADER;
 use nix::sys::resource::{Resource, getrlimit};
 
 use crate::{
@@ -220,7 +220,7 @@ struct Looks {
 async fn readers(connection: &Connection, settings: &RegionSettings) -> Vec<Finding> {
     let records = Records::new(connection);
     let record = async |shard: Shard| {
-        let subject = subject::reader_record(&settings.region, shard, Role::Deliver.as_str());
+        let subject = subject::reader_record(&settings.region, shard, LEADER);
         records.load(shard, &subject).await
     };
     let mut findings = Vec::new();

@@ -2,6 +2,7 @@
 //! dies, hangs, ends, or the log goes back.
 
 mod bench;
+mod counter;
 
 use std::time::{Duration, Instant};
 

@@ -1,12 +1,16 @@
 //! What a worker is told when it starts.
 
-use std::{fmt, net::SocketAddr, str::FromStr};
+use std::{net::SocketAddr, path::PathBuf};
 
 use dunlin_nats::ConnectOptions;
 use dunlin_schema::{Millis, RegionName};
 use serde::{Deserialize, Serialize};
 
-use crate::boot::Boot;
+use crate::{
+    boot::Boot,
+    role::Role,
+    roles::{self, ROLES},
+};
 
 /// A worker's settings.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -24,6 +28,8 @@ pub struct Config {
     pub boot: Boot,
     /// Where `/metrics`, `/livez` and `/readyz` are served; `None` is nowhere.
     pub listen: Option<SocketAddr>,
+    /// Where roles that keep projections keep them: what can be made again from the log. `None` where no role does.
+    pub folder: Option<PathBuf>,
     /// How long an end may take: positions are saved and shards handed over within it.
     pub stop_within: Millis,
 }
@@ -37,10 +43,11 @@ impl Default for Config {
                 ..ConnectOptions::default()
             },
             region: RegionName::new("local").expect("a name of five letters"),
-            roles: vec![Role::Deliver, Role::Receipts],
+            roles: ROLES.to_vec(),
             shards: None,
             boot: Boot::Kernel,
             listen: None,
+            folder: None,
             stop_within: Millis(5_000),
         }
     }
@@ -50,7 +57,7 @@ impl Default for Config {
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum ConfigError {
     /// Nothing to do.
-    #[error("`roles` names no role: name at least one of deliver, receipts")]
+    #[error("`roles` names no role: name at least one of {}", roles::names())]
     NoRoles,
     /// No shard to do it for.
     #[error("`shards` names no shard: leave it out to work on all of them")]
@@ -76,48 +83,6 @@ impl Config {
     }
 }
 
-/// What a worker does.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Role {
-    /// Publishes mailbox entries to whoever is connected.
-    Deliver,
-    /// Stores what devices acknowledge.
-    Receipts,
-}
-
-impl Role {
-    /// The role's name in subjects, settings and metrics.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Role::Deliver => "deliver",
-            Role::Receipts => "receipts",
-        }
-    }
-}
-
-impl fmt::Display for Role {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.as_str())
-    }
-}
-
-/// A text that is no role.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("{0:?} is no role; the roles are deliver and receipts")]
-pub struct RoleError(String);
-
-impl FromStr for Role {
-    type Err = RoleError;
-    fn from_str(text: &str) -> Result<Role, RoleError> {
-        match text {
-            "deliver" => Ok(Role::Deliver),
-            "receipts" => Ok(Role::Receipts),
-            _ => Err(RoleError(text.to_owned())),
-        }
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -133,13 +98,5 @@ mod tests {
         for (config, expected) in cases {
             assert_eq!(config.check(), expected, "{config:?}");
         }
-    }
-
-    #[test]
-    fn roles_are_named_as_they_are_shown() {
-        for role in [Role::Deliver, Role::Receipts] {
-            assert_eq!(role.to_string().parse(), Ok(role));
-        }
-        assert_eq!("Deliver".parse::<Role>(), Err(RoleError("Deliver".to_owned())));
     }
 }

@@ -1,37 +1,64 @@
 //! What a role's task is given by the worker that runs it.
 
-use std::sync::Arc;
+use std::{
+    path::{Path, PathBuf},
+    sync::Arc,
+};
 
-use dunlin_nats::Connection;
-use dunlin_schema::{Shard, stream::RegionSettings};
+use dunlin_nats::{Connection, Records};
+use dunlin_schema::stream::RegionSettings;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use crate::{
     boot::BootSource,
-    metrics::Metrics,
     readiness::{TaskState, TaskStates},
 };
 
-/// What every task is given.
+/// What a task may touch.
 #[derive(Clone)]
-pub(crate) struct Context {
+pub struct Context {
     pub(crate) connection: Connection,
     pub(crate) settings: Arc<RegionSettings>,
     pub(crate) boot: BootSource,
     /// When time began for all tasks.
     pub(crate) began: Instant,
-    pub(crate) metrics: Metrics,
-    pub(crate) shard: Shard,
     /// Told when the task should give its work back and end.
     pub(crate) stop: CancellationToken,
     pub(crate) states: Arc<TaskStates>,
     /// Its place among the worker's tasks.
     pub(crate) task: usize,
+    pub(crate) folder: Option<PathBuf>,
 }
 
 impl Context {
-    pub(crate) fn tell(&self, state: TaskState) {
+    /// The worker's connection to the region's NATS.
+    pub fn connection(&self) -> &Connection {
+        &self.connection
+    }
+
+    /// How the region is made.
+    pub fn settings(&self) -> &RegionSettings {
+        &self.settings
+    }
+
+    /// The region's records.
+    pub fn records(&self) -> Records {
+        Records::new(&self.connection)
+    }
+
+    /// Resolves when the task should give its work back and end.
+    pub fn stop(&self) -> CancellationToken {
+        self.stop.clone()
+    }
+
+    /// The folder of this task's projection, which is there; `None` for a role that did not ask for one. What is in it may be gone or old at any start.
+    pub fn folder(&self) -> Option<&Path> {
+        self.folder.as_deref()
+    }
+
+    /// Says what the task is doing, for [`crate::Readiness`].
+    pub fn tell(&self, state: TaskState) {
         self.states.tell(self.task, state);
     }
 }

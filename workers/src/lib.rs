@@ -3,29 +3,33 @@
 //! | room | what lives there |
 //! |---|---|
 //! | [`config`] | which roles, which shards, how to reach NATS |
-//! | [`worker`] | the runner: one task for each role and shard, an end in phases |
-//! | `context`, `readiness` | what each task is given, and where it says what it is doing |
-//! | [`reader`] | who reads a shard: one record, compared and set |
+//! | [`worker`] | the runner: a task for each unit of each role, an end in phases |
+//! | [`roles`] | the table of roles |
+//! | [`role`], [`context`], [`readiness`] | what a role is, what its tasks are given, and where they say what they are doing |
+//! | [`reader`] | an ordered pass over a shard: what a role is given that goes through a log |
 //! | [`deliver`] | publishes each mailbox entry to `user.<user>`, and knows the head of each mailbox |
 //! | [`receipts`] | stores what devices acknowledge |
-//! | [`metrics`] | what all of them count |
 //! | [`pages`] | how a process answers operators over HTTP, whatever the pages are |
 //!
-//! Each role's `core` decides without I/O; its `mod.rs` feeds it. Nothing here builds a subject or names a NATS client.
+//! Each role's `core` decides without I/O; its `mod.rs` feeds it. Nothing here builds a subject or names a NATS client. A new role is a folder
+//! with a [`role::Role`] in it, its `mod` below, and its line in [`roles::ROLES`].
 
 mod boot;
 pub mod config;
-mod context;
+pub mod context;
 pub mod deliver;
 mod http;
-pub mod metrics;
+mod metrics;
 pub mod pages;
 pub mod reader;
-mod readiness;
+pub mod readiness;
 pub mod receipts;
+pub mod role;
+pub mod roles;
 pub mod worker;
 
 pub use boot::Boot;
-pub use config::{Config, ConfigError, Role};
+pub use config::{Config, ConfigError};
 pub use readiness::Readiness;
+pub use role::Role;
 pub use worker::{RunError, StartError, Worker};

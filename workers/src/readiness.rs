@@ -7,7 +7,7 @@ use tokio::sync::watch;
 
 /// What a task of a role is doing.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum TaskState {
+pub enum TaskState {
     /// Nothing yet, or not any more.
     Idle,
     /// Another worker has its shard.

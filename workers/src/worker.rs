@@ -1,9 +1,9 @@
-//! The runner: one task for each role and shard, under one owner.
+//! The runner: one task for each unit of each role, under one owner.
 //!
 //! The end comes in phases with one deadline: every task is told, saves where it is and gives its shard back; then HTTP ends; what is
 //! still there at the deadline is dropped, and comes back by the next reader's takeover.
 
-use std::{io, net::SocketAddr, sync::Arc, time::Duration};
+use std::{io, net::SocketAddr, path::PathBuf, sync::Arc, time::Duration};
 
 use dunlin_nats::{ConnectError, Connection, SettingsError, region_settings};
 use dunlin_schema::{Shard, stream::RegionSettings};
@@ -14,13 +14,11 @@ use tokio_util::sync::CancellationToken;
 
 use crate::{
     boot::BootSource,
-    config::{Config, ConfigError, Role},
+    config::{Config, ConfigError},
     context::Context,
-    deliver, http,
-    metrics::Metrics,
-    pages,
+    http, pages,
     readiness::{Readiness, TaskStates},
-    receipts,
+    role::{Role, Task, Work},
 };
 
 /// Why a worker does not start.
@@ -48,6 +46,17 @@ pub enum StartError {
     /// The machine's boot can't be learnt.
     #[error("while reading the kernel's boot id: {0}. Where there is none, set `boot` to \"server\"")]
     Boot(io::Error),
+    /// A role keeps a projection, and there is no place for it.
+    #[error("the role {0} keeps a projection: set `folder`")]
+    NoFolder(Role),
+    /// A folder can't be made.
+    #[error("while making the folder {path:?}: {error}")]
+    Folder {
+        /// Which.
+        path: PathBuf,
+        /// What the system says.
+        error: io::Error,
+    },
     /// The address can't be listened on.
     #[error("while listening on {address}: {error}")]
     Listen {
@@ -66,8 +75,9 @@ pub struct RunError(String);
 /// A worker that is connected and bound, and works once it runs.
 pub struct Worker {
     config: Config,
-    context: Context,
-    tasks: Vec<(Role, Shard)>,
+    stop: CancellationToken,
+    states: Arc<TaskStates>,
+    tasks: Vec<Task>,
     registry: Arc<Mutex<Registry>>,
     listener: Option<TcpListener>,
 }
@@ -78,32 +88,38 @@ impl Worker {
         config.check()?;
         let connection = Connection::open(&config.nats, &config.region).await?;
         let settings = region_settings(&connection).await?;
-        let tasks = tasks(&config, &settings)?;
         let boot = BootSource::open(&config.boot, &connection).map_err(StartError::Boot)?;
+        let mut registry = Registry::default();
+        let units = units(&config, &settings, &mut registry)?;
+        let states = Arc::new(TaskStates::new(units.len()));
+        let context = Context {
+            connection,
+            settings: Arc::new(settings),
+            boot,
+            began: Instant::now(),
+            stop: CancellationToken::new(),
+            states: states.clone(),
+            task: 0,
+            folder: None,
+        };
+        let mut tasks = Vec::new();
+        for (task, Unit { role, place, begin }) in units.into_iter().enumerate() {
+            let folder = folder(&config, role, &place).await?;
+            tasks.push(begin(Context { task, folder, ..context.clone() }));
+        }
         let listener = match config.listen {
             Some(address) => {
                 Some(TcpListener::bind(address).await.map_err(|error| StartError::Listen { address, error })?)
             }
             None => None,
         };
-        let mut registry = Registry::default();
-        let context = Context {
-            connection,
-            settings: Arc::new(settings),
-            boot,
-            began: Instant::now(),
-            metrics: Metrics::register(&mut registry),
-            shard: Shard(0),
-            stop: CancellationToken::new(),
-            states: Arc::new(TaskStates::new(tasks.len())),
-            task: 0,
-        };
-        Ok(Worker { config, context, tasks, registry: Arc::new(Mutex::new(registry)), listener })
+        let (stop, registry) = (context.stop, Arc::new(Mutex::new(registry)));
+        Ok(Worker { config, stop, states, tasks, registry, listener })
     }
 
     /// How many of its tasks are at work, now and later.
     pub fn readiness(&self) -> watch::Receiver<Readiness> {
-        self.context.states.subscribe()
+        self.states.subscribe()
     }
 
     /// What it counts, for a process that shows it beside its own.
@@ -118,28 +134,21 @@ impl Worker {
 
     /// Works until `shutdown`, then hands over. Errors: a task ended by itself; the others have handed over.
     pub async fn run(self, shutdown: impl Future<Output = ()>) -> Result<(), RunError> {
-        let Worker { config, context, tasks, registry, listener } = self;
+        let Worker { config, stop, states, tasks, registry, listener } = self;
         let end_http = CancellationToken::new();
         let mut http = JoinSet::new();
         if let Some(listener) = listener {
-            let shown = http::Shown { registry, readiness: context.states.subscribe() };
+            let shown = http::Shown { registry, readiness: states.subscribe() };
             http.spawn(pages::serve(listener, http::routes(shown), end_http.clone()));
         }
-        let mut working = JoinSet::new();
-        for (task, (role, shard)) in tasks.into_iter().enumerate() {
-            let context = Context { task, shard, ..context.clone() };
-            match role {
-                Role::Deliver => working.spawn(deliver::run(context)),
-                Role::Receipts => working.spawn(receipts::run(context)),
-            };
-        }
+        let mut working: JoinSet<()> = tasks.into_iter().collect();
         tracing::info!(region = %config.region, roles = ?config.roles, tasks = working.len(), "working");
         let ended_early = tokio::select! {
             () = shutdown => None,
             Some(ended) = working.join_next() => Some(ended.map_or_else(|error| error.to_string(), |()| "it returned".to_owned())),
         };
-        context.states.end();
-        context.stop.cancel();
+        states.end();
+        stop.cancel();
         let handed_over = tokio::time::timeout(Duration::from_millis(config.stop_within.0), async {
             while working.join_next().await.is_some() {}
             end_http.cancel();
@@ -158,7 +167,36 @@ impl Worker {
     }
 }
 
-fn tasks(config: &Config, settings: &RegionSettings) -> Result<Vec<(Role, Shard)>, StartError> {
+/// One task of a role, before it begins.
+struct Unit {
+    role: Role,
+    /// What tells it from the role's other ones.
+    place: String,
+    begin: Box<dyn FnOnce(Context) -> Task + Send>,
+}
+
+fn units(config: &Config, settings: &RegionSettings, registry: &mut Registry) -> Result<Vec<Unit>, StartError> {
+    let shards = shards(config, settings)?;
+    let mut roles = config.roles.clone();
+    roles.sort_unstable_by_key(|role| role.as_str());
+    roles.dedup();
+    let mut units = Vec::new();
+    for role in roles {
+        match role.prepare(registry) {
+            Work::EachShard(begin) => {
+                for shard in &shards {
+                    let (shard, begin) = (*shard, begin.clone());
+                    let begin = Box::new(move |context| begin(context, shard));
+                    units.push(Unit { role, place: shard.to_string(), begin });
+                }
+            }
+            Work::Region(begin) => units.push(Unit { role, place: "region".to_owned(), begin }),
+        }
+    }
+    Ok(units)
+}
+
+fn shards(config: &Config, settings: &RegionSettings) -> Result<Vec<Shard>, StartError> {
     let mut shards: Vec<Shard> = match &config.shards {
         Some(named) => named.iter().copied().map(Shard).collect(),
         None => settings.shards().collect(),
@@ -169,8 +207,18 @@ fn tasks(config: &Config, settings: &RegionSettings) -> Result<Vec<(Role, Shard)
         let region = settings.region.to_string();
         return Err(StartError::NoSuchShard { named: *named, region, last: settings.shards - 1 });
     }
-    let mut roles = config.roles.clone();
-    roles.sort_unstable();
-    roles.dedup();
-    Ok(roles.iter().flat_map(|role| shards.iter().map(|shard| (*role, *shard))).collect())
+    Ok(shards)
+}
+
+/// The folder of a task, made where it is not there; `None` for a role that needs none.
+async fn folder(config: &Config, role: Role, place: &str) -> Result<Option<PathBuf>, StartError> {
+    if !role.needs_folder() {
+        return Ok(None);
+    }
+    let root = config.folder.as_ref().ok_or(StartError::NoFolder(role))?;
+    let path = root.join(config.region.as_str()).join(role.as_str()).join(place);
+    match tokio::fs::create_dir_all(&path).await {
+        Ok(()) => Ok(Some(path)),
+        Err(error) => Err(StartError::Folder { path, error }),
+    }
 }

@@ -29,7 +29,7 @@ fn a_workers_file_may_say_how_the_streams_are_made() {
     let read = worker(&args, None).unwrap();
     assert_eq!(read.worker.region.as_str(), "eu");
     assert_eq!(read.streams, Some(Streams { shards: 4, ..Streams::default() }));
-    let roles = [dunlin_workers::Role::Receipts];
+    let roles = [dunlin_workers::receipts::ROLE];
     assert_eq!(worker(&args, Some(&roles)).unwrap().worker.roles, roles);
     assert_eq!(worker(&ConfigArgs::default(), None).unwrap().streams, None);
 }

@@ -9,7 +9,7 @@ use dunlin_schema::{
     read::{ReadAnswer, ReadRequest, StoredEntry},
     record::ReaderRecord,
 };
-use dunlin_workers::deliver::core as deliver;
+use dunlin_workers::reader::core as reader;
 
 use super::stream::Publish;
 
@@ -84,7 +84,7 @@ pub(crate) enum AtReader {
     /// A question about heads comes.
     Asked { question: usize },
     /// An answer, or the order to stop, comes.
-    Told(Box<deliver::Input>),
+    Told(Box<reader::Input>),
     /// A deadline.
     Tick { at: u64 },
     /// Its consumer stands.

@@ -1,4 +1,4 @@
-//! The simulation: a seeded world without real time in which the real session, deliver and append cores run against a model of
+//! The simulation: a seeded world without real time in which the real session, reader, deliver and append cores run against a model of
 //! JetStream and of clients, while almost everything that can go wrong does.
 //!
 //! | room | what lives there |

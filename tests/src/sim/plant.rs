@@ -15,7 +15,7 @@ use dunlin_schema::{
     live::LiveEntry,
     read::{Evidence, ReadAnswer, ReadFrom, ReadRequest, StoredEntry},
 };
-use dunlin_workers::deliver::core::Compared;
+use dunlin_workers::reader::core::Compared;
 
 use super::shape::{Faults, Shape};
 

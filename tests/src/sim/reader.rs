@@ -1,13 +1,20 @@
-//! Deliver readers: the real core, its consumer and its record.
+//! Deliver readers: the real cores, their consumer and their record.
 
 mod ends;
 
 use std::collections::{HashMap, VecDeque};
 
-use dunlin_schema::{Millis, Position, Seq, StreamTime, read::ReadFrom, record::ReaderRecord, subject};
+use bytes::Bytes;
+use dunlin_schema::{
+    Millis, Position, Seq, StreamTime, heads::Verified, read::ReadFrom, record::ReaderRecord, subject,
+};
 use dunlin_workers::{
-    deliver::core::{Asked, Compared, Deliver, Event as Happened, Input, Output, Setup, Stored},
-    reader::Looked,
+    deliver::core::Deliver,
+    reader::{
+        LEADER,
+        core::{Compared, DoubtId, Epochs, Event as Happened, Input, Output, Reader as Core, Setup, Stored},
+        ownership::Looked,
+    },
 };
 
 use super::{
@@ -20,7 +27,8 @@ use super::{
 /// One worker's reader.
 #[derive(Debug)]
 struct Reader {
-    core: Deliver,
+    core: Core,
+    deliver: Deliver,
     /// Its clock does not tell the time of day.
     started: u64,
     tick_at: u64,
@@ -66,15 +74,11 @@ pub(crate) struct Published {
 impl World {
     pub(crate) fn add_reader(&mut self) {
         let number = self.readers.list.len();
-        let setup = Setup {
-            owner: format!("reader-{number}"),
-            replicas: self.shape.replicas as u8,
-            sync_always: self.shape.sync_always,
-            heads_map: self.shape.bounds.heads_map,
-        };
+        let epochs = Epochs::Begins { replicas: self.shape.replicas as u8, sync_always: self.shape.sync_always };
         self.note(|_| format!("reader {number} starts"));
         self.readers.list.push(Some(Reader {
-            core: Deliver::new(setup),
+            core: Core::new(Setup { owner: format!("reader-{number}"), epochs }),
+            deliver: Deliver::new(self.shape.bounds.heads_map),
             started: self.now,
             tick_at: u64::MAX,
             paused: false,
@@ -139,6 +143,11 @@ impl World {
     }
 
     fn tell_reader(&mut self, number: usize, input: Input) {
+        self.tell_reader_of(number, input, None);
+    }
+
+    /// `entry` is whose mailbox holds the entry that the input is, and what it says.
+    fn tell_reader_of(&mut self, number: usize, input: Input, entry: Option<(usize, Bytes)>) {
         let Some(reader) = &mut self.readers.list[number] else { return };
         let now = Millis((self.now - reader.started) / MS);
         let mut outputs = Vec::new();
@@ -158,7 +167,7 @@ impl World {
             }
         }
         for output in outputs {
-            self.carry_out_for(number, output);
+            self.carry_out_for(number, output, entry.as_ref());
         }
         self.settle_reader(number);
     }
@@ -183,7 +192,7 @@ impl World {
         }
     }
 
-    fn carry_out_for(&mut self, number: usize, output: Output) {
+    fn carry_out_for(&mut self, number: usize, output: Output, entry: Option<&(usize, Bytes)>) {
         self.note(|_| format!("reader {number} -> {output:?}"));
         let latency = self.latency();
         let faults = self.faults;
@@ -218,54 +227,70 @@ impl World {
                     reader.consumer = None;
                 }
             }
-            Output::Publish { user, mut live } => {
-                let index = self.users.iter().position(|known| known.name == user).expect("mailboxes are users'");
-                self.notice_gone();
-                let now = self.now;
-                let Some(reader) = &mut self.readers.list[number] else { return };
-                if let Some(plant) = self.plant.filter(|plant| plant.breaks_promises()) {
-                    reader.simpler.live(plant, index, &mut live);
-                } else {
-                    self.history.promised(index, live.after, live.position.seq, live.position, "live");
+            Output::AskEpoch => unreachable!("a reader that begins epochs knows them"),
+            Output::Begin(position) => {
+                if let Some(reader) = &mut self.readers.list[number] {
+                    reader.deliver.begin(position);
                 }
-                reader.published.insert(index, live.position);
-                reader.pipe = reader.pipe.max(now + MS / 10);
-                self.agenda.enter(reader.pipe, Event::Published { user, live });
             }
-            Output::Heads { asked: Asked(question), mut answer } => {
-                self.notice_gone();
-                let users = self.asked_users(question as usize).unwrap_or_default();
-                let Some(reader) = &self.readers.list[number] else { return };
-                if let Some(plant) = self.plant.filter(|plant| plant.breaks_promises()) {
-                    reader.simpler.answer(plant, &users, &mut answer);
-                } else {
-                    for (user, head) in users.into_iter().zip(&answer.heads) {
-                        let after = head.map_or(answer.floor, |head| head.seq);
-                        self.history.promised(user, after, answer.position.seq.next(), answer.position, "heads");
-                    }
+            Output::Entry { position, after_hole } => {
+                let (user, payload) = entry.expect("an entry that counts was given").clone();
+                self.reader_publishes(number, user, position, after_hole, payload);
+            }
+            Output::Verified { doubt: DoubtId(question), position } => {
+                self.doubt_answered(question as usize, Verified { position });
+            }
+            Output::Event(Happened::SteppedDown(_)) => {
+                if let Some(reader) = &mut self.readers.list[number] {
+                    reader.deliver.lost();
                 }
-                self.heads_answered(question as usize, &answer);
             }
-            Output::Verified { asked: Asked(question), verified } => self.doubt_answered(question as usize, verified),
-            Output::Decline(_)
-            | Output::Event(Happened::Hole { .. } | Happened::SteppedDown(_) | Happened::TookOver { .. }) => {}
-            Output::Event(Happened::EpochBegun { epoch, .. }) => {
-                let _ = epoch;
-            }
+            Output::Declined(_)
+            | Output::Event(
+                Happened::Hole { .. }
+                | Happened::TookOver { .. }
+                | Happened::EpochBegun { .. }
+                | Happened::EpochFollowed { .. },
+            ) => {}
             Output::Stopped => self.reader_ends(number),
         }
     }
 
+    fn reader_publishes(&mut self, number: usize, index: usize, position: Position, after_hole: bool, payload: Bytes) {
+        self.notice_gone();
+        let (user, now) = (self.users[index].name.clone(), self.now);
+        let Some(reader) = &mut self.readers.list[number] else { return };
+        let Some(mut live) = reader.deliver.entry(position, after_hole, Some(&user), payload) else { return };
+        if let Some(plant) = self.plant.filter(|plant| plant.breaks_promises()) {
+            reader.simpler.live(plant, index, &mut live);
+        } else {
+            self.history.promised(index, live.after, live.position.seq, live.position, "live");
+        }
+        reader.published.insert(index, live.position);
+        reader.pipe = reader.pipe.max(now + MS / 10);
+        self.agenda.enter(reader.pipe, Event::Published { user, live });
+    }
+
     fn reader_asked(&mut self, number: usize, question: usize) {
-        let asked = Asked(question as u64);
-        let input = match self.asked_users(question) {
-            Some(users) => {
-                let users = users.into_iter().map(|user| self.users[user].name.clone()).collect();
-                Input::HeadsAsked { asked, users }
-            }
-            None => Input::VerifyAsked { asked },
+        let Some(users) = self.asked_users(question) else {
+            return self.tell_reader(number, Input::Doubted(DoubtId(question as u64)));
         };
-        self.tell_reader(number, input);
+        self.notice_gone();
+        let names: Vec<_> = users.iter().map(|user| self.users[*user].name.clone()).collect();
+        let Some(reader) = &self.readers.list[number] else { return };
+        let now = Millis((self.now - reader.started) / MS);
+        let Some(mut answer) = reader.deliver.heads(reader.core.live_at(now), &names) else { return };
+        self.note(|_| format!("reader {number} answers {answer:?}"));
+        let Some(reader) = &self.readers.list[number] else { return };
+        if let Some(plant) = self.plant.filter(|plant| plant.breaks_promises()) {
+            reader.simpler.answer(plant, &users, &mut answer);
+        } else {
+            for (user, head) in users.into_iter().zip(&answer.heads) {
+                let after = head.map_or(answer.floor, |head| head.seq);
+                self.history.promised(user, after, answer.position.seq.next(), answer.position, "heads");
+            }
+        }
+        self.heads_answered(question, &answer);
     }
 
     // What a reader asks of the leader.
@@ -297,7 +322,8 @@ impl World {
             self.notice_gone();
             let boot = self.boot();
             let truth = self.stream.truth(self.now);
-            let mut compared = Compared { last: truth.last(), time: truth.at(seq).map(|entry| entry.time), boot };
+            let mut compared =
+                Compared { last: truth.last(), time: truth.at(seq).map(|entry| entry.time), boot, epoch: None };
             if let Some(plant) = self.plant {
                 plant.compared(&mut compared);
             }
@@ -314,7 +340,7 @@ impl World {
     }
 
     fn reader_record(&self) -> String {
-        subject::reader_record(&self.region, self.users[0].log.shard, "deliver")
+        subject::reader_record(&self.region, self.users[0].log.shard, LEADER)
     }
 
     pub(crate) fn reader_saves(&mut self, number: usize, record: &ReaderRecord, expected: Seq, answered: bool) {
@@ -435,9 +461,8 @@ impl World {
                 found.next = Some(entry.seq.next());
                 found.delivered = true;
             }
-            let mailbox = Some(self.users[entry.log].name.clone());
-            let input = Input::Entry { mailbox, seq: entry.seq, time: entry.time, payload: entry.payload };
-            self.tell_reader(number, input);
+            let input = Input::Entry { seq: entry.seq, time: entry.time };
+            self.tell_reader_of(number, input, Some((entry.log, entry.payload)));
         }
         if lag > 0 {
             self.after(200 * MS, Event::Reader { reader: number, what: AtReader::Consume { consumer } });

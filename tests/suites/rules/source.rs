@@ -57,7 +57,7 @@ impl Source {
 }
 
 /// Files that are compiled for tests alone, though their names don't say so.
-const MODELS: [&str; 1] = ["workers/src/deliver/core/model.rs"];
+const MODELS: [&str; 1] = ["workers/src/deliver/model.rs"];
 
 /// The places of `word` in `code`, where it is not part of a longer name.
 pub(super) fn words<'a>(code: &'a str, word: &'a str) -> impl Iterator<Item = usize> + 'a {

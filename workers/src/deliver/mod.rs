@@ -1,373 +1,176 @@
 //! The `deliver` role: publishes each mailbox entry of a shard, in order, to `user.<user>`, and answers how far mailboxes have come.
 //!
-//! `core` decides, `heads` is its map, `offer` is the questions of gateways; this file feeds the core. In this order: the end, answers of
-//! NATS, questions, time, and then at most [`BATCH`] entries, so that a long backlog keeps neither a question nor the lease waiting.
+//! `core` decides, `heads` is its map, `offer` is the questions of gateways; this file feeds the core with what its reader gives. The end comes
+//! first; then questions and entries in turns, at most [`BATCH`] entries at once, so that neither a long backlog nor a flood of questions keeps
+//! the other waiting.
 
 pub mod core;
 pub mod heads;
+mod metrics;
+#[cfg(test)]
+mod model;
 mod offer;
 
 use std::{collections::HashMap, sync::Arc};
 
-use dunlin_nats::{
-    Pace, Question, ReaderEvent, Records, Reply, Start, StreamName, StreamReader, entry_time, stream_ends,
-};
+use dunlin_nats::{Pace, Question, Reply};
 use dunlin_schema::{
-    Entry, Millis, Seq, Shard, UserName,
-    heads::{HeadsAnswer, HeadsRequest, Verified},
+    Entry, Shard, UserName,
+    heads::{HeadsRequest, Verified},
     limits,
-    read::ReadFrom,
-    record::ReaderRecord,
+    live::LiveEntry,
     subject,
 };
-use futures_util::{FutureExt, StreamExt, future::BoxFuture, stream::FuturesUnordered};
-use tokio::time::{Duration, Instant, sleep_until, timeout};
+use futures_util::FutureExt;
+use prometheus_client::registry::Registry;
 
 use self::{
-    core::{Asked, Because, Compared, Deliver, Event, Input, Output, Setup, Stored},
+    core::Deliver,
+    metrics::{DeliverMetrics, Metrics},
     offer::Offer,
 };
 use crate::{
-    config::Role,
     context::Context,
-    metrics::DeliverMetrics,
-    reader::{Looked, owner_name},
-    readiness::TaskState,
+    reader::{
+        self, Given, Pass,
+        core::{DoubtId, Epochs},
+    },
+    role::{Role, Work},
 };
+
+/// The role.
+pub const ROLE: Role = Role::new(reader::LEADER, prepare);
 
 /// Entries taken for each wake-up.
 const BATCH: usize = 64;
 
-/// How often a save asks for the stream's end, which only the metrics want to know, and how long it may wait for it.
-const LAG_EVERY: Duration = Duration::from_secs(10);
-const LAG_WITHIN: Duration = Duration::from_millis(250);
+fn prepare(registry: &mut Registry) -> Work {
+    let metrics = Metrics::register(registry);
+    Work::EachShard(Arc::new(move |context, shard| run(context, shard, metrics.of(shard)).boxed()))
+}
 
 /// Works on a shard until it is told to stop.
-pub(crate) async fn run(context: Context) {
-    Reader::new(context).run().await;
+async fn run(context: Context, shard: Shard, metrics: DeliverMetrics) {
+    let (replicas, sync_always) = (context.settings.replicas, context.settings.sync_always);
+    let epochs = Epochs::Begins { replicas, sync_always };
+    let mut pass = Pass::start(&context, shard, ROLE.as_str(), epochs, metrics.reader.clone());
+    let mut work = Delivery {
+        core: Deliver::new(limits::HEADS_MAP),
+        mailboxes: subject::Mailboxes::of(&context.settings.region, shard),
+        offer: Offer::Withdrawn,
+        doubts: HashMap::new(),
+        doubted: 0,
+        context,
+        shard,
+        metrics,
+    };
+    let stop = work.context.stop();
+    let mut stopping = false;
+    loop {
+        let given = tokio::select! {
+            () = stop.cancelled(), if !stopping => {
+                stopping = true;
+                pass.stop();
+                continue;
+            }
+            // Until it is live, questions wait: a late answer is better than none.
+            question = work.offer.next(), if pass.is_live() => {
+                work.ask(question, &mut pass).await;
+                continue;
+            }
+            given = pass.next() => given,
+        };
+        if !work.take(given).await {
+            return;
+        }
+        for _ in 1..BATCH {
+            let Some(given) = pass.try_next() else { break };
+            if !work.take(given).await {
+                return;
+            }
+        }
+        work.metrics.mailboxes.set(work.core.mailboxes() as i64);
+    }
 }
 
-enum WayBack {
-    Heads(Reply<HeadsAnswer>),
-    Verify(Reply<Verified>),
-}
-
-struct Reader {
+/// The role's work on one shard.
+struct Delivery {
     context: Context,
+    shard: Shard,
     metrics: DeliverMetrics,
-    subject: Arc<str>,
-    stream: StreamName,
     mailboxes: subject::Mailboxes,
     core: Deliver,
-    consumer: Option<StreamReader>,
     offer: Offer,
-    /// At most [`core::DOUBTS`]: questions about heads are answered before the next one is taken.
-    questions: HashMap<Asked, WayBack>,
-    asked: u64,
-    /// What was asked of NATS and is not answered yet: at most a look, a comparison and a save.
-    answers: FuturesUnordered<BoxFuture<'static, Input>>,
-    outputs: Vec<Output>,
-    state: TaskState,
-    /// Whether something was published since a save last began.
-    unflushed: bool,
-    lag_due: Instant,
+    /// At most [`reader::core::DOUBTS`].
+    doubts: HashMap<DoubtId, Reply<Verified>>,
+    doubted: u64,
 }
 
-impl Reader {
-    fn new(context: Context) -> Reader {
-        let setup = Setup {
-            owner: owner_name(),
-            replicas: context.settings.replicas,
-            sync_always: context.settings.sync_always,
-            heads_map: limits::HEADS_MAP,
-        };
-        let region = &context.settings.region;
-        Reader {
-            metrics: context.metrics.deliver(context.shard),
-            subject: subject::reader_record(region, context.shard, Role::Deliver.as_str()).into(),
-            stream: StreamName::log(region, context.shard),
-            mailboxes: subject::Mailboxes::of(region, context.shard),
-            core: Deliver::new(setup),
-            consumer: None,
-            offer: Offer::Withdrawn,
-            questions: HashMap::new(),
-            asked: 0,
-            answers: FuturesUnordered::new(),
-            outputs: Vec::new(),
-            state: TaskState::Idle,
-            unflushed: false,
-            lag_due: Instant::now(),
-            context,
-        }
-    }
-
-    async fn run(mut self) {
-        let stop = self.context.stop.clone();
-        let mut stopping = false;
-        let mut stopped = self.give(Input::Tick).await;
-        while !stopped {
-            let deadline = self.core.deadline().map(|at| self.context.began + Duration::from_millis(at.0));
-            let (reading, live) = (self.core.reading(), self.core.is_live());
-            stopped = tokio::select! {
-                biased;
-                () = stop.cancelled(), if !stopping => {
-                    stopping = true;
-                    self.give(Input::Stop).await
+impl Delivery {
+    /// Does what it does with what the reader gave. Whether there is more to come.
+    async fn take(&mut self, given: Given) -> bool {
+        match given {
+            Given::Begin(position) => self.core.begin(position),
+            Given::Live => {
+                if matches!(self.offer, Offer::Withdrawn) {
+                    self.offer = Offer::make(&self.context.connection, self.shard);
                 }
-                Some(input) = self.answers.next() => self.give(input).await,
-                // Until it is live, questions wait: a late answer is better than none.
-                question = self.offer.next(), if live => self.ask(question).await,
-                () = wait_until(deadline) => self.give(Input::Tick).await,
-                event = next_event(&mut self.consumer), if reading => self.read(event).await,
-            };
-        }
-        self.offer = Offer::Withdrawn;
-        self.metrics.owner.set(0);
-        self.context.tell(TaskState::Idle);
-    }
-
-    fn now(&self) -> Millis {
-        Millis(self.context.began.elapsed().as_millis() as u64)
-    }
-
-    /// An event of the consumer, and what waits behind it.
-    async fn read(&mut self, first: ReaderEvent) -> bool {
-        let now = self.now();
-        let mut event = first;
-        for left in (0..BATCH).rev() {
-            let input = match event {
-                ReaderEvent::Opened { .. } => Input::Opened,
-                ReaderEvent::Interrupted => {
-                    tracing::debug!(shard = %self.context.shard, "the consumer is made anew");
-                    return false;
-                }
-                ReaderEvent::Entry { subject, seq, time, payload } => {
-                    let mailbox = self.mailboxes.user(&subject);
-                    if mailbox.is_none() {
+            }
+            Given::Entry { position, after_hole, subject, payload } => {
+                let mailbox = self.mailboxes.user(&subject);
+                let live = self.core.entry(position, after_hole, mailbox.as_ref(), payload);
+                match (mailbox, live) {
+                    (Some(user), Some(live)) => self.publish(&user, &live).await,
+                    (Some(_) | None, _) => {
                         self.metrics.skipped.inc();
                     }
-                    Input::Entry { mailbox, seq, time, payload }
                 }
-            };
-            self.core.handle(now, input, &mut self.outputs);
-            if self.carry_out().await {
-                return true;
             }
-            if left == 0 || !self.core.reading() {
-                break;
+            Given::Verified(doubt, position) => {
+                if let Some(reply) = self.doubts.remove(&doubt) {
+                    reply.answer(&Verified { position }).await;
+                }
             }
-            let Some(next) = next_event(&mut self.consumer).now_or_never() else { break };
-            event = next;
+            Given::Declined(doubt) => {
+                self.doubts.remove(&doubt);
+                self.metrics.declined.inc();
+            }
+            Given::Lost => {
+                self.core.lost();
+                self.offer = Offer::Withdrawn;
+            }
+            Given::Stopped => return false,
         }
-        false
+        true
     }
 
-    async fn ask(&mut self, question: Question) -> bool {
-        self.asked += 1;
-        let asked = Asked(self.asked);
-        let (input, way_back) = match question {
-            Question::Heads(HeadsRequest { users }, reply) => {
-                (Input::HeadsAsked { asked, users }, WayBack::Heads(reply))
+    async fn publish(&mut self, user: &UserName, live: &LiveEntry) {
+        let (subject, payload, pace) = (subject::live_user(user), live.encode(), pace(user, &live.entry));
+        match self.context.connection.publish_at(pace, subject, payload).await {
+            Ok(()) => {
+                self.metrics.published.inc();
             }
-            Question::Verify(_, reply) => (Input::VerifyAsked { asked }, WayBack::Verify(reply)),
-        };
-        self.questions.insert(asked, way_back);
-        self.give(input).await
+            // Whoever waits for it finds it by the next entry's `after`, or by comparing heads.
+            Err(error) => {
+                tracing::debug!(shard = %self.shard, seq = live.position.seq.0, %error, "an entry was not published");
+            }
+        }
     }
 
-    async fn give(&mut self, input: Input) -> bool {
-        self.core.handle(self.now(), input, &mut self.outputs);
-        self.carry_out().await
-    }
-
-    /// Carries out what the core decided. Whether that was the end.
-    async fn carry_out(&mut self) -> bool {
-        let mut stopped = false;
-        let mut outputs = std::mem::take(&mut self.outputs);
-        for output in outputs.drain(..) {
-            match output {
-                Output::Publish { user, live } => {
-                    let (subject, payload, pace) = (subject::live_user(&user), live.encode(), pace(&user, &live.entry));
-                    self.unflushed = true;
-                    let published = self.context.connection.publish_at(pace, subject, payload).await;
-                    match published {
-                        Ok(()) => self.metrics.published.inc(),
-                        // Whoever waits for it finds it by the next entry's `after`, or by comparing heads.
-                        Err(error) => {
-                            tracing::debug!(shard = %self.context.shard, seq = live.position.seq.0, %error, "an entry was not published");
-                            0
-                        }
-                    };
-                }
-                Output::Look => self.answers.push(self.look().boxed()),
-                Output::Compare(seq) => self.answers.push(self.compare(seq).boxed()),
-                Output::Save { record, expected } => {
-                    let save = self.save(record, expected).boxed();
-                    self.answers.push(save);
-                }
-                Output::Open(from) => {
-                    let start = match from {
-                        ReadFrom::Seq(seq) => Start::After(seq.previous()),
-                        ReadFrom::Time(time) => Start::Time(time),
-                    };
-                    self.consumer = Some(StreamReader::start(&self.context.connection, self.stream.clone(), start));
-                }
-                Output::Close => self.consumer = None,
-                Output::Heads { asked, answer } => {
-                    if let Some(WayBack::Heads(reply)) = self.questions.remove(&asked) {
-                        reply.answer(&answer).await;
-                    }
-                }
-                Output::Verified { asked, verified } => {
-                    if let Some(WayBack::Verify(reply)) = self.questions.remove(&asked) {
-                        reply.answer(&verified).await;
-                    }
-                }
-                Output::Decline(asked) => {
-                    self.questions.remove(&asked);
+    async fn ask(&mut self, question: Question, pass: &mut Pass) {
+        match question {
+            Question::Heads(HeadsRequest { users }, reply) => match self.core.heads(pass.live_at(), &users) {
+                Some(answer) => reply.answer(&answer).await,
+                None => {
                     self.metrics.declined.inc();
                 }
-                Output::Event(event) => self.tell(event),
-                Output::Stopped => stopped = true,
+            },
+            Question::Verify(_, reply) => {
+                self.doubted += 1;
+                let doubt = DoubtId(self.doubted);
+                self.doubts.insert(doubt, reply);
+                pass.doubt(doubt);
             }
-        }
-        self.outputs = outputs;
-        self.stand();
-        stopped
-    }
-
-    /// Offers the service while the shard is this reader's, and says how the task stands.
-    fn stand(&mut self) {
-        let state = if self.core.is_live() {
-            TaskState::Working
-        } else if self.core.is_standing_by() {
-            TaskState::StandingBy
-        } else {
-            TaskState::Idle
-        };
-        if self.core.is_live() && matches!(self.offer, Offer::Withdrawn) {
-            self.offer = Offer::make(&self.context.connection, self.context.shard);
-            self.metrics.owner.set(1);
-        } else if !self.core.is_owner() && !matches!(self.offer, Offer::Withdrawn) {
-            self.offer = Offer::Withdrawn;
-            self.metrics.owner.set(0);
-        }
-        if state != self.state {
-            self.state = state;
-            self.context.tell(state);
-        }
-    }
-
-    fn tell(&self, event: Event) {
-        let shard = self.context.shard;
-        match event {
-            Event::TookOver { position } => {
-                self.metrics.takeovers.inc();
-                tracing::info!(%shard, epoch = position.epoch.0, seq = position.seq.0, "took the shard over");
-            }
-            Event::SteppedDown(lost) => {
-                self.metrics.refused.inc();
-                tracing::warn!(%shard, ?lost, "the shard is not ours any more: standing by");
-            }
-            Event::EpochBegun { epoch, because } => {
-                self.metrics.epochs.inc();
-                match because {
-                    Because::NoRecord => tracing::info!(%shard, epoch = epoch.0, "the shard's first epoch began"),
-                    Because::RecordWentBack | Because::OtherBoot | Because::EndBelow | Because::OtherEntry => {
-                        tracing::warn!(%shard, epoch = epoch.0, ?because, "a new epoch began: devices are told of a gap");
-                    }
-                }
-            }
-            Event::Hole { after, until } => {
-                self.metrics.holes.inc();
-                tracing::debug!(%shard, after = after.0, until = until.0, "entries were gone before they were read");
-            }
-        }
-    }
-
-    fn look(&self) -> impl Future<Output = Input> + Send + 'static {
-        let records = Records::new(&self.context.connection);
-        let (shard, subject) = (self.context.shard, self.subject.clone());
-        async move { Input::Looked(look(&records, shard, &subject).await) }
-    }
-
-    fn compare(&self, seq: Seq) -> impl Future<Output = Input> + Send + 'static {
-        let (connection, shard, stream) = (self.context.connection.clone(), self.context.shard, self.stream.clone());
-        let boot = self.context.boot.clone();
-        async move {
-            let asked = async {
-                let ends = stream_ends(&connection, &stream).await?;
-                // Before the first entry there is nothing to find.
-                let time = if seq > Seq(0) { entry_time(&connection, &stream, seq).await? } else { None };
-                Ok::<_, dunlin_nats::ReadError>((ends, time))
-            };
-            match asked.await {
-                Ok((ends, time)) => Input::Compared(Some(Compared { last: ends.last, time, boot: boot.now() })),
-                Err(error) => {
-                    tracing::debug!(%shard, %error, "the stream could not be compared with the reader's position");
-                    Input::Compared(None)
-                }
-            }
-        }
-    }
-
-    /// The round trip before the write makes sure that a saved position covers only what the server has got from us. A save that fails ends the
-    /// reader's ownership, so one that begins later need not repeat its round trip.
-    fn save(&mut self, record: ReaderRecord, expected: Seq) -> impl Future<Output = Input> + Send + 'static + use<> {
-        let connection = self.context.connection.clone();
-        let records = Records::new(&connection);
-        let (shard, subject, stream) = (self.context.shard, self.subject.clone(), self.stream.clone());
-        let (lag, mailboxes, size) = (self.metrics.lag.clone(), self.metrics.mailboxes.clone(), self.core.mailboxes());
-        let flush = std::mem::take(&mut self.unflushed);
-        let measure = self.lag_due <= Instant::now();
-        if measure {
-            self.lag_due = Instant::now() + LAG_EVERY;
-        }
-        let saved = async move {
-            if flush && let Err(error) = connection.flush().await {
-                tracing::warn!(%shard, %error, "the reader's position was not saved");
-                return None;
-            }
-            let revision = match records.save(&subject, record.encode(), expected).await {
-                Ok(revision) => revision,
-                Err(error) => {
-                    tracing::warn!(%shard, %error, "the reader's position was not saved");
-                    return None;
-                }
-            };
-            let stamp = if record.begins_after.is_some() {
-                let stored = records.load(shard, &subject).await.ok().flatten()?;
-                (stored.revision == revision).then_some(stored.stamp)?
-            } else {
-                record.position.time
-            };
-            if measure && let Ok(Ok(ends)) = timeout(LAG_WITHIN, stream_ends(&connection, &stream)).await {
-                lag.set(ends.last.0.saturating_sub(record.position.seq.0) as i64);
-            }
-            mailboxes.set(size as i64);
-            Some(Stored { revision, stamp })
-        };
-        async move { Input::Stored(timeout(Duration::from_millis(limits::LEASE.0), saved).await.ok().flatten()) }
-    }
-}
-
-async fn look(records: &Records, shard: Shard, subject: &str) -> Looked {
-    match records.load(shard, subject).await {
-        Ok(None) => Looked::Absent,
-        Ok(Some(stored)) => match ReaderRecord::decode(&stored.bytes) {
-            Ok(record) => Looked::Record { record, revision: stored.revision, stamp: stored.stamp },
-            Err(error @ dunlin_schema::envelope::EnvelopeError::Version { .. }) => {
-                tracing::warn!(%shard, %error, "the reader's record is of another release: leaving it alone");
-                Looked::Failed
-            }
-            Err(error) => {
-                tracing::error!(%shard, %error, "the reader's record is damaged");
-                Looked::Damaged { revision: stored.revision }
-            }
-        },
-        Err(error) => {
-            tracing::debug!(%shard, %error, "the reader's record could not be read");
-            Looked::Failed
         }
     }
 }
@@ -377,19 +180,5 @@ fn pace(user: &UserName, entry: &[u8]) -> Pace {
     match Entry::decode(entry) {
         Ok(entry) if entry.is_sent_copy(user) => Pace::Unhurried,
         _ => Pace::Prompt,
-    }
-}
-
-async fn wait_until(deadline: Option<Instant>) {
-    match deadline {
-        Some(deadline) => sleep_until(deadline).await,
-        None => std::future::pending().await,
-    }
-}
-
-async fn next_event(consumer: &mut Option<StreamReader>) -> ReaderEvent {
-    match consumer {
-        Some(consumer) => consumer.next().await,
-        None => std::future::pending().await,
     }
 }

@@ -3,18 +3,33 @@
 //! `core` decides; this file takes items off the shard's work queue, in batches, and stores before it acknowledges them.
 
 pub mod core;
+mod metrics;
+
+use std::sync::Arc;
 
 use dunlin_nats::{Queued, ReceiptItem, Records, SaveError, WorkQueue};
 use dunlin_schema::{
-    Cursor, DeviceName, Seq, UserName,
+    Cursor, DeviceName, Seq, Shard, UserName,
     envelope::EnvelopeError,
     record::{DeviceRecord, Receipt},
     subject,
 };
 use futures_util::{FutureExt, StreamExt, stream};
 
-use self::core::{Batch, Mark, raised};
-use crate::{context::Context, metrics::ReceiptsMetrics, readiness::TaskState};
+use prometheus_client::registry::Registry;
+
+use self::{
+    core::{Batch, Mark, raised},
+    metrics::{Metrics, ReceiptsMetrics},
+};
+use crate::{
+    context::Context,
+    readiness::TaskState,
+    role::{Role, Work},
+};
+
+/// The role.
+pub const ROLE: Role = Role::new("receipts", prepare);
 
 /// Items taken together, at most.
 const BATCH: usize = 256;
@@ -23,11 +38,15 @@ const AT_ONCE: usize = 16;
 /// Tries to write a mark before its items are left to come again.
 const TRIES: usize = 5;
 
+fn prepare(registry: &mut Registry) -> Work {
+    let metrics = Metrics::register(registry);
+    Work::EachShard(Arc::new(move |context, shard| run(context, shard, metrics.of(shard)).boxed()))
+}
+
 /// Works on a shard until it is told to stop.
-pub(crate) async fn run(context: Context) {
-    let metrics = context.metrics.receipts(context.shard);
-    let mut queue = WorkQueue::receipts(&context.connection, context.shard);
-    let records = Records::new(&context.connection);
+async fn run(context: Context, shard: Shard, metrics: ReceiptsMetrics) {
+    let mut queue = WorkQueue::receipts(&context.connection, shard);
+    let records = context.records();
     let mut batch = Batch::default();
     context.tell(TaskState::Working);
     loop {
@@ -47,7 +66,7 @@ pub(crate) async fn run(context: Context) {
         let marks: Vec<_> = batch.take().collect();
         stream::iter(marks)
             .for_each_concurrent(AT_ONCE, |((user, device), mark)| {
-                store(&context, &records, &metrics, user, device, mark)
+                store(&context, shard, &records, &metrics, user, device, mark)
             })
             .await;
     }
@@ -71,15 +90,16 @@ async fn take(queued: Queued<ReceiptItem>, batch: &mut Batch<Queued<ReceiptItem>
 /// Stores a device's mark, and takes its items off the queue once it is stored. Otherwise they come again.
 async fn store(
     context: &Context,
+    shard: Shard,
     records: &Records,
     metrics: &ReceiptsMetrics,
     user: UserName,
     device: DeviceName,
     mark: Mark<Queued<ReceiptItem>>,
 ) {
-    let subject = subject::device_record(&context.settings.region, context.shard, &user, &device);
+    let subject = subject::device_record(&context.settings.region, shard, &user, &device);
     for _ in 0..TRIES {
-        match raise(context, records, &subject, mark.cursor).await {
+        match raise(shard, records, &subject, mark.cursor).await {
             Ok(raised) => {
                 metrics.stored.inc_by(u64::from(raised));
                 for item in mark.items {
@@ -89,7 +109,7 @@ async fn store(
             }
             Err(Again::Conflict) => {}
             Err(Again::Later(why)) => {
-                tracing::warn!(shard = %context.shard, %user, %device, why, "a receipt was not stored, it will come again");
+                tracing::warn!(%shard, %user, %device, why, "a receipt was not stored, it will come again");
                 break;
             }
         }
@@ -106,8 +126,8 @@ enum Again {
 }
 
 /// Whether the record had to be raised.
-async fn raise(context: &Context, records: &Records, subject: &str, said: Cursor) -> Result<bool, Again> {
-    let found = records.load(context.shard, subject).await.map_err(|error| Again::Later(error.to_string()))?;
+async fn raise(shard: Shard, records: &Records, subject: &str, said: Cursor) -> Result<bool, Again> {
+    let found = records.load(shard, subject).await.map_err(|error| Again::Later(error.to_string()))?;
     let (stored, revision) = match found {
         None => (None, Seq(0)),
         Some(record) => match DeviceRecord::decode(&record.bytes) {

@@ -1,32 +1,45 @@
-//! What a deliver reader is told, and what it says.
+//! What a reader is told, and what it says.
 
-use bytes::Bytes;
-use dunlin_schema::{
-    Epoch, Position, Seq, StreamTime, UserName,
-    heads::{HeadsAnswer, Verified},
-    live::LiveEntry,
-    read::ReadFrom,
-    record::ReaderRecord,
-};
+use dunlin_schema::{Epoch, Position, Seq, StreamTime, read::ReadFrom, record::ReaderRecord};
 
-use crate::reader::Looked;
+use crate::reader::ownership::Looked;
 
 /// What does not change while a reader lives.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Setup {
     /// The reader: unique for each run.
     pub owner: String,
-    /// Servers that store the shard.
-    pub replicas: u8,
-    /// Whether they sync each write before they acknowledge it.
-    pub sync_always: bool,
-    /// Mailboxes in the map of heads: see [`dunlin_schema::limits::Bounds::heads_map`].
-    pub heads_map: usize,
+    /// Whether it begins epochs or follows them.
+    pub epochs: Epochs,
 }
 
-/// A question that waits for its answer; whoever drives the reader numbers them.
+/// What a reader has to do with epochs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Epochs {
+    /// It begins one where the log went back, or may have: the deliver reader, one for each shard.
+    Begins {
+        /// Servers that store the shard.
+        replicas: u8,
+        /// Whether they sync each write before they acknowledge it.
+        sync_always: bool,
+    },
+    /// It goes by the epoch that the deliver reader's record names: the readers of all other roles.
+    Follows(Resume),
+}
+
+/// Where a reader that follows goes on when it takes a shard.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Resume {
+    /// Behind the position in its record.
+    Saved,
+    /// Behind the position of its own projection, whatever the record says; the default is before the first entry. Once it has read, behind
+    /// what it read last.
+    Projected(Position),
+}
+
+/// A doubt that waits for its answer; whoever drives the reader numbers them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub struct Asked(pub u64);
+pub struct DoubtId(pub u64);
 
 /// What happens to a reader.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -41,27 +54,15 @@ pub enum Input {
     Opened,
     /// The consumer's next entry.
     Entry {
-        /// Whose mailbox holds it; `None` for entries of other logs.
-        mailbox: Option<UserName>,
         /// Its sequence.
         seq: Seq,
         /// Its timestamp.
         time: StreamTime,
-        /// Its bytes, whatever they are: whoever gets them decides.
-        payload: Bytes,
     },
-    /// A gateway asks how far these users' mailboxes have come.
-    HeadsAsked {
-        /// What the answer names.
-        asked: Asked,
-        /// Whose.
-        users: Vec<UserName>,
-    },
-    /// A gateway has a cursor that does not fit the log.
-    VerifyAsked {
-        /// What the answer names.
-        asked: Asked,
-    },
+    /// Somebody has a cursor that does not fit the log. [`Output::Verified`] or [`Output::Declined`] answers it.
+    Doubted(DoubtId),
+    /// The answer to [`Output::AskEpoch`]; `None` when there is none yet, or nobody answered.
+    EpochSeen(Option<Epoch>),
     /// Time has passed.
     Tick,
     /// No more work: give the shard back. [`Output::Stopped`] follows, after what is under way.
@@ -77,6 +78,8 @@ pub struct Compared {
     pub time: Option<StreamTime>,
     /// The boot of the machine that stores the shard.
     pub boot: String,
+    /// The epoch that the deliver reader's record names, where there is one. Only asked for readers that follow.
+    pub epoch: Option<Epoch>,
 }
 
 /// A record that was stored.
@@ -106,29 +109,27 @@ pub enum Output {
     Open(ReadFrom),
     /// Drop the consumer.
     Close,
-    /// Publish to the user's live subject.
-    Publish {
-        /// Whose.
-        user: UserName,
-        /// What.
-        live: LiveEntry,
+    /// Read the epoch from the deliver reader's record.
+    AskEpoch,
+    /// For the role: what comes next follows this position. Sequence 0 without a time is before the first entry of the log; what the role
+    /// made of entries before is void unless it stands exactly here.
+    Begin(Position),
+    /// For the role: the entry that was just given counts.
+    Entry {
+        /// Its position.
+        position: Position,
+        /// Whether entries before it were gone before they were read.
+        after_hole: bool,
     },
-    /// Answer a question about heads.
-    Heads {
-        /// Which.
-        asked: Asked,
-        /// With this.
-        answer: HeadsAnswer,
-    },
-    /// Answer a gateway's doubt.
+    /// The log is as the reader read it.
     Verified {
-        /// Which.
-        asked: Asked,
-        /// With this.
-        verified: Verified,
+        /// The doubt that this answers.
+        doubt: DoubtId,
+        /// How far it was read.
+        position: Position,
     },
-    /// Answer nothing: the question is not this reader's to answer now.
-    Decline(Asked),
+    /// A doubt has no answer: it is not this reader's to answer now.
+    Declined(DoubtId),
     /// Something that people want to know.
     Event(Event),
     /// The end: nothing is asked of this reader any more.
@@ -151,6 +152,13 @@ pub enum Event {
         epoch: Epoch,
         /// Why.
         because: Because,
+    },
+    /// The deliver reader's record names another epoch than this reader's position.
+    EpochFollowed {
+        /// Its name.
+        epoch: Epoch,
+        /// Whether what was read is not in the log as it was: all of it is read again.
+        anew: bool,
     },
     /// Entries were gone before they were read: evicted, expired, erased or purged.
     Hole {

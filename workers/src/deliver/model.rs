@@ -1,12 +1,20 @@
-//! The promises of the core against a plain list of everything that was ever stored: two readers, any order of answers, failed and
+//! The promises of the cores against a plain list of everything that was ever stored: two readers, any order of answers, failed and
 //! doubtful writes, erased entries, crashes, stops, power losses and restored folders.
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
-use dunlin_schema::Epoch;
+use bytes::Bytes;
+use dunlin_schema::{
+    Epoch, Millis, Position, Seq, StreamTime, UserName, heads::HeadsAnswer, live::LiveEntry, read::ReadFrom,
+    record::ReaderRecord,
+};
 use proptest::prelude::*;
 
-use super::*;
+use super::core::Deliver;
+use crate::reader::{
+    core::{Compared, DoubtId, Epochs, Event, Input, Output, Reader as Core, Setup, Stored},
+    ownership::Looked,
+};
 
 #[derive(Clone, Debug)]
 enum Op {
@@ -70,7 +78,8 @@ enum Question {
 }
 
 struct Reader {
-    core: Deliver,
+    core: Core,
+    deliver: Deliver,
     asked: VecDeque<Question>,
     consumer: Option<Consumer>,
     /// Published, and not known to have reached the server.
@@ -121,8 +130,14 @@ impl World {
 
     fn reader(&mut self) -> Reader {
         self.runs += 1;
-        let setup = Setup { owner: format!("run {}", self.runs), replicas: 1, sync_always: false, heads_map: 2 };
-        Reader { core: Deliver::new(setup), asked: VecDeque::new(), consumer: None, in_flight: Vec::new() }
+        let epochs = Epochs::Begins { replicas: 1, sync_always: false };
+        Reader {
+            core: Core::new(Setup { owner: format!("run {}", self.runs), epochs }),
+            deliver: Deliver::new(2),
+            asked: VecDeque::new(),
+            consumer: None,
+            in_flight: Vec::new(),
+        }
     }
 
     fn time(&mut self) -> u64 {
@@ -139,14 +154,19 @@ impl World {
     }
 
     fn give(&mut self, reader: usize, input: Input) {
+        self.give_entry(reader, input, 3);
+    }
+
+    /// `of` says whose entry it is, if it is one.
+    fn give_entry(&mut self, reader: usize, input: Input, of: u8) {
         let mut out = Vec::new();
         self.readers[reader].core.handle(Millis(self.now), input, &mut out);
         for output in out {
-            self.carry_out(reader, output);
+            self.carry_out(reader, output, of);
         }
     }
 
-    fn carry_out(&mut self, reader: usize, output: Output) {
+    fn carry_out(&mut self, reader: usize, output: Output, of: u8) {
         match output {
             Output::Look => self.readers[reader].asked.push_back(Question::Look),
             Output::Compare(seq) => self.readers[reader].asked.push_back(Question::Compare(seq)),
@@ -155,9 +175,18 @@ impl World {
             }
             Output::Open(from) => self.readers[reader].consumer = Some(Consumer { from, opened: false }),
             Output::Close => self.readers[reader].consumer = None,
-            Output::Publish { user, live } => self.publish(reader, &user, &live),
-            Output::Heads { answer, .. } => self.answered(&answer),
-            Output::Verified { .. } | Output::Decline(_) | Output::Event(_) => {}
+            Output::Begin(position) => self.readers[reader].deliver.begin(position),
+            Output::Entry { position, after_hole } => {
+                let mailbox = (of < 3).then(|| user(of));
+                let deliver = &mut self.readers[reader].deliver;
+                let live = deliver.entry(position, after_hole, mailbox.as_ref(), Bytes::new());
+                if let (Some(live), Some(mailbox)) = (live, mailbox) {
+                    self.publish(reader, &mailbox, &live);
+                }
+            }
+            Output::Event(Event::SteppedDown(_)) => self.readers[reader].deliver.lost(),
+            Output::AskEpoch => unreachable!("a reader that begins epochs knows them"),
+            Output::Verified { .. } | Output::Declined(_) | Output::Event(_) => {}
             Output::Stopped => {
                 self.arrive(reader);
                 self.readers[reader] = self.reader();
@@ -210,7 +239,12 @@ impl World {
             Question::Compare(seq) => {
                 let item = (seq.0 as usize).checked_sub(1).and_then(|at| self.log.get(at));
                 let time = item.filter(|item| item.there).map(|item| StreamTime(item.time));
-                Input::Compared(Some(Compared { last: Seq(self.log.len() as u64), time, boot: self.boot.to_string() }))
+                Input::Compared(Some(Compared {
+                    last: Seq(self.log.len() as u64),
+                    time,
+                    boot: self.boot.to_string(),
+                    epoch: None,
+                }))
             }
             Question::Save { record, expected } => Input::Stored(self.save(reader, record, expected)),
         };
@@ -270,8 +304,7 @@ impl World {
         let Some((at, item)) = found else { return false };
         let (seq, item) = (Seq(at as u64 + 1), *item);
         consumer.from = ReadFrom::Seq(seq.next());
-        let mailbox = (item.user < 3).then(|| user(item.user));
-        self.give(reader, Input::Entry { mailbox, seq, time: StreamTime(item.time), payload: Bytes::new() });
+        self.give_entry(reader, Input::Entry { seq, time: StreamTime(item.time) }, item.user);
         true
     }
 
@@ -307,9 +340,13 @@ impl World {
             Op::Fail(reader, stored) => self.fail(reader.into(), stored),
             Op::Pass(span) => self.pass(span),
             Op::Ask(reader) => {
-                self.give(reader.into(), Input::HeadsAsked { asked: Asked(0), users: (0..3).map(user).collect() })
+                let Reader { core, deliver, .. } = &self.readers[usize::from(reader)];
+                let users: Vec<_> = (0..3).map(user).collect();
+                if let Some(answer) = deliver.heads(core.live_at(Millis(self.now)), &users) {
+                    self.answered(&answer);
+                }
             }
-            Op::Verify(reader) => self.give(reader.into(), Input::VerifyAsked { asked: Asked(0) }),
+            Op::Verify(reader) => self.give(reader.into(), Input::Doubted(DoubtId(0))),
             Op::Interrupt(reader) => {
                 if let Some(consumer) = &mut self.readers[usize::from(reader)].consumer {
                     consumer.opened = false;

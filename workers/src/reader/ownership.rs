@@ -191,8 +191,3 @@ impl Ownership {
 fn lapse(renewed: Millis) -> Millis {
     renewed.plus(limits::LEASE)
 }
-
-/// A name for a reader, unique for each run: 128 random bits.
-pub(crate) fn owner_name() -> String {
-    format!("{:032x}", rand::random::<u128>())
-}

@@ -1,6 +1,6 @@
 //! What a shard's reader is about. The table at the top of `core` says what ends each phase.
 
-use crate::reader::Found;
+use crate::reader::ownership::Found;
 
 /// What a shard's reader is about.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -15,7 +15,7 @@ pub(super) enum Phase {
     Opening,
     /// It stands; the position is compared with the stream before its entries are taken.
     Checking,
-    /// Entries are read and published.
+    /// Entries are read.
     Reading,
     /// The last record is being written.
     Releasing,

@@ -1,0 +1,221 @@
+//! A small role as somebody would add one: it follows the deliver reader's epochs, and counts the entries of each mailbox in a projection of
+//! its own. Through a takeover, a restart, a log that went back, and a start before there is any epoch.
+
+#![allow(clippy::unwrap_used, reason = "the role of these tests panics where a test would")]
+
+use std::{collections::BTreeMap, fs, path::Path, sync::Arc};
+
+use dunlin_schema::{Epoch, Position, Seq, Shard, StreamTime, subject::Mailboxes};
+use dunlin_tests::{server::ServerOptions, wait::until};
+use dunlin_workers::{
+    Boot, Config, Readiness, Role,
+    context::Context,
+    deliver,
+    reader::{
+        Given, Pass, ReaderMetrics, ShardMetrics,
+        core::{Epochs, Resume},
+    },
+    role::Work,
+};
+use futures_util::FutureExt;
+use prometheus_client::registry::Registry;
+use tempfile::TempDir;
+
+use super::bench::{Bench, Node};
+
+const COUNTER: Role = Role::new("counter", prepare).with_folder();
+
+fn prepare(registry: &mut Registry) -> Work {
+    let metrics = ReaderMetrics::register(registry.sub_registry_with_prefix("dunlin_counter"));
+    Work::EachShard(Arc::new(move |context, shard| count(context, shard, metrics.of(shard)).boxed()))
+}
+
+/// The projection: how many entries each mailbox has, up to where, and how many entries were taken since the task began.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+struct Counts {
+    position: Position,
+    taken: u64,
+    entries: BTreeMap<String, u64>,
+}
+
+impl Counts {
+    fn load(folder: &Path) -> Option<Counts> {
+        let text = fs::read_to_string(folder.join("counts")).ok()?;
+        let mut lines = text.lines().map(|line| line.split_once(' ').unwrap());
+        let mut number = || lines.next().unwrap().1.parse().unwrap();
+        let position = Position { epoch: Epoch(number()), seq: Seq(number()), time: StreamTime(number()) };
+        let taken = number();
+        let entries = lines.map(|(user, count)| (user.to_owned(), count.parse().unwrap())).collect();
+        Some(Counts { position, taken, entries })
+    }
+
+    /// At once or not at all.
+    fn save(&self, folder: &Path) {
+        let Position { epoch, seq, time } = self.position;
+        let mut text = format!("epoch {}\nseq {}\ntime {}\ntaken {}\n", epoch.0, seq.0, time.0, self.taken);
+        for (user, count) in &self.entries {
+            text += &format!("{user} {count}\n");
+        }
+        fs::write(folder.join("new"), text).unwrap();
+        fs::rename(folder.join("new"), folder.join("counts")).unwrap();
+    }
+}
+
+async fn count(context: Context, shard: Shard, metrics: ShardMetrics) {
+    let folder = context.folder().unwrap().to_owned();
+    let mailboxes = Mailboxes::of(&context.settings().region, shard);
+    let mut counts = Counts { taken: 0, ..Counts::load(&folder).unwrap_or_default() };
+    let epochs = Epochs::Follows(Resume::Projected(counts.position));
+    let mut pass = Pass::start(&context, shard, COUNTER.as_str(), epochs, metrics);
+    let stop = context.stop();
+    let mut stopping = false;
+    loop {
+        let given = tokio::select! {
+            () = stop.cancelled(), if !stopping => {
+                stopping = true;
+                pass.stop();
+                continue;
+            }
+            given = pass.next() => given,
+        };
+        match given {
+            Given::Begin(position) => {
+                if (position.seq, position.time) != (counts.position.seq, counts.position.time) {
+                    counts.entries.clear();
+                }
+                counts.position = position;
+            }
+            Given::Entry { position, subject, .. } => {
+                counts.position = position;
+                counts.taken += 1;
+                if let Some(user) = mailboxes.user(&subject) {
+                    *counts.entries.entry(user.to_string()).or_default() += 1;
+                }
+            }
+            Given::Live | Given::Lost | Given::Verified(..) | Given::Declined(_) => {}
+            Given::Stopped => return,
+        }
+        counts.save(&folder);
+    }
+}
+
+async fn start(bench: &Bench, roles: &[Role], folder: &TempDir) -> Node {
+    let folder = Some(folder.path().to_owned());
+    let boot = Boot::Given("boot".to_owned());
+    bench.worker_with(Config { roles: roles.to_vec(), folder, boot, ..Config::default() }).await
+}
+
+async fn started(bench: &Bench, folder: &TempDir) -> Node {
+    let mut node = start(bench, &[deliver::ROLE, COUNTER], folder).await;
+    node.wait("both roles at work", Readiness::is_all_working).await;
+    node
+}
+
+/// The projection once it stands at this sequence.
+async fn counted(folder: &TempDir, seq: u64) -> Counts {
+    until("the counts to come that far", async || {
+        Counts::load(&folder.path().join("local/counter/0")).filter(|counts| counts.position.seq == Seq(seq))
+    })
+    .await
+}
+
+fn entries<const N: usize>(counts: [(&str, u64); N]) -> BTreeMap<String, u64> {
+    counts.map(|(user, count)| (user.to_owned(), count)).into()
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_role_that_follows_waits_for_the_first_epoch() {
+    let bench = Bench::new(ServerOptions::default()).await;
+    let folder = TempDir::new().unwrap();
+    bench.store_all("bob", 1..4).await;
+    let mut counter = start(&bench, &[COUNTER], &folder).await;
+    let deliver = bench.working("boot").await;
+    counter.wait("the counter at work", Readiness::is_all_working).await;
+    let counts = counted(&folder, 3).await;
+    assert_eq!((counts.position.epoch, counts.entries), (bench.epoch().await, entries([("bob", 3)])));
+    counter.stop().await;
+    deliver.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_projection_goes_on_after_a_restart_and_is_made_again_where_it_is_not() {
+    let bench = Bench::new(ServerOptions::default()).await;
+    let (folder, elsewhere) = (TempDir::new().unwrap(), TempDir::new().unwrap());
+    let worker = started(&bench, &folder).await;
+    bench.store_all("bob", 1..6).await;
+    counted(&folder, 5).await;
+    worker.stop().await;
+    bench.store_all("carol", 6..8).await;
+    let worker = started(&bench, &folder).await;
+    let counts = counted(&folder, 7).await;
+    assert_eq!((counts.taken, counts.entries), (2, entries([("bob", 5), ("carol", 2)])));
+    // A takeover by a machine that has no projection yet.
+    let mut standby = start(&bench, &[deliver::ROLE, COUNTER], &elsewhere).await;
+    standby.wait("a standby", |readiness| readiness.standing_by == 2).await;
+    worker.kill();
+    standby.wait("a takeover", Readiness::is_all_working).await;
+    bench.store_all("bob", 8..9).await;
+    let counts = counted(&elsewhere, 8).await;
+    assert_eq!((counts.taken, counts.entries), (8, entries([("bob", 6), ("carol", 2)])));
+    standby.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_a_log_lost_is_not_counted_in_the_epoch_that_follows() {
+    let mut bench = Bench::new(ServerOptions::default()).await;
+    let folder = TempDir::new().unwrap();
+    let bob = bench.join("bob").await;
+    let worker = started(&bench, &folder).await;
+    bench.store_all("bob", 1..4).await;
+    counted(&folder, 3).await;
+    bench.saved(3).await;
+    bench.nats.stop();
+    let snapshot = bench.nats.snapshot();
+    bench.restart().await;
+    bench.ask_at(3, &[]).await;
+    bench.store_all("carol", 4..7).await;
+    let before = counted(&folder, 6).await;
+    assert_eq!(before.entries, entries([("bob", 3), ("carol", 3)]));
+    bench.nats.stop();
+    bench.nats.put_back(&snapshot);
+    bench.restart().await;
+    let epoch = until("a new epoch", async || {
+        let epoch = bench.epoch().await;
+        (epoch > before.position.epoch).then_some(epoch)
+    })
+    .await;
+    bench.store("bob", "4 again").await;
+    bob.until("4 again").await;
+    let counts = until("the counts of the new epoch", async || {
+        Counts::load(&folder.path().join("local/counter/0"))
+            .filter(|counts| counts.position.epoch == epoch && counts.position.seq == Seq(4))
+    })
+    .await;
+    assert_eq!(counts.entries, entries([("bob", 4)]));
+    worker.stop().await;
+}
+
+/// Another boot begins an epoch in a log that lost nothing: what was counted counts.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_epoch_in_which_nothing_was_lost_is_followed_without_reading_again() {
+    let bench = Bench::new(ServerOptions::default()).await;
+    let folder = TempDir::new().unwrap();
+    let first = bench.working("boot").await;
+    let mut counter = start(&bench, &[COUNTER], &folder).await;
+    counter.wait("the counter at work", Readiness::is_all_working).await;
+    bench.store_all("bob", 1..4).await;
+    let before = counted(&folder, 3).await;
+    first.stop().await;
+    let second = bench.working("another boot").await;
+    let epoch = bench.epoch().await;
+    assert!(epoch > before.position.epoch);
+    let counts = until("the new epoch to be followed", async || {
+        Counts::load(&folder.path().join("local/counter/0")).filter(|counts| counts.position.epoch == epoch)
+    })
+    .await;
+    assert_eq!((counts.taken, counts.entries), (3, entries([("bob", 3)])));
+    bench.store_all("bob", 4..5).await;
+    assert_eq!(counted(&folder, 4).await.entries, entries([("bob", 4)]));
+    counter.stop().await;
+    second.stop().await;
+}

@@ -1,0 +1,23 @@
+//! The reader of a shard: what every role that goes through a shard's log in order is given.
+//!
+//! | room | what lives there |
+//! |---|---|
+//! | [`core`] | decides: phases, epochs, the saved position, contiguity; for the deliver reader and for those that follow it |
+//! | [`ownership`] | decides: who holds the record |
+//! | `pass` | feeds the core, and gives a role its entries |
+//! | `asks` | what a reader asks of NATS |
+//! | `metrics` | what every reader counts |
+//!
+//! A role begins with [`Pass::start`], takes what [`Pass::next`] gives, and has done what it does with it before it asks for more.
+
+mod asks;
+pub mod core;
+mod metrics;
+pub mod ownership;
+mod pass;
+
+pub use metrics::{ReaderMetrics, ShardMetrics};
+pub use pass::{Given, Pass};
+
+/// The role whose readers begin epochs. All others follow the epoch that its record names.
+pub const LEADER: &str = "deliver";
