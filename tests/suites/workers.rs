@@ -199,7 +199,9 @@ async fn a_log_that_went_back_under_a_working_reader_begins_an_epoch() {
         (position.epoch > before.epoch).then_some(position)
     })
     .await;
-    assert_eq!((after.seq, after.time), (Seq(0), saved.time), "nothing of the new life is read yet");
+    assert_eq!(after.seq, Seq(0), "nothing of the new life is read yet");
+    // A reader that kept the shard goes on behind what it read itself, one that took it anew behind what the record says.
+    assert!([saved.time, before.time].contains(&after.time), "{after:?} is neither {saved:?} nor {before:?}");
     // The numbers 6 to 8 are used again.
     for text in ["6 again", "7 again", "8 again"] {
         bench.store("bob", text).await;
