@@ -1,9 +1,9 @@
-//! What devices acknowledge, on its way to RECEIPTS: the newest of each device, a bounded number at once.
+//! What devices acknowledge, on its way to RECEIPTS: the newest of each device and log, a bounded number at once.
 
 use std::collections::{HashMap, VecDeque};
 
 use dunlin_nats::Receipts;
-use dunlin_schema::{Cursor, DeviceName, Shard, UserName, record::Receipt};
+use dunlin_schema::{Cursor, DeviceName, Peer, Shard, UserName, record::Receipt};
 use futures_util::{StreamExt, stream::FuturesUnordered};
 use parking_lot::Mutex;
 use tokio::sync::Notify;
@@ -15,7 +15,14 @@ const WAITING: usize = 200_000;
 const AT_ONCE: usize = 64;
 const PAUSE: std::time::Duration = std::time::Duration::from_millis(500);
 
-type Who = (UserName, DeviceName);
+/// Whose acknowledgement, and of which log.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub(crate) struct Who {
+    pub(crate) user: UserName,
+    pub(crate) device: DeviceName,
+    /// The log's owner.
+    pub(crate) log: Peer,
+}
 
 /// What waits to be stored.
 #[derive(Default)]
@@ -57,7 +64,7 @@ impl Waiting {
 }
 
 impl Acknowledgements {
-    /// A device has everything up to the cursor.
+    /// A device has everything of a log up to the cursor. The shard is the user's.
     pub(crate) fn put(&self, metrics: &Metrics, who: Who, shard: Shard, cursor: Cursor) {
         if self.waiting.lock().put(who, shard, cursor) {
             self.more.notify_one();
@@ -79,10 +86,10 @@ impl Acknowledgements {
             while publishing.len() < AT_ONCE {
                 let Some((who, shard, cursor)) = self.waiting.lock().take() else { break };
                 publishing.push(async move {
-                    let receipt = Receipt::Delivered { device: who.1.clone(), cursor };
-                    let stored = receipts.publish(shard, &who.0, &receipt).await;
+                    let receipt = Receipt::Delivered { device: who.device.clone(), log: who.log.clone(), cursor };
+                    let stored = receipts.publish(shard, &who.user, &receipt).await;
                     if let Err(error) = &stored {
-                        tracing::debug!(%error, user = %who.0, "an acknowledgement is tried again");
+                        tracing::debug!(%error, user = %who.user, "an acknowledgement is tried again");
                         tokio::time::sleep(PAUSE).await;
                     }
                     (who, shard, cursor, stored.is_ok())
@@ -112,7 +119,8 @@ mod tests {
     use super::*;
 
     fn who(user: &str) -> Who {
-        (UserName::new(user).unwrap(), DeviceName::new("phone").unwrap())
+        let user = UserName::new(user).unwrap();
+        Who { log: Peer::User(user.clone()), user, device: DeviceName::new("phone").unwrap() }
     }
 
     fn cursor(epoch: u64, seq: u64) -> Cursor {

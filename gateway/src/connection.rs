@@ -166,4 +166,8 @@ impl LiveSink for Connection {
         self.metrics.live_entries.inc();
         self.tell(Input::Live(LogName::Mailbox, entry));
     }
+
+    fn passed_over(&self) {
+        self.metrics.live_passed_over.inc();
+    }
 }

@@ -49,6 +49,8 @@ pub(crate) struct Metrics {
     pub(crate) failed_reads: Counter,
     /// Live entries that came from NATS.
     pub(crate) live_entries: Counter,
+    /// Live messages that this release does not use.
+    pub(crate) live_passed_over: Counter,
     /// Outbound queues that were full: what was in them is read again.
     pub(crate) overflows: Counter,
     /// Entries that could not be read.
@@ -82,6 +84,7 @@ impl Metrics {
             reads: Counter::default(),
             failed_reads: Counter::default(),
             live_entries: Counter::default(),
+            live_passed_over: Counter::default(),
             overflows: Counter::default(),
             corrupt_entries: Counter::default(),
             heads_asked: Counter::default(),
@@ -121,6 +124,7 @@ impl Metrics {
             ("reads", "Reads of a log", &self.reads),
             ("failed_reads", "Reads of a log without an answer", &self.failed_reads),
             ("live_entries", "Live entries from NATS", &self.live_entries),
+            ("live_passed_over", "Live messages that this release does not use", &self.live_passed_over),
             ("overflows", "Outbound queues that were full and are read again", &self.overflows),
             ("corrupt_entries", "Entries that could not be read", &self.corrupt_entries),
             ("heads_asked", "Questions about heads", &self.heads_asked),

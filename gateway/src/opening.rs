@@ -219,7 +219,7 @@ fn passed_over<'a>(named: impl Iterator<Item = &'a LogName>) -> Option<ServerFra
 
 /// Where the device last acknowledged its mailbox; the beginning if it never did.
 async fn resumed(shared: &Shared, log: &Log, user: &UserName, device: &DeviceName) -> Result<Start, Ending> {
-    let subject = subject::device_record(&log.region, log.shard, user, device);
+    let subject = subject::device_record(&log.region, log.shard, user, device, &log.owner);
     match shared.reads.state(&subject, log.shard, Source::Leader).await {
         Ok(None) => Ok(Start::Beginning),
         Ok(Some((bytes, ..))) => match DeviceRecord::decode(&bytes) {

@@ -6,7 +6,7 @@
 use std::{sync::Arc, time::Duration};
 
 use dunlin_nats::{Heads, HeadsError};
-use dunlin_schema::{LogName, Shard, UserName, heads::HeadsAnswer, limits};
+use dunlin_schema::{LogName, Peer, Shard, heads::HeadsAnswer, limits};
 use futures_util::{StreamExt, future::BoxFuture, stream::FuturesUnordered};
 use parking_lot::Mutex;
 use tokio::{
@@ -78,8 +78,8 @@ impl Question {
 type Answer = Result<HeadsAnswer, HeadsError>;
 
 /// The users of a page.
-fn users_of(page: &[Arc<Connection>]) -> Vec<UserName> {
-    page.chunk_by(|one, other| one.user() == other.user()).map(|same| same[0].user().clone()).collect()
+fn logs_of(page: &[Arc<Connection>]) -> Vec<Peer> {
+    page.chunk_by(|one, other| one.user() == other.user()).map(|same| Peer::User(same[0].user().clone())).collect()
 }
 
 impl Pager {
@@ -242,9 +242,9 @@ fn pause() -> Duration {
 
 async fn ask(heads: &Heads, metrics: &Metrics, question: Question) -> (Question, Answer) {
     metrics.heads_asked.inc();
-    let users = users_of(&question.page);
-    let count = users.len();
-    let answer = match heads.ask(question.shard, users).await {
+    let logs = logs_of(&question.page);
+    let count = logs.len();
+    let answer = match heads.ask(question.shard, logs).await {
         Ok(answer) if answer.heads.len() != count => Err(HeadsError::Unreadable),
         answer => answer,
     };

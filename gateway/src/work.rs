@@ -7,10 +7,11 @@ use std::{
 };
 
 use dunlin_nats::{AppendError, Item, Joined, Origin, Pace};
-use dunlin_schema::{LogName, Position, Shard, heads::Verify, read::ReadRequest};
+use dunlin_schema::{LogName, Peer, Position, Shard, heads::Verify, read::ReadRequest};
 use futures_util::{StreamExt, future::BoxFuture, stream::FuturesUnordered};
 
 use crate::{
+    acknowledgements::Who,
     connection::Connection,
     session::{Append, AppendFailure, Input, NoAnswer, Output, ReadFailed, Stored},
     shared::Shared,
@@ -95,8 +96,13 @@ pub(crate) fn at_once(shared: &Shared, connection: &Arc<Connection>, output: Out
     match output {
         Output::Append(_) | Output::Read(..) | Output::Verify(..) => {}
         Output::AskHeads(_) => shared.pager.ask(connection),
-        Output::Acknowledge(_, cursor) => {
-            let who = (connection.user().clone(), connection.device().clone());
+        Output::Acknowledge(log, cursor) => {
+            let (user, device) = (connection.user().clone(), connection.device().clone());
+            let log = match log {
+                LogName::Mailbox => Peer::User(user.clone()),
+                LogName::Group(address) => Peer::Group(address.group.clone()),
+            };
+            let who = Who { user, device, log };
             shared.acknowledgements.put(&shared.metrics, who, connection.shard(), cursor);
         }
         Output::Corrupt(log, position) => {

@@ -17,7 +17,11 @@ use std::{
 
 use async_nats::{Message, Subscriber};
 use bytes::Bytes;
-use dunlin_schema::{RegionName, UserName, limits, live::LiveEntry, subject};
+use dunlin_schema::{
+    RegionName, UserName, limits,
+    live::{LiveEntry, UserMessage},
+    subject,
+};
 use futures_util::{FutureExt, Stream, StreamExt, future::BoxFuture, stream::SelectAll, task::AtomicWaker};
 use parking_lot::Mutex;
 use tokio::{
@@ -42,6 +46,9 @@ const JOIN_WITHIN: Duration = Duration::from_millis(limits::APPEND_FOR.0);
 pub trait LiveSink: Send + Sync + 'static {
     /// Takes one. Called by the task that reads all subscriptions: it must neither block nor join nor leave.
     fn live(&self, entry: LiveEntry);
+
+    /// Something came that this release does not use. Called once for all sinks of a user.
+    fn passed_over(&self);
 }
 
 /// Why a join has no interest in place.
@@ -179,16 +186,21 @@ impl FanIn {
 impl User {
     fn give(&self, payload: &Bytes) {
         // A copy of its own: the payload is a slice of the connection's whole read buffer, which must not wait in a socket's queue.
-        let Ok(entry) = LiveEntry::decode(&Bytes::copy_from_slice(payload)) else {
-            tracing::debug!("a live entry that can't be read is left to the comparison of heads");
-            return;
-        };
+        let message = UserMessage::decode(&Bytes::copy_from_slice(payload));
         let sinks = self.sinks.lock();
-        if let Some((last, others)) = sinks.split_last() {
-            for sink in others {
-                sink.live(entry.clone());
+        let Some((last, others)) = sinks.split_last() else { return };
+        match message {
+            Ok(UserMessage::Entry(entry)) => {
+                for sink in others {
+                    sink.live(entry.clone());
+                }
+                last.live(entry);
             }
-            last.live(entry);
+            Ok(UserMessage::Signal(_) | UserMessage::Receipt(_) | UserMessage::Mark(_)) => last.passed_over(),
+            Err(error) => {
+                tracing::debug!(%error, "if it was an entry, the comparison of heads finds it");
+                last.passed_over();
+            }
         }
     }
 }

@@ -2,7 +2,7 @@
 
 use bytes::Bytes;
 use dunlin_schema::{
-    Shard, UserName,
+    Peer, Shard,
     heads::{HeadsAnswer, HeadsRequest, Verified, Verify},
     limits, subject,
 };
@@ -43,10 +43,10 @@ impl Heads {
         Heads { connection: connection.clone() }
     }
 
-    /// Asks for the heads of up to [`dunlin_schema::limits::HEADS_PAGE`] users of one shard. Errors: see [`HeadsError`].
-    pub async fn ask(&self, shard: Shard, users: Vec<UserName>) -> Result<HeadsAnswer, HeadsError> {
-        let asked = users.len();
-        let question = HeadsRequest { users }.encode();
+    /// Asks for the heads of up to [`dunlin_schema::limits::HEADS_PAGE`] logs of one shard. Errors: see [`HeadsError`].
+    pub async fn ask(&self, shard: Shard, logs: Vec<Peer>) -> Result<HeadsAnswer, HeadsError> {
+        let asked = logs.len();
+        let question = HeadsRequest { logs }.encode();
         let answer = self.request(subject::heads(self.connection.region(), shard), question).await?;
         let answer = HeadsAnswer::decode(&answer).map_err(|_| HeadsError::Unreadable)?;
         if answer.heads.len() == asked { Ok(answer) } else { Err(HeadsError::Unreadable) }
@@ -66,7 +66,7 @@ impl Heads {
 /// What a gateway asks.
 #[derive(Debug)]
 pub enum Question {
-    /// How far these users' mailboxes have come.
+    /// How far these logs have come.
     Heads(HeadsRequest, Reply<HeadsAnswer>),
     /// Whether the log went back.
     Verify(Verify, Reply<Verified>),
@@ -92,7 +92,7 @@ impl HeadsService {
             Endpoint { kind: Kind::Heads, name: "heads", subject: subject::heads(region, shard) },
             Endpoint { kind: Kind::Verify, name: "verify", subject: subject::verify(region, shard) },
         ];
-        let (name, description) = (subject::heads_service(region, shard), "how far the mailboxes of a shard have come");
+        let (name, description) = (subject::heads_service(region, shard), "how far the logs of a shard have come");
         Ok(HeadsService { service: Service::start(connection, &name, description, endpoints).await? })
     }
 

@@ -6,8 +6,8 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use crate::{GroupName, RegionName, UserName, name::NameError};
 
-/// A user or a group, without its region: who owns a log.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+/// A user or a group, without its region: who owns a log. Inside a region this is how heads, records and receipts name one.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub enum Peer {
     /// A user: `alice`.
     User(UserName),

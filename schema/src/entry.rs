@@ -13,7 +13,7 @@ pub mod v1 {
     pub const VERSION: u8 = 1;
 }
 
-/// One entry of a log.
+/// One entry of a log. Its fields but for the body are its [`Header`].
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Entry {
     /// The id its sender gave it.
@@ -44,6 +44,40 @@ pub enum Body {
     },
 }
 
+/// What an entry is about, readable alone: the beginning of its bytes, without what it says.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Header {
+    /// See [`Entry::id`].
+    pub id: MessageId,
+    /// See [`Entry::from`].
+    pub from: Sender,
+    /// See [`Entry::to`].
+    pub to: Address,
+    /// See [`Entry::order`].
+    pub order: Option<Seq>,
+    /// See [`Entry::time`].
+    pub time: Millis,
+}
+
+impl Header {
+    /// The header of an entry's stored bytes, whatever the entry says, and unchecked: for choices that may be wrong. `None` where the bytes
+    /// are no entry of a version that this release reads.
+    pub fn read(bytes: &[u8]) -> Option<Header> {
+        let (version, rest) = bytes.split_first()?;
+        let (header, _) = postcard::take_from_bytes(rest).ok()?;
+        (*version == v1::VERSION).then_some(header)
+    }
+
+    /// Whether the entry, in `owner`'s mailbox, is the copy of what `owner` sent to somebody else.
+    pub fn is_sent_copy(&self, owner: &UserName) -> bool {
+        is_sent_copy(&self.from, &self.to, owner)
+    }
+}
+
+fn is_sent_copy(from: &Sender, to: &Address, owner: &UserName) -> bool {
+    from.user == *owner && to.peer != Peer::User(owner.clone())
+}
+
 impl Entry {
     /// The bytes that are stored.
     pub fn encode(&self) -> Bytes {
@@ -65,7 +99,7 @@ impl Entry {
 
     /// Whether this entry of `owner`'s mailbox is the copy of what `owner` sent to somebody else.
     pub fn is_sent_copy(&self, owner: &UserName) -> bool {
-        self.from.user == *owner && self.to.peer != Peer::User(owner.clone())
+        is_sent_copy(&self.from, &self.to, owner)
     }
 
     /// Whether this entry only remembers an erased one.

@@ -1,19 +1,19 @@
-//! The comparison of heads: a gateway asks a shard's deliver reader how far its users' mailboxes have come.
+//! The comparison of heads: a gateway asks a shard's deliver reader how far the logs that it follows have come.
 
 use serde::{Deserialize, Serialize};
 
-use crate::{Position, Seq, StreamTime, UserName, envelope, envelope::EnvelopeError};
+use crate::{Peer, Position, Seq, StreamTime, envelope, envelope::EnvelopeError};
 
 const VERSION: u8 = 1;
 
-/// The question: at most [`crate::limits::HEADS_PAGE`] users of one shard.
+/// The question: at most [`crate::limits::HEADS_PAGE`] logs of one shard.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct HeadsRequest {
-    /// Whose mailboxes.
-    pub users: Vec<UserName>,
+    /// The logs' owners.
+    pub logs: Vec<Peer>,
 }
 
-/// The last entry of a mailbox.
+/// The last entry of a log.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Head {
     /// Its sequence.
@@ -27,9 +27,9 @@ pub struct Head {
 pub struct HeadsAnswer {
     /// How far the reader has come, and in which epoch.
     pub position: Position,
-    /// A mailbox that is not in the reader's map has no entry between this sequence and `position`.
+    /// A log that is not in the reader's map has no entry between this sequence and `position`.
     pub floor: Seq,
-    /// One for each user of the question, in its order; `None` is not in the map.
+    /// One for each log of the question, in its order; `None` is not in the map.
     pub heads: Vec<Option<Head>>,
 }
 

@@ -1,51 +1,161 @@
-//! What a deliver reader publishes on `user.<user>`: an entry with the promise that goes with it.
+//! What is published on `user.<user>`, for the gateways that hold the user's devices: entries by the deliver reader, and what is never
+//! stored in a log.
+//!
+//! On the wire: a version byte, the message's number as a varint, then its Postcard. So a release passes over a number that it does
+//! not know. Messages are added at the end.
 
 use bytes::Bytes;
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Serialize, de::DeserializeOwned};
 
-use crate::{Position, Seq};
+use crate::{Address, Millis, Position, Sender, Seq};
 
-/// A live entry. The promise: the mailbox has no entry between `after` and `position`, in `position`'s epoch.
-///
-/// On the wire: a version byte, Postcard of position and `after`, then the entry's bytes as they are stored (with their own checksum).
+/// What is live for a user.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum UserMessage {
+    /// An entry of the user's mailbox.
+    Entry(LiveEntry),
+    /// Something that somebody does just now. No gateway of this release publishes or gives it.
+    Signal(Signal),
+    /// News of what the user has sent. No worker of this release publishes it.
+    Receipt(Receipt),
+    /// A read mark of the user's own was stored. No worker of this release publishes it.
+    Mark(Mark),
+}
+
+/// A live entry. The promise: the log has no entry between `after` and `position`, in `position`'s epoch.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct LiveEntry {
     /// Where the entry stands.
     pub position: Position,
-    /// The mailbox has nothing between this sequence and the entry.
+    /// The log has nothing between this sequence and the entry.
     pub after: Seq,
     /// The entry as it is stored: see [`crate::Entry::decode`].
     pub entry: Bytes,
 }
 
+/// Something that somebody does just now: never stored, may be lost.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Signal {
+    /// Who.
+    pub from: Sender,
+    /// In which conversation: the address that the signal was sent to, with its region.
+    pub to: Address,
+    /// What, as the client says it: `typing`.
+    pub kind: String,
+}
+
+/// How far what the user sent to an address has come. Marks: each is everything up to an order, and only rises.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Receipt {
+    /// Of a person.
+    Person {
+        /// Whose devices have, or who has read.
+        by: Sender,
+        /// The address that was sent to, with its region.
+        to: Address,
+        /// Up to this order it was delivered.
+        delivered: Option<Seq>,
+        /// Up to this order it was read.
+        read: Option<Seq>,
+        /// When the later of the two became so.
+        time: Millis,
+    },
+    /// Of a group: of how many members, how many.
+    Group {
+        /// The group, with its region.
+        to: Address,
+        /// The message's order.
+        order: Seq,
+        /// Members that have it.
+        delivered: u32,
+        /// Members that have read it.
+        read: u32,
+        /// Members in all, without the sender.
+        of: u32,
+        /// When it became so.
+        time: Millis,
+    },
+}
+
+/// What the user has read of a conversation, for all of the user's devices.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Mark {
+    /// With whom: a person or a group, with its region.
+    pub with: Address,
+    /// Up to this order.
+    pub read: Seq,
+}
+
 #[derive(Serialize, Deserialize)]
-struct Header {
+struct EntryHeader {
     position: Position,
     after: Seq,
 }
 
 const VERSION: u8 = 1;
+const ENTRY: u32 = 0;
+const SIGNAL: u32 = 1;
+const RECEIPT: u32 = 2;
+const MARK: u32 = 3;
 
-/// Bytes that are no live entry of this release.
+/// Why bytes are no message of this release.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("not a live entry of a version that this release reads")]
-pub struct LiveError;
+pub enum LiveError {
+    /// A message of a newer release: its version, or its number in this version.
+    #[error("a live message of a kind that this release does not know")]
+    Unknown,
+    /// Not a message.
+    #[error("a live message that can't be read")]
+    Malformed,
+}
 
-impl LiveEntry {
+impl UserMessage {
     /// The bytes that are published.
     pub fn encode(&self) -> Bytes {
-        let mut head = vec![VERSION];
-        head.reserve(32 + self.entry.len());
-        let mut bytes = postcard::to_extend(&Header { position: self.position, after: self.after }, head)
-            .expect("a header of numbers has a Postcard form, and a Vec takes any length");
-        bytes.extend_from_slice(&self.entry);
-        bytes.into()
+        match self {
+            UserMessage::Entry(entry) => UserMessage::encode_entry(entry),
+            UserMessage::Signal(signal) => written(SIGNAL, signal, &[]),
+            UserMessage::Receipt(receipt) => written(RECEIPT, receipt, &[]),
+            UserMessage::Mark(mark) => written(MARK, mark, &[]),
+        }
     }
 
-    /// The live entry of published bytes, sharing them.
-    pub fn decode(bytes: &Bytes) -> Result<LiveEntry, LiveError> {
-        let Some((&VERSION, rest)) = bytes.split_first() else { return Err(LiveError) };
-        let (Header { position, after }, entry) = postcard::take_from_bytes(rest).map_err(|_| LiveError)?;
-        Ok(LiveEntry { position, after, entry: bytes.slice_ref(entry) })
+    /// The bytes of an entry's message.
+    pub fn encode_entry(LiveEntry { position, after, entry }: &LiveEntry) -> Bytes {
+        written(ENTRY, &EntryHeader { position: *position, after: *after }, entry)
     }
+
+    /// The message of published bytes, sharing them. Errors: see [`LiveError`].
+    pub fn decode(bytes: &Bytes) -> Result<UserMessage, LiveError> {
+        let (version, rest) = bytes.split_first().ok_or(LiveError::Malformed)?;
+        if *version != VERSION {
+            return Err(LiveError::Unknown);
+        }
+        let (number, rest) = postcard::take_from_bytes(rest).map_err(|_| LiveError::Malformed)?;
+        match number {
+            ENTRY => {
+                let (EntryHeader { position, after }, entry) =
+                    postcard::take_from_bytes(rest).map_err(|_| LiveError::Malformed)?;
+                Ok(UserMessage::Entry(LiveEntry { position, after, entry: bytes.slice_ref(entry) }))
+            }
+            SIGNAL => read(rest).map(UserMessage::Signal),
+            RECEIPT => read(rest).map(UserMessage::Receipt),
+            MARK => read(rest).map(UserMessage::Mark),
+            _ => Err(LiveError::Unknown),
+        }
+    }
+}
+
+fn written(number: u32, value: &impl Serialize, tail: &[u8]) -> Bytes {
+    let mut head = vec![VERSION];
+    head.reserve(40 + tail.len());
+    let mut bytes = postcard::to_extend(&(number, value), head)
+        .expect("our own types have a Postcard form, and a Vec takes any length");
+    bytes.extend_from_slice(tail);
+    bytes.into()
+}
+
+/// A message's value. What follows it are fields of a newer release.
+fn read<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, LiveError> {
+    postcard::take_from_bytes(bytes).map(|(value, _)| value).map_err(|_| LiveError::Malformed)
 }

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::{Cursor, DeviceName, Epoch, Position, StreamTime, envelope, envelope::EnvelopeError};
+use crate::{Address, Cursor, DeviceName, Epoch, Peer, Position, Seq, StreamTime, envelope, envelope::EnvelopeError};
 
 const VERSION: u8 = 1;
 
@@ -49,7 +49,7 @@ impl ReaderRecord {
     }
 }
 
-/// What a device has acknowledged of its mailbox: `state.<region>.<shard>.device.<user>.<device>`, written by `receipts`.
+/// What a device has acknowledged of one log: see [`crate::subject::device_record`]. Written by `receipts`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct DeviceRecord {
     /// Where the device goes on when it comes without a cursor.
@@ -58,15 +58,25 @@ pub struct DeviceRecord {
 
 sealed!(DeviceRecord);
 
-/// An item of RECEIPTS: something a user's device said, on its way to the receipts worker.
+/// An item of RECEIPTS: something a user's device said, on its way to the receipts worker. By log, what one device has; by
+/// conversation, what its person has read.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Receipt {
-    /// The device has everything of the mailbox up to the cursor.
+    /// The device has everything of a log up to the cursor.
     Delivered {
         /// The device.
         device: DeviceName,
+        /// The log's owner.
+        log: Peer,
         /// Up to where.
         cursor: Cursor,
+    },
+    /// The user has read a conversation. No gateway of this release writes it.
+    Read {
+        /// With whom: a person or a group, with its region.
+        with: Address,
+        /// Up to this order.
+        upto: Seq,
     },
 }
 

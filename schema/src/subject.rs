@@ -46,17 +46,13 @@ impl Log {
 
     /// The log that a subject names; `None` where it names none.
     pub fn parse(subject: &str) -> Option<Log> {
-        let mut tokens = subject.split('.');
-        let (Some("log"), Some(region), Some(shard), Some(kind), Some(name), None) =
-            (tokens.next(), tokens.next(), tokens.next(), tokens.next(), tokens.next(), tokens.next())
+        let mut tokens = subject.splitn(4, '.');
+        let (Some("log"), Some(region), Some(shard), Some(owner)) =
+            (tokens.next(), tokens.next(), tokens.next(), tokens.next())
         else {
             return None;
         };
-        let owner = match kind {
-            "user" => Peer::User(UserName::new(name).ok()?),
-            "group" => Peer::Group(GroupName::new(name).ok()?),
-            _ => return None,
-        };
+        let owner = parse_owner(owner)?;
         let log = Log { region: RegionName::new(region).ok()?, shard: Shard(shard.parse().ok()?), owner };
         // One log has one subject: `01` is no shard.
         (log.subject() == subject).then_some(log)
@@ -73,32 +69,48 @@ impl fmt::Display for Log {
     }
 }
 
-/// The mailboxes of one shard: tells whose an entry is from its subject without building a [`Log`], for readers of a whole shard.
+/// The logs of one shard: tells whose an entry is from its subject without building a [`Log`], for readers of a whole shard.
 #[derive(Clone, Debug)]
-pub struct Mailboxes {
+pub struct Logs {
     prefix: String,
 }
 
-impl Mailboxes {
-    /// The mailboxes of a shard.
-    pub fn of(region: &RegionName, shard: Shard) -> Mailboxes {
-        Mailboxes { prefix: format!("log.{region}.{shard}.user.") }
+impl Logs {
+    /// The logs of a shard.
+    pub fn of(region: &RegionName, shard: Shard) -> Logs {
+        Logs { prefix: format!("log.{region}.{shard}.") }
     }
 
-    /// The user whose mailbox has this subject; `None` for subjects of other logs.
-    pub fn user(&self, subject: &str) -> Option<UserName> {
-        UserName::new(subject.strip_prefix(&self.prefix)?).ok()
+    /// Whose log has this subject; `None` for subjects of other shards, and of no log.
+    pub fn owner(&self, subject: &str) -> Option<Peer> {
+        parse_owner(subject.strip_prefix(&self.prefix)?)
     }
 }
 
-/// Where live entries for a user are published: `user.<user>`.
+/// An owner as the tail of a subject: `user.<user>` or `group.<group>`.
+fn owner(peer: &Peer) -> String {
+    match peer {
+        Peer::User(user) => format!("user.{user}"),
+        Peer::Group(group) => format!("group.{group}"),
+    }
+}
+
+fn parse_owner(tail: &str) -> Option<Peer> {
+    match tail.split_once('.')? {
+        ("user", user) => UserName::new(user).ok().map(Peer::User),
+        ("group", group) => GroupName::new(group).ok().map(Peer::Group),
+        _ => None,
+    }
+}
+
+/// Where what is live of a log is published: `user.<user>`, `group.<group>`.
+pub fn live(log: &Peer) -> String {
+    owner(log)
+}
+
+/// Where what is live for a user is published: `user.<user>`.
 pub fn live_user(user: &UserName) -> String {
     format!("user.{user}")
-}
-
-/// The user of a `user.<user>` subject.
-pub fn parse_live_user(subject: &str) -> Option<UserName> {
-    UserName::new(subject.strip_prefix("user.")?).ok()
 }
 
 /// The record of a shard's reader: `state.<region>.<shard>.reader.<role>`.
@@ -106,9 +118,10 @@ pub fn reader_record(region: &RegionName, shard: Shard, role: &str) -> String {
     format!("state.{region}.{shard}.reader.{role}")
 }
 
-/// The record of what a device has acknowledged of its mailbox: `state.<region>.<shard>.device.<user>.<device>`.
-pub fn device_record(region: &RegionName, shard: Shard, user: &UserName, device: &DeviceName) -> String {
-    format!("state.{region}.{shard}.device.{user}.{device}")
+/// The record of what a device has acknowledged of a log: `state.<region>.<shard>.device.<user>.<device>.<user or group>.<name>`. The
+/// shard is the user's, whoever's the log is: so one worker writes all records of a device.
+pub fn device_record(region: &RegionName, shard: Shard, user: &UserName, device: &DeviceName, log: &Peer) -> String {
+    format!("state.{region}.{shard}.device.{user}.{device}.{}", owner(log))
 }
 
 /// Where what a user's devices acknowledge waits for the receipts worker: `receipt.<region>.<shard>.<user>`.

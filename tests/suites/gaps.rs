@@ -99,7 +99,7 @@ async fn who_acknowledged_an_empty_mailbox_is_told_what_was_evicted_before_it_ca
     let (log, jetstream) = (region.mailbox("bob"), region.jetstream().await);
     let state = jetstream.get_stream(state_stream(&log.region, log.shard)).await.expect("the shard's state");
     let (user, device) = (UserName::new("bob").expect("a name"), DeviceName::new("phone").expect("a name"));
-    let record = subject::device_record(&log.region, log.shard, &user, &device);
+    let record = subject::device_record(&log.region, log.shard, &user, &device, &log.owner);
     until("the acknowledgement to be stored", async || state.get_last_raw_message_by_subject(&record).await.ok()).await;
     fill(&region, "bob", 10_050).await;
     let (gap, entries) = gap_and_entries(&mut region.connect(0, "bob", "phone", None).await).await;

@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 use bytes::Bytes;
 use dunlin_nats::{Heads, Receipts};
 use dunlin_schema::{
-    Cursor, Epoch, Millis, Position, Seq, StreamTime,
+    Cursor, Epoch, Millis, Peer, Position, Seq, StreamTime,
     heads::Verify,
     limits,
     live::LiveEntry,
@@ -302,7 +302,8 @@ async fn marks_of_devices_only_rise_and_poison_leaves_the_queue() {
         position: Position { epoch: Epoch(epoch), seq: Seq(seq), time: StreamTime(seq) },
         at: Millis(seq),
     };
-    let delivered = |device, cursor| Receipt::Delivered { device: device_name(device), cursor };
+    let delivered =
+        |device, cursor| Receipt::Delivered { device: device_name(device), log: Peer::User(name("bob")), cursor };
     let poison = subject::receipt(&bench.settings.region, SHARD, &name("bob"));
     bench.connection.publish(poison, Bytes::from_static(b"not a receipt")).await.unwrap();
     for cursor in [cursor(1, 3), cursor(1, 900), cursor(2, 5), cursor(1, 901), cursor(2, 4)] {

@@ -4,7 +4,11 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use dunlin_nats::{Connection, FanIn, FanInError, LiveSink, Status};
-use dunlin_schema::{Epoch, Position, Seq, StreamTime, live::LiveEntry, subject};
+use dunlin_schema::{
+    Epoch, Position, Seq, StreamTime,
+    live::{LiveEntry, Mark, UserMessage},
+    subject,
+};
 use tokio::sync::mpsc;
 
 use crate::support::{Link, Server, region, soon, user};
@@ -12,9 +16,16 @@ use crate::support::{Link, Server, region, soon, user};
 /// A device, as far as the fan-in sees one.
 struct Device(mpsc::UnboundedSender<u64>);
 
+/// What a device hears where something was passed over.
+const PASSED_OVER: u64 = u64::MAX;
+
 impl LiveSink for Device {
     fn live(&self, entry: LiveEntry) {
         self.0.send(entry.position.seq.0).ok();
+    }
+
+    fn passed_over(&self) {
+        self.0.send(PASSED_OVER).ok();
     }
 }
 
@@ -26,7 +37,7 @@ fn device() -> (Arc<Device>, mpsc::UnboundedReceiver<u64>) {
 async fn publish(connection: &Connection, name: &str, seq: u64) {
     let position = Position { epoch: Epoch(1), seq: Seq(seq), time: StreamTime(seq) };
     let live = LiveEntry { position, after: Seq(seq - 1), entry: Bytes::from_static(b"entry") };
-    connection.publish(subject::live_user(&user(name)), live.encode()).await.unwrap();
+    connection.publish(subject::live_user(&user(name)), UserMessage::Entry(live).encode()).await.unwrap();
     connection.flush().await.unwrap();
 }
 
@@ -44,6 +55,30 @@ async fn subscriptions(server: &Server, name: &str) -> usize {
     let mut answer = String::new();
     socket.read_to_string(&mut answer).await.unwrap();
     answer.matches(&format!("\"subject\": \"user.{name}\"")).count()
+}
+
+/// A release that publishes more than this one knows may run beside it.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_is_no_entry_is_passed_over_and_counted_once_a_user() {
+    let server = Server::start();
+    let (worker, fan_in) = opened(&server).await;
+    let ((phone, mut heard), (web, mut heard_too)) = (device(), device());
+    let _joined =
+        [soon("a join", fan_in.join(user("bob"), phone)).await, soon("a join", fan_in.join(user("bob"), web)).await];
+    let mark = UserMessage::Mark(Mark { with: "alice@eu".parse().unwrap(), read: Seq(7) });
+    for bytes in [mark.encode(), Bytes::from_static(&[1, 99, 1, 2, 3]), Bytes::from_static(b"\xff")] {
+        worker.publish(subject::live_user(&user("bob")), bytes).await.unwrap();
+    }
+    publish(&worker, "bob", 4).await;
+    let mut all = Vec::new();
+    for heard in [&mut heard, &mut heard_too] {
+        while all.last() != Some(&4) {
+            all.push(soon("what is heard", heard.recv()).await.unwrap());
+        }
+        all.push(0);
+    }
+    assert_eq!(all.iter().filter(|seq| **seq == PASSED_OVER).count(), 3, "{all:?}");
+    assert_eq!(all.iter().filter(|seq| **seq == 4).count(), 2, "{all:?}");
 }
 
 #[tokio::test]
@@ -99,7 +134,7 @@ async fn a_storm_of_joins_shares_round_trips_and_confirms_each() {
     for name in &names {
         let position = Position { epoch: Epoch(1), seq: Seq(7), time: StreamTime(7) };
         let live = LiveEntry { position, after: Seq(0), entry: Bytes::new() };
-        worker.publish(subject::live_user(&user(name)), live.encode()).await.unwrap();
+        worker.publish(subject::live_user(&user(name)), UserMessage::Entry(live).encode()).await.unwrap();
     }
     for received in &mut devices {
         assert_eq!(soon("an entry", received.recv()).await, Some(7));
@@ -172,6 +207,8 @@ async fn a_subscription_that_overflows_is_a_loss() {
             // Only this task stands still: the connection's own must go on.
             tokio::task::block_in_place(|| self.0.lock().unwrap().recv().ok());
         }
+
+        fn passed_over(&self) {}
     }
     let server = Server::start();
     let (worker, fan_in) = opened(&server).await;
@@ -188,7 +225,7 @@ async fn a_subscription_that_overflows_is_a_loss() {
     let go_on = go_on;
     let mut losses = fan_in.losses();
     let position = Position { epoch: Epoch(1), seq: Seq(1), time: StreamTime(1) };
-    let live = LiveEntry { position, after: Seq(0), entry: Bytes::new() }.encode();
+    let live = UserMessage::Entry(LiveEntry { position, after: Seq(0), entry: Bytes::new() }).encode();
     soon("the loss", async {
         while *losses.borrow_and_update() == 0 {
             for _ in 0..1_000 {

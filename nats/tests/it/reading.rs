@@ -157,7 +157,7 @@ async fn the_last_value_of_a_record_is_read_with_its_stamp() {
     let connection = server.provisioned().await;
     let reads = server.reads().await;
     let device = dunlin_schema::DeviceName::new("phone").unwrap();
-    let subject = subject::device_record(&region(), Shard(0), &user("bob"), &device);
+    let subject = subject::device_record(&region(), Shard(0), &user("bob"), &device, &mailbox("bob").owner);
     for source in [Source::Any, Source::Leader] {
         assert_eq!(reads.state(&subject, Shard(0), source).await.unwrap(), None);
     }

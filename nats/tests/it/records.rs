@@ -5,12 +5,13 @@ use std::collections::{BTreeMap, BTreeSet};
 use dunlin_nats::{Connection, Records, Status, Watch, WatchEvent, records::PAGE};
 use dunlin_schema::{DeviceName, Seq, Shard, subject};
 
-use crate::support::{Link, Server, region, soon, user};
+use crate::support::{Link, Server, mailbox, region, soon, user};
 
 const SHARD: Shard = Shard(0);
 
 fn of(name: &str, device: usize) -> String {
-    subject::device_record(&region(), SHARD, &user(name), &DeviceName::new(&format!("d{device}")).unwrap())
+    let device = DeviceName::new(&format!("d{device}")).unwrap();
+    subject::device_record(&region(), SHARD, &user(name), &device, &mailbox("bob").owner)
 }
 
 fn all_of(name: &str) -> String {

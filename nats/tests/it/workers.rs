@@ -6,7 +6,7 @@ use dunlin_nats::{
     Connection, Heads, HeadsError, HeadsService, Question, ReceiptItem, Receipts, Records, SaveError, WorkQueue,
 };
 use dunlin_schema::{
-    Cursor, DeviceName, Epoch, Position, Seq, Shard, StreamTime,
+    Cursor, DeviceName, Epoch, Peer, Position, Seq, Shard, StreamTime,
     heads::{Head, HeadsAnswer, Verified, Verify},
     record::Receipt,
     subject,
@@ -71,7 +71,7 @@ async fn questions_about_heads_find_the_reader_and_their_answers_the_gateway() {
     let connection = server.provisioned().await;
     let gateway = Connection::open(&server.options(), &region()).await.unwrap();
     let heads = Heads::new(&gateway);
-    let nobody = heads.ask(SHARD, vec![user("bob")]).await;
+    let nobody = heads.ask(SHARD, vec![Peer::User(user("bob"))]).await;
     assert_eq!(nobody, Err(HeadsError::Unanswered), "nobody offers the service yet");
 
     let mut service = HeadsService::start(&connection, SHARD).await.unwrap();
@@ -80,7 +80,7 @@ async fn questions_about_heads_find_the_reader_and_their_answers_the_gateway() {
             match question {
                 Question::Heads(question, reply) => {
                     let head = |name: &str| Head { seq: Seq(name.len() as u64), time: StreamTime(1) };
-                    let known = question.users.iter().map(|user| Some(head(user.as_str())).filter(|h| h.seq > Seq(3)));
+                    let known = question.logs.iter().map(|log| Some(head(log.as_str())).filter(|h| h.seq > Seq(3)));
                     let answer = HeadsAnswer { position: position(9), floor: Seq(2), heads: known.collect() };
                     reply.answer(&answer).await;
                 }
@@ -92,10 +92,10 @@ async fn questions_about_heads_find_the_reader_and_their_answers_the_gateway() {
             }
         }
     });
-    let answer = heads.ask(SHARD, vec![user("bob"), user("carol")]).await.unwrap();
+    let answer = heads.ask(SHARD, vec![Peer::User(user("bob")), Peer::User(user("carol"))]).await.unwrap();
     assert_eq!((answer.position, answer.floor), (position(9), Seq(2)));
     assert_eq!(answer.heads, [None, Some(Head { seq: Seq(5), time: StreamTime(1) })]);
-    let page = (0..dunlin_schema::limits::HEADS_PAGE).map(|n| user(&format!("user-{n:059}"))).collect();
+    let page = (0..dunlin_schema::limits::HEADS_PAGE).map(|n| Peer::User(user(&format!("user-{n:059}")))).collect();
     assert!(heads.ask(SHARD, page).await.is_ok(), "a whole page of the longest names fits");
     let verified = heads.verify(SHARD, Verify { doubted: position(4) }).await.unwrap();
     assert_eq!(verified.position, position(5));
@@ -116,7 +116,7 @@ async fn questions_about_heads_find_the_reader_and_their_answers_the_gateway() {
     worker.abort();
     worker.await.unwrap_err();
     soon("the service's end", async {
-        while heads.ask(SHARD, vec![user("bob")]).await != Err(HeadsError::Unanswered) {}
+        while heads.ask(SHARD, vec![Peer::User(user("bob"))]).await != Err(HeadsError::Unanswered) {}
     })
     .await;
 }
@@ -147,7 +147,11 @@ async fn receipts_wait_for_their_worker_and_come_again_until_they_are_acknowledg
     let connection = server.provisioned().await;
     let receipts = Receipts::new(&connection);
     let device = DeviceName::new("phone").unwrap();
-    let receipt = |seq| Receipt::Delivered { device: device.clone(), cursor: Cursor::of_entry(position(seq)) };
+    let receipt = |seq| Receipt::Delivered {
+        device: device.clone(),
+        log: Peer::User(user("bob")),
+        cursor: Cursor::of_entry(position(seq)),
+    };
     for seq in 1..=3 {
         receipts.publish(SHARD, &user("bob"), &receipt(seq)).await.unwrap();
     }

@@ -4,12 +4,12 @@
 use std::{collections::BTreeMap, fmt::Write as _};
 
 use dunlin_schema::{
-    Address, Blob, Code, Content, Cursor, CursorText, Entry, Epoch, Log, LogName, MessageId, Millis, Position, Sender,
-    Seq, StreamTime,
+    Address, Blob, Code, Content, Cursor, CursorText, Entry, Epoch, Log, LogName, MessageId, Millis, Peer, Position,
+    Sender, Seq, StreamTime,
     entry::Body,
     frame::{ClientFrame, Encoding, EntryFrame, Goodbye, Limits, Send, ServerFrame, StartAt},
     heads::{Head, HeadsAnswer, HeadsRequest, Verified, Verify},
-    live::LiveEntry,
+    live::{self, LiveEntry, Mark, Signal, UserMessage},
     record::{DeviceRecord, ReaderRecord, Receipt},
 };
 
@@ -36,6 +36,14 @@ fn id() -> MessageId {
 
 fn target() -> MessageId {
     "7ZZZZZZZZZZZZZZZZZZZZZZZZZ".parse().unwrap()
+}
+
+fn user(name: &str) -> Peer {
+    Peer::User(name.parse().unwrap())
+}
+
+fn group(name: &str) -> Peer {
+    Peer::Group(name.parse().unwrap())
 }
 
 fn team() -> LogName {
@@ -74,10 +82,34 @@ fn entries() {
 }
 
 #[test]
-fn a_live_entry() {
-    let live = LiveEntry { position: POSITION, after: Seq(16), entry: "entry".into() };
-    assert_eq!(hex(&live.encode()), LIVE);
-    assert_eq!(LiveEntry::decode(&bytes(LIVE).into()), Ok(live));
+fn live_messages() {
+    let alice = || Sender { user: "alice".parse().unwrap(), region: "eu".parse().unwrap() };
+    let to = |address: &str| address.parse().unwrap();
+    let entry = LiveEntry { position: POSITION, after: Seq(16), entry: "entry".into() };
+    let (delivered, read) = (Some(Seq(17)), None);
+    for (message, golden) in [
+        (UserMessage::Entry(entry), LIVE),
+        (UserMessage::Signal(Signal { from: alice(), to: to("bob@eu"), kind: "typing".into() }), SIGNAL),
+        (
+            UserMessage::Receipt(live::Receipt::Person { by: alice(), to: to("alice@eu"), delivered, read, time: AT }),
+            RECEIPT_PERSON,
+        ),
+        (
+            UserMessage::Receipt(live::Receipt::Group {
+                to: to("#team@eu"),
+                order: Seq(9),
+                delivered: 812,
+                read: 400,
+                of: 1_000,
+                time: AT,
+            }),
+            RECEIPT_GROUP,
+        ),
+        (UserMessage::Mark(Mark { with: to("alice@eu"), read: Seq(17) }), "010308616c69636540657511"),
+    ] {
+        assert_eq!(hex(&message.encode()), golden, "{message:?}");
+        assert_eq!(UserMessage::decode(&bytes(golden).into()), Ok(message));
+    }
 }
 
 #[test]
@@ -88,7 +120,7 @@ fn a_cursor() {
 }
 
 macro_rules! golden {
-    ($(($value:expr, $golden:expr)),* $(,)?) => {$({
+    ($(($value:expr, $golden:expr $(,)?)),* $(,)?) => {$({
         let value = $value;
         assert_eq!(hex(&value.encode()), $golden, "{value:?}");
         assert_eq!(decode_like(&value, &bytes($golden)), value);
@@ -124,7 +156,12 @@ fn records() {
         (record(None), READER),
         (record(Some(EPOCH)), READER_BEGINS),
         (DeviceRecord { cursor: cursor() }, DEVICE),
-        (Receipt::Delivered { device: "phone".parse().unwrap(), cursor: cursor() }, RECEIPT),
+        (Receipt::Delivered { device: "phone".parse().unwrap(), log: user("bob"), cursor: cursor() }, RECEIPT),
+        (
+            Receipt::Delivered { device: "phone".parse().unwrap(), log: group("team"), cursor: cursor() },
+            RECEIPT_OF_GROUP,
+        ),
+        (Receipt::Read { with: "alice@eu".parse().unwrap(), upto: Seq(17) }, RECEIPT_READ),
     );
 }
 
@@ -132,7 +169,7 @@ fn records() {
 fn heads() {
     let heads = vec![Some(Head { seq: Seq(17), time: TIME }), None];
     golden!(
-        (HeadsRequest { users: vec!["alice".parse().unwrap(), "bob".parse().unwrap()] }, HEADS_REQUEST),
+        (HeadsRequest { logs: vec![user("alice"), group("team")] }, HEADS_REQUEST),
         (HeadsAnswer { position: POSITION, floor: Seq(3), heads }, HEADS_ANSWER),
         (Verify { doubted: POSITION }, VERIFY),
         (Verified { position: POSITION }, VERIFY),
@@ -238,12 +275,17 @@ const TOMBSTONE: &str = concat!(
     "0101563e3ab5d3d6764c61efb99302bd5b05616c696365056c6f63616c09626f62406c6f63616c0096d9d79daa",
     "330105616c696365026575ffffffffffffffffffffffffffffffff736fc20d"
 );
-const LIVE: &str = "0180b0f0fef58df7bc181181a38f8aeb90f7bc1810656e747279";
+const LIVE: &str = "010080b0f0fef58df7bc181181a38f8aeb90f7bc1810656e747279";
+const SIGNAL: &str = "010105616c69636502657506626f6240657506747970696e67";
+const RECEIPT_PERSON: &str = "01020005616c69636502657508616c69636540657501110096d9d79daa33";
+const RECEIPT_GROUP: &str = "01020108237465616d40657509ac069003e80796d9d79daa33";
+const RECEIPT_OF_GROUP: &str = "01000570686f6e6501047465616d80b0f0fef58df7bc181181a38f8aeb90f7bc1896d9d79daa3389fb82a7";
+const RECEIPT_READ: &str = "010108616c69636540657511ce3b08ec";
 const READER: &str = "01036f6e6580b0f0fef58df7bc181181a38f8aeb90f7bc1804626f6f7400a2b3f877";
 const READER_BEGINS: &str = "01036f6e6580b0f0fef58df7bc181181a38f8aeb90f7bc1804626f6f740180b0f0fef58df7bc18181b0c3d";
 const DEVICE: &str = "0180b0f0fef58df7bc181181a38f8aeb90f7bc1896d9d79daa33d6cdbae3";
-const RECEIPT: &str = "01000570686f6e6580b0f0fef58df7bc181181a38f8aeb90f7bc1896d9d79daa33ef6592da";
-const HEADS_REQUEST: &str = "010205616c69636503626f62c9a7bfa4";
+const RECEIPT: &str = "01000570686f6e650003626f6280b0f0fef58df7bc181181a38f8aeb90f7bc1896d9d79daa33bb3415c8";
+const HEADS_REQUEST: &str = "01020005616c69636501047465616d6bb7f4f1";
 const HEADS_ANSWER: &str = "0180b0f0fef58df7bc181181a38f8aeb90f7bc180302011181a38f8aeb90f7bc180014390aa5";
 const VERIFY: &str = "0180b0f0fef58df7bc181181a38f8aeb90f7bc1821704be9";
 const HELLO: &str = concat!(

@@ -1,7 +1,7 @@
 //! Records of STATE, items of RECEIPTS, and what gateways and readers tell each other.
 
 use dunlin_schema::{
-    Cursor, Epoch, Position, Seq, StreamTime,
+    Cursor, Epoch, Peer, Position, Seq, StreamTime,
     heads::{Head, HeadsAnswer, HeadsRequest, Verified, Verify},
     limits,
     record::{DeviceRecord, ReaderRecord, Receipt},
@@ -48,7 +48,7 @@ fn positions_are_ordered_by_epoch_then_sequence() {
 fn the_largest_question_and_answer_fit_into_a_message() {
     // nats-server's default max_payload is 1 MiB.
     let name = "n".repeat(limits::NAME_BYTES).parse().unwrap();
-    let question = HeadsRequest { users: vec![name; limits::HEADS_PAGE] };
+    let question = HeadsRequest { logs: vec![Peer::User(name); limits::HEADS_PAGE] };
     let head = Head { seq: Seq::MAX, time: StreamTime(u64::MAX) };
     let position = Position { epoch: Epoch(u64::MAX), seq: Seq::MAX, time: StreamTime(u64::MAX) };
     let answer = HeadsAnswer { position, floor: Seq::MAX, heads: vec![Some(head); limits::HEADS_PAGE] };
@@ -71,20 +71,22 @@ proptest! {
     #[test]
     fn records_come_back_as_they_were(
         owner in any::<String>(), boot in any::<String>(), position in strategy::position(), before in option::of(any::<u64>()),
-        cursor in strategy::cursor(), device in strategy::device(),
+        cursor in strategy::cursor(), device in strategy::device(), log in strategy::peer(),
+        with in strategy::address(), upto in strategy::seq(),
     ) {
         comes_back!(ReaderRecord { owner, position, boot, begins_after: before.map(Epoch) }, ReaderRecord);
         comes_back!(DeviceRecord { cursor }, DeviceRecord);
-        comes_back!(Receipt::Delivered { device, cursor }, Receipt);
+        comes_back!(Receipt::Delivered { device, log, cursor }, Receipt);
+        comes_back!(Receipt::Read { with, upto }, Receipt);
     }
 
     #[test]
     fn questions_and_answers_come_back_as_they_were(
-        users in collection::vec(strategy::user(), 0..20), position in strategy::position(), floor in strategy::seq(),
+        logs in collection::vec(strategy::peer(), 0..20), position in strategy::position(), floor in strategy::seq(),
         heads in collection::vec(option::of((strategy::seq(), any::<u64>())), 0..20),
     ) {
         let heads = heads.into_iter().map(|head| head.map(|(seq, time)| Head { seq, time: StreamTime(time) })).collect();
-        comes_back!(HeadsRequest { users }, HeadsRequest);
+        comes_back!(HeadsRequest { logs }, HeadsRequest);
         comes_back!(HeadsAnswer { position, floor, heads }, HeadsAnswer);
         comes_back!(Verify { doubted: position }, Verify);
         comes_back!(Verified { position }, Verified);

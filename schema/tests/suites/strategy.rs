@@ -6,6 +6,7 @@ use dunlin_schema::{
     MessageId, Millis, Peer, Position, RegionName, Sender, Seq, Shard, StreamTime, UserName,
     entry::Body,
     frame::{ClientFrame, EntryFrame, Goodbye, Limits, Send, ServerFrame, StartAt},
+    live::{LiveEntry, Mark, Receipt, Signal, UserMessage},
 };
 use proptest::{collection, option, prelude::*, sample::select};
 
@@ -157,5 +158,28 @@ pub(crate) fn server_frame() -> impl Strategy<Value = ServerFrame> {
             .prop_map(|(reference, code, message)| ServerFrame::Refused { reference, code, message }),
         (code(), any::<String>(), option::of(millis()))
             .prop_map(|(code, message, retry_after)| ServerFrame::Goodbye(Goodbye { code, message, retry_after })),
+    ]
+}
+
+pub(crate) fn user_message() -> impl Strategy<Value = UserMessage> {
+    let marks = (option::of(seq()), option::of(seq()));
+    prop_oneof![
+        (position(), seq(), bytes()).prop_map(|(position, after, entry)| UserMessage::Entry(LiveEntry {
+            position,
+            after,
+            entry
+        })),
+        (sender(), address(), any::<String>()).prop_map(|(from, to, kind)| UserMessage::Signal(Signal {
+            from,
+            to,
+            kind
+        })),
+        (sender(), address(), marks, millis()).prop_map(|(by, to, (delivered, read), time)| {
+            UserMessage::Receipt(Receipt::Person { by, to, delivered, read, time })
+        }),
+        (address(), seq(), any::<[u32; 3]>(), millis()).prop_map(|(to, order, [delivered, read, of], time)| {
+            UserMessage::Receipt(Receipt::Group { to, order, delivered, read, of, time })
+        }),
+        (address(), seq()).prop_map(|(with, read)| UserMessage::Mark(Mark { with, read })),
     ]
 }

@@ -25,7 +25,15 @@ fn subjects_are_those_of_the_design() {
         (Log::of(&eu, 1, "#team".parse::<dunlin_schema::Address>().unwrap().peer).subject(), "log.eu.0.group.team"),
         (subject::live_user(&bob), "user.bob"),
         (subject::reader_record(&eu, Shard(3), "deliver"), "state.eu.3.reader.deliver"),
-        (subject::device_record(&eu, Shard(3), &bob, &phone), "state.eu.3.device.bob.phone"),
+        (
+            subject::device_record(&eu, Shard(3), &bob, &phone, &Peer::User(bob.clone())),
+            "state.eu.3.device.bob.phone.user.bob",
+        ),
+        (
+            subject::device_record(&eu, Shard(3), &bob, &phone, &Peer::Group("team".parse().unwrap())),
+            "state.eu.3.device.bob.phone.group.team",
+        ),
+        (subject::live(&Peer::Group("team".parse().unwrap())), "group.team"),
         (subject::receipt(&eu, Shard(3), &bob), "receipt.eu.3.bob"),
         (subject::heads_service(&eu, Shard(3)), "deliver-eu-3"),
         (subject::heads(&eu, Shard(3)), "svc.eu.deliver-3.heads"),
@@ -72,8 +80,12 @@ fn a_subject_that_names_no_log_is_refused() {
 
 #[test]
 fn a_subject_that_names_no_user_is_refused() {
-    for subject in ["", "user", "user.", "user.*", "user.>", "user.bob.x", "users.bob", "group.bob"] {
-        assert_eq!(subject::parse_live_user(subject), None, "{subject:?}");
+    let logs = subject::Logs::of(&region("eu"), Shard(3));
+    for tail in ["", "user", "user.", "user.*", "user.>", "user.bob.x", "users.bob", "device.bob"] {
+        assert_eq!(logs.owner(&format!("log.eu.3.{tail}")), None, "{tail:?}");
+    }
+    for subject in ["log.eu.2.user.bob", "log.us.3.user.bob", "log.eu.3", "user.bob"] {
+        assert_eq!(logs.owner(subject), None, "{subject:?}");
     }
     for subject in [
         "receipt.eu.3",
@@ -150,10 +162,11 @@ proptest! {
         };
         prop_assert_eq!(tokens(log.subject())?, 5);
         prop_assert_eq!(tokens(subject::live_user(&user))?, 2);
-        prop_assert_eq!(tokens(subject::device_record(&log.region, log.shard, &user, &device))?, 6);
+        prop_assert_eq!(tokens(subject::live(&log.owner))?, 2);
+        prop_assert_eq!(tokens(subject::device_record(&log.region, log.shard, &user, &device, &log.owner))?, 8);
         prop_assert_eq!(tokens(subject::receipt(&log.region, log.shard, &user))?, 4);
         prop_assert_eq!(tokens(subject::heads(&log.region, log.shard))?, 4);
-        prop_assert_eq!(subject::parse_live_user(&subject::live_user(&user)), Some(user.clone()));
+        prop_assert_eq!(subject::Logs::of(&log.region, log.shard).owner(&log.subject()), Some(log.owner));
         prop_assert_eq!(subject::parse_receipt(&subject::receipt(&log.region, log.shard, &user)), Some(user));
     }
 

@@ -191,7 +191,7 @@ impl World {
     fn device_record(&self, device: usize) -> String {
         let found = &self.devices.list[device];
         let user = &self.users[found.user];
-        subject::device_record(&self.region, user.log.shard, &user.name, &found.name)
+        subject::device_record(&self.region, user.log.shard, &user.name, &found.name, &user.log.owner)
     }
 
     /// A cursor that was never given, and whether the stream shows that at once.

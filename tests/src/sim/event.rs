@@ -3,7 +3,7 @@
 use dunlin_gateway::session;
 use dunlin_nats::append::core as append;
 use dunlin_schema::{
-    Cursor, MessageId, Position, Seq, UserName,
+    Cursor, MessageId, Peer, Position, Seq,
     frame::ServerFrame,
     live::LiveEntry,
     read::{ReadAnswer, ReadRequest, StoredEntry},
@@ -56,7 +56,7 @@ pub(crate) enum Event {
     /// A reader's record reaches the leader.
     ReaderSaves { reader: usize, record: ReaderRecord, expected: Seq, answered: bool },
     /// A publish of a reader reaches the server.
-    Published { user: UserName, live: LiveEntry },
+    Published { owner: Peer, live: LiveEntry },
     /// A stopped reader goes on.
     Continue { reader: usize },
     /// A reader is started in place of one that died.

@@ -121,7 +121,7 @@ impl World {
             Event::Room => self.stream.full = false,
             Event::Restart => self.add_reader(),
             Event::Continue { reader } => self.continue_reader(reader),
-            Event::Published { user, live } => self.published(&user, &live),
+            Event::Published { owner, live } => self.published(&owner, &live),
             Event::ReaderCompares { reader, seq } => self.reader_compares(reader, seq),
             Event::ReaderLooks { reader } => self.reader_looks(reader),
             Event::ReaderSaves { reader, record, expected, answered } => {

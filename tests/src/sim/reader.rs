@@ -258,9 +258,9 @@ impl World {
 
     fn reader_publishes(&mut self, number: usize, index: usize, position: Position, after_hole: bool, payload: Bytes) {
         self.notice_gone();
-        let (user, now) = (self.users[index].name.clone(), self.now);
+        let (owner, now) = (self.users[index].log.owner.clone(), self.now);
         let Some(reader) = &mut self.readers.list[number] else { return };
-        let Some(mut live) = reader.deliver.entry(position, after_hole, Some(&user), payload) else { return };
+        let Some(mut live) = reader.deliver.entry(position, after_hole, Some(&owner), payload) else { return };
         if let Some(plant) = self.plant.filter(|plant| plant.breaks_promises()) {
             reader.simpler.live(plant, index, &mut live);
         } else {
@@ -268,7 +268,7 @@ impl World {
         }
         reader.published.insert(index, live.position);
         reader.pipe = reader.pipe.max(now + MS / 10);
-        self.agenda.enter(reader.pipe, Event::Published { user, live });
+        self.agenda.enter(reader.pipe, Event::Published { owner, live });
     }
 
     fn reader_asked(&mut self, number: usize, question: usize) {
@@ -276,10 +276,10 @@ impl World {
             return self.tell_reader(number, Input::Doubted(DoubtId(question as u64)));
         };
         self.notice_gone();
-        let names: Vec<_> = users.iter().map(|user| self.users[*user].name.clone()).collect();
+        let logs: Vec<_> = users.iter().map(|user| self.users[*user].log.owner.clone()).collect();
         let Some(reader) = &self.readers.list[number] else { return };
         let now = Millis((self.now - reader.started) / MS);
-        let Some(mut answer) = reader.deliver.heads(reader.core.live_at(now), &names) else { return };
+        let Some(mut answer) = reader.deliver.heads(reader.core.live_at(now), &logs) else { return };
         self.note(|_| format!("reader {number} answers {answer:?}"));
         let Some(reader) = &self.readers.list[number] else { return };
         if let Some(plant) = self.plant.filter(|plant| plant.breaks_promises()) {
@@ -470,8 +470,8 @@ impl World {
     }
 
     /// A publish of a reader reaches the server.
-    pub(crate) fn published(&mut self, user: &dunlin_schema::UserName, live: &dunlin_schema::live::LiveEntry) {
-        if let Some(user) = self.users.iter().position(|known| known.name == *user) {
+    pub(crate) fn published(&mut self, owner: &dunlin_schema::Peer, live: &dunlin_schema::live::LiveEntry) {
+        if let Some(user) = self.users.iter().position(|known| known.log.owner == *owner) {
             self.fan_out(user, live);
         }
     }

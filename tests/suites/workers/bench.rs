@@ -13,7 +13,7 @@ use dunlin_nats::{
     ConnectOptions, Connection, FanIn, Heads, Joined, LiveSink, Records, StreamEnds, StreamName, provision, stream_ends,
 };
 use dunlin_schema::{
-    Cursor, DeviceName, Epoch, Log, Position, RegionName, Seq, Shard, UserName,
+    Cursor, DeviceName, Epoch, Log, Peer, Position, RegionName, Seq, Shard, UserName,
     heads::HeadsAnswer,
     live::LiveEntry,
     record::{DeviceRecord, ReaderRecord},
@@ -132,8 +132,8 @@ impl Bench {
 
     pub(super) async fn ask(&self, users: &[&str]) -> HeadsAnswer {
         let heads = Heads::new(&self.connection);
-        let users: Vec<_> = users.iter().map(|user| name(user)).collect();
-        until("an answer about heads", async || heads.ask(SHARD, users.clone()).await.ok()).await
+        let logs: Vec<_> = users.iter().map(|user| Peer::User(name(user))).collect();
+        until("an answer about heads", async || heads.ask(SHARD, logs.clone()).await.ok()).await
     }
 
     /// The reader's answer once it stands at this sequence.
@@ -162,7 +162,8 @@ impl Bench {
     }
 
     pub(super) async fn mark(&self, user: &str, device: &str) -> Option<Cursor> {
-        let subject = subject::device_record(&self.settings.region, SHARD, &name(user), &device_name(device));
+        let (region, log) = (&self.settings.region, Peer::User(name(user)));
+        let subject = subject::device_record(region, SHARD, &name(user), &device_name(device), &log);
         let record = Records::new(&self.connection).load(SHARD, &subject).await.unwrap()?;
         Some(DeviceRecord::decode(&record.bytes).unwrap().cursor)
     }
@@ -232,6 +233,8 @@ impl LiveSink for Sink {
     fn live(&self, entry: LiveEntry) {
         self.0.lock().push(entry);
     }
+
+    fn passed_over(&self) {}
 }
 
 /// Somebody to whom a user's entries come.

@@ -5,7 +5,7 @@
 
 use std::{collections::BTreeMap, fs, path::Path, sync::Arc};
 
-use dunlin_schema::{Epoch, Position, Seq, Shard, StreamTime, subject::Mailboxes};
+use dunlin_schema::{Epoch, Peer, Position, Seq, Shard, StreamTime, subject::Logs};
 use dunlin_tests::{server::ServerOptions, wait::until};
 use dunlin_workers::{
     Boot, Config, Readiness, Role,
@@ -63,7 +63,7 @@ impl Counts {
 
 async fn count(context: Context, shard: Shard, metrics: ShardMetrics) {
     let folder = context.folder().unwrap().to_owned();
-    let mailboxes = Mailboxes::of(&context.settings().region, shard);
+    let logs = Logs::of(&context.settings().region, shard);
     let mut counts = Counts { taken: 0, ..Counts::load(&folder).unwrap_or_default() };
     let epochs = Epochs::Follows(Resume::Projected(counts.position));
     let mut pass = Pass::start(&context, shard, COUNTER.as_str(), epochs, metrics);
@@ -88,7 +88,7 @@ async fn count(context: Context, shard: Shard, metrics: ShardMetrics) {
             Given::Entry { position, subject, .. } => {
                 counts.position = position;
                 counts.taken += 1;
-                if let Some(user) = mailboxes.user(&subject) {
+                if let Some(Peer::User(user)) = logs.owner(&subject) {
                     *counts.entries.entry(user.to_string()).or_default() += 1;
                 }
             }

@@ -6,7 +6,7 @@
 
 use bytes::Bytes;
 use dunlin_schema::{
-    Position, Seq, UserName,
+    Peer, Position, Seq,
     heads::{Head, HeadsAnswer},
     limits,
     live::LiveEntry,
@@ -14,19 +14,19 @@ use dunlin_schema::{
 
 use super::heads::Heads;
 
-/// The heads of the mailboxes of one shard.
+/// The heads of the logs of one shard.
 #[derive(Clone, Debug)]
 pub struct Deliver {
     heads: Heads,
 }
 
 impl Deliver {
-    /// Knows nothing yet, and remembers at most so many mailboxes: see [`limits::Bounds::heads_map`].
+    /// Knows nothing yet, and remembers at most so many logs: see [`limits::Bounds::heads_map`].
     pub fn new(heads_map: usize) -> Deliver {
         Deliver { heads: Heads::new(Seq(0), heads_map) }
     }
 
-    /// Mailboxes in the map of heads.
+    /// Logs in the map of heads.
     pub fn mailboxes(&self) -> usize {
         self.heads.len()
     }
@@ -41,26 +41,26 @@ impl Deliver {
         self.heads.clear(Seq(0));
     }
 
-    /// The next entry, and whose mailbox holds it: what is published to that user; nothing for entries of other logs. Before one that comes
-    /// after a hole there may be entries of anybody.
+    /// The next entry, and whose log holds it: what is published of that log; nothing for what is in no log. Before one that comes after a
+    /// hole there may be entries of anybody.
     pub fn entry(
         &mut self,
         position: Position,
         after_hole: bool,
-        mailbox: Option<&UserName>,
+        owner: Option<&Peer>,
         payload: Bytes,
     ) -> Option<LiveEntry> {
         if after_hole {
             self.heads.clear(position.seq);
         }
-        let after = self.heads.rise(mailbox?.clone(), Head { seq: position.seq, time: position.time });
+        let after = self.heads.rise(owner?.clone(), Head { seq: position.seq, time: position.time });
         Some(LiveEntry { position, after, entry: payload })
     }
 
-    /// How far these users' mailboxes have come, by a reader that is live at this position; `None` for one that is not, and for too many at once.
-    pub fn heads(&self, live_at: Option<Position>, users: &[UserName]) -> Option<HeadsAnswer> {
-        let position = live_at.filter(|_| users.len() <= limits::HEADS_PAGE)?;
-        let heads = users.iter().map(|user| self.heads.get(user)).collect();
+    /// How far these logs have come, by a reader that is live at this position; `None` for one that is not, and for too many at once.
+    pub fn heads(&self, live_at: Option<Position>, logs: &[Peer]) -> Option<HeadsAnswer> {
+        let position = live_at.filter(|_| logs.len() <= limits::HEADS_PAGE)?;
+        let heads = logs.iter().map(|owner| self.heads.get(owner)).collect();
         Some(HeadsAnswer { position, floor: self.heads.floor(), heads })
     }
 }
@@ -75,8 +75,8 @@ mod tests {
         Position { epoch: Epoch(7), seq: Seq(seq), time: StreamTime(1_000 + seq) }
     }
 
-    fn name(user: &str) -> UserName {
-        UserName::new(user).unwrap()
+    fn name(user: &str) -> Peer {
+        Peer::User(user.parse().unwrap())
     }
 
     #[test]
@@ -84,7 +84,7 @@ mod tests {
         let mut core = Deliver::new(1_000);
         core.begin(at(40));
         let steps = [
-            // whose entry, where, whether others were gone before it; what nothing of this mailbox stands between
+            // whose entry, where, whether others were gone before it; what nothing of this log stands between
             ("bob", 41, false, Some(40)),
             ("#team", 42, false, None),
             ("carol", 45, true, Some(45)),
@@ -97,8 +97,8 @@ mod tests {
             let payload = Bytes::from_static(b"?");
             let expected =
                 after.map(|after| LiveEntry { position: at(seq), after: Seq(after), entry: payload.clone() });
-            let mailbox = UserName::new(user).ok();
-            assert_eq!(core.entry(at(seq), after_hole, mailbox.as_ref(), payload), expected, "{user} {seq}");
+            let owner = user.parse().ok().map(Peer::User);
+            assert_eq!(core.entry(at(seq), after_hole, owner.as_ref(), payload), expected, "{user} {seq}");
         }
         let answer = core.heads(Some(at(51)), &[name("carol"), name("bob")]).unwrap();
         let carol = Head { seq: Seq(51), time: StreamTime(1_051) };

@@ -1,18 +1,18 @@
-//! The last entry of each mailbox that a reader has seen, in bounded memory.
+//! The last entry of each log that a reader has seen, in bounded memory.
 //!
 //! Two generations of half the bound each: what is touched lives in the young one; when that is full, the old one is forgotten, the
-//! young one grows old, and the floor rises to where the old one ended. So no mailbox that is not in the map has an entry above the
+//! young one grows old, and the floor rises to where the old one ended. So no log that is not in the map has an entry above the
 //! floor, and neither an order of eviction nor a pass over the map is needed.
 
 use std::collections::HashMap;
 
-use dunlin_schema::{Seq, UserName, heads::Head};
+use dunlin_schema::{Peer, Seq, heads::Head};
 
 /// The map and its floor.
 #[derive(Clone, Debug)]
 pub struct Heads {
-    young: HashMap<UserName, Head>,
-    old: HashMap<UserName, Head>,
+    young: HashMap<Peer, Head>,
+    old: HashMap<Peer, Head>,
     /// The last entry that the old generation may hold.
     old_ends: Seq,
     /// The last entry that either may hold.
@@ -22,15 +22,15 @@ pub struct Heads {
 }
 
 impl Heads {
-    /// An empty map that is complete from `floor` on, for at most `mailboxes` (at least 2).
-    pub fn new(floor: Seq, mailboxes: usize) -> Heads {
+    /// An empty map that is complete from `floor` on, for at most `logs` (at least 2).
+    pub fn new(floor: Seq, logs: usize) -> Heads {
         Heads {
             young: HashMap::new(),
             old: HashMap::new(),
             old_ends: floor,
             last: floor,
             floor,
-            generation: (mailboxes / 2).max(1),
+            generation: (logs / 2).max(1),
         }
     }
 
@@ -39,39 +39,39 @@ impl Heads {
         *self = Heads { generation: self.generation, ..Heads::new(floor, 0) };
     }
 
-    /// A mailbox that is not in the map has no entry above this one.
+    /// A log that is not in the map has no entry above this one.
     pub fn floor(&self) -> Seq {
         self.floor
     }
 
-    /// The last entry of a mailbox, if it is in the map.
-    pub fn get(&self, user: &UserName) -> Option<Head> {
-        self.young.get(user).or_else(|| self.old.get(user)).copied()
+    /// The last entry of a log, if it is in the map.
+    pub fn get(&self, owner: &Peer) -> Option<Head> {
+        self.young.get(owner).or_else(|| self.old.get(owner)).copied()
     }
 
-    /// How many mailboxes are in the map; one that is in both generations counts twice.
+    /// How many logs are in the map; one that is in both generations counts twice.
     pub fn len(&self) -> usize {
         self.young.len() + self.old.len()
     }
 
-    /// Whether no mailbox is in the map.
+    /// Whether no log is in the map.
     pub fn is_empty(&self) -> bool {
         self.len() == 0
     }
 
-    /// A mailbox's new last entry, above all before it. Returns the sequence above which the mailbox had nothing until now.
-    pub fn rise(&mut self, user: UserName, head: Head) -> Seq {
+    /// A log's new last entry, above all before it. Returns the sequence above which the log had nothing until now.
+    pub fn rise(&mut self, owner: Peer, head: Head) -> Seq {
         let full = self.young.len() >= self.generation;
-        let after = match self.young.get_mut(&user) {
+        let after = match self.young.get_mut(&owner) {
             Some(known) => std::mem::replace(known, head).seq,
             None => {
-                let after = self.old.get(&user).map_or(self.floor, |known| known.seq);
+                let after = self.old.get(&owner).map_or(self.floor, |known| known.seq);
                 if full {
                     self.floor = self.old_ends;
                     self.old_ends = self.last;
                     self.old = std::mem::take(&mut self.young);
                 }
-                self.young.insert(user, head);
+                self.young.insert(owner, head);
                 after
             }
         };
@@ -87,7 +87,7 @@ mod tests {
     use super::*;
 
     fn rise(heads: &mut Heads, user: &str, seq: u64) -> u64 {
-        heads.rise(UserName::new(user).unwrap(), Head { seq: Seq(seq), time: StreamTime(seq) }).0
+        heads.rise(Peer::User(user.parse().unwrap()), Head { seq: Seq(seq), time: StreamTime(seq) }).0
     }
 
     #[test]

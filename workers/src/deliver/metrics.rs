@@ -39,9 +39,9 @@ impl Metrics {
             skipped: Counters::default(),
             declined: Counters::default(),
         };
-        role.register("mailboxes", "Mailboxes in the owner's map of heads", metrics.mailboxes.clone());
+        role.register("mailboxes", "Logs in the owner's map of heads", metrics.mailboxes.clone());
         role.register("published", "Entries published to their users' live subjects", metrics.published.clone());
-        role.register("skipped", "Entries read that are no mailbox's", metrics.skipped.clone());
+        role.register("skipped", "Entries read that are in no log", metrics.skipped.clone());
         role.register("declined", "Questions of gateways that were left unanswered", metrics.declined.clone());
         metrics
     }

@@ -1,4 +1,4 @@
-//! The `deliver` role: publishes each mailbox entry of a shard, in order, to `user.<user>`, and answers how far mailboxes have come.
+//! The `deliver` role: publishes each entry of a shard, in order, to its log's live subject, and answers how far logs have come.
 //!
 //! `core` decides, `heads` is its map, `offer` is the questions of gateways; this file feeds the core with what its reader gives. The end comes
 //! first; then questions and entries in turns, at most [`BATCH`] entries at once, so that neither a long backlog nor a flood of questions keeps
@@ -15,10 +15,11 @@ use std::{collections::HashMap, sync::Arc};
 
 use dunlin_nats::{Pace, Question, Reply};
 use dunlin_schema::{
-    Entry, Shard, UserName,
+    Peer, Shard,
+    entry::Header,
     heads::{HeadsRequest, Verified},
     limits,
-    live::LiveEntry,
+    live::{LiveEntry, UserMessage},
     subject,
 };
 use futures_util::FutureExt;
@@ -56,7 +57,7 @@ async fn run(context: Context, shard: Shard, metrics: DeliverMetrics) {
     let mut pass = Pass::start(&context, shard, ROLE.as_str(), epochs, metrics.reader.clone());
     let mut work = Delivery {
         core: Deliver::new(limits::HEADS_MAP),
-        mailboxes: subject::Mailboxes::of(&context.settings.region, shard),
+        logs: subject::Logs::of(&context.settings.region, shard),
         offer: Offer::Withdrawn,
         doubts: HashMap::new(),
         doubted: 0,
@@ -98,7 +99,7 @@ struct Delivery {
     context: Context,
     shard: Shard,
     metrics: DeliverMetrics,
-    mailboxes: subject::Mailboxes,
+    logs: subject::Logs,
     core: Deliver,
     offer: Offer,
     /// At most [`reader::core::DOUBTS`].
@@ -117,10 +118,10 @@ impl Delivery {
                 }
             }
             Given::Entry { position, after_hole, subject, payload } => {
-                let mailbox = self.mailboxes.user(&subject);
-                let live = self.core.entry(position, after_hole, mailbox.as_ref(), payload);
-                match (mailbox, live) {
-                    (Some(user), Some(live)) => self.publish(&user, &live).await,
+                let owner = self.logs.owner(&subject);
+                let live = self.core.entry(position, after_hole, owner.as_ref(), payload);
+                match (owner, live) {
+                    (Some(owner), Some(live)) => self.publish(&owner, &live).await,
                     (Some(_) | None, _) => {
                         self.metrics.skipped.inc();
                     }
@@ -144,8 +145,9 @@ impl Delivery {
         true
     }
 
-    async fn publish(&mut self, user: &UserName, live: &LiveEntry) {
-        let (subject, payload, pace) = (subject::live_user(user), live.encode(), pace(user, &live.entry));
+    async fn publish(&mut self, owner: &Peer, live: &LiveEntry) {
+        let (subject, payload) = (subject::live(owner), UserMessage::encode_entry(live));
+        let pace = pace(owner, &live.entry);
         match self.context.connection.publish_at(pace, subject, payload).await {
             Ok(()) => {
                 self.metrics.published.inc();
@@ -159,7 +161,7 @@ impl Delivery {
 
     async fn ask(&mut self, question: Question, pass: &mut Pass) {
         match question {
-            Question::Heads(HeadsRequest { users }, reply) => match self.core.heads(pass.live_at(), &users) {
+            Question::Heads(HeadsRequest { logs }, reply) => match self.core.heads(pass.live_at(), &logs) {
                 Some(answer) => reply.answer(&answer).await,
                 None => {
                     self.metrics.declined.inc();
@@ -176,9 +178,9 @@ impl Delivery {
 }
 
 /// Nobody waits for the copy of what somebody sent: it is for the sender's other devices.
-fn pace(user: &UserName, entry: &[u8]) -> Pace {
-    match Entry::decode(entry) {
-        Ok(entry) if entry.is_sent_copy(user) => Pace::Unhurried,
-        _ => Pace::Prompt,
+fn pace(owner: &Peer, entry: &[u8]) -> Pace {
+    match (owner, Header::read(entry)) {
+        (Peer::User(user), Some(header)) if header.is_sent_copy(user) => Pace::Unhurried,
+        (Peer::User(_) | Peer::Group(_), Some(_) | None) => Pace::Prompt,
     }
 }

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use bytes::Bytes;
 use dunlin_schema::{
-    Epoch, Millis, Position, Seq, StreamTime, UserName, heads::HeadsAnswer, live::LiveEntry, read::ReadFrom,
+    Epoch, Millis, Peer, Position, Seq, StreamTime, heads::HeadsAnswer, live::LiveEntry, read::ReadFrom,
     record::ReaderRecord,
 };
 use proptest::prelude::*;
@@ -101,8 +101,8 @@ struct World {
     arrived: BTreeSet<(Seq, StreamTime)>,
 }
 
-fn user(n: u8) -> UserName {
-    UserName::new(&format!("u{n}")).unwrap()
+fn user(n: u8) -> Peer {
+    Peer::User(format!("u{n}").parse().unwrap())
 }
 
 impl World {
@@ -177,11 +177,11 @@ impl World {
             Output::Close => self.readers[reader].consumer = None,
             Output::Begin(position) => self.readers[reader].deliver.begin(position),
             Output::Entry { position, after_hole } => {
-                let mailbox = (of < 3).then(|| user(of));
+                let owner = (of < 3).then(|| user(of));
                 let deliver = &mut self.readers[reader].deliver;
-                let live = deliver.entry(position, after_hole, mailbox.as_ref(), Bytes::new());
-                if let (Some(live), Some(mailbox)) = (live, mailbox) {
-                    self.publish(reader, &mailbox, &live);
+                let live = deliver.entry(position, after_hole, owner.as_ref(), Bytes::new());
+                if let (Some(live), Some(owner)) = (live, owner) {
+                    self.publish(reader, &owner, &live);
                 }
             }
             Output::Event(Event::SteppedDown(_)) => self.readers[reader].deliver.lost(),
@@ -194,7 +194,7 @@ impl World {
         }
     }
 
-    fn publish(&mut self, reader: usize, to: &UserName, live: &LiveEntry) {
+    fn publish(&mut self, reader: usize, to: &Peer, live: &LiveEntry) {
         let Position { epoch, seq, time } = live.position;
         let log = self.log_with(live.position).expect("what is published was stored");
         assert_eq!(user(log[seq.0 as usize - 1].user), *to);

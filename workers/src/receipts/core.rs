@@ -1,20 +1,31 @@
 //! What devices acknowledge, brought together without I/O.
 //!
-//! Drive it: [`Batch::add`] each item of the queue; then, for each of [`Batch::take`], read the device's record, write what
+//! Drive it: [`Batch::add`] each item of the queue; then, for each of [`Batch::take`], read its record, write what
 //! [`raised`] gives, if anything, and only then take the items off the queue. Marks only rise, so items that come twice, late or in
 //! another order do no harm, nor do several workers at once.
 
 use std::collections::HashMap;
 
-use dunlin_schema::{Cursor, DeviceName, UserName};
+use dunlin_schema::{Cursor, DeviceName, Peer, UserName};
 
-/// The highest mark of each device, and the items that it answers.
+/// The highest mark of each device in each log, and the items that it answers.
 #[derive(Debug)]
 pub struct Batch<Item> {
-    marks: HashMap<(UserName, DeviceName), Mark<Item>>,
+    marks: HashMap<Whose, Mark<Item>>,
 }
 
-/// A device's highest mark.
+/// Whose mark, and of which log.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Whose {
+    /// The user.
+    pub user: UserName,
+    /// Which of the user's devices.
+    pub device: DeviceName,
+    /// The log's owner.
+    pub log: Peer,
+}
+
+/// A device's highest mark in a log.
 #[derive(Debug)]
 pub struct Mark<Item> {
     /// Up to where the device has everything.
@@ -30,15 +41,15 @@ impl<Item> Default for Batch<Item> {
 }
 
 impl<Item> Batch<Item> {
-    /// An item says that the device has everything up to the cursor.
-    pub fn add(&mut self, user: UserName, device: DeviceName, cursor: Cursor, item: Item) {
-        let mark = self.marks.entry((user, device)).or_insert_with(|| Mark { cursor, items: Vec::new() });
+    /// An item says that the device has everything of the log up to the cursor.
+    pub fn add(&mut self, whose: Whose, cursor: Cursor, item: Item) {
+        let mark = self.marks.entry(whose).or_insert_with(|| Mark { cursor, items: Vec::new() });
         mark.cursor = raised(Some(mark.cursor), cursor).unwrap_or(mark.cursor);
         mark.items.push(item);
     }
 
-    /// Each device's highest mark; the batch is empty afterwards.
-    pub fn take(&mut self) -> impl Iterator<Item = ((UserName, DeviceName), Mark<Item>)> {
+    /// Each highest mark; the batch is empty afterwards.
+    pub fn take(&mut self) -> impl Iterator<Item = (Whose, Mark<Item>)> {
         self.marks.drain()
     }
 }
@@ -82,18 +93,28 @@ mod tests {
     }
 
     #[test]
-    fn a_batch_keeps_the_highest_mark_and_every_item() {
-        let (user, phone, web) =
-            (UserName::new("bob").unwrap(), DeviceName::new("phone").unwrap(), DeviceName::new("web").unwrap());
+    fn a_batch_keeps_the_highest_mark_of_each_log_and_every_item() {
+        let (bob, team) = (|| Peer::User("bob".parse().unwrap()), || Peer::Group("team".parse().unwrap()));
+        let whose = |device: &str, log| Whose { user: "bob".parse().unwrap(), device: device.parse().unwrap(), log };
         let mut batch = Batch::default();
-        let said =
-            [(&phone, cursor(1, 7, 7)), (&web, cursor(1, 2, 2)), (&phone, cursor(2, 3, 3)), (&phone, cursor(1, 9, 9))];
-        for (item, (device, cursor)) in said.into_iter().enumerate() {
-            batch.add(user.clone(), device.clone(), cursor, item);
+        let said = [
+            (whose("phone", bob()), cursor(1, 7, 7)),
+            (whose("web", bob()), cursor(1, 2, 2)),
+            (whose("phone", bob()), cursor(2, 3, 3)),
+            (whose("phone", bob()), cursor(1, 9, 9)),
+            (whose("phone", team()), cursor(1, 8, 8)),
+        ];
+        for (item, (whose, cursor)) in said.into_iter().enumerate() {
+            batch.add(whose, cursor, item);
         }
-        let mut taken: Vec<_> = batch.take().map(|((_, device), mark)| (device, mark.cursor, mark.items)).collect();
+        let mut taken: Vec<_> = batch.take().map(|(whose, mark)| (whose, mark.cursor, mark.items)).collect();
         taken.sort_by(|a, b| a.0.cmp(&b.0));
-        assert_eq!(taken, [(phone, cursor(2, 3, 3), vec![0, 2, 3]), (web, cursor(1, 2, 2), vec![1])]);
+        let expected = [
+            (whose("phone", bob()), cursor(2, 3, 3), vec![0, 2, 3]),
+            (whose("phone", team()), cursor(1, 8, 8), vec![4]),
+            (whose("web", bob()), cursor(1, 2, 2), vec![1]),
+        ];
+        assert_eq!(taken, expected);
         assert_eq!(batch.take().count(), 0);
     }
 }

@@ -9,7 +9,7 @@ use std::sync::Arc;
 
 use dunlin_nats::{Queued, ReceiptItem, Records, SaveError, WorkQueue};
 use dunlin_schema::{
-    Cursor, DeviceName, Seq, Shard, UserName,
+    Cursor, Seq, Shard,
     envelope::EnvelopeError,
     record::{DeviceRecord, Receipt},
     subject,
@@ -19,7 +19,7 @@ use futures_util::{FutureExt, StreamExt, stream};
 use prometheus_client::registry::Registry;
 
 use self::{
-    core::{Batch, Mark, raised},
+    core::{Batch, Mark, Whose, raised},
     metrics::{Metrics, ReceiptsMetrics},
 };
 use crate::{
@@ -65,9 +65,7 @@ async fn run(context: Context, shard: Shard, metrics: ReceiptsMetrics) {
         }
         let marks: Vec<_> = batch.take().collect();
         stream::iter(marks)
-            .for_each_concurrent(AT_ONCE, |((user, device), mark)| {
-                store(&context, shard, &records, &metrics, user, device, mark)
-            })
+            .for_each_concurrent(AT_ONCE, |(whose, mark)| store(&context, shard, &records, &metrics, whose, mark))
             .await;
     }
     context.tell(TaskState::Idle);
@@ -75,9 +73,16 @@ async fn run(context: Context, shard: Shard, metrics: ReceiptsMetrics) {
 
 async fn take(queued: Queued<ReceiptItem>, batch: &mut Batch<Queued<ReceiptItem>>, metrics: &ReceiptsMetrics) {
     match &queued.item.receipt {
-        Ok(Receipt::Delivered { device, cursor }) => {
-            let (user, device, cursor) = (queued.item.user.clone(), device.clone(), *cursor);
-            batch.add(user, device, cursor, queued);
+        Ok(Receipt::Delivered { device, log, cursor }) => {
+            let whose = Whose { user: queued.item.user.clone(), device: device.clone(), log: log.clone() };
+            let cursor = *cursor;
+            batch.add(whose, cursor, queued);
+        }
+        // Nobody writes one yet. A client says it again until it is told that it is stored.
+        Ok(Receipt::Read { .. }) => {
+            tracing::warn!(user = %queued.item.user, "a read mark is not kept by this release: taking it off the queue");
+            metrics.poison.inc();
+            queued.ack().await;
         }
         Err(error) => {
             tracing::warn!(user = %queued.item.user, %error, "a receipt can't be read: taking it off the queue");
@@ -93,11 +98,10 @@ async fn store(
     shard: Shard,
     records: &Records,
     metrics: &ReceiptsMetrics,
-    user: UserName,
-    device: DeviceName,
+    Whose { user, device, log }: Whose,
     mark: Mark<Queued<ReceiptItem>>,
 ) {
-    let subject = subject::device_record(&context.settings.region, shard, &user, &device);
+    let subject = subject::device_record(&context.settings.region, shard, &user, &device, &log);
     for _ in 0..TRIES {
         match raise(shard, records, &subject, mark.cursor).await {
             Ok(raised) => {
