@@ -2,9 +2,11 @@
 
 mod credentials;
 mod failure;
+mod servers;
 mod tls;
 
 use std::{
+    fmt,
     sync::{
         Arc,
         atomic::{AtomicBool, Ordering},
@@ -26,8 +28,8 @@ const CONNECT_TIMEOUT: Duration = Duration::from_secs(2);
 /// The longest pause between two tries to connect again.
 const RECONNECT_PAUSE_MAX: Duration = Duration::from_secs(2);
 
-/// How to reach NATS.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+/// How to reach NATS. Its `Debug` shows no secret.
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct ConnectOptions {
     /// Servers to try: `nats://host:4222`, `tls://host:4222`. Any of a cluster will do.
@@ -40,6 +42,20 @@ pub struct ConnectOptions {
     pub name: String,
     /// What answers are addressed to: `_INBOX` and a name of the role, so that permissions can keep roles from reading each other's answers.
     pub inbox_prefix: String,
+}
+
+impl fmt::Debug for ConnectOptions {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let ConnectOptions { servers, credentials, tls, name, inbox_prefix } = self;
+        let servers: Vec<_> = servers.iter().map(|server| servers::without_secrets(server)).collect();
+        f.debug_struct("ConnectOptions")
+            .field("servers", &servers)
+            .field("credentials", credentials)
+            .field("tls", tls)
+            .field("name", name)
+            .field("inbox_prefix", inbox_prefix)
+            .finish()
+    }
 }
 
 impl Default for ConnectOptions {
@@ -106,7 +122,7 @@ pub(crate) struct Purpose {
 impl ConnectOptions {
     /// Looks at the settings and at the files they name, and asks nobody. Errors: [`ConnectError::Options`].
     pub async fn check(&self) -> Result<(), ConnectError> {
-        self.with_files(async_nats::ConnectOptions::new()).await.map(drop)
+        self.with_files().await.map(drop)
     }
 
     /// The same with the servers of the cluster behind those that are named: whoever was told of one may need another when it is gone. `addresses` are
@@ -123,23 +139,18 @@ impl ConnectOptions {
         ConnectOptions { servers, ..self.clone() }
     }
 
-    /// Adds what stands in the files that the settings name, and says in words as whom we come.
-    async fn with_files(
-        &self,
-        options: async_nats::ConnectOptions,
-    ) -> Result<(async_nats::ConnectOptions, Option<String>), ConnectError> {
-        if self.servers.is_empty() {
-            return Err(ConnectError::Options("no server is named".to_owned()));
-        }
-        for server in &self.servers {
-            let address: Result<async_nats::ServerAddr, _> = server.parse();
-            address.map_err(|error| ConnectError::Options(format!("`servers`: {server:?} is no address: {error}")))?;
-        }
-        let options = self.tls.add_to(options, &self.servers)?;
-        match &self.credentials {
-            Some(credentials) => credentials.add_to(options).await.map(|(options, who)| (options, Some(who))),
-            None => Ok((options, None)),
-        }
+    /// Begins with what stands in the files that the settings name, and says in words as whom we come.
+    async fn with_files(&self) -> Result<(async_nats::ConnectOptions, Option<String>), ConnectError> {
+        servers::check(&self.servers)?;
+        let (options, who) = match &self.credentials {
+            Some(credentials) => {
+                // Read here too, so that what is wrong with them is said at once.
+                let who = credentials.read().await?.who;
+                (credentials.clone().at_each_dial(), Some(who))
+            }
+            None => (async_nats::ConnectOptions::new(), None),
+        };
+        Ok((self.tls.add_to(options, &self.servers)?, who))
     }
 
     /// Opens a connection, with `events` told what happens to it. Checks the server's version.
@@ -151,7 +162,8 @@ impl ConnectOptions {
         let (waits, ends) = (opened.clone(), opened.clone());
         let mut servers = self.servers.clone();
         servers.shuffle(&mut rand::rng());
-        let options = async_nats::ConnectOptions::new()
+        let (options, who) = self.with_files().await?;
+        let mut options = options
             .name(format!("{}{}", self.name, purpose.suffix))
             .custom_inbox_prefix(&self.inbox_prefix)
             .ping_interval(PING_EVERY)
@@ -168,7 +180,6 @@ impl ConnectOptions {
                 events(event);
                 std::future::ready(())
             });
-        let (mut options, who) = self.with_files(options).await?;
         if !purpose.reconnect {
             // Before the others, so that a refusal is told as they say it.
             servers.insert(0, NOWHERE.to_owned());
@@ -248,6 +259,47 @@ mod tests {
             let servers = named.iter().map(|&server| server.to_owned()).collect();
             let options = ConnectOptions { servers, ..ConnectOptions::default() };
             assert_eq!(options.with_cluster(&addresses).servers, all);
+        }
+    }
+
+    #[tokio::test]
+    async fn servers_that_can_t_be_used_are_refused_by_their_place_and_without_their_secrets() {
+        for (server, says) in [
+            ("nats://dunlin:s3cr3t@host", "credentials.user_password"),
+            ("nats://s3cr3t@host:4222", "credentials.token"),
+            ("tls://dunlin:s3cr3t@host:not-a-port", "`credentials"),
+            ("dunlin:s3cr3t@host", "`credentials"),
+            ("dunlin:s3cr3t@a@host", "`credentials"),
+            ("ws://host:8080", "wss://"),
+            ("wss://host", "wss://"),
+            ("http://host", "nats://host:4222"),
+            ("nats://host:not-a-port", "nats://host:4222"),
+            ("nats://", "nats://host:4222"),
+        ] {
+            let servers = vec!["nats://fine:4222".to_owned(), server.to_owned()];
+            let options = ConnectOptions { servers, ..ConnectOptions::default() };
+            let error = options.check().await.expect_err(server);
+            for told in [error.to_string(), format!("{error:?}"), format!("{options:?}")] {
+                assert!(!told.contains("s3cr3t"), "{told}");
+            }
+            let told = error.to_string();
+            assert!(told.contains("`servers`: address 2") && told.contains(says), "{told}");
+        }
+        for server in ["nats://host:4222", "tls://host", "host", "host:4222", "nats://[::1]:4222", "127.0.0.1"] {
+            let options = ConnectOptions { servers: vec![server.to_owned()], ..ConnectOptions::default() };
+            options.check().await.expect(server);
+        }
+    }
+
+    #[test]
+    fn no_secret_is_among_what_a_developer_is_shown() {
+        let secret = "s3cr3t".to_owned();
+        for credentials in [
+            Credentials::UserPassword { user: "dunlin".to_owned(), password: secret.clone() },
+            Credentials::Token(secret.clone()),
+        ] {
+            let options = ConnectOptions { credentials: Some(credentials), ..ConnectOptions::default() };
+            assert!(!format!("{options:?}").contains(&secret), "{options:?}");
         }
     }
 
