@@ -2,6 +2,7 @@
 
 mod credentials;
 mod failure;
+mod files;
 mod servers;
 mod tls;
 
@@ -19,6 +20,7 @@ use rand::{Rng, seq::SliceRandom};
 use semver::{Version, VersionReq};
 use serde::{Deserialize, Serialize};
 
+pub(crate) use self::files::Files;
 pub use self::{credentials::Credentials, tls::Tls};
 
 /// Every ping unanswered for this long counts; two make a connection dead.

@@ -5,12 +5,12 @@ use std::sync::{Arc, Weak};
 use async_nats::{Client, Event, RequestErrorKind};
 use bytes::Bytes;
 use dunlin_schema::{RegionName, subject};
-use tokio::sync::watch;
+use tokio::{sync::watch, task::AbortHandle};
 
 use crate::{
     ConnectError, ConnectOptions, Pace,
     api::Api,
-    connect::Purpose,
+    connect::{Files, Purpose},
     outbox::{Outbox, Outgoing},
 };
 
@@ -62,6 +62,13 @@ struct Shared {
     region: RegionName,
     status: watch::Receiver<Status>,
     losses: watch::Receiver<u64>,
+    redialling: AbortHandle,
+}
+
+impl Drop for Shared {
+    fn drop(&mut self) {
+        self.redialling.abort();
+    }
 }
 
 /// Messages that wait in a subscription of a connection that says nothing else.
@@ -84,10 +91,16 @@ impl Connection {
         let (losses, losses_seen) = watch::channel(0);
         let observer = Observer { name: format!("{}{suffix}", options.name), status, doubts };
         let purpose = Purpose { suffix, reconnect: true, subscription_capacity };
+        let files = Files::of(options).await;
         let client = options.dial(purpose, move |event| observer.observe(event)).await?;
-        let api = Api::new(client.clone(), region);
-        let outbox = Outbox::over(client);
-        let shared = Arc::new(Shared { api, outbox, region: region.clone(), status: status_seen, losses: losses_seen });
+        let shared = Arc::new(Shared {
+            api: Api::new(client.clone(), region),
+            outbox: Outbox::over(client.clone()),
+            region: region.clone(),
+            status: status_seen,
+            losses: losses_seen,
+            redialling: tokio::spawn(redial(client, files)).abort_handle(),
+        });
         tokio::spawn(count_losses(doubts_seen, losses, Arc::downgrade(&shared)));
         Ok(Connection { shared })
     }
@@ -176,6 +189,17 @@ impl Observer {
             Event::LameDuckMode => tracing::info!(connection = name, "the NATS server is about to go away"),
             Event::ServerError(error) => tracing::warn!(connection = name, %error, "the NATS server complains"),
             Event::ClientError(error) => tracing::debug!(connection = name, %error, "the NATS client complains"),
+        }
+    }
+}
+
+/// Has the client dial whenever one of the files was replaced that it was let in with. Until it is dropped.
+async fn redial(client: Client, mut files: Files) {
+    loop {
+        files.replaced().await;
+        tracing::info!("a file of the NATS settings was replaced: connecting with the new one");
+        if client.force_reconnect().await.is_err() {
+            return;
         }
     }
 }

@@ -9,7 +9,10 @@ use tokio::{sync::watch, task::AbortHandle, time::Instant};
 use tokio_util::sync::CancellationToken;
 
 use super::pipeline::Pipeline;
-use crate::{ConnectError, ConnectOptions, connect::Purpose};
+use crate::{
+    ConnectError, ConnectOptions,
+    connect::{Files, Purpose},
+};
 
 /// Answers that wait to be taken: all that can be under way. Room is only taken when it is used.
 const ANSWERS: usize = super::IN_FLIGHT;
@@ -92,9 +95,10 @@ impl Drop for Keeper {
 
 impl Keeper {
     pub(super) async fn start(options: ConnectOptions, origins: Origins) -> Result<Keeper, ConnectError> {
+        let files = Files::of(&options).await;
         let first = dial(&options).await?;
         let (current, link) = watch::channel(None);
-        let task = tokio::spawn(keep(options, origins, first, current)).abort_handle();
+        let task = tokio::spawn(keep(options, files, origins, first, current)).abort_handle();
         let mut keeper = Keeper { link, task };
         keeper.link.wait_for(Option::is_some).await.map_err(|_| ConnectError::Options("shutting down".to_owned()))?;
         Ok(keeper)
@@ -134,6 +138,7 @@ fn observe(event: &Event, lost: &CancellationToken) {
 
 async fn keep(
     options: ConnectOptions,
+    mut files: Files,
     origins: Origins,
     first: (Client, CancellationToken),
     current: watch::Sender<Option<Arc<Link>>>,
@@ -175,10 +180,31 @@ async fn keep(
         number += 1;
         let link = Arc::new(Link { number, publishes, window });
         current.send_replace(Some(link.clone()));
-        lost.cancelled().await;
-        tracing::warn!("lost the connection for appends; making another");
-        current.send_replace(None);
-        link.publishes.close();
+        tokio::select! {
+            () = lost.cancelled() => {
+                tracing::warn!("lost the connection for appends; making another");
+                current.send_replace(None);
+                link.publishes.close();
+            }
+            // What is under way on this one has it for itself, and is answered there.
+            replacement = replacement(&reach, &mut files) => made = Some(replacement),
+        }
+    }
+}
+
+/// Another connection, once one of the files was replaced that this one was let in with.
+async fn replacement(options: &ConnectOptions, files: &mut Files) -> (Client, CancellationToken) {
+    loop {
+        files.replaced().await;
+        match dial(options).await {
+            Ok(made) => {
+                tracing::info!("a file of the NATS settings was replaced: appending with the new one");
+                return made;
+            }
+            Err(error) => {
+                tracing::warn!(%error, "a file of the NATS settings was replaced, but nobody lets us in with it: appending with the old one");
+            }
+        }
     }
 }
 

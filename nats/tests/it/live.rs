@@ -49,11 +49,7 @@ async fn opened(server: &Server) -> (Connection, FanIn) {
 
 /// How many subscriptions the server has for a user, as its monitoring says.
 async fn subscriptions(server: &Server, name: &str) -> usize {
-    use tokio::io::{AsyncReadExt, AsyncWriteExt};
-    let mut socket = tokio::net::TcpStream::connect(("127.0.0.1", server.monitoring())).await.unwrap();
-    socket.write_all(b"GET /subsz?subs=1&limit=100000 HTTP/1.0\r\n\r\n").await.unwrap();
-    let mut answer = String::new();
-    socket.read_to_string(&mut answer).await.unwrap();
+    let answer = server.monitor("/subsz?subs=1&limit=100000").await;
     answer.matches(&format!("\"subject\": \"user.{name}\"")).count()
 }
 

@@ -13,6 +13,7 @@ mod live;
 mod provisioning;
 mod reading;
 mod records;
+mod replaced;
 mod support;
 mod together;
 mod workers;

@@ -126,9 +126,14 @@ impl Server {
         self.port
     }
 
-    /// The port of the server's monitoring.
-    pub(crate) fn monitoring(&self) -> u16 {
-        listening(&self.folder.path().join("ports"), "monitoring").expect("a monitored server")
+    /// What the server's monitoring says at a path, headers included.
+    pub(crate) async fn monitor(&self, path: &str) -> String {
+        let port = listening(&self.folder.path().join("ports"), "monitoring").expect("a monitored server");
+        let mut socket = TcpStream::connect(("127.0.0.1", port)).await.unwrap();
+        socket.write_all(format!("GET {path} HTTP/1.0\r\n\r\n").as_bytes()).await.unwrap();
+        let mut answer = String::new();
+        socket.read_to_string(&mut answer).await.unwrap();
+        answer
     }
 
     pub(crate) fn options(&self) -> ConnectOptions {

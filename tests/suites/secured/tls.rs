@@ -5,6 +5,7 @@ use dunlin_schema::{RegionName, stream::RegionSettings};
 use dunlin_tests::{
     authority::{Authority, Certificate},
     server::NatsServer,
+    wait::until,
 };
 
 use super::{open, options, refused, server_with, unusable};
@@ -66,6 +67,25 @@ async fn a_server_that_asks_for_certificates_takes_those_of_its_authority_alone(
         let strangers = showing(&ours, strange.certificate("gateway"));
         refused("a stranger's certificate", &with(&server, strangers), &["`tls.cert`"]).await;
     }
+}
+
+#[tokio::test]
+async fn a_replaced_certificate_is_what_connections_show_soon() {
+    let ours = Authority::new();
+    let server = server_with(format!("{}\nhttp: \"127.0.0.1:-1\"", ours.server_section(true)));
+    let Certificate { cert, key } = ours.certificate("gateway");
+    let shown = Certificate { cert: cert.clone(), key: key.clone() };
+    let _connection = open(&with(&server, showing(&ours, shown))).await.expect("a connection");
+    let shows = async |name: &str| {
+        let connections = server.monitored("/connz?auth=1").await.to_string();
+        connections.contains(&format!("CN={name}")).then_some(())
+    };
+    until("the first certificate", async || shows("gateway").await).await;
+    let renewed = ours.certificate("renewed");
+    // Between these two nothing fits, and the connection stays as it is.
+    std::fs::copy(renewed.cert, cert).expect("replacing a file");
+    std::fs::copy(renewed.key, key).expect("replacing a file");
+    until("the second certificate", async || shows("renewed").await).await;
 }
 
 #[tokio::test]
