@@ -13,7 +13,7 @@ use parking_lot::Mutex;
 use crate::{
     clock::{Moment, Uptime},
     metrics::Metrics,
-    session::{Input, Output, Session},
+    session::{Input, Outgoing, Output, Session, Tail},
     timer::{Alarm, Timer},
 };
 
@@ -25,6 +25,7 @@ pub(crate) struct Connection {
     user: UserName,
     device: DeviceName,
     shard: Shard,
+    tail: Tail,
     subscribed: AtomicBool,
     core: Mutex<Core>,
 }
@@ -54,7 +55,17 @@ impl Connection {
         session: Session,
     ) -> Connection {
         let core = Mutex::new(Core { session, outputs: Vec::new() });
-        Connection { timer, metrics, alarm, user, device, shard: log.shard, subscribed: AtomicBool::new(false), core }
+        Connection {
+            timer,
+            metrics,
+            alarm,
+            user,
+            device,
+            shard: log.shard,
+            tail: Tail::of(log, LogName::Mailbox),
+            subscribed: AtomicBool::new(false),
+            core,
+        }
     }
 
     pub(crate) fn user(&self) -> &UserName {
@@ -112,7 +123,7 @@ impl Connection {
     }
 
     /// The next frame to write.
-    pub(crate) fn take_frame(&self) -> Option<ServerFrame> {
+    pub(crate) fn take_frame(&self) -> Option<Outgoing> {
         self.core.lock().session.take()
     }
 
@@ -164,7 +175,7 @@ impl Connection {
 impl LiveSink for Connection {
     fn live(&self, entry: LiveEntry) {
         self.metrics.live_entries.inc();
-        self.tell(Input::Live(LogName::Mailbox, entry));
+        self.tell(Input::Live(LogName::Mailbox, Arc::new(self.tail.entry(entry, 1))));
     }
 
     fn passed_over(&self) {

@@ -192,7 +192,7 @@ impl Running {
             while !out.is_full()
                 && let Some(frame) = connection.take_frame()
             {
-                out.message(&frame);
+                out.payload(|encoding, out| frame.write(encoding, out));
                 shared.metrics.frames_out.inc();
             }
         });

@@ -1,7 +1,7 @@
 //! What following a log may touch of the session around it: the queue of its frames, the questions it may ask, and whether an entry is its
 //! session's own.
 
-use dunlin_schema::{Entry, Millis, Position, RegionName, limits::Bounds, read::ReadRequest};
+use dunlin_schema::{Millis, Position, RegionName, limits::Bounds, read::ReadRequest};
 
 use super::{
     Output,
@@ -9,6 +9,7 @@ use super::{
     named::Named,
     queue::{LogQueue, Share},
     sending::{Me, Sending},
+    tail::SharedFrame,
 };
 
 /// What following a log may touch of the session around it.
@@ -76,7 +77,7 @@ impl SentHere<'_> {
     }
 
     /// Whether an entry is the copy of something that this session sent. Each is told once.
-    pub(super) fn is_own_copy(&mut self, entry: &Entry) -> bool {
-        self.sending.is_own_copy(self.me, entry)
+    pub(super) fn is_own_copy(&mut self, sent: &SharedFrame) -> bool {
+        self.sending.is_own_copy(self.me, sent)
     }
 }

@@ -4,16 +4,17 @@
 
 use std::collections::VecDeque;
 
-use dunlin_schema::{LogName, Millis, Position, Seq, Shard, frame::ServerFrame, limits::Bounds, read::ReadAnswer};
+use dunlin_schema::{LogName, Millis, Position, Seq, Shard, limits::Bounds, read::ReadAnswer};
 
 use super::{
     NoAnswer, Output, ReadFailed, Start,
     acks::Acks,
     around::{Around, SentHere, Wants},
     asking::{Reads, Verifying},
-    follow::Follow,
+    follow::{Follow, InStep},
     named::Named,
     queue::{LogQueue, Share, Taken},
+    tail::Outgoing,
 };
 
 /// The logs of a session. All questions about one are by its index, which holds until another log is added.
@@ -37,9 +38,56 @@ pub(super) struct Logs {
 #[derive(Debug)]
 struct Followed {
     named: Named,
-    follow: Follow,
+    follower: Follower,
     acks: Acks,
     queue: LogQueue,
+}
+
+/// The bytes of a log in step, beside its name.
+#[cfg(test)]
+pub(super) const FOLLOWED: usize = size_of::<Followed>();
+
+/// How a log is followed. Most followers are in step most of the time, and then hold little.
+#[derive(Debug)]
+enum Follower {
+    InStep(InStep),
+    Apart(Box<Follow>),
+}
+
+impl Follower {
+    /// Lets something happen to it: in step it is a follower like any other for as long as that takes.
+    fn with(&mut self, around: &mut Around<'_>, what: impl FnOnce(&mut Follow, &mut Around<'_>)) {
+        match self {
+            Follower::InStep(step) => {
+                let mut follow = step.follow(around.queue);
+                what(&mut follow, around);
+                *self = match follow.in_step(around.queue) {
+                    Some(step) => Follower::InStep(step),
+                    None => Follower::Apart(Box::new(follow)),
+                };
+            }
+            Follower::Apart(follow) => {
+                what(follow, around);
+                if let Some(step) = follow.in_step(around.queue) {
+                    *self = Follower::InStep(step);
+                }
+            }
+        }
+    }
+
+    fn waits_for_drain(&self) -> bool {
+        match self {
+            Follower::InStep(_) => false,
+            Follower::Apart(follow) => follow.waits_for_drain(),
+        }
+    }
+
+    fn waits_in_line(&self) -> bool {
+        match self {
+            Follower::InStep(_) => false,
+            Follower::Apart(follow) => follow.waits_in_line(),
+        }
+    }
 }
 
 /// What is counted over all logs.
@@ -53,11 +101,15 @@ struct State {
 impl Followed {
     fn state(&self) -> State {
         let queued = !self.queue.is_empty();
-        State { queued, drains: !queued && self.follow.waits_for_drain(), in_line: self.follow.waits_in_line() }
+        State { queued, drains: !queued && self.follower.waits_for_drain(), in_line: self.follower.waits_in_line() }
     }
 
     fn deadline(&self, bounds: &Bounds) -> Option<Millis> {
-        self.follow.deadline(bounds).into_iter().chain(self.acks.deadline()).min()
+        let follower = match &self.follower {
+            Follower::InStep(step) => Some(step.deadline(&self.queue, bounds)),
+            Follower::Apart(follow) => follow.deadline(bounds),
+        };
+        follower.into_iter().chain(self.acks.deadline()).min()
     }
 }
 
@@ -74,10 +126,10 @@ impl Logs {
     pub(super) fn follow(&mut self, named: Named, start: Start, now: Millis) {
         let Err(at) = self.find(&named.log) else { return };
         self.turns.iter_mut().filter(|turn| **turn >= at).for_each(|turn| *turn += 1);
-        let (follow, acks) = (Follow::new(start, now), Acks::new(start.position()));
+        let (follower, acks) = (Follower::Apart(Box::new(Follow::new(start, now))), Acks::new(start.position()));
         // Most sessions follow a mailbox and nothing else.
         self.list.reserve_exact(1);
-        self.list.insert(at, Followed { named, follow, acks, queue: LogQueue::default() });
+        self.list.insert(at, Followed { named, follower, acks, queue: LogQueue::default() });
     }
 
     /// Where a log is; the error is where it would be.
@@ -103,11 +155,11 @@ impl Logs {
         let followed = &mut list[at];
         let before = followed.state();
         let share = Share::beside(turns.len() - usize::from(before.queued), handing.bounds);
-        let Followed { named, follow, queue, .. } = followed;
+        let Followed { named, follower, queue, .. } = followed;
         let Handing { now, bounds, sent, out } = handing;
         let sent = SentHere { me: sent.me, sending: &mut *sent.sending };
         let wants = Wants { named, reads, verifying, out };
-        what(follow, &mut Around { now: *now, bounds, named, queue, share, wants, sent });
+        follower.with(&mut Around { now: *now, bounds, named, queue, share, wants, sent }, what);
         self.changed(at, before, handing.bounds);
     }
 
@@ -135,7 +187,7 @@ impl Logs {
             if self.in_line == 0 || self.reads.are_full() {
                 return;
             }
-            if self.list[at].follow.waits_in_line() {
+            if self.list[at].follower.waits_in_line() {
                 self.with(at, handing, Follow::next_in_line);
             }
         }
@@ -187,13 +239,16 @@ impl Logs {
     }
 
     /// The next frame: a frame of each log in turn.
-    pub(super) fn take(&mut self, bounds: &Bounds) -> Option<ServerFrame> {
+    pub(super) fn take(&mut self, bounds: &Bounds) -> Option<Outgoing> {
         let at = self.turns.pop_front()?;
         let followed = &mut self.list[at];
         let Taken { frame, to, then } = followed.queue.take()?;
-        followed.follow.taken(then);
+        match &mut followed.follower {
+            Follower::InStep(step) => step.taken(then),
+            Follower::Apart(follow) => follow.taken(then),
+        }
         followed.acks.taken(to);
-        let before = State { queued: false, drains: false, in_line: followed.follow.waits_in_line() };
+        let before = State { queued: false, drains: false, in_line: followed.follower.waits_in_line() };
         self.changed(at, before, bounds);
         Some(frame)
     }
@@ -218,6 +273,13 @@ impl Logs {
         for Followed { named, acks, .. } in &mut self.list {
             out.extend(acks.finish().map(|cursor| Output::Acknowledge(named.log.clone(), cursor)));
         }
+    }
+
+    /// The logs whose follower is not in step.
+    #[cfg(test)]
+    pub(super) fn apart(&self) -> Vec<&LogName> {
+        let apart = self.list.iter().filter(|followed| matches!(followed.follower, Follower::Apart(_)));
+        apart.map(|followed| &followed.named.log).collect()
     }
 
     /// How many frames of a log wait.

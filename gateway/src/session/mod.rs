@@ -26,17 +26,17 @@ mod logs;
 mod named;
 mod queue;
 mod sending;
+mod tail;
 #[cfg(test)]
 mod tests;
 
-use std::collections::VecDeque;
+use std::{collections::VecDeque, sync::Arc};
 
 use dunlin_schema::{
     Code, Cursor, Entry, Log, LogName, MessageId, Millis, Position, RegionName, Seal, Seq, Shard, UserName,
     frame::{Send, ServerFrame},
     heads::Head,
     limits::{self, Bounds},
-    live::LiveEntry,
     read::{ReadAnswer, ReadRequest},
 };
 
@@ -46,6 +46,7 @@ use logs::{Handing, Logs};
 use named::Named;
 use queue::pop;
 use sending::{Me, Sending};
+pub use tail::{Outgoing, SharedFrame, Tail, TailEntry};
 
 /// Who is there, and where the mailbox goes on.
 #[derive(Clone, Debug)]
@@ -121,8 +122,8 @@ pub enum Input {
     },
     /// The interest in a log's live entries is in place: from here on they come, unless they are lost.
     Subscribed(LogName),
-    /// A live entry of a log.
-    Live(LogName, LiveEntry),
+    /// A live entry of a log: the same for all who follow it here.
+    Live(LogName, Arc<TailEntry>),
     /// A log's share of a comparison of heads.
     Heads(LogName, HeadOf),
     /// A comparison of heads got no answer for this log.
@@ -279,7 +280,7 @@ impl Session {
                 }
             }
             Input::Subscribed(log) => logs.give(&log, handing, Follow::subscribed),
-            Input::Live(log, live) => logs.give(&log, handing, |follow, around| follow.live(live, around)),
+            Input::Live(log, live) => logs.give(&log, handing, |follow, around| follow.live(&live, around)),
             Input::Heads(log, head) => logs.give(&log, handing, |follow, around| follow.heads(head, around)),
             Input::HeadsUnanswered(log) => logs.give(&log, handing, Follow::heads_unanswered),
             Input::Verified(shard, answer) => logs.verified(shard, answer, handing),
@@ -295,8 +296,8 @@ impl Session {
     }
 
     /// The next frame to write. Taking it is what moves the cursor. Answers come first: somebody waits for them.
-    pub fn take(&mut self) -> Option<ServerFrame> {
-        pop(&mut self.answers).or_else(|| self.logs.take(self.bounds))
+    pub fn take(&mut self) -> Option<Outgoing> {
+        pop(&mut self.answers).map(Outgoing::Own).or_else(|| self.logs.take(self.bounds))
     }
 
     /// Whether [`Session::take`] has a frame.

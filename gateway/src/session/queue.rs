@@ -4,6 +4,8 @@ use std::collections::VecDeque;
 
 use dunlin_schema::{Cursor, frame::ServerFrame, limits::Bounds};
 
+use super::tail::Outgoing;
+
 /// What a queued frame costs beside its content.
 const FRAME_COST: usize = 128;
 
@@ -16,7 +18,7 @@ pub(super) struct LogQueue {
 
 #[derive(Debug)]
 struct Queued {
-    frame: ServerFrame,
+    frame: Outgoing,
     bytes: usize,
     /// Where this frame takes the device.
     to: Cursor,
@@ -25,9 +27,9 @@ struct Queued {
 }
 
 /// A frame that was taken.
-#[derive(Debug, PartialEq, Eq)]
+#[derive(Debug)]
 pub(super) struct Taken {
-    pub(super) frame: ServerFrame,
+    pub(super) frame: Outgoing,
     /// Where it takes the device.
     pub(super) to: Cursor,
     /// Where the log stands then.
@@ -61,7 +63,7 @@ impl LogQueue {
     }
 
     /// Queues a frame that holds so many bytes, and that takes the device to `to`.
-    pub(super) fn push(&mut self, frame: ServerFrame, content: usize, to: Cursor) {
+    pub(super) fn push(&mut self, frame: Outgoing, content: usize, to: Cursor) {
         let bytes = content + FRAME_COST;
         self.bytes += bytes;
         self.frames.push_back(Queued { frame, bytes, to, then: to });
@@ -78,11 +80,16 @@ impl LogQueue {
         }
     }
 
+    /// Where the last frame that waits takes the log.
+    pub(super) fn end(&self) -> Option<Cursor> {
+        self.frames.back().map(|last| last.then)
+    }
+
     /// Drops all frames. Returns whether a `caught_up` was among them.
     pub(super) fn clear(&mut self) -> bool {
         self.bytes = 0;
         let dropped = std::mem::take(&mut self.frames);
-        dropped.iter().any(|queued| matches!(queued.frame, ServerFrame::CaughtUp { .. }))
+        dropped.iter().any(|queued| matches!(queued.frame, Outgoing::Own(ServerFrame::CaughtUp { .. })))
     }
 
     /// The next frame.

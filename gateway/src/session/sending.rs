@@ -13,7 +13,7 @@ use dunlin_schema::{
     limits,
 };
 
-use super::{Append, AppendFailure, AppendKey, Output, Stored};
+use super::{Append, AppendFailure, AppendKey, Output, Stored, tail::SharedFrame};
 
 /// When a send that may be stored, or found no room, is to be repeated.
 const RETRY_AFTER: Millis = Millis(1_000);
@@ -166,7 +166,7 @@ impl Sending {
     }
 
     /// Whether `entry` is the copy of something that this session sent: its device has it. Each is told once.
-    pub(super) fn is_own_copy(&mut self, me: &Me, entry: &Entry) -> bool {
+    pub(super) fn is_own_copy(&mut self, me: &Me, entry: &SharedFrame) -> bool {
         if self.copies.is_empty() || !me.is(&entry.from) || entry.to.peer == Peer::User(me.user.clone()) {
             return false;
         }

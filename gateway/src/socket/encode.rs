@@ -1,17 +1,17 @@
 //! WebSocket frames of a server: whole messages, unmasked, written one behind the other into one buffer.
 
-use dunlin_schema::frame::{Encoding, ServerFrame};
+use dunlin_schema::frame::Encoding;
 
 const END: u8 = 0x80;
 const ROOM: usize = 4;
 
-/// Appends a message.
-pub(crate) fn message(out: &mut Vec<u8>, encoding: Encoding, frame: &ServerFrame) {
+/// Appends a message, whose payload `write` appends.
+pub(crate) fn message(out: &mut Vec<u8>, encoding: Encoding, write: impl FnOnce(Encoding, &mut Vec<u8>)) {
     let code = match encoding {
         Encoding::Json => 1,
         Encoding::Postcard => 2,
     };
-    framed(out, code, |out| encoding.append(frame, out));
+    framed(out, code, |out| write(encoding, out));
 }
 
 /// Appends a ping without payload.

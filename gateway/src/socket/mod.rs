@@ -222,7 +222,12 @@ impl Outgoing<'_> {
 
     /// Adds a message.
     pub(crate) fn message(&mut self, frame: &ServerFrame) {
-        encode::message(self.bytes, self.encoding, frame);
+        self.payload(|encoding, out| encoding.append(frame, out));
+    }
+
+    /// Adds a message, whose payload `write` appends.
+    pub(crate) fn payload(&mut self, write: impl FnOnce(Encoding, &mut Vec<u8>)) {
+        encode::message(self.bytes, self.encoding, write);
     }
 
     /// Adds a ping.

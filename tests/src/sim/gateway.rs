@@ -1,6 +1,8 @@
 //! Gateways: sessions with the real core, the subscription that feeds them, reads, and the comparison of heads.
 
-use dunlin_gateway::session::{HeadOf, Input, NoAnswer, Output, ReadFailed, SentCopies, Session, Setup, Start};
+use std::sync::Arc;
+
+use dunlin_gateway::session::{HeadOf, Input, NoAnswer, Output, ReadFailed, SentCopies, Session, Setup, Start, Tail};
 use dunlin_schema::{
     Cursor, LogName, Millis, Position, Seq, Shard,
     frame::ServerFrame,
@@ -534,6 +536,8 @@ impl World {
         if !self.gateway_lives(gateway, life) || self.gateway_is_cut(gateway) {
             return;
         }
+        // Decoded once, and shared by all devices of the user.
+        let entry = Arc::new(Tail::of(&self.users[user].log, LogName::Mailbox).entry(live.clone(), 2));
         for session in 0..self.gateways.sessions.len() {
             let fits = self.gateways.sessions[session].as_ref();
             let hidden = self.plant.is_some_and(|plant| plant.hides(&live.position, self.sent(session)));
@@ -542,7 +546,7 @@ impl World {
                 if let Some(share) = self.plant.and_then(|plant| plant.opened_by(live)).filter(|_| opens) {
                     self.tell(session, Input::Heads(LogName::Mailbox, share));
                 }
-                self.tell(session, Input::Live(LogName::Mailbox, live.clone()));
+                self.tell(session, Input::Live(LogName::Mailbox, entry.clone()));
             }
         }
     }
@@ -556,7 +560,8 @@ impl World {
             let (device, slow) = (held.device, self.devices.is_slow(held.device));
             if slow && self.plant == Some(Plant::SentIsWhatWasQueued) {
                 let room = self.shape.bounds.outbound_frames - held.pocket.len().min(self.shape.bounds.outbound_frames);
-                let queued: Vec<_> = std::iter::from_fn(|| held.core.take()).collect();
+                let queued: Vec<_> =
+                    std::iter::from_fn(|| held.core.take()).map(|frame| frame.frame().clone()).collect();
                 // Answers are kept; of the log's frames as many as there is room for.
                 let of_log =
                     |frame: &ServerFrame| matches!(frame, ServerFrame::Entry(_) | ServerFrame::CaughtUp { .. });
@@ -574,7 +579,7 @@ impl World {
             }
             let Some(held) = &mut self.gateways.sessions[session] else { return };
             if let Some(frame) = held.core.take() {
-                self.taken(session, frame);
+                self.taken(session, frame.frame().clone());
                 let slow = self.faults.slow / 4;
                 if self.fault(slow) {
                     self.set_slow(device, true);

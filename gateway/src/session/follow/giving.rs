@@ -1,25 +1,23 @@
 //! How a log's entries come to the device: queued in order, and dropped when the socket does not keep up.
 
-use dunlin_schema::{
-    Cursor, Entry, Millis, Position,
-    entry::Body,
-    frame::{EntryFrame, ServerFrame},
-};
+use dunlin_schema::{Cursor, Millis, Position, frame::ServerFrame};
 
 use super::{
     Around, Follow,
     mode::{Carried, Footing, Mode, WaitsFor},
 };
+use crate::session::tail::{Outgoing, TailEntry, Told};
 
 impl Follow {
-    pub(super) fn give_live(&mut self, position: Position, bytes: &[u8], around: &mut Around<'_>) {
-        if !around.queue.has_room(bytes.len(), around.share) {
+    pub(super) fn give_live(&mut self, live: &TailEntry, around: &mut Around<'_>) {
+        let TailEntry { position, bytes, told, .. } = live;
+        if !around.queue.has_room(*bytes, around.share) {
             return self.overflow(around);
         }
-        match Entry::decode(bytes) {
-            Ok(entry) => self.give(position, entry, bytes.len(), around),
+        match told {
+            Some(told) => self.give(*position, told, *bytes, around),
             // The log has the last word.
-            Err(_) => self.read(Footing::Given, false, around),
+            None => self.read(Footing::Given, false, around),
         }
     }
 
@@ -33,28 +31,14 @@ impl Follow {
     }
 
     /// Gives an entry, in order. What the device need not see moves the cursor alone.
-    pub(super) fn give(&mut self, position: Position, entry: Entry, bytes: usize, around: &mut Around<'_>) {
+    pub(super) fn give(&mut self, position: Position, told: &Told, bytes: usize, around: &mut Around<'_>) {
         let cursor = Cursor::of_entry(position);
         self.given = cursor;
-        let own = around.sent.is_own_copy(&entry);
-        let Entry { id, from, to, order, time, body } = entry;
-        match body {
-            Body::Content(content) if !own => {
-                let region = around.sent.region();
-                let frame = EntryFrame {
-                    log: around.named.log.clone(),
-                    seq: position.seq,
-                    cursor: around.named.cursor(cursor),
-                    time,
-                    id,
-                    from: from.seen_from(region),
-                    to: to.seen_from(region),
-                    order: order.or(Some(position.seq)),
-                    content,
-                };
-                around.queue.push(ServerFrame::Entry(Box::new(frame)), bytes, cursor);
+        match told {
+            Told::Content(sent) if !around.sent.is_own_copy(sent) => {
+                around.queue.push(Outgoing::Entry(sent.clone()), bytes, cursor);
             }
-            Body::Content(_) | Body::Tombstone { .. } => {
+            Told::Content(_) | Told::Nothing => {
                 if !around.queue.pass(cursor) {
                     self.sent = cursor;
                 }
@@ -66,7 +50,7 @@ impl Follow {
         self.given = then;
         let (log, cursor) = (around.named.log.clone(), around.named.cursor(then));
         let frame = ServerFrame::Gap { log, from, to, cursor };
-        around.queue.push(frame, 0, then);
+        around.queue.push(Outgoing::Own(frame), 0, then);
     }
 
     /// Everything is given. `complete`: when the read began that showed that the log has nothing more; `None` when the reader's word
@@ -87,6 +71,6 @@ impl Follow {
         self.given.at = known;
         let (log, cursor) = (around.named.log.clone(), around.named.cursor(self.given));
         let frame = ServerFrame::CaughtUp { log, seq: self.given.position.seq, cursor };
-        around.queue.push(frame, 0, self.given);
+        around.queue.push(Outgoing::Own(frame), 0, self.given);
     }
 }

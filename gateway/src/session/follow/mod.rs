@@ -28,10 +28,9 @@ use dunlin_schema::{
     Cursor, Epoch, Millis, Position, Seq, StreamTime,
     heads::Head,
     limits::{self, Bounds},
-    live::LiveEntry,
 };
 
-use super::{HeadOf, Start, around::Around};
+use super::{HeadOf, Start, around::Around, queue::LogQueue, tail::TailEntry};
 use mode::{Carried, Doubt, FirstWord, Footing, Mode, Plan, Verdict, WaitsFor};
 use proof::never_had_anything;
 
@@ -51,6 +50,38 @@ pub(super) struct Follow {
     mode: Mode,
     /// Comparisons of heads without an answer, one after the other.
     unanswered: u32,
+}
+
+/// A follower that lacks nothing: the cursor of what the writer has taken, and up to where the log holds nothing that was not given.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct InStep {
+    sent: Cursor,
+    covers: Position,
+    unanswered: u32,
+}
+
+impl InStep {
+    /// The writer has taken a frame that brings the device to `cursor`.
+    pub(super) fn taken(&mut self, cursor: Cursor) {
+        self.sent = cursor;
+    }
+
+    /// When the cursor is to be told afresh.
+    pub(super) fn deadline(&self, queue: &LogQueue, bounds: &Bounds) -> Millis {
+        self.given(queue).at.plus(bounds.cursor_refreshed_every)
+    }
+
+    fn given(&self, queue: &LogQueue) -> Cursor {
+        queue.end().unwrap_or(self.sent)
+    }
+
+    /// The same with all that following a log can need.
+    pub(super) fn follow(self, queue: &LogQueue) -> Follow {
+        let InStep { sent, covers, unanswered } = self;
+        let given = self.given(queue);
+        let (epoch, heard) = (given.position.epoch, given.position.seq);
+        Follow { epoch, confirmed: true, sent, given, heard, covers, mode: Mode::Live, unanswered }
+    }
 }
 
 impl Follow {
@@ -129,6 +160,17 @@ impl Follow {
         }
     }
 
+    /// What is left of a follower that has everything up to the log's tail; `None` where it has not, or waits for something.
+    pub(super) fn in_step(&self, queue: &LogQueue) -> Option<InStep> {
+        let Follow { epoch, confirmed, sent, given, heard, covers, ref mode, unanswered } = *self;
+        let live = match mode {
+            Mode::Live => confirmed && heard <= self.sure(),
+            Mode::Opening { .. } | Mode::Reading { .. } | Mode::Doubting { .. } => false,
+        };
+        let same = [given.position.epoch, covers.epoch] == [epoch; 2] && given == queue.end().unwrap_or(sent);
+        (live && same).then_some(InStep { sent, covers, unanswered })
+    }
+
     /// What goes along when the mode changes.
     fn carried(&self) -> Carried {
         match &self.mode {
@@ -143,8 +185,8 @@ impl Follow {
         self.given.position.seq.max(self.covers.seq)
     }
 
-    pub(super) fn live(&mut self, live: LiveEntry, around: &mut Around<'_>) {
-        let LiveEntry { position, after, entry } = live;
+    pub(super) fn live(&mut self, live: &TailEntry, around: &mut Around<'_>) {
+        let TailEntry { position, after, .. } = *live;
         match self.mode {
             Mode::Opening { word: FirstWord::NoInterest, .. } | Mode::Opening { live_only: true, .. } => return,
             Mode::Opening { .. } | Mode::Live | Mode::Reading { .. } | Mode::Doubting { .. } => {}
@@ -171,7 +213,7 @@ impl Follow {
             // An entry that is older than what was given comes from a log that went back since, or from a leader whose clock is behind:
             // the log has the last word.
             Mode::Live if after <= sure && position.time >= self.given.position.time => {
-                self.give_live(position, &entry, around);
+                self.give_live(live, around);
             }
             Mode::Live | Mode::Opening { .. } => self.read(Footing::Given, opening, around),
             Mode::Reading { .. } | Mode::Doubting { .. } => {}

@@ -12,7 +12,7 @@ use super::{
     mode::{Asked, Carried, Doubt, Footing, Held, Mode, Plan, WaitsFor},
     proof::{Proof, is_there, just_before, prove, stands_at_nothing},
 };
-use crate::session::ReadFailed;
+use crate::session::{ReadFailed, tail::Told};
 
 /// When a failed read is repeated first; twice as long each time.
 const READ_AGAIN: Millis = Millis(100);
@@ -234,7 +234,10 @@ impl Follow {
             }
             let position = Position { epoch: self.epoch, seq: *seq, time: *time };
             match Entry::decode(payload) {
-                Ok(entry) => self.give(position, entry, payload.len(), around),
+                Ok(entry) => {
+                    let told = Told::of(entry, position, false, around.named, around.sent.region());
+                    self.give(position, &told, payload.len(), around);
+                }
                 Err(_) => {
                     around.wants.corrupt(position);
                     let then = Cursor::of_entry(position);

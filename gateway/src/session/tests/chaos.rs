@@ -43,8 +43,9 @@ fn input() -> impl Strategy<Value = Input> {
     let head = (0..14_u64, 0..14_u64).prop_map(|(seq, time)| Head { seq: Seq(seq), time: seconds(time) });
     let heads = (position_of_any(), prop::option::of(head), 0..14_u64)
         .prop_map(|(position, head, floor)| Input::Heads(MAILBOX, HeadOf { position, head, floor: Seq(floor) }));
-    let live = (position_of_any(), 0..14_u64, bytes())
-        .prop_map(|(position, after, entry)| Input::Live(MAILBOX, LiveEntry { position, after: Seq(after), entry }));
+    let live = (position_of_any(), 0..14_u64, bytes()).prop_map(|(position, after, entry)| {
+        Input::Live(MAILBOX, ready(LiveEntry { position, after: Seq(after), entry }))
+    });
     prop_oneof![
         1 => Just(Input::Subscribed(MAILBOX)),
         8 => live,
@@ -80,7 +81,7 @@ proptest! {
             rig.session.handle(rig.now, input, &mut out);
             prop_assert!(rig.session.logs.waits(&MAILBOX) <= BOUNDS.outbound_frames + 3);
             for _ in 0..takes {
-                match rig.session.take() {
+                match rig.take() {
                     Some(ServerFrame::Entry(entry)) => {
                         prop_assert!(entry.seq > last, "{} after {}", entry.seq.0, last.0);
                         last = entry.seq;

@@ -11,12 +11,18 @@ fn to(log: &LogName, input: Input) -> Input {
     let log = log.clone();
     match input {
         Input::Subscribed(_) => Input::Subscribed(log),
-        Input::Live(_, live) => Input::Live(log, live),
         Input::Heads(_, head) => Input::Heads(log, head),
         Input::HeadsUnanswered(_) => Input::HeadsUnanswered(log),
         Input::Read(_, answer) => Input::Read(log, answer),
         other => panic!("not of one log: {other:?}"),
     }
+}
+
+/// A live entry of another log.
+fn live_of(log: &LogName, epoch: u64, seq: u64, after: u64) -> Input {
+    let entry = message(seq).encode();
+    let live = LiveEntry { position: position(epoch, seq), after: Seq(after), entry };
+    Input::Live(log.clone(), Arc::new(Tail::of(&log_of(log), log.clone()).entry(live, 2)))
 }
 
 /// A socket that is live at 5 in its mailbox and in each of these groups.
@@ -34,7 +40,7 @@ fn live_in(groups: &[&str]) -> Rig {
 }
 
 fn taken(rig: &mut Rig, count: usize) -> Vec<String> {
-    (0..count).filter_map(|_| rig.session.take()).map(|frame| frame_in_words(&frame)).collect()
+    (0..count).filter_map(|_| rig.take()).map(|frame| frame_in_words(&frame)).collect()
 }
 
 #[test]
@@ -47,14 +53,14 @@ fn what_happens_to_a_log_is_told_under_its_name() {
     let mut rig = live_in(&["#team"]);
     let team = group("#team");
     rig.runs([
-        (to(&team, live(1, 9, 5)), "entry 9 of #team"),
+        (live_of(&team, 1, 9, 5), "entry 9 of #team"),
         (live(1, 7, 5), "entry 7"),
         (Input::Ack { log: team.clone(), delivered: Seq(9) }, "acknowledge 1/9@9 of #team"),
         (Input::Ack { log: MAILBOX, delivered: Seq(7) }, "acknowledge 1/7@7"),
-        (to(&team, live(1, 20, 15)), "read any 9 of #team"),
+        (live_of(&team, 1, 20, 15), "read any 9 of #team"),
         (live(1, 8, 7), "entry 8"),
         (to(&team, any(&[9, 12, 20])), "entry 12 of #team; entry 20 of #team"),
-        (to(&team, live(2, 4, 1)), "read leader 20 of #team"),
+        (live_of(&team, 2, 4, 1), "read leader 20 of #team"),
         (to(&team, leader(&[20, 21], Some(2), 21)), "gap 20..21 2/20@21 of #team; entry 21 of #team"),
         (live(1, 10, 8), "entry 10"),
     ]);
@@ -66,7 +72,7 @@ fn a_log_that_is_not_followed_is_refused_and_what_is_said_of_it_is_nothing() {
     let other = group("#other");
     rig.runs([
         (Input::Ack { log: other.clone(), delivered: Seq(9) }, "refused UnknownLog"),
-        (to(&other, live(1, 9, 5)), ""),
+        (live_of(&other, 1, 9, 5), ""),
         (to(&other, any(&[5, 9])), ""),
     ]);
 }
@@ -77,7 +83,7 @@ fn a_log_that_is_followed_already_goes_on_as_it_is() {
     let team = group("#team");
     rig.runs([
         (Input::Follow { log: team.clone(), start: Start::Beginning }, ""),
-        (to(&team, live(1, 9, 5)), "entry 9 of #team"),
+        (live_of(&team, 1, 9, 5), "entry 9 of #team"),
     ]);
 }
 
@@ -89,9 +95,9 @@ fn one_logs_overflow_drops_nothing_of_another() {
     rig.runs([(live(1, 6, 5), "")]);
     // Beside a log that has something waiting, half of the four frames are a log's share.
     rig.runs([
-        (to(&loud, live(1, 6, 5)), ""),
-        (to(&loud, live(1, 7, 6)), ""),
-        (to(&loud, live(1, 8, 7)), "overflowed of #loud"),
+        (live_of(&loud, 1, 6, 5), ""),
+        (live_of(&loud, 1, 7, 6), ""),
+        (live_of(&loud, 1, 8, 7), "overflowed of #loud"),
         (live(1, 7, 6), ""),
     ]);
     assert_eq!(taken(&mut rig, 9), ["entry 6", "entry 7"], "the mailbox has what it had");
@@ -105,9 +111,9 @@ fn no_log_starves_behind_another_that_has_much() {
     let mut rig = live_in(&["#a", "#b"]);
     rig.writes = false;
     for seq in 6..10 {
-        rig.runs([(to(&group("#a"), live(1, seq, seq - 1)), "")]);
+        rig.runs([(live_of(&group("#a"), 1, seq, seq - 1), "")]);
     }
-    rig.runs([(to(&group("#b"), live(1, 6, 5)), ""), (live(1, 6, 5), "")]);
+    rig.runs([(live_of(&group("#b"), 1, 6, 5), ""), (live(1, 6, 5), "")]);
     rig.session.answer(not_followed(&group("#c")));
     assert_eq!(
         taken(&mut rig, 9),
@@ -128,8 +134,8 @@ fn a_log_that_waits_for_the_socket_reads_on_though_others_never_pause() {
     let mut rig = live_in(&["#loud", "#slow"]);
     let (loud, slow) = (group("#loud"), group("#slow"));
     rig.writes = false;
-    rig.runs([(to(&loud, live(1, 6, 5)), ""), (to(&slow, live(1, 6, 5)), ""), (to(&slow, live(1, 7, 6)), "")]);
-    rig.runs([(to(&slow, live(1, 8, 7)), "overflowed of #slow")]);
+    rig.runs([(live_of(&loud, 1, 6, 5), ""), (live_of(&slow, 1, 6, 5), ""), (live_of(&slow, 1, 7, 6), "")]);
+    rig.runs([(live_of(&slow, 1, 8, 7), "overflowed of #slow")]);
     // There is always something of the other one.
     assert!(rig.session.has_outgoing() && rig.session.waits_for_drain());
     rig.runs([(Input::Drained, "read any 5 of #slow"), (to(&slow, any(&[5, 6, 7, 8])), "")]);
@@ -144,7 +150,7 @@ fn together_logs_hold_a_few_times_what_one_may() {
     let mut out = Vec::new();
     for seq in 6..12 {
         for name in &names {
-            rig.session.handle(rig.now, to(&group(name), live(1, seq, seq - 1)), &mut out);
+            rig.session.handle(rig.now, live_of(&group(name), 1, seq, seq - 1), &mut out);
         }
     }
     let waiting: usize = names.iter().map(|name| rig.session.logs.waits(&group(name))).sum();
@@ -155,7 +161,7 @@ fn together_logs_hold_a_few_times_what_one_may() {
 fn few_reads_are_under_way_at_once_and_each_log_has_its_turn() {
     let names = ["#a", "#b", "#c", "#d", "#e", "#f"];
     let mut rig = live_in(&names);
-    let missed = |name: &str| to(&group(name), live(1, 9, 8));
+    let missed = |name: &str| live_of(&group(name), 1, 9, 8);
     let found = |name: &str| to(&group(name), any(&[5, 9]));
     rig.runs(names.map(|name| {
         let begins = !["#e", "#f"].contains(&name);
@@ -164,7 +170,7 @@ fn few_reads_are_under_way_at_once_and_each_log_has_its_turn() {
     assert_eq!(limits::READS_AT_ONCE, 4);
     rig.runs([
         (found("#a"), "read any 5 of #e; entry 9 of #a"),
-        (to(&group("#f"), live(1, 10, 9)), ""),
+        (live_of(&group("#f"), 1, 10, 9), ""),
         (to(&group("#c"), Input::Read(MAILBOX, Err(ReadFailed))), "read any 5 of #f"),
         (found("#b"), "entry 9 of #b"),
         (found("#e"), "entry 9 of #e"),
@@ -187,7 +193,7 @@ fn doubts_of_several_logs_of_one_shard_are_one_question() {
         let log = group(name);
         rig.step(Input::Follow { log: log.clone(), start: at(1, 5) });
         rig.step(to(&log, Input::Subscribed(MAILBOX)));
-        rig.step(to(&log, live(1, 6, 5)));
+        rig.step(live_of(&log, 1, 6, 5));
     }
     let other_life = || leader_of(vec![stored(5, 9, &message(5))], Some(5), 9);
     rig.runs([

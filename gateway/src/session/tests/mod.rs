@@ -5,6 +5,7 @@ mod logs;
 mod opening;
 mod resuming;
 mod sending;
+mod shared;
 mod small;
 mod socket;
 mod tail;
@@ -87,7 +88,12 @@ fn live(epoch: u64, seq: u64, after: u64) -> Input {
 }
 
 fn live_entry(epoch: u64, seq: u64, after: u64, entry: &Entry) -> Input {
-    Input::Live(MAILBOX, LiveEntry { position: position(epoch, seq), after: Seq(after), entry: entry.encode() })
+    Input::Live(MAILBOX, ready(LiveEntry { position: position(epoch, seq), after: Seq(after), entry: entry.encode() }))
+}
+
+/// A live entry of the mailbox as its followers get it.
+fn ready(live: LiveEntry) -> Arc<TailEntry> {
+    Arc::new(Tail::of(&log_of(&MAILBOX), MAILBOX).entry(live, 1))
 }
 
 /// The reader stands at `at` and knows the mailbox's head.
@@ -163,7 +169,7 @@ impl Rig {
         self.session.handle(self.now, input, &mut out);
         said.extend(out.drain(..).map(|output| output_in_words(&output)));
         while self.writes {
-            while let Some(frame) = self.session.take() {
+            while let Some(frame) = self.take() {
                 said.push(frame_in_words(&frame));
             }
             if !self.session.waits_for_drain() {
@@ -176,6 +182,11 @@ impl Rig {
             said.extend(out.drain(..).map(|output| output_in_words(&output)));
         }
         said.join("; ")
+    }
+
+    /// The next frame that the socket takes.
+    fn take(&mut self) -> Option<ServerFrame> {
+        self.session.take().map(|frame| frame.frame().clone())
     }
 
     /// Runs a table.

@@ -7,3 +7,9 @@ fn a_session_is_small() {
     let size = std::mem::size_of::<Session>();
     assert!(size <= 600, "{size} bytes");
 }
+
+#[test]
+fn a_log_that_is_followed_in_step_is_small() {
+    let size = logs::FOLLOWED;
+    assert!(size <= 400, "{size} bytes");
+}

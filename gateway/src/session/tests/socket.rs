@@ -20,7 +20,7 @@ fn slow_at(seq: u64) -> Rig {
 fn what_is_queued_is_dropped_when_it_is_too_much_and_read_when_the_socket_drains() {
     let mut rig = slow_at(5);
     rig.runs([(live(1, 6, 5), ""), (live(1, 7, 6), ""), (live(1, 8, 7), "")]);
-    assert_eq!(rig.session.take().map(|frame| frame_in_words(&frame)).as_deref(), Some("entry 6"));
+    assert_eq!(rig.take().map(|frame| frame_in_words(&frame)).as_deref(), Some("entry 6"));
     rig.runs([
         (live(1, 9, 8), ""),
         (live(1, 10, 9), ""),
@@ -113,7 +113,7 @@ fn answers_are_never_dropped() {
         }
     }
     assert!(!rig.session.wants_input(), "too many answers wait");
-    assert_eq!(rig.session.take(), Some(refused()));
+    assert_eq!(rig.take(), Some(refused()));
     assert!(rig.session.wants_input());
 }
 
