@@ -1,17 +1,19 @@
 //! Real deployments: a gateway, a worker, the streams of a region, each by its configuration. A gateway and a worker that start while
-//! NATS is away wait for it ([`waiting`]).
+//! NATS is away wait for it ([`waiting`]). A worker reads its configuration again at SIGHUP ([`reload`]).
 
+mod reload;
 mod waiting;
 
 use anyhow::Context;
 use clap::Args;
 use dunlin_gateway::Gateway;
 use dunlin_nats::{Connection, Provisioned};
-use dunlin_workers::{Role, Worker};
+use dunlin_workers::{Readiness, Role, Worker};
+use tokio::sync::watch;
 
 use crate::{
     config::{self, ConfigArgs, FileArgs, WorkerFile},
-    print,
+    print, shutdown,
 };
 
 /// Options of `dunlin gateway`.
@@ -65,35 +67,52 @@ pub async fn gateway(args: GatewayArgs, shutdown: impl Future<Output = ()> + Sen
     gateway.run(shutdown).await.context("running the gateway")
 }
 
-/// Waits for NATS, works until `shutdown`, hands its shards over, and ends. Prints `ready` when it works. Errors: the configuration, the region, the
-/// address.
+/// Waits for NATS, works until `shutdown`, hands its shards over, and ends. At SIGHUP it hands them over too, and works on with its configuration as
+/// it is by then. Prints `ready` each time it works. Errors: the configuration, the region, the address.
 pub async fn worker(args: WorkerArgs, shutdown: impl Future<Output = ()> + Send + 'static) -> anyhow::Result<()> {
-    let file = config::worker(&args.config, args.roles.as_deref())?;
+    let mut file = config::worker(&args.config, args.roles.as_deref())?;
     if args.check {
         file.worker.nats.check().await.context("checking the worker's configuration")?;
         return print("the worker's configuration can be used");
     }
+    let mut hangups = shutdown::hangups()?;
     tokio::pin!(shutdown);
-    tokio::select! {
-        there = waiting::for_nats(&file.worker.nats, &file.worker.region, file.worker.listen) => there.context("starting the worker")?,
-        () = &mut shutdown => return Ok(()),
-    }
-    if args.provision || file.streams.is_some() {
-        make_streams(&file).await?;
-    }
-    let worker = Worker::start(file.worker).await.context("starting the worker")?;
-    let mut readiness = worker.readiness();
-    let ready = async move {
-        // An error means that the worker is gone: then there is nothing to be ready.
-        if readiness.wait_for(|readiness| readiness.is_ready()).await.is_ok() {
-            return print("ready");
+    loop {
+        tokio::select! {
+            there = waiting::for_nats(&file.worker.nats, &file.worker.region, file.worker.listen) => there.context("starting the worker")?,
+            () = &mut shutdown => return Ok(()),
+            read = reload::worker(&args, &mut hangups) => {
+                file = read;
+                continue;
+            }
         }
-        Ok(())
-    };
-    let ready = tokio::spawn(ready);
-    let outcome = worker.run(shutdown).await.context("running the worker");
-    ready.abort();
-    outcome
+        if args.provision || file.streams.is_some() {
+            make_streams(&file).await?;
+        }
+        let worker = Worker::start(file.worker.clone()).await.context("starting the worker")?;
+        let ready = tokio::spawn(say_ready(worker.readiness()));
+        let mut read = None;
+        let end = async {
+            tokio::select! {
+                () = &mut shutdown => {}
+                file = reload::working_worker(&args, &mut hangups) => read = Some(file),
+            }
+        };
+        let outcome = worker.run(end).await.context("running the worker");
+        ready.abort();
+        match (outcome, read) {
+            (Ok(()), Some(read)) => file = read,
+            (outcome, _) => return outcome,
+        }
+    }
+}
+
+async fn say_ready(mut readiness: watch::Receiver<Readiness>) -> anyhow::Result<()> {
+    // An error means that the worker is gone: then there is nothing to be ready.
+    if readiness.wait_for(|readiness| readiness.is_ready()).await.is_ok() {
+        return print("ready");
+    }
+    Ok(())
 }
 
 /// Makes the region's streams, or finds them as they should be. Errors: they are otherwise; nothing is changed then.

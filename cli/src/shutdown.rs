@@ -1,7 +1,7 @@
-//! How a process is asked to end.
+//! How a process is asked to end, or to read its configuration again.
 
 use anyhow::Context;
-use tokio::signal::unix::{SignalKind, signal};
+use tokio::signal::unix::{Signal, SignalKind, signal};
 
 /// Resolves at the first SIGINT or SIGTERM. A second one ends the process at once, with exit code 130: whoever asks twice does not
 /// want to wait. Errors: signals can't be listened for.
@@ -22,4 +22,9 @@ pub fn signalled() -> anyhow::Result<impl Future<Output = ()> + Send + 'static> 
         // The sender is dropped only with the runtime.
         let _ = told.await;
     })
+}
+
+/// The SIGHUPs from now on: none of them ends the process any more. Errors: signals can't be listened for.
+pub fn hangups() -> anyhow::Result<Signal> {
+    signal(SignalKind::hangup()).context("listening for SIGHUP")
 }

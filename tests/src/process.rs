@@ -174,6 +174,23 @@ impl Processes {
         kill(Pid::from_raw(self.workers[index].child.id() as i32), signal).expect("signalling our own child");
     }
 
+    /// Writes another section `[nats]` for a worker: what it reads when it is told to.
+    pub fn rewrite_worker(&self, index: usize, section: &str) {
+        let address = self.workers[index].address;
+        fs::write(self.config_path("worker", address), worker_config(address, section))
+            .expect("writing a configuration");
+    }
+
+    /// Whether a worker's process has not ended.
+    pub fn worker_lives(&mut self, index: usize) -> bool {
+        self.workers[index].child.try_wait().expect("asking for our own child").is_none()
+    }
+
+    /// What the workers logged.
+    pub fn worker_log(&self) -> String {
+        fs::read_to_string(self.folder.path().join("worker.log")).unwrap_or_default()
+    }
+
     /// Asks a gateway to end as an operator does, and gives its exit code and how long it took.
     pub fn terminate_gateway(&mut self, index: usize) -> (Option<i32>, Duration) {
         self.gateways.remove(index).terminate()
@@ -219,12 +236,15 @@ impl Processes {
     }
 
     fn start_worker(&self, address: SocketAddr) -> Process {
-        let config = format!("listen = \"{address}\"\n\n[nats]\n{}\n", self.sections.worker);
-        self.spawn("worker", address, &config)
+        self.spawn("worker", address, &worker_config(address, &self.sections.worker))
+    }
+
+    fn config_path(&self, role: &str, address: SocketAddr) -> PathBuf {
+        self.folder.path().join(format!("{role}-{}.toml", address.port()))
     }
 
     fn spawn(&self, role: &str, address: SocketAddr, config: &str) -> Process {
-        let path = self.folder.path().join(format!("{role}-{}.toml", address.port()));
+        let path = self.config_path(role, address);
         fs::write(&path, config).expect("writing a configuration");
         let log = File::options().create(true).append(true).open(self.folder.path().join(format!("{role}.log")));
         let mut command = Command::new(dunlin());
@@ -252,6 +272,10 @@ impl Drop for Processes {
             eprintln!("the last of nats-server's log:\n{}", lines[lines.len().saturating_sub(40)..].join("\n"));
         }
     }
+}
+
+fn worker_config(address: SocketAddr, section: &str) -> String {
+    format!("listen = \"{address}\"\n\n[nats]\n{section}\n")
 }
 
 async fn is_ready(address: SocketAddr) -> bool {

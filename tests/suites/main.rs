@@ -5,6 +5,7 @@ mod cluster;
 mod drain;
 mod frames;
 mod gaps;
+mod hangup;
 mod kills;
 mod live;
 mod lost;

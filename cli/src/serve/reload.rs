@@ -1,0 +1,42 @@
+//! SIGHUP: a process reads its configuration again, with the credentials and certificates that it names. What can't be used changes nothing.
+
+use anyhow::Context;
+use dunlin_nats::Connection;
+use tokio::signal::unix::Signal;
+
+use super::WorkerArgs;
+use crate::config::{self, WorkerFile};
+
+/// Waits for a SIGHUP after which the worker's configuration can be used, and gives it. Cancel-safe.
+pub(super) async fn worker(args: &WorkerArgs, hangups: &mut Signal) -> WorkerFile {
+    loop {
+        if hangups.recv().await.is_none() {
+            // No signal can come any more.
+            std::future::pending::<()>().await;
+        }
+        match read(args).await {
+            Ok(file) => {
+                tracing::info!("SIGHUP: the configuration was read again");
+                return file;
+            }
+            Err(error) => tracing::error!("SIGHUP: going on with the configuration from before: {error:#}"),
+        }
+    }
+}
+
+/// The same as [`worker`], but only where NATS lets us in with it: nobody gives up work that is done for a place that can't be reached.
+pub(super) async fn working_worker(args: &WorkerArgs, hangups: &mut Signal) -> WorkerFile {
+    loop {
+        let file = worker(args, hangups).await;
+        match Connection::open(&file.worker.nats, &file.worker.region).await {
+            Ok(_) => return file,
+            Err(error) => tracing::error!(%error, "SIGHUP: going on with the configuration from before"),
+        }
+    }
+}
+
+async fn read(args: &WorkerArgs) -> anyhow::Result<WorkerFile> {
+    let file = config::worker(&args.config, args.roles.as_deref())?;
+    file.worker.nats.check().await.context("checking the worker's configuration")?;
+    Ok(file)
+}
