@@ -6,7 +6,7 @@
 //! | [`serve`] | a gateway, a worker, a region's streams, as real deployments run them |
 //! | [`talk`] | send and listen, as somebody |
 //! | [`doctor`] | what is wrong with a region, and how to mend it |
-//! | [`mod@bench`] | the README's figures |
+//! | [`mod@bench`] | the figures of docs/PERFORMANCE.md |
 //! | [`config`], [`folder`], [`keys`], [`logging`], [`shutdown`] | configuration files, the folder of `dunlin dev`, its keys and tokens, logs, how a process ends |
 //!
 //! `main` only parses arguments; tests call [`run`].

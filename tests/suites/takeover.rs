@@ -11,7 +11,7 @@ use dunlin_tests::{
 };
 use nix::sys::signal::Signal;
 
-/// What the README names: the lease of 3 s, the standby's half second between looks, and the start of the new reader.
+/// What docs/how-to/deploy.md names: the lease of 3 s, the standby's half second between looks, and the start of the new reader.
 const TAKEOVER: Duration = Duration::from_secs(6);
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -1,4 +1,4 @@
-//! `dunlin bench`: the figures of the README, each as floor, ours, floor in one run.
+//! `dunlin bench`: the figures of docs/PERFORMANCE.md, each as floor, ours, floor in one run.
 //!
 //! The generator speaks raw WebSocket frames from one thread that is pinned to one core; the servers are processes of their own, and
 //! their CPU time and memory are read from /proc. Load is open loop: latency counts from the scheduled time of sending. A figure is
