@@ -4,7 +4,7 @@ use std::{net::SocketAddr, path::PathBuf};
 
 use dunlin_nats::ConnectOptions;
 use dunlin_schema::{Millis, RegionName, limits};
-use serde::{Deserialize, Serialize};
+use serde::Deserialize;
 
 /// A gateway's configuration. Every field has a default but `tokens.keys`.
 #[derive(Clone, Debug, Deserialize)]
@@ -37,7 +37,7 @@ pub struct Config {
 }
 
 /// Whether a sender's own mailbox gets a copy of what it sends, for its other devices and later ones.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum SentCopies {
     /// Always: a device that joins later sees both sides of a conversation.
@@ -48,7 +48,7 @@ pub enum SentCopies {
 }
 
 /// Which tokens are trusted.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Tokens {
     /// Where the key set (JWKS, RFC 7517) is: a path, or an `https://` or `http://` URL.
@@ -64,9 +64,9 @@ pub struct Tokens {
     pub refresh: Millis,
 }
 
-/// Where a key set is.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(try_from = "String", into = "String")]
+/// Where a key set is. It is shown without what may be secret in a URL.
+#[derive(Clone, PartialEq, Eq, Deserialize)]
+#[serde(try_from = "String")]
 pub enum KeySource {
     /// A file of this machine.
     File(PathBuf),
@@ -75,7 +75,7 @@ pub enum KeySource {
 }
 
 /// The bounds of users and connections.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Limits {
     /// Sends a second of one user.
@@ -177,7 +177,8 @@ impl Config {
             Some(origin) => wrong(
                 "origins",
                 format!(
-                    "{origin:?} is no origin: write scheme and host, and a port where it is not the scheme's own, as in `https://chat.example`"
+                    "{origin:?} is no origin: write scheme and host, and a port where it is not the scheme's own, as in `https://chat.example` or \
+                     `capacitor://localhost`"
                 ),
             ),
             None => Ok(()),
@@ -190,7 +191,16 @@ const MAX_DRAIN: Millis = Millis(10 * 60 * 1_000);
 
 /// Whether a browser could say `text` in its `Origin` header (RFC 6454, section 6.1).
 fn is_origin(text: &str) -> bool {
-    reqwest::Url::parse(text).is_ok_and(|url| url.origin().is_tuple() && url.origin().ascii_serialization() == text)
+    reqwest::Url::parse(text).is_ok_and(|url| match url.origin().is_tuple() {
+        true => url.origin().ascii_serialization() == text,
+        // The pages of an app have a scheme of their own, and nothing that could stand behind the host.
+        false => url.scheme() != "file" && url.host().is_some() && url.as_str() == text && is_host_alone(&url),
+    })
+}
+
+fn is_host_alone(url: &reqwest::Url) -> bool {
+    let user = !url.username().is_empty() || url.password().is_some();
+    !user && url.path().is_empty() && url.query().is_none() && url.fragment().is_none()
 }
 
 /// A configuration that can't work.
@@ -203,10 +213,10 @@ pub struct ConfigError {
     pub why: String,
 }
 
-/// A text that is neither a path nor a URL that a key set can be fetched from.
+/// A text that is neither a path nor a URL that a key set can be fetched from. It is not shown: it may hold a password.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("a key set is a path, or an `https://` or `http://` URL; {0:?} is neither")]
-pub struct KeySourceError(String);
+#[error("a key set is a path, or an `https://` or `http://` URL, and this is neither")]
+pub struct KeySourceError;
 
 impl TryFrom<String> for KeySource {
     type Error = KeySourceError;
@@ -214,11 +224,11 @@ impl TryFrom<String> for KeySource {
         match text.split_once("://") {
             Some(("http" | "https", _)) => match reqwest::Url::parse(&text) {
                 Ok(url) => Ok(KeySource::Url(url)),
-                Err(_) => Err(KeySourceError(text)),
+                Err(_) => Err(KeySourceError),
             },
             Some(("file", path)) if path.starts_with('/') => Ok(KeySource::File(path.into())),
-            Some(_) => Err(KeySourceError(text)),
-            None if text.is_empty() => Err(KeySourceError(text)),
+            Some(_) => Err(KeySourceError),
+            None if text.is_empty() => Err(KeySourceError),
             None => Ok(KeySource::File(text.into())),
         }
     }
@@ -231,9 +241,9 @@ impl std::str::FromStr for KeySource {
     }
 }
 
-impl From<KeySource> for String {
-    fn from(source: KeySource) -> String {
-        source.to_string()
+impl std::fmt::Debug for KeySource {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "KeySource({self})")
     }
 }
 
@@ -241,9 +251,18 @@ impl std::fmt::Display for KeySource {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
             KeySource::File(path) => path.display().fmt(f),
-            KeySource::Url(url) => url.fmt(f),
+            KeySource::Url(url) => shown(url).fmt(f),
         }
     }
+}
+
+/// A URL without what may be secret in it: user, password and query.
+fn shown(url: &reqwest::Url) -> reqwest::Url {
+    let mut shown = url.clone();
+    // Both only fail where there is no host, and then there is no user either.
+    let _ = (shown.set_username(""), shown.set_password(None));
+    shown.set_query(None);
+    shown
 }
 
 #[cfg(test)]
@@ -293,6 +312,14 @@ mod tests {
     }
 
     #[test]
+    fn what_may_be_secret_in_the_url_of_a_key_set_is_not_shown() {
+        let source: KeySource = "https://dunlin:s3cr3t@id.example/jwks?key=s3cr3t".parse().unwrap();
+        assert_eq!(source.to_string(), "https://id.example/jwks");
+        assert_eq!(format!("{source:?}"), "KeySource(https://id.example/jwks)");
+        assert!(!"ftp://dunlin:s3cr3t@id.example".parse::<KeySource>().unwrap_err().to_string().contains("s3cr3t"));
+    }
+
+    #[test]
     fn takes_only_what_a_browser_says_as_an_origin() {
         for (origin, ok) in [
             ("https://chat.example", true),
@@ -301,6 +328,14 @@ mod tests {
             ("https://chat.example:443", false),
             ("chat.example", false),
             ("null", false),
+            ("capacitor://localhost", true),
+            ("tauri://localhost", true),
+            ("app://dunlin:8080", true),
+            ("capacitor://localhost/", false),
+            ("capacitor://localhost?a", false),
+            ("capacitor://user@localhost", false),
+            ("capacitor:localhost", false),
+            ("file:///index.html", false),
         ] {
             assert_eq!(is_origin(origin), ok, "{origin}");
         }

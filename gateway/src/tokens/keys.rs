@@ -184,13 +184,20 @@ async fn stamp(source: &KeySource) -> Option<Stamp> {
 async fn load(client: &reqwest::Client, source: &KeySource) -> Result<Vec<u8>, KeysError> {
     match source {
         KeySource::File(path) => read(path).await,
-        KeySource::Url(url) => fetch(client, url.clone()).await.map_err(|error| KeysError(error.to_string())),
+        KeySource::Url(url) => fetch(client, url.clone()).await.map_err(|error| KeysError(told(error))),
     }
 }
 
 async fn read(path: &Path) -> Result<Vec<u8>, KeysError> {
     let content = tokio::fs::read(path).await.map_err(|error| KeysError(error.to_string()))?;
     if content.len() > SET_BYTES { Err(KeysError(format!("it has more than {SET_BYTES} bytes"))) } else { Ok(content) }
+}
+
+/// The error and what lies behind it, without the URL, which may hold a password.
+fn told(error: reqwest::Error) -> String {
+    let error = error.without_url();
+    let causes = std::iter::successors(Some(&error as &dyn std::error::Error), |error| error.source());
+    causes.map(ToString::to_string).collect::<Vec<_>>().join(": ")
 }
 
 async fn fetch(client: &reqwest::Client, url: reqwest::Url) -> Result<Vec<u8>, reqwest::Error> {
