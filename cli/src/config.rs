@@ -1,20 +1,22 @@
-//! Configuration files: TOML, with `DUNLIN_` variables above it and options of the command line above both. docs/CONFIGURATION.md
+//! Configuration: a TOML file, overridden by `DUNLIN_` variables, overridden by options of the command line. docs/CONFIGURATION.md
 //! lists every key.
 
-use std::{net::SocketAddr, path::Path};
+mod read;
+mod tree;
+mod variables;
 
-use anyhow::Context;
+use std::net::SocketAddr;
+
+use anyhow::{Context, anyhow};
 use clap::Args;
 use dunlin_schema::{RegionName, limits, stream::RegionSettings};
-use figment::{
-    Figment, Metadata, Profile, Provider, Source,
-    providers::{Env, Format, Serialized, Toml},
-    value::{Dict, Map},
-};
-use serde::{Deserialize, Serialize, de::DeserializeOwned};
+use serde::Deserialize;
 
-/// Variables that begin like keys of a configuration and are something else: options of the command itself, and what its tests use.
-const NO_KEYS: &[&str] = &["log", "log_format", "data", "url", "token", "nats_server"];
+use self::{
+    read::read,
+    tree::{Node, Place, Table, merge, parse, put},
+};
+
 /// The section of a worker's file that says how the region's streams are made.
 const STREAMS: &str = "streams";
 
@@ -45,7 +47,7 @@ impl From<FileArgs> for ConfigArgs {
 
 /// How the streams of a region are made: the section `[streams]` of a worker's configuration. Chosen once: a later start with other
 /// values is refused with an explanation.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Streams {
     /// Partitions of the region's state.
@@ -83,48 +85,39 @@ pub struct WorkerFile {
 
 /// A gateway's configuration, checked. Errors name the key, the file or variable, and what would be right.
 pub fn gateway(args: &ConfigArgs) -> anyhow::Result<dunlin_gateway::Config> {
-    let config: dunlin_gateway::Config = extract(sources(args, None)?, args, "a gateway")?;
-    config.check().with_context(|| reading(args, "a gateway"))?;
-    Ok(config)
+    let config = || {
+        let config: dunlin_gateway::Config = read(&sources(args)?)?;
+        config.check()?;
+        anyhow::Ok(config)
+    };
+    config().with_context(|| reading(args, "a gateway"))
 }
 
 /// A worker's configuration, checked. Errors name the key, the file or variable, and what would be right.
 pub fn worker(args: &ConfigArgs, roles: Option<&[dunlin_workers::Role]>) -> anyhow::Result<WorkerFile> {
-    let mut figment = sources(args, Some(STREAMS))?;
-    if let Some(roles) = roles {
-        figment = figment.merge(Serialized::default("roles", roles));
-    }
-    let worker: dunlin_workers::Config = figment
-        .extract()
-        .map_err(|error| anyhow::Error::from(with_streams(error)))
-        .with_context(|| reading(args, "a worker"))?;
-    worker.check().with_context(|| reading(args, "a worker"))?;
-    let Beside { streams } = extract(sources(args, None)?, args, "a worker")?;
-    if let Some(streams) = &streams {
-        let wrong = streams.settings(worker.region.clone()).check();
-        wrong.context("`streams`").with_context(|| reading(args, "a worker"))?;
-    }
-    Ok(WorkerFile { worker, streams })
+    let file = || {
+        let mut table = sources(args)?;
+        if let Some(roles) = roles {
+            let roles = roles.iter().map(|role| option(role.as_str())).collect();
+            put(&mut table, &["roles"], Node::List(roles));
+        }
+        let streams = table.remove(STREAMS);
+        let worker: dunlin_workers::Config = read(&table).map_err(|error| error.or(STREAMS))?;
+        worker.check()?;
+        let streams = streams.map(|section| read(&Table::from([(STREAMS.to_owned(), section)])));
+        let streams = streams.transpose()?.map(|Beside { streams }| streams);
+        if let Some(streams) = &streams {
+            streams.settings(worker.region.clone()).check().context("`streams`")?;
+        }
+        anyhow::Ok(WorkerFile { worker, streams })
+    };
+    file().with_context(|| reading(args, "a worker"))
 }
 
-/// What stands in a worker's file beside its own part, which is read without it.
+/// What stands in a worker's file beside its own part.
 #[derive(Deserialize)]
 struct Beside {
-    streams: Option<Streams>,
-}
-
-fn extract<T: DeserializeOwned>(figment: Figment, args: &ConfigArgs, whose: &str) -> anyhow::Result<T> {
-    figment.extract().map_err(anyhow::Error::from).with_context(|| reading(args, whose))
-}
-
-/// Where the worker's own part has no such key, the section beside it is one of those that might have been meant.
-fn with_streams(mut error: figment::Error) -> figment::Error {
-    if let (figment::error::Kind::UnknownField(found, known), [_]) = (&error.kind, &error.path[..]) {
-        let known: Vec<_> = known.iter().chain([&STREAMS]).map(|key| format!("`{key}`")).collect();
-        let message = format!("unknown field: found `{found}`, expected one of {}", known.join(", "));
-        error.kind = figment::error::Kind::Message(message);
-    }
-    error
+    streams: Streams,
 }
 
 fn reading(args: &ConfigArgs, whose: &str) -> String {
@@ -134,49 +127,26 @@ fn reading(args: &ConfigArgs, whose: &str) -> String {
     }
 }
 
-/// File, variables and options, without the section that is somebody else's.
-fn sources(args: &ConfigArgs, without: Option<&'static str>) -> anyhow::Result<Figment> {
-    let mut figment = Figment::new();
-    if let Some(path) = &args.file.config {
-        readable(path)?;
-        figment = figment.merge(Without { provider: Toml::file_exact(path), section: without });
-    }
-    let variables = Env::prefixed("DUNLIN_").split("__").ignore(NO_KEYS);
-    figment = figment.merge(Without { provider: variables, section: without });
+/// File, variables and options, each above the one before.
+fn sources(args: &ConfigArgs) -> anyhow::Result<Table> {
+    let mut table = match &args.file.config {
+        Some(path) => {
+            let text = std::fs::read_to_string(path)
+                .with_context(|| format!("opening the configuration {}", path.display()))?;
+            parse(&text, &Place::File(path.display().to_string().into())).map_err(|why| anyhow!(why))?
+        }
+        None => Table::new(),
+    };
+    merge(&mut table, variables::table(std::env::vars_os()).map_err(|why| anyhow!(why))?);
     if let Some(listen) = args.listen {
-        figment = figment.merge(Serialized::default("listen", listen));
+        put(&mut table, &["listen"], option(&listen.to_string()));
     }
-    Ok(figment)
+    Ok(table)
 }
 
-/// The provider passes over a file that is not there; whoever names one means it.
-fn readable(path: &Path) -> anyhow::Result<()> {
-    std::fs::File::open(path).with_context(|| format!("opening the configuration {}", path.display())).map(drop)
-}
-
-/// A provider without one of its sections.
-struct Without<P> {
-    provider: P,
-    section: Option<&'static str>,
-}
-
-impl<P: Provider> Provider for Without<P> {
-    /// A file's keys are called as they stand in it: its profile, of which there is but one, is nothing that anybody wrote.
-    fn metadata(&self) -> Metadata {
-        let metadata = self.provider.metadata();
-        match metadata.source {
-            Some(Source::File(_)) => metadata.interpolater(|_profile, keys| keys.join(".")),
-            _ => metadata,
-        }
-    }
-
-    fn data(&self) -> Result<Map<Profile, Dict>, figment::Error> {
-        let mut data = self.provider.data()?;
-        if let Some(section) = self.section {
-            data.values_mut().for_each(|dict| drop(dict.remove(section)));
-        }
-        Ok(data)
-    }
+/// What an option of the command line says.
+fn option(text: &str) -> Node {
+    Node::Untyped(text.to_owned(), Place::CommandLine)
 }
 
 #[cfg(test)]

@@ -288,6 +288,28 @@ fn a_configuration_is_checked_without_running_anything() {
     let wrong = output(check().env("DUNLIN_LISSEN", "127.0.0.1:1"));
     assert!(!wrong.status.success());
     assert!(stderr(&wrong).contains("lissen") && stderr(&wrong).contains("DUNLIN_"), "{}", stderr(&wrong));
+    let orchestrated =
+        output(check().env("DUNLIN_PORT", "tcp://10.0.0.1:8080").env("DUNLIN_GATEWAY_SERVICE_HOST", "10.0.0.1"));
+    assert!(orchestrated.status.success(), "{}", stderr(&orchestrated));
+    for (key, value) in [
+        ("NATS__SERVERS", "nats://dunlin:s3cr3t@host"),
+        ("NATS__SERVERS", "[\"nats://dunlin:s3cr3t@host\""),
+        ("NATS__CREDENTIALS", "s3cr3t"),
+        ("NATS__CREDENTIALS", "{ token = s3cr3t }"),
+        ("NATS__CREDENTIALS", "{ tokn = \"s3cr3t\" }"),
+        ("NATS__CREDENTIALS__USER_PASSWORD", "s3cr3t"),
+        ("NATS__TLS__REQUIRED", "s3cr3t"),
+        ("LIMITS__SENDS_PER_SECOND", "s3cr3t"),
+        ("TOKENS__KEYS", "ftp://dunlin:s3cr3t@host"),
+    ] {
+        let wrong = output(check().env(format!("DUNLIN_{key}"), value));
+        let said = stderr(&wrong);
+        assert!(
+            !wrong.status.success() && said.contains(&format!("the variable DUNLIN_{key}")),
+            "{key}={value}: {said}"
+        );
+        assert!(!said.contains("s3cr3t") && stdout(&wrong).is_empty(), "{key}={value}: {said}");
+    }
     let wrong = output(check().env("DUNLIN_LIMITS__SENDS_PER_SECOND", "0"));
     assert!(stderr(&wrong).contains("limits.sends_per_second"), "{}", stderr(&wrong));
     let other = temporary.path().join("other.json");
@@ -309,8 +331,8 @@ fn a_configuration_is_checked_without_running_anything() {
     for (key, value, said) in [
         ("TLS", certificate, "`tls.ca`: nowhere.pem"),
         ("CREDENTIALS", r#"{ nkey_seed_file = "nowhere.seed" }"#, "`credentials`: nowhere.seed"),
-        ("SERVERS", "[]", "no server"),
-        ("SERVERS", r#"["a b"]"#, "`servers`: \"a b\""),
+        ("SERVERS", "[]", "`nats.servers`"),
+        ("SERVERS", r#"["a b"]"#, "`nats.servers`"),
     ] {
         let wrong = output(check().env(format!("DUNLIN_NATS__{key}"), value));
         assert!(!wrong.status.success(), "{key}");

@@ -4,7 +4,8 @@ use std::path::PathBuf;
 
 use tempfile::TempDir;
 
-use super::*;
+use super::{read::ReadError, *};
+use dunlin_nats::Credentials;
 
 fn file(text: &str) -> (TempDir, ConfigArgs) {
     let folder = tempfile::tempdir().unwrap();
@@ -37,15 +38,18 @@ fn a_workers_file_may_say_how_the_streams_are_made() {
 #[test]
 fn what_is_wrong_is_said_with_key_and_file() {
     let cases = [
-        ("[tokens]\nkeys = \"k\"\n[nats]\nserver = [\"nats://a\"]\n", &["unknown field", "server", "nats"][..]),
-        ("lissen = \"127.0.0.1:1\"\n[tokens]\nkeys = \"k\"\n", &["unknown field", "lissen"]),
+        (
+            "[tokens]\nkeys = \"k\"\n[nats]\nserver = [\"nats://a\"]\n",
+            &["unknown key", "`nats.server`", "`servers`"][..],
+        ),
+        ("lissen = \"127.0.0.1:1\"\n[tokens]\nkeys = \"k\"\n", &["unknown key", "`lissen`"]),
         ("listen = \"here\"\n[tokens]\nkeys = \"k\"\n", &["listen", "invalid socket address"]),
-        ("listen = 1\n[tokens]\nkeys = \"k\"\n", &["listen", "invalid type"]),
+        ("listen = 1\n[tokens]\nkeys = \"k\"\n", &["`listen`", "expected socket address, found a number"]),
         ("drain = 10000000\n[tokens]\nkeys = \"k\"\n", &["`drain`", "at most"]),
-        ("[tokens]\nkeys = \"ftp://a/b\"\n", &["tokens.keys", "is neither"]),
-        ("[tokens]\n", &["missing field `keys`", "tokens"]),
-        ("", &["missing field `tokens`"]),
-        ("[tokens\n", &["dunlin.toml"]),
+        ("[tokens]\nkeys = \"ftp://a/b\"\n", &["`tokens.keys`", "this is neither"]),
+        ("[tokens]\n", &["`tokens.keys`", "missing"]),
+        ("", &["`tokens`", "missing"]),
+        ("[tokens\n", &["dunlin.toml", "line 1, column 8"]),
         ("region = \"a b\"\n[tokens]\nkeys = \"k\"\n", &["region", "a name is made of"]),
     ];
     for (text, words) in cases {
@@ -54,21 +58,20 @@ fn what_is_wrong_is_said_with_key_and_file() {
         for word in words.iter().chain(&["dunlin.toml"]) {
             assert!(error.contains(word), "{text:?} says {error:?}, without {word:?}");
         }
-        assert!(!error.contains("default."), "{text:?} says {error:?}");
     }
     let (_folder, args) = file("roles = [\"deliver\", \"dance\"]\n[streams]\nshard = 4\n");
     let error = format!("{:#}", worker(&args, None).unwrap_err());
-    assert!(error.contains("roles") && error.contains("dance"), "{error}");
+    assert!(error.contains("`roles[1]`") && error.contains("receipts"), "{error}");
     let (_folder, args) = file("[streams]\nshard = 4\n");
     let error = format!("{:#}", worker(&args, None).unwrap_err());
-    assert!(error.contains("`shard`") && error.contains("streams.shard"), "{error}");
+    assert!(error.contains("`streams.shard`") && error.contains("`shards`"), "{error}");
     for (text, key, sections) in [
         ("[stream]\nshards = 4\n", "stream", &["`nats`", "`stop_within`", "`streams`"][..]),
         ("[nats]\nstream = 4\n", "nats.stream", &["`servers`"]),
     ] {
         let (_folder, args) = file(text);
         let error = format!("{:#}", worker(&args, None).unwrap_err());
-        for word in sections.iter().chain(&["found `stream`", "dunlin.toml", key]) {
+        for word in sections.iter().chain(&["unknown key", "dunlin.toml", key]) {
             assert!(error.contains(word), "{text:?} says {error:?}, without {word:?}");
         }
         assert_eq!(error.contains("`streams`"), sections.contains(&"`streams`"), "{error}");
@@ -85,6 +88,115 @@ fn what_is_wrong_is_said_with_key_and_file() {
     }
     let (_folder, args) = file("roles = []\n");
     assert!(format!("{:#}", worker(&args, None).unwrap_err()).contains("`roles` names no role"));
+}
+
+/// What the variables say above the file.
+fn with_variables(text: &str, variables: &[(&str, &str)]) -> Result<dunlin_gateway::Config, ReadError> {
+    let place = Place::File("dunlin.toml".into());
+    let mut table = parse(text, &place).unwrap();
+    merge(&mut table, variables::table(variables.iter().map(|(name, value)| (name.into(), value.into()))).unwrap());
+    read(&table)
+}
+
+const KEYS: &str = "[tokens]\nkeys = \"k\"\n";
+
+#[test]
+fn a_variable_is_read_as_what_its_key_is() {
+    let password = ("DUNLIN_NATS__CREDENTIALS__USER_PASSWORD__PASSWORD", "");
+    let user = ("DUNLIN_NATS__CREDENTIALS__USER_PASSWORD__USER", "007");
+    for text in
+        ["12345678", "0123", "1e3", "true", "[abc", "{x}", "\"quoted\"", "a b ", "", "1979-05-27", "# no comment"]
+    {
+        let config = with_variables(KEYS, &[(password.0, text), user]).unwrap();
+        let meant = Credentials::UserPassword { user: "007".to_owned(), password: text.to_owned() };
+        assert_eq!(config.nats.credentials, Some(meant), "{text}");
+        let config = with_variables(KEYS, &[("DUNLIN_NATS__CREDENTIALS__TOKEN", text)]).unwrap();
+        assert_eq!(config.nats.credentials, Some(Credentials::Token(text.to_owned())), "{text}");
+    }
+    let all = [
+        ("DUNLIN_TOKENS__AUDIENCE", "318274612345678901"),
+        ("DUNLIN_DRAIN", "20000"),
+        ("DUNLIN_NATS__TLS__REQUIRED", "true"),
+        ("DUNLIN_NATS__SERVERS", "['nats://a:4222', 'nats://b:4222']"),
+        ("DUNLIN_ORIGINS", "https://chat.example"),
+        ("DUNLIN_SENT_COPIES", "several_devices"),
+    ];
+    let config = with_variables(KEYS, &all).unwrap();
+    assert_eq!(config.tokens.audience, "318274612345678901");
+    assert_eq!((config.drain.0, config.nats.tls.required), (20_000, true));
+    assert_eq!(config.nats.servers, ["nats://a:4222", "nats://b:4222"]);
+    assert_eq!(config.origins, ["https://chat.example"]);
+    assert_eq!(config.sent_copies, dunlin_gateway::config::SentCopies::SeveralDevices);
+    let config = with_variables(KEYS, &[("DUNLIN_NATS__CREDENTIALS", "{ token = \"a\" }")]).unwrap();
+    assert_eq!(config.nats.credentials, Some(Credentials::Token("a".to_owned())));
+}
+
+#[test]
+fn later_sources_override_earlier_ones_key_by_key() {
+    let text = "drain = 1\nregion = \"eu\"\n[tokens]\nkeys = \"k\"\n[nats]\nname = \"a\"\nservers = [\"nats://a:1\"]\n";
+    let config = with_variables(text, &[("DUNLIN_NATS__NAME", "b"), ("DUNLIN_DRAIN", "2")]).unwrap();
+    assert_eq!((config.nats.name.as_str(), config.drain.0, config.region.as_str()), ("b", 2, "eu"));
+    assert_eq!(config.nats.servers, ["nats://a:1"]);
+}
+
+#[test]
+fn no_error_and_no_debug_output_holds_a_secret() {
+    for text in [
+        "[nats]\ncredentials = { token = s3cr3t }\n",
+        "[nats]\ncredentials = { token = \"s3cr3t }\n",
+        "[nats]\ncredentials = \"s3cr3t\"\n",
+        "[nats]\ncredentials = [\"s3cr3t\"]\n",
+        "[nats]\ncredentials = { tokn = \"s3cr3t\" }\n",
+        "[nats]\ncredentials = { token = \"a\", creds_file = \"s3cr3t\" }\n",
+        "[nats]\ncredentials = { user_password = \"s3cr3t\" }\n",
+        "[nats]\ncredentials = { user_password = { user = \"a\", pasword = \"s3cr3t\" } }\n",
+        "[nats]\nservers = [\"nats://dunlin:s3cr3t@host\"]\n",
+        "[nats]\nservers = \"s3cr3t\"\n",
+        "drain = \"s3cr3t\"\n",
+        "listen = \"s3cr3t\"\n",
+        "sent_copies = \"s3cr3t\"\n",
+        "[limits]\nconnections = \"s3cr3t\"\n",
+        "[tokens]\nkeys = \"ftp://dunlin:s3cr3t@host\"\n",
+    ] {
+        let tokens = if text.contains("[tokens]") { "" } else { KEYS };
+        let (_folder, args) = file(&format!("{text}{tokens}"));
+        let error = gateway(&args).unwrap_err();
+        let said = format!("{error:#} {error:?}");
+        assert!(said.contains("dunlin.toml") && !said.contains("s3cr3t"), "{text:?} says {said}");
+    }
+    let secret = ("DUNLIN_NATS__CREDENTIALS__TOKEN", "s3cr3t");
+    let keys = ("DUNLIN_TOKENS__KEYS", "https://dunlin:s3cr3t@id.example/jwks?key=s3cr3t");
+    let shown = format!("{:?}", with_variables(KEYS, &[secret, keys]).unwrap());
+    assert!(shown.contains("Token") && !shown.contains("s3cr3t"), "{shown}");
+}
+
+#[test]
+fn a_mistake_is_told_with_the_key_and_the_place_where_it_stands() {
+    for (name, value, said) in [
+        ("DUNLIN_LISSEN", "1", "`lissen` (in the variable DUNLIN_LISSEN): unknown key, expected one of `listen`"),
+        ("DUNLIN_DRAIN", "soon", "`drain` (in the variable DUNLIN_DRAIN): expected u64, found text that is none"),
+        ("DUNLIN_DRAIN", "-1", "`drain` (in the variable DUNLIN_DRAIN): expected u64, found a number that is none"),
+        (
+            "DUNLIN_NATS__TLS__REQUIRED",
+            "1",
+            "`nats.tls.required` (in the variable DUNLIN_NATS__TLS__REQUIRED): expected `true` or `false`",
+        ),
+        (
+            "DUNLIN_NATS__SERVERS",
+            "[1]",
+            "`nats.servers[0]` (in the variable DUNLIN_NATS__SERVERS): expected a string, found a number",
+        ),
+        ("DUNLIN_NATS__SERVERS", "ws://a", "`nats.servers` (in the variable DUNLIN_NATS__SERVERS)"),
+        ("DUNLIN_NATS__SERVERS", "[", "`nats.servers` (in the variable DUNLIN_NATS__SERVERS): this is no TOML"),
+        (
+            "DUNLIN_SENT_COPIES",
+            "never",
+            "`sent_copies` (in the variable DUNLIN_SENT_COPIES): unknown value, expected one of `always`",
+        ),
+    ] {
+        let error = with_variables(KEYS, &[(name, value)]).unwrap_err().to_string();
+        assert!(error.contains(said), "{name}={value}: {error}");
+    }
 }
 
 #[test]
