@@ -35,6 +35,7 @@ const RECONNECT_PAUSE_MAX: Duration = Duration::from_secs(2);
 #[serde(default, deny_unknown_fields)]
 pub struct ConnectOptions {
     /// Servers to try: `nats://host:4222`, `tls://host:4222`. Any of a cluster will do.
+    #[serde(deserialize_with = "servers::read")]
     pub servers: Vec<String>,
     /// Who this process is; `None` where the servers ask for nobody.
     pub credentials: Option<Credentials>,

@@ -1,6 +1,15 @@
 //! The addresses of servers, as an operator writes them. What is secret about one is never shown.
 
+use serde::{Deserialize, Deserializer, de::Error};
+
 use super::ConnectError;
+
+/// The servers of a configuration, refused where they are written. Errors: which of them is no address.
+pub(super) fn read<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<String>, D::Error> {
+    let servers = Vec::deserialize(deserializer)?;
+    check(&servers).map_err(D::Error::custom)?;
+    Ok(servers)
+}
 
 /// Refuses addresses that can't be used. Errors: the first of them, by its place.
 pub(super) fn check(servers: &[String]) -> Result<(), ConnectError> {
