@@ -9,8 +9,9 @@
 //! | `tokens`, `limiter` | who somebody is, and how much they may do |
 //! | `socket` | RFC 6455 over the bare TCP socket |
 //! | `opening`, `running`, `ending` | the three parts of a socket's life, in its one task |
-//! | `work` | what a session wants done: appends, reads, questions |
+//! | `work`, `carrier` | what a session wants done: reads and questions; the steps of what is sent |
 //! | [`session`] | what a session wants: a state machine without I/O |
+//! | [`sending`] | what is sent, whoever sends it: a state machine without I/O |
 //! | `connection`, `registry` | a device as others see it, and all of them |
 //! | `pager` | the comparison of heads, for all sessions at once |
 //! | `acknowledgements` | what devices acknowledge, on its way to RECEIPTS |
@@ -20,6 +21,7 @@
 //! `main` reads a [`Config`] and calls [`run`]; tests call the same, or [`Gateway::bind`] to learn the address first.
 
 mod acknowledgements;
+mod carrier;
 mod clock;
 pub mod config;
 mod connection;
@@ -33,6 +35,7 @@ mod opening;
 mod pager;
 mod registry;
 mod running;
+pub mod sending;
 mod server;
 pub mod session;
 mod shared;

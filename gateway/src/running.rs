@@ -18,6 +18,7 @@ use crate::{
     connection::Connection,
     ending::{Ending, goodbye, goodbye_until},
     opening::{Opened, draining},
+    sending::{self, Answer},
     session::Input,
     shared::Shared,
     socket::{Appetite, Event, Socket, Violation},
@@ -221,11 +222,13 @@ fn take(
     shared.metrics.frames_in.inc();
     match encoding.read_client(bytes) {
         Ok(ClientFrame::Send(send)) => {
-            let admitted = shared.limiter.send(connection.user(), moment.wall.since(send.id.time()));
-            if admitted.is_err() {
-                shared.metrics.limited_sends.inc();
+            match shared.limiter.send(connection.user(), moment.wall.since(send.id.time())) {
+                Ok(()) => connection.handle(moment, Input::Sending(sending::Input::Send(send))),
+                Err(retry_after) => {
+                    shared.metrics.limited_sends.inc();
+                    connection.answer(Answer::over_the_share(send.id, retry_after).into());
+                }
             }
-            connection.handle(moment, Input::Send { send, admitted });
         }
         Ok(ClientFrame::Ack { log, delivered }) => connection.handle(moment, Input::Ack { log, delivered }),
         Ok(ClientFrame::Hello { .. }) => return Err(goodbye(Code::BadFrame, "`hello` comes once")),

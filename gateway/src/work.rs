@@ -3,17 +3,18 @@
 use std::{
     sync::Arc,
     task::{Context, Poll},
-    time::{Duration, Instant},
+    time::Duration,
 };
 
-use dunlin_nats::{AppendError, Item, Joined, Origin, Pace};
+use dunlin_nats::Joined;
 use dunlin_schema::{LogName, Peer, Position, Shard, heads::Verify, read::ReadRequest};
 use futures_util::{StreamExt, future::BoxFuture, stream::FuturesUnordered};
 
 use crate::{
     acknowledgements::Who,
+    carrier,
     connection::Connection,
-    session::{Append, AppendFailure, Input, NoAnswer, Output, ReadFailed, Stored},
+    session::{Input, NoAnswer, Output, ReadFailed},
     shared::Shared,
 };
 
@@ -70,9 +71,9 @@ impl Work {
     /// Carries out what the session wants, or begins to. Gives whether there is more work than before.
     pub(crate) fn carry_out(&mut self, shared: &Arc<Shared>, connection: &Arc<Connection>, output: Output) -> bool {
         match output {
-            Output::Append(wanted) => {
+            Output::Sending(wanted) => {
                 let shared = shared.clone();
-                self.push(async move { Done::Input(append(&shared, *wanted).await) });
+                self.push(async move { Done::Input(Input::Sending(carrier::carry(&shared, wanted).await)) });
             }
             Output::Read(log, request) => {
                 let (shared, connection) = (shared.clone(), connection.clone());
@@ -94,7 +95,7 @@ impl Work {
 /// Carries out what takes no waiting. Of the rest nothing is begun: the socket is gone.
 pub(crate) fn at_once(shared: &Shared, connection: &Arc<Connection>, output: Output) {
     match output {
-        Output::Append(_) | Output::Read(..) | Output::Verify(..) => {}
+        Output::Sending(_) | Output::Read(..) | Output::Verify(..) => {}
         Output::AskHeads(_) => shared.pager.ask(connection),
         Output::Acknowledge(log, cursor) => {
             let (user, device) = (connection.user().clone(), connection.device().clone());
@@ -124,33 +125,6 @@ async fn join(shared: &Shared, connection: Arc<Connection>) -> Option<Joined> {
         tokio::time::sleep(JOIN_PAUSE).await;
     }
     None
-}
-
-async fn append(shared: &Shared, wanted: Append) -> Input {
-    let Append { key, log, entry, first_try, copy_of_new } = wanted;
-    let began = Instant::now();
-    // A recipient waits for the one, and nobody for the other but the sender, who is told of both together.
-    let pace = if key.copy { Pace::Unhurried } else { Pace::Prompt };
-    let outcome =
-        shared.appender.append_at(pace, Item { log, entry, origin: Origin::Client, first_try, copy_of_new }).await;
-    shared.metrics.appends.observe(began.elapsed().as_secs_f64());
-    match &outcome {
-        Ok(_) => shared.health.append_stored(),
-        Err(AppendError::Full | AppendError::Unknown) => {
-            shared.metrics.failed_appends.inc();
-            shared.health.append_failed();
-        }
-        Err(AppendError::TooOld | AppendError::FromTheFuture | AppendError::TooLarge) => {}
-    }
-    let stored = outcome.map(|stored| Stored { seq: stored.seq, entry: stored.entry, repeat: stored.repeat });
-    let outcome = stored.map_err(|error| match error {
-        AppendError::TooOld => AppendFailure::TooOld,
-        AppendError::FromTheFuture => AppendFailure::FromTheFuture,
-        AppendError::Full => AppendFailure::Full,
-        AppendError::TooLarge => AppendFailure::TooLarge,
-        AppendError::Unknown => AppendFailure::Unknown,
-    });
-    Input::Appended { key, outcome }
 }
 
 async fn read(shared: &Shared, connection: &Connection, log: LogName, request: ReadRequest) -> Input {

@@ -4,11 +4,11 @@
 use dunlin_schema::{Millis, Position, RegionName, limits::Bounds, read::ReadRequest};
 
 use super::{
-    Output,
+    Author, Output,
     asking::{Reads, Verifying},
+    copies::Copies,
     named::Named,
     queue::{LogQueue, Share},
-    sending::{Me, Sending},
     tail::SharedFrame,
 };
 
@@ -67,8 +67,8 @@ impl Wants<'_> {
 
 /// What the session itself has sent, whose copies its device need not see.
 pub(super) struct SentHere<'a> {
-    pub(super) me: &'a Me,
-    pub(super) sending: &'a mut Sending,
+    pub(super) me: &'a Author,
+    pub(super) copies: &'a mut Copies,
 }
 
 impl SentHere<'_> {
@@ -78,6 +78,6 @@ impl SentHere<'_> {
 
     /// Whether an entry is the copy of something that this session sent. Each is told once.
     pub(super) fn is_own_copy(&mut self, sent: &SharedFrame) -> bool {
-        self.sending.is_own_copy(self.me, sent)
+        self.copies.is_own(self.me, sent)
     }
 }

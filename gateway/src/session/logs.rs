@@ -157,7 +157,7 @@ impl Logs {
         let share = Share::beside(turns.len() - usize::from(before.queued), handing.bounds);
         let Followed { named, follower, queue, .. } = followed;
         let Handing { now, bounds, sent, out } = handing;
-        let sent = SentHere { me: sent.me, sending: &mut *sent.sending };
+        let sent = SentHere { me: sent.me, copies: &mut *sent.copies };
         let wants = Wants { named, reads, verifying, out };
         follower.with(&mut Around { now: *now, bounds, named, queue, share, wants, sent }, what);
         self.changed(at, before, handing.bounds);

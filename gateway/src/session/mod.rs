@@ -7,7 +7,7 @@
 //! A session follows logs: its user's mailbox from the beginning, others from [`Input::Follow`] on. What happens to a log, and what is wanted
 //! for it, carries its name.
 //!
-//! - **Outputs are answered once each**: [`Output::Read`] with [`Input::Read`], [`Output::Append`] with [`Input::Appended`] under its key,
+//! - **Outputs are answered once each**: [`Output::Read`] with [`Input::Read`], [`Output::Sending`] with [`Input::Sending`] under its key,
 //!   [`Output::Verify`] with [`Input::Verified`], [`Output::AskHeads`] with [`Input::Heads`] or [`Input::HeadsUnanswered`]; at most one
 //!   read of each log, [`limits::READS_AT_ONCE`] in all, and one verify of each shard are on their way. `AskHeads` is asked at the opening alone: the comparison every
 //!   [`limits::HEADS_EVERY`] and after a loss is the loop's, for all its sessions at once.
@@ -21,11 +21,11 @@
 mod acks;
 mod around;
 mod asking;
+mod copies;
 mod follow;
 mod logs;
 mod named;
 mod queue;
-mod sending;
 mod tail;
 #[cfg(test)]
 mod tests;
@@ -33,19 +33,20 @@ mod tests;
 use std::{collections::VecDeque, sync::Arc};
 
 use dunlin_schema::{
-    Code, Cursor, Entry, Log, LogName, MessageId, Millis, Position, RegionName, Seal, Seq, Shard, UserName,
-    frame::{Send, ServerFrame},
+    Code, Cursor, Log, LogName, Millis, Position, RegionName, Seal, Seq, Shard, UserName,
+    frame::ServerFrame,
     heads::Head,
     limits::{self, Bounds},
     read::{ReadAnswer, ReadRequest},
 };
 
+use crate::sending::{self, Author, Sending, Then};
 use around::SentHere;
+use copies::Copies;
 use follow::Follow;
 use logs::{Handing, Logs};
 use named::Named;
 use queue::pop;
-use sending::{Me, Sending};
 pub use tail::{Outgoing, SharedFrame, Tail, TailEntry};
 
 /// Who is there, and where the mailbox goes on.
@@ -99,13 +100,8 @@ impl Start {
 /// What happened.
 #[derive(Clone, Debug)]
 pub enum Input {
-    /// The client sends something.
-    Send {
-        /// What.
-        send: Send,
-        /// What the rate limiter says: the error is when to try again.
-        admitted: Result<(), Millis>,
-    },
+    /// The client sends something, or something came of what it sent.
+    Sending(sending::Input),
     /// The client has everything of a log up to a sequence.
     Ack {
         /// The log.
@@ -132,13 +128,6 @@ pub enum Input {
     Verified(Shard, Result<Position, NoAnswer>),
     /// The answer to [`Output::Read`].
     Read(LogName, Result<ReadAnswer, ReadFailed>),
-    /// The answer to [`Output::Append`].
-    Appended {
-        /// Which append.
-        key: AppendKey,
-        /// What came of it.
-        outcome: Result<Stored, AppendFailure>,
-    },
     /// The user has, or had, another device than this one.
     SeveralDevices,
     /// Everything that was taken is written.
@@ -166,48 +155,11 @@ pub struct NoAnswer;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ReadFailed;
 
-/// Which append: a session has one at a time for each recipient.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct AppendKey {
-    /// To whom the item is sent.
-    pub to: UserName,
-    /// The item's id.
-    pub id: MessageId,
-    /// Whether this is the sent copy, in the sender's own mailbox.
-    pub copy: bool,
-}
-
-/// An item is stored.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Stored {
-    /// The sequence of what accounts for it.
-    pub seq: Seq,
-    /// What is stored: on a repeat the first one's entry, or the tombstone that names it.
-    pub entry: Entry,
-    /// Whether it had been stored before.
-    pub repeat: bool,
-}
-
-/// Why an item is not known to be stored.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum AppendFailure {
-    /// The id is older than what can be looked up: it may be stored.
-    TooOld,
-    /// The id's time is ahead of the server's.
-    FromTheFuture,
-    /// The stream has no room: it is not stored.
-    Full,
-    /// The entry is larger than the stream takes.
-    TooLarge,
-    /// It may be stored.
-    Unknown,
-}
-
 /// What is to be done.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Output {
-    /// Append an entry to a log, once.
-    Append(Box<Append>),
+    /// Carry out a step of what the client sends.
+    Sending(sending::Do),
     /// Read a log.
     Read(LogName, ReadRequest),
     /// Ask the deliver reader for a log's head.
@@ -222,30 +174,14 @@ pub enum Output {
     Overflowed(LogName),
 }
 
-/// An entry that is to be stored.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Append {
-    /// Names the append in its answer.
-    pub key: AppendKey,
-    /// The log.
-    pub log: Log,
-    /// The entry.
-    pub entry: Entry,
-    /// Whether this session has not tried this item before.
-    pub first_try: bool,
-    /// Whether it is the sent copy of what the recipient's log has just stored for the first time.
-    pub copy_of_new: bool,
-}
-
 /// One device's connection.
 #[derive(Debug)]
 pub struct Session {
-    me: Me,
+    me: Author,
     bounds: &'static Bounds,
-    sent_copies: SentCopies,
-    several_devices: bool,
     logs: Logs,
     sending: Sending,
+    copies: Copies,
     /// What the client waits for. Never dropped.
     answers: VecDeque<ServerFrame>,
 }
@@ -254,25 +190,31 @@ impl Session {
     /// A session at the moment its `hello` was accepted.
     pub fn new(setup: Setup, now: Millis) -> Session {
         let Setup { region, shards, user, sent_copies, several_devices, start, bounds } = setup;
-        let me = Me { user, region, shards };
+        let copies = several_devices || sent_copies == SentCopies::Always;
+        let me = Author { user, region, shards, copies };
         let mut logs = Logs::default();
         logs.follow(named(&me, LogName::Mailbox), start, now);
-        let (sending, answers) = (Sending::default(), VecDeque::new());
-        Session { me, bounds, sent_copies, several_devices, logs, sending, answers }
+        let (sending, copies, answers) = (Sending::default(), Copies::default(), VecDeque::new());
+        Session { me, bounds, logs, sending, copies, answers }
     }
 
     /// Takes in what happened, and adds what is to be done to `out`.
     pub fn handle(&mut self, now: Millis, input: Input, out: &mut Vec<Output>) {
-        let Session { me, bounds, sent_copies, several_devices, logs, sending, answers } = self;
-        let mut handing = Handing { now, bounds, sent: SentHere { me, sending }, out };
+        let Session { me, bounds, logs, sending, copies, answers } = self;
+        let mut handing = Handing { now, bounds, sent: SentHere { me, copies }, out };
         let handing = &mut handing;
         match input {
-            Input::Send { send, admitted } => answers.extend(sending.send(now, me, send, admitted, out)),
-            Input::Appended { key, outcome } => {
-                let copy_wanted = *several_devices || *sent_copies == SentCopies::Always;
-                answers.extend(sending.appended(me, copy_wanted, key, outcome, out));
+            Input::Sending(input) => {
+                let Then { todo, answer } = sending.handle(now, me, input);
+                if let Some(sending::Do::Append(append)) = &todo
+                    && append.key.step == sending::Step::Copy
+                {
+                    copies.expect(&append.key);
+                }
+                out.extend(todo.map(Output::Sending));
+                answers.extend(answer.map(ServerFrame::from));
             }
-            Input::SeveralDevices => *several_devices = true,
+            Input::SeveralDevices => me.copies = true,
             Input::Follow { log, start } => logs.follow(named(me, log), start, now),
             Input::Ack { log, delivered } => {
                 if !logs.acknowledge(&log, delivered, handing) {
@@ -334,7 +276,7 @@ fn not_followed(log: &LogName) -> ServerFrame {
 }
 
 /// Where a log is, for this session's user.
-fn named(Me { user, region, shards }: &Me, log: LogName) -> Named {
+fn named(Author { user, region, shards, .. }: &Author, log: LogName) -> Named {
     let of = Log::named(region, *shards, user, &log);
     Named { log, shard: of.shard, seal: Seal::of(&of) }
 }

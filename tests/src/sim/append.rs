@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, VecDeque};
 
-use dunlin_gateway::session;
+use dunlin_gateway::{sending, session};
 use dunlin_nats::append::core::{
     AppendError, AppendOnce, Event as Told, Item, Known, NoAnswer, Origin, Place, PubAck, PublishFailure, Step,
 };
@@ -30,7 +30,7 @@ pub(crate) struct Append {
     gateway: usize,
     life: u32,
     session: usize,
-    key: session::AppendKey,
+    key: sending::Key,
     log: usize,
     step: u32,
     losses: usize,
@@ -56,8 +56,8 @@ struct Lane {
 
 impl World {
     /// A session appends.
-    pub(crate) fn append(&mut self, session: usize, append: session::Append) {
-        let session::Append { key, log, entry, first_try, copy_of_new } = append;
+    pub(crate) fn append(&mut self, session: usize, append: sending::Append) {
+        let sending::Append { key, log, entry, first_try, copy_of_new } = append;
         let Some((gateway, life)) = self.gateway_of(session) else { return };
         let log_index = self.log_index(&log);
         let now = self.gateway_clock(gateway);
@@ -338,18 +338,19 @@ impl World {
         let outcome = match result {
             Ok(stored) => {
                 self.history.appended(append.log, fact, stored.seq, append.losses);
-                Ok(session::Stored { seq: stored.seq, entry: stored.entry, repeat: stored.repeat })
+                Ok(sending::Stored { seq: stored.seq, entry: stored.entry, repeat: stored.repeat })
             }
             Err(AppendError::TooOld) => {
                 let start = item.entry.id.time().minus(limits::LATE_MARGIN);
                 self.history.too_old(self.now, append.log, fact, start, append.losses);
-                Err(session::AppendFailure::TooOld)
+                Err(sending::AppendFailure::TooOld)
             }
-            Err(AppendError::FromTheFuture) => Err(session::AppendFailure::FromTheFuture),
-            Err(AppendError::Full) => Err(session::AppendFailure::Full),
-            Err(AppendError::TooLarge) => Err(session::AppendFailure::TooLarge),
-            Err(AppendError::Unknown) => Err(session::AppendFailure::Unknown),
+            Err(AppendError::FromTheFuture) => Err(sending::AppendFailure::FromTheFuture),
+            Err(AppendError::Full) => Err(sending::AppendFailure::Full),
+            Err(AppendError::TooLarge) => Err(sending::AppendFailure::TooLarge),
+            Err(AppendError::Unknown) => Err(sending::AppendFailure::Unknown),
         };
-        self.tell(append.session, session::Input::Appended { key: append.key, outcome });
+        let told = sending::Input::Appended { key: append.key, outcome };
+        self.tell(append.session, session::Input::Sending(told));
     }
 }

@@ -2,7 +2,10 @@
 
 use std::sync::Arc;
 
-use dunlin_gateway::session::{HeadOf, Input, NoAnswer, Output, ReadFailed, SentCopies, Session, Setup, Start, Tail};
+use dunlin_gateway::{
+    sending,
+    session::{HeadOf, Input, NoAnswer, Output, ReadFailed, SentCopies, Session, Setup, Start, Tail},
+};
 use dunlin_schema::{
     Cursor, LogName, Millis, Position, Seq, Shard,
     frame::ServerFrame,
@@ -297,7 +300,7 @@ impl World {
         for output in outputs {
             self.note(|_| format!("session {session} -> {output:?}"));
             match output {
-                Output::Append(mut append) => {
+                Output::Sending(sending::Do::Append(mut append)) => {
                     if let Some(plant) = self.plant {
                         plant.append(&mut append);
                     }
@@ -666,7 +669,7 @@ impl World {
     pub(crate) fn said(&mut self, session: usize, said: Said) {
         let wants = self.gateways.sessions[session].as_ref().is_some_and(|held| held.core.wants_input());
         match said {
-            Said::Send(send) if wants => self.tell(session, Input::Send { send, admitted: Ok(()) }),
+            Said::Send(send) if wants => self.tell(session, Input::Sending(sending::Input::Send(send))),
             Said::Ack(delivered) if wants => self.tell(session, Input::Ack { log: LogName::Mailbox, delivered }),
             // The socket is not read: it comes when it is.
             said @ (Said::Send(_) | Said::Ack(_)) => {

@@ -6,7 +6,10 @@
 
 use std::collections::HashMap;
 
-use dunlin_gateway::session::{Append, HeadOf};
+use dunlin_gateway::{
+    sending::{Append, Step},
+    session::HeadOf,
+};
 use dunlin_nats::append::core::{AppendOnce, Item, Known, Place};
 use dunlin_schema::{
     Cursor, Epoch, Millis, Position, Seq, StreamTime,
@@ -203,7 +206,7 @@ impl Plant {
     // Appends.
 
     pub(crate) fn append(self, append: &mut Append) {
-        if self == Plant::CopyInParallel && append.key.copy {
+        if self == Plant::CopyInParallel && append.key.step == Step::Copy {
             append.entry.order = None;
         }
     }

@@ -19,6 +19,7 @@ use dunlin_schema::{
 };
 
 use super::*;
+use crate::sending::{Append, Do, Step};
 
 /// A mailbox of 10 entries that keeps each for 1,000 s; a queue of 4 frames; a fresh cursor every 200 s.
 static BOUNDS: Bounds = Bounds {
@@ -220,11 +221,11 @@ fn text_in_words(log: &LogName, text: &CursorText) -> String {
 
 fn output_in_words(output: &Output) -> String {
     match output {
-        Output::Append(append) => {
+        Output::Sending(Do::Append(append)) => {
             let Append { key, log, entry, first_try, copy_of_new } = append.as_ref();
             let order = entry.order.map_or(String::new(), |order| format!(" order {}", order.0));
             let again = if *first_try { "" } else { " again" };
-            let old = if key.copy && !copy_of_new { " of an old one" } else { "" };
+            let old = if key.step == Step::Copy && !copy_of_new { " of an old one" } else { "" };
             assert_eq!((key.id, &log.region), (entry.id, &region()));
             format!("append {} to {}{order}{old}{again}", entry.id.time().0, log.owner)
         }

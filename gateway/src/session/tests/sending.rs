@@ -1,5 +1,9 @@
 //! What the client sends.
 
+use dunlin_schema::frame::Send;
+
+use crate::sending::{Append, AppendFailure, Do, Input as Sent, Key, Step, Stored};
+
 use super::*;
 
 fn id(number: u64) -> MessageId {
@@ -12,7 +16,7 @@ fn send(number: u64, to: &str) -> Input {
 }
 
 fn send_content(number: u64, to: &str, content: Content) -> Input {
-    Input::Send { send: Send { id: id(number), to: to.into(), content }, admitted: Ok(()) }
+    Input::Sending(Sent::Send(Send { id: id(number), to: to.into(), content }))
 }
 
 fn entry(number: u64, to: &str, order: Option<u64>) -> Entry {
@@ -21,30 +25,31 @@ fn entry(number: u64, to: &str, order: Option<u64>) -> Entry {
     Entry { id: id(number), from, to, order: order.map(Seq), ..message(number) }
 }
 
-fn key(number: u64, to: &str, copy: bool) -> AppendKey {
-    AppendKey { to: user(to), id: id(number), copy }
+fn key(number: u64, to: &str, copy: bool) -> Key {
+    let step = if copy { Step::Copy } else { Step::Store };
+    Key { to: Address::local(user(to)).said_in(&region()), id: id(number), step }
 }
 
 /// The recipient's log has the item at `seq`.
 fn stored_at(number: u64, to: &str, seq: u64) -> Input {
     let outcome = Ok(Stored { seq: Seq(seq), entry: entry(number, to, None), repeat: false });
-    Input::Appended { key: key(number, to, false), outcome }
+    Input::Sending(Sent::Appended { key: key(number, to, false), outcome })
 }
 
 /// The recipient's log had the item at `seq` already.
 fn stored_before(number: u64, to: &str, seq: u64) -> Input {
     let outcome = Ok(Stored { seq: Seq(seq), entry: entry(number, to, None), repeat: true });
-    Input::Appended { key: key(number, to, false), outcome }
+    Input::Sending(Sent::Appended { key: key(number, to, false), outcome })
 }
 
 /// The sender's own log has the copy at `seq`.
 fn copied_at(number: u64, to: &str, seq: u64) -> Input {
     let outcome = Ok(Stored { seq: Seq(seq), entry: entry(number, to, Some(1)), repeat: false });
-    Input::Appended { key: key(number, to, true), outcome }
+    Input::Sending(Sent::Appended { key: key(number, to, true), outcome })
 }
 
 fn fails(number: u64, to: &str, copy: bool, failure: AppendFailure) -> Input {
-    Input::Appended { key: key(number, to, copy), outcome: Err(failure) }
+    Input::Sending(Sent::Appended { key: key(number, to, copy), outcome: Err(failure) })
 }
 
 #[test]
@@ -61,7 +66,7 @@ fn what_is_stored_names_sender_recipient_and_the_gateways_time() {
     let mut rig = Rig::live_at(5, 9);
     let mut out = Vec::new();
     rig.session.handle(rig.now, send(1, "alice@local"), &mut out);
-    let Some(Output::Append(append)) = out.pop() else { panic!("{out:?}") };
+    let Some(Output::Sending(Do::Append(append))) = out.pop() else { panic!("{out:?}") };
     let Append { log, entry, .. } = *append;
     assert_eq!(log, Log::mailbox(&region(), 8, &user("alice")));
     assert_eq!(
@@ -158,14 +163,12 @@ fn what_may_not_be_sent_is_refused_at_once() {
         (send_content(1, "alice", attached(1)), "rejected 1 Unsupported None"),
         (send_content(1, "alice", attached(limits::ATTACHMENTS + 1)), "rejected 1 BadContent None"),
     ]);
-    let Input::Send { send, .. } = send(1, "alice") else { unreachable!() };
-    Rig::live_at(5, 9).runs([(Input::Send { send, admitted: Err(Millis(800)) }, "rejected 1 RateLimited Some(800)")]);
 }
 
 #[test]
 fn copies_for_several_devices_only_where_that_is_chosen() {
     let mut rig = Rig::live_at(5, 9);
-    rig.session.sent_copies = SentCopies::SeveralDevices;
+    rig.session.me.copies = false;
     rig.runs([
         (send(1, "alice"), "append 1 to alice"),
         (stored_at(1, "alice", 40), "accepted 1 order 40 at 1"),
@@ -181,7 +184,7 @@ fn what_was_erased_since_is_accepted_and_not_copied() {
     let outcome = Ok(Stored { seq: Seq(40), entry: tombstone(1), repeat: true });
     rig.runs([
         (send(1, "alice"), "append 1 to alice"),
-        (Input::Appended { key: key(1, "alice", false), outcome }, "accepted 1 order 40 at 1"),
+        (Input::Sending(Sent::Appended { key: key(1, "alice", false), outcome }), "accepted 1 order 40 at 1"),
     ]);
 }
 
@@ -191,7 +194,7 @@ fn an_id_that_was_used_for_another_address_is_refused() {
     let outcome = Ok(Stored { seq: Seq(12), entry: entry(1, "alice", Some(40)), repeat: true });
     Rig::live_at(5, 9).runs([
         (send(1, "bob"), "append 1 to bob"),
-        (Input::Appended { key: key(1, "bob", false), outcome }, "rejected 1 BadContent None"),
+        (Input::Sending(Sent::Appended { key: key(1, "bob", false), outcome }), "rejected 1 BadContent None"),
         (send(2, "bob"), "append 2 to bob"),
     ]);
 }

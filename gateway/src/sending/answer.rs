@@ -1,0 +1,95 @@
+//! What a sender is told.
+
+use dunlin_schema::{Code, MessageId, Millis, Seq, frame::ServerFrame};
+
+use super::AppendFailure;
+
+/// When a send that may be stored, or found no room, is to be repeated.
+const RETRY_AFTER: Millis = Millis(1_000);
+
+/// The one answer to a send.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Answer {
+    /// It is stored.
+    Accepted {
+        /// Its id.
+        id: MessageId,
+        /// Its order among what the author sent to this address.
+        order: Seq,
+        /// When it was taken.
+        time: Millis,
+    },
+    /// It is not, or may not be.
+    Rejected {
+        /// Its id.
+        id: MessageId,
+        /// Why.
+        code: Code,
+        /// The same in words.
+        message: String,
+        /// When trying again may help.
+        retry_after: Option<Millis>,
+    },
+}
+
+impl Answer {
+    /// The author has sent more than its share.
+    pub fn over_the_share(id: MessageId, retry_after: Millis) -> Answer {
+        Answer::retried(id, Code::RateLimited, "more than your share", retry_after)
+    }
+
+    /// Trying again can't help.
+    pub(super) fn refused(id: MessageId, code: Code, message: impl Into<String>) -> Answer {
+        Answer::Rejected { id, code, message: message.into(), retry_after: None }
+    }
+
+    fn retried(id: MessageId, code: Code, message: &str, after: Millis) -> Answer {
+        Answer::Rejected { id, code, message: message.to_owned(), retry_after: Some(after) }
+    }
+
+    pub(super) fn crowded(id: MessageId) -> Answer {
+        let message = "too many sends wait for their answer: wait for some before sending more";
+        Answer::retried(id, Code::Unavailable, message, RETRY_AFTER)
+    }
+
+    pub(super) fn unknown(id: MessageId) -> Answer {
+        Answer::retried(id, Code::UnknownOutcome, "it may be stored: repeat it with the same id", RETRY_AFTER)
+    }
+
+    pub(super) fn used_elsewhere(id: MessageId) -> Answer {
+        Answer::refused(id, Code::BadContent, "this id was used for another address: every send has an id of its own")
+    }
+
+    /// The recipient's log does not have it, as far as is known.
+    pub(super) fn failed(id: MessageId, failure: AppendFailure) -> Answer {
+        match failure {
+            AppendFailure::TooOld => {
+                let message = "the id is too old to tell whether it is stored; a new one is a new message";
+                Answer::refused(id, Code::TooOld, message)
+            }
+            AppendFailure::FromTheFuture => {
+                let message = "the id's time is ahead of the server's: set the clock by welcome";
+                Answer::refused(id, Code::FromTheFuture, message)
+            }
+            AppendFailure::Full => Answer::retried(id, Code::Unavailable, "the region's storage is full", RETRY_AFTER),
+            AppendFailure::TooLarge => Answer::refused(id, Code::TooLarge, "larger than the region's storage takes"),
+            AppendFailure::Unknown => Answer::unknown(id),
+        }
+    }
+
+    /// Whether it says that the send may be stored.
+    pub(super) fn is_unknown(&self) -> bool {
+        matches!(self, Answer::Rejected { code: Code::UnknownOutcome, .. })
+    }
+}
+
+impl From<Answer> for ServerFrame {
+    fn from(answer: Answer) -> ServerFrame {
+        match answer {
+            Answer::Accepted { id, order, time } => ServerFrame::Accepted { id, order: Some(order), time },
+            Answer::Rejected { id, code, message, retry_after } => {
+                ServerFrame::Rejected { id, code, message, retry_after }
+            }
+        }
+    }
+}

@@ -1,0 +1,269 @@
+//! What somebody sends, decided without I/O: checked, stored in the recipient's log, copied into the sender's own, and answered once.
+//!
+//! Drive it: give each send and each outcome to [`Sending::handle`], with the time at which it happened; then carry out what [`Then`] says.
+//! Every [`Do`] is answered once, by the input of its kind under its key, and bounded in time by whoever carries it out. A socket keeps
+//! one [`Sending`] for as long as it is open; a request over HTTP has one of its own.
+//!
+//! | file | what it decides |
+//! |---|---|
+//! | `route` | where an address leads |
+//! | `lane` | the order of what is sent to one address, and the steps of each item |
+//! | `answer` | the words of every answer |
+
+mod answer;
+mod lane;
+mod route;
+
+use std::collections::{BTreeMap, VecDeque};
+
+use dunlin_schema::{
+    Address, Code, Content, Entry, Log, MessageId, Millis, RegionName, Sender, Seq, UserName, content::ContentError,
+    entry::Body, frame::Send, limits,
+};
+
+pub use answer::Answer;
+use lane::{After, Lane};
+use route::Route;
+
+/// Ids remembered that may have been tried before.
+const REMEMBERED: usize = 256;
+
+/// Who sends, and from where.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Author {
+    /// The user.
+    pub user: UserName,
+    /// The user's region.
+    pub region: RegionName,
+    /// The region's shards.
+    pub shards: u16,
+    /// Whether a copy of what is sent goes to the user's own mailbox.
+    pub copies: bool,
+}
+
+impl Author {
+    fn mailbox(&self, user: &UserName) -> Log {
+        Log::mailbox(&self.region, self.shards, user)
+    }
+
+    /// The author as entries name it.
+    pub fn sender(&self) -> Sender {
+        Sender { user: self.user.clone(), region: self.region.clone() }
+    }
+}
+
+/// What happened.
+#[derive(Clone, Debug)]
+pub enum Input {
+    /// Something is to be sent: it is within the sender's share.
+    Send(Send),
+    /// The answer to [`Do::Append`].
+    Appended {
+        /// Its key.
+        key: Key,
+        /// What came of it.
+        outcome: Result<Stored, AppendFailure>,
+    },
+}
+
+/// What follows from an input.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub struct Then {
+    /// What is to be done.
+    pub todo: Option<Do>,
+    /// What the sender is told.
+    pub answer: Option<Answer>,
+}
+
+/// What is to be done for an item.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Do {
+    /// Append an entry to a log, once.
+    Append(Box<Append>),
+}
+
+/// Names a step of an item: there is one at a time for each address.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Key {
+    /// What the item is sent to, with its region.
+    pub to: Address,
+    /// The item's id.
+    pub id: MessageId,
+    /// The step.
+    pub step: Step,
+}
+
+/// The steps of an item, in order.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Step {
+    /// It is stored where its address leads.
+    Store,
+    /// Its copy is stored in the sender's own mailbox.
+    Copy,
+}
+
+/// An entry that is to be stored.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Append {
+    /// Names the append in its answer.
+    pub key: Key,
+    /// The log.
+    pub log: Log,
+    /// The entry.
+    pub entry: Entry,
+    /// Whether this item was not tried here before.
+    pub first_try: bool,
+    /// Whether it is the sent copy of what the recipient's log has just stored for the first time.
+    pub copy_of_new: bool,
+}
+
+/// An item is stored.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Stored {
+    /// The sequence of what accounts for it.
+    pub seq: Seq,
+    /// What is stored: on a repeat the first one's entry, or the tombstone that names it.
+    pub entry: Entry,
+    /// Whether it had been stored before.
+    pub repeat: bool,
+}
+
+/// Why an item is not known to be stored.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum AppendFailure {
+    /// The id is older than what can be looked up: it may be stored.
+    TooOld,
+    /// The id's time is ahead of the server's.
+    FromTheFuture,
+    /// The stream has no room: it is not stored.
+    Full,
+    /// The entry is larger than the stream takes.
+    TooLarge,
+    /// It may be stored.
+    Unknown,
+}
+
+/// The sends of one author that have no answer yet. Without any it holds no memory but the ids it remembers.
+#[derive(Debug, Default)]
+pub struct Sending {
+    lanes: BTreeMap<Address, Lane>,
+    count: usize,
+    bytes: usize,
+    tried: VecDeque<MessageId>,
+}
+
+impl Sending {
+    /// Takes in what happened, and says what follows.
+    pub fn handle(&mut self, now: Millis, author: &Author, input: Input) -> Then {
+        match input {
+            Input::Send(send) => self.send(now, author, send),
+            Input::Appended { key, outcome } => self.appended(author, &key, outcome),
+        }
+    }
+
+    /// How many sends have no answer yet, and the bytes that they hold.
+    pub fn waiting(&self) -> (usize, usize) {
+        (self.count, self.bytes)
+    }
+
+    fn send(&mut self, now: Millis, author: &Author, send: Send) -> Then {
+        let id = send.id;
+        if self.count >= limits::SENDS_IN_FLIGHT {
+            return Answer::crowded(id).into();
+        }
+        let (route, entry) = match check(now, author, send) {
+            Ok(checked) => checked,
+            Err(refusal) => return refusal.into(),
+        };
+        self.count += 1;
+        self.bytes += weight(&entry);
+        match self.lanes.get_mut(&entry.to) {
+            Some(lane) => {
+                if lane.holds(id) {
+                    remember(&mut self.tried, id);
+                }
+                lane.push(entry);
+                Then::default()
+            }
+            None => {
+                let to = entry.to.clone();
+                let (lane, todo) = Lane::begin(route, entry, !self.tried.contains(&id), VecDeque::new());
+                self.lanes.insert(to, lane);
+                Then { todo: Some(todo), answer: None }
+            }
+        }
+    }
+
+    fn appended(&mut self, author: &Author, key: &Key, outcome: Result<Stored, AppendFailure>) -> Then {
+        let Some(after) = self.lanes.get_mut(&key.to).and_then(|lane| lane.appended(author, key, outcome)) else {
+            return Then::default();
+        };
+        match after {
+            After::Do(todo) => Then { todo: Some(todo), answer: None },
+            After::Answer(answer) => {
+                if answer.is_unknown() {
+                    remember(&mut self.tried, key.id);
+                }
+                Then { todo: self.next(&key.to), answer: Some(answer) }
+            }
+        }
+    }
+
+    /// The lane's first is done: the one behind it takes its turn.
+    fn next(&mut self, to: &Address) -> Option<Do> {
+        let (to, lane) = self.lanes.remove_entry(to)?;
+        self.count -= 1;
+        self.bytes -= lane.bytes();
+        let (route, mut waiting) = lane.end();
+        let entry = waiting.pop_front()?;
+        let first_try = !self.tried.contains(&entry.id);
+        let (lane, todo) = Lane::begin(route, entry, first_try, waiting);
+        self.lanes.insert(to, lane);
+        Some(todo)
+    }
+}
+
+impl From<Answer> for Then {
+    fn from(answer: Answer) -> Then {
+        Then { todo: None, answer: Some(answer) }
+    }
+}
+
+/// Where a send leads and what is to be stored, or the refusal.
+fn check(now: Millis, author: &Author, send: Send) -> Result<(Route, Entry), Answer> {
+    let id = send.id;
+    let refuse = |code: Code, why: &dyn std::fmt::Display| Answer::refused(id, code, why.to_string());
+    let to = send.address().map_err(|error| refuse(Code::BadAddress, &error))?.said_in(&author.region);
+    send.content.check().map_err(|error| refuse(code_of(&error), &error))?;
+    let route = Route::of(&to, author).map_err(|error| refuse(Code::Unsupported, &error))?;
+    Ok((route, Entry { id, from: author.sender(), to, order: None, time: now, body: Body::Content(send.content) }))
+}
+
+fn code_of(error: &ContentError) -> Code {
+    match error {
+        ContentError::TooLarge(_) => Code::TooLarge,
+        ContentError::NoMedia => Code::Unsupported,
+        ContentError::TooManyAttachments(_) | ContentError::Empty | ContentError::Emoji(_) => Code::BadContent,
+    }
+}
+
+/// The bytes that an entry holds while it waits.
+fn weight(entry: &Entry) -> usize {
+    match &entry.body {
+        Body::Content(Content::Message { text, data, .. } | Content::Edit { text, data, .. }) => {
+            text.as_ref().map_or(0, String::len) + data.as_ref().map_or(0, |data| data.0.len())
+        }
+        Body::Content(Content::Delete { .. } | Content::React { .. }) | Body::Tombstone { .. } => 0,
+    }
+}
+
+/// Remembers an id; of too many the oldest is forgotten.
+fn remember(ids: &mut VecDeque<MessageId>, id: MessageId) {
+    if ids.contains(&id) {
+        return;
+    }
+    if ids.len() == REMEMBERED {
+        ids.pop_front();
+    }
+    ids.push_back(id);
+}
