@@ -15,8 +15,10 @@ use bytes::Bytes;
 use dunlin_schema::{
     Millis, Seq, Shard,
     limits::{self, Bounds},
+    read::ReadRequest,
     stream::{self, RegionSettings},
 };
+use futures_util::FutureExt;
 use tokio::{sync::Semaphore, time::timeout};
 
 use self::{
@@ -97,9 +99,17 @@ impl Appender {
                     tokio::time::sleep(span(pause)).await;
                     Event::Waited
                 }
-                Step::TakeTurn(_) | Step::AskLast | Step::Read(_) | Step::AskFirst | Step::ReadBack(_) => {
+                // The steps that only look are boxed, so that a fresh append does not carry their state about.
+                Step::TakeTurn(within) => self.take_turn(&mut call, link.as_deref(), within).boxed().await,
+                Step::AskLast => {
                     let left = call.once.left(clock.now());
-                    self.look_up(&mut call, &mut link, left, step).await
+                    self.ask_last(&call.once, &mut link, left).boxed().await
+                }
+                Step::AskFirst => self.ask_first(&call.once).boxed().await,
+                Step::ReadBack(seq) => self.read_back(&call.once, seq).boxed().await,
+                Step::Read(request) => {
+                    let left = call.once.left(clock.now());
+                    self.read(&mut call, request, left).boxed().await
                 }
             };
             step = call.once.handle(clock.now(), event);
@@ -116,50 +126,41 @@ impl Appender {
         self.shared.late.entries.load(Ordering::Relaxed)
     }
 
-    /// The steps that only look. Kept out of `append`, so that a fresh append does not carry their state about.
-    fn look_up<'a>(
-        &'a self,
-        call: &'a mut Call,
-        link: &'a mut Option<Arc<Link>>,
-        left: Millis,
-        step: Step,
-    ) -> futures_util::future::BoxFuture<'a, Event> {
-        let Shared { reads, keeper, late, .. } = &*self.shared;
-        Box::pin(async move {
-            let Call { once, turn } = call;
-            let log = &once.item().log;
-            match step {
-                Step::TakeTurn(within) => {
-                    let connection = link.as_ref().map_or(0, |link| link.number);
-                    let taken = late.turn(log, connection, within).await;
-                    let (taken, known) = taken.unzip();
-                    *turn = taken.map(Box::new);
-                    Event::Turn(known.ok_or(NoAnswer))
-                }
-                Step::AskLast => {
-                    *link = keeper.within(span(limits::PUBLISH_TIMEOUT.min(left))).await;
-                    if link.is_none() {
-                        return Event::Last(Err(NoAnswer));
-                    }
-                    Event::Last(reads.last(log).await.map(place).map_err(|_| NoAnswer))
-                }
-                Step::AskFirst => Event::First(reads.first(log).await.map(place).map_err(|_| NoAnswer)),
-                Step::ReadBack(seq) => {
-                    let found = reads.at(log, seq).await;
-                    Event::ReadBack(found.map(|found| found.map(Into::into)).map_err(|_| NoAnswer))
-                }
-                Step::Read(request) => {
-                    let Some(turn) = turn else { return Event::Read(Err(NoAnswer)) };
-                    if !turn.may_read(span(left)).await {
-                        return Event::Read(Err(NoAnswer));
-                    }
-                    let answer = reads.entries(log, request).await;
-                    turn.has_read(answer.as_ref().map_or(0, |answer| answer.entries.len()));
-                    Event::Read(answer.map_err(|_| NoAnswer))
-                }
-                Step::Publish { .. } | Step::Wait(_) | Step::Done(_) => unreachable!("these are no look-ups"),
-            }
-        })
+    async fn take_turn(&self, call: &mut Call, link: Option<&Link>, within: Millis) -> Event {
+        let connection = link.map_or(0, |link| link.number);
+        let taken = self.shared.late.turn(&call.once.item().log, connection, within).await;
+        let (turn, known) = taken.unzip();
+        call.turn = turn.map(Box::new);
+        Event::Turn(known.ok_or(NoAnswer))
+    }
+
+    async fn ask_last(&self, once: &AppendOnce, link: &mut Option<Arc<Link>>, left: Millis) -> Event {
+        *link = self.shared.keeper.within(span(limits::PUBLISH_TIMEOUT.min(left))).await;
+        if link.is_none() {
+            return Event::Last(Err(NoAnswer));
+        }
+        let last = self.shared.reads.last(&once.item().log).await;
+        Event::Last(last.map(place).map_err(|_| NoAnswer))
+    }
+
+    async fn ask_first(&self, once: &AppendOnce) -> Event {
+        let first = self.shared.reads.first(&once.item().log).await;
+        Event::First(first.map(place).map_err(|_| NoAnswer))
+    }
+
+    async fn read_back(&self, once: &AppendOnce, seq: Seq) -> Event {
+        let found = self.shared.reads.at(&once.item().log, seq).await;
+        Event::ReadBack(found.map(|found| found.map(Into::into)).map_err(|_| NoAnswer))
+    }
+
+    async fn read(&self, call: &mut Call, request: ReadRequest, left: Millis) -> Event {
+        let Call { once, turn: Some(turn) } = call else { return Event::Read(Err(NoAnswer)) };
+        if !turn.may_read(span(left)).await {
+            return Event::Read(Err(NoAnswer));
+        }
+        let answer = self.shared.reads.entries(&once.item().log, request).await;
+        turn.has_read(answer.as_ref().map_or(0, |answer| answer.entries.len()));
+        Event::Read(answer.map_err(|_| NoAnswer))
     }
 }
 
