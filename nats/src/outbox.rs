@@ -19,7 +19,7 @@ const HELD: usize = 256;
 /// How long a message is held back at most. The runtime's timers have a millisecond's grain.
 const HOLD: Duration = Duration::from_millis(1);
 /// How recent the last prompt message must be for the next one to be worth waiting for.
-const COMPANY: Duration = Duration::from_millis(2);
+const RECENTLY: Duration = Duration::from_millis(2);
 
 /// How soon a message is to go out.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -57,8 +57,8 @@ pub(crate) struct Outbox {
 impl Outbox {
     pub(crate) fn over(client: Client) -> Outbox {
         let (orders, taken) = mpsc::channel(WAITING);
-        let clerk = Clerk { client, held: Vec::new(), hold_until: Instant::now(), prompt_at: None };
-        tokio::spawn(clerk.run(taken));
+        let writer = Writer { client, held: Vec::new(), hold_until: Instant::now(), prompt_at: None };
+        tokio::spawn(writer.run(taken));
         Outbox { orders }
     }
 
@@ -75,15 +75,15 @@ impl Outbox {
     }
 }
 
-/// Who hands messages to the client.
-struct Clerk {
+/// The task that hands messages to the client.
+struct Writer {
     client: Client,
     held: Vec<Outgoing>,
     hold_until: Instant,
     prompt_at: Option<Instant>,
 }
 
-impl Clerk {
+impl Writer {
     async fn run(mut self, mut orders: mpsc::Receiver<Order>) {
         let mut taken = Vec::with_capacity(AT_ONCE);
         loop {
@@ -120,7 +120,7 @@ impl Clerk {
 
     async fn hold(&mut self, message: Outgoing) {
         let now = Instant::now();
-        if self.prompt_at.is_none_or(|before| now - before > COMPANY) {
+        if self.prompt_at.is_none_or(|before| now - before > RECENTLY) {
             // Nothing is held here: it would have gone out by itself.
             self.release().await;
             return self.send(message).await;

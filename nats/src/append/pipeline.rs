@@ -57,8 +57,8 @@ impl Pipeline {
         if payload.len() + HEADERS > self.most {
             return Err(PublishFailure::TooLarge);
         }
-        let (place, answer) = Place::among(&self.waiting).ok_or(PublishFailure::Unknown)?;
-        let call = Some((format!("{}{}", self.inbox, place.number).into(), headers));
+        let (pending, answer) = Pending::among(&self.waiting).ok_or(PublishFailure::Unknown)?;
+        let call = Some((format!("{}{}", self.inbox, pending.number).into(), headers));
         self.outbox.publish(Outgoing { subject, payload, call }, pace).await.map_err(|_| PublishFailure::Unknown)?;
         answer.await.map_err(|_| PublishFailure::Unknown)
     }
@@ -86,24 +86,24 @@ impl Default for Waiting {
     }
 }
 
-/// A number that an answer will bear. Dropping it gives the answer up.
-struct Place<'a> {
+/// A request under way, whose number its answer will bear. Dropping it gives the answer up.
+struct Pending<'a> {
     waiting: &'a Waiting,
     number: u64,
 }
 
-impl Place<'_> {
-    fn among(waiting: &Waiting) -> Option<(Place<'_>, oneshot::Receiver<Bytes>)> {
+impl Pending<'_> {
+    fn among(waiting: &Waiting) -> Option<(Pending<'_>, oneshot::Receiver<Bytes>)> {
         let mut numbered = waiting.0.lock();
         let number = numbered.next;
         let (sender, answer) = oneshot::channel();
         numbered.open.as_mut()?.insert(number, sender);
         numbered.next += 1;
-        Some((Place { waiting, number }, answer))
+        Some((Pending { waiting, number }, answer))
     }
 }
 
-impl Drop for Place<'_> {
+impl Drop for Pending<'_> {
     fn drop(&mut self) {
         if let Some(open) = &mut self.waiting.0.lock().open {
             open.remove(&self.number);
