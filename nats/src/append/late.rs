@@ -69,10 +69,10 @@ impl Late {
     ) -> Option<(Turn, Option<Known>)> {
         self.appends.fetch_add(1, Ordering::Relaxed);
         let lane = self.lanes.lock().entry(log.clone()).or_default().clone();
-        let seat = Seat { late: self.clone(), log: log.clone(), lane: Some(lane.clone()) };
+        let member = LaneMember { late: self.clone(), log: log.clone(), lane: Some(lane.clone()) };
         let guard = timeout(span(within), lane.lock_owned()).await.ok()?;
         let known = self.memory.lock().memory.take(self.now(), connection, log);
-        Some((Turn { _guard: guard, seat, connection, reads: 0, leave: None }, known))
+        Some((Turn { _guard: guard, member, connection, reads: 0, leave: None }, known))
     }
 
     fn put(self: &Arc<Late>, connection: u64, log: Log, known: Known) {
@@ -102,14 +102,14 @@ async fn sweep(late: Weak<Late>) {
 
 /// A place in a log's lane. The last one to leave takes the lane with it.
 #[derive(Debug)]
-struct Seat {
+struct LaneMember {
     late: Arc<Late>,
     log: Log,
     /// `None` when it has left.
     lane: Option<Arc<tokio::sync::Mutex<()>>>,
 }
 
-impl Drop for Seat {
+impl Drop for LaneMember {
     fn drop(&mut self) {
         let mut lanes = self.late.lanes.lock();
         self.lane = None;
@@ -122,9 +122,9 @@ impl Drop for Seat {
 /// The turn of one late append. Others to the same log wait until it is dropped.
 #[derive(Debug)]
 pub(super) struct Turn {
-    // Before the seat, so that the seat's own is the last.
+    // Before the member, so that the member's own is the last.
     _guard: OwnedMutexGuard<()>,
-    seat: Seat,
+    member: LaneMember,
     connection: u64,
     reads: u32,
     leave: Option<OwnedSemaphorePermit>,
@@ -135,7 +135,8 @@ impl Turn {
     pub(super) async fn may_read(&mut self, within: Duration) -> bool {
         self.reads += 1;
         if self.reads > READS_WITHOUT_LEAVE && self.leave.is_none() {
-            self.leave = timeout(within, self.seat.late.scans.clone().acquire_owned()).await.ok().and_then(Result::ok);
+            self.leave =
+                timeout(within, self.member.late.scans.clone().acquire_owned()).await.ok().and_then(Result::ok);
             return self.leave.is_some();
         }
         true
@@ -143,13 +144,13 @@ impl Turn {
 
     /// So many entries were read.
     pub(super) fn has_read(&self, entries: usize) {
-        self.seat.late.entries.fetch_add(entries as u64, Ordering::Relaxed);
+        self.member.late.entries.fetch_add(entries as u64, Ordering::Relaxed);
     }
 
     /// Leaves what is known of the log to the next one.
     pub(super) fn end(self, known: Option<Known>) {
         if let Some(known) = known {
-            self.seat.late.put(self.connection, self.seat.log.clone(), known);
+            self.member.late.put(self.connection, self.member.log.clone(), known);
         }
     }
 }

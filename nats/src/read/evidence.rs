@@ -5,14 +5,14 @@ use dunlin_schema::{
     read::{Evidence, ReadFrom, StoredEntry},
 };
 
-use super::{Place, ReadError, Reads};
+use super::{LogSubject, ReadError, Reads};
 use crate::api::MessageQuery;
 
 impl Reads {
     /// The leader's evidence, for an answer that brought `entries` from the place `from` and left `more`.
     pub(super) async fn evidence(
         &self,
-        place: &Place,
+        place: &LogSubject,
         from: ReadFrom,
         entries: &[StoredEntry],
         more: bool,
@@ -34,7 +34,7 @@ impl Reads {
     }
 
     /// The weight of everything from `from` up to the leader's last entry of the log.
-    async fn weigh(&self, place: &Place, from: ReadFrom, read: &[StoredEntry]) -> Result<u64, ReadError> {
+    async fn weigh(&self, place: &LogSubject, from: ReadFrom, read: &[StoredEntry]) -> Result<u64, ReadError> {
         let query = MessageQuery::Last { last_by_subj: &place.subject };
         let mut total = weight_of(read);
         let Some(last) = self.connection.api().message(&place.stream, query).await? else { return Ok(total) };
@@ -60,7 +60,11 @@ impl Reads {
         }
     }
 
-    async fn by_any_or_leader(&self, place: &Place, from: ReadFrom) -> Result<(Vec<StoredEntry>, bool), ReadError> {
+    async fn by_any_or_leader(
+        &self,
+        place: &LogSubject,
+        from: ReadFrom,
+    ) -> Result<(Vec<StoredEntry>, bool), ReadError> {
         match self.by_any(place, from).await {
             Err(ReadError::Unanswered) => self.by_leader(place, from).await,
             answered => answered,

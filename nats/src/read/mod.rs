@@ -23,7 +23,7 @@ use tokio::{sync::Semaphore, time::timeout};
 
 use self::{
     chain::{Chain, Progress, Reply},
-    together::{Company, Shared, Together},
+    together::{FromWindow, Route, Together},
 };
 use crate::{
     ConnectError, ConnectOptions, Connection,
@@ -94,11 +94,11 @@ impl Reads {
 
     /// Reads a log. `Source::Any` is answered by any replica, and by the leader (then with evidence) when none answers. Errors: see [`ReadError`].
     pub async fn read(&self, log: &Log, request: ReadRequest) -> Result<ReadAnswer, ReadError> {
-        let place = Place::of(log);
+        let place = LogSubject::of(log);
         let alone = match request.from {
-            ReadFrom::Seq(from) if self.replicas == 1 => match self.company(&place, from).await {
-                Company::Shared(shared) => return self.of_window(&place, request, shared).await,
-                Company::Alone(alone) => Some(alone),
+            ReadFrom::Seq(from) if self.replicas == 1 => match self.route(&place, from).await {
+                Route::FromWindow(shared) => return self.of_window(&place, request, shared).await,
+                Route::Alone(alone) => Some(alone),
             },
             ReadFrom::Seq(_) | ReadFrom::Time(_) => None,
         };
@@ -111,8 +111,13 @@ impl Reads {
     }
 
     /// The answer that a window gives. The only replica is the leader.
-    async fn of_window(&self, place: &Place, request: ReadRequest, shared: Shared) -> Result<ReadAnswer, ReadError> {
-        let Shared { entries, more, first, stream_last } = shared;
+    async fn of_window(
+        &self,
+        place: &LogSubject,
+        request: ReadRequest,
+        shared: FromWindow,
+    ) -> Result<ReadAnswer, ReadError> {
+        let FromWindow { entries, more, first, stream_last } = shared;
         let evidence = match request.source {
             Source::Any => None,
             Source::Leader if more => Some(self.evidence(place, request.from, &entries, more).await?),
@@ -128,12 +133,16 @@ impl Reads {
 
     /// Reads a log for one who needs no evidence. Errors: see [`ReadError`].
     pub(crate) async fn entries(&self, log: &Log, request: ReadRequest) -> Result<ReadAnswer, ReadError> {
-        let (entries, more, _) = self.asked(&Place::of(log), request).await?;
+        let (entries, more, _) = self.asked(&LogSubject::of(log), request).await?;
         Ok(ReadAnswer { entries, more, evidence: None })
     }
 
     /// Entries, whether more follows, and whether it is the leader who says so.
-    async fn asked(&self, place: &Place, request: ReadRequest) -> Result<(Vec<StoredEntry>, bool, bool), ReadError> {
+    async fn asked(
+        &self,
+        place: &LogSubject,
+        request: ReadRequest,
+    ) -> Result<(Vec<StoredEntry>, bool, bool), ReadError> {
         match request.source {
             Source::Any => match self.by_any(place, request.from).await {
                 Ok((entries, more)) => return Ok((entries, more, false)),
@@ -167,19 +176,19 @@ impl Reads {
 
     /// The log's last entry, as the leader says.
     pub(crate) async fn last(&self, log: &Log) -> Result<Option<StoredMessage>, ReadError> {
-        let place = Place::of(log);
+        let place = LogSubject::of(log);
         let query = MessageQuery::Last { last_by_subj: &place.subject };
         Ok(self.connection.api().message(&place.stream, query).await?)
     }
 
     /// The log's first entry, as the leader says.
     pub(crate) async fn first(&self, log: &Log) -> Result<Option<StoredMessage>, ReadError> {
-        self.next(&Place::of(log), Seq(1)).await
+        self.next(&LogSubject::of(log), Seq(1)).await
     }
 
     /// The log's entry at a sequence, as the leader says; `None` where another log's stands there.
     pub(crate) async fn at(&self, log: &Log, seq: Seq) -> Result<Option<StoredMessage>, ReadError> {
-        let place = Place::of(log);
+        let place = LogSubject::of(log);
         let found = self.connection.api().message(&place.stream, MessageQuery::At { seq: seq.0 }).await?;
         Ok(found.filter(|found| found.subject == place.subject))
     }
@@ -197,13 +206,13 @@ impl Reads {
     }
 
     /// The log's first entry at or above `seq`, as the leader says.
-    async fn next(&self, place: &Place, seq: Seq) -> Result<Option<StoredMessage>, ReadError> {
+    async fn next(&self, place: &LogSubject, seq: Seq) -> Result<Option<StoredMessage>, ReadError> {
         let query = MessageQuery::NextFrom { seq: seq.0.max(1), next_by_subj: &place.subject };
         Ok(self.connection.api().message(&place.stream, query).await?)
     }
 
     /// Entries by any replica, with retries. A broken chain counts as no answer.
-    async fn by_any(&self, place: &Place, from: ReadFrom) -> Result<(Vec<StoredEntry>, bool), ReadError> {
+    async fn by_any(&self, place: &LogSubject, from: ReadFrom) -> Result<(Vec<StoredEntry>, bool), ReadError> {
         let _turn = self.turns.acquire().await.map_err(|_| ReadError::Unanswered)?;
         for _ in 0..=limits::READ_RETRIES {
             match self.batch(place, from).await {
@@ -217,7 +226,7 @@ impl Reads {
     }
 
     /// Entries by the leader: by the only replica where there is one.
-    async fn by_authority(&self, place: &Place, from: ReadFrom) -> Result<(Vec<StoredEntry>, bool), ReadError> {
+    async fn by_authority(&self, place: &LogSubject, from: ReadFrom) -> Result<(Vec<StoredEntry>, bool), ReadError> {
         if self.replicas == 1 {
             match self.by_any(place, from).await {
                 Err(ReadError::Unanswered) => {}
@@ -228,7 +237,7 @@ impl Reads {
     }
 
     /// Entries by questions to the leader.
-    async fn by_leader(&self, place: &Place, from: ReadFrom) -> Result<(Vec<StoredEntry>, bool), ReadError> {
+    async fn by_leader(&self, place: &LogSubject, from: ReadFrom) -> Result<(Vec<StoredEntry>, bool), ReadError> {
         let mut entries = Vec::new();
         let mut bytes = 0;
         let mut next = match from {
@@ -247,14 +256,14 @@ impl Reads {
     }
 
     /// The leader's first entry of the log stored at or after `time`.
-    async fn first_since(&self, place: &Place, time: StreamTime) -> Result<Option<StoredMessage>, ReadError> {
+    async fn first_since(&self, place: &LogSubject, time: StreamTime) -> Result<Option<StoredMessage>, ReadError> {
         let start_time = format_time(time);
         let query = MessageQuery::NextSince { start_time: &start_time, next_by_subj: &place.subject };
         Ok(self.connection.api().message(&place.stream, query).await?)
     }
 
     /// One batch, by whoever answers. `Going` is one that stopped.
-    async fn batch(&self, place: &Place, from: ReadFrom) -> Progress {
+    async fn batch(&self, place: &LogSubject, from: ReadFrom) -> Progress {
         let (seq, start_time) = match from {
             ReadFrom::Seq(seq) => (Some(seq), None),
             ReadFrom::Time(time) => (None, Some(format_time(time))),
@@ -278,7 +287,7 @@ impl Reads {
     /// Asks any replica for a batch: of one subject, or of all.
     async fn ask_batch(
         &self,
-        place: &Place,
+        place: &LogSubject,
         seq: Option<Seq>,
         start_time: Option<String>,
         next_by_subj: Option<&str>,
@@ -293,7 +302,7 @@ impl Reads {
     }
 
     /// The sequence of the log's first entry, as any replica says.
-    async fn first_by_any(&self, place: &Place) -> Result<Option<Seq>, ReadError> {
+    async fn first_by_any(&self, place: &LogSubject) -> Result<Option<Seq>, ReadError> {
         let question = MessageQuery::NextFrom { seq: 1, next_by_subj: &place.subject };
         let question = serde_json::to_vec(&question).expect("our own question is plain JSON");
         let call = self.connection.api().subject(format_args!("DIRECT.GET.{}", place.stream));
@@ -304,14 +313,14 @@ impl Reads {
 }
 
 /// A log as JetStream names it.
-struct Place {
+struct LogSubject {
     stream: String,
     subject: String,
 }
 
-impl Place {
-    fn of(log: &Log) -> Place {
-        Place { stream: stream::log_stream(&log.region, log.shard), subject: log.subject() }
+impl LogSubject {
+    fn of(log: &Log) -> LogSubject {
+        LogSubject { stream: stream::log_stream(&log.region, log.shard), subject: log.subject() }
     }
 }
 

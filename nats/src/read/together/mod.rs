@@ -27,9 +27,9 @@ use tokio::{
     time::{Instant, timeout},
 };
 
-use self::core::{Demand, Page, Told, Way, Window};
+use self::core::{Demand, Message, Page, Way, Window};
 use super::{
-    Place, ReadError, Reads,
+    LogSubject, ReadError, Reads,
     chain::{Chain, Progress, Reply, subject},
 };
 use crate::api::StreamState;
@@ -51,14 +51,14 @@ const END_LASTS: Duration = Duration::from_secs(1);
 #[derive(Debug)]
 pub(super) struct Together {
     began: Instant,
-    shelves: Mutex<HashMap<String, Arc<Shelf>>>,
+    shards: Mutex<HashMap<String, Arc<ShardReads>>>,
     windows: Arc<Semaphore>,
     answered: AtomicU64,
 }
 
 /// What a shard's reads share.
 #[derive(Debug)]
-struct Shelf {
+struct ShardReads {
     demand: Mutex<Demand>,
     open: AsyncMutex<Option<Open>>,
     alone: Arc<Semaphore>,
@@ -81,7 +81,7 @@ struct Open {
 }
 
 /// An answer out of a window.
-pub(super) struct Shared {
+pub(super) struct FromWindow {
     pub(super) entries: Vec<StoredEntry>,
     pub(super) more: bool,
     /// The log's first entry, asked for after the entries were read.
@@ -102,7 +102,7 @@ impl From<ReadError> for Closed {
 impl Together {
     pub(super) fn new() -> Together {
         let windows = Arc::new(Semaphore::new(WINDOWS));
-        Together { began: Instant::now(), shelves: Mutex::default(), windows, answered: AtomicU64::new(0) }
+        Together { began: Instant::now(), shards: Mutex::default(), windows, answered: AtomicU64::new(0) }
     }
 
     /// How many reads were answered out of windows.
@@ -114,29 +114,29 @@ impl Together {
         Millis(self.began.elapsed().as_millis() as u64)
     }
 
-    fn shelf(&self, stream: &str) -> Arc<Shelf> {
-        let mut shelves = self.shelves.lock();
-        if let Some(shelf) = shelves.get(stream) {
-            return shelf.clone();
+    fn shard(&self, stream: &str) -> Arc<ShardReads> {
+        let mut shards = self.shards.lock();
+        if let Some(shard) = shards.get(stream) {
+            return shard.clone();
         }
         let (demand, open) = (Mutex::default(), AsyncMutex::new(None));
-        let shelf = Arc::new(Shelf { demand, open, alone: Arc::new(Semaphore::new(ALONE)) });
-        shelves.entry(stream.to_owned()).or_insert(shelf).clone()
+        let shard = Arc::new(ShardReads { demand, open, alone: Arc::new(Semaphore::new(ALONE)) });
+        shards.entry(stream.to_owned()).or_insert(shard).clone()
     }
 }
 
 /// The leave to read alone, until it is dropped.
 pub(super) struct Alone {
     together: Arc<Together>,
-    shelf: Arc<Shelf>,
+    shard: Arc<ShardReads>,
     from: Seq,
     _turn: Option<OwnedSemaphorePermit>,
 }
 
 /// How a read goes.
-pub(super) enum Company {
+pub(super) enum Route {
     /// This is its answer.
-    Shared(Shared),
+    FromWindow(FromWindow),
     /// By a batch of its own.
     Alone(Alone),
 }
@@ -148,11 +148,11 @@ impl Alone {
             [first, .., last] => last.seq.0 - first.seq.0,
             [_] | [] => 0,
         };
-        self.shelf.demand.lock().went_alone(self.together.now(), self.from, steps, evidence);
+        self.shard.demand.lock().went_alone(self.together.now(), self.from, steps, evidence);
     }
 }
 
-impl Shelf {
+impl ShardReads {
     /// Drops the window when nobody uses it; also one that nobody came to open, because who wanted it is gone.
     async fn keep(self: Arc<Self>) {
         loop {
@@ -168,30 +168,36 @@ impl Shelf {
 
 impl Reads {
     /// How a read from `from` goes: its answer out of a window, or the leave to go alone, once there is room for that.
-    pub(super) async fn company(&self, place: &Place, from: Seq) -> Company {
+    pub(super) async fn route(&self, place: &LogSubject, from: Seq) -> Route {
         let asked = Instant::now();
-        let shelf = self.together.shelf(&place.stream);
-        if let Some(shared) = self.shared(&shelf, place, from, asked).await {
-            return Company::Shared(shared);
+        let shard = self.together.shard(&place.stream);
+        if let Some(shared) = self.shared(&shard, place, from, asked).await {
+            return Route::FromWindow(shared);
         }
-        let turn = shelf.alone.clone().acquire_owned().await.ok();
+        let turn = shard.alone.clone().acquire_owned().await.ok();
         // Those who went before may have shown that there is a crowd.
-        if let Some(shared) = self.shared(&shelf, place, from, asked).await {
-            return Company::Shared(shared);
+        if let Some(shared) = self.shared(&shard, place, from, asked).await {
+            return Route::FromWindow(shared);
         }
-        Company::Alone(Alone { together: self.together.clone(), shelf, from, _turn: turn })
+        Route::Alone(Alone { together: self.together.clone(), shard, from, _turn: turn })
     }
 
     /// The answer to a read that was asked at `asked`, out of the shard's window; `None` when it must go alone.
-    async fn shared(&self, shelf: &Arc<Shelf>, place: &Place, from: Seq, asked: Instant) -> Option<Shared> {
-        if let Way::Alone = shelf.demand.lock().way(self.together.now(), from) {
+    async fn shared(
+        &self,
+        shard: &Arc<ShardReads>,
+        place: &LogSubject,
+        from: Seq,
+        asked: Instant,
+    ) -> Option<FromWindow> {
+        if let Way::Alone = shard.demand.lock().way(self.together.now(), from) {
             return None;
         }
         let (page, stream_last) = {
-            let mut open = shelf.open.lock().await;
+            let mut open = shard.open.lock().await;
             // Whoever had it before may have closed it.
-            let Way::Together(lowest) = shelf.demand.lock().way(self.together.now(), from) else { return None };
-            match self.read_on(&mut open, shelf, place, lowest, asked).await {
+            let Way::Together(lowest) = shard.demand.lock().way(self.together.now(), from) else { return None };
+            match self.read_on(&mut open, shard, place, lowest, asked).await {
                 Ok(open) => {
                     open.used = Instant::now();
                     (open.window.page(&place.subject, from), open.end.0.max(open.window.last()))
@@ -199,7 +205,7 @@ impl Reads {
                 Err(Closed) => {
                     tracing::debug!(stream = place.stream, "a window is closed: its reads go alone");
                     *open = None;
-                    shelf.demand.lock().close();
+                    shard.demand.lock().close();
                     return None;
                 }
             }
@@ -210,28 +216,28 @@ impl Reads {
         }
         self.together.answered.fetch_add(1, Ordering::Relaxed);
         let Page { entries, more } = page;
-        Some(Shared { entries, more, first, stream_last })
+        Some(FromWindow { entries, more, first, stream_last })
     }
 
     /// Sees to it that the window holds everything that was stored before `asked`.
     async fn read_on<'a>(
         &self,
         open: &'a mut Option<Open>,
-        shelf: &Arc<Shelf>,
-        place: &Place,
+        shard: &Arc<ShardReads>,
+        place: &LogSubject,
         lowest: Seq,
         asked: Instant,
     ) -> Result<&'a mut Open, Closed> {
         let fits = |open: &Open| open.window.from() <= lowest && open.opened.elapsed() < LIFE;
         if !open.as_ref().is_some_and(fits) {
             *open = None;
-            *open = Some(self.open_window(shelf, place, lowest).await?);
+            *open = Some(self.open_window(shard, place, lowest).await?);
         }
         let open = open.as_mut().ok_or(Closed)?;
         while open.complete.is_none_or(|complete| complete < asked) {
             let began = Instant::now();
             let (page, pending) = self.page(open, place).await?;
-            open.window.take(page).map_err(|_torn| Closed)?;
+            open.window.take(page).map_err(|_apart| Closed)?;
             if pending == 0 {
                 open.complete = Some(began);
             }
@@ -248,12 +254,12 @@ impl Reads {
         Ok(open)
     }
 
-    async fn open_window(&self, shelf: &Arc<Shelf>, place: &Place, from: Seq) -> Result<Open, Closed> {
-        tokio::spawn(shelf.clone().keep());
+    async fn open_window(&self, shard: &Arc<ShardReads>, place: &LogSubject, from: Seq) -> Result<Open, Closed> {
+        tokio::spawn(shard.clone().keep());
         let room = self.together.windows.clone().try_acquire_owned().map_err(|_none| Closed)?;
         let now = Instant::now();
         let state = self.stream_state(place).await?;
-        if !shelf.demand.lock().is_worth(state.messages.min((state.last_seq + 1).saturating_sub(from.0))) {
+        if !shard.demand.lock().is_worth(state.messages.min((state.last_seq + 1).saturating_sub(from.0))) {
             return Err(Closed);
         }
         let inbox = self.connection.client().new_inbox();
@@ -262,12 +268,12 @@ impl Reads {
         Ok(Open { window, inbox, replies, asked: 0, opened: now, used: now, complete: None, end, _place: room })
     }
 
-    async fn stream_state(&self, place: &Place) -> Result<StreamState, ReadError> {
+    async fn stream_state(&self, place: &LogSubject) -> Result<StreamState, ReadError> {
         Ok(self.connection.api().stream_info(&place.stream, None).await?.state)
     }
 
     /// The window's next page, and how many entries the stream has behind it.
-    async fn page(&self, open: &mut Open, place: &Place) -> Result<(Vec<Told>, u64), Closed> {
+    async fn page(&self, open: &mut Open, place: &LogSubject) -> Result<(Vec<Message>, u64), Closed> {
         for _ in 0..=limits::READ_RETRIES {
             open.asked += 1;
             let reply = format!("{}.{}", open.inbox, open.asked);
@@ -282,8 +288,8 @@ impl Reads {
                 match chain.take(Reply::of(message)) {
                     Progress::Going => subjects.push(stored_under.ok_or(Closed)?),
                     Progress::Complete { entries, pending } => {
-                        let told = |(subject, entry)| Told { subject, entry };
-                        return Ok((subjects.into_iter().zip(entries).map(told).collect(), pending));
+                        let message = |(subject, entry)| Message { subject, entry };
+                        return Ok((subjects.into_iter().zip(entries).map(message).collect(), pending));
                     }
                     Progress::Broken => break,
                     Progress::NoResponders | Progress::Unreadable(_) => return Err(Closed),

@@ -31,13 +31,13 @@ pub(in crate::read::together) enum Way {
 /// The reads of a shard, as far as they tell how the next one should go.
 #[derive(Debug, Default)]
 pub(in crate::read::together) struct Demand {
-    lately: VecDeque<Lone>,
+    lately: VecDeque<SingleRead>,
     window: Option<Seq>,
 }
 
 /// A read that went alone.
 #[derive(Debug)]
-struct Lone {
+struct SingleRead {
     when: Millis,
     from: Seq,
     cost: u64,
@@ -50,7 +50,7 @@ impl Demand {
             return if open <= from { Way::Together(open) } else { Way::Alone };
         }
         self.forget(now);
-        let lowest = self.lately.iter().map(|lone| lone.from).min();
+        let lowest = self.lately.iter().map(|read| read.from).min();
         match lowest {
             Some(lowest) if self.lately.len() >= CROWD => {
                 let lowest = lowest.min(from);
@@ -68,16 +68,16 @@ impl Demand {
             return;
         }
         self.forget(now);
-        self.lately.push_back(Lone { when: now, from, cost });
+        self.lately.push_back(SingleRead { when: now, from, cost });
         // Lower than the window: in time it is worth one that begins lower.
-        if self.window.is_some() && self.lately.iter().filter(|lone| self.window > Some(lone.from)).count() >= CROWD {
+        if self.window.is_some() && self.lately.iter().filter(|read| self.window > Some(read.from)).count() >= CROWD {
             self.window = None;
         }
     }
 
     /// Whether a window that will hold so many entries is worth it.
     pub(in crate::read::together) fn is_worth(&self, entries: u64) -> bool {
-        let alone: u64 = self.lately.iter().map(|lone| lone.cost).sum();
+        let alone: u64 = self.lately.iter().map(|read| read.cost).sum();
         entries.saturating_mul(SEND) <= alone.saturating_mul(EXPECTED)
     }
 
@@ -88,7 +88,7 @@ impl Demand {
     }
 
     fn forget(&mut self, now: Millis) {
-        let old = self.lately.iter().take_while(|lone| now.since(lone.when) > LATELY).count();
+        let old = self.lately.iter().take_while(|read| now.since(read.when) > LATELY).count();
         self.lately.drain(..old.max(self.lately.len().saturating_sub(4 * CROWD)));
     }
 }

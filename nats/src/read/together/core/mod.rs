@@ -4,4 +4,4 @@ mod demand;
 mod window;
 
 pub(super) use demand::{Demand, Way};
-pub(super) use window::{Page, Told, Window};
+pub(super) use window::{Message, Page, Window};

@@ -19,14 +19,14 @@ const OVERHEAD: usize = 64;
 
 /// An entry, and the subject under which it is stored.
 #[derive(Clone, Debug)]
-pub(in crate::read::together) struct Told {
+pub(in crate::read::together) struct Message {
     pub(in crate::read::together) subject: String,
     pub(in crate::read::together) entry: StoredEntry,
 }
 
 /// A page does not go on where the window ends: the stream is another one now. Nothing may be answered out of either.
 #[derive(Debug, PartialEq, Eq)]
-pub(in crate::read::together) struct Torn;
+pub(in crate::read::together) struct Discontinuity;
 
 /// Everything that the stream held from `from` up to the last entry that was given.
 #[derive(Debug)]
@@ -79,21 +79,21 @@ impl Window {
         self.bytes
     }
 
-    /// Takes the page that begins at [`Window::next`]. Errors: see [`Torn`].
-    pub(in crate::read::together) fn take(&mut self, page: Vec<Told>) -> Result<(), Torn> {
+    /// Takes the page that begins at [`Window::next`]. Errors: see [`Discontinuity`].
+    pub(in crate::read::together) fn take(&mut self, page: Vec<Message>) -> Result<(), Discontinuity> {
         let mut page = page.into_iter();
         if let Some((seq, time)) = self.last {
-            let joint = page.next().ok_or(Torn)?.entry;
+            let joint = page.next().ok_or(Discontinuity)?.entry;
             if (joint.seq, joint.time) != (seq, time) {
-                return Err(Torn);
+                return Err(Discontinuity);
             }
         }
         // One buffer for all of them: what came are slices of the connection's read buffers, which must not be kept.
         let page = page.as_slice();
-        let mut joined = BytesMut::with_capacity(page.iter().map(|told| told.entry.payload.len()).sum());
-        page.iter().for_each(|told| joined.extend_from_slice(&told.entry.payload));
+        let mut joined = BytesMut::with_capacity(page.iter().map(|message| message.entry.payload.len()).sum());
+        page.iter().for_each(|message| joined.extend_from_slice(&message.entry.payload));
         let (joined, mut begin) = (joined.freeze(), 0);
-        for Told { subject, entry } in page {
+        for Message { subject, entry } in page {
             let end = begin + entry.payload.len();
             let entry = StoredEntry { payload: joined.slice(begin..end), ..*entry };
             begin = end;
@@ -132,10 +132,10 @@ mod tests {
 
     use super::*;
 
-    fn told(seq: u64, subject: &str, size: usize) -> Told {
+    fn message(seq: u64, subject: &str, size: usize) -> Message {
         let payload = Bytes::from(vec![seq as u8; size]);
         let entry = StoredEntry { seq: Seq(seq), time: StreamTime(seq * 10), payload };
-        Told { subject: subject.to_owned(), entry }
+        Message { subject: subject.to_owned(), entry }
     }
 
     fn seqs(page: &Page) -> Vec<u64> {
@@ -146,32 +146,32 @@ mod tests {
     fn pages_join_at_the_entry_that_both_hold() {
         let mut window = Window::new(Seq(3));
         assert_eq!(window.next(), Seq(3));
-        window.take(vec![told(4, "a", 1), told(6, "b", 1)]).unwrap();
+        window.take(vec![message(4, "a", 1), message(6, "b", 1)]).unwrap();
         assert_eq!(window.next(), Seq(6));
-        window.take(vec![told(6, "b", 1), told(7, "a", 1)]).unwrap();
+        window.take(vec![message(6, "b", 1), message(7, "a", 1)]).unwrap();
         assert_eq!(seqs(&window.page("a", Seq(3))), [4, 7]);
         assert_eq!(seqs(&window.page("a", Seq(5))), [7]);
         assert_eq!(seqs(&window.page("b", Seq(3))), [6]);
         assert_eq!(seqs(&window.page("c", Seq(3))), [0; 0]);
-        window.take(vec![told(7, "a", 1)]).unwrap();
+        window.take(vec![message(7, "a", 1)]).unwrap();
         assert_eq!(seqs(&window.page("a", Seq(7))), [7]);
     }
 
     #[test]
     fn a_page_that_does_not_join_is_torn() {
-        let mut later = told(6, "b", 1);
+        let mut later = message(6, "b", 1);
         later.entry.time = StreamTime(61);
-        for page in [vec![], vec![told(7, "a", 1)], vec![later, told(7, "a", 1)]] {
+        for page in [vec![], vec![message(7, "a", 1)], vec![later, message(7, "a", 1)]] {
             let mut window = Window::new(Seq(3));
-            window.take(vec![told(4, "a", 1), told(6, "b", 1)]).unwrap();
-            assert_eq!(window.take(page), Err(Torn));
+            window.take(vec![message(4, "a", 1), message(6, "b", 1)]).unwrap();
+            assert_eq!(window.take(page), Err(Discontinuity));
         }
     }
 
     #[test]
     fn an_answer_stands_on_a_first_entry_that_is_not_above_its_own() {
         let mut window = Window::new(Seq(1));
-        window.take(vec![told(4, "a", 1), told(6, "a", 1)]).unwrap();
+        window.take(vec![message(4, "a", 1), message(6, "a", 1)]).unwrap();
         let page = window.page("a", Seq(2));
         for (first, stands) in [(Some(2), true), (Some(4), true), (Some(5), false), (Some(6), false), (None, false)] {
             assert_eq!(page.stands_on(first.map(Seq)), stands, "{first:?}");
@@ -182,13 +182,13 @@ mod tests {
     #[test]
     fn pages_are_bounded_like_those_of_a_batch() {
         let mut window = Window::new(Seq(1));
-        window.take((1..=300).map(|seq| told(seq, "a", 1)).collect()).unwrap();
+        window.take((1..=300).map(|seq| message(seq, "a", 1)).collect()).unwrap();
         let page = window.page("a", Seq(1));
         assert_eq!((page.entries.len(), page.more), (limits::READ_ENTRIES, true));
         let page = window.page("a", Seq(45));
         assert_eq!((page.entries.len(), page.more), (256, false));
         let mut window = Window::new(Seq(1));
-        window.take((1..=10).map(|seq| told(seq, "a", 100 * 1024)).collect()).unwrap();
+        window.take((1..=10).map(|seq| message(seq, "a", 100 * 1024)).collect()).unwrap();
         let page = window.page("a", Seq(1));
         assert_eq!((seqs(&page), page.more), (vec![1, 2, 3], true), "the one that passes the bound is the last");
     }
@@ -201,15 +201,15 @@ mod tests {
             let mut random = StdRng::seed_from_u64(seed);
             let subjects = ["a", "b", "c"];
             let keeps = random.random_range(2..12);
-            let mut stream: Vec<Told> = Vec::new();
+            let mut stream: Vec<Message> = Vec::new();
             let mut seq = 0;
-            let store = |stream: &mut Vec<Told>, seq: &mut u64, random: &mut StdRng| {
+            let store = |stream: &mut Vec<Message>, seq: &mut u64, random: &mut StdRng| {
                 *seq += 1;
                 let subject = subjects[random.random_range(0..3)];
-                stream.push(told(*seq, subject, 3));
-                let of_log = stream.iter().filter(|told| told.subject == subject).count();
+                stream.push(message(*seq, subject, 3));
+                let of_log = stream.iter().filter(|message| message.subject == subject).count();
                 if of_log > keeps {
-                    let oldest = stream.iter().position(|told| told.subject == subject).unwrap();
+                    let oldest = stream.iter().position(|message| message.subject == subject).unwrap();
                     stream.remove(oldest);
                 }
             };
@@ -222,9 +222,10 @@ mod tests {
             for _ in 0..50 {
                 last_page = stream.clone();
                 let size = random.random_range(2..6);
-                let page: Vec<Told> =
-                    stream.iter().filter(|told| told.entry.seq >= window.next()).take(size).cloned().collect();
-                let end = page.last().map(|told| told.entry.seq) == stream.last().map(|told| told.entry.seq);
+                let page: Vec<Message> =
+                    stream.iter().filter(|message| message.entry.seq >= window.next()).take(size).cloned().collect();
+                let end =
+                    page.last().map(|message| message.entry.seq) == stream.last().map(|message| message.entry.seq);
                 torn = window.take(page).is_err();
                 if torn || end {
                     break;
@@ -234,8 +235,12 @@ mod tests {
                 }
             }
             for subject in subjects {
-                let of_log = |stream: &[Told]| -> Vec<StoredEntry> {
-                    stream.iter().filter(|told| told.subject == subject).map(|told| told.entry.clone()).collect()
+                let of_log = |stream: &[Message]| -> Vec<StoredEntry> {
+                    stream
+                        .iter()
+                        .filter(|message| message.subject == subject)
+                        .map(|message| message.entry.clone())
+                        .collect()
                 };
                 let from = Seq(window.from().0 + random.random_range(0..20));
                 let page = window.page(subject, from);
