@@ -6,7 +6,7 @@ mod waiting;
 
 use anyhow::Context;
 use clap::Args;
-use dunlin_gateway::Gateway;
+use dunlin_gateway::Server;
 use dunlin_nats::{Connection, Provisioned};
 use dunlin_workers::{Readiness, Role, Worker};
 use tokio::sync::watch;
@@ -54,7 +54,7 @@ pub struct ProvisionArgs {
 pub async fn gateway(args: GatewayArgs, shutdown: impl Future<Output = ()> + Send + 'static) -> anyhow::Result<()> {
     let config = config::gateway(&args.config)?;
     if args.check {
-        Gateway::check(&config).await.context("checking the gateway's configuration")?;
+        Server::check(&config).await.context("checking the gateway's configuration")?;
         return print("the gateway's configuration can be used");
     }
     tokio::pin!(shutdown);
@@ -62,7 +62,7 @@ pub async fn gateway(args: GatewayArgs, shutdown: impl Future<Output = ()> + Sen
         there = waiting::for_nats(&config.nats, &config.region, Some(config.listen)) => there.context("starting the gateway")?,
         () = &mut shutdown => return Ok(()),
     }
-    let gateway = Gateway::bind(config).await.context("starting the gateway")?;
+    let gateway = Server::bind(config).await.context("starting the gateway")?;
     print(&format!("ready http://{}", gateway.local_addr()))?;
     gateway.run(shutdown).await.context("running the gateway")
 }

@@ -8,7 +8,10 @@ use futures_util::{StreamExt, stream::FuturesUnordered};
 use parking_lot::Mutex;
 use tokio::sync::Notify;
 
-use crate::metrics::Metrics;
+use crate::{
+    metrics::Metrics,
+    services::{BEAT_EVERY, Pulse},
+};
 
 /// Devices that may wait. Above it an acknowledgement is let go: its device may get something again.
 const WAITING: usize = 200_000;
@@ -80,9 +83,11 @@ impl Acknowledgements {
     }
 
     /// Stores what waits until it is dropped.
-    pub(crate) async fn run(&self, receipts: &Receipts, metrics: &Metrics) {
+    pub(crate) async fn run(&self, receipts: &Receipts, metrics: &Metrics, pulse: &Pulse) {
         let mut publishing = FuturesUnordered::new();
+        let mut beats = tokio::time::interval(BEAT_EVERY);
         loop {
+            pulse.beat();
             while publishing.len() < AT_ONCE {
                 let Some((who, shard, cursor)) = self.waiting.lock().take() else { break };
                 publishing.push(async move {
@@ -107,6 +112,7 @@ impl Acknowledgements {
                     }
                 }
                 () = self.more.notified(), if publishing.len() < AT_ONCE => {}
+                _ = beats.tick() => {}
             }
         }
     }

@@ -5,33 +5,34 @@ use std::time::Instant;
 use dunlin_nats::{AppendError, Item, Origin, Pace};
 
 use crate::{
+    region::Region,
     sending::{Append, AppendFailure, Do, Input, Step, Stored},
-    shared::Shared,
 };
 
 /// Carries out a step, and gives what came of it.
-pub(crate) async fn carry(shared: &Shared, todo: Do) -> Input {
+pub(crate) async fn carry(region: &Region, todo: Do) -> Input {
     match todo {
-        Do::Append(wanted) => append(shared, *wanted).await,
+        Do::Append(wanted) => append(region, *wanted).await,
     }
 }
 
-async fn append(shared: &Shared, wanted: Append) -> Input {
+async fn append(region: &Region, wanted: Append) -> Input {
     let Append { key, log, entry, first_try, copy_of_new } = wanted;
-    let began = Instant::now();
+    let (began, shard) = (Instant::now(), log.shard);
     // A recipient waits for the one, and nobody for the other but the sender, who is told of both together.
     let pace = match key.step {
         Step::Store => Pace::Prompt,
         Step::Copy => Pace::Unhurried,
     };
     let outcome =
-        shared.appender.append_at(pace, Item { log, entry, origin: Origin::Client, first_try, copy_of_new }).await;
-    shared.metrics.appends.observe(began.elapsed().as_secs_f64());
+        region.appender.append_at(pace, Item { log, entry, origin: Origin::Client, first_try, copy_of_new }).await;
+    region.metrics.appends.observe(began.elapsed().as_secs_f64());
     match &outcome {
-        Ok(_) => shared.health.append_stored(),
-        Err(AppendError::Full | AppendError::Unknown) => {
-            shared.metrics.failed_appends.inc();
-            shared.health.append_failed();
+        Ok(_) => region.appends.stored(shard),
+        Err(error @ (AppendError::Full | AppendError::Unknown)) => {
+            let why = if *error == AppendError::Full { "full" } else { "unknown" };
+            region.metrics.failed_append(shard, why);
+            region.appends.failed(shard);
         }
         Err(AppendError::TooOld | AppendError::FromTheFuture | AppendError::TooLarge) => {}
     }

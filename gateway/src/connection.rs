@@ -1,20 +1,25 @@
 //! One device's connection as others see it: live entries and answers about heads are given to its session at once, and its task is
 //! woken only when there is something to write or to carry out.
+//!
+//! A panic of the session is its own, whichever task it happened on: that task goes on, and the connection's socket ends.
 
-use std::sync::{
-    Arc,
-    atomic::{AtomicBool, Ordering::SeqCst},
+use std::{
+    panic::{AssertUnwindSafe, catch_unwind},
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering::SeqCst},
+    },
 };
 
 use dunlin_nats::LiveSink;
-use dunlin_schema::{DeviceName, Log, LogName, Shard, UserName, frame::ServerFrame, live::LiveEntry};
+use dunlin_schema::{DeviceName, Log, LogName, Millis, Shard, UserName, frame::ServerFrame, limits, live::LiveEntry};
 use parking_lot::Mutex;
 
 use crate::{
     clock::{Moment, Uptime},
     metrics::Metrics,
     session::{Input, Outgoing, Output, Session, Tail},
-    timer::{Alarm, Timer},
+    timer::{Alarm, Order, Timer},
 };
 
 /// A device that has said `hello`.
@@ -34,16 +39,30 @@ struct Core {
     session: Session,
     /// What the session wants done, in order, until the task takes it.
     outputs: Vec<Output>,
+    /// When a question about heads counts as unanswered, where one is under way.
+    heads_by: Option<Uptime>,
+    /// Whether the session panicked. It is given nothing more.
+    broken: bool,
 }
 
-/// What a task finds to do.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Wants {
-    /// Frames of the client may be read.
-    pub(crate) input: bool,
-    /// When the session wants a tick.
-    pub(crate) tick: Uptime,
+impl Core {
+    fn handle(&mut self, moment: Moment, input: Input) {
+        if let Input::Heads(..) | Input::HeadsUnanswered(_) = input {
+            self.heads_by = None;
+        }
+        self.session.handle(moment.wall, input, &mut self.outputs);
+    }
+
+    /// When the session is to be given something because time has passed.
+    fn deadline(&self, moment: Moment) -> Uptime {
+        let tick = self.session.next_deadline().map_or(Uptime::NEVER, |deadline| moment.when(deadline));
+        tick.min(self.heads_by.unwrap_or(Uptime::NEVER))
+    }
 }
+
+/// How long the comparison of heads may take over a question. It is longer than all that it waits for itself: whoever waits longer waits
+/// for somebody who is gone.
+const HEADS_WITHIN: Millis = Millis(5 * limits::HEADS_TIMEOUT.0);
 
 impl Connection {
     pub(crate) fn new(
@@ -54,7 +73,7 @@ impl Connection {
         (user, device): (UserName, DeviceName),
         session: Session,
     ) -> Connection {
-        let core = Mutex::new(Core { session, outputs: Vec::new() });
+        let core = Mutex::new(Core { session, outputs: Vec::new(), heads_by: None, broken: false });
         Connection {
             timer,
             metrics,
@@ -66,6 +85,29 @@ impl Connection {
             subscribed: AtomicBool::new(false),
             core,
         }
+    }
+
+    /// Lets `work` have the session. Where it panics, now or before, there is nothing to give, and the socket is told to end.
+    fn with<T>(&self, nothing: T, work: impl FnOnce(&mut Core) -> T) -> T {
+        let mut core = self.core.lock();
+        if core.broken {
+            return nothing;
+        }
+        // What the panic left half done is not looked at again.
+        let done = catch_unwind(AssertUnwindSafe(|| work(&mut core)));
+        done.unwrap_or_else(|_panic| {
+            core.broken = true;
+            drop(core);
+            self.broken();
+            nothing
+        })
+    }
+
+    /// The session panicked, or what is done for it: the log says where.
+    pub(crate) fn broken(&self) {
+        self.metrics.panics.inc();
+        tracing::error!(user = %self.user, device = %self.device, "a panic ends this device's socket");
+        self.alarm.tell(Order::Broken);
     }
 
     pub(crate) fn user(&self) -> &UserName {
@@ -91,15 +133,20 @@ impl Connection {
 
     /// Gives the session an input from outside its task, and wakes the task if anything came of it.
     pub(crate) fn tell(&self, input: Input) {
+        self.tell_made(|| input);
+    }
+
+    /// The same, where a panic of what makes the input is the session's, too.
+    fn tell_made(&self, input: impl FnOnce() -> Input) {
         let moment = Moment::now();
-        let mut core = self.core.lock();
-        let Core { session, outputs } = &mut *core;
-        session.handle(moment.wall, input, outputs);
-        if session.has_outgoing() || session.waits_for_drain() || !outputs.is_empty() {
-            self.alarm.wake();
-        } else if let Some(deadline) = session.next_deadline() {
-            self.timer.set_earlier(&self.alarm, moment.when(deadline));
-        }
+        self.with((), |core| {
+            core.handle(moment, input());
+            if core.session.has_outgoing() || core.session.waits_for_drain() || !core.outputs.is_empty() {
+                self.alarm.wake();
+            } else {
+                self.timer.set_earlier(&self.alarm, core.deadline(moment));
+            }
+        });
     }
 
     /// The user has another device here.
@@ -112,73 +159,88 @@ impl Connection {
         if let Input::Subscribed(LogName::Mailbox) = input {
             self.subscribed.store(true, SeqCst);
         }
-        let mut core = self.core.lock();
-        let Core { session, outputs } = &mut *core;
-        session.handle(moment.wall, input, outputs);
+        self.with((), |core| core.handle(moment, input));
+    }
+
+    /// Gives the session what time brings: its tick, and the end of the wait for an answer about heads.
+    pub(crate) fn keep_time(&self, moment: Moment) {
+        self.with((), |core| {
+            if core.heads_by.is_some_and(|by| by <= moment.uptime) {
+                self.metrics.heads_unanswered.inc();
+                core.handle(moment, Input::HeadsUnanswered(LogName::Mailbox));
+            }
+            if core.deadline(moment) <= moment.uptime {
+                core.handle(moment, Input::Tick);
+            }
+        });
+    }
+
+    /// A question about heads is on its way to whoever compares them.
+    pub(crate) fn waits_for_heads(&self) {
+        self.with((), |core| core.heads_by = Some(Uptime::now().plus(HEADS_WITHIN)));
     }
 
     /// Queues an answer of the gateway's own.
     pub(crate) fn answer(&self, frame: ServerFrame) {
-        self.core.lock().session.answer(frame);
+        self.with((), |core| core.session.answer(frame));
     }
 
     /// The next frame to write.
     pub(crate) fn take_frame(&self) -> Option<Outgoing> {
-        self.core.lock().session.take()
+        self.with(None, |core| core.session.take())
     }
 
     /// What is to be done, in order.
     pub(crate) fn take_outputs(&self) -> Vec<Output> {
-        std::mem::take(&mut self.core.lock().outputs)
+        self.with(Vec::new(), |core| std::mem::take(&mut core.outputs))
     }
 
     /// Everything that was taken is written. Gives whether the session had waited for that.
     pub(crate) fn drained(&self, moment: Moment) -> bool {
-        let mut core = self.core.lock();
-        let Core { session, outputs } = &mut *core;
-        let waited = session.waits_for_drain();
-        if waited {
-            session.handle(moment.wall, Input::Drained, outputs);
-        }
-        waited
+        self.with(false, |core| {
+            let waited = core.session.waits_for_drain();
+            if waited {
+                core.handle(moment, Input::Drained);
+            }
+            waited
+        })
     }
 
-    /// What the task is to wait for.
-    pub(crate) fn wants(&self, moment: Moment) -> Wants {
-        let core = self.core.lock();
-        let tick = core.session.next_deadline().map_or(Uptime::NEVER, |deadline| moment.when(deadline));
-        Wants { input: core.session.wants_input(), tick }
+    /// Whether frames of the client may be read.
+    pub(crate) fn wants_input(&self) -> bool {
+        self.with(false, |core| core.session.wants_input())
     }
 
     /// Sets the alarm to the earliest of the session's deadline and `other`. Under the session's lock, so that it does not meet with
     /// [`Connection::tell`].
     pub(crate) fn set_alarm(&self, moment: Moment, other: Uptime) {
-        let core = self.core.lock();
-        let tick = core.session.next_deadline().map_or(Uptime::NEVER, |deadline| moment.when(deadline));
-        self.timer.set(&self.alarm, tick.min(other));
+        self.with((), |core| self.timer.set(&self.alarm, core.deadline(moment).min(other)));
     }
 
     /// Whether frames wait to be taken.
     pub(crate) fn has_outgoing(&self) -> bool {
-        self.core.lock().session.has_outgoing()
+        self.with(false, |core| core.session.has_outgoing())
     }
 
     /// The socket is gone: what the session still wants done.
     pub(crate) fn finish(&self) -> Vec<Output> {
-        let mut core = self.core.lock();
-        let Core { session, outputs } = &mut *core;
-        session.finish(outputs);
-        std::mem::take(outputs)
+        self.with(Vec::new(), |core| {
+            core.session.finish(&mut core.outputs);
+            std::mem::take(&mut core.outputs)
+        })
     }
 }
 
 impl LiveSink for Connection {
     fn live(&self, entry: LiveEntry) {
         self.metrics.live_entries.inc();
-        self.tell(Input::Live(LogName::Mailbox, Arc::new(self.tail.entry(entry, 1))));
+        self.tell_made(|| Input::Live(LogName::Mailbox, Arc::new(self.tail.entry(entry, 1))));
     }
 
     fn passed_over(&self) {
         self.metrics.live_passed_over.inc();
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -50,6 +50,11 @@ pub(crate) fn goodbye_until(code: Code, message: impl Into<String>, retry_after:
     Ending::Goodbye(Box::new(Goodbye { code, message: message.into(), retry_after: Some(retry_after) }))
 }
 
+/// The goodbye of a socket whose session, or what is done for it, panicked.
+pub(crate) fn broken() -> Ending {
+    goodbye_until(Code::Unavailable, "something went wrong in this gateway: connect again", Millis(1_000))
+}
+
 /// Ends the socket. Takes as long as the client does, at most two seconds.
 pub(crate) async fn end(mut socket: Box<Socket>, ending: Ending, metrics: &Metrics) {
     let (frame, close, reason) = match ending {

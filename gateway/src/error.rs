@@ -2,7 +2,7 @@
 
 use std::{io, net::SocketAddr};
 
-use crate::config::ConfigError;
+use crate::{config::ConfigError, services::ServiceEnded};
 
 /// Why a gateway can't start, or had to end.
 #[derive(Debug, thiserror::Error)]
@@ -34,4 +34,7 @@ pub enum Error {
         /// What is wrong, and what would be right.
         why: String,
     },
+    /// A part of the gateway ended before the whole. Start it again; the log says what happened.
+    #[error(transparent)]
+    Service(#[from] ServiceEnded),
 }

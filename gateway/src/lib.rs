@@ -12,43 +12,49 @@
 //! | `work`, `carrier` | what a session wants done: reads and questions; the steps of what is sent |
 //! | [`session`] | what a session wants: a state machine without I/O |
 //! | [`sending`] | what is sent, whoever sends it: a state machine without I/O |
+//! | `gateway`, `region` | what all sockets share: of the process, and of the region of their users |
 //! | `connection`, `registry` | a device as others see it, and all of them |
-//! | `pager` | the comparison of heads, for all sessions at once |
+//! | `comparison` | the comparison of heads, for all sessions at once |
 //! | `acknowledgements` | what devices acknowledge, on its way to RECEIPTS |
 //! | `timer`, `clock` | one timer for all sockets |
-//! | `health`, `metrics` | how the gateway is |
+//! | `services` | the tasks beside the sockets, and who watches them |
+//! | `appends`, `metrics` | how the gateway is |
 //!
-//! `main` reads a [`Config`] and calls [`run`]; tests call the same, or [`Gateway::bind`] to learn the address first.
+//! `main` reads a [`Config`] and calls [`run`]; tests call the same, or [`Server::bind`] to learn the address first.
 
 mod acknowledgements;
+mod appends;
 mod carrier;
 mod clock;
+mod comparison;
 pub mod config;
 mod connection;
 mod ending;
 mod error;
-mod health;
+mod gateway;
 mod http;
 mod limiter;
 mod metrics;
 mod opening;
-mod pager;
+mod region;
 mod registry;
 mod running;
 pub mod sending;
 mod server;
+mod services;
 pub mod session;
-mod shared;
 mod socket;
+mod sockets;
 mod timer;
 mod tokens;
 mod work;
 
 pub use config::{Config, ConfigError, KeySource};
 pub use error::Error;
-pub use server::Gateway;
+pub use server::Server;
+pub use services::ServiceEnded;
 
 /// Serves until `shutdown` resolves, drains, and ends. Errors: see [`Error`].
 pub async fn run(config: Config, shutdown: impl Future<Output = ()> + Send) -> Result<(), Error> {
-    Gateway::bind(config).await?.run(shutdown).await
+    Server::bind(config).await?.run(shutdown).await
 }

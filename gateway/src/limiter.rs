@@ -9,7 +9,7 @@ use governor::{
     state::keyed::DefaultKeyedStateStore,
 };
 
-use crate::config::Limits;
+use crate::{config::Limits, services::Pulse};
 
 type Accounts = RateLimiter<UserName, DefaultKeyedStateStore<UserName>, DefaultClock>;
 
@@ -62,10 +62,11 @@ impl Limiter {
     }
 
     /// Forgets full accounts until it is dropped.
-    pub(crate) async fn run(&self) {
+    pub(crate) async fn run(&self, pulse: &Pulse) {
         let mut times = tokio::time::interval(FORGET_EVERY);
         loop {
             times.tick().await;
+            pulse.beat();
             for accounts in [&self.sends, &self.connects] {
                 accounts.retain_recent();
                 accounts.shrink_to_fit();

@@ -3,7 +3,7 @@
 use std::sync::atomic::Ordering;
 
 use dunlin_nats::Appender;
-use dunlin_schema::Code;
+use dunlin_schema::{Code, Millis, Shard};
 use prometheus_client::{
     encoding::{EncodeLabelSet, text::encode},
     metrics::{counter::Counter, family::Family, gauge::Gauge, histogram::Histogram},
@@ -14,6 +14,19 @@ use prometheus_client::{
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
 pub(crate) struct ByCode {
     code: String,
+}
+
+/// Appends to one shard that were not stored, and why.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct FailedAppend {
+    shard: u16,
+    why: &'static str,
+}
+
+/// A service of the gateway's.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct ByService {
+    service: String,
 }
 
 /// The counters of a gateway.
@@ -29,6 +42,10 @@ pub(crate) struct Metrics {
     goodbyes: Family<ByCode, Counter>,
     /// Sockets that broke RFC 6455 or took too long over a message, by close code.
     violations: Family<ByCode, Counter>,
+    /// Panics that ended a socket.
+    pub(crate) panics: Counter,
+    /// How long ago each service last showed that it moves.
+    service_idle: Family<ByService, Gauge>,
     /// Sockets whose peer did not answer a ping.
     pub(crate) dead_peers: Counter,
     /// Messages that came from clients.
@@ -42,8 +59,8 @@ pub(crate) struct Metrics {
     /// Appends that looked at their log first, and the entries that were read for them: as the appender counts them.
     late_appends: Counter,
     late_entries: Counter,
-    /// Appends that failed for want of room or answer.
-    pub(crate) failed_appends: Counter,
+    /// Appends that failed, by shard: its stream was full, or nobody knows whether they are stored.
+    failed_appends: Family<FailedAppend, Counter>,
     /// Reads of a log, and those without an answer.
     pub(crate) reads: Counter,
     pub(crate) failed_reads: Counter,
@@ -80,7 +97,9 @@ impl Metrics {
             appends: Histogram::new([0.000_5, 0.001, 0.002, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 1.0, 5.0]),
             late_appends: Counter::default(),
             late_entries: Counter::default(),
-            failed_appends: Counter::default(),
+            failed_appends: Family::default(),
+            panics: Counter::default(),
+            service_idle: Family::default(),
             reads: Counter::default(),
             failed_reads: Counter::default(),
             live_entries: Counter::default(),
@@ -102,6 +121,17 @@ impl Metrics {
         registry.register("sockets", "Sockets that are open", self.sockets.clone());
         registry.register("devices", "Devices that have said hello", self.devices.clone());
         registry.register_with_unit("append", "How long an append to a log took", Unit::Seconds, self.appends.clone());
+        registry.register(
+            "failed_appends",
+            "Appends that were refused because the shard's stream is full, or whose outcome is unknown",
+            self.failed_appends.clone(),
+        );
+        registry.register_with_unit(
+            "service_idle",
+            "How long ago a service last showed that it moves",
+            Unit::Seconds,
+            self.service_idle.clone(),
+        );
         for (name, help, family) in [
             ("refused_upgrades", "Upgrades answered with an error, by HTTP status", &self.refused_upgrades),
             ("goodbyes", "Sockets that ended with a goodbye, by code", &self.goodbyes),
@@ -120,7 +150,7 @@ impl Metrics {
             ("limited_sends", "Sends that the rate limit refused", &self.limited_sends),
             ("late_appends", "Appends that looked at their log first", &self.late_appends),
             ("late_entries", "Entries that were read for late appends", &self.late_entries),
-            ("failed_appends", "Appends that failed for want of room or answer", &self.failed_appends),
+            ("panics", "Panics that ended a socket", &self.panics),
             ("reads", "Reads of a log", &self.reads),
             ("failed_reads", "Reads of a log without an answer", &self.failed_reads),
             ("live_entries", "Live entries from NATS", &self.live_entries),
@@ -149,10 +179,23 @@ impl Metrics {
         self.violations.get_or_create(&ByCode { code: close.to_string() }).inc();
     }
 
-    /// The text that Prometheus reads.
-    pub(crate) fn text(&self, appender: &Appender) -> String {
-        self.late_appends.inner().store(appender.late_appends(), Ordering::Relaxed);
-        self.late_entries.inner().store(appender.late_entries(), Ordering::Relaxed);
+    /// An append to a shard was not stored, or nobody knows.
+    pub(crate) fn failed_append(&self, shard: Shard, why: &'static str) {
+        self.failed_appends.get_or_create(&FailedAppend { shard: shard.0, why }).inc();
+    }
+
+    /// The text that Prometheus reads, with what others count: the late appends of `appenders`, and how old each service's last sign is.
+    pub(crate) fn text<'a>(
+        &self,
+        appenders: impl Iterator<Item = &'a Appender> + Clone,
+        services: Vec<(String, Millis)>,
+    ) -> String {
+        self.late_appends.inner().store(appenders.clone().map(Appender::late_appends).sum(), Ordering::Relaxed);
+        self.late_entries.inner().store(appenders.map(Appender::late_entries).sum(), Ordering::Relaxed);
+        for (service, age) in services {
+            let seconds = i64::try_from(age.0 / 1_000).unwrap_or(i64::MAX);
+            self.service_idle.get_or_create(&ByService { service }).set(seconds);
+        }
         let mut text = String::new();
         encode(&mut text, &self.registry).expect("writing to a String does not fail");
         text

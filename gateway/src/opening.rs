@@ -15,9 +15,10 @@ use crate::{
     clock::{self, Moment, Uptime},
     config,
     connection::Connection,
-    ending::{Ending, goodbye, goodbye_until},
+    ending::{Ending, broken, goodbye, goodbye_until},
+    gateway::Gateway,
+    region::Region,
     session::{SentCopies, Session, Setup, Start},
-    shared::Shared,
     socket::{Appetite, Event, Socket},
     timer::{Alarm, Order},
     tokens::Identity,
@@ -27,6 +28,7 @@ const TRY_AGAIN: Millis = Millis(1_000);
 
 /// A device that may stay.
 pub(crate) struct Opened {
+    pub(crate) region: Arc<Region>,
     pub(crate) connection: Arc<Connection>,
     /// When its token ends.
     pub(crate) until: Millis,
@@ -40,34 +42,35 @@ struct Hello {
 
 /// Waits for `hello` and lets the device in. `identity` is that of a token in the request's header. Errors: how the socket ends.
 pub(crate) async fn open(
-    shared: &Arc<Shared>,
+    gateway: &Arc<Gateway>,
     socket: &mut Socket,
     alarm: &Arc<Alarm>,
     identity: Option<Identity>,
 ) -> Result<Opened, Ending> {
-    let hello = hello(shared, socket, alarm).await?;
+    let hello = hello(gateway, socket, alarm).await?;
     let who_and_where = async {
-        let identity = identified(shared, hello.token.as_deref(), identity).await?;
+        let identity = identified(gateway, hello.token.as_deref(), identity).await?;
         let device = device(&identity, hello.device)?;
         let Identity { user, until, .. } = identity;
-        let log = shared.mailbox(&user);
+        let region = gateway.home().ok_or_else(elsewhere)?;
+        let log = region.mailbox(&user);
         let start = match start(hello.cursors.get(&LogName::Mailbox), &log)? {
             Some(start) => start,
-            None => resumed(shared, &log, &user, &device).await?,
+            None => resumed(region, &log, &user, &device).await?,
         };
-        Ok((log, user, device, start, until))
+        Ok((region.clone(), log, user, device, start, until))
     };
-    let (log, user, device, start, until) = in_time(shared, alarm, who_and_where).await?;
-    let connection = admit(shared, alarm, &log, user, device, start)?;
+    let (region, log, user, device, start, until) = in_time(gateway, alarm, who_and_where).await?;
+    let connection = admit(gateway, &region, alarm, &log, (user, device), start)?;
     if let Some(refused) = passed_over(hello.cursors.keys()) {
         connection.answer(refused);
     }
-    Ok(Opened { connection, until })
+    Ok(Opened { region, connection, until })
 }
 
-async fn hello(shared: &Shared, socket: &mut Socket, alarm: &Arc<Alarm>) -> Result<Hello, Ending> {
+async fn hello(gateway: &Gateway, socket: &mut Socket, alarm: &Arc<Alarm>) -> Result<Hello, Ending> {
     let deadline = Uptime::now().plus(limits::HELLO_WITHIN);
-    shared.timer.set(alarm, deadline);
+    gateway.timer.set(alarm, deadline);
     let encoding = socket.encoding();
     poll_fn(|cx| {
         alarm.register(cx.waker());
@@ -78,7 +81,7 @@ async fn hello(shared: &Shared, socket: &mut Socket, alarm: &Arc<Alarm>) -> Resu
             let mut first = None;
             let read = socket.poll_read(cx, &mut |event| match event {
                 Event::Message(bytes) => {
-                    shared.metrics.frames_in.inc();
+                    gateway.metrics.frames_in.inc();
                     first = Some(match encoding.read_client(&bytes) {
                         Ok(ClientFrame::Hello { token, device, cursors }) => Ok(Hello { token, device, cursors }),
                         Ok(ClientFrame::Send(_) | ClientFrame::Ack { .. }) => {
@@ -116,12 +119,12 @@ async fn hello(shared: &Shared, socket: &mut Socket, alarm: &Arc<Alarm>) -> Resu
 
 /// What a `hello` waits for, which may be somebody who does not answer: until [`limits::WELCOME_WITHIN`], or until the gateway goes away.
 async fn in_time<T>(
-    shared: &Shared,
+    gateway: &Gateway,
     alarm: &Arc<Alarm>,
     answer: impl Future<Output = Result<T, Ending>>,
 ) -> Result<T, Ending> {
     let deadline = Uptime::now().plus(limits::WELCOME_WITHIN);
-    shared.timer.set(alarm, deadline);
+    gateway.timer.set(alarm, deadline);
     let mut answer = pin!(answer);
     poll_fn(|cx| {
         alarm.register(cx.waker());
@@ -144,8 +147,14 @@ fn ordered(alarm: &Alarm) -> Option<Ending> {
     match alarm.order() {
         Order::Stay => None,
         Order::Drain => Some(draining()),
+        Order::Broken => Some(broken()),
         Order::Replaced | Order::Drop => Some(Ending::Lost),
     }
+}
+
+/// The goodbye to a user of a region that is not served here.
+fn elsewhere() -> Ending {
+    goodbye(Code::Elsewhere, "this user's region is served by other gateways")
 }
 
 /// The goodbye of a gateway that is going away.
@@ -156,12 +165,12 @@ pub(crate) fn draining() -> Ending {
 
 /// Who is there: by the token in `hello`, otherwise by the request's, which was counted as a connection there. Where both have one, that
 /// in `hello` counts, and they must be of one user: whoever put the other one there meant somebody.
-async fn identified(shared: &Shared, token: Option<&str>, requests: Option<Identity>) -> Result<Identity, Ending> {
+async fn identified(gateway: &Gateway, token: Option<&str>, requests: Option<Identity>) -> Result<Identity, Ending> {
     let Some(token) = token else {
         let nobody = "there is no token, neither in the request nor in `hello`";
         return requests.ok_or_else(|| goodbye(Code::Unauthorized, nobody));
     };
-    let verified = shared.keys.verify(token, clock::now()).await;
+    let verified = gateway.keys.verify(token, clock::now()).await;
     let identity = verified.map_err(|error| {
         let (code, message) = (error.code(), error.to_string());
         if code == Code::Unavailable { goodbye_until(code, message, TRY_AGAIN) } else { goodbye(code, message) }
@@ -172,7 +181,7 @@ async fn identified(shared: &Shared, token: Option<&str>, requests: Option<Ident
         }
         Some(_) => Ok(identity),
         None => {
-            shared.limiter.connect(&identity.user).map_err(|retry_after| {
+            gateway.limiter.connect(&identity.user).map_err(|retry_after| {
                 goodbye_until(Code::RateLimited, "this user connects more often than is allowed", retry_after)
             })?;
             Ok(identity)
@@ -218,9 +227,9 @@ fn passed_over<'a>(named: impl Iterator<Item = &'a LogName>) -> Option<ServerFra
 }
 
 /// Where the device last acknowledged its mailbox; the beginning if it never did.
-async fn resumed(shared: &Shared, log: &Log, user: &UserName, device: &DeviceName) -> Result<Start, Ending> {
+async fn resumed(region: &Region, log: &Log, user: &UserName, device: &DeviceName) -> Result<Start, Ending> {
     let subject = subject::device_record(&log.region, log.shard, user, device, &log.owner);
-    match shared.reads.state(&subject, log.shard, Source::Leader).await {
+    match region.reads.state(&subject, log.shard, Source::Leader).await {
         Ok(None) => Ok(Start::Beginning),
         Ok(Some((bytes, ..))) => match DeviceRecord::decode(&bytes) {
             Ok(record) => Ok(Start::Cursor(record.cursor)),
@@ -237,21 +246,21 @@ async fn resumed(shared: &Shared, log: &Log, user: &UserName, device: &DeviceNam
 }
 
 fn admit(
-    shared: &Arc<Shared>,
+    gateway: &Gateway,
+    region: &Region,
     alarm: &Arc<Alarm>,
     log: &Log,
-    user: UserName,
-    device: DeviceName,
+    (user, device): (UserName, DeviceName),
     start: Start,
 ) -> Result<Arc<Connection>, Ending> {
     let now = Moment::now();
-    let sent_copies = match shared.config.sent_copies {
+    let sent_copies = match gateway.config.sent_copies {
         config::SentCopies::Always => SentCopies::Always,
         config::SentCopies::SeveralDevices => SentCopies::SeveralDevices,
     };
     let setup = Setup {
-        region: shared.settings.region.clone(),
-        shards: shared.settings.shards,
+        region: region.settings.region.clone(),
+        shards: region.settings.shards,
         user: user.clone(),
         sent_copies,
         several_devices: false,
@@ -262,19 +271,19 @@ fn admit(
     session.answer(ServerFrame::Welcome {
         user: user.clone(),
         device: device.clone(),
-        region: shared.settings.region.clone(),
+        region: region.settings.region.clone(),
         server_time: now.wall,
         limits: Limits { frame: limits::FRAME_BYTES as u32, body: limits::BODY_BYTES as u32 },
     });
     let connection = Arc::new(Connection::new(
-        shared.timer.clone(),
-        shared.metrics.clone(),
+        gateway.timer.clone(),
+        gateway.metrics.clone(),
         alarm.clone(),
         log,
         (user, device),
         session,
     ));
-    match shared.registry.join(&connection) {
+    match region.registry.join(&connection) {
         Ok(()) => Ok(connection),
         Err(too_many) => Err(goodbye_until(Code::TooManyDevices, too_many.to_string(), TOO_MANY_WAIT)),
     }

@@ -1,40 +1,18 @@
-//! Who is connected here: each user's devices, by shard, and every socket.
+//! Who of a region is connected here: each user's devices, by shard.
 
-use std::{
-    collections::{HashMap, HashSet},
-    sync::Arc,
-};
+use std::{collections::HashMap, sync::Arc};
 
 use dunlin_schema::{Shard, UserName, limits};
 use parking_lot::Mutex;
 
-use crate::{
-    connection::Connection,
-    timer::{Alarm, Order},
-};
+use crate::{connection::Connection, timer::Order};
 
 /// The devices of each user.
 type Users = HashMap<UserName, Vec<Arc<Connection>>>;
 
-/// Everyone who is connected here.
+/// Everyone of a region who is connected here.
 pub(crate) struct Registry {
     shards: Box<[Mutex<Users>]>,
-    sockets: Mutex<HashSet<Socket>>,
-}
-
-/// A socket, told from others by its alarm.
-struct Socket(Arc<Alarm>);
-
-impl PartialEq for Socket {
-    fn eq(&self, other: &Socket) -> bool {
-        Arc::ptr_eq(&self.0, &other.0)
-    }
-}
-impl Eq for Socket {}
-impl std::hash::Hash for Socket {
-    fn hash<H: std::hash::Hasher>(&self, state: &mut H) {
-        Arc::as_ptr(&self.0).hash(state);
-    }
 }
 
 /// The user has as many devices connected as are allowed.
@@ -44,33 +22,11 @@ pub(crate) struct TooMany;
 
 impl Registry {
     pub(crate) fn new(shards: u16) -> Registry {
-        Registry { shards: (0..shards).map(|_| Mutex::default()).collect(), sockets: Mutex::default() }
+        Registry { shards: (0..shards).map(|_| Mutex::default()).collect() }
     }
 
     fn users(&self, shard: Shard) -> &Mutex<Users> {
         &self.shards[usize::from(shard.0)]
-    }
-
-    /// Adds a socket, until [`Registry::close`]. Gives how many there are now.
-    pub(crate) fn open(&self, alarm: &Arc<Alarm>) -> usize {
-        let mut sockets = self.sockets.lock();
-        sockets.insert(Socket(alarm.clone()));
-        sockets.len()
-    }
-
-    /// Takes a socket out.
-    pub(crate) fn close(&self, alarm: &Arc<Alarm>) {
-        self.sockets.lock().remove(&Socket(alarm.clone()));
-    }
-
-    /// How many sockets there are.
-    pub(crate) fn sockets(&self) -> usize {
-        self.sockets.lock().len()
-    }
-
-    /// Every socket's alarm.
-    pub(crate) fn alarms(&self) -> Vec<Arc<Alarm>> {
-        self.sockets.lock().iter().map(|socket| socket.0.clone()).collect()
     }
 
     /// Adds a device, until [`Registry::leave`]. The same device's older connection is told to end. Errors: the user has too

@@ -16,11 +16,12 @@ use dunlin_schema::{
 use crate::{
     clock::{Moment, Uptime},
     connection::Connection,
-    ending::{Ending, goodbye, goodbye_until},
+    ending::{Ending, broken, goodbye, goodbye_until},
+    gateway::Gateway,
     opening::{Opened, draining},
+    region::Region,
     sending::{self, Answer},
     session::Input,
-    shared::Shared,
     socket::{Appetite, Event, Socket, Violation},
     timer::Order,
     work::{Done, Work, at_once},
@@ -33,7 +34,8 @@ const LEAVE_WITHIN: Millis = Millis(2_000);
 
 /// A device that has said `hello`. Dropping it takes the device out.
 pub(crate) struct Running {
-    shared: Arc<Shared>,
+    gateway: Arc<Gateway>,
+    region: Arc<Region>,
     connection: Arc<Connection>,
     work: Work,
     joined: Option<Joined>,
@@ -48,16 +50,16 @@ pub(crate) struct Running {
 }
 
 impl Running {
-    pub(crate) fn new(shared: Arc<Shared>, opened: Opened) -> Running {
-        let Opened { connection, until } = opened;
+    pub(crate) fn new(gateway: Arc<Gateway>, opened: Opened) -> Running {
+        let Opened { region, connection, until } = opened;
         let mut work = Work::default();
-        work.join(&shared, &connection);
-        shared.metrics.devices.inc();
+        work.join(&region, &connection);
+        gateway.metrics.devices.inc();
         // The first ping comes early by chance, so that those who connect together are not pinged together for ever.
         let first = Millis(rand::random_range(limits::PING_EVERY.0 / 2..=limits::PING_EVERY.0));
         let ping_at = Uptime::now().plus(first);
         let leave_by = Uptime::NEVER;
-        Running { shared, connection, work, joined: None, until, ping_at, ping: false, heard: true, leave_by }
+        Running { gateway, region, connection, work, joined: None, until, ping_at, ping: false, heard: true, leave_by }
     }
 
     /// Does what there is to do. Ready when the socket is to end.
@@ -94,6 +96,7 @@ impl Running {
             Order::Stay => {}
             Order::Drain => self.leave_by = self.leave_by.min(moment.uptime.plus(LEAVE_WITHIN)),
             Order::Replaced => return Err(goodbye(Code::Replaced, "the same device connected again")),
+            Order::Broken => return Err(broken()),
             Order::Drop => return Err(Ending::Lost),
         }
         if self.until <= moment.wall {
@@ -105,7 +108,7 @@ impl Running {
         if self.ping_at <= moment.uptime {
             let moved = socket.take_moved();
             if !std::mem::replace(&mut self.heard, false) && !moved {
-                self.shared.metrics.dead_peers.inc();
+                self.gateway.metrics.dead_peers.inc();
                 return Err(Ending::Lost);
             }
             // Bytes that drip are a sign of life, and each keeps what came before it in memory.
@@ -115,9 +118,7 @@ impl Running {
             self.ping = true;
             self.ping_at = moment.uptime.plus(limits::PING_EVERY);
         }
-        if self.connection.wants(moment).tick <= moment.uptime {
-            self.connection.handle(moment, Input::Tick);
-        }
+        self.connection.keep_time(moment);
         Ok(())
     }
 
@@ -141,21 +142,21 @@ impl Running {
     }
 
     fn read(&mut self, socket: &mut Socket, cx: &mut Context<'_>, moment: Moment) -> Result<bool, Ending> {
-        if self.leave_by != Uptime::NEVER || !self.connection.wants(moment).input {
+        if self.leave_by != Uptime::NEVER || !self.connection.wants_input() {
             socket.excuse();
             return Ok(false);
         }
-        let Running { shared, connection, .. } = &*self;
+        let Running { gateway, connection, .. } = &*self;
         let encoding = socket.encoding();
         let mut ending = None;
         let read = socket.poll_read(cx, &mut |event| {
             let taken = match event {
-                Event::Message(bytes) => take(shared, connection, encoding, &bytes, moment),
+                Event::Message(bytes) => take(gateway, connection, encoding, &bytes, moment),
                 Event::Close(code) => Err(Ending::Closed(code)),
                 Event::Ping(_) | Event::Pong => Ok(()),
             };
             match taken {
-                Ok(()) if connection.wants(moment).input => Appetite::More,
+                Ok(()) if connection.wants_input() => Appetite::More,
                 Ok(()) => Appetite::Enough,
                 Err(why) => {
                     ending = Some(why);
@@ -179,13 +180,13 @@ impl Running {
     fn carry_out(&mut self) -> bool {
         let mut busy = false;
         for output in self.connection.take_outputs() {
-            busy |= self.work.carry_out(&self.shared, &self.connection, output);
+            busy |= self.work.carry_out(&self.region, &self.connection, output);
         }
         busy
     }
 
     fn write(&mut self, socket: &mut Socket, cx: &mut Context<'_>, moment: Moment) -> Result<bool, Ending> {
-        let Running { shared, connection, ping, .. } = self;
+        let Running { gateway, connection, ping, .. } = self;
         let written = socket.poll_write(cx, &mut |out| {
             if std::mem::take(ping) {
                 out.ping();
@@ -194,7 +195,7 @@ impl Running {
                 && let Some(frame) = connection.take_frame()
             {
                 out.payload(|encoding, out| frame.write(encoding, out));
-                shared.metrics.frames_out.inc();
+                gateway.metrics.frames_out.inc();
             }
         });
         match written {
@@ -213,19 +214,19 @@ impl Running {
 
 /// Takes a client's frame. Errors: how the socket ends.
 fn take(
-    shared: &Shared,
+    gateway: &Gateway,
     connection: &Connection,
     encoding: Encoding,
     bytes: &[u8],
     moment: Moment,
 ) -> Result<(), Ending> {
-    shared.metrics.frames_in.inc();
+    gateway.metrics.frames_in.inc();
     match encoding.read_client(bytes) {
         Ok(ClientFrame::Send(send)) => {
-            match shared.limiter.send(connection.user(), moment.wall.since(send.id.time())) {
+            match gateway.limiter.send(connection.user(), moment.wall.since(send.id.time())) {
                 Ok(()) => connection.handle(moment, Input::Sending(sending::Input::Send(send))),
                 Err(retry_after) => {
-                    shared.metrics.limited_sends.inc();
+                    gateway.metrics.limited_sends.inc();
                     connection.answer(Answer::over_the_share(send.id, retry_after).into());
                 }
             }
@@ -250,10 +251,10 @@ fn take(
 
 impl Drop for Running {
     fn drop(&mut self) {
-        self.shared.registry.leave(&self.connection);
-        self.shared.metrics.devices.dec();
+        self.region.registry.leave(&self.connection);
+        self.gateway.metrics.devices.dec();
         for output in self.connection.finish() {
-            at_once(&self.shared, &self.connection, output);
+            at_once(&self.region, &self.connection, output);
         }
     }
 }

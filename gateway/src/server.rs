@@ -1,28 +1,26 @@
 //! Listening, and the phases of a gateway's life: bind, serve, drain, end.
 
-use std::{net::SocketAddr, sync::Arc, time::Duration};
+use std::{collections::BTreeMap, net::SocketAddr, sync::Arc, time::Duration};
 
-use dunlin_nats::{Appender, Connection as Nats, FanIn, Heads, Reads, Receipts, region_settings};
 use rand::seq::SliceRandom;
 use tokio::{
     net::{TcpListener, TcpSocket},
-    task::JoinSet,
+    task::AbortHandle,
     time::timeout,
 };
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use tracing::info;
 
 use crate::{
-    acknowledgements::Acknowledgements,
     config::Config,
     error::Error,
-    health::Health,
+    gateway::Gateway,
     http::{accept, routes},
     limiter::Limiter,
     metrics::Metrics,
-    pager::Pager,
-    registry::Registry,
-    shared::Shared,
+    region::Region,
+    services::Services,
+    sockets::Sockets,
     timer::{Order, Timer},
     tokens::{self, KeyRing, KeysError},
 };
@@ -35,22 +33,28 @@ const LOOK_EVERY: Duration = Duration::from_millis(10);
 /// Connections that wait to be accepted; the kernel's own limit may be lower.
 const BACKLOG: u32 = 4_096;
 
-/// A gateway that is bound and has opened its region, but does not serve yet.
-pub struct Gateway {
-    shared: Arc<Shared>,
-    listener: TcpListener,
+/// A gateway that is bound, has opened its region, and serves.
+pub struct Server {
+    gateway: Ended,
+    sockets: TaskTracker,
     address: SocketAddr,
 }
 
-impl Gateway {
-    /// Checks the configuration, reads the key set, opens the region's NATS, and listens. Errors: see [`Error`].
-    pub async fn bind(config: Config) -> Result<Gateway, Error> {
+impl Server {
+    /// Checks the configuration, reads the key set, opens the region's NATS, listens, and serves from then on. Errors: see [`Error`].
+    pub async fn bind(config: Config) -> Result<Server, Error> {
         config.check()?;
-        let shared = Arc::new(open(config).await?);
-        let listening = |source| Error::Listen { address: shared.config.listen, source };
-        let listener = listen(shared.config.listen).map_err(listening)?;
+        let gateway = Arc::new(open(config).await?);
+        let listening = |source| Error::Listen { address: gateway.config.listen, source };
+        let listener = listen(gateway.config.listen).map_err(listening)?;
         let address = listener.local_addr().map_err(listening)?;
-        Ok(Gateway { shared, listener, address })
+        let sockets = TaskTracker::new();
+        let (accepting, accepted) = (gateway.clone(), sockets.clone());
+        gateway.services.spawn("connections", |pulse| async move {
+            accept(accepting.clone(), listener, routes(accepting), accepted, pulse).await;
+        });
+        info!(%address, region = %gateway.config.region, "the gateway serves");
+        Ok(Server { gateway: Ended(gateway), sockets, address })
     }
 
     /// Whether a gateway can be made of this, as far as can be seen without asking anybody: looks at the settings and at the files
@@ -66,20 +70,25 @@ impl Gateway {
         self.address
     }
 
+    /// What it does beside its sockets, by name, and what ends each: the end of one is the end of the gateway.
+    pub fn services(&self) -> Vec<(String, AbortHandle)> {
+        self.gateway.0.services.handles()
+    }
+
     /// Serves until `shutdown` resolves; then tells every socket to go elsewhere, spread over the configured time, and ends with
-    /// nothing left behind. Errors: see [`Error`].
+    /// nothing left behind. Errors: a service ended before; the sockets were told to go all the same.
     pub async fn run(self, shutdown: impl Future<Output = ()> + Send) -> Result<(), Error> {
-        let Gateway { shared, listener, address } = self;
-        let _ended = Ended(shared.clone());
-        let sockets = TaskTracker::new();
-        // Ends with this function, whatever becomes of it.
-        let mut services = services(&shared);
-        services.spawn(accept(shared.clone(), listener, routes(shared.clone()), sockets.clone()));
-        info!(%address, region = %shared.settings.region, "the gateway serves");
-        shutdown.await;
-        drain(&shared, &sockets).await;
+        let Server { gateway: Ended(gateway), sockets, .. } = &self;
+        let outcome = tokio::select! {
+            () = shutdown => Ok(()),
+            ended = gateway.services.ended() => Err(Error::Service(ended)),
+        };
+        if let Err(error) = &outcome {
+            tracing::error!(%error, "the gateway ends: it can't do half of its work");
+        }
+        drain(gateway, sockets).await;
         info!("the gateway ends");
-        Ok(())
+        outcome
     }
 }
 
@@ -99,81 +108,53 @@ fn no_region(config: &Config, why: &dyn std::fmt::Display) -> Error {
     Error::Region { region: config.region.clone(), why: why.to_string() }
 }
 
-async fn open(config: Config) -> Result<Shared, Error> {
-    let region = &config.region;
-    let failed = |why: &dyn std::fmt::Display| no_region(&config, why);
-    let keys = KeyRing::open(&config.tokens).await.map_err(|why| no_keys(&config, &why))?;
-    let nats = Nats::open(&config.nats, region).await.map_err(|error| failed(&error))?;
-    let settings = region_settings(&nats).await.map_err(|error| failed(&error))?;
-    let (appender, reads, fan_in) = tokio::join!(
-        Box::pin(Appender::open(&config.nats, &settings)),
-        Box::pin(Reads::open(&config.nats, &settings)),
-        Box::pin(FanIn::open(&config.nats, region))
-    );
-    let appender = appender.map_err(|error| failed(&error))?;
-    let reads = reads.map_err(|error| failed(&error))?;
-    let fan_in = fan_in.map_err(|error| failed(&error))?;
-    Ok(Shared {
+async fn open(config: Config) -> Result<Gateway, Error> {
+    let keys = Arc::new(KeyRing::open(&config.tokens).await.map_err(|why| no_keys(&config, &why))?);
+    let (limiter, timer) = (Arc::new(Limiter::new(&config.limits)), Arc::new(Timer::new()));
+    let (metrics, services) = (Arc::new(Metrics::new()), Services::default());
+    let region = Region::open(&config.nats, &config.region, &metrics, &services).await;
+    let region = region.map_err(|why| no_region(&config, &why))?;
+    let (timed, looked, limited) = (timer.clone(), keys.clone(), limiter.clone());
+    services.spawn("timer", |pulse| async move { timed.run(&pulse).await });
+    services.spawn("keys", |pulse| async move { looked.run(|| pulse.beat()).await });
+    services.spawn("limiter", |pulse| async move { limited.run(&pulse).await });
+    Ok(Gateway {
         keys,
-        limiter: Limiter::new(&config.limits),
-        registry: Registry::new(settings.shards),
-        metrics: Arc::new(Metrics::new()),
-        health: Health::new(fan_in.status()),
-        pager: Pager::new(settings.shards),
-        timer: Arc::new(Timer::new()),
-        acknowledgements: Acknowledgements::default(),
-        appender,
-        reads,
-        fan_in,
-        heads: Heads::new(&nats),
-        receipts: Receipts::new(&nats),
+        limiter,
+        sockets: Sockets::default(),
+        metrics,
+        timer,
+        regions: BTreeMap::from([(region.name().clone(), region)]),
+        services,
+        drain: CancellationToken::new(),
         finish: CancellationToken::new(),
         kill: CancellationToken::new(),
         config,
-        settings,
     })
 }
 
-/// What a gateway does beside its sockets.
-fn services(shared: &Arc<Shared>) -> JoinSet<()> {
-    let mut services = JoinSet::new();
-    let [timer, keys, limiter, pager, acknowledgements] = std::array::from_fn(|_| shared.clone());
-    services.spawn(async move { timer.timer.run().await });
-    services.spawn(async move { keys.keys.run().await });
-    services.spawn(async move { limiter.limiter.run().await });
-    services.spawn(async move {
-        let Shared { pager, heads, registry, metrics, fan_in, .. } = &*pager;
-        pager.run(heads, registry, metrics, fan_in.losses()).await;
-    });
-    services.spawn(async move {
-        let Shared { acknowledgements, receipts, metrics, .. } = &*acknowledgements;
-        acknowledgements.run(receipts, metrics).await;
-    });
-    services
-}
-
 /// Tells every socket to go, a few at a time so that their clients do not all come to another gateway at once, and waits for them.
-async fn drain(shared: &Shared, sockets: &TaskTracker) {
-    shared.health.drain();
-    let mut alarms = shared.registry.alarms();
+async fn drain(gateway: &Gateway, sockets: &TaskTracker) {
+    gateway.drain.cancel();
+    let mut alarms = gateway.sockets.alarms();
     alarms.shuffle(&mut rand::rng());
     info!(sockets = alarms.len(), "draining");
-    let step = Duration::from_millis(shared.config.drain.0) / DRAIN_STEPS;
+    let step = Duration::from_millis(gateway.config.drain.0) / DRAIN_STEPS;
     for some in alarms.chunks(alarms.len().div_ceil(DRAIN_STEPS as usize).max(1)) {
         some.iter().for_each(|alarm| alarm.tell(Order::Drain));
         tokio::time::sleep(step).await;
     }
     // Those that came meanwhile, and HTTP.
-    shared.registry.alarms().iter().for_each(|alarm| alarm.tell(Order::Drain));
-    shared.finish.cancel();
+    gateway.sockets.alarms().iter().for_each(|alarm| alarm.tell(Order::Drain));
+    gateway.finish.cancel();
     sockets.close();
     if timeout(LEAVE_WITHIN, sockets.wait()).await.is_err() {
         tracing::warn!(sockets = sockets.len(), "some sockets did not end by themselves");
-        shared.kill();
+        gateway.kill();
         let _ = timeout(LEAVE_WITHIN, sockets.wait()).await;
     }
     let stored = async {
-        while !shared.acknowledgements.is_empty() {
+        while gateway.regions.values().any(|region| !region.acknowledgements.is_empty()) {
             tokio::time::sleep(LOOK_EVERY).await;
         }
     };
@@ -182,18 +163,12 @@ async fn drain(shared: &Shared, sockets: &TaskTracker) {
     }
 }
 
-impl Shared {
-    fn kill(&self) {
-        self.kill.cancel();
-        self.registry.alarms().iter().for_each(|alarm| alarm.tell(Order::Drop));
-    }
-}
-
 /// Ends every socket when the gateway ends, also when its future is dropped.
-struct Ended(Arc<Shared>);
+struct Ended(Arc<Gateway>);
 
 impl Drop for Ended {
     fn drop(&mut self) {
         self.0.kill();
+        self.0.services.abort();
     }
 }

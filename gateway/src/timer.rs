@@ -16,7 +16,7 @@ use dunlin_schema::Millis;
 use futures_util::task::AtomicWaker;
 use parking_lot::Mutex;
 
-use crate::clock::Uptime;
+use crate::{clock::Uptime, services::Pulse};
 
 /// How exact deadlines are: an expired token ends its socket within a second. What comes due together wakes the process once.
 const TICK: Millis = Millis(500);
@@ -41,11 +41,15 @@ pub(crate) enum Order {
     Drain,
     /// Say goodbye: the same device connected again.
     Replaced,
+    /// Say goodbye: the session, or what is done for it, panicked.
+    Broken,
     /// End without a word.
     Drop,
 }
 
-const ORDERS: [Order; 4] = [Order::Stay, Order::Drain, Order::Replaced, Order::Drop];
+impl Order {
+    const ALL: [Order; 5] = [Order::Stay, Order::Drain, Order::Replaced, Order::Broken, Order::Drop];
+}
 
 impl Alarm {
     pub(crate) fn new() -> Arc<Alarm> {
@@ -75,7 +79,7 @@ impl Alarm {
 
     /// What the connection was told.
     pub(crate) fn order(&self) -> Order {
-        ORDERS[usize::from(self.order.load(SeqCst))]
+        Order::ALL[usize::from(self.order.load(SeqCst))]
     }
 }
 
@@ -127,11 +131,12 @@ impl Timer {
     }
 
     /// Keeps time until it is dropped.
-    pub(crate) async fn run(&self) {
+    pub(crate) async fn run(&self, pulse: &Pulse) {
         let mut ticks = tokio::time::interval(Duration::from_millis(TICK.0));
         ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
         loop {
             ticks.tick().await;
+            pulse.beat();
             self.advance(Uptime::now());
         }
     }

@@ -14,8 +14,8 @@ use crate::{
     acknowledgements::Who,
     carrier,
     connection::Connection,
+    region::Region,
     session::{Input, NoAnswer, Output, ReadFailed},
-    shared::Shared,
 };
 
 const JOIN_TRIES: u32 = 3;
@@ -63,28 +63,28 @@ impl Work {
     }
 
     /// Begins to give the connection its user's live entries.
-    pub(crate) fn join(&mut self, shared: &Arc<Shared>, connection: &Arc<Connection>) {
-        let (shared, connection) = (shared.clone(), connection.clone());
-        self.push(async move { Done::Joined(join(&shared, connection).await) });
+    pub(crate) fn join(&mut self, region: &Arc<Region>, connection: &Arc<Connection>) {
+        let (region, connection) = (region.clone(), connection.clone());
+        self.push(async move { Done::Joined(join(&region, connection).await) });
     }
 
     /// Carries out what the session wants, or begins to. Gives whether there is more work than before.
-    pub(crate) fn carry_out(&mut self, shared: &Arc<Shared>, connection: &Arc<Connection>, output: Output) -> bool {
+    pub(crate) fn carry_out(&mut self, region: &Arc<Region>, connection: &Arc<Connection>, output: Output) -> bool {
         match output {
             Output::Sending(wanted) => {
-                let shared = shared.clone();
-                self.push(async move { Done::Input(Input::Sending(carrier::carry(&shared, wanted).await)) });
+                let region = region.clone();
+                self.push(async move { Done::Input(Input::Sending(carrier::carry(&region, wanted).await)) });
             }
             Output::Read(log, request) => {
-                let (shared, connection) = (shared.clone(), connection.clone());
-                self.push(async move { Done::Input(read(&shared, &connection, log, request).await) });
+                let (region, connection) = (region.clone(), connection.clone());
+                self.push(async move { Done::Input(read(&region, &connection, log, request).await) });
             }
             Output::Verify(shard, doubted) => {
-                let shared = shared.clone();
-                self.push(async move { Done::Input(verify(&shared, shard, doubted).await) });
+                let region = region.clone();
+                self.push(async move { Done::Input(verify(&region, shard, doubted).await) });
             }
             output @ (Output::AskHeads(_) | Output::Acknowledge(..) | Output::Corrupt(..) | Output::Overflowed(_)) => {
-                at_once(shared, connection, output);
+                at_once(region, connection, output);
                 return false;
             }
         }
@@ -93,10 +93,10 @@ impl Work {
 }
 
 /// Carries out what takes no waiting. Of the rest nothing is begun: the socket is gone.
-pub(crate) fn at_once(shared: &Shared, connection: &Arc<Connection>, output: Output) {
+pub(crate) fn at_once(region: &Region, connection: &Arc<Connection>, output: Output) {
     match output {
         Output::Sending(_) | Output::Read(..) | Output::Verify(..) => {}
-        Output::AskHeads(_) => shared.pager.ask(connection),
+        Output::AskHeads(_) => region.comparison.ask(connection),
         Output::Acknowledge(log, cursor) => {
             let (user, device) = (connection.user().clone(), connection.device().clone());
             let log = match log {
@@ -104,21 +104,21 @@ pub(crate) fn at_once(shared: &Shared, connection: &Arc<Connection>, output: Out
                 LogName::Group(address) => Peer::Group(address.group.clone()),
             };
             let who = Who { user, device, log };
-            shared.acknowledgements.put(&shared.metrics, who, connection.shard(), cursor);
+            region.acknowledgements.put(&region.metrics, who, connection.shard(), cursor);
         }
         Output::Corrupt(log, position) => {
-            shared.metrics.corrupt_entries.inc();
+            region.metrics.corrupt_entries.inc();
             tracing::error!(user = %connection.user(), %log, ?position, "an entry can't be read: its client is told of a gap");
         }
         Output::Overflowed(_) => {
-            shared.metrics.overflows.inc();
+            region.metrics.overflows.inc();
         }
     }
 }
 
-async fn join(shared: &Shared, connection: Arc<Connection>) -> Option<Joined> {
+async fn join(region: &Region, connection: Arc<Connection>) -> Option<Joined> {
     for attempt in 1..=JOIN_TRIES {
-        match shared.fan_in.join(connection.user().clone(), connection.clone()).await {
+        match region.fan_in.join(connection.user().clone(), connection.clone()).await {
             Ok(joined) => return Some(joined),
             Err(error) => tracing::debug!(%error, attempt, user = %connection.user(), "no interest yet"),
         }
@@ -127,18 +127,18 @@ async fn join(shared: &Shared, connection: Arc<Connection>) -> Option<Joined> {
     None
 }
 
-async fn read(shared: &Shared, connection: &Connection, log: LogName, request: ReadRequest) -> Input {
-    shared.metrics.reads.inc();
-    let of = shared.log(connection.user(), &log);
-    let answer = shared.reads.read(&of, request).await.map_err(|error| {
-        shared.metrics.failed_reads.inc();
+async fn read(region: &Region, connection: &Connection, log: LogName, request: ReadRequest) -> Input {
+    region.metrics.reads.inc();
+    let of = region.log(connection.user(), &log);
+    let answer = region.reads.read(&of, request).await.map_err(|error| {
+        region.metrics.failed_reads.inc();
         tracing::debug!(%error, user = %connection.user(), %log, "a read had no answer");
         ReadFailed
     });
     Input::Read(log, answer)
 }
 
-async fn verify(shared: &Shared, shard: Shard, doubted: Position) -> Input {
-    let answer = shared.heads.verify(shard, Verify { doubted }).await;
+async fn verify(region: &Region, shard: Shard, doubted: Position) -> Input {
+    let answer = region.heads.verify(shard, Verify { doubted }).await;
     Input::Verified(shard, answer.map(|verified| verified.position).map_err(|_| NoAnswer))
 }

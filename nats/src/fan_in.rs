@@ -42,6 +42,9 @@ const ENTRIES_AT_ONCE: usize = 256;
 /// How long a join may take, through a reconnect if need be.
 const JOIN_WITHIN: Duration = Duration::from_millis(limits::APPEND_FOR.0);
 
+/// How often it shows that it moves.
+const BEAT_EVERY: Duration = Duration::from_secs(1);
+
 /// Who takes live entries.
 pub trait LiveSink: Send + Sync + 'static {
     /// Takes one. Called by the task that reads all subscriptions: it must neither block nor join nor leave.
@@ -134,13 +137,13 @@ impl Drop for Joined {
 }
 
 impl FanIn {
-    /// Opens the connection. Errors: see [`ConnectError`].
-    pub async fn open(options: &ConnectOptions, region: &RegionName) -> Result<FanIn, ConnectError> {
+    /// Opens the connection. Nothing is joined and nothing comes but while the [`Reader`] runs. Errors: see [`ConnectError`].
+    pub async fn open(options: &ConnectOptions, region: &RegionName) -> Result<(FanIn, Reader), ConnectError> {
         let connection = Connection::open_for(options, region, "-live", WAITING).await?;
         let (joins, joining) = mpsc::channel(JOINS);
         let shared = Arc::new(Shared { connection, users: Mutex::default(), joins });
-        tokio::spawn(Reader::new(Arc::downgrade(&shared), joining).run());
-        Ok(FanIn { shared })
+        let reader = Reader::new(Arc::downgrade(&shared), joining);
+        Ok((FanIn { shared }, reader))
     }
 
     /// Gives a user's live entries to `sink`. Resolves when the server has the interest. Errors: see [`FanInError`]; then the sink is not joined.
@@ -224,8 +227,8 @@ impl Stream for Inbox {
     }
 }
 
-/// The task that reads all subscriptions. It ends with the last `FanIn` and `Joined`.
-struct Reader {
+/// What reads all subscriptions, for its owner to run and to watch.
+pub struct Reader {
     shared: Weak<Shared>,
     joins: mpsc::Receiver<Join>,
     inboxes: SelectAll<Inbox>,
@@ -236,18 +239,27 @@ struct Reader {
     round_trip: Option<BoxFuture<'static, bool>>,
 }
 
+impl fmt::Debug for Reader {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Reader").field("subscribed", &self.inboxes.len()).finish_non_exhaustive()
+    }
+}
+
 impl Reader {
     fn new(shared: Weak<Shared>, joins: mpsc::Receiver<Join>) -> Reader {
         let (unconfirmed, confirming) = (Vec::new(), Vec::new());
         Reader { shared, joins, inboxes: SelectAll::new(), unconfirmed, confirming, round_trip: None }
     }
 
-    /// Confirmations first, then joins, then entries, some of each at a time.
-    async fn run(mut self) {
+    /// Runs until the last `FanIn` and `Joined` are gone: confirmations first, then joins, then entries, some of each at a time. Calls
+    /// `moves` once a second at least.
+    pub async fn run(mut self, moves: impl Fn()) {
         let mut joins = Vec::with_capacity(JOINS_AT_ONCE);
+        let mut beats = tokio::time::interval(BEAT_EVERY);
         loop {
             tokio::select! {
                 biased;
+                _ = beats.tick() => moves(),
                 confirmed = confirmed(&mut self.round_trip) => self.confirmed(confirmed),
                 count = self.joins.recv_many(&mut joins, JOINS_AT_ONCE) => {
                     if count == 0 {

@@ -6,7 +6,7 @@
 use std::{net::SocketAddr, time::Duration};
 
 use dunlin_gateway::{
-    Gateway,
+    Server,
     config::{Config as GatewayConfig, KeySource},
 };
 use dunlin_nats::{ConnectOptions, Connection, Provisioned, provision};
@@ -206,6 +206,16 @@ impl Region {
 
     /// The same, with a word about its configuration.
     pub async fn new_gateway_of(&self, url: String, change: impl FnOnce(&mut GatewayConfig)) -> (Node, SocketAddr) {
+        let mut config = self.gateway_config(url);
+        change(&mut config);
+        let runtime = Node::runtime();
+        let gateway = runtime.spawn(Server::bind(config)).await.expect("no panic").expect("a gateway");
+        let address = gateway.local_addr();
+        (Node::of(runtime, |stopped| gateway.run(async { drop(stopped.await) })), address)
+    }
+
+    /// How its gateways are configured.
+    pub fn gateway_config(&self, url: String) -> GatewayConfig {
         let mut config = GatewayConfig::new(KeySource::File(self.keys.path()));
         config.listen = SocketAddr::from(([127, 0, 0, 1], 0));
         config.region = self.settings.region.clone();
@@ -216,11 +226,7 @@ impl Region {
         config.limits.connects_per_second = 10_000;
         config.limits.connects_burst = 10_000;
         config.drain = Millis(200);
-        change(&mut config);
-        let runtime = Node::runtime();
-        let gateway = runtime.spawn(Gateway::bind(config)).await.expect("no panic").expect("a gateway");
-        let address = gateway.local_addr();
-        (Node::of(runtime, |stopped| gateway.run(async { drop(stopped.await) })), address)
+        config
     }
 
     /// Ends everything, and starts it again on the same folder.

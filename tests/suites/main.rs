@@ -14,6 +14,7 @@ mod repeats;
 mod rfc6455;
 mod rules;
 mod secured;
+mod services;
 mod simulation;
 mod slow;
 mod takeover;

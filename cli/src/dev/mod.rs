@@ -10,7 +10,7 @@ use std::{net::SocketAddr, path::PathBuf, time::Duration};
 
 use anyhow::{Context, bail};
 use clap::Args;
-use dunlin_gateway::{Gateway, KeySource};
+use dunlin_gateway::{KeySource, Server};
 use dunlin_nats::{ConnectOptions, Connection};
 use dunlin_schema::{Millis, RegionName};
 use dunlin_workers::Worker;
@@ -90,7 +90,7 @@ async fn serve(
         drain: Millis(0),
         ..dunlin_gateway::Config::new(KeySource::File(folder.key_set()))
     };
-    let gateway = Gateway::bind(gateway).await.context("starting the gateway")?;
+    let gateway = Server::bind(gateway).await.context("starting the gateway")?;
     let url = format!("http://{}", gateway.local_addr());
 
     let (end_gateway, end_worker) = (CancellationToken::new(), CancellationToken::new());

@@ -1,9 +1,10 @@
 //! One task a TCP connection: it serves HTTP, and when a request was upgraded goes on as a WebSocket on the bare socket, with nothing
 //! of HTTP left.
 
-use std::{future::poll_fn, io, pin::pin, sync::Arc, time::Duration};
+use std::{future::poll_fn, io, panic::AssertUnwindSafe, pin::pin, sync::Arc, time::Duration};
 
 use axum::Router;
+use futures_util::FutureExt as _;
 use hyper::{body::Incoming, server::conn::http1};
 use hyper_util::{
     rt::{TokioIo, TokioTimer},
@@ -15,10 +16,11 @@ use tower::ServiceExt as _;
 
 use super::{Handoff, Slot};
 use crate::{
-    ending::{Ending, end},
+    ending::{Ending, broken, end},
+    gateway::Gateway,
     opening::open,
     running::Running,
-    shared::Shared,
+    services::{BEAT_EVERY, Pulse},
     socket::Socket,
     timer::Alarm,
 };
@@ -36,15 +38,27 @@ const HTTP_FOR: Duration = Duration::from_secs(60);
 const BREATH: Duration = Duration::from_millis(50);
 
 /// Accepts connections until it is dropped; their tasks are `tasks`'.
-pub(crate) async fn accept(shared: Arc<Shared>, listener: TcpListener, routes: Router, tasks: TaskTracker) {
+pub(crate) async fn accept(
+    gateway: Arc<Gateway>,
+    listener: TcpListener,
+    routes: Router,
+    tasks: TaskTracker,
+    pulse: Arc<Pulse>,
+) {
+    let mut beats = tokio::time::interval(BEAT_EVERY);
     loop {
-        match listener.accept().await {
+        pulse.beat();
+        let accepted = tokio::select! {
+            accepted = listener.accept() => accepted,
+            _ = beats.tick() => continue,
+        };
+        match accepted {
             Ok((stream, _)) => {
-                let (shared, routes) = (shared.clone(), routes.clone());
+                let (gateway, routes) = (gateway.clone(), routes.clone());
                 let alarm = Alarm::new();
-                let socket = Entered::new(&shared, &alarm);
-                if shared.registry.sockets() <= shared.config.limits.connections + SPARE {
-                    tasks.spawn(serve(shared, socket, stream, routes));
+                let socket = Entered::new(&gateway, &alarm);
+                if gateway.sockets.count() <= gateway.config.limits.connections + SPARE {
+                    tasks.spawn(watched(gateway, socket, stream, routes));
                 }
             }
             Err(error) if is_of_the_peer(&error) => {}
@@ -62,42 +76,56 @@ fn is_of_the_peer(error: &io::Error) -> bool {
 
 /// A socket's place in the registry, for as long as it is open.
 struct Entered {
-    shared: Arc<Shared>,
+    gateway: Arc<Gateway>,
     alarm: Arc<Alarm>,
 }
 
 impl Entered {
-    fn new(shared: &Arc<Shared>, alarm: &Arc<Alarm>) -> Entered {
-        shared.registry.open(alarm);
-        shared.metrics.sockets.inc();
-        Entered { shared: shared.clone(), alarm: alarm.clone() }
+    fn new(gateway: &Arc<Gateway>, alarm: &Arc<Alarm>) -> Entered {
+        gateway.sockets.open(alarm);
+        gateway.metrics.sockets.inc();
+        Entered { gateway: gateway.clone(), alarm: alarm.clone() }
     }
 }
 
 impl Drop for Entered {
     fn drop(&mut self) {
-        self.shared.registry.close(&self.alarm);
-        self.shared.metrics.sockets.dec();
+        self.gateway.sockets.close(&self.alarm);
+        self.gateway.metrics.sockets.dec();
+    }
+}
+
+/// A connection whose panics are counted, and end nothing but it.
+async fn watched(gateway: Arc<Gateway>, entered: Entered, stream: TcpStream, routes: Router) {
+    let metrics = gateway.metrics.clone();
+    if AssertUnwindSafe(serve(gateway, entered, stream, routes)).catch_unwind().await.is_err() {
+        metrics.panics.inc();
+        tracing::error!("a panic ends a connection");
     }
 }
 
 /// Each stage is boxed, so that the task of an idle connection is as small as the last one.
-async fn serve(shared: Arc<Shared>, entered: Entered, stream: TcpStream, routes: Router) {
+async fn serve(gateway: Arc<Gateway>, entered: Entered, stream: TcpStream, routes: Router) {
     // Frames are gathered here; the system need not wait for more.
     let _ = stream.set_nodelay(true);
-    let Some((mut socket, handoff)) = Box::pin(http(stream, routes, &shared.finish, &shared.kill)).await else {
+    let Some((mut socket, handoff)) = Box::pin(http(stream, routes, &gateway.finish, &gateway.kill)).await else {
         return;
     };
-    let opened = Box::pin(open(&shared, &mut socket, &entered.alarm, handoff.identity)).await;
+    let opened = Box::pin(open(&gateway, &mut socket, &entered.alarm, handoff.identity)).await;
     let ending = match opened {
         Ok(opened) => {
-            let mut running = Running::new(shared.clone(), opened);
-            poll_fn(|cx| running.poll(&mut socket, cx)).await
+            let connection = opened.connection.clone();
+            let mut running = Running::new(gateway.clone(), opened);
+            let run = AssertUnwindSafe(poll_fn(|cx| running.poll(&mut socket, cx)));
+            run.catch_unwind().await.unwrap_or_else(|_panic| {
+                connection.broken();
+                broken()
+            })
         }
         Err(ending) => ending,
     };
     if ending != Ending::Lost {
-        Box::pin(end(socket, ending, &shared.metrics)).await;
+        Box::pin(end(socket, ending, &gateway.metrics)).await;
     }
 }
 

@@ -15,7 +15,7 @@ use axum::{
 use bytes::Bytes;
 use parking_lot::Mutex;
 
-use crate::{shared::Shared, tokens::Identity};
+use crate::{clock::Uptime, gateway::Gateway, tokens::Identity};
 
 pub(crate) use accept::accept;
 
@@ -29,7 +29,7 @@ pub(crate) struct Handoff {
 type Slot = Arc<Mutex<Option<Handoff>>>;
 
 /// The gateway's routes.
-pub(crate) fn routes(shared: Arc<Shared>) -> Router {
+pub(crate) fn routes(gateway: Arc<Gateway>) -> Router {
     let asyncapi = Bytes::from(dunlin_schema::asyncapi::document().to_string());
     let asyncapi = move || std::future::ready(([(CONTENT_TYPE, "application/json")], asyncapi.clone()));
     Router::new()
@@ -38,17 +38,19 @@ pub(crate) fn routes(shared: Arc<Shared>) -> Router {
         .route("/readyz", get(readyz))
         .route("/metrics", get(metrics))
         .route("/asyncapi.json", get(asyncapi))
-        .with_state(shared)
+        .with_state(gateway)
 }
 
-async fn readyz(State(shared): State<Arc<Shared>>) -> Response {
-    match shared.health.unready(shared.pager.silent_shard()) {
+async fn readyz(State(gateway): State<Arc<Gateway>>) -> Response {
+    match gateway.unready() {
         None => "ready\n".into_response(),
         Some(why) => (StatusCode::SERVICE_UNAVAILABLE, format!("not ready: {why}\n")).into_response(),
     }
 }
 
-async fn metrics(State(shared): State<Arc<Shared>>) -> Response {
+async fn metrics(State(gateway): State<Arc<Gateway>>) -> Response {
     let kind = "application/openmetrics-text; version=1.0.0; charset=utf-8";
-    ([(CONTENT_TYPE, kind)], shared.metrics.text(&shared.appender)).into_response()
+    let appenders = gateway.regions.values().map(|region| &region.appender);
+    let text = gateway.metrics.text(appenders, gateway.services.ages(Uptime::now()));
+    ([(CONTENT_TYPE, kind)], text).into_response()
 }

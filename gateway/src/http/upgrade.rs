@@ -21,7 +21,7 @@ use serde::Serialize;
 use tokio::time::timeout;
 
 use super::{Handoff, Slot};
-use crate::{clock, shared::Shared, tokens::Identity};
+use crate::{clock, gateway::Gateway, tokens::Identity};
 
 /// Why a request is no upgrade.
 #[derive(Serialize)]
@@ -56,24 +56,24 @@ const WELCOME_WITHIN: Duration = Duration::from_millis(limits::WELCOME_WITHIN.0)
 
 /// Answers an upgrade, or why it is none.
 pub(super) async fn connect(
-    State(shared): State<Arc<Shared>>,
+    State(gateway): State<Arc<Gateway>>,
     Extension(slot): Extension<Slot>,
     request: Request,
 ) -> Response {
-    match agree(&shared, request).await {
+    match agree(&gateway, request).await {
         Ok((handoff, response)) => {
             *slot.lock() = Some(handoff);
             response
         }
         Err(refusal) => {
-            shared.metrics.refused_upgrade(refusal.status.as_u16());
+            gateway.metrics.refused_upgrade(refusal.status.as_u16());
             let (status, header) = (refusal.status, refusal.header.clone());
             (status, header.map(|header| [header]), Json(refusal)).into_response()
         }
     }
 }
 
-async fn agree(shared: &Shared, request: Request) -> Result<(Handoff, Response), Refusal> {
+async fn agree(gateway: &Gateway, request: Request) -> Result<(Handoff, Response), Refusal> {
     // The route takes HEAD where it takes GET.
     if request.method() != Method::GET {
         let message = "an upgrade is a GET request";
@@ -89,16 +89,16 @@ async fn agree(shared: &Shared, request: Request) -> Result<(Handoff, Response),
         return Err(refusal(StatusCode::BAD_REQUEST, Code::BadFrame, message));
     }
     let encoding = subprotocol(headers)?;
-    origin(headers, &shared.config.origins)?;
-    if shared.health.is_draining() {
+    origin(headers, &gateway.config.origins)?;
+    if gateway.is_draining() {
         let away = "this gateway is going away, others are there";
         return Err(refusal(StatusCode::SERVICE_UNAVAILABLE, Code::Draining, away).until(BUSY));
     }
-    if shared.registry.sockets() > shared.config.limits.connections {
+    if gateway.sockets.count() > gateway.config.limits.connections {
         let full = "this gateway has as many connections as it may";
         return Err(refusal(StatusCode::SERVICE_UNAVAILABLE, Code::Unavailable, full).until(BUSY));
     }
-    let identity = identity(shared, headers).await?;
+    let identity = identity(gateway, headers).await?;
     let (answer, _by_hyper) = fastwebsockets::upgrade::upgrade(request)
         .map_err(|error| refusal(StatusCode::BAD_REQUEST, Code::BadFrame, error.to_string()))?;
     let mut answer = answer.map(Body::new);
@@ -142,7 +142,7 @@ fn origin(headers: &HeaderMap, allowed: &[String]) -> Result<(), Refusal> {
 }
 
 /// Who is there, where the request says so; then it counts as a connection of that user's.
-async fn identity(shared: &Shared, headers: &HeaderMap) -> Result<Option<Identity>, Refusal> {
+async fn identity(gateway: &Gateway, headers: &HeaderMap) -> Result<Option<Identity>, Refusal> {
     let Some(header) = headers.get(AUTHORIZATION) else { return Ok(None) };
     let unauthorized = |code, message: String| {
         refusal(StatusCode::UNAUTHORIZED, code, message).with(WWW_AUTHENTICATE, "Bearer error=\"invalid_token\"")
@@ -155,13 +155,13 @@ async fn identity(shared: &Shared, headers: &HeaderMap) -> Result<Option<Identit
         token.ok_or_else(|| unauthorized(Code::Unauthorized, "`Authorization` is `Bearer` and a JWT".to_owned()))?;
     let unavailable =
         |message: String| refusal(StatusCode::SERVICE_UNAVAILABLE, Code::Unavailable, message).until(BUSY);
-    let verified = timeout(WELCOME_WITHIN, shared.keys.verify(token, clock::now())).await;
+    let verified = timeout(WELCOME_WITHIN, gateway.keys.verify(token, clock::now())).await;
     let verified = verified.map_err(|_late| unavailable("the key set does not answer".to_owned()))?;
     let identity = verified.map_err(|error| {
         let (code, message) = (error.code(), error.to_string());
         if code == Code::Unavailable { unavailable(message) } else { unauthorized(code, message) }
     })?;
-    shared.limiter.connect(&identity.user).map_err(|retry_after| {
+    gateway.limiter.connect(&identity.user).map_err(|retry_after| {
         let often = "this user connects more often than is allowed";
         refusal(StatusCode::TOO_MANY_REQUESTS, Code::RateLimited, often).until(retry_after)
     })?;

@@ -12,7 +12,10 @@ use tokio::sync::{Mutex, Notify, watch};
 use tracing::{info, warn};
 
 use super::verify::{Identity, Keys, TokenError};
-use crate::config::{KeySource, Tokens};
+use crate::{
+    config::{KeySource, Tokens},
+    services::BEAT_EVERY,
+};
 
 /// A key set of more bytes is refused.
 const SET_BYTES: usize = 1024 * 1024;
@@ -97,14 +100,17 @@ impl KeyRing {
         if is_unknown(&outcome) && self.looks.borrow().unanswered { Err(TokenError::NoKeySet) } else { outcome }
     }
 
-    /// Looks for a rotation until it is dropped, and when a token names an unknown key.
-    pub(crate) async fn run(&self) {
+    /// Looks for a rotation until it is dropped, and when a token names an unknown key. Calls `moves` once a second, and after each look.
+    pub(crate) async fn run(&self, moves: impl Fn()) {
         let mut seen = self.seen.lock().await;
         let mut ticks = tokio::time::interval(Duration::from_millis(self.tokens.refresh.0));
         ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+        let mut beats = tokio::time::interval(BEAT_EVERY);
         loop {
+            moves();
             tokio::select! {
                 _ = ticks.tick() => {}
+                _ = beats.tick() => continue,
                 // Whoever told it so while a look began has that look's result.
                 () = self.wanted.notified() => if self.is_soon() { continue },
             }

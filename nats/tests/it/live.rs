@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use bytes::Bytes;
-use dunlin_nats::{Connection, FanIn, FanInError, LiveSink, Status};
+use dunlin_nats::{ConnectOptions, Connection, FanIn, FanInError, LiveSink, Status};
 use dunlin_schema::{
     Epoch, Position, Seq, StreamTime,
     live::{LiveEntry, Mark, UserMessage},
@@ -41,9 +41,16 @@ async fn publish(connection: &Connection, name: &str, seq: u64) {
     connection.flush().await.unwrap();
 }
 
+/// A fan-in whose reader runs.
+async fn joining(options: &ConnectOptions) -> FanIn {
+    let (fan_in, reader) = FanIn::open(options, &region()).await.unwrap();
+    tokio::spawn(reader.run(|| ()));
+    fan_in
+}
+
 async fn opened(server: &Server) -> (Connection, FanIn) {
     let connection = Connection::open(&server.options(), &region()).await.unwrap();
-    let fan_in = FanIn::open(&server.options(), &region()).await.unwrap();
+    let fan_in = joining(&server.options()).await;
     (connection, fan_in)
 }
 
@@ -163,7 +170,7 @@ async fn a_cut_is_a_loss_and_everything_is_subscribed_again_before_it_is_told() 
     let server = Server::start();
     let link = Link::to(server.port()).await;
     let worker = Connection::open(&server.options(), &region()).await.unwrap();
-    let fan_in = FanIn::open(&link.options(), &region()).await.unwrap();
+    let fan_in = joining(&link.options()).await;
     let (phone, mut at_phone) = device();
     let _joined = fan_in.join(user("bob"), phone).await.unwrap();
     let (mut status, mut losses) = (fan_in.status(), fan_in.losses());
@@ -214,7 +221,7 @@ async fn a_subscription_that_overflows_is_a_loss() {
     let fan_in = {
         drop(fan_in);
         let options = server.options();
-        runtime.spawn(async move { FanIn::open(&options, &region()).await.unwrap() }).await.unwrap()
+        runtime.spawn(async move { joining(&options).await }).await.unwrap()
     };
     let joined = fan_in.join(user("bob"), stuck).await.unwrap();
     // Goes before `joined` when the test fails: leaving waits for the sink.

@@ -58,7 +58,8 @@ impl Bench {
             sync_always: server.sync_always,
         };
         provision(&connection, &settings).await.unwrap();
-        let fan_in = FanIn::open(&options, &region).await.unwrap();
+        let (fan_in, reader) = FanIn::open(&options, &region).await.unwrap();
+        tokio::spawn(reader.run(|| ()));
         Bench { nats, options, settings, connection, fan_in }
     }
 

@@ -19,6 +19,7 @@ use crate::{
     connection::Connection,
     metrics::Metrics,
     registry::Registry,
+    services::Pulse,
     session::{HeadOf, Input},
 };
 
@@ -28,7 +29,7 @@ const PROBE_EVERY: Duration = Duration::from_millis(500);
 const AFTER_LOSS: Duration = Duration::from_secs(1);
 
 /// The questions that wait, and how each shard answers.
-pub(crate) struct Pager {
+pub(crate) struct Comparison {
     shards: Box<[Mutex<Asked>]>,
     more: Notify,
 }
@@ -82,9 +83,9 @@ fn logs_of(page: &[Arc<Connection>]) -> Vec<Peer> {
     page.chunk_by(|one, other| one.user() == other.user()).map(|same| Peer::User(same[0].user().clone())).collect()
 }
 
-impl Pager {
-    pub(crate) fn new(shards: u16) -> Pager {
-        Pager { shards: (0..shards).map(|_| Mutex::default()).collect(), more: Notify::new() }
+impl Comparison {
+    pub(crate) fn new(shards: u16) -> Comparison {
+        Comparison { shards: (0..shards).map(|_| Mutex::default()).collect(), more: Notify::new() }
     }
 
     fn shard(&self, shard: Shard) -> &Mutex<Asked> {
@@ -97,6 +98,7 @@ impl Pager {
 
     /// Asks for a session that has just begun.
     pub(crate) fn ask(&self, connection: &Arc<Connection>) {
+        connection.waits_for_heads();
         self.shard(connection.shard()).lock().opening.push(connection.clone());
         self.more.notify_one();
     }
@@ -113,11 +115,14 @@ impl Pager {
         registry: &Registry,
         metrics: &Metrics,
         mut losses: watch::Receiver<u64>,
+        pulse: &Pulse,
     ) {
         let mut asking: FuturesUnordered<BoxFuture<'_, (Question, Answer)>> = FuturesUnordered::new();
         let (mut next_round, mut next_probe, mut after_loss) = (Instant::now(), Instant::now(), None);
         losses.mark_unchanged();
         loop {
+            // It wakes for the probes at least.
+            pulse.beat();
             for shard in self.all() {
                 let mut asked = self.shard(shard).lock();
                 if !asked.opening.is_empty() && !asked.opening_asked {

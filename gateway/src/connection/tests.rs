@@ -1,0 +1,86 @@
+//! What a panic of one session costs: its own socket, and nobody else anything. And what a question about heads waits for.
+
+use bytes::Bytes;
+use dunlin_schema::{Epoch, Position, RegionName, Seq, StreamTime, limits::Bounds};
+
+use super::*;
+use crate::session::{SentCopies, Setup, Start};
+
+/// Bytes that panic where they are let go.
+struct Bomb;
+
+impl AsRef<[u8]> for Bomb {
+    fn as_ref(&self) -> &[u8] {
+        b"no entry"
+    }
+}
+
+impl Drop for Bomb {
+    fn drop(&mut self) {
+        panic!("as the test wants it");
+    }
+}
+
+fn connection(user: &str) -> Connection {
+    let (region, user) = (RegionName::new("local").unwrap(), UserName::new(user).unwrap());
+    let log = Log::mailbox(&region, 1, &user);
+    let setup = Setup {
+        region,
+        shards: 1,
+        user: user.clone(),
+        sent_copies: SentCopies::Always,
+        several_devices: false,
+        start: Start::Beginning,
+        bounds: &Bounds::STANDARD,
+    };
+    let session = Session::new(setup, Moment::now().wall);
+    let device = DeviceName::new("phone").unwrap();
+    Connection::new(Arc::new(Timer::new()), Arc::new(Metrics::new()), Alarm::new(), &log, (user, device), session)
+}
+
+fn live(entry: Bytes) -> LiveEntry {
+    let position = Position { epoch: Epoch(1), seq: Seq(1), time: StreamTime(1) };
+    LiveEntry { position, after: Seq(0), entry }
+}
+
+#[test]
+fn a_panic_of_a_session_stays_with_it_whichever_task_it_ran_on() {
+    let [alice, bob] = ["alice", "bob"].map(connection);
+    // As the fan-in calls it: it goes on.
+    alice.live(live(Bytes::from_owner(Bomb)));
+    assert_eq!((alice.alarm.order(), alice.metrics.panics.get()), (Order::Broken, 1));
+    alice.live(live(Bytes::from_static(b"more")));
+    alice.answer(ServerFrame::Refused {
+        reference: None,
+        code: dunlin_schema::Code::UnknownFrame,
+        message: String::new(),
+    });
+    assert!(
+        alice.take_frame().is_none() && alice.finish().is_empty(),
+        "a broken session is given nothing, and has nothing"
+    );
+    assert_eq!(alice.metrics.panics.get(), 1, "which is no further panic");
+    bob.live(live(Bytes::from_static(b"an entry")));
+    assert_eq!((bob.alarm.order(), bob.metrics.panics.get()), (Order::Stay, 0));
+}
+
+#[test]
+fn a_question_about_heads_that_nobody_answers_is_asked_again() {
+    let connection = connection("alice");
+    let began = Moment::now();
+    let asks = |connection: &Connection| matches!(connection.take_outputs()[..], [Output::AskHeads(_)]);
+    connection.handle(began, Input::Subscribed(LogName::Mailbox));
+    assert!(asks(&connection));
+    // Whoever compares has taken the question, and is never heard of again.
+    connection.waits_for_heads();
+    let after = |millis| {
+        let span = Millis(millis);
+        Moment { wall: began.wall.plus(span), uptime: began.uptime.plus(span) }
+    };
+    connection.keep_time(after(HEADS_WITHIN.0 - 1));
+    assert!(connection.take_outputs().is_empty(), "it has its time");
+    connection.keep_time(after(HEADS_WITHIN.0 + 1_000));
+    connection.keep_time(after(HEADS_WITHIN.0 + 3_000));
+    assert!(asks(&connection));
+    assert_eq!(connection.metrics.heads_unanswered.get(), 1);
+}

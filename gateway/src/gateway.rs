@@ -1,0 +1,65 @@
+//! What every connection of a gateway shares, whichever region its user is of.
+
+use std::{collections::BTreeMap, sync::Arc};
+
+use dunlin_schema::RegionName;
+use tokio_util::sync::CancellationToken;
+
+use crate::{
+    clock::Uptime,
+    config::Config,
+    limiter::Limiter,
+    metrics::Metrics,
+    region::Region,
+    services::Services,
+    sockets::Sockets,
+    timer::{Order, Timer},
+    tokens::KeyRing,
+};
+
+/// What every connection of a gateway shares.
+pub(crate) struct Gateway {
+    pub(crate) config: Config,
+    pub(crate) keys: Arc<KeyRing>,
+    pub(crate) limiter: Arc<Limiter>,
+    pub(crate) sockets: Sockets,
+    pub(crate) metrics: Arc<Metrics>,
+    pub(crate) timer: Arc<Timer>,
+    /// The regions that are served here.
+    pub(crate) regions: BTreeMap<RegionName, Arc<Region>>,
+    pub(crate) services: Services,
+    /// From now on the gateway is going away.
+    pub(crate) drain: CancellationToken,
+    /// HTTP connections answer what they have begun, and end.
+    pub(crate) finish: CancellationToken,
+    /// Everything ends where it stands.
+    pub(crate) kill: CancellationToken,
+}
+
+impl Gateway {
+    /// The region of this gateway's users; `None` where it is served elsewhere.
+    pub(crate) fn home(&self) -> Option<&Arc<Region>> {
+        self.regions.get(&self.config.region)
+    }
+
+    /// Whether the gateway is going away.
+    pub(crate) fn is_draining(&self) -> bool {
+        self.drain.is_cancelled()
+    }
+
+    /// Why the gateway should be given no clients; `None` when it should.
+    pub(crate) fn unready(&self) -> Option<String> {
+        if self.is_draining() {
+            return Some("draining: this gateway is going away".to_owned());
+        }
+        let stalled = self.services.stalled(Uptime::now());
+        let stalled = stalled.map(|service| format!("the service `{service}` does not move"));
+        stalled.or_else(|| self.regions.values().find_map(|region| region.unready()))
+    }
+
+    /// Ends every socket where it stands.
+    pub(crate) fn kill(&self) {
+        self.kill.cancel();
+        self.sockets.alarms().iter().for_each(|alarm| alarm.tell(Order::Drop));
+    }
+}

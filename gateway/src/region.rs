@@ -1,0 +1,116 @@
+//! A region as a gateway serves it: its connections to NATS, who of it is connected here, and what is compared and acknowledged for them.
+
+use std::sync::Arc;
+
+use dunlin_nats::{
+    Appender, ConnectError, ConnectOptions, Connection, FanIn, Heads, Reads, Receipts, SettingsError, Status,
+    region_settings,
+};
+use dunlin_schema::{Log, LogName, RegionName, UserName, stream::RegionSettings};
+
+use crate::{
+    acknowledgements::Acknowledgements, appends::Appends, comparison::Comparison, metrics::Metrics, registry::Registry,
+    services::Services,
+};
+
+/// A region that is served here.
+pub(crate) struct Region {
+    pub(crate) settings: RegionSettings,
+    pub(crate) registry: Registry,
+    pub(crate) appender: Appender,
+    pub(crate) appends: Appends,
+    pub(crate) reads: Reads,
+    pub(crate) fan_in: FanIn,
+    pub(crate) heads: Heads,
+    pub(crate) comparison: Comparison,
+    pub(crate) receipts: Receipts,
+    pub(crate) acknowledgements: Acknowledgements,
+    pub(crate) metrics: Arc<Metrics>,
+}
+
+/// Why a region can't be served.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum RegionError {
+    /// Its NATS can't be reached, or does not let us in.
+    #[error(transparent)]
+    Connect(#[from] ConnectError),
+    /// Its streams are not there, or not ours.
+    #[error(transparent)]
+    Settings(#[from] SettingsError),
+}
+
+impl Region {
+    /// Opens its connections, and begins what it does beside its sockets as `services`. Errors: see [`RegionError`].
+    pub(crate) async fn open(
+        options: &ConnectOptions,
+        region: &RegionName,
+        metrics: &Arc<Metrics>,
+        services: &Services,
+    ) -> Result<Arc<Region>, RegionError> {
+        let nats = Connection::open(options, region).await?;
+        let settings = region_settings(&nats).await?;
+        let (appender, reads, fan_in) = tokio::join!(
+            Box::pin(Appender::open(options, &settings)),
+            Box::pin(Reads::open(options, &settings)),
+            Box::pin(FanIn::open(options, region))
+        );
+        let (fan_in, reading) = fan_in?;
+        let region = Arc::new(Region {
+            registry: Registry::new(settings.shards),
+            appender: appender?,
+            appends: Appends::new(settings.shards),
+            reads: reads?,
+            fan_in,
+            heads: Heads::new(&nats),
+            comparison: Comparison::new(settings.shards),
+            receipts: Receipts::new(&nats),
+            acknowledgements: Acknowledgements::default(),
+            metrics: metrics.clone(),
+            settings,
+        });
+        services.spawn(format!("live entries of {}", region.name()), |pulse| reading.run(move || pulse.beat()));
+        let compared = region.clone();
+        services.spawn(format!("comparison of heads in {}", region.name()), |pulse| async move {
+            let Region { comparison, heads, registry, metrics, fan_in, .. } = &*compared;
+            comparison.run(heads, registry, metrics, fan_in.losses(), &pulse).await;
+        });
+        let acknowledged = region.clone();
+        services.spawn(format!("acknowledgements of {}", region.name()), |pulse| async move {
+            let Region { acknowledgements, receipts, metrics, .. } = &*acknowledged;
+            acknowledgements.run(receipts, metrics, &pulse).await;
+        });
+        Ok(region)
+    }
+
+    /// What it is called.
+    pub(crate) fn name(&self) -> &RegionName {
+        &self.settings.region
+    }
+
+    /// A log that a user follows.
+    pub(crate) fn log(&self, user: &UserName, name: &LogName) -> Log {
+        Log::named(&self.settings.region, self.settings.shards, user, name)
+    }
+
+    /// A user's mailbox.
+    pub(crate) fn mailbox(&self, user: &UserName) -> Log {
+        Log::mailbox(&self.settings.region, self.settings.shards, user)
+    }
+
+    /// Why its users should be sent to another gateway; `None` when they should not.
+    pub(crate) fn unready(&self) -> Option<String> {
+        if *self.fan_in.status().borrow() == Status::Disconnected {
+            return Some("no connection to NATS".to_owned());
+        }
+        if let Some(shard) = self.comparison.silent_shard() {
+            return Some(format!(
+                "no deliver reader answers for shard {shard}: is a worker with the role `deliver` running, and does nats-server store \
+                 (a full disk stops it until it is started again)?"
+            ));
+        }
+        if self.appends.fail() {
+            return Some("appends fail in most shards: their streams are full, or have no quorum".to_owned());
+        }
+        None
+    }
+}

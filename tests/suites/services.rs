@@ -1,0 +1,85 @@
+//! What a gateway does beside its sockets: none of it dies unseen, and one full shard is its writers' trouble alone.
+
+use std::time::{Duration, Instant};
+
+use dunlin_gateway::{Error, Server};
+use dunlin_schema::stream::log_stream;
+use dunlin_tests::{region::Region, wait::until};
+use tokio::sync::oneshot;
+
+/// A gateway's services, as its operators see them.
+const SERVICES: [&str; 7] = [
+    "live entries of local",
+    "comparison of heads in local",
+    "acknowledgements of local",
+    "timer",
+    "keys",
+    "limiter",
+    "connections",
+];
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_end_of_each_service_ends_the_gateway_with_an_error_and_its_devices_are_told() {
+    let region = Region::start(0).await;
+    for (number, name) in SERVICES.into_iter().enumerate() {
+        let server = Server::bind(region.gateway_config(region.nats.url())).await.expect("a gateway");
+        let (gateway, services) = (server.local_addr(), server.services());
+        assert_eq!(services.len(), SERVICES.len(), "{services:?}");
+        let (_never, stop) = oneshot::channel::<()>();
+        let running = tokio::spawn(server.run(async { drop(stop.await) }));
+        let mut device = region.caught_up_at(gateway, &format!("user-{number}"), "phone").await;
+        let (_, service) = services.iter().find(|(found, _)| found == name).expect(name);
+        service.abort();
+        let ended = tokio::time::timeout(Duration::from_secs(30), running).await.expect("an end").expect("no panic");
+        let Err(Error::Service(ended)) = ended else { panic!("{name}: {ended:?}") };
+        assert_eq!(ended.service, name);
+        assert_eq!(device.end().await.code(), Some("draining"), "{name}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn each_service_shows_that_it_moves() {
+    let region = Region::start(1).await;
+    let began = Instant::now();
+    let metrics = format!("http://{}/metrics", region.gateway(0));
+    for name in SERVICES {
+        let line = format!("dunlin_gateway_service_idle_seconds{{service=\"{name}\"}} ");
+        // One that gave a sign only as it began has been idle for as long as this test runs.
+        let moves = async || {
+            let text = reqwest::get(&metrics).await.ok()?.text().await.ok()?;
+            let idle = text.lines().find_map(|found| found.strip_prefix(&line)?.parse::<u64>().ok())?;
+            (idle + 3 < began.elapsed().as_secs()).then_some(())
+        };
+        until(name, moves).await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn one_full_shard_is_told_to_its_senders_and_the_operator_and_the_gateway_stays_ready() {
+    let region = Region::start(1).await;
+    let full = region.mailbox("bob");
+    let elsewhere = |from: &[&'static str]| {
+        *from.iter().find(|user| region.mailbox(user).shard != full.shard).expect("a user of the other shard")
+    };
+    let mut sender = region.caught_up(0, elsewhere(&["alice", "carol", "dave", "erin", "frank"]), "phone").await;
+    let jetstream = region.jetstream().await;
+    let stream = jetstream.get_stream(log_stream(&full.region, full.shard)).await.expect("a stream");
+    let mut config = stream.cached_info().config.clone();
+    config.max_bytes = 4_096;
+    jetstream.update_stream(config).await.expect("a smaller stream");
+    let rejected = until("a refusal", async || {
+        let id = sender.send("bob", &"x".repeat(1_000)).await;
+        sender.answer(&id).await.err()
+    })
+    .await;
+    assert_eq!(rejected["code"], "unavailable", "{rejected}");
+    let page = async |path: &str| {
+        let answer = reqwest::get(format!("http://{}{path}", region.gateway(0))).await.expect("an answer");
+        (answer.status().as_u16(), answer.text().await.expect("text"))
+    };
+    let failed = format!("dunlin_gateway_failed_appends_total{{shard=\"{}\",why=\"full\"}}", full.shard);
+    let (_, metrics) = page("/metrics").await;
+    assert!(metrics.contains(&failed), "{metrics}");
+    assert_eq!(page("/readyz").await, (200, "ready\n".to_owned()));
+    sender.send_accepted(elsewhere(&["grace", "heidi", "ivan", "judy", "mallory"]), "the other shard stores").await;
+}
