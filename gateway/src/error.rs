@@ -11,12 +11,12 @@ pub enum Error {
     #[error(transparent)]
     Config(#[from] ConfigError),
     /// The address can't be listened on.
-    #[error("listening on {address}: {source}; choose another `listen`, or end what holds it")]
+    #[error("listening on {address}: {why}; choose another `listen`, or end what holds it")]
     Listen {
         /// The configured address.
         address: SocketAddr,
         /// What the system says.
-        source: io::Error,
+        why: io::Error,
     },
     /// The key set can't be used.
     #[error("reading the key set {source_name} (`tokens.keys`): {why}")]

@@ -15,7 +15,7 @@ use crate::{
     config::Config,
     error::Error,
     gateway::Gateway,
-    http::{accept, routes},
+    http::{Entrance, accept, of_clients, of_operators},
     limiter::Limiter,
     metrics::Metrics,
     region::Region,
@@ -30,31 +30,51 @@ const LEAVE_WITHIN: Duration = Duration::from_secs(5);
 /// In how many steps sockets are told to go.
 const DRAIN_STEPS: u32 = 100;
 const LOOK_EVERY: Duration = Duration::from_millis(10);
+/// Sockets above the configured number that are let in, to be told that there are too many or to ask how the gateway is.
+const SPARE: usize = 256;
+/// Connections of operators at once, where they have a listener of their own.
+const OPERATORS: usize = 256;
 /// Connections that wait to be accepted; the kernel's own limit may be lower.
 const BACKLOG: u32 = 4_096;
 
 /// A gateway that is bound, has opened its region, and serves.
 pub struct Server {
     gateway: Ended,
-    sockets: TaskTracker,
+    sockets: Vec<TaskTracker>,
     address: SocketAddr,
+    internal: Option<SocketAddr>,
 }
 
 impl Server {
-    /// Checks the configuration, reads the key set, opens the region's NATS, listens, and serves from then on. Errors: see [`Error`].
+    /// Checks the configuration, listens, reads the key set, opens the region's NATS, and serves from then on. Errors: see [`Error`].
     pub async fn bind(config: Config) -> Result<Server, Error> {
         config.check()?;
+        // First, since it costs nothing to be told at once that somebody else listens there.
+        let (listener, address) = listen(config.listen)?;
+        let internal = config.internal_listen.map(listen).transpose()?;
         let gateway = Arc::new(open(config).await?);
-        let listening = |source| Error::Listen { address: gateway.config.listen, source };
-        let listener = listen(gateway.config.listen).map_err(listening)?;
-        let address = listener.local_addr().map_err(listening)?;
-        let sockets = TaskTracker::new();
-        let (accepting, accepted) = (gateway.clone(), sockets.clone());
-        gateway.services.spawn("connections", |pulse| async move {
-            accept(accepting.clone(), listener, routes(accepting), accepted, pulse).await;
-        });
+        let mut sockets = Vec::new();
+        let mut enter = |name: &str, listener, routes, most| {
+            let tasks = TaskTracker::new();
+            sockets.push(tasks.clone());
+            let accepting = gateway.clone();
+            gateway.services.spawn(name, |pulse| accept(accepting, Entrance { listener, routes, most, tasks }, pulse));
+        };
+        let (clients, operators) = (of_clients(gateway.clone()), of_operators(gateway.clone()));
+        let most = gateway.config.limits.connections + SPARE;
+        let internal = match internal {
+            Some((internal, address)) => {
+                enter("connections", listener, clients, most);
+                enter("internal connections", internal, operators, OPERATORS);
+                Some(address)
+            }
+            None => {
+                enter("connections", listener, clients.merge(operators), most);
+                None
+            }
+        };
         info!(%address, region = %gateway.config.region, "the gateway serves");
-        Ok(Server { gateway: Ended(gateway), sockets, address })
+        Ok(Server { gateway: Ended(gateway), sockets, address, internal })
     }
 
     /// Whether a gateway can be made of this, as far as can be seen without asking anybody: looks at the settings and at the files
@@ -68,6 +88,17 @@ impl Server {
     /// Where it listens.
     pub fn local_addr(&self) -> SocketAddr {
         self.address
+    }
+
+    /// Where it answers operators, if that is elsewhere.
+    pub fn internal_addr(&self) -> Option<SocketAddr> {
+        self.internal
+    }
+
+    /// Has the key set read again at once when it is called. Credentials and certificates of NATS are read again by themselves.
+    pub fn refresh(&self) -> impl Fn() + Send + use<> {
+        let keys = self.gateway.0.keys.clone();
+        move || keys.refresh()
     }
 
     /// What it does beside its sockets, by name, and what ends each: the end of one is the end of the gateway.
@@ -93,11 +124,16 @@ impl Server {
 }
 
 /// A listening socket on which a whole crowd may wait: those who find no place come again a second later.
-fn listen(address: SocketAddr) -> std::io::Result<TcpListener> {
-    let socket = if address.is_ipv4() { TcpSocket::new_v4()? } else { TcpSocket::new_v6()? };
-    socket.set_reuseaddr(true)?;
-    socket.bind(address)?;
-    socket.listen(BACKLOG)
+fn listen(address: SocketAddr) -> Result<(TcpListener, SocketAddr), Error> {
+    let listening = || {
+        let socket = if address.is_ipv4() { TcpSocket::new_v4()? } else { TcpSocket::new_v6()? };
+        socket.set_reuseaddr(true)?;
+        socket.bind(address)?;
+        let listener = socket.listen(BACKLOG)?;
+        let address = listener.local_addr()?;
+        Ok((listener, address))
+    };
+    listening().map_err(|why| Error::Listen { address, why })
 }
 
 fn no_keys(config: &Config, why: &KeysError) -> Error {
@@ -134,7 +170,7 @@ async fn open(config: Config) -> Result<Gateway, Error> {
 }
 
 /// Tells every socket to go, a few at a time so that their clients do not all come to another gateway at once, and waits for them.
-async fn drain(gateway: &Gateway, sockets: &TaskTracker) {
+async fn drain(gateway: &Gateway, sockets: &[TaskTracker]) {
     gateway.drain.cancel();
     let mut alarms = gateway.sockets.alarms();
     alarms.shuffle(&mut rand::rng());
@@ -147,11 +183,17 @@ async fn drain(gateway: &Gateway, sockets: &TaskTracker) {
     // Those that came meanwhile, and HTTP.
     gateway.sockets.alarms().iter().for_each(|alarm| alarm.tell(Order::Drain));
     gateway.finish.cancel();
-    sockets.close();
-    if timeout(LEAVE_WITHIN, sockets.wait()).await.is_err() {
-        tracing::warn!(sockets = sockets.len(), "some sockets did not end by themselves");
+    let gone = || async {
+        for tasks in sockets {
+            tasks.close();
+            tasks.wait().await;
+        }
+    };
+    if timeout(LEAVE_WITHIN, gone()).await.is_err() {
+        let left: usize = sockets.iter().map(TaskTracker::len).sum();
+        tracing::warn!(sockets = left, "some sockets did not end by themselves");
         gateway.kill();
-        let _ = timeout(LEAVE_WITHIN, sockets.wait()).await;
+        let _ = timeout(LEAVE_WITHIN, gone()).await;
     }
     let stored = async {
         while gateway.regions.values().any(|region| !region.acknowledgements.is_empty()) {

@@ -169,6 +169,11 @@ impl Processes {
         statuses
     }
 
+    /// Signals a gateway.
+    pub fn signal_gateway(&self, index: usize, signal: Signal) {
+        kill(Pid::from_raw(self.gateways[index].child.id() as i32), signal).expect("signalling our own child");
+    }
+
     /// Signals a worker.
     pub fn signal_worker(&self, index: usize, signal: Signal) {
         kill(Pid::from_raw(self.workers[index].child.id() as i32), signal).expect("signalling our own child");

@@ -4,7 +4,8 @@ use std::time::{Duration, Instant};
 
 use dunlin_gateway::{Error, Server};
 use dunlin_schema::stream::log_stream;
-use dunlin_tests::{region::Region, wait::until};
+use dunlin_tests::{device::Device, process::Processes, region::Region, tokens::Key, wait::until};
+use nix::sys::signal::Signal;
 use tokio::sync::oneshot;
 
 /// A gateway's services, as its operators see them.
@@ -82,4 +83,34 @@ async fn one_full_shard_is_told_to_its_senders_and_the_operator_and_the_gateway_
     assert!(metrics.contains(&failed), "{metrics}");
     assert_eq!(page("/readyz").await, (200, "ready\n".to_owned()));
     sender.send_accepted(elsewhere(&["grace", "heidi", "ivan", "judy", "mallory"]), "the other shard stores").await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_gateway_that_is_told_to_reads_its_key_set_again() {
+    let region = Region::start(0).await;
+    let mut config = region.gateway_config(region.nats.url());
+    config.tokens.refresh = dunlin_schema::Millis(600_000);
+    let server = Server::bind(config).await.expect("a gateway");
+    let (gateway, refresh) = (server.local_addr(), server.refresh());
+    let (stop, stopped) = oneshot::channel::<()>();
+    let running = tokio::spawn(server.run(async { drop(stopped.await) }));
+    let old = region.token("bob");
+    region.caught_up_at(gateway, "bob", "phone").await;
+    region.keys.write(&[&Key::new("two")]);
+    let let_in = async || Device::try_hello(gateway, &old, "phone", None).await.is_ok();
+    assert!(let_in().await, "nobody has looked since");
+    refresh();
+    until("the key that is gone to be refused", async || (!let_in().await).then_some(())).await;
+    drop(stop);
+    running.await.expect("no panic").expect("an orderly end");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn sighup_to_a_gateway_ends_nothing() {
+    let region = Processes::start(1).await;
+    let mut alice = region.caught_up(0, "alice", "phone").await;
+    region.signal_gateway(0, Signal::SIGHUP);
+    alice.send_accepted("bob", "still here").await;
+    region.caught_up(0, "bob", "phone").await;
+    alice.send_accepted("bob", "and still").await;
 }

@@ -1,6 +1,12 @@
 //! A request that is no valid upgrade gets the HTTP status that says so; a valid one the subprotocol that the client prefers.
 
-use dunlin_tests::{raw::Raw, region::Region, wait::until};
+use dunlin_gateway::Server;
+use dunlin_tests::{
+    raw::{Heard, Raw, TEXT, frame},
+    region::Region,
+    wait::until,
+};
+use serde_json::json;
 
 const GOOD: &str = "dunlin.v1.json";
 
@@ -26,7 +32,6 @@ async fn each_bad_request_gets_the_status_that_says_so() {
         ("HEAD", good.replace("GET ", "HEAD "), 405, "allow: get\r\n"),
         ("another address", good.replace("/v1/connect", "/v2/connect"), 404, ""),
         ("no JWT", Raw::upgrade(GOOD, "Authorization: Bearer letters\r\n"), 401, "www-authenticate: bearer"),
-        ("another scheme", Raw::upgrade(GOOD, "Authorization: Basic eA==\r\n"), 401, "www-authenticate: bearer"),
         ("an old token", Raw::upgrade(GOOD, &format!("Authorization: Bearer {expired}\r\n")), 401, "bearer"),
         (
             "a token of 20 KB",
@@ -42,6 +47,72 @@ async fn each_bad_request_gets_the_status_that_says_so() {
         assert_eq!(found, status, "{what}: {answer}");
         assert!(answer.to_ascii_lowercase().contains(words), "{what}: {answer}");
     }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_proxies_add_to_an_upgrade_does_no_harm() {
+    let region = Region::start(1).await;
+    for (what, request) in [
+        ("no body, said so", Raw::upgrade(GOOD, "Content-Length: 0\r\n")),
+        ("an `Authorization` of the proxy's", Raw::upgrade(GOOD, "Authorization: Basic eA==\r\n")),
+        ("one that names no scheme", Raw::upgrade(GOOD, "Authorization: letters\r\n")),
+        ("a `Proxy-Authorization`", Raw::upgrade(GOOD, "Proxy-Authorization: Bearer letters\r\n")),
+        (
+            "where it came from",
+            Raw::upgrade(
+                GOOD,
+                "Forwarded: for=192.0.2.1;proto=https\r\nX-Forwarded-For: 192.0.2.1, 10.0.0.1\r\nX-Forwarded-Proto: https\r\nVia: 1.1 proxy\r\n",
+            ),
+        ),
+        (
+            "a list in `Connection`",
+            Raw::upgrade(GOOD, "").replace("Connection: Upgrade", "Connection: keep-alive, Upgrade"),
+        ),
+        ("two lines of `Connection`", Raw::upgrade(GOOD, "Connection: keep-alive\r\n")),
+        ("a list in `Upgrade`", Raw::upgrade(GOOD, "").replace("Upgrade: websocket", "Upgrade: h2c, WebSocket")),
+    ] {
+        let (mut raw, status, answer) = Raw::request(region.gateway(0), &request).await;
+        assert_eq!(status, 101, "{what}: {answer}");
+        let hello = json!({ "hello": { "token": region.token("bob"), "device": "phone" } });
+        raw.write(&frame(TEXT, hello.to_string().as_bytes())).await;
+        let Heard::Json(said) = raw.hear().await else { panic!("{what}: no frame") };
+        assert!(said["welcome"].is_object(), "{what}: {said}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_browser_is_told_what_this_is_and_where_its_documents_are() {
+    let region = Region::start(1).await;
+    let answer = reqwest::get(format!("http://{}/", region.gateway(0))).await.expect("an answer");
+    assert_eq!(answer.status(), 200);
+    let text = answer.text().await.expect("text");
+    assert!(text.contains("Dunlin") && text.contains("/v1/connect") && text.contains("/asyncapi.json"), "{text}");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_operators_see_is_on_the_internal_listener_alone_where_there_is_one() {
+    let region = Region::start(0).await;
+    let mut config = region.gateway_config(region.nats.url());
+    config.internal_listen = Some(([127, 0, 0, 1], 0).into());
+    let server = Server::bind(config).await.expect("a gateway");
+    let (public, internal) = (server.local_addr(), server.internal_addr().expect("an internal address"));
+    let (stop, stopped) = tokio::sync::oneshot::channel::<()>();
+    let running = tokio::spawn(server.run(async { drop(stopped.await) }));
+    region.caught_up_at(public, "bob", "phone").await;
+    for (path, of_operators) in [
+        ("/livez", true),
+        ("/readyz", true),
+        ("/metrics", true),
+        ("/", false),
+        ("/asyncapi.json", false),
+        ("/v1/connect", false),
+    ] {
+        let status = async |address| reqwest::get(format!("http://{address}{path}")).await.expect("an answer").status();
+        assert_eq!(status(public).await == 404, of_operators, "{path} on the public one");
+        assert_eq!(status(internal).await == 404, !of_operators, "{path} on the internal one");
+    }
+    drop(stop);
+    running.await.expect("no panic").expect("an orderly end");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

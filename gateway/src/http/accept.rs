@@ -30,21 +30,25 @@ const HEAD_WITHIN: Duration = Duration::from_secs(5);
 /// Of a request's head; a longer one is answered 431. Large enough for a token that is too long to be told so. The bound of hyper's buffer
 /// alone does not hold: it is looked at between reads, and one read may bring more.
 const HEAD_BYTES: usize = 64 * 1024;
-/// Sockets above the configured number that are let in, to be told that there are too many or to ask how the gateway is.
-const SPARE: usize = 256;
 /// How long a connection may stay with HTTP: whoever wants more opens another one.
 const HTTP_FOR: Duration = Duration::from_secs(60);
 /// How long the gateway waits when the system has no socket for it.
 const BREATH: Duration = Duration::from_millis(50);
 
-/// Accepts connections until it is dropped; their tasks are `tasks`'.
-pub(crate) async fn accept(
-    gateway: Arc<Gateway>,
-    listener: TcpListener,
-    routes: Router,
-    tasks: TaskTracker,
-    pulse: Arc<Pulse>,
-) {
+/// An address at which connections come in.
+pub(crate) struct Entrance {
+    pub(crate) listener: TcpListener,
+    /// What is served there.
+    pub(crate) routes: Router,
+    /// Connections at once; further ones are closed.
+    pub(crate) most: usize,
+    /// The tasks of those that are open.
+    pub(crate) tasks: TaskTracker,
+}
+
+/// Accepts connections until it is dropped; their tasks live on.
+pub(crate) async fn accept(gateway: Arc<Gateway>, entrance: Entrance, pulse: Arc<Pulse>) {
+    let Entrance { listener, routes, most, tasks } = entrance;
     let mut beats = tokio::time::interval(BEAT_EVERY);
     loop {
         pulse.beat();
@@ -57,7 +61,7 @@ pub(crate) async fn accept(
                 let (gateway, routes) = (gateway.clone(), routes.clone());
                 let alarm = Alarm::new();
                 let socket = Entered::new(&gateway, &alarm);
-                if gateway.sockets.count() <= gateway.config.limits.connections + SPARE {
+                if tasks.len() < most {
                     tasks.spawn(watched(gateway, socket, stream, routes));
                 }
             }

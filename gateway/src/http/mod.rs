@@ -17,7 +17,7 @@ use parking_lot::Mutex;
 
 use crate::{clock::Uptime, gateway::Gateway, tokens::Identity};
 
-pub(crate) use accept::accept;
+pub(crate) use accept::{Entrance, accept};
 
 /// What an upgrade agreed on, from the request's handler to the connection's task.
 pub(crate) struct Handoff {
@@ -28,16 +28,31 @@ pub(crate) struct Handoff {
 /// Where a connection's task finds the [`Handoff`] when HTTP is done.
 type Slot = Arc<Mutex<Option<Handoff>>>;
 
-/// The gateway's routes.
-pub(crate) fn routes(gateway: Arc<Gateway>) -> Router {
+/// Said to who looks with a browser.
+const WHAT_THIS_IS: &str = concat!(
+    "This is a gateway of Dunlin ",
+    env!("CARGO_PKG_VERSION"),
+    ", an edge messaging system. Clients connect to /v1/connect with a WebSocket; /asyncapi.json describes what is said there.\n",
+    "The documents are in the folder docs of Dunlin's repository: begin with README.md.\n"
+);
+
+/// What clients are served.
+pub(crate) fn of_clients(gateway: Arc<Gateway>) -> Router {
     let asyncapi = Bytes::from(dunlin_schema::asyncapi::document().to_string());
     let asyncapi = move || std::future::ready(([(CONTENT_TYPE, "application/json")], asyncapi.clone()));
     Router::new()
+        .route("/", get(|| std::future::ready(WHAT_THIS_IS)))
         .route("/v1/connect", get(upgrade::connect))
+        .route("/asyncapi.json", get(asyncapi))
+        .with_state(gateway)
+}
+
+/// What operators are served.
+pub(crate) fn of_operators(gateway: Arc<Gateway>) -> Router {
+    Router::new()
         .route("/livez", get(|| std::future::ready("alive\n")))
         .route("/readyz", get(readyz))
         .route("/metrics", get(metrics))
-        .route("/asyncapi.json", get(asyncapi))
         .with_state(gateway)
 }
 

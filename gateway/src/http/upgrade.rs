@@ -82,7 +82,8 @@ async fn agree(gateway: &Gateway, request: Request) -> Result<(Handoff, Response
     let headers = request.headers();
     handshake(headers)?;
     if request.version() != Version::HTTP_11
-        || headers.contains_key(CONTENT_LENGTH)
+        // Proxies say that there is none.
+        || headers.get_all(CONTENT_LENGTH).iter().any(|length| length != "0")
         || headers.contains_key(TRANSFER_ENCODING)
     {
         let message = "an upgrade is an HTTP/1.1 request without a body";
@@ -141,18 +142,17 @@ fn origin(headers: &HeaderMap, allowed: &[String]) -> Result<(), Refusal> {
     }
 }
 
-/// Who is there, where the request says so; then it counts as a connection of that user's.
+/// Who is there, where the request says so; then it counts as a connection of that user's. An `Authorization` of another scheme was for a
+/// proxy before the gateway.
 async fn identity(gateway: &Gateway, headers: &HeaderMap) -> Result<Option<Identity>, Refusal> {
-    let Some(header) = headers.get(AUTHORIZATION) else { return Ok(None) };
+    let bearer = headers.get_all(AUTHORIZATION).iter().find_map(|header| {
+        let (scheme, token) = header.to_str().ok()?.split_once(' ')?;
+        scheme.eq_ignore_ascii_case("bearer").then_some(token.trim())
+    });
+    let Some(token) = bearer else { return Ok(None) };
     let unauthorized = |code, message: String| {
         refusal(StatusCode::UNAUTHORIZED, code, message).with(WWW_AUTHENTICATE, "Bearer error=\"invalid_token\"")
     };
-    let token = header.to_str().ok().and_then(|header| {
-        let (scheme, token) = header.split_once(' ')?;
-        scheme.eq_ignore_ascii_case("bearer").then_some(token.trim())
-    });
-    let token =
-        token.ok_or_else(|| unauthorized(Code::Unauthorized, "`Authorization` is `Bearer` and a JWT".to_owned()))?;
     let unavailable =
         |message: String| refusal(StatusCode::SERVICE_UNAVAILABLE, Code::Unavailable, message).until(BUSY);
     let verified = timeout(WELCOME_WITHIN, gateway.keys.verify(token, clock::now())).await;

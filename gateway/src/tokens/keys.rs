@@ -122,6 +122,11 @@ impl KeyRing {
         }
     }
 
+    /// Has [`KeyRing::run`] look now.
+    pub(crate) fn refresh(&self) {
+        self.wanted.notify_one();
+    }
+
     /// Waits for a look to end: for one that is under way, otherwise for a new one, where that is not too soon. It takes as long as the
     /// source of the key set does.
     async fn look_for_unknown(&self) {
