@@ -9,6 +9,7 @@ use std::net::SocketAddr;
 
 use anyhow::{Context, anyhow};
 use clap::Args;
+use dunlin_gateway::config::listen_address;
 use dunlin_schema::{RegionName, limits, stream::RegionSettings};
 use serde::Deserialize;
 
@@ -34,7 +35,7 @@ pub struct ConfigArgs {
     #[command(flatten)]
     file: FileArgs,
     /// Where to listen, whatever the configuration says
-    #[arg(long, value_name = "ADDR")]
+    #[arg(long, value_name = "ADDR", value_parser = listen_address)]
     listen: Option<SocketAddr>,
 }
 

@@ -57,14 +57,26 @@ pub async fn gateway(args: GatewayArgs, shutdown: impl Future<Output = ()> + Sen
         Server::check(&config).await.context("checking the gateway's configuration")?;
         return print("the gateway's configuration can be used");
     }
+    // From here on none ends the process: before NATS is there, nothing is held that could be read again.
+    let mut hangups = shutdown::hangups()?;
     tokio::pin!(shutdown);
     tokio::select! {
-        there = waiting::for_nats(&config.nats, &config.region, Some(config.listen)) => there.context("starting the gateway")?,
+        there = waiting::for_nats(&config.nats, &config.region, Some(config.internal_listen.unwrap_or(config.listen))) => there.context("starting the gateway")?,
         () = &mut shutdown => return Ok(()),
     }
     let gateway = Server::bind(config).await.context("starting the gateway")?;
     print(&format!("ready http://{}", gateway.local_addr()))?;
-    gateway.run(shutdown).await.context("running the gateway")
+    let refresh = gateway.refresh();
+    let mut running = std::pin::pin!(gateway.run(shutdown));
+    loop {
+        tokio::select! {
+            ended = &mut running => return ended.context("running the gateway"),
+            Some(()) = hangups.recv() => {
+                tracing::info!("SIGHUP: the key set is read again; credentials and certificates are whenever they change");
+                refresh();
+            }
+        }
+    }
 }
 
 /// Waits for NATS, works until `shutdown`, hands its shards over, and ends. At SIGHUP it hands them over too, and works on with its configuration as

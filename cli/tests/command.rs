@@ -272,6 +272,22 @@ fn a_nats_server_that_is_none_or_not_there_is_said_with_what_to_do() {
 const KEY_SET: &str = r#"{"keys":[{"kty":"OKP","crv":"Ed25519","x":"11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo"}]}"#;
 
 #[test]
+fn a_port_that_is_taken_is_said_at_once_and_once() {
+    let holder = TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = holder.local_addr().unwrap().port();
+    let folder = TempDir::new().unwrap();
+    // As people write it.
+    for listen in [format!("127.0.0.1:{port}"), format!("localhost:{port}"), port.to_string()] {
+        let output = output(dunlin(&["dev", "--listen", &listen, "--data"]).arg(data(folder.path())));
+        let said = stderr(&output);
+        assert_eq!((output.status.code(), said.matches("in use").count()), (Some(1), 1), "{listen}: {said}");
+        assert!(said.contains(&format!("listening on 127.0.0.1:{port}")) && !said.contains("nats"), "{listen}: {said}");
+    }
+    let output = output(&mut dunlin(&["dev", "--listen", "gateway.example"]));
+    assert!(stderr(&output).contains("`127.0.0.1:8080`"), "{}", stderr(&output));
+}
+
+#[test]
 fn a_configuration_is_checked_without_running_anything() {
     let temporary = TempDir::new().unwrap();
     let path = temporary.path().join("gateway.toml");

@@ -10,7 +10,7 @@ use std::{net::SocketAddr, path::PathBuf, time::Duration};
 
 use anyhow::{Context, bail};
 use clap::Args;
-use dunlin_gateway::{KeySource, Server};
+use dunlin_gateway::{KeySource, Server, config::listen_address};
 use dunlin_nats::{ConnectOptions, Connection};
 use dunlin_schema::{Millis, RegionName};
 use dunlin_workers::Worker;
@@ -35,7 +35,7 @@ const PHASE_WITHIN: Duration = Duration::from_secs(6);
 #[derive(Debug, Args)]
 pub struct DevArgs {
     /// Where the gateway listens; port 0 takes a free one
-    #[arg(long, default_value = "127.0.0.1:8080", value_name = "ADDR")]
+    #[arg(long, default_value = "127.0.0.1:8080", value_name = "ADDR", value_parser = listen_address)]
     listen: SocketAddr,
     #[command(flatten)]
     folder: FolderArgs,
@@ -57,12 +57,21 @@ pub async fn run(args: DevArgs, shutdown: impl Future<Output = ()> + Send + 'sta
     let folder = Folder::create(&args.folder.path)?;
     let _lock = folder.lock()?;
     keys::ensure(&folder)?;
+    free(args.listen)?;
     let binary = binary::find(args.nats_server.as_deref())?;
     let nats = NatsServer::start(binary, folder.nats()?, args.sync_always).await?;
     let outcome = serve(&args, &folder, &nats, shutdown).await;
     folder.untell();
     nats.stop(PHASE_WITHIN).await;
     outcome
+}
+
+/// Whether the gateway can listen there once all that it needs is started. Errors: somebody else does.
+fn free(address: SocketAddr) -> anyhow::Result<()> {
+    let bound = std::net::TcpListener::bind(address);
+    let bound =
+        bound.with_context(|| format!("listening on {address}: choose another `--listen`, or end what holds it"));
+    bound.map(drop)
 }
 
 async fn serve(
