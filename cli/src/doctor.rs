@@ -8,7 +8,8 @@ use std::{
 use clap::Args;
 use dunlin_gateway::KeySource;
 use dunlin_nats::{
-    ConnectOptions, Connection, Heads, Record, Records, StreamName, inspect, region_settings, stream_ends,
+    ConnectOptions, Connection, Heads, Record, Records, StreamFill, StreamName, inspect, region_settings, stream_ends,
+    stream_fill,
 };
 use dunlin_schema::{Millis, RegionName, Shard, limits, record::ReaderRecord, stream::RegionSettings, subject};
 use dunlin_workers::reader::LEADER;
@@ -95,7 +96,7 @@ fn patient(args: &DoctorArgs) -> anyhow::Result<Patient> {
     let from = |path: &Option<std::path::PathBuf>| ConfigArgs::from(FileArgs { config: path.clone() });
     if args.gateway.is_some() {
         let config = config::gateway(&from(&args.gateway))?;
-        let gateway = Some(format!("http://{}", config.listen));
+        let gateway = Some(format!("http://{}", config.internal_listen.unwrap_or(config.listen)));
         return Ok(Patient {
             nats: config.nats,
             region: config.region,
@@ -248,6 +249,9 @@ async fn readers(connection: &Connection, settings: &RegionSettings) -> Vec<Find
         let log = StreamName::log(&settings.region, shard);
         let last = stream_ends(connection, &log).await.ok().map(|ends| ends.last.0);
         findings.extend(reader(&looks, last));
+        if let Ok(fill) = stream_fill(connection, &log).await {
+            findings.extend(full(shard, fill));
+        }
         if let Err(error) = heads.ask(shard, Vec::new()).await {
             findings.push(Finding::Wrong(
                 format!("shard {shard}: {error}"),
@@ -294,6 +298,20 @@ fn reader(looks: &Looks, last: Option<u64>) -> Vec<Finding> {
     });
     findings.extend(clock(record.stamp.millis(), looks.now));
     findings
+}
+
+/// What is to be said of a shard whose log has little room left, or none.
+fn full(shard: Shard, StreamFill { bytes, most }: StreamFill) -> Option<Finding> {
+    let most = most?;
+    let what = format!("shard {shard}: its log holds {bytes} of {most} bytes");
+    let mend = "raise the stream's max_bytes with the `nats` tool, or wait until old entries go; who sends to this shard's users is refused when it is full"
+        .to_owned();
+    // In thousandths; near its bound it still takes short messages, and refuses long ones.
+    match u128::from(bytes) * 1_000 / u128::from(most.max(1)) {
+        0..800 => None,
+        800..980 => Some(Finding::Doubtful(what, mend)),
+        _ => Some(Finding::Wrong(what, mend)),
+    }
 }
 
 /// The record was written within the last renewals, by the server's clock; what does not fit that is the difference of the clocks.
@@ -343,6 +361,20 @@ mod tests {
         let bad = Some(Record { bytes: vec![1, 2].into(), revision: Seq(2), stamp: StreamTime(0) });
         let findings = reader(&Looks { shard: Shard(3), before: None, after: bad, now: NOW }, None);
         assert!(matches!(findings.as_slice(), [Finding::Wrong(..)]));
+    }
+
+    #[test]
+    fn a_full_shard_is_told_to_the_operator() {
+        for (bytes, most, begins) in [
+            (799, Some(1_000), None),
+            (800, Some(1_000), Some("check  shard 3: its log holds 800 of 1000 bytes")),
+            (980, Some(1_000), Some("WRONG  shard 3: its log holds 980 of 1000 bytes")),
+            (980, None, None),
+        ] {
+            let line = full(Shard(3), StreamFill { bytes, most }).map(|finding| finding.line());
+            assert_eq!(line.is_some(), begins.is_some());
+            assert!(line.unwrap_or_default().starts_with(begins.unwrap_or_default()), "{bytes} of {most:?}");
+        }
     }
 
     #[test]

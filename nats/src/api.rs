@@ -104,6 +104,9 @@ pub(crate) struct StreamInfo {
 
 #[derive(Debug, Deserialize)]
 pub(crate) struct StreamConfig {
+    /// How many bytes it holds at most; below 0: no bound.
+    #[serde(default)]
+    pub(crate) max_bytes: i64,
     #[serde(default)]
     pub(crate) metadata: std::collections::HashMap<String, String>,
 }
@@ -111,6 +114,8 @@ pub(crate) struct StreamConfig {
 #[derive(Debug, Deserialize)]
 pub(crate) struct StreamState {
     pub(crate) messages: u64,
+    #[serde(default)]
+    pub(crate) bytes: u64,
     pub(crate) first_seq: u64,
     pub(crate) last_seq: u64,
     /// Messages by subject, as far as the filter of the question matched.

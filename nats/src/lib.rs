@@ -50,4 +50,6 @@ pub use read::{ReadError, Reads};
 pub use receipts::{ReceiptItem, Receipts};
 pub use records::{Page, Record, RecordError, Records, SaveError, Watch, WatchEvent};
 pub use service::{AskError, Reply};
-pub use stream_reader::{ReaderEvent, Start, StreamEnds, StreamReader, entry_time, stream_ends};
+pub use stream_reader::{
+    ReaderEvent, Start, StreamEnds, StreamFill, StreamReader, entry_time, stream_ends, stream_fill,
+};

@@ -34,6 +34,15 @@ pub struct StreamEnds {
     pub last: Seq,
 }
 
+/// How full a stream is, as the leader says.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct StreamFill {
+    /// What it holds.
+    pub bytes: u64,
+    /// What it holds at most, where it has a bound.
+    pub most: Option<u64>,
+}
+
 /// What a reader says.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum ReaderEvent {
@@ -147,6 +156,13 @@ impl Pass {
 pub async fn stream_ends(connection: &Connection, stream: &StreamName) -> Result<StreamEnds, ReadError> {
     let state = stream.api(connection).stream_info(&stream.name, None).await?.state;
     Ok(StreamEnds { first: Seq(state.first_seq), last: Seq(state.last_seq) })
+}
+
+/// Asks the leader how full a stream is. Errors: see [`ReadError`].
+pub async fn stream_fill(connection: &Connection, stream: &StreamName) -> Result<StreamFill, ReadError> {
+    let info = stream.api(connection).stream_info(&stream.name, None).await?;
+    let most = u64::try_from(info.config.max_bytes).ok().filter(|most| *most > 0);
+    Ok(StreamFill { bytes: info.state.bytes, most })
 }
 
 /// The timestamp of a stream's entry, as its leader says; `None` when there is none at `seq`. Errors: see [`ReadError`].
