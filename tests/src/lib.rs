@@ -5,6 +5,7 @@
 //! |---|---|
 //! | [`server`] | a nats-server of its own in a temporary folder: start, kill, pause, put its folder back |
 //! | [`cluster`] | several nats-servers that are one cluster: who leads what, and who is made to |
+//! | [`leaf`] | a nats-server at the edge: a leaf node without JetStream |
 //! | [`link`] | a TCP link that can be cut, frozen and healed |
 //! | [`region`] | a whole region: server, streams, workers, gateways, keys |
 //! | [`process`] | gateways and workers as processes of their own, to be killed |
@@ -13,6 +14,7 @@
 //! | [`tokens`] | signing keys and tokens, good and bad |
 //! | [`device`] | a device: frames as JSON text, and nothing of Dunlin's own code |
 //! | [`raw`] | a WebSocket client that can say whatever bytes it likes |
+//! | [`load`] | users who send and receive whatever happens around them |
 //! | [`history`] | what was accepted and what arrived, held against each other |
 //! | [`sim`] | a world without time, in which the real cores are held to their promises |
 //! | [`wait`] | waiting for a condition with a deadline |
@@ -24,6 +26,7 @@ pub mod authority;
 pub mod cluster;
 pub mod device;
 pub mod history;
+pub mod leaf;
 pub mod link;
 pub mod load;
 pub mod process;

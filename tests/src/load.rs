@@ -7,7 +7,7 @@ use std::{
         Arc,
         atomic::{AtomicBool, Ordering},
     },
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use parking_lot::Mutex;
@@ -20,6 +20,9 @@ use crate::{
     history::{Accepted, Application},
 };
 
+/// How long a user listens before it looks whether all is done.
+const QUIET: Duration = Duration::from_millis(200);
+
 /// The users of a load, each with one device that reconnects, keeps its cursor, and repeats with the same id what has no answer.
 pub struct Load {
     users: JoinSet<(String, Application)>,
@@ -29,6 +32,7 @@ pub struct Load {
 struct Shared {
     names: Vec<String>,
     tokens: Vec<String>,
+    pace: Duration,
     gateways: Mutex<Vec<SocketAddr>>,
     accepted: Mutex<Accepted>,
     stop_sending: AtomicBool,
@@ -38,10 +42,16 @@ struct Shared {
 impl Load {
     /// Starts this many users, who send to each other without a pause.
     pub fn start(count: usize, token: impl Fn(&str) -> String, gateways: Vec<SocketAddr>) -> Load {
+        Load::paced(count, Duration::ZERO, token, gateways)
+    }
+
+    /// The same, each user sending at most once in `pace`: mailboxes then keep what was sent during a long fault.
+    pub fn paced(count: usize, pace: Duration, token: impl Fn(&str) -> String, gateways: Vec<SocketAddr>) -> Load {
         let names: Vec<String> = (0..count).map(|user| format!("user-{user}")).collect();
         let shared = Arc::new(Shared {
             tokens: names.iter().map(|name| token(name)).collect(),
             names,
+            pace,
             gateways: Mutex::new(gateways),
             accepted: Mutex::default(),
             stop_sending: AtomicBool::new(false),
@@ -90,12 +100,14 @@ struct User {
     random: StdRng,
     application: Application,
     unanswered: BTreeMap<String, (String, String)>,
+    sends_again: Instant,
 }
 
 impl User {
     fn new(number: usize, shared: Arc<Shared>) -> User {
         let random = StdRng::seed_from_u64(number as u64);
-        User { number, shared, random, application: Application::default(), unanswered: BTreeMap::new() }
+        let (application, unanswered) = Default::default();
+        User { number, shared, random, application, unanswered, sends_again: Instant::now() }
     }
 
     fn name(&self) -> &str {
@@ -130,12 +142,14 @@ impl User {
         }
         while !self.is_done() {
             if self.unanswered.len() < 4
+                && self.sends_again <= Instant::now()
                 && !self.shared.stop_sending.load(Ordering::Relaxed)
                 && !self.send(&mut device).await
             {
                 return;
             }
-            let Some(frame) = device.next_within(Duration::from_millis(200)).await else { continue };
+            let patience = if self.shared.pace.is_zero() { QUIET } else { self.shared.pace.min(QUIET) };
+            let Some(frame) = device.next_within(patience).await else { continue };
             let Ok(frame) = frame else { return };
             if !self.take(&frame, &mut device).await {
                 return;
@@ -149,6 +163,7 @@ impl User {
         let frame = message(&id, &to, &text);
         self.unanswered.insert(id, (to, text));
         self.tell_unanswered();
+        self.sends_again = Instant::now() + self.shared.pace;
         device.try_say(frame).await
     }
 

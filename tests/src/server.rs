@@ -20,6 +20,8 @@ pub struct ServerOptions {
     pub name: String,
     /// Its JetStream domain, which is its region's name.
     pub domain: String,
+    /// Whether it stores anything: a leaf node at the edge has no JetStream.
+    pub jetstream: bool,
     /// Whether each write is synced.
     pub sync_always: bool,
     /// Lines added to its configuration.
@@ -28,7 +30,8 @@ pub struct ServerOptions {
 
 impl Default for ServerOptions {
     fn default() -> ServerOptions {
-        ServerOptions { name: "test".into(), domain: "local".into(), sync_always: false, more: String::new() }
+        let (name, domain) = ("test".into(), "local".into());
+        ServerOptions { name, domain, jetstream: true, sync_always: false, more: String::new() }
     }
 }
 
@@ -59,13 +62,12 @@ impl NatsServer {
     pub fn start_with(options: &ServerOptions) -> NatsServer {
         let folder = tempfile::tempdir().expect("a temporary folder");
         let sync = if options.sync_always { "sync_interval: always" } else { "" };
-        let conf = format!(
-            "server_name: {}\njetstream {{ store_dir: {:?}, domain: {}, {sync} }}\nmax_payload: 1MB\n{}\n",
-            options.name,
-            folder.path().join("store"),
-            options.domain,
-            options.more
-        );
+        let (store, domain) = (folder.path().join("store"), &options.domain);
+        let jetstream = match options.jetstream {
+            true => format!("jetstream {{ store_dir: {store:?}, domain: {domain}, {sync} }}"),
+            false => String::new(),
+        };
+        let conf = format!("server_name: {}\n{jetstream}\nmax_payload: 1MB\n{}\n", options.name, options.more);
         fs::write(folder.path().join("nats.conf"), conf).expect("writing the server's configuration");
         let mut server = NatsServer { name: options.name.clone(), folder, port: 0, child: None };
         server.spawn();

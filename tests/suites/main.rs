@@ -3,6 +3,7 @@
 mod away;
 mod cluster;
 mod drain;
+mod edge;
 mod frames;
 mod gaps;
 mod hangup;
