@@ -12,11 +12,11 @@ use futures_util::Stream;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, oneshot, watch};
 
 use crate::{
-    core::Accepted,
+    core::{Accepted, ClockSkew},
     error::{ConnectError, Ended, SendError, StoreError},
     event::{Event, Status},
     options::ClientOptions,
-    run::{self, Command, Submit},
+    run::{self, Command, Submit, Tells},
 };
 
 /// A client's handle: cheap to clone. When all handles and the [`Events`] are dropped, the client's task ends.
@@ -25,6 +25,7 @@ pub struct Client {
     commands: mpsc::Sender<Command>,
     room: Arc<Semaphore>,
     status: watch::Receiver<Status>,
+    skew: watch::Receiver<Option<ClockSkew>>,
     encoding: frame::Encoding,
 }
 
@@ -55,9 +56,11 @@ impl Client {
         let encoding = options.encoding;
         let (commands, asked) = mpsc::channel(64);
         let (events, happened) = mpsc::channel(options.events);
-        let (tell, status) = watch::channel(Status::Connecting);
-        tokio::spawn(run::run(options, gateways, kept, asked, events, tell));
-        Ok((Client { commands, room, status, encoding }, Events(happened)))
+        let (tell_status, status) = watch::channel(Status::Connecting);
+        let (tell_skew, skew) = watch::channel(None);
+        let tells = Tells { status: tell_status, skew: tell_skew };
+        tokio::spawn(run::run(options, gateways, kept, asked, events, tells));
+        Ok((Client { commands, room, status, skew, encoding }, Events(happened)))
     }
 
     /// Sends, and waits until it is stored. Dropping the future does not take the message back: see [`Client::submit`].
@@ -109,6 +112,12 @@ impl Client {
     /// How the client stands, as a value to watch.
     pub fn status(&self) -> watch::Receiver<Status> {
         self.status.clone()
+    }
+
+    /// How far this machine's clock is from the gateway's, as the last answer of one has shown; `None` while there was none. Where it
+    /// [is harmful](ClockSkew::is_harmful), a token that was made by this clock may be refused as one that is over.
+    pub fn clock_skew(&self) -> Option<ClockSkew> {
+        *self.skew.borrow()
     }
 
     /// Ends the client: closes the socket and answers what is unaccepted with [`Ended::Closed`]. Returns when its task has let go of

@@ -38,12 +38,9 @@ pub enum ConnectError {
 /// Why a client is over for good: it does not connect again.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Ended {
-    /// The gateway said so, and trying again as before can't help.
+    /// The gateway said so, by a goodbye or by refusing the upgrade, and trying again as before can't help.
     #[error("the gateway ended this client: {} ({})", .0.message, .0.code)]
     Goodbye(Goodbye),
-    /// A proxy or gateway refused the upgrade in a way that trying again can't mend.
-    #[error("the gateway refused the connection with HTTP status {0}")]
-    Http(u16),
     /// The token is over and there is no other.
     #[error("the token is over and there is no fresh one")]
     NoToken,
@@ -65,6 +62,8 @@ pub enum Lost {
         status: u16,
         /// The answer's `Retry-After`.
         retry_after: Option<Millis>,
+        /// What a gateway says itself: its refusals are JSON with a `code`. `None` is the word of something before it.
+        refusal: Option<Goodbye>,
     },
     /// The WebSocket was closed without a goodbye.
     #[error("the WebSocket was closed with code {code:?}: {reason}")]
@@ -83,6 +82,9 @@ pub enum Lost {
     /// No token could be had.
     #[error(transparent)]
     Token(#[from] TokenError),
+    /// The machine slept, or its clock was set forward: the socket is dead, and the gateway's time has to be asked for again.
+    #[error("this machine has slept, or its clock was set forward")]
+    Slept,
     /// The gateway sent something that is no frame.
     #[error("the gateway sent what is no frame: {0}")]
     BadFrame(String),

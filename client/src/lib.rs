@@ -9,7 +9,7 @@
 //! | [`options`], [`token`], [`store`] | what the library is told: where, as whom, and where cursors are kept |
 //! | [`client`], [`event`], [`error`] | what an application holds: the handle, what happens, what can go wrong |
 //! | `core` | what to send, repeat, drop and dial, decided without I/O |
-//! | `run`, `socket`, `saver` | the task that drives the core, the WebSocket, and the one that saves cursors |
+//! | `run`, `clock`, `socket`, `saver` | the task that drives the core, its clocks, the WebSocket, and who saves cursors |
 //!
 //! # Seeing each entry once
 //! Entries come at least once and in order. The library drops repeats by sequence and by id, and resumes after what the application
@@ -18,6 +18,7 @@
 //! each exactly once when it stores the cursor in the same transaction and gives it back through its own [`CursorStore`].
 
 pub mod client;
+mod clock;
 mod core;
 pub mod error;
 pub mod event;
@@ -29,10 +30,10 @@ pub mod store;
 pub mod token;
 
 pub use client::{Client, Events, Sending};
-pub use core::Accepted;
+pub use core::{Accepted, ClockSkew};
 pub use dunlin_schema as schema;
 pub use error::{ConnectError, Ended, Lost, OptionsError, SendError, StoreError, TokenError};
 pub use event::{CaughtUp, Connected, Disconnected, Entry, Event, Gap, Status};
 pub use options::{Backoff, ClientOptions};
 pub use store::{CursorStore, FileStore, MemoryStore};
-pub use token::TokenProvider;
+pub use token::{TokenProvider, TokenRequest};

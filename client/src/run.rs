@@ -8,24 +8,25 @@ use std::{
     future::pending,
     pin::Pin,
     sync::Arc,
-    time::{Duration, SystemTime, UNIX_EPOCH},
+    time::Duration,
 };
 
 use dunlin_schema::{Address, Content, CursorText, Millis};
 use tokio::{
     sync::{OwnedSemaphorePermit, mpsc, oneshot, watch},
     task::JoinSet,
-    time::Instant,
 };
 use tokio_tungstenite::tungstenite::http::Uri;
 
 use crate::{
-    core::{Accepted, Acknowledged, Core, Input, Output, Place, Setup, Ticket, Told},
+    clock::{Clock, millis},
+    core::{Accepted, Acknowledged, ClockSkew, Core, Input, Output, Place, Setup, Ticket, Told},
     error::{Lost, SendError},
     event::{CaughtUp, Connected, Disconnected, Entry, Event, Gap, Status},
     options::ClientOptions,
     saver::{Mark, Saver},
     socket::{Incoming, Socket},
+    token::TokenRequest,
 };
 
 /// Frames that may wait for the socket before acknowledgements wait for them: acknowledgements are cumulative, the last one counts.
@@ -47,32 +48,20 @@ pub(crate) struct Submit {
     pub(crate) permit: OwnedSemaphorePermit,
 }
 
-type Dial = Pin<Box<dyn Future<Output = Result<(Box<Socket>, String), Lost>> + Send>>;
+/// What a dial brings.
+struct Dialled {
+    socket: Box<Socket>,
+    token: String,
+    date: Option<Millis>,
+}
+
+type Dial = Pin<Box<dyn Future<Output = Result<Dialled, Lost>> + Send>>;
 type Reply = (oneshot::Sender<Result<Accepted, SendError>>, OwnedSemaphorePermit);
 
-/// One clock that never goes back, near the Unix time.
-struct Clock {
-    began: Instant,
-    at: Millis,
-}
-
-impl Clock {
-    fn new() -> Clock {
-        let unix = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-        Clock { began: Instant::now(), at: millis(unix) }
-    }
-
-    fn now(&self) -> Millis {
-        self.at.plus(millis(self.began.elapsed()))
-    }
-
-    fn instant(&self, at: Millis) -> Instant {
-        self.began + Duration::from_millis(at.since(self.at).0)
-    }
-}
-
-pub(crate) fn millis(span: Duration) -> Millis {
-    Millis(u64::try_from(span.as_millis()).unwrap_or(u64::MAX))
+/// What handles look at.
+pub(crate) struct Tells {
+    pub(crate) status: watch::Sender<Status>,
+    pub(crate) skew: watch::Sender<Option<ClockSkew>>,
 }
 
 struct Driver {
@@ -87,7 +76,7 @@ struct Driver {
     untold: VecDeque<Event>,
     /// What the core was told of room.
     room: bool,
-    status: watch::Sender<Status>,
+    tells: Tells,
     replies: HashMap<Ticket, Reply>,
     tickets: u64,
     dial: Option<Dial>,
@@ -101,7 +90,7 @@ struct Driver {
 enum Woken {
     Command(Option<Command>),
     Stored(Acknowledged),
-    Dialled(Result<(Box<Socket>, String), Lost>),
+    Dialled(Result<Dialled, Lost>),
     Came(Result<Incoming, Lost>),
     /// There is (plenty of) room for events, or nobody reads them any more.
     Room,
@@ -114,7 +103,7 @@ pub(crate) async fn run(
     kept: Option<CursorText>,
     mut commands: mpsc::Receiver<Command>,
     events: mpsc::Sender<Event>,
-    status: watch::Sender<Status>,
+    tells: Tells,
 ) {
     let clock = Clock::new();
     let (saver, mut stored) = Saver::new(options.store.clone());
@@ -139,7 +128,7 @@ pub(crate) async fn run(
         events,
         untold: VecDeque::new(),
         room: true,
-        status,
+        tells,
         replies: HashMap::new(),
         tickets: 0,
         dial: None,
@@ -153,10 +142,10 @@ pub(crate) async fn run(
             Woken::Command(None) => held = false,
             Woken::Command(Some(command)) => driver.command(command),
             Woken::Stored(done) => driver.give(Input::Done(done)),
-            Woken::Dialled(Ok((socket, token))) => {
+            Woken::Dialled(Ok(Dialled { socket, token, date })) => {
                 driver.dial = None;
                 driver.socket = Some(socket);
-                driver.give(Input::Opened { token });
+                driver.give(Input::Opened { token, date });
             }
             Woken::Dialled(Err(why)) => {
                 driver.dial = None;
@@ -232,6 +221,7 @@ impl Driver {
             let mut outputs = Vec::new();
             self.core.handle(self.clock.now(), input, &mut outputs);
             outputs.into_iter().for_each(|output| self.carry_out(output));
+            self.tell_skew();
             let room = self.tell();
             if room != self.room {
                 self.room = room;
@@ -242,7 +232,9 @@ impl Driver {
 
     fn carry_out(&mut self, output: Output) {
         match output {
-            Output::Dial { gateway, refused } => self.dial = Some(self.dial(gateway, refused)),
+            Output::Dial { gateway, refused, server_time } => {
+                self.dial = Some(self.dial(gateway, TokenRequest { refused, server_time }));
+            }
             Output::Write(frame) => {
                 if let Some(socket) = &mut self.socket {
                     socket.write(&frame);
@@ -269,12 +261,13 @@ impl Driver {
         }
     }
 
-    fn dial(&self, gateway: usize, refused: bool) -> Dial {
+    fn dial(&self, gateway: usize, request: TokenRequest) -> Dial {
         let (gateway, encoding) = (self.gateways[gateway].clone(), self.options.encoding);
         let token = self.options.token.clone();
         Box::pin(async move {
-            let token = token.token(refused).await?;
-            Ok((Box::new(Socket::open(gateway, encoding).await?), token))
+            let token = token.token(request).await?;
+            let (socket, date) = Socket::open(gateway, encoding).await?;
+            Ok(Dialled { socket: Box::new(socket), token, date })
         })
     }
 
@@ -284,7 +277,7 @@ impl Driver {
             Told::Connected { gateway, user, device, region } => {
                 let connected = Connected { url: self.gateways[gateway].to_string(), user, device, region };
                 tracing::debug!(url = connected.url, user = %connected.user, "connected");
-                self.status.send_replace(Status::Connected(connected.clone()));
+                self.tells.status.send_replace(Status::Connected(connected.clone()));
                 Event::Connected(connected)
             }
             Told::Entry(frame, place) => Event::Entry(Entry::new(frame, mark(place))),
@@ -293,11 +286,11 @@ impl Driver {
             Told::Refused { code, message } => Event::Refused { code, message },
             Told::Disconnected { why, retry_in } => {
                 tracing::debug!(%why, retry_in = retry_in.0, "disconnected");
-                self.status.send_replace(Status::Connecting);
+                self.tells.status.send_replace(Status::Connecting);
                 Event::Disconnected(Disconnected { why, retry_in: Duration::from_millis(retry_in.0) })
             }
             Told::Ended(ended) => {
-                self.status.send_replace(Status::Ended(ended.clone()));
+                self.tells.status.send_replace(Status::Ended(ended.clone()));
                 Event::Ended(ended)
             }
         };
@@ -310,6 +303,18 @@ impl Driver {
             self.untold.pop_back();
         }
         self.untold.push_back(event);
+    }
+
+    fn tell_skew(&self) {
+        let skew = self.core.clock_skew();
+        let was_harmful = self.tells.skew.borrow().is_some_and(ClockSkew::is_harmful);
+        if let Some(skew) = skew
+            && skew.is_harmful()
+            && !was_harmful
+        {
+            tracing::warn!("this machine's clock is {skew}: tokens that are made by it may be refused");
+        }
+        self.tells.skew.send_if_modified(|told| std::mem::replace(told, skew) != skew);
     }
 
     /// Passes on what there is room for. Whether there is room for more: once entries were dropped for want of it, when half is free,

@@ -1,10 +1,10 @@
 //! The WebSocket: getting one, and moving frames over it in both directions at once.
 
-use std::{collections::VecDeque, future::poll_fn, sync::Arc, task::Poll};
+use std::{collections::VecDeque, future::poll_fn, sync::Arc, task::Poll, time::UNIX_EPOCH};
 
 use dunlin_schema::{
     Millis,
-    frame::{ClientFrame, Encoding, FrameError, ServerFrame},
+    frame::{ClientFrame, Encoding, FrameError, Goodbye, ServerFrame},
     limits,
 };
 use futures_util::{Sink, Stream};
@@ -15,12 +15,15 @@ use tokio_tungstenite::{
     tungstenite::{
         self, Message,
         client::ClientRequestBuilder,
-        http::{Response, Uri, header::RETRY_AFTER},
+        http::{
+            Response, Uri,
+            header::{DATE, RETRY_AFTER},
+        },
         protocol::WebSocketConfig,
     },
 };
 
-use crate::error::Lost;
+use crate::{clock::millis, error::Lost};
 
 /// What a socket brings.
 pub(crate) enum Incoming {
@@ -38,8 +41,8 @@ pub(crate) struct Socket {
 }
 
 impl Socket {
-    /// Dials a gateway. Errors: why there is no socket.
-    pub(crate) async fn open(gateway: Uri, encoding: Encoding) -> Result<Socket, Lost> {
+    /// Dials a gateway: a socket, and the time that the gateway's answer bears. Errors: why there is no socket.
+    pub(crate) async fn open(gateway: Uri, encoding: Encoding) -> Result<(Socket, Option<Millis>), Lost> {
         let tls = match gateway.scheme_str() {
             Some("wss") => Some(Connector::Rustls(tls().await?)),
             _ => None,
@@ -51,9 +54,9 @@ impl Socket {
             .write_buffer_size(16 * 1024)
             .max_message_size(Some(limits::FRAME_BYTES * 4))
             .max_frame_size(Some(limits::FRAME_BYTES * 4));
-        let (stream, _) =
+        let (stream, answer) =
             Box::pin(connect_async_tls_with_config(request, Some(config), true, tls)).await.map_err(lost)?;
-        Ok(Socket { stream, encoding, outgoing: VecDeque::new(), dirty: false })
+        Ok((Socket { stream, encoding, outgoing: VecDeque::new(), dirty: false }, date(&answer)))
     }
 
     /// Queues a frame; [`Socket::turn`] writes it.
@@ -141,13 +144,29 @@ fn incoming(encoding: Encoding, message: Message) -> Result<Incoming, Lost> {
 fn lost(error: tungstenite::Error) -> Lost {
     match error {
         tungstenite::Error::Http(response) => {
-            Lost::Http { status: response.status().as_u16(), retry_after: retry_after(&response) }
+            let body = response.body().as_deref().unwrap_or_default();
+            Lost::Http {
+                status: response.status().as_u16(),
+                retry_after: retry_after(&response),
+                refusal: refusal(body),
+            }
         }
         tungstenite::Error::ConnectionClosed | tungstenite::Error::AlreadyClosed => {
             Lost::Closed { code: None, reason: String::new() }
         }
         error => Lost::Socket(error.to_string()),
     }
+}
+
+/// A gateway's own refusal: JSON with a `code` that this release knows. Pages of proxies are none, whatever their status.
+fn refusal(body: &[u8]) -> Option<Goodbye> {
+    serde_json::from_slice(body).ok()
+}
+
+/// `Date` (RFC 9110, section 6.6.1), which is in whole seconds.
+fn date<T>(response: &Response<T>) -> Option<Millis> {
+    let date = httpdate::parse_http_date(response.headers().get(DATE)?.to_str().ok()?).ok()?;
+    date.duration_since(UNIX_EPOCH).ok().map(millis)
 }
 
 /// `Retry-After` in whole seconds (RFC 9110, section 10.2.3); its other form, a date, is passed over.

@@ -2,40 +2,50 @@
 
 use std::{future::Future, pin::Pin};
 
+use dunlin_schema::Millis;
+
 use crate::error::TokenError;
 
 /// A token that is on its way.
 pub type TokenFuture = Pin<Box<dyn Future<Output = Result<String, TokenError>> + Send>>;
 
-/// Gives tokens. Asked before each connection; `refused` is true after a gateway has said that the last one is over
-/// (`token_expired`, `token_revoked`): the answer must then be a fresh one.
+/// What a token is asked for with.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct TokenRequest {
+    /// A gateway has said that the last token is over (`token_expired`, `token_revoked`): the answer must be a fresh one.
+    pub refused: bool,
+    /// The gateways' time now, where one of them has told it. Who signs tokens itself goes by it: this machine's clock may be wrong.
+    pub server_time: Option<Millis>,
+}
+
+/// Gives tokens. Asked before each connection.
 ///
-/// A text is a provider that has one token and can't renew it. A closure `Fn(bool) -> impl Future<Output = Result<String, TokenError>>`
-/// is one, too.
+/// A text is a provider that has one token and can't renew it. A closure
+/// `Fn(TokenRequest) -> impl Future<Output = Result<String, TokenError>>` is one, too.
 pub trait TokenProvider: Send + Sync + 'static {
     /// A token. Errors: [`TokenError::Failed`] is tried again later, [`TokenError::NoMore`] ends the client.
-    fn token(&self, refused: bool) -> TokenFuture;
+    fn token(&self, request: TokenRequest) -> TokenFuture;
 }
 
 impl TokenProvider for String {
-    fn token(&self, refused: bool) -> TokenFuture {
-        let token = if refused { Err(TokenError::NoMore) } else { Ok(self.clone()) };
+    fn token(&self, request: TokenRequest) -> TokenFuture {
+        let token = if request.refused { Err(TokenError::NoMore) } else { Ok(self.clone()) };
         Box::pin(std::future::ready(token))
     }
 }
 
 impl TokenProvider for &'static str {
-    fn token(&self, refused: bool) -> TokenFuture {
-        self.to_string().token(refused)
+    fn token(&self, request: TokenRequest) -> TokenFuture {
+        self.to_string().token(request)
     }
 }
 
 impl<F, T> TokenProvider for F
 where
-    F: Fn(bool) -> T + Send + Sync + 'static,
+    F: Fn(TokenRequest) -> T + Send + Sync + 'static,
     T: Future<Output = Result<String, TokenError>> + Send + 'static,
 {
-    fn token(&self, refused: bool) -> TokenFuture {
-        Box::pin(self(refused))
+    fn token(&self, request: TokenRequest) -> TokenFuture {
+        Box::pin(self(request))
     }
 }

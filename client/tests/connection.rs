@@ -13,15 +13,18 @@ use std::{
 };
 
 use dunlin_client::{
-    Client, ClientOptions, ConnectError, CursorStore, Ended, Event, FileStore, Lost, MemoryStore, SendError, Status,
-    TokenError,
+    Client, ClientOptions, ClockSkew, ConnectError, CursorStore, Ended, Event, FileStore, Lost, MemoryStore, SendError,
+    Status, TokenError, TokenRequest,
     schema::{
         Code,
         frame::{ClientFrame, Encoding, Goodbye, ServerFrame, StartAt},
     },
 };
 use futures_util::StreamExt;
-use tokio::{io::AsyncWriteExt, time::timeout};
+use tokio::{
+    io::{AsyncReadExt, AsyncWriteExt},
+    time::timeout,
+};
 use tokio_tungstenite::tungstenite::{Message, protocol::CloseFrame};
 
 use gateway::*;
@@ -88,29 +91,79 @@ async fn a_client_that_belongs_elsewhere_is_told_where() {
     }
 }
 
+/// Refuses the next upgrade.
+async fn refuse(gateway: &Gateway, status: &str, body: &str) {
+    let mut tcp = gateway.tcp().await;
+    let mut request = vec![0; 4_096];
+    assert_ne!(soon("the request", tcp.read(&mut request)).await.unwrap(), 0);
+    let answer = format!("HTTP/1.1 {status}\r\nContent-Length: {}\r\nRetry-After: 0\r\n\r\n{body}", body.len());
+    tcp.write_all(answer.as_bytes()).await.unwrap();
+}
+
+const FORBIDDEN_BY_A_PROXY: &str = "<html><body><h1>403 Forbidden</h1></body></html>";
+
 #[tokio::test]
-async fn upgrades_that_are_refused_go_by_their_status() {
+async fn one_proxys_403_or_401_before_a_good_gateway_is_tried_again() {
     let gateway = Gateway::start().await;
     let (client, mut events) = start(gateway.options()).await;
-    for (answer, status) in
-        [("503 Service Unavailable", 503), ("404 Not Found", 404), ("200 OK", 200), ("401 Unauthorized", 401)]
-    {
-        let mut tcp = gateway.tcp().await;
-        let head = format!("HTTP/1.1 {answer}\r\nContent-Length: 0\r\nRetry-After: 0\r\n\r\n");
-        tcp.write_all(head.as_bytes()).await.unwrap();
+    let sending = client.submit("carol", text("hi")).await.unwrap();
+    for (status, body) in [
+        ("403 Forbidden", FORBIDDEN_BY_A_PROXY),
+        ("401 Unauthorized", "<html></html>"),
+        ("401 Unauthorized", r#"{"message":"Unauthorized"}"#),
+        ("403 Forbidden", r#"{"code":403,"message":"Forbidden"}"#),
+        ("407 Proxy Authentication Required", ""),
+        ("503 Service Unavailable", ""),
+        ("404 Not Found", ""),
+        ("200 OK", "<html>Sign in to this Wi-Fi</html>"),
+    ] {
+        refuse(&gateway, status, body).await;
         match soon("an event", events.next()).await.unwrap() {
             Event::Disconnected(disconnected) => {
+                let got = disconnected.why;
                 assert!(
-                    matches!(disconnected.why, Lost::Http { status: got, .. } if got == status),
-                    "{disconnected:?}"
+                    matches!(&got, Lost::Http { status: got, refusal: None, .. } if status.starts_with(&got.to_string())),
+                    "{got:?}"
                 );
             }
-            Event::Ended(ended) => assert_eq!((ended, status), (Ended::Http(401), 401)),
-            other => panic!("{other:?}"),
+            other => panic!("{status}: {other:?}"),
         }
     }
+    let (mut peer, _) = gateway.welcome().await;
+    peer.accept_send().await;
+    soon("the answer", sending).await.unwrap();
+}
+
+#[tokio::test]
+async fn a_gateways_own_refusal_of_the_upgrade_ends_the_client() {
+    let gateway = Gateway::start().await;
+    let (client, mut events) = start(gateway.options()).await;
+    refuse(&gateway, "401 Unauthorized", r#"{"code":"unauthorized","message":"a key of nobody","retry_after":null}"#)
+        .await;
+    let Some(Event::Ended(ended)) = soon("the end", events.next()).await else { panic!("it goes on") };
+    assert_eq!(ended.to_string(), "the gateway ended this client: a key of nobody (unauthorized)");
     let error = client.send("carol", text("too late")).await.unwrap_err();
-    assert_eq!(error, SendError::Ended(Ended::Http(401)));
+    assert_eq!(error, SendError::Ended(ended));
+}
+
+#[tokio::test]
+async fn the_time_of_the_gateways_answer_goes_into_the_next_token() {
+    let gateway = Gateway::start().await;
+    let tokens = |request: TokenRequest| {
+        let time = request.server_time.map_or(0, |time| time.0 / 1_000);
+        std::future::ready(Ok(format!("{time} {}", request.refused)))
+    };
+    let options = ClientOptions { token: Arc::new(tokens), ..gateway.options() };
+    let (client, _events) = start(options).await;
+    let mut peer = gateway.accept_at("Tue, 01 Jan 2030 00:00:00 GMT").await;
+    assert_eq!(peer.hello().await.0, "0 false");
+    peer.tell(goodbye(Code::TokenExpired)).await;
+    let token = gateway.accept().await.hello().await.0;
+    let (time, refused) = token.split_once(' ').unwrap();
+    let since = time.parse::<u64>().unwrap() - 1_893_456_000;
+    assert!(since < 60 && refused == "true", "{token}");
+    let skew = client.clock_skew().unwrap();
+    assert!(matches!(skew, ClockSkew::Behind(_)) && skew.is_harmful(), "{skew:?}");
 }
 
 #[tokio::test]
@@ -119,11 +172,11 @@ async fn a_token_that_is_over_is_replaced_by_a_fresh_one_and_without_one_the_cli
     let asked = Arc::new(AtomicUsize::new(0));
     let tokens = {
         let asked = asked.clone();
-        move |refused: bool| {
+        move |request: TokenRequest| {
             let number = asked.fetch_add(1, Ordering::SeqCst);
             async move {
                 match number {
-                    0 | 2 => Ok(format!("token {number} {refused}")),
+                    0 | 2 => Ok(format!("token {number} {}", request.refused)),
                     1 => Err(TokenError::Failed("the issuer is down".to_owned())),
                     _ => Err(TokenError::NoMore),
                 }

@@ -2,28 +2,21 @@
 
 use dunlin_schema::{MessageId, Millis, limits};
 
-/// Makes ids. Each is above the one before, and carries the gateway's time as far as it is known.
+/// Makes ids: each is above the one before.
 #[derive(Debug, Default)]
 pub(crate) struct Ids {
-    /// The gateway's clock and ours, at the same moment.
-    clocks: Option<(Millis, Millis)>,
     last: Option<MessageId>,
 }
 
 impl Ids {
-    /// The gateway's clock showed `server` when ours showed `now`.
-    pub(crate) fn corrected(&mut self, now: Millis, server: Millis) {
-        self.clocks = Some((server, now));
+    /// A gateway's clock shows `server`.
+    pub(crate) fn corrected(&mut self, server: Millis) {
         // After a clock that was far ahead, ids that go on from there would be refused for hours.
         self.last = self.last.filter(|last| last.time().since(server) < Millis(limits::CLOCK_SKEW.0 / 2));
     }
 
-    /// The next id. `random` gives 80 bits; an id of the same millisecond is the last one + 1.
-    pub(crate) fn next(&mut self, now: Millis, random: u128) -> MessageId {
-        let time = match self.clocks {
-            Some((server, then)) => server.plus(now.since(then)),
-            None => now,
-        };
+    /// The next id at `time`. `random` gives 80 bits; an id of the same millisecond is the last one + 1.
+    pub(crate) fn next(&mut self, time: Millis, random: u128) -> MessageId {
         let next = match self.last {
             Some(last) if last.time() >= time => {
                 MessageId::from_bytes(u128::from_be_bytes(last.to_bytes()).wrapping_add(1).to_be_bytes())
@@ -42,11 +35,10 @@ mod tests {
     #[test]
     fn ids_rise_whatever_the_clock_does() {
         let mut ids = Ids::default();
-        ids.corrected(Millis(1_000), Millis(500_000));
-        let made = [(1_000, 5), (1_000, 3), (999, 1), (1_007, 0), (1_006, u128::MAX)]
-            .map(|(now, random)| ids.next(Millis(now), random));
+        let made = [(500_000, 5), (500_000, 3), (499_999, 1), (500_007, 0), (500_006, u128::MAX)]
+            .map(|(time, random)| ids.next(Millis(time), random));
         assert!(made.is_sorted_by(|a, b| a < b), "{made:?}");
-        assert_eq!(made[0].time(), Millis(500_000), "the gateway's time, not ours");
+        assert_eq!(made[0].time(), Millis(500_000));
         assert_eq!(made[3].time(), Millis(500_007));
     }
 
@@ -64,7 +56,7 @@ mod tests {
         let mut ids = Ids::default();
         let ahead = ids.next(Millis(9_000_000), 1);
         assert_eq!(ahead.time(), Millis(9_000_000));
-        ids.corrected(Millis(9_000_000), Millis(1_000_000));
-        assert_eq!(ids.next(Millis(9_000_010), 1).time(), Millis(1_000_010));
+        ids.corrected(Millis(1_000_000));
+        assert_eq!(ids.next(Millis(1_000_010), 1).time(), Millis(1_000_010));
     }
 }

@@ -1,9 +1,9 @@
 //! One client's connection to Dunlin, decided without I/O: when to dial whom, what to send and repeat, what to give and drop.
 //!
-//! Drive it: give every input to `handle` in the order it happened, with the time it happened (milliseconds of one clock that never
-//! goes back, near the Unix time); then carry out the outputs in order. Call it with [`Input::Tick`] at `next_deadline`. Read the
-//! socket only while `wants_input`.
+//! Drive it: give every input to `handle` in the order it happened, with the time it happened; then carry out the outputs in order. Call
+//! it with [`Input::Tick`] at `next_deadline`, which is a time of the steady clock. Read the socket only while `wants_input`.
 
+mod clock;
 mod history;
 mod ids;
 mod inbox;
@@ -21,20 +21,24 @@ use dunlin_schema::{
 use rand::{Rng, SeedableRng, rngs::StdRng};
 
 use self::{
+    clock::Clocks,
     ids::Ids,
     inbox::{Inbox, Verdict},
     outbox::Outbox,
 };
 use crate::error::{Ended, Lost, SendError, TokenError};
 
-pub use self::outbox::Accepted;
+pub use self::{clock::ClockSkew, outbox::Accepted};
 pub(crate) use self::{
+    clock::Now,
     inbox::{Acknowledged, Place},
     outbox::Ticket,
 };
 
 /// A gateway pings every 25 s: a connection that brings nothing for two pings and some time more is dead.
 const SILENT_FOR: Millis = Millis(limits::PING_EVERY.0 * 2 + 10_000);
+/// How often the clocks are compared where nothing else happens: after a sleep the socket is dead, and says nothing.
+const COMPARE_CLOCKS_EVERY: Millis = Millis(10_000);
 
 /// What the core is told at its birth.
 #[derive(Clone, Debug)]
@@ -56,8 +60,8 @@ pub(crate) struct Setup {
 pub(crate) enum Input {
     /// Something to send.
     Submit { ticket: Ticket, to: Address, content: Content },
-    /// The dial that was asked for has a socket and a token.
-    Opened { token: String },
+    /// The dial that was asked for has a socket and a token. `date` is the time that the gateway's answer bears (RFC 9110, section 6.6.1).
+    Opened { token: String, date: Option<Millis> },
     /// A frame came.
     Frame(Box<ServerFrame>),
     /// Something else came: a ping, a pong, a frame of a later release.
@@ -77,8 +81,8 @@ pub(crate) enum Input {
 /// What is to be done.
 #[derive(Debug, PartialEq)]
 pub(crate) enum Output {
-    /// Get a token (a fresh one after `refused`) and a socket.
-    Dial { gateway: usize, refused: bool },
+    /// Get a token (a fresh one after `refused`) and a socket. `server_time` is the gateway's time, as far as it is known.
+    Dial { gateway: usize, refused: bool, server_time: Option<Millis> },
     /// Write to the socket.
     Write(ClientFrame),
     /// Let go of the socket, or of the dial.
@@ -136,6 +140,7 @@ pub(crate) struct Core {
     gateway: usize,
     refused: bool,
     tries: u32,
+    clocks: Clocks,
     ids: Ids,
     inbox: Inbox,
     outbox: Outbox,
@@ -145,19 +150,18 @@ pub(crate) struct Core {
     resumed: bool,
     room: bool,
     behind: bool,
-    /// What the gateway's clock showed when ours showed the other.
-    server: Option<(Millis, Millis)>,
 }
 
 impl Core {
     /// A client that dials at the first tick.
-    pub(crate) fn new(setup: Setup, now: Millis) -> Core {
+    pub(crate) fn new(setup: Setup, now: Now) -> Core {
         Core {
             rng: StdRng::from_seed(setup.seed),
-            link: Link::Resting { until: now },
+            link: Link::Resting { until: now.steady },
             gateway: 0,
             refused: false,
             tries: 0,
+            clocks: Clocks::new(now),
             ids: Ids::default(),
             inbox: Inbox::new(setup.kept, setup.start.clone()),
             outbox: Outbox::new(setup.in_flight_per_address),
@@ -166,20 +170,22 @@ impl Core {
             resumed: false,
             room: true,
             behind: false,
-            server: None,
             setup,
         }
     }
 
     /// Takes an input and says what to do.
-    pub(crate) fn handle(&mut self, now: Millis, input: Input, outputs: &mut Vec<Output>) {
+    pub(crate) fn handle(&mut self, now: Now, input: Input, outputs: &mut Vec<Output>) {
+        if self.clocks.jumped(now) {
+            self.slept(now.steady, outputs);
+        }
         match input {
             Input::Submit { ticket, to, content } => self.outbox.submit(ticket, to, content),
-            Input::Opened { token } => self.opened(token, outputs),
+            Input::Opened { token, date } => self.opened(now, token, date, outputs),
             Input::Frame(frame) => self.frame(now, *frame, outputs),
-            Input::Heard => self.heard(now),
-            Input::Lost(why) => self.lost(now, why, outputs),
-            Input::Room(room) => self.room(now, room, outputs),
+            Input::Heard => self.heard(now.steady),
+            Input::Lost(why) => self.lost(now.steady, why, outputs),
+            Input::Room(room) => self.room(now.steady, room, outputs),
             Input::Done(done) => self.done = done,
             Input::Close => {
                 outputs.push(Output::HangUp);
@@ -189,10 +195,11 @@ impl Core {
         }
         if let Link::Up { .. } = self.link {
             self.acknowledge(outputs);
-            let Core { outbox, ids, rng, .. } = self;
+            let Core { outbox, ids, rng, clocks, .. } = self;
+            let time = clocks.server_time(now).unwrap_or(now.wall);
             outbox.pump(
-                now,
-                || ids.next(now, rng.random()),
+                now.steady,
+                || ids.next(time, rng.random()),
                 |send| outputs.push(Output::Write(ClientFrame::Send(send))),
             );
         }
@@ -209,6 +216,11 @@ impl Core {
         self.behind
     }
 
+    /// How far this machine's clock is from the gateway's, if that is known.
+    pub(crate) fn clock_skew(&self) -> Option<ClockSkew> {
+        self.clocks.skew()
+    }
+
     /// Whether the client is over.
     pub(crate) fn is_over(&self) -> bool {
         matches!(self.link, Link::Over)
@@ -221,14 +233,29 @@ impl Core {
             Link::Opening { by } => Some(by),
             Link::Up { heard, .. } => {
                 let silent = self.wants_input().then(|| heard.plus(SILENT_FOR));
-                silent.into_iter().chain(self.outbox.next_deadline()).min()
+                let compare = self.clocks.read_at().plus(COMPARE_CLOCKS_EVERY);
+                [compare].into_iter().chain(silent).chain(self.outbox.next_deadline()).min()
             }
             Link::Over => None,
         }
     }
 
-    fn opened(&mut self, token: String, outputs: &mut Vec<Output>) {
+    /// The machine has slept: the socket is dead, and what was known of the gateway's time is not true any more.
+    fn slept(&mut self, now: Millis, outputs: &mut Vec<Output>) {
+        match self.link {
+            Link::Opening { .. } | Link::Up { .. } => {
+                outputs.push(Output::HangUp);
+                self.lost(now, Lost::Slept, outputs);
+            }
+            Link::Resting { .. } | Link::Over => {}
+        }
+    }
+
+    fn opened(&mut self, now: Now, token: String, date: Option<Millis>, outputs: &mut Vec<Output>) {
         if let Link::Opening { .. } = self.link {
+            if let Some(date) = date {
+                self.clocks.told(now, date);
+            }
             let cursors: BTreeMap<LogName, StartAt> =
                 self.inbox.resume().map(|start| (LogName::Mailbox, start.clone())).into_iter().collect();
             let hello = ClientFrame::Hello { token: Some(token), device: self.setup.device.clone(), cursors };
@@ -242,18 +269,18 @@ impl Core {
         }
     }
 
-    fn frame(&mut self, now: Millis, frame: ServerFrame, outputs: &mut Vec<Output>) {
+    fn frame(&mut self, now: Now, frame: ServerFrame, outputs: &mut Vec<Output>) {
         if let Link::Resting { .. } | Link::Over = self.link {
             // What was on its way over a connection that was let go of.
             return;
         }
-        self.heard(now);
+        self.heard(now.steady);
         match frame {
             ServerFrame::Welcome { user, device, region, server_time, limits: _ } => {
                 if let Link::Opening { .. } = self.link {
-                    self.ids.corrected(now, server_time);
-                    self.server = Some((server_time, now));
-                    self.link = Link::Up { since: now, heard: now };
+                    self.ids.corrected(server_time);
+                    self.clocks.told(now, server_time);
+                    self.link = Link::Up { since: now.steady, heard: now.steady };
                     self.refused = false;
                     self.resumed = false;
                     outputs.push(Output::Tell(Told::Connected { gateway: self.gateway, user, device, region }));
@@ -261,7 +288,7 @@ impl Core {
             }
             ServerFrame::Goodbye(goodbye) => {
                 outputs.push(Output::HangUp);
-                self.lost(now, Lost::Goodbye(goodbye), outputs);
+                self.lost(now.steady, Lost::Goodbye(goodbye), outputs);
             }
             ServerFrame::Refused { reference: _, code, message } => {
                 outputs.push(Output::Tell(Told::Refused { code, message }));
@@ -271,7 +298,7 @@ impl Core {
                 outputs.extend(settled.map(|(ticket, outcome)| Output::Settle(ticket, outcome)));
             }
             ServerFrame::Rejected { id, code, message, retry_after } => {
-                let settled = self.outbox.rejected(now, id, code, message, retry_after);
+                let settled = self.outbox.rejected(now.steady, id, code, message, retry_after);
                 outputs.extend(settled.map(|(ticket, outcome)| Output::Settle(ticket, outcome)));
             }
             ServerFrame::Entry(_) | ServerFrame::Gap { .. } | ServerFrame::CaughtUp { .. }
@@ -292,7 +319,7 @@ impl Core {
                 self.resumed = true;
                 let place = self.inbox.gap(cursor);
                 outputs.push(Output::Tell(Told::Gap { log, from, to, place }));
-                self.outbox.gap(self.server_now(now));
+                self.outbox.gap(self.clocks.server_time(now).unwrap_or(now.wall));
             }
             ServerFrame::CaughtUp { log, seq, cursor } => {
                 self.resumed = true;
@@ -300,10 +327,6 @@ impl Core {
                 outputs.push(Output::Tell(Told::CaughtUp { log, seq, place }));
             }
         }
-    }
-
-    fn server_now(&self, now: Millis) -> Millis {
-        self.server.map_or(now, |(server, then)| server.plus(now.since(then)))
     }
 
     fn room(&mut self, now: Millis, room: bool, outputs: &mut Vec<Output>) {
@@ -326,11 +349,14 @@ impl Core {
         }
     }
 
-    fn tick(&mut self, now: Millis, outputs: &mut Vec<Output>) {
+    fn tick(&mut self, now: Now, outputs: &mut Vec<Output>) {
+        let server_time = self.clocks.server_time(now);
+        let now = now.steady;
         match self.link {
             Link::Resting { until } if until <= now => {
                 self.link = Link::Opening { by: now.plus(self.setup.connect_within) };
-                outputs.push(Output::Dial { gateway: self.gateway, refused: self.refused });
+                let (gateway, refused) = (self.gateway, self.refused);
+                outputs.push(Output::Dial { gateway, refused, server_time });
             }
             Link::Opening { by } if by <= now => {
                 outputs.push(Output::HangUp);
@@ -393,16 +419,14 @@ impl Core {
 fn next(why: &Lost) -> Next {
     let now = Next::Again { after: Millis(0), refused: false };
     match why {
-        Lost::Goodbye(goodbye) => match goodbye.code.retry() {
-            Retry::Never | Retry::Elsewhere => Next::End(Ended::Goodbye(goodbye.clone())),
-            Retry::NewToken => Next::Again { after: Millis(0), refused: true },
-            Retry::Later => Next::Again { after: goodbye.retry_after.unwrap_or_default(), refused: false },
-        },
+        Lost::Goodbye(goodbye) | Lost::Http { refusal: Some(goodbye), .. } => of_goodbye(goodbye),
         Lost::Closed { code: Some(close), reason } => of_close(*close, reason),
-        Lost::Http { status: status @ (401 | 403), .. } => Next::End(Ended::Http(*status)),
-        Lost::Http { retry_after, .. } => Next::Again { after: retry_after.unwrap_or_default(), refused: false },
+        // A proxy's word: what stands before a gateway changes, and is mended without this client.
+        Lost::Http { refusal: None, retry_after, .. } => {
+            Next::Again { after: retry_after.unwrap_or_default(), refused: false }
+        }
         Lost::Token(TokenError::NoMore) => Next::End(Ended::NoToken),
-        Lost::FellBehind => Next::AtOnce,
+        Lost::FellBehind | Lost::Slept => Next::AtOnce,
         Lost::Closed { code: None, .. }
         | Lost::Socket(_)
         | Lost::Silent
@@ -411,9 +435,22 @@ fn next(why: &Lost) -> Next {
     }
 }
 
-/// A close whose goodbye was lost: what all codes that end a socket this way have in common.
+fn of_goodbye(goodbye: &Goodbye) -> Next {
+    match goodbye.code.retry() {
+        Retry::Never | Retry::Elsewhere => Next::End(Ended::Goodbye(goodbye.clone())),
+        Retry::NewToken => Next::Again { after: Millis(0), refused: true },
+        Retry::Later => Next::Again { after: goodbye.retry_after.unwrap_or_default(), refused: false },
+    }
+}
+
+/// Close codes from here on are an application's (RFC 6455, section 7.4.2): no proxy says them.
+const FIRST_OF_APPLICATIONS: u16 = 4_000;
+
+/// A close whose goodbye was lost: what all codes that end a socket this way have in common. A code that a proxy may say as well ends
+/// nothing.
 fn of_close(close: u16, reason: &str) -> Next {
-    let codes: Vec<Code> = Code::ALL.iter().copied().filter(|code| code.close() == Some(close)).collect();
+    let ours = |code: &Code| close >= FIRST_OF_APPLICATIONS && code.close() == Some(close);
+    let codes: Vec<Code> = Code::ALL.iter().copied().filter(ours).collect();
     let never = |code: &Code| matches!(code.retry(), Retry::Never | Retry::Elsewhere);
     match codes.first() {
         Some(&code) if codes.iter().all(never) => {

@@ -83,12 +83,18 @@ fn accepted(id: MessageId) -> ServerFrame {
 struct Bench {
     core: Core,
     now: Millis,
+    /// How much longer the machine has been there than its steady clock ran.
+    slept: Millis,
     tickets: u64,
+}
+
+fn awake(now: Millis) -> Now {
+    Now { steady: now, wall: now }
 }
 
 impl Bench {
     fn new(setup: Setup) -> Bench {
-        Bench { core: Core::new(setup, NOW), now: NOW, tickets: 0 }
+        Bench { core: Core::new(setup, awake(NOW)), now: NOW, slept: Millis(0), tickets: 0 }
     }
 
     /// A client that is welcomed.
@@ -100,7 +106,8 @@ impl Bench {
 
     fn give(&mut self, input: Input) -> Vec<Output> {
         let mut outputs = Vec::new();
-        self.core.handle(self.now, input, &mut outputs);
+        let now = Now { steady: self.now, wall: self.now.plus(self.slept) };
+        self.core.handle(now, input, &mut outputs);
         outputs
     }
 
@@ -120,7 +127,7 @@ impl Bench {
         }
         let dial = self.give(Input::Tick);
         assert!(matches!(dial.as_slice(), [Output::Dial { .. }]), "{dial:?}");
-        let mut outputs = self.give(Input::Opened { token: "token".to_owned() });
+        let mut outputs = self.give(Input::Opened { token: "token".to_owned(), date: None });
         outputs.extend(self.frame(welcome()));
         outputs
     }
@@ -170,6 +177,7 @@ fn hello_cursor(outputs: &[Output]) -> Option<StartAt> {
 #[test]
 fn every_end_has_its_answer() {
     let closed = |code| Lost::Closed { code: Some(code), reason: "because".to_owned() };
+    let http = |status, retry_after, refusal| Lost::Http { status, retry_after, refusal };
     let again = |lost: Lost, floor, refused| (lost, Ok((floor, refused)));
     let over = |lost: Lost, code| (lost, Err(Ended::Goodbye(goodbye(code, None))));
     let cases = [
@@ -188,11 +196,18 @@ fn every_end_has_its_answer() {
         again(closed(4401), 0, true),
         over(closed(4409), Code::Replaced),
         over(closed(4403), Code::Forbidden),
-        over(closed(1009), Code::TooLarge),
+        again(closed(1008), 0, false),
+        // A proxy says it as well.
+        again(closed(1009), 0, false),
         again(Lost::Closed { code: None, reason: String::new() }, 0, false),
-        again(Lost::Http { status: 503, retry_after: Some(Millis(5_000)) }, 5_000, false),
-        again(Lost::Http { status: 404, retry_after: None }, 0, false),
-        (Lost::Http { status: 403, retry_after: None }, Err(Ended::Http(403))),
+        again(http(503, Some(Millis(5_000)), None), 5_000, false),
+        again(http(404, None, None), 0, false),
+        again(http(403, None, None), 0, false),
+        again(http(401, None, None), 0, false),
+        over(http(403, None, Some(goodbye(Code::Forbidden, None))), Code::Forbidden),
+        over(http(401, None, Some(goodbye(Code::Unauthorized, None))), Code::Unauthorized),
+        again(http(401, None, Some(goodbye(Code::TokenExpired, None))), 0, true),
+        again(http(429, Some(Millis(2_000)), Some(goodbye(Code::RateLimited, Some(1_500)))), 1_500, false),
         (Lost::Token(TokenError::NoMore), Err(Ended::NoToken)),
         again(Lost::Token(TokenError::Failed("down".to_owned())), 0, false),
         again(Lost::Socket("reset".to_owned()), 0, false),
@@ -215,7 +230,9 @@ fn every_end_has_its_answer() {
                 };
                 assert_eq!(*why, lost);
                 assert!((floor..=floor + 200).contains(&retry_in.0), "{lost:?}: {retry_in:?}");
-                assert_eq!(bench.later(retry_in.0), [Output::Dial { gateway: 1, refused }], "{lost:?}");
+                let dial = bench.later(retry_in.0);
+                let server_time = Some(bench.now);
+                assert_eq!(dial, [Output::Dial { gateway: 1, refused, server_time }], "{lost:?}");
             }
         }
     }
@@ -227,7 +244,8 @@ fn pauses_grow_to_their_bound_in_turn_over_the_gateways_and_begin_again_after_a_
     let mut highest = 0;
     for (number, bound) in [200, 200, 400, 400, 800, 800, 1_000, 1_000, 1_000].into_iter().enumerate() {
         let due = bench.core.next_deadline().unwrap().since(bench.now).0;
-        assert_eq!(bench.later(due), [Output::Dial { gateway: number % 2, refused: false }]);
+        let dial = Output::Dial { gateway: number % 2, refused: false, server_time: None };
+        assert_eq!(bench.later(due), [dial]);
         let outputs = bench.give(Input::Lost(Lost::Socket("refused".to_owned())));
         let [Output::Tell(Told::Disconnected { retry_in, .. })] = outputs.as_slice() else { panic!("{outputs:?}") };
         assert!(retry_in.0 <= bound, "try {number}: {retry_in:?}");
@@ -267,7 +285,7 @@ fn full_jitter_spreads_clients_that_were_lost_together() {
 fn a_socket_without_welcome_and_one_that_is_silent_are_given_up() {
     let mut bench = Bench::new(setup());
     bench.later(0);
-    bench.give(Input::Opened { token: "token".to_owned() });
+    bench.give(Input::Opened { token: "token".to_owned(), date: None });
     assert_eq!(bench.later(9_999), []);
     assert!(matches!(
         bench.later(1).as_slice(),
@@ -365,7 +383,7 @@ fn what_has_no_answer_is_sent_again_with_its_id_over_the_next_connection() {
 fn what_is_sent_before_the_first_welcome_waits_for_it_and_takes_its_id_from_the_gateways_clock() {
     let mut bench = Bench::new(setup());
     bench.now = Millis(9_000_000);
-    bench.core = Core::new(setup(), bench.now);
+    bench.core = Core::new(setup(), awake(bench.now));
     assert_eq!(bench.submit("carol", "hi"), []);
     let outputs = bench.connect();
     assert_eq!(said(&outputs), ["carol:hi"]);
@@ -566,4 +584,73 @@ fn closing_answers_what_is_unaccepted() {
     );
     assert_eq!(bench.give(Input::Close), [Output::HangUp]);
     assert_eq!(bench.core.next_deadline(), None);
+}
+
+#[test]
+fn after_a_sleep_it_dials_anew_before_it_gives_ids() {
+    const HOURS: Millis = Millis(7 * 3_600_000);
+    let dialled_at_once = |outputs: &[Output]| {
+        let slept = Output::Tell(Told::Disconnected { why: Lost::Slept, retry_in: Millis(0) });
+        assert_eq!(outputs[..2], [Output::HangUp, slept]);
+    };
+    let mut bench = Bench::up();
+    bench.slept = HOURS;
+    // Whatever comes first: here something to send, with an id that would be hours old.
+    let outputs = bench.submit("carol", "hi");
+    dialled_at_once(&outputs);
+    assert_eq!(outputs.len(), 2, "nothing is sent: {outputs:?}");
+    let dial = bench.later(0);
+    assert_eq!(dial, [Output::Dial { gateway: 0, refused: false, server_time: None }], "its old time is not told");
+    bench.give(Input::Opened { token: "token".to_owned(), date: None });
+    let ServerFrame::Welcome { user, device, region, limits, .. } = welcome() else { panic!("no welcome") };
+    let server_time = NOW.plus(HOURS);
+    let outputs = bench.frame(ServerFrame::Welcome { user, device, region, server_time, limits });
+    assert_eq!(said(&outputs), ["carol:hi"]);
+    assert_eq!(sends(&outputs)[0].id.time(), server_time);
+
+    // Where nothing happens, the clocks are compared all the same.
+    let mut bench = Bench::up();
+    assert_eq!(bench.core.next_deadline(), Some(bench.now.plus(COMPARE_CLOCKS_EVERY)));
+    bench.slept = HOURS;
+    let outputs = bench.later(COMPARE_CLOCKS_EVERY.0);
+    dialled_at_once(&outputs);
+    assert_eq!(outputs[2..], [Output::Dial { gateway: 0, refused: false, server_time: None }]);
+
+    // While it dials, too; and what the old dial brings is nothing.
+    let mut bench = Bench::new(setup());
+    bench.later(0);
+    bench.slept = HOURS;
+    dialled_at_once(&bench.give(Input::Opened { token: "token".to_owned(), date: None }));
+}
+
+#[test]
+fn a_clock_that_is_set_a_little_or_back_is_no_sleep() {
+    let mut bench = Bench::up();
+    bench.slept = Millis(5_000);
+    assert_eq!(bench.later(1_000), []);
+    bench.slept = Millis(0);
+    assert_eq!(bench.later(1_000), []);
+    assert_eq!(said(&bench.submit("carol", "hi")), ["carol:hi"]);
+}
+
+#[test]
+fn a_clock_that_is_slow_is_known_before_the_next_token_is_asked_for() {
+    let mut bench = Bench::new(setup());
+    assert_eq!(bench.core.clock_skew(), None);
+    bench.later(0);
+    let date = bench.now.plus(Millis(3_600_000));
+    bench.give(Input::Opened { token: "an hour old".to_owned(), date: Some(date) });
+    assert_eq!(bench.core.clock_skew(), Some(ClockSkew::Behind(Millis(3_600_000))));
+    let outputs = bench.frame(ServerFrame::Goodbye(goodbye(Code::TokenExpired, None)));
+    let [Output::HangUp, Output::Tell(Told::Disconnected { retry_in, .. })] = outputs.as_slice() else {
+        panic!("{outputs:?}")
+    };
+    let dial = bench.later(retry_in.0);
+    let server_time = Some(date.plus(*retry_in));
+    assert_eq!(dial, [Output::Dial { gateway: 1, refused: true, server_time }]);
+
+    let ahead = Bench::up();
+    assert_eq!(ahead.core.clock_skew(), Some(ClockSkew::Behind(Millis(0))));
+    assert!(!ClockSkew::Ahead(limits::CLOCK_SKEW).is_harmful());
+    assert!(ClockSkew::Ahead(limits::CLOCK_SKEW.plus(Millis(1))).is_harmful());
 }

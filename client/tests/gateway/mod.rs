@@ -17,7 +17,10 @@ use tokio_tungstenite::{
     tungstenite::{
         Message,
         handshake::server::{Request, Response},
-        http::{HeaderValue, header::SEC_WEBSOCKET_PROTOCOL},
+        http::{
+            HeaderValue,
+            header::{DATE, SEC_WEBSOCKET_PROTOCOL},
+        },
     },
 };
 
@@ -52,14 +55,26 @@ impl Gateway {
     }
 
     /// The next connection's WebSocket.
-    #[expect(clippy::result_large_err, reason = "the callback's signature is the library's")]
     pub(crate) async fn accept(&self) -> Peer {
+        self.accept_with(None).await
+    }
+
+    /// The same, by an answer that bears a time.
+    pub(crate) async fn accept_at(&self, date: &'static str) -> Peer {
+        self.accept_with(Some(HeaderValue::from_static(date))).await
+    }
+
+    #[expect(clippy::result_large_err, reason = "the callback's signature is the library's")]
+    async fn accept_with(&self, date: Option<HeaderValue>) -> Peer {
         let mut encoding = None;
         let choose = |request: &Request, mut response: Response| {
             assert_eq!(request.uri().path(), "/v1/connect");
             let offered = request.headers().get(SEC_WEBSOCKET_PROTOCOL).unwrap().clone();
             encoding = Encoding::of_subprotocol(offered.to_str().unwrap());
             response.headers_mut().insert(SEC_WEBSOCKET_PROTOCOL, HeaderValue::clone(&offered));
+            date.into_iter().for_each(|date| {
+                response.headers_mut().insert(DATE, date);
+            });
             Ok(response)
         };
         let stream = soon("the upgrade", accept_hdr_async(self.tcp().await, choose)).await.unwrap();
