@@ -16,7 +16,7 @@ use base64::{
     engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD},
 };
 use clap::Args;
-use dunlin_schema::{DeviceName, UserName};
+use dunlin_schema::{DeviceName, Millis, UserName};
 use jsonwebtoken::{Algorithm, EncodingKey, Header};
 use serde::Serialize;
 
@@ -48,7 +48,13 @@ pub struct TokenArgs {
 
 /// A token of these arguments. Errors: there is no key, or it can't be used.
 pub fn token(args: &TokenArgs) -> anyhow::Result<String> {
-    let wanted = Wanted { user: &args.user, ttl: args.ttl, device: args.device.as_ref(), scope: args.scope.as_deref() };
+    let wanted = Wanted {
+        user: &args.user,
+        ttl: args.ttl,
+        device: args.device.as_ref(),
+        scope: args.scope.as_deref(),
+        at: None,
+    };
     sign(&args.folder.folder(), &wanted)
 }
 
@@ -58,6 +64,8 @@ pub(crate) struct Wanted<'a> {
     pub(crate) ttl: Span,
     pub(crate) device: Option<&'a DeviceName>,
     pub(crate) scope: Option<&'a str>,
+    /// When it is signed; by this machine's clock where nobody knows better.
+    pub(crate) at: Option<Millis>,
 }
 
 #[derive(Serialize)]
@@ -78,7 +86,10 @@ pub(crate) fn sign(folder: &Folder, wanted: &Wanted<'_>) -> anyhow::Result<Strin
     let pair = read(&path)?;
     let pem = fs::read(&path).with_context(|| format!("reading the signing key {}", path.display()))?;
     let key = EncodingKey::from_ed_pem(&pem).with_context(|| unusable(&path))?;
-    let now = SystemTime::now().duration_since(UNIX_EPOCH).context("reading the clock: it is before 1970")?.as_secs();
+    let now = match wanted.at {
+        Some(at) => at.0 / 1_000,
+        None => SystemTime::now().duration_since(UNIX_EPOCH).context("reading the clock: it is before 1970")?.as_secs(),
+    };
     let claims = Claims {
         sub: wanted.user.as_str(),
         aud: "dunlin",
@@ -147,7 +158,7 @@ mod tests {
     use super::*;
 
     fn wanted(user: &UserName) -> Wanted<'_> {
-        Wanted { user, ttl: Span(Duration::from_secs(60)), device: None, scope: Some("service") }
+        Wanted { user, ttl: Span(Duration::from_secs(60)), device: None, scope: Some("service"), at: None }
     }
 
     #[test]
@@ -175,6 +186,10 @@ mod tests {
         let claims = decode::<serde_json::Value>(&token, &key, &validation).unwrap().claims;
         assert_eq!((&claims["sub"], &claims["scope"], claims.get("dev")), (&"alice".into(), &"service".into(), None));
         assert_eq!(claims["exp"].as_u64().unwrap() - claims["iat"].as_u64().unwrap(), 60);
+
+        let told = Wanted { at: Some(Millis(4_000_000_000_000)), ..wanted(&user) };
+        let claims = decode::<serde_json::Value>(&sign(&folder, &told).unwrap(), &key, &validation).unwrap().claims;
+        assert_eq!((&claims["iat"], &claims["exp"]), (&4_000_000_000u64.into(), &4_000_000_060u64.into()));
     }
 
     #[test]

@@ -91,6 +91,9 @@ pub fn main(cli: Cli) -> ExitCode {
         outcome
     });
     outcome.unwrap_or_else(|error| {
+        if error.is::<NobodyReads>() {
+            return ExitCode::SUCCESS;
+        }
         // With stderr gone there is nobody to tell.
         let _ = writeln!(std::io::stderr(), "dunlin: {error:#}");
         ExitCode::FAILURE
@@ -114,14 +117,14 @@ pub async fn run(cli: Cli) -> anyhow::Result<ExitCode> {
         Command::Worker(args) => Box::pin(serve::worker(args, shutdown::signalled()?)).await?,
         Command::Provision(args) => Box::pin(serve::provision(args)).await?,
         Command::Token(args) => print(&keys::token(&args)?)?,
-        Command::Send(args) => Box::pin(talk::send(args)).await?,
+        Command::Send(args) => return Box::pin(talk::send(args)).await,
         Command::Listen(args) => Box::pin(talk::listen(args, shutdown::signalled()?)).await?,
         Command::Doctor(args) => return Box::pin(doctor::run(args)).await,
         Command::Bench(args) => Box::pin(bench::run(args)).await?,
         Command::Completions { shell } => {
             let mut script = Vec::new();
             clap_complete::generate(shell, &mut Cli::command(), "dunlin", &mut script);
-            std::io::stdout().write_all(&script).context("printing the completions")?;
+            printed(std::io::stdout().write_all(&script))?;
         }
     }
     Ok(ExitCode::SUCCESS)
@@ -130,7 +133,20 @@ pub async fn run(cli: Cli) -> anyhow::Result<ExitCode> {
 /// Prints a line on stdout, at once.
 pub(crate) fn print(line: &str) -> anyhow::Result<()> {
     let mut out = std::io::stdout().lock();
-    writeln!(out, "{line}").and_then(|()| out.flush()).context("printing")
+    printed(writeln!(out, "{line}").and_then(|()| out.flush()))
+}
+
+/// Whoever read what a command prints has seen enough, as `head` does: the command ends, and nothing went wrong.
+#[derive(Debug, thiserror::Error)]
+#[error("nobody reads what is printed")]
+struct NobodyReads;
+
+/// The outcome of writing to stdout.
+pub(crate) fn printed(outcome: std::io::Result<()>) -> anyhow::Result<()> {
+    match outcome {
+        Err(error) if error.kind() == std::io::ErrorKind::BrokenPipe => Err(NobodyReads.into()),
+        outcome => outcome.context("printing"),
+    }
 }
 
 #[cfg(test)]

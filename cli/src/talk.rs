@@ -1,9 +1,13 @@
 //! `dunlin send` and `dunlin listen`: as somebody, beside a running `dunlin dev` with no options.
 
+use std::{io::Write, process::ExitCode};
+
 use anyhow::{Context, bail};
 use clap::Args;
-use dunlin_client::{Client, ClientOptions, Event, Events, FileStore, TokenError};
-use dunlin_schema::{Content, DeviceName, UserName, frame::EntryFrame};
+use dunlin_client::{
+    Client, ClientOptions, ClockSkew, Event, Events, FileStore, Lost, Status, TokenError, TokenRequest,
+};
+use dunlin_schema::{Content, DeviceName, Millis, UserName, frame::EntryFrame};
 
 use crate::{
     folder::{Folder, FolderArgs},
@@ -36,8 +40,15 @@ pub struct SendArgs {
     /// The address: `bob`, `bob@eu`
     to: String,
     /// What to say
+    #[arg(allow_hyphen_values = true)]
     text: String,
+    /// How long to try before giving up, with exit code 75
+    #[arg(long, default_value = "30s", value_name = "SPAN")]
+    timeout: Span,
 }
+
+/// The exit code of a `send` that gave up: `EX_TEMPFAIL` of BSD's sysexits.h, "the user is invited to try again later".
+const GAVE_UP: u8 = 75;
 
 /// Options of `dunlin listen`.
 #[derive(Debug, Args)]
@@ -62,10 +73,11 @@ impl WhoArgs {
         match (&self.user, &self.token) {
             (Some(user), _) => {
                 // Once here, so that a missing key is this command's error and not a retry.
-                sign(&folder, user)?;
+                sign(&folder, user, None)?;
                 let user = user.clone();
-                let fresh = move |_| {
-                    let token = sign(&folder, &user).map_err(|error| TokenError::Failed(format!("{error:#}")));
+                let fresh = move |request: TokenRequest| {
+                    let token = sign(&folder, &user, request.server_time);
+                    let token = token.map_err(|error| TokenError::Failed(format!("{error:#}")));
                     std::future::ready(token)
                 };
                 Ok(ClientOptions::new(url, fresh))
@@ -76,38 +88,104 @@ impl WhoArgs {
     }
 }
 
-fn sign(folder: &Folder, user: &UserName) -> anyhow::Result<String> {
+fn sign(folder: &Folder, user: &UserName, at: Option<Millis>) -> anyhow::Result<String> {
     let ttl = Span(std::time::Duration::from_secs(3_600));
-    keys::sign(folder, &Wanted { user, ttl, device: None, scope: None })
+    keys::sign(folder, &Wanted { user, ttl, device: None, scope: None, at })
 }
 
-/// Sends one message and prints what became of it. Errors: it was not accepted.
-pub async fn send(args: SendArgs) -> anyhow::Result<()> {
+/// Sends one message and prints what became of it. The exit code says whether it was given up. Errors: it was refused.
+pub async fn send(args: SendArgs) -> anyhow::Result<ExitCode> {
     let device = DeviceName::new("send").expect("`send` is a name");
     let (client, events) = Client::start(args.who.options()?.device(device)).await?;
-    let troubles = tokio::spawn(say_troubles(events));
+    let mut attempts = Attempts::default();
     let content = Content::Message { text: Some(args.text), data: None, attachments: Vec::new(), reply_to: None };
-    let outcome = client.send(&args.to, content).await.with_context(|| format!("sending to {}", args.to));
+    let outcome = tokio::select! {
+        outcome = client.send(&args.to, content) => Some(outcome),
+        () = attempts.watch(events) => None,
+        () = tokio::time::sleep(args.timeout.0) => None,
+    };
+    let skew = client.clock_skew();
+    let status = client.status().borrow().clone();
     client.close().await;
-    troubles.abort();
-    let accepted = outcome?;
+    let Some(outcome) = outcome else {
+        let why = attempts.words(&status);
+        // With stderr gone there is nobody to tell.
+        let _ = writeln!(
+            std::io::stderr(),
+            "dunlin: sending to {}: gave up after {} s: {why}{}",
+            args.to,
+            args.timeout.0.as_secs(),
+            about_the_clock(skew)
+        );
+        return Ok(ExitCode::from(GAVE_UP));
+    };
+    let accepted = outcome.with_context(|| format!("sending to {}{}", args.to, about_the_clock(skew)))?;
     print(&serde_json::to_string(&serde_json::json!({ "accepted": {
         "id": accepted.id, "order": accepted.order, "time": accepted.time,
-    }}))?)
+    }}))?)?;
+    Ok(ExitCode::SUCCESS)
 }
 
-/// Passes over what comes; whoever waits in vain is told why.
-async fn say_troubles(mut events: Events) {
-    while let Some(event) = events.next().await {
-        trouble(&event);
+/// What became of the connections of a `send`: told when it gives up.
+#[derive(Default)]
+struct Attempts {
+    last: Option<Lost>,
+    welcomed: bool,
+}
+
+impl Attempts {
+    /// Takes note of what happens; never ends while the client may still be answered.
+    async fn watch(&mut self, mut events: Events) {
+        while let Some(event) = events.next().await {
+            match event {
+                Event::Disconnected(lost) => self.last = Some(lost.why),
+                Event::Connected(_) => self.welcomed = true,
+                Event::Refused { code, message } => tracing::warn!("the gateway refused a frame: {message} ({code})"),
+                Event::Entry(_) | Event::Gap(_) | Event::CaughtUp(_) | Event::Ended(_) => {}
+            }
+        }
+        std::future::pending().await
+    }
+
+    fn words(&self, status: &Status) -> String {
+        let stored = if self.welcomed { "it may be stored" } else { "nothing was sent" };
+        match (status, &self.last) {
+            (Status::Connected(_), _) => format!("the gateway did not answer, {stored}"),
+            (Status::Connecting | Status::Ended(_), Some(lost)) => format!("{lost}, {stored}"),
+            (Status::Connecting | Status::Ended(_), None) => format!("no gateway answered, {stored}"),
+        }
     }
 }
 
-fn trouble(event: &Event) {
-    match event {
-        Event::Disconnected(lost) => tracing::warn!("no connection: {}; trying again in {:?}", lost.why, lost.retry_in),
-        Event::Refused { code, message } => tracing::warn!("the gateway refused a frame: {message} ({code})"),
-        Event::Connected(_) | Event::Entry(_) | Event::Gap(_) | Event::CaughtUp(_) | Event::Ended(_) => {}
+/// What a clock that is wrong has to do with it.
+fn about_the_clock(skew: Option<ClockSkew>) -> String {
+    match skew {
+        Some(skew) if skew.is_harmful() => {
+            format!(" (this machine's clock is {skew}: tokens and times made by it are refused, set it right)")
+        }
+        Some(_) | None => String::new(),
+    }
+}
+
+/// Says why there is no connection: once for each reason, until there is one again.
+#[derive(Default)]
+struct Troubles {
+    told: Option<Lost>,
+}
+
+impl Troubles {
+    fn note(&mut self, event: &Event, skew: Option<ClockSkew>) {
+        match event {
+            Event::Disconnected(lost) => {
+                if self.told.as_ref() != Some(&lost.why) {
+                    tracing::warn!("no connection: {}; it is tried again{}", lost.why, about_the_clock(skew));
+                    self.told = Some(lost.why.clone());
+                }
+            }
+            Event::Connected(_) => self.told = None,
+            Event::Refused { code, message } => tracing::warn!("the gateway refused a frame: {message} ({code})"),
+            Event::Entry(_) | Event::Gap(_) | Event::CaughtUp(_) | Event::Ended(_) => {}
+        }
     }
 }
 
@@ -125,6 +203,7 @@ pub async fn listen(args: ListenArgs, shutdown: impl Future<Output = ()> + Send 
     })?;
     let options = args.who.options()?.device(args.device.clone()).store(store);
     let (client, mut events) = Client::start(options).await?;
+    let mut troubles = Troubles::default();
     tokio::pin!(shutdown);
     let outcome = loop {
         let event = tokio::select! {
@@ -133,8 +212,13 @@ pub async fn listen(args: ListenArgs, shutdown: impl Future<Output = ()> + Send 
         };
         let Some(event) = event else { break Ok(()) };
         if let Event::Ended(why) = event {
-            break Err(why.into());
+            let ended = anyhow::Error::new(why);
+            break Err(match about_the_clock(client.clock_skew()) {
+                clock if clock.is_empty() => ended,
+                clock => ended.context(format!("listening{clock}")),
+            });
         }
+        troubles.note(&event, client.clock_skew());
         let caught_up = matches!(event, Event::CaughtUp(_));
         if let Err(error) = show(&event).await {
             break Err(error);
@@ -157,7 +241,6 @@ async fn show(event: &Event) -> anyhow::Result<()> {
             )?)?;
         }
         Event::CaughtUp(_) | Event::Connected(_) | Event::Refused { .. } | Event::Disconnected(_) | Event::Ended(_) => {
-            trouble(event)
         }
     }
     event.done().await.context("keeping the cursor")

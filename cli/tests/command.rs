@@ -365,6 +365,72 @@ fn a_configuration_is_checked_without_running_anything() {
     assert!(stderr(&worker).contains("deliver and receipts"), "{}", stderr(&worker));
 }
 
+/// A command's child whose stdout has been closed by its reader after the first line.
+fn head(command: &mut Command) -> (String, Output) {
+    let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    let mut line = String::new();
+    BufReader::new(child.stdout.take().unwrap()).read_line(&mut line).unwrap();
+    (line, child.wait_with_output().unwrap())
+}
+
+#[test]
+fn what_a_person_types_is_sent_and_a_reader_that_has_seen_enough_ends_a_command_quietly() {
+    let temporary = TempDir::new().unwrap();
+    let folder = temporary.path();
+    let dev = Dev::start(folder);
+    for text in ["-1", "--no such option", "- a list"] {
+        send(folder, text);
+    }
+    let sent = beside(folder, &["send", "--as", "alice", "bob", "-2", "--timeout", "60s"]);
+    assert!(sent.status.success(), "an option after it is one: {}", stderr(&sent));
+    assert_eq!(listen(folder, "phone"), ["-1", "--no such option", "- a list", "-2"]);
+
+    let mut endless = dunlin(&["listen", "--as", "bob", "--device", "laptop", "--data"]);
+    let (line, ended) = head(endless.arg(data(folder)));
+    assert!(line.contains("\"-1\""), "{line}");
+    assert!(ended.status.success() && stderr(&ended).is_empty(), "{:?}: {}", ended.status, stderr(&ended));
+    drop(dev);
+}
+
+#[test]
+fn no_command_complains_when_nobody_reads_what_it_prints() {
+    let temporary = TempDir::new().unwrap();
+    let folder = temporary.path();
+    // Far more than a pipe holds.
+    let (_, ended) = head(&mut dunlin(&["completions", "zsh"]));
+    assert!(ended.status.success() && stderr(&ended).is_empty(), "{:?}: {}", ended.status, stderr(&ended));
+    let closed = |args: &[&str]| {
+        let (reader, writer) = std::io::pipe().unwrap();
+        drop(reader);
+        dunlin(args).arg("--data").arg(data(folder)).stdout(writer).stderr(Stdio::piped()).output().unwrap()
+    };
+    let _dev = Dev::start(folder);
+    for args in [&["token", "alice"][..], &["doctor"], &["send", "--as", "alice", "bob", "hi"]] {
+        let ended = closed(args);
+        assert!(ended.status.success() && stderr(&ended).is_empty(), "{args:?}: {}", stderr(&ended));
+    }
+}
+
+#[test]
+fn a_send_while_the_gateway_is_down_gives_up_with_one_line_and_an_exit_code_of_its_own() {
+    let temporary = TempDir::new().unwrap();
+    let token = "a.token.of.no.matter";
+    for (listener, said) in
+        [(None, "Connection refused"), (Some(TcpListener::bind("127.0.0.1:0").unwrap()), "no gateway answered")]
+    {
+        let port = listener.as_ref().map_or(1, |listener| listener.local_addr().unwrap().port());
+        let url = format!("ws://127.0.0.1:{port}");
+        let sent = beside(temporary.path(), &["send", "--token", token, "--url", &url, "--timeout", "1s", "bob", "hi"]);
+        assert_eq!(sent.status.code(), Some(75), "{}", stderr(&sent));
+        assert!(sent.stdout.is_empty());
+        let line = stderr(&sent);
+        assert_eq!(line.lines().count(), 1, "{line}");
+        for word in ["sending to bob: gave up after 1 s", said, "nothing was sent"] {
+            assert!(line.contains(word), "{word:?} is not in {line}");
+        }
+    }
+}
+
 /// What a command says that should end by itself; one that does not is killed.
 fn ended(command: &mut Command) -> Output {
     let mut child = command.stdout(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap();

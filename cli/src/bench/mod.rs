@@ -60,7 +60,7 @@ pub async fn run(args: BenchArgs) -> anyhow::Result<()> {
         Some(Part::FloorRelay { listen }) => floor_relay::run(listen).await,
         None => {
             let rows = tokio::task::spawn_blocking(move || figures::run(&args.only, args.quick)).await??;
-            Ok(report::print(&rows)?)
+            crate::printed(report::print(&rows))
         }
     }
 }

@@ -16,7 +16,7 @@ pub(super) fn people(prefix: &str, count: usize, folder: &Path) -> anyhow::Resul
     names(prefix, count)
         .map(|name| {
             let user = UserName::new(&name)?;
-            let token = keys::sign(&folder, &Wanted { user: &user, ttl, device: None, scope: None })?;
+            let token = keys::sign(&folder, &Wanted { user: &user, ttl, device: None, scope: None, at: None })?;
             Ok((name, token))
         })
         .collect()
