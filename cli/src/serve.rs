@@ -110,7 +110,7 @@ pub async fn worker(args: WorkerArgs, shutdown: impl Future<Output = ()> + Send 
                 file = reload::working_worker(&args, &mut hangups) => read = Some(file),
             }
         };
-        let outcome = worker.run(end).await.context("running the worker");
+        let outcome = Box::pin(worker.run(end)).await.context("running the worker");
         ready.abort();
         match (outcome, read) {
             (Ok(()), Some(read)) => file = read,

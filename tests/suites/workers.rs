@@ -364,4 +364,8 @@ async fn operators_see_who_has_the_shard_and_what_is_done() {
     .await;
     bench.store_all("bob", 4..5).await;
     bob.until("4").await;
+    // Each connection was made again: what was asked meanwhile may be lost.
+    for worker in [&first, &second] {
+        assert!(worker.get("/metrics").await.contains("dunlin_worker_core_losses_total 1"));
+    }
 }

@@ -28,8 +28,8 @@ const FINISH_WITHIN: Duration = Duration::from_secs(1);
 /// How long to wait when the system has no socket.
 const BREATH: Duration = Duration::from_millis(50);
 
-/// Answers with `routes` until `end`, and then what was begun. Dropped, it ends at once.
-pub async fn serve(listener: TcpListener, routes: Router, end: CancellationToken) {
+/// Answers with `routes` until `end`, and then what was begun. Tells `dropped` of each connection that has to go for a newer one. Dropped, it ends at once.
+pub async fn serve(listener: TcpListener, routes: Router, dropped: impl Fn(), end: CancellationToken) {
     let mut tasks = JoinSet::new();
     let mut oldest_first: VecDeque<AbortHandle> = VecDeque::new();
     loop {
@@ -43,6 +43,7 @@ pub async fn serve(listener: TcpListener, routes: Router, end: CancellationToken
                 oldest_first.retain(|task| !task.is_finished());
                 if oldest_first.len() >= AT_ONCE {
                     oldest_first.pop_front().inspect(AbortHandle::abort);
+                    dropped();
                 }
                 oldest_first.push_back(tasks.spawn(connection(stream, routes.clone(), end.clone())));
             }

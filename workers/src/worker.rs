@@ -9,14 +9,21 @@ use dunlin_nats::{ConnectError, Connection, SettingsError, region_settings};
 use dunlin_schema::{Shard, stream::RegionSettings};
 use parking_lot::Mutex;
 use prometheus_client::registry::Registry;
-use tokio::{net::TcpListener, sync::watch, task::JoinSet, time::Instant};
+use tokio::{
+    net::TcpListener,
+    sync::watch,
+    task::{JoinError, JoinSet},
+    time::Instant,
+};
 use tokio_util::sync::CancellationToken;
 
 use crate::{
     boot::BootSource,
     config::{Config, ConfigError},
     context::Context,
-    http, pages,
+    http,
+    metrics::WorkerMetrics,
+    pages,
     readiness::{Readiness, TaskStates},
     role::{Role, Task, Work},
 };
@@ -79,6 +86,7 @@ pub struct Worker {
     states: Arc<TaskStates>,
     tasks: Vec<Task>,
     registry: Arc<Mutex<Registry>>,
+    metrics: WorkerMetrics,
     listener: Option<TcpListener>,
 }
 
@@ -90,6 +98,7 @@ impl Worker {
         let settings = region_settings(&connection).await?;
         let boot = BootSource::open(&config.boot, &connection).map_err(StartError::Boot)?;
         let mut registry = Registry::default();
+        let metrics = WorkerMetrics::register(&mut registry, connection.losses());
         let units = units(&config, &settings, &mut registry)?;
         let states = Arc::new(TaskStates::new(units.len()));
         let context = Context {
@@ -114,7 +123,7 @@ impl Worker {
             None => None,
         };
         let (stop, registry) = (context.stop, Arc::new(Mutex::new(registry)));
-        Ok(Worker { config, stop, states, tasks, registry, listener })
+        Ok(Worker { config, stop, states, tasks, registry, metrics, listener })
     }
 
     /// How many of its tasks are at work, now and later.
@@ -134,18 +143,20 @@ impl Worker {
 
     /// Works until `shutdown`, then hands over. Errors: a task ended by itself; the others have handed over.
     pub async fn run(self, shutdown: impl Future<Output = ()>) -> Result<(), RunError> {
-        let Worker { config, stop, states, tasks, registry, listener } = self;
+        let Worker { config, stop, states, tasks, registry, metrics, listener } = self;
         let end_http = CancellationToken::new();
         let mut http = JoinSet::new();
         if let Some(listener) = listener {
             let shown = http::Shown { registry, readiness: states.subscribe() };
-            http.spawn(pages::serve(listener, http::routes(shown), end_http.clone()));
+            let dropped = move || _ = metrics.pages_dropped.inc();
+            http.spawn(pages::serve(listener, http::routes(shown), dropped, end_http.clone()));
         }
         let mut working: JoinSet<()> = tasks.into_iter().collect();
         tracing::info!(region = %config.region, roles = ?config.roles, tasks = working.len(), "working");
         let ended_early = tokio::select! {
             () = shutdown => None,
-            Some(ended) = working.join_next() => Some(ended.map_or_else(|error| error.to_string(), |()| "it returned".to_owned())),
+            Some(ended) = working.join_next() => Some(how(ended)),
+            Some(ended) = http.join_next() => Some(how(ended)),
         };
         states.end();
         stop.cancel();
@@ -165,6 +176,11 @@ impl Worker {
             Some(how) => Err(RunError(how)),
         }
     }
+}
+
+/// How a task ended that should not have.
+fn how(ended: Result<(), JoinError>) -> String {
+    ended.map_or_else(|error| error.to_string(), |()| "it returned".to_owned())
 }
 
 /// One task of a role, before it begins.

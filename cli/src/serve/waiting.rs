@@ -72,7 +72,7 @@ async fn answer(listener: Option<TcpListener>) {
     let routes = Router::new()
         .route("/livez", get(|| async { "alive\n" }))
         .fallback(|| async { (StatusCode::SERVICE_UNAVAILABLE, "not ready: waiting for NATS\n") });
-    pages::serve(listener, routes, CancellationToken::new()).await;
+    pages::serve(listener, routes, || {}, CancellationToken::new()).await;
 }
 
 #[cfg(test)]

@@ -1,5 +1,10 @@
 //! Clients that say nothing, half of what they should, or too much, beside one that asks.
 
+use std::sync::{
+    Arc,
+    atomic::{AtomicUsize, Ordering},
+};
+
 use axum::routing::get;
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
@@ -11,10 +16,16 @@ use super::*;
 const REQUEST: &[u8] = b"GET / HTTP/1.1\r\nHost: worker\r\n\r\n";
 
 async fn served() -> (std::net::SocketAddr, CancellationToken, tokio::task::JoinHandle<()>) {
+    counted(Arc::default()).await
+}
+
+/// The same, with the count of connections that had to go.
+async fn counted(count: Arc<AtomicUsize>) -> (std::net::SocketAddr, CancellationToken, tokio::task::JoinHandle<()>) {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let (address, end) = (listener.local_addr().unwrap(), CancellationToken::new());
     let routes = Router::new().route("/", get(|| async { "hello" }));
-    (address, end.clone(), tokio::spawn(serve(listener, routes, end)))
+    let dropped = move || _ = count.fetch_add(1, Ordering::Relaxed);
+    (address, end.clone(), tokio::spawn(serve(listener, routes, dropped, end)))
 }
 
 /// A connection on which so much was said.
@@ -33,7 +44,8 @@ async fn heard(client: &mut TcpStream, end: &[u8]) -> Vec<u8> {
 
 #[tokio::test]
 async fn who_asks_is_answered_beside_more_silent_ones_than_may_stay() {
-    let (address, _end, _serving) = served().await;
+    let dropped = Arc::new(AtomicUsize::new(0));
+    let (address, _end, _serving) = counted(dropped.clone()).await;
     let mut silent = Vec::new();
     for _ in 0..2 * AT_ONCE {
         silent.push(said(address, b"GET / HT").await);
@@ -43,6 +55,7 @@ async fn who_asks_is_answered_beside_more_silent_ones_than_may_stay() {
     assert!(began.elapsed() < HEAD_WITHIN, "{:?}", began.elapsed());
     assert_eq!(heard(&mut silent[0], b"never").await, b"", "the oldest has gone");
     assert!(began.elapsed() < HEAD_WITHIN, "to make room, not because it was late");
+    assert_eq!(dropped.load(Ordering::Relaxed), AT_ONCE + 1);
 }
 
 #[tokio::test(start_paused = true)]
