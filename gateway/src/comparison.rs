@@ -17,8 +17,8 @@ use tracing::{info, warn};
 
 use crate::{
     connection::Connection,
+    directory::Directory,
     metrics::Metrics,
-    registry::Registry,
     services::Pulse,
     session::{HeadOf, Input},
 };
@@ -112,7 +112,7 @@ impl Comparison {
     pub(crate) async fn run(
         &self,
         heads: &Heads,
-        registry: &Registry,
+        directory: &Directory,
         metrics: &Metrics,
         mut losses: watch::Receiver<u64>,
         pulse: &Pulse,
@@ -138,7 +138,7 @@ impl Comparison {
                 if asked.round_wanted && !asked.round_asked {
                     (asked.round_wanted, asked.round_asked) = (false, true);
                     drop(asked);
-                    let all = registry.subscribed(shard);
+                    let all = directory.subscribed(shard);
                     asking.push(Box::pin(ask(heads, metrics, Question::new(shard, Cause::Round, all))));
                 }
             }

@@ -11,14 +11,13 @@ use std::{
     },
 };
 
-use dunlin_nats::LiveSink;
-use dunlin_schema::{DeviceName, Log, LogName, Millis, Shard, UserName, frame::ServerFrame, limits, live::LiveEntry};
+use dunlin_schema::{DeviceName, Log, LogName, Millis, Shard, UserName, frame::ServerFrame, limits};
 use parking_lot::Mutex;
 
 use crate::{
     clock::{Moment, Uptime},
     metrics::Metrics,
-    session::{Input, Outgoing, Output, Session, Tail},
+    session::{Input, Outgoing, Output, Session},
     timer::{Alarm, Order, Timer},
 };
 
@@ -30,7 +29,6 @@ pub(crate) struct Connection {
     user: UserName,
     device: DeviceName,
     shard: Shard,
-    tail: Tail,
     subscribed: AtomicBool,
     core: Mutex<Core>,
 }
@@ -74,17 +72,7 @@ impl Connection {
         session: Session,
     ) -> Connection {
         let core = Mutex::new(Core { session, outputs: Vec::new(), heads_by: None, broken: false });
-        Connection {
-            timer,
-            metrics,
-            alarm,
-            user,
-            device,
-            shard: log.shard,
-            tail: Tail::of(log, LogName::Mailbox),
-            subscribed: AtomicBool::new(false),
-            core,
-        }
+        Connection { timer, metrics, alarm, user, device, shard: log.shard, subscribed: AtomicBool::new(false), core }
     }
 
     /// Lets `work` have the session. Where it panics, now or before, there is nothing to give, and the socket is told to end.
@@ -133,14 +121,9 @@ impl Connection {
 
     /// Gives the session an input from outside its task, and wakes the task if anything came of it.
     pub(crate) fn tell(&self, input: Input) {
-        self.tell_made(|| input);
-    }
-
-    /// The same, where a panic of what makes the input is the session's, too.
-    fn tell_made(&self, input: impl FnOnce() -> Input) {
         let moment = Moment::now();
         self.with((), |core| {
-            core.handle(moment, input());
+            core.handle(moment, input);
             if core.session.has_outgoing() || core.session.waits_for_drain() || !core.outputs.is_empty() {
                 self.alarm.wake();
             } else {
@@ -228,17 +211,6 @@ impl Connection {
             core.session.finish(&mut core.outputs);
             std::mem::take(&mut core.outputs)
         })
-    }
-}
-
-impl LiveSink for Connection {
-    fn live(&self, entry: LiveEntry) {
-        self.metrics.live_entries.inc();
-        self.tell_made(|| Input::Live(LogName::Mailbox, Arc::new(self.tail.entry(entry, 1))));
-    }
-
-    fn passed_over(&self) {
-        self.metrics.live_passed_over.inc();
     }
 }
 

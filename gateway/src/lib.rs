@@ -13,7 +13,7 @@
 //! | [`session`] | what a session wants: a state machine without I/O |
 //! | [`sending`] | what is sent, whoever sends it: a state machine without I/O |
 //! | `gateway`, `region` | what all sockets share: of the process, and of the region of their users |
-//! | `connection`, `registry` | a device as others see it, and all of them |
+//! | `connection`, `directory` | a device as others see it, and who follows which log |
 //! | `comparison` | the comparison of heads, for all sessions at once |
 //! | `acknowledgements` | what devices acknowledge, on its way to RECEIPTS |
 //! | `timer`, `clock` | one timer for all sockets |
@@ -29,6 +29,7 @@ mod clock;
 mod comparison;
 pub mod config;
 mod connection;
+mod directory;
 mod ending;
 mod error;
 mod gateway;
@@ -37,7 +38,6 @@ mod limiter;
 mod metrics;
 mod opening;
 mod region;
-mod registry;
 mod running;
 pub mod sending;
 mod server;

@@ -283,7 +283,7 @@ fn admit(
         (user, device),
         session,
     ));
-    match region.registry.join(&connection) {
+    match region.directory.join(log, &connection) {
         Ok(()) => Ok(connection),
         Err(too_many) => Err(goodbye_until(Code::TooManyDevices, too_many.to_string(), TOO_MANY_WAIT)),
     }

@@ -9,14 +9,14 @@ use dunlin_nats::{
 use dunlin_schema::{Log, LogName, RegionName, UserName, stream::RegionSettings};
 
 use crate::{
-    acknowledgements::Acknowledgements, appends::Appends, comparison::Comparison, metrics::Metrics, registry::Registry,
-    services::Services,
+    acknowledgements::Acknowledgements, appends::Appends, comparison::Comparison, directory::Directory,
+    metrics::Metrics, services::Services,
 };
 
 /// A region that is served here.
 pub(crate) struct Region {
     pub(crate) settings: RegionSettings,
-    pub(crate) registry: Registry,
+    pub(crate) directory: Directory,
     pub(crate) appender: Appender,
     pub(crate) appends: Appends,
     pub(crate) reads: Reads,
@@ -56,7 +56,7 @@ impl Region {
         );
         let (fan_in, reading) = fan_in?;
         let region = Arc::new(Region {
-            registry: Registry::new(settings.shards),
+            directory: Directory::new(settings.shards, metrics.clone()),
             appender: appender?,
             appends: Appends::new(settings.shards),
             reads: reads?,
@@ -71,8 +71,8 @@ impl Region {
         services.spawn(format!("live entries of {}", region.name()), |pulse| reading.run(move || pulse.beat()));
         let compared = region.clone();
         services.spawn(format!("comparison of heads in {}", region.name()), |pulse| async move {
-            let Region { comparison, heads, registry, metrics, fan_in, .. } = &*compared;
-            comparison.run(heads, registry, metrics, fan_in.losses(), &pulse).await;
+            let Region { comparison, heads, directory, metrics, fan_in, .. } = &*compared;
+            comparison.run(heads, directory, metrics, fan_in.losses(), &pulse).await;
         });
         let acknowledged = region.clone();
         services.spawn(format!("acknowledgements of {}", region.name()), |pulse| async move {

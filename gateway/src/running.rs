@@ -6,7 +6,6 @@ use std::{
     task::{Context, Poll},
 };
 
-use dunlin_nats::Joined;
 use dunlin_schema::{
     Code, LogName, Millis,
     frame::{ClientFrame, Encoding, FrameError, ServerFrame},
@@ -38,7 +37,6 @@ pub(crate) struct Running {
     region: Arc<Region>,
     connection: Arc<Connection>,
     work: Work,
-    joined: Option<Joined>,
     /// When the token ends.
     until: Millis,
     ping_at: Uptime,
@@ -59,7 +57,7 @@ impl Running {
         let first = Millis(rand::random_range(limits::PING_EVERY.0 / 2..=limits::PING_EVERY.0));
         let ping_at = Uptime::now().plus(first);
         let leave_by = Uptime::NEVER;
-        Running { gateway, region, connection, work, joined: None, until, ping_at, ping: false, heard: true, leave_by }
+        Running { gateway, region, connection, work, until, ping_at, ping: false, heard: true, leave_by }
     }
 
     /// Does what there is to do. Ready when the socket is to end.
@@ -128,11 +126,8 @@ impl Running {
             busy = true;
             match done {
                 Done::Input(input) => self.connection.handle(moment, input),
-                Done::Joined(Some(joined)) => {
-                    self.joined = Some(joined);
-                    self.connection.handle(moment, Input::Subscribed(LogName::Mailbox));
-                }
-                Done::Joined(None) => {
+                Done::Joined(true) => self.connection.handle(moment, Input::Subscribed(LogName::Mailbox)),
+                Done::Joined(false) => {
                     let nobody = "the region's NATS does not answer";
                     return Err(goodbye_until(Code::Unavailable, nobody, Millis(1_000)));
                 }
@@ -251,7 +246,7 @@ fn take(
 
 impl Drop for Running {
     fn drop(&mut self) {
-        self.region.registry.leave(&self.connection);
+        self.region.directory.leave(&self.connection);
         self.gateway.metrics.devices.dec();
         for output in self.connection.finish() {
             at_once(&self.region, &self.connection, output);

@@ -6,7 +6,6 @@ use std::{
     time::Duration,
 };
 
-use dunlin_nats::Joined;
 use dunlin_schema::{LogName, Peer, Position, Shard, heads::Verify, read::ReadRequest};
 use futures_util::{StreamExt, future::BoxFuture, stream::FuturesUnordered};
 
@@ -29,8 +28,8 @@ const JOIN_PAUSE: Duration = Duration::from_millis(200);
 pub(crate) enum Done {
     /// Something that the session waits for.
     Input(Input),
-    /// The interest in the user's live entries is in place, or could not be put there.
-    Joined(Option<Joined>),
+    /// Whether the interest in the user's live entries is in place; it could not be put there otherwise.
+    Joined(bool),
 }
 
 /// A connection's work. It holds nothing while there is none; dropping it gives up what is on its way.
@@ -116,15 +115,15 @@ pub(crate) fn at_once(region: &Region, connection: &Arc<Connection>, output: Out
     }
 }
 
-async fn join(region: &Region, connection: Arc<Connection>) -> Option<Joined> {
+async fn join(region: &Region, connection: Arc<Connection>) -> bool {
     for attempt in 1..=JOIN_TRIES {
-        match region.fan_in.join(connection.user().clone(), connection.clone()).await {
-            Ok(joined) => return Some(joined),
+        match region.directory.interest(&region.fan_in, &connection).await {
+            Ok(()) => return true,
             Err(error) => tracing::debug!(%error, attempt, user = %connection.user(), "no interest yet"),
         }
         tokio::time::sleep(JOIN_PAUSE).await;
     }
-    None
+    false
 }
 
 async fn read(region: &Region, connection: &Connection, log: LogName, request: ReadRequest) -> Input {

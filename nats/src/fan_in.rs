@@ -1,16 +1,12 @@
-//! The live fan-in: `user.<id>`, one subscription a user and process, however many devices.
+//! The live fan-in: subscriptions to `user.<id>`, each with a sink of its own.
 //!
 //! One task reads all subscriptions and calls the sinks itself. Joins that come while a round trip is under way share the next one, so a storm
 //! of them costs few. What a subscription can't hold while the task is late is dropped by the client and counted as a loss.
 
 use std::{
-    collections::{HashMap, hash_map},
     fmt,
     pin::Pin,
-    sync::{
-        Arc, Weak,
-        atomic::{AtomicBool, Ordering},
-    },
+    sync::{Arc, Weak},
     task::{Context, Poll},
     time::Duration,
 };
@@ -50,7 +46,7 @@ pub trait LiveSink: Send + Sync + 'static {
     /// Takes one. Called by the task that reads all subscriptions: it must neither block nor join nor leave.
     fn live(&self, entry: LiveEntry);
 
-    /// Something came that this release does not use. Called once for all sinks of a user.
+    /// Something came that this release does not use.
     fn passed_over(&self);
 }
 
@@ -70,69 +66,48 @@ pub struct FanIn {
 
 impl fmt::Debug for FanIn {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("FanIn").field("users", &self.shared.users.lock().len()).finish_non_exhaustive()
+        f.debug_struct("FanIn").finish_non_exhaustive()
     }
 }
 
 struct Shared {
     connection: Connection,
-    users: Users,
     joins: mpsc::Sender<Join>,
 }
 
-type Users = Mutex<HashMap<UserName, Arc<User>>>;
-
-/// A user with at least one sink; without one it is `left`, and its subscription goes.
-#[derive(Default)]
-struct User {
-    /// Most users have one.
-    sinks: Mutex<Vec<Arc<dyn LiveSink>>>,
-    /// Whether the reading task has subscribed.
-    subscribed: AtomicBool,
-    /// Whether the server has been seen to have the interest.
-    confirmed: AtomicBool,
-    left: AtomicBool,
-    /// Wakes the subscription when the last sink leaves.
+/// The interest in what is live for a user, for as long as its [`Joined`] is kept.
+struct Interest {
+    /// Who takes it; `None` once it has left.
+    sink: Mutex<Option<Arc<dyn LiveSink>>>,
+    /// Wakes the subscription when the sink leaves.
     waker: AtomicWaker,
 }
 
 struct Join {
     name: UserName,
-    user: Arc<User>,
+    interest: Arc<Interest>,
     confirmed: oneshot::Sender<()>,
 }
 
-/// A sink's place among those of its user. Dropping it leaves; the last one to leave unsubscribes.
+/// An interest that is in place. Dropping it unsubscribes, and lets the sink go.
 #[must_use = "dropping it leaves"]
 pub struct Joined {
-    shared: Arc<Shared>,
-    name: UserName,
-    user: Arc<User>,
-    sink: Arc<dyn LiveSink>,
+    /// Keeps the connection open.
+    _shared: Arc<Shared>,
+    interest: Arc<Interest>,
 }
 
 impl fmt::Debug for Joined {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_tuple("Joined").field(&self.name).finish()
+        f.debug_struct("Joined").finish_non_exhaustive()
     }
 }
 
 impl Drop for Joined {
     fn drop(&mut self) {
-        let mut users = self.shared.users.lock();
-        let mut sinks = self.user.sinks.lock();
-        if let Some(place) = sinks.iter().position(|sink| Arc::ptr_eq(sink, &self.sink)) {
-            sinks.swap_remove(place);
-        }
-        if sinks.is_empty() {
-            if let hash_map::Entry::Occupied(entry) = users.entry(self.name.clone())
-                && Arc::ptr_eq(entry.get(), &self.user)
-            {
-                entry.remove();
-            }
-            self.user.left.store(true, Ordering::Release);
-            self.user.waker.wake();
-        }
+        let sink = self.interest.sink.lock().take();
+        self.interest.waker.wake();
+        drop(sink);
     }
 }
 
@@ -141,19 +116,17 @@ impl FanIn {
     pub async fn open(options: &ConnectOptions, region: &RegionName) -> Result<(FanIn, Reader), ConnectError> {
         let connection = Connection::open_for(options, region, "-live", WAITING).await?;
         let (joins, joining) = mpsc::channel(JOINS);
-        let shared = Arc::new(Shared { connection, users: Mutex::default(), joins });
+        let shared = Arc::new(Shared { connection, joins });
         let reader = Reader::new(Arc::downgrade(&shared), joining);
         Ok((FanIn { shared }, reader))
     }
 
     /// Gives a user's live entries to `sink`. Resolves when the server has the interest. Errors: see [`FanInError`]; then the sink is not joined.
     pub async fn join(&self, user: UserName, sink: Arc<dyn LiveSink>) -> Result<Joined, FanInError> {
-        let joined = self.enter(user, sink);
-        if joined.user.confirmed.load(Ordering::Acquire) {
-            return Ok(joined);
-        }
+        let interest = Arc::new(Interest { sink: Mutex::new(Some(sink)), waker: AtomicWaker::new() });
+        let joined = Joined { _shared: self.shared.clone(), interest: interest.clone() };
         let (sender, confirmed) = oneshot::channel();
-        let join = Join { name: joined.name.clone(), user: joined.user.clone(), confirmed: sender };
+        let join = Join { name: user, interest, confirmed: sender };
         let confirmation = async {
             self.shared.joins.send(join).await.ok()?;
             confirmed.await.ok()
@@ -162,17 +135,6 @@ impl FanIn {
             Ok(Some(())) => Ok(joined),
             Ok(None) | Err(_) => Err(FanInError::Unanswered),
         }
-    }
-
-    fn enter(&self, name: UserName, sink: Arc<dyn LiveSink>) -> Joined {
-        let mut users = self.shared.users.lock();
-        let user = users.entry(name.clone()).or_default().clone();
-        let mut sinks = user.sinks.lock();
-        // Most users stay alone, and there are many of them.
-        sinks.reserve_exact(1);
-        sinks.push(sink.clone());
-        drop(sinks);
-        Joined { shared: self.shared.clone(), name, user, sink }
     }
 
     /// A number that rises after every event that can have lost live entries, once every subscription is in place again.
@@ -186,44 +148,43 @@ impl FanIn {
     }
 }
 
-impl User {
+impl Interest {
+    fn has_left(&self) -> bool {
+        self.sink.lock().is_none()
+    }
+
     fn give(&self, payload: &Bytes) {
         // A copy of its own: the payload is a slice of the connection's whole read buffer, which must not wait in a socket's queue.
         let message = UserMessage::decode(&Bytes::copy_from_slice(payload));
-        let sinks = self.sinks.lock();
-        let Some((last, others)) = sinks.split_last() else { return };
+        let sink = self.sink.lock();
+        let Some(sink) = &*sink else { return };
         match message {
-            Ok(UserMessage::Entry(entry)) => {
-                for sink in others {
-                    sink.live(entry.clone());
-                }
-                last.live(entry);
-            }
-            Ok(UserMessage::Signal(_) | UserMessage::Receipt(_) | UserMessage::Mark(_)) => last.passed_over(),
+            Ok(UserMessage::Entry(entry)) => sink.live(entry),
+            Ok(UserMessage::Signal(_) | UserMessage::Receipt(_) | UserMessage::Mark(_)) => sink.passed_over(),
             Err(error) => {
                 tracing::debug!(%error, "if it was an entry, the comparison of heads finds it");
-                last.passed_over();
+                sink.passed_over();
             }
         }
     }
 }
 
-/// A user's subscription: ends when the last sink has left, and with it unsubscribes.
+/// A subscription: ends when its sink has left, and with it unsubscribes.
 struct Inbox {
-    user: Arc<User>,
+    interest: Arc<Interest>,
     messages: Subscriber,
 }
 
 impl Stream for Inbox {
-    type Item = (Arc<User>, Message);
+    type Item = (Arc<Interest>, Message);
 
     fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
-        self.user.waker.register(cx.waker());
-        if self.user.left.load(Ordering::Acquire) {
+        self.interest.waker.register(cx.waker());
+        if self.interest.has_left() {
             return Poll::Ready(None);
         }
         let message = std::task::ready!(self.messages.poll_next_unpin(cx));
-        Poll::Ready(message.map(|message| (self.user.clone(), message)))
+        Poll::Ready(message.map(|message| (self.interest.clone(), message)))
     }
 }
 
@@ -271,8 +232,8 @@ impl Reader {
                     // However many join, entries have their turn.
                     self.give_ready();
                 }
-                Some((user, message)) = self.inboxes.next(), if !self.inboxes.is_empty() => {
-                    user.give(&message.payload);
+                Some((interest, message)) = self.inboxes.next(), if !self.inboxes.is_empty() => {
+                    interest.give(&message.payload);
                     self.give_ready();
                 }
             }
@@ -283,21 +244,21 @@ impl Reader {
     fn give_ready(&mut self) {
         for _ in 0..ENTRIES_AT_ONCE {
             match self.inboxes.next().now_or_never() {
-                Some(Some((user, message))) => user.give(&message.payload),
+                Some(Some((interest, message))) => interest.give(&message.payload),
                 Some(None) | None => return,
             }
         }
     }
 
     async fn subscribe(&mut self, join: Join) {
-        if !join.user.subscribed.load(Ordering::Relaxed) {
-            let Some(shared) = self.shared.upgrade() else { return };
-            let subscribed = shared.connection.client().subscribe(subject::live_user(&join.name)).await;
-            // Dropping the join refuses it.
-            let Ok(messages) = subscribed else { return };
-            join.user.subscribed.store(true, Ordering::Relaxed);
-            self.inboxes.push(Inbox { user: join.user.clone(), messages });
+        if join.interest.has_left() {
+            return;
         }
+        let Some(shared) = self.shared.upgrade() else { return };
+        let subscribed = shared.connection.client().subscribe(subject::live_user(&join.name)).await;
+        // Dropping the join refuses it.
+        let Ok(messages) = subscribed else { return };
+        self.inboxes.push(Inbox { interest: join.interest.clone(), messages });
         self.unconfirmed.push(join);
     }
 
@@ -325,7 +286,6 @@ impl Reader {
     fn confirmed(&mut self, confirmed: bool) {
         self.round_trip = None;
         for join in self.confirming.drain(..).filter(|_| confirmed) {
-            join.user.confirmed.store(true, Ordering::Release);
             join.confirmed.send(()).ok();
         }
     }

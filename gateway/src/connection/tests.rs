@@ -1,7 +1,11 @@
 //! What a panic of one session costs: its own socket, and nobody else anything. And what a question about heads waits for.
 
 use bytes::Bytes;
-use dunlin_schema::{Epoch, Position, RegionName, Seq, StreamTime, limits::Bounds};
+use dunlin_schema::{
+    RegionName, Seq, StreamTime,
+    limits::Bounds,
+    read::{ReadAnswer, StoredEntry},
+};
 
 use super::*;
 use crate::session::{SentCopies, Setup, Start};
@@ -38,18 +42,19 @@ fn connection(user: &str) -> Connection {
     Connection::new(Arc::new(Timer::new()), Arc::new(Metrics::new()), Alarm::new(), &log, (user, device), session)
 }
 
-fn live(entry: Bytes) -> LiveEntry {
-    let position = Position { epoch: Epoch(1), seq: Seq(1), time: StreamTime(1) };
-    LiveEntry { position, after: Seq(0), entry }
+/// An answer to a read, with these bytes as an entry.
+fn read(payload: Bytes) -> Input {
+    let entries = vec![StoredEntry { seq: Seq(1), time: StreamTime(1), payload }];
+    Input::Read(LogName::Mailbox, Ok(ReadAnswer { entries, more: false, evidence: None }))
 }
 
 #[test]
 fn a_panic_of_a_session_stays_with_it_whichever_task_it_ran_on() {
     let [alice, bob] = ["alice", "bob"].map(connection);
-    // As the fan-in calls it: it goes on.
-    alice.live(live(Bytes::from_owner(Bomb)));
+    // As another task tells it: that goes on.
+    alice.tell(read(Bytes::from_owner(Bomb)));
     assert_eq!((alice.alarm.order(), alice.metrics.panics.get()), (Order::Broken, 1));
-    alice.live(live(Bytes::from_static(b"more")));
+    alice.tell(read(Bytes::from_static(b"more")));
     alice.answer(ServerFrame::Refused {
         reference: None,
         code: dunlin_schema::Code::UnknownFrame,
@@ -60,7 +65,7 @@ fn a_panic_of_a_session_stays_with_it_whichever_task_it_ran_on() {
         "a broken session is given nothing, and has nothing"
     );
     assert_eq!(alice.metrics.panics.get(), 1, "which is no further panic");
-    bob.live(live(Bytes::from_static(b"an entry")));
+    bob.tell(read(Bytes::from_static(b"an entry")));
     assert_eq!((bob.alarm.order(), bob.metrics.panics.get()), (Order::Stay, 0));
 }
 

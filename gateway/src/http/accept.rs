@@ -78,7 +78,7 @@ fn is_of_the_peer(error: &io::Error) -> bool {
     matches!(error.kind(), io::ErrorKind::ConnectionAborted | io::ErrorKind::ConnectionReset)
 }
 
-/// A socket's place in the registry, for as long as it is open.
+/// A socket's place among all, for as long as it is open.
 struct Entered {
     gateway: Arc<Gateway>,
     alarm: Arc<Alarm>,
