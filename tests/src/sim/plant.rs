@@ -244,8 +244,11 @@ impl Plant {
     }
 
     /// What a late append is given of what was read before.
-    pub(crate) fn remembers(self, known: Known) -> Known {
-        if self == Plant::RemembersEverything { known.claiming_everything() } else { known }
+    pub(crate) fn remembers(self, mut known: Known) -> Known {
+        if self == Plant::RemembersEverything {
+            known.since = StreamTime(0);
+        }
+        known
     }
 
     /// What the leader says stands at a sequence where the item was seen.

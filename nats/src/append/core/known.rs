@@ -19,7 +19,8 @@ use super::place::Place;
 /// the tombstone and have the entry again. So only what is [`Known::closed`] outlives its call.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Known {
-    pub(super) since: StreamTime,
+    /// From when on each entry was read, but for those evicted before.
+    pub since: StreamTime,
     pub(super) whole: bool,
     pub(super) head: Place,
     /// The last entry behind which nothing stood when all up to it had been read.
@@ -113,11 +114,6 @@ impl Known {
     /// How many entries it holds.
     pub fn ids(&self) -> usize {
         self.read.len()
-    }
-
-    /// The same, said to reach back for ever: for the simulation, which plants this mistake.
-    pub fn claiming_everything(self) -> Known {
-        Known { since: StreamTime(0), whole: true, closed: Some(self.head), ..self }
     }
 }
 
