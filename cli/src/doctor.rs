@@ -6,7 +6,10 @@ use std::{
 };
 
 use clap::Args;
-use dunlin_gateway::KeySource;
+use dunlin_gateway::{
+    KeySource, Tokens,
+    tokens::examine::{self, KeySetReport},
+};
 use dunlin_nats::{
     ConnectOptions, Connection, Heads, Record, Records, StreamFill, StreamName, inspect, region_settings, stream_ends,
     stream_fill,
@@ -47,7 +50,7 @@ struct Patient {
     region: RegionName,
     /// How the streams should be, where a configuration says.
     wanted: Option<RegionSettings>,
-    keys: Option<KeySource>,
+    tokens: Option<Tokens>,
     gateway: Option<String>,
 }
 
@@ -80,8 +83,10 @@ pub async fn run(args: DoctorArgs) -> anyhow::Result<ExitCode> {
         print(&finding.line())
     };
     tell(open_files())?;
-    if let Some(keys) = &patient.keys {
-        tell(key_set(keys).await)?;
+    if let Some(tokens) = &patient.tokens {
+        for report in examine::key_sets(tokens).await {
+            key_set(&report).into_iter().try_for_each(&mut tell)?;
+        }
     }
     if let Some(gateway) = &patient.gateway {
         tell(readiness(gateway).await)?;
@@ -101,21 +106,21 @@ fn patient(args: &DoctorArgs) -> anyhow::Result<Patient> {
             nats: config.nats,
             region: config.region,
             wanted: None,
-            keys: Some(config.tokens.keys),
+            tokens: Some(config.tokens),
             gateway,
         });
     }
     if args.worker.is_some() {
         let file = config::worker(&from(&args.worker), None)?;
         let wanted = file.streams.map(|streams| streams.settings(file.worker.region.clone()));
-        return Ok(Patient { nats: file.worker.nats, region: file.worker.region, wanted, keys: None, gateway: None });
+        return Ok(Patient { nats: file.worker.nats, region: file.worker.region, wanted, tokens: None, gateway: None });
     }
     let folder = args.folder.folder();
     Ok(Patient {
         nats: ConnectOptions { servers: vec![folder.nats_address()?], ..ConnectOptions::default() },
         region: RegionName::new("local").expect("`local` is a name"),
         wanted: None,
-        keys: Some(KeySource::File(folder.key_set())),
+        tokens: Some(Tokens::new(KeySource::File(folder.key_set()))),
         gateway: Some(folder.address()?),
     })
 }
@@ -133,24 +138,20 @@ fn open_files() -> Finding {
     }
 }
 
-async fn key_set(source: &KeySource) -> Finding {
-    let wrong = |why: String| Finding::Wrong(format!("the key set {source} can't be used"), why);
-    let text = match source {
-        KeySource::File(path) => match std::fs::read_to_string(path) {
-            Ok(text) => text,
-            Err(error) => return wrong(format!("{error}; put it there, or set `tokens.keys`")),
-        },
-        KeySource::Url(url) => match get(url.as_str()).await {
-            Ok((status, text)) if status.is_success() => text,
-            Ok((status, _)) => return wrong(format!("the web server answers {status}; see `tokens.keys`")),
-            Err(error) => return wrong(format!("{error}; is it reachable from here?")),
-        },
+fn key_set(report: &KeySetReport) -> Vec<Finding> {
+    let KeySetReport { source, usable, odd } = report;
+    let first = match usable {
+        Ok(usable) => Finding::Good(format!("the key set {source} holds {} for tokens", counted(*usable, "key"))),
+        Err(why) => Finding::Wrong(
+            format!("the key set {source} can't be used"),
+            format!("{why}; see `tokens.keys`: is it there, and reachable from here?"),
+        ),
     };
-    match serde_json::from_str::<jsonwebtoken::jwk::JwkSet>(&text) {
-        Ok(set) if set.keys.is_empty() => wrong("it holds no key, so every token is refused; add one".to_owned()),
-        Ok(set) => Finding::Good(format!("the key set {source} holds {}", counted(set.keys.len(), "key"))),
-        Err(error) => wrong(format!("it is no JWKS (RFC 7517): {error}")),
-    }
+    let odd = odd.iter().map(|odd| {
+        let mend = "the gateway passes it over; have its issuer mend it if its tokens are refused".to_owned();
+        Finding::Doubtful(format!("in the key set {source}, {odd}"), mend)
+    });
+    std::iter::once(first).chain(odd).collect()
 }
 
 /// So many of what is called `one` when there is one.

@@ -1,10 +1,14 @@
 //! What an operator chooses for a gateway: one struct a concern, defaults beside it, checked before anything binds.
 
+mod tokens;
+
 use std::{net::SocketAddr, path::PathBuf};
 
 use dunlin_nats::ConnectOptions;
 use dunlin_schema::{Millis, RegionName, limits};
 use serde::Deserialize;
+
+pub use tokens::{Issuer, Tokens, UserMap};
 
 /// A gateway's configuration. Every field has a default but `tokens.keys`.
 #[derive(Clone, Debug, Deserialize)]
@@ -48,23 +52,6 @@ pub enum SentCopies {
     Always,
     /// Only while the sender has several devices connected to this gateway.
     SeveralDevices,
-}
-
-/// Which tokens are trusted.
-#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Tokens {
-    /// Where the key set (JWKS, RFC 7517) is: a path, or an `https://` or `http://` URL.
-    pub keys: KeySource,
-    /// One of the token's audiences must be this.
-    #[serde(default = "default_audience")]
-    pub audience: String,
-    /// The token's issuer must be this; `None` takes every issuer.
-    #[serde(default)]
-    pub issuer: Option<String>,
-    /// How often, in milliseconds, the key set is looked at for a rotation: a file's time of change, a URL's content.
-    #[serde(default = "default_refresh")]
-    pub refresh: Millis,
 }
 
 /// Where a key set is. It is shown without what may be secret in a URL.
@@ -131,14 +118,6 @@ fn default_drain() -> Millis {
     Millis(10_000)
 }
 
-fn default_audience() -> String {
-    "dunlin".to_owned()
-}
-
-fn default_refresh() -> Millis {
-    Millis(5_000)
-}
-
 impl Config {
     /// A configuration of nothing but defaults, with tokens that the key set `keys` signs.
     pub fn new(keys: KeySource) -> Config {
@@ -147,7 +126,7 @@ impl Config {
             internal_listen: None,
             region: default_region(),
             nats: ConnectOptions::default(),
-            tokens: Tokens { keys, audience: default_audience(), issuer: None, refresh: default_refresh() },
+            tokens: Tokens::new(keys),
             limits: Limits::default(),
             sent_copies: SentCopies::default(),
             drain: default_drain(),
@@ -179,15 +158,7 @@ impl Config {
         if limits.connections == 0 {
             return wrong("limits.connections", "it must be at least 1".to_owned());
         }
-        if self.tokens.audience.is_empty() {
-            return wrong("tokens.audience", "it must name the audience that tokens carry in `aud`".to_owned());
-        }
-        if self.tokens.issuer.as_deref() == Some("") {
-            return wrong("tokens.issuer", "leave it out, or name the issuer that tokens carry in `iss`".to_owned());
-        }
-        if self.tokens.refresh < MIN_REFRESH {
-            return wrong("tokens.refresh", format!("it must be at least {} ms", MIN_REFRESH.0));
-        }
+        self.tokens.check()?;
         if self.drain > MAX_DRAIN {
             return wrong("drain", format!("it must be at most {} ms", MAX_DRAIN.0));
         }
@@ -204,7 +175,6 @@ impl Config {
     }
 }
 
-const MIN_REFRESH: Millis = Millis(100);
 const MAX_DRAIN: Millis = Millis(10 * 60 * 1_000);
 
 /// Whether a browser could say `text` in its `Origin` header (RFC 6454, section 6.1).
@@ -294,14 +264,11 @@ mod tests {
     #[test]
     fn refuses_what_cannot_work_and_names_the_field() {
         type Spoil = fn(&mut Config);
-        let cases: [(&str, Spoil); 9] = [
+        let cases: [(&str, Spoil); 6] = [
             ("limits.sends_per_second", |c| c.limits.sends_per_second = 0),
             ("limits.sends_burst", |c| c.limits.sends_burst = c.limits.sends_per_second - 1),
             ("limits.connects_per_second", |c| c.limits.connects_per_second = 0),
             ("limits.connections", |c| c.limits.connections = 0),
-            ("tokens.audience", |c| c.tokens.audience.clear()),
-            ("tokens.issuer", |c| c.tokens.issuer = Some(String::new())),
-            ("tokens.refresh", |c| c.tokens.refresh = Millis(1)),
             ("drain", |c| c.drain = Millis(3_600_000)),
             ("origins", |c| c.origins.push("chat.example".to_owned())),
         ];

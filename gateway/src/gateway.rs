@@ -54,7 +54,7 @@ impl Gateway {
         }
         let stalled = self.services.stalled(Uptime::now());
         let stalled = stalled.map(|service| format!("the service `{service}` does not move"));
-        stalled.or_else(|| self.regions.values().find_map(|region| region.unready()))
+        stalled.or_else(|| self.keys.unready()).or_else(|| self.regions.values().find_map(|region| region.unready()))
     }
 
     /// Ends every socket where it stands.

@@ -46,10 +46,10 @@ pub mod session;
 mod socket;
 mod sockets;
 mod timer;
-mod tokens;
+pub mod tokens;
 mod work;
 
-pub use config::{Config, ConfigError, KeySource};
+pub use config::{Config, ConfigError, KeySource, Tokens};
 pub use error::Error;
 pub use server::Server;
 pub use services::ServiceEnded;

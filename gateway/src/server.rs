@@ -81,7 +81,7 @@ impl Server {
     /// they name. Errors: see [`Error`].
     pub async fn check(config: &Config) -> Result<(), Error> {
         config.check()?;
-        tokens::check(&config.tokens).await.map_err(|why| no_keys(config, &why))?;
+        tokens::check(&config.tokens).await.map_err(|why| no_keys(&why))?;
         config.nats.check().await.map_err(|why| no_region(config, &why))
     }
 
@@ -136,8 +136,9 @@ fn listen(address: SocketAddr) -> Result<(TcpListener, SocketAddr), Error> {
     listening().map_err(|why| Error::Listen { address, why })
 }
 
-fn no_keys(config: &Config, why: &KeysError) -> Error {
-    Error::Keys { source_name: config.tokens.keys.to_string(), why: why.to_string() }
+fn no_keys(error: &KeysError) -> Error {
+    let KeysError { source_name, why } = error.clone();
+    Error::Keys { source_name, why }
 }
 
 fn no_region(config: &Config, why: &dyn std::fmt::Display) -> Error {
@@ -145,7 +146,7 @@ fn no_region(config: &Config, why: &dyn std::fmt::Display) -> Error {
 }
 
 async fn open(config: Config) -> Result<Gateway, Error> {
-    let keys = Arc::new(KeyRing::open(&config.tokens).await.map_err(|why| no_keys(&config, &why))?);
+    let keys = Arc::new(KeyRing::open(&config.tokens).await.map_err(|why| no_keys(&why))?);
     let (limiter, timer) = (Arc::new(Limiter::new(&config.limits)), Arc::new(Timer::new()));
     let (metrics, services) = (Arc::new(Metrics::new()), Services::default());
     let region = Region::open(&config.nats, &config.region, &metrics, &services).await;

@@ -43,7 +43,7 @@ pub use cursor::{Cursor, CursorText, Seal};
 pub use entry::Entry;
 pub use id::MessageId;
 pub use log_name::LogName;
-pub use name::{DeviceName, GroupName, RegionName, UserName};
+pub use name::{DeviceName, GroupName, NameError, RegionName, UserName};
 pub use position::{Epoch, Position, Seq};
 pub use shard::Shard;
 pub use subject::Log;

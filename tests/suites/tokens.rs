@@ -99,7 +99,8 @@ async fn each_bad_token_is_refused_with_its_code_and_nothing_else() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_wrong_issuer_is_refused_where_one_is_configured() {
     let region = Region::start(0).await;
-    let issuer = |config: &mut dunlin_gateway::Config| config.tokens.issuer = Some("https://id.example".into());
+    let issuer =
+        |config: &mut dunlin_gateway::Config| config.tokens.issuers[0].issuer = Some("https://id.example".into());
     let (_node, gateway) = region.new_gateway_of(region.nats.url(), issuer).await;
     for (issuer, code) in [(json!("https://evil.example"), "unauthorized"), (Value::Null, "unauthorized")] {
         let token = region.key.sign(&changed(|c| c["iss"] = issuer));
@@ -142,7 +143,7 @@ async fn keys_behind_a_url() -> (Region, KeyServer, Node, SocketAddr) {
     let source = KeyServer::start(&[&region.key]).await;
     let url = source.url();
     let change = move |config: &mut dunlin_gateway::Config| {
-        config.tokens.keys = url.parse().expect("a URL");
+        config.tokens.issuers[0].keys = url.parse().expect("a URL");
         config.tokens.refresh = dunlin_schema::Millis(600_000);
     };
     let (node, gateway) = region.new_gateway_of(region.nats.url(), change).await;

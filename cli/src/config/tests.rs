@@ -47,7 +47,7 @@ fn what_is_wrong_is_said_with_key_and_file() {
         ("listen = 1\n[tokens]\nkeys = \"k\"\n", &["`listen`", "expected socket address, found a number"]),
         ("drain = 10000000\n[tokens]\nkeys = \"k\"\n", &["`drain`", "at most"]),
         ("[tokens]\nkeys = \"ftp://a/b\"\n", &["`tokens.keys`", "this is neither"]),
-        ("[tokens]\n", &["`tokens.keys`", "missing"]),
+        ("[tokens]\n", &["`tokens`", "`keys` is missing"]),
         ("", &["`tokens`", "missing"]),
         ("[tokens\n", &["dunlin.toml", "line 1, column 8"]),
         ("region = \"a b\"\n[tokens]\nkeys = \"k\"\n", &["region", "a name is made of"]),
@@ -122,7 +122,7 @@ fn a_variable_is_read_as_what_its_key_is() {
         ("DUNLIN_SENT_COPIES", "several_devices"),
     ];
     let config = with_variables(KEYS, &all).unwrap();
-    assert_eq!(config.tokens.audience, "318274612345678901");
+    assert_eq!(config.tokens.issuers[0].audience, ["318274612345678901"]);
     assert_eq!((config.drain.0, config.nats.tls.required), (20_000, true));
     assert_eq!(config.nats.servers, ["nats://a:4222", "nats://b:4222"]);
     assert_eq!(config.origins, ["https://chat.example"]);
@@ -233,7 +233,7 @@ fn what_is_commented_out_in_the_documentation_is_understood() {
     };
     let (_folder, args) = file(&uncommented(documented("# gateway")));
     let config = gateway(&args).unwrap();
-    assert_eq!(config.tokens.issuer.as_deref(), Some("https://id.example"));
+    assert_eq!(config.tokens.issuers[0].issuer.as_deref(), Some("https://id.example"));
     assert!(config.nats.tls.ca.is_some() && config.nats.tls.cert.is_some() && config.nats.tls.key.is_some());
     let (_folder, args) = file(&uncommented(documented("# worker")));
     let worker = worker(&args, None).unwrap().worker;

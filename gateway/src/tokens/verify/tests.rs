@@ -11,23 +11,24 @@ use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
 use serde_json::{Value, json};
 
 use super::*;
-use crate::config::KeySource;
+use crate::config::{KeySource, UserMap};
+use dunlin_schema::NameError;
 
-const NOW: Millis = Millis(1_800_000_000_000);
+pub(in crate::tokens) const NOW: Millis = Millis(1_800_000_000_000);
 
 fn encoded(bytes: &[u8]) -> String {
     URL_SAFE_NO_PAD.encode(bytes)
 }
 
 /// A key of one of the three algorithms.
-enum Pair {
+pub(in crate::tokens) enum Pair {
     Ed(Ed25519KeyPair),
     Ec(EcdsaKeyPair),
     Rsa(RsaKeyPair),
 }
 
 impl Pair {
-    fn ed() -> Pair {
+    pub(in crate::tokens) fn ed() -> Pair {
         Pair::Ed(Ed25519KeyPair::generate().unwrap())
     }
 
@@ -55,7 +56,7 @@ impl Pair {
         }
     }
 
-    fn jwk(&self, kid: &str) -> Value {
+    pub(in crate::tokens) fn jwk(&self, kid: &str) -> Value {
         match self {
             Pair::Ed(_) => json!({ "kty": "OKP", "crv": "Ed25519", "kid": kid, "x": encoded(&self.public()) }),
             Pair::Ec(_) => {
@@ -84,7 +85,7 @@ impl Pair {
         }
     }
 
-    fn token(&self, kid: &str, claims: &Value) -> String {
+    pub(in crate::tokens) fn token(&self, kid: &str, claims: &Value) -> String {
         token(&json!({ "alg": self.algorithm(), "kid": kid }), claims, |signed| self.signature(signed))
     }
 }
@@ -95,18 +96,29 @@ fn token(header: &Value, claims: &Value, sign: impl FnOnce(&[u8]) -> Vec<u8>) ->
     format!("{signed}.{signature}")
 }
 
-fn settings() -> Tokens {
-    Tokens {
-        keys: KeySource::File("unused".into()),
-        audience: "dunlin".into(),
-        issuer: Some("https://id.example".into()),
-        refresh: Millis(1_000),
+fn issuer() -> Issuer {
+    Issuer { issuer: Some("https://id.example".into()), ..Issuer::new(KeySource::File("unused".into())) }
+}
+
+/// A key set, and how its issuer is configured.
+struct Trusted {
+    keys: KeySet,
+    issuer: Issuer,
+}
+
+impl Trusted {
+    fn of(set: &Value) -> Result<Trusted, String> {
+        Ok(Trusted { keys: KeySet::parse(set.to_string().as_bytes())?, issuer: issuer() })
+    }
+
+    fn verify(&self, token: &str, now: Millis) -> Result<Identity, TokenError> {
+        verify(&Jwt::parse(token)?, &self.keys, &self.issuer, now)
     }
 }
 
-fn keys(set: &[(&str, &Pair)]) -> Keys {
+fn keys(set: &[(&str, &Pair)]) -> Trusted {
     let set: Vec<_> = set.iter().map(|(kid, pair)| pair.jwk(kid)).collect();
-    Keys::parse(json!({ "keys": set }).to_string().as_bytes(), &settings()).unwrap_or_else(|why| panic!("{why}"))
+    Trusted::of(&json!({ "keys": set })).unwrap_or_else(|why| panic!("{why}"))
 }
 
 fn claims() -> Value {
@@ -146,26 +158,85 @@ fn claims_that_are_not_good_are_refused() {
         (changed(|c| c["exp"] = json!(now - 1)), TokenError::Expired),
         (changed(|c| c["exp"] = json!(now)), TokenError::Expired),
         (changed(|c| c["exp"] = json!(-5)), TokenError::Expired),
-        (changed(|c| drop(c.as_object_mut().unwrap().remove("exp"))), TokenError::Missing("exp")),
+        (changed(|c| drop(c.as_object_mut().unwrap().remove("exp"))), TokenError::Missing("exp".into())),
         (changed(|c| c["exp"] = json!((now + 60).to_string())), TokenError::NoTime("exp")),
-        (changed(|c| c["exp"] = json!(null)), TokenError::Missing("exp")),
-        (changed(|c| c["nbf"] = json!(now + 1)), TokenError::NotYet),
+        (changed(|c| c["exp"] = json!(null)), TokenError::Missing("exp".into())),
+        (changed(|c| c["nbf"] = json!(now + 31)), TokenError::NotYet("nbf")),
+        (changed(|c| c["iat"] = json!(now + 31)), TokenError::NotYet("iat")),
+        (changed(|c| c["iat"] = json!("today")), TokenError::NoTime("iat")),
         (changed(|c| c["nbf"] = json!((now - 60).to_string())), TokenError::NoTime("nbf")),
         (changed(|c| c["aud"] = json!("others")), TokenError::Audience),
         (changed(|c| c["aud"] = json!(["others"])), TokenError::Audience),
-        (changed(|c| drop(c.as_object_mut().unwrap().remove("aud"))), TokenError::Missing("aud")),
+        (changed(|c| drop(c.as_object_mut().unwrap().remove("aud"))), TokenError::Missing("aud".into())),
         (changed(|c| c["iss"] = json!("https://evil.example")), TokenError::Issuer),
-        (changed(|c| drop(c.as_object_mut().unwrap().remove("iss"))), TokenError::Missing("iss")),
-        (changed(|c| drop(c.as_object_mut().unwrap().remove("sub"))), TokenError::Missing("sub")),
-        (changed(|c| c["sub"] = json!("bob.>")), TokenError::User),
-        (changed(|c| c["sub"] = json!(7)), TokenError::User),
-        (changed(|c| c["dev"] = json!("my phone")), TokenError::Device),
-        (changed(|c| c["dev"] = json!({})), TokenError::Device),
+        (changed(|c| drop(c.as_object_mut().unwrap().remove("iss"))), TokenError::Missing("iss".into())),
+        (changed(|c| drop(c.as_object_mut().unwrap().remove("sub"))), TokenError::Missing("sub".into())),
+        (changed(|c| c["sub"] = json!("bob.>")), no_user(NameError::Character('.'))),
+        (changed(|c| c["sub"] = json!("auth0|5f")), no_user(NameError::Character('|'))),
+        (changed(|c| c["sub"] = json!("a".repeat(65))), no_user(NameError::TooLong(65))),
+        (changed(|c| c["sub"] = json!("")), no_user(NameError::Empty)),
+        (changed(|c| c["sub"] = json!(7)), TokenError::NoText("sub".into())),
+        (changed(|c| c["dev"] = json!("my phone")), TokenError::Device(NameError::Character(' '))),
+        (changed(|c| c["dev"] = json!({})), TokenError::NoText("dev".into())),
     ] {
         assert_eq!(keys.verify(&pair.token("one", &claims), NOW), Err(expected), "{claims}");
     }
-    let nbf = changed(|c| c["nbf"] = json!(now));
-    assert!(keys.verify(&pair.token("one", &nbf), NOW).is_ok());
+}
+
+fn no_user(why: NameError) -> TokenError {
+    TokenError::User { claim: "sub".into(), why }
+}
+
+#[test]
+fn clocks_may_differ_by_the_skew_before_a_token_begins() {
+    let pair = Pair::ed();
+    let keys = keys(&[("one", &pair)]);
+    for ahead in [0, 1, 30] {
+        for claim in ["nbf", "iat"] {
+            let claims = changed(|c| c[claim] = json!(NOW.0 / 1_000 + ahead));
+            assert!(keys.verify(&pair.token("one", &claims), NOW).is_ok(), "{claim} {ahead} s ahead");
+        }
+    }
+}
+
+#[test]
+fn a_refusal_names_the_character_or_the_length() {
+    for (why, said) in [
+        (
+            NameError::Character('|'),
+            "the token's `sub` is no user's name: a name is made of A-Z a-z 0-9 _ and -, not of '|'",
+        ),
+        (
+            NameError::TooLong(70),
+            "the token's `sub` is no user's name: a name has at most 64 characters, this one has 70",
+        ),
+    ] {
+        assert_eq!(no_user(why).to_string(), said);
+    }
+}
+
+#[test]
+fn user_and_audience_come_from_the_claims_that_are_configured() {
+    let pair = Pair::ed();
+    let mut trusted = keys(&[("one", &pair)]);
+    trusted.issuer.audience = vec!["chat".into(), "app".into()];
+    trusted.issuer.audience_claim = "client_id".into();
+    trusted.issuer.user_claim = "email".into();
+    trusted.issuer.user_map = UserMap::Escape;
+    trusted.issuer.prefix = "a-".into();
+    let with = |client: Value| changed(|c| (c["client_id"], c["email"]) = (client, json!("al|ce")));
+    for (client, ok) in
+        [(json!("app"), true), (json!(["x", "chat"]), true), (json!("dunlin"), false), (json!([]), false)]
+    {
+        let user =
+            trusted.verify(&pair.token("one", &with(client.clone())), NOW).map(|identity| identity.user.to_string());
+        assert_eq!(user, if ok { Ok("a-al_7cce".to_owned()) } else { Err(TokenError::Audience) }, "{client}");
+    }
+    for missing in ["client_id", "email"] {
+        let mut claims = with(json!("app"));
+        claims.as_object_mut().unwrap().remove(missing);
+        assert_eq!(trusted.verify(&pair.token("one", &claims), NOW), Err(TokenError::Missing(missing.into())));
+    }
 }
 
 #[test]
@@ -185,7 +256,7 @@ fn the_algorithm_is_the_keys_never_the_tokens() {
         ("a sister's", token(&json!({ "alg": "ES384", "kid": "ec" }), &claims(), |signed| ec.signature(signed))),
     ] {
         let refused = keys.verify(&token, NOW);
-        assert!(matches!(refused, Err(TokenError::Algorithm | TokenError::Malformed)), "{what}: {refused:?}");
+        assert!(matches!(refused, Err(TokenError::Algorithm | TokenError::Unsupported)), "{what}: {refused:?}");
     }
 }
 
@@ -221,6 +292,12 @@ fn signatures_are_checked() {
         ("20,000 letters", "e".repeat(20_000), TokenError::TooLong(20_000)),
         ("letters", "eyJ".repeat(100), TokenError::Malformed),
         ("two parts", format!("{header}.{payload}"), TokenError::Malformed),
+        ("five parts", format!("{header}.a.b.c.d"), TokenError::Encrypted),
+        (
+            "a `kid` that is a number",
+            token(&json!({ "alg": "EdDSA", "kid": 7 }), &claims(), |s| pair.signature(s)),
+            TokenError::Malformed,
+        ),
         ("nothing", String::new(), TokenError::Malformed),
     ] {
         assert_eq!(keys.verify(&token, NOW), Err(expected), "{what}");
@@ -230,8 +307,33 @@ fn signatures_are_checked() {
 #[test]
 fn the_only_key_needs_no_id() {
     let pair = Pair::ed();
-    let token = token(&json!({ "alg": "EdDSA" }), &claims(), |signed| pair.signature(signed));
-    assert!(keys(&[("one", &pair)]).verify(&token, NOW).is_ok());
+    let nameless = token(&json!({ "alg": "EdDSA" }), &claims(), |signed| pair.signature(signed));
+    assert!(keys(&[("one", &pair)]).verify(&nameless, NOW).is_ok());
+    let mut jwk = pair.jwk("one");
+    jwk.as_object_mut().unwrap().remove("kid");
+    let trusted = Trusted::of(&json!({ "keys": [jwk] })).unwrap_or_else(|why| panic!("{why}"));
+    assert!(trusted.verify(&pair.token("any", &claims()), NOW).is_ok());
+}
+
+#[test]
+fn ed25519_is_another_name_of_eddsa() {
+    let pair = Pair::ed();
+    let mut jwk = pair.jwk("one");
+    jwk["alg"] = json!("Ed25519");
+    let trusted = Trusted::of(&json!({ "keys": [jwk] })).unwrap_or_else(|why| panic!("{why}"));
+    for alg in ["Ed25519", "EdDSA"] {
+        let token = token(&json!({ "alg": alg, "kid": "one" }), &claims(), |signed| pair.signature(signed));
+        assert!(trusted.verify(&token, NOW).is_ok(), "{alg}");
+    }
+}
+
+#[test]
+fn two_keys_of_one_id_are_told_apart_by_their_algorithm() {
+    let (ed, ec) = (Pair::ed(), Pair::ec());
+    let trusted = keys(&[("one", &ed), ("one", &ec)]);
+    for pair in [&ed, &ec] {
+        assert!(trusted.verify(&pair.token("one", &claims()), NOW).is_ok(), "{}", pair.algorithm());
+    }
 }
 
 #[test]
@@ -245,14 +347,77 @@ fn key_sets_without_a_usable_key_are_refused() {
     for set in [
         "not JSON".to_owned(),
         "{}".to_owned(),
+        "null".to_owned(),
+        json!({ "keys": {} }).to_string(),
         json!({ "keys": [] }).to_string(),
+        json!({ "keys": [null] }).to_string(),
         json!({ "keys": [{ "kty": "oct", "kid": "one", "k": "c2VjcmV0" }] }).to_string(),
         with(|jwk| jwk["use"] = json!("enc")),
+        with(|jwk| jwk["key_ops"] = json!(["encrypt"])),
         with(|jwk| jwk["alg"] = json!("RS256")),
         with(|jwk| jwk["crv"] = json!("Ed448")),
     ] {
-        assert!(Keys::parse(set.as_bytes(), &settings()).is_err(), "{set}");
+        assert!(KeySet::parse(set.as_bytes()).is_err(), "{set}");
     }
-    let beside = json!({ "keys": [{ "kty": "oct", "kid": "x", "k": "c2VjcmV0" }, pair.jwk("one")] });
-    assert!(Keys::parse(beside.to_string().as_bytes(), &settings()).is_ok(), "others are passed over");
+}
+
+/// Fields of a key set's keys (RFC 7517, RFC 7518, RFC 8037), and what may be wrong with one.
+#[test]
+fn each_field_of_a_key_may_be_odd_and_the_key_beside_it_verifies() {
+    let good = Pair::ed();
+    let token = good.token("good", &claims());
+    let odd_values =
+        [json!(7), json!(null), json!({}), json!([]), json!(true), json!(""), json!("verify"), json!("?"), json!([7])];
+    let fields =
+        ["kty", "use", "key_ops", "alg", "kid", "x5u", "x5c", "x5t", "x5t#S256", "crv", "x", "y", "n", "e", "ext"];
+    for pair in [Pair::ed(), Pair::ec(), Pair::rsa()] {
+        for (field, value) in fields.iter().flat_map(|field| odd_values.iter().map(move |value| (field, value))) {
+            let mut jwk = pair.jwk("odd");
+            jwk[field] = value.clone();
+            let trusted = Trusted::of(&json!({ "keys": [jwk, good.jwk("good")] }));
+            let trusted = trusted.unwrap_or_else(|why| panic!("{field} {value}: {why}"));
+            assert!(trusted.verify(&token, NOW).is_ok(), "{field} {value}");
+        }
+    }
+}
+
+#[test]
+fn an_odd_entry_is_passed_over_and_told_and_one_for_others_is_neither_odd_nor_counted() {
+    let (good, other) = (Pair::ed(), Pair::rsa());
+    let with = |field: &str, value: Value| {
+        let mut jwk = other.jwk("other");
+        jwk[field] = value;
+        jwk
+    };
+    for (entry, odd) in [
+        (json!({ "kty": "RSA", "x5c": ["MIIB"] }), Some("it has no `n`")),
+        (with("kid", json!(7)), Some("its `kid` is no text")),
+        (with("key_ops", json!("verify")), Some("its `key_ops` is no list")),
+        (with("n", json!("AQAB")), Some("its `n` has 17 bits")),
+        (json!(null), Some("it is no JSON object")),
+        (with("key_ops", json!(["encrypt"])), None),
+        (with("use", json!("enc")), None),
+        (with("alg", json!("RSA-OAEP")), None),
+        (json!({ "kty": "oct", "kid": "x", "k": "c2VjcmV0" }), None),
+    ] {
+        let trusted = Trusted::of(&json!({ "keys": [entry, good.jwk("good")] })).unwrap_or_else(|why| panic!("{why}"));
+        let told = trusted.keys.odd.join(" ");
+        assert!(odd.map_or(told.is_empty(), |odd| told.contains(odd) && told.contains("key 1")), "{entry}: {told:?}");
+        // Whoever is not counted does not keep the good one from being the only one.
+        let nameless = token(&json!({ "alg": "EdDSA" }), &claims(), |signed| good.signature(signed));
+        assert!(trusted.verify(&nameless, NOW).is_ok(), "{entry}");
+    }
+}
+
+#[test]
+fn a_byte_order_mark_padding_and_zeros_do_no_harm() {
+    let (ec, rsa) = (Pair::ec(), Pair::rsa());
+    let set = format!("\u{feff}{}", json!({ "keys": [ec.jwk("ec")] }));
+    assert!(KeySet::parse(set.as_bytes()).is_ok());
+    let mut jwk = rsa.jwk("rsa");
+    let n = URL_SAFE_NO_PAD.decode(jwk["n"].as_str().unwrap()).unwrap();
+    // One zero in front, in the alphabet of RFC 4648, section 4, with padding.
+    jwk["n"] = json!(base64::engine::general_purpose::STANDARD.encode([&[0], &n[..]].concat()));
+    let trusted = Trusted::of(&json!({ "keys": [jwk] })).unwrap_or_else(|why| panic!("{why}"));
+    assert!(trusted.verify(&rsa.token("rsa", &claims()), NOW).is_ok());
 }
