@@ -144,7 +144,7 @@ fn key_set(report: &KeySetReport) -> Vec<Finding> {
         Ok(usable) => Finding::Good(format!("the key set {source} holds {} for tokens", counted(*usable, "key"))),
         Err(why) => Finding::Wrong(
             format!("the key set {source} can't be used"),
-            format!("{why}; see `tokens.keys`: is it there, and reachable from here?"),
+            format!("{why}; put it where it can be read from here, or set `tokens.keys`"),
         ),
     };
     let odd = odd.iter().map(|odd| {

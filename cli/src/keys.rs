@@ -15,12 +15,13 @@ use base64::{
     Engine as _,
     engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD},
 };
-use clap::Args;
+use clap::{Args, Subcommand};
 use dunlin_schema::{DeviceName, Millis, UserName};
 use jsonwebtoken::{Algorithm, EncodingKey, Header};
 use serde::Serialize;
 
 use crate::{
+    check::CheckArgs,
     folder::{Folder, FolderArgs, write_secret},
     span::Span,
 };
@@ -30,9 +31,13 @@ const END: &str = "-----END PRIVATE KEY-----";
 
 /// What `dunlin token` is asked for.
 #[derive(Debug, Args)]
+#[command(args_conflicts_with_subcommands = true, subcommand_negates_reqs = true)]
 pub struct TokenArgs {
+    #[command(subcommand)]
+    pub(crate) command: Option<TokenCommand>,
     /// Who the token is for
-    user: UserName,
+    #[arg(required = true)]
+    user: Option<UserName>,
     /// How long it holds
     #[arg(long, default_value = "1h", value_name = "SPAN")]
     ttl: Span,
@@ -46,15 +51,17 @@ pub struct TokenArgs {
     folder: FolderArgs,
 }
 
+/// What else there is to do with tokens.
+#[derive(Debug, Subcommand)]
+pub(crate) enum TokenCommand {
+    /// Say in words why a gateway would refuse a token, or whom it would let in
+    Check(CheckArgs),
+}
+
 /// A token of these arguments. Errors: there is no key, or it can't be used.
 pub fn token(args: &TokenArgs) -> anyhow::Result<String> {
-    let wanted = Wanted {
-        user: &args.user,
-        ttl: args.ttl,
-        device: args.device.as_ref(),
-        scope: args.scope.as_deref(),
-        at: None,
-    };
+    let user = args.user.as_ref().context("who is the token for?")?;
+    let wanted = Wanted { user, ttl: args.ttl, device: args.device.as_ref(), scope: args.scope.as_deref(), at: None };
     sign(&args.folder.folder(), &wanted)
 }
 

@@ -7,11 +7,13 @@
 //! | [`talk`] | send and listen, as somebody |
 //! | [`doctor`] | what is wrong with a region, and how to mend it |
 //! | [`mod@bench`] | the figures of docs/PERFORMANCE.md |
+//! | `check` | why a gateway would refuse a token |
 //! | [`config`], [`folder`], [`keys`], [`logging`], [`shutdown`] | configuration files, the folder of `dunlin dev`, its keys and tokens, logs, how a process ends |
 //!
 //! `main` only parses arguments; tests call [`run`].
 
 pub mod bench;
+mod check;
 pub mod config;
 pub mod dev;
 pub mod doctor;
@@ -28,7 +30,7 @@ use std::{io::Write, process::ExitCode};
 use anyhow::Context;
 use clap::{CommandFactory, Parser, Subcommand};
 
-use crate::logging::LogArgs;
+use crate::{keys::TokenCommand, logging::LogArgs};
 
 /// Dunlin: edge messaging on NATS.
 #[derive(Debug, Parser)]
@@ -116,7 +118,10 @@ pub async fn run(cli: Cli) -> anyhow::Result<ExitCode> {
         Command::Gateway(args) => Box::pin(serve::gateway(args, shutdown::signalled()?)).await?,
         Command::Worker(args) => Box::pin(serve::worker(args, shutdown::signalled()?)).await?,
         Command::Provision(args) => Box::pin(serve::provision(args)).await?,
-        Command::Token(args) => print(&keys::token(&args)?)?,
+        Command::Token(args) => match &args.command {
+            Some(TokenCommand::Check(check)) => return check::run(check).await,
+            None => print(&keys::token(&args)?)?,
+        },
         Command::Send(args) => return Box::pin(talk::send(args)).await,
         Command::Listen(args) => Box::pin(talk::listen(args, shutdown::signalled()?)).await?,
         Command::Doctor(args) => return Box::pin(doctor::run(args)).await,

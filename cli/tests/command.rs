@@ -197,7 +197,7 @@ fn what_is_wrong_is_found_with_what_to_do(folder: &Path) {
     for (role, text, wrong) in [
         ("--worker", format!("{nats}[streams]\nsync_always = true\n"), &["WRONG  a stream: ", "sync"][..]),
         ("--worker", format!("region = \"elsewhere\"\n{nats}"), &["WRONG  ", "elsewhere"]),
-        ("--gateway", gateway(&keys), &["no-keys.json can't be used: it holds no key", "127.0.0.1:1 does not answer"]),
+        ("--gateway", gateway(&keys), &["no-keys.json can't be used: it has no key", "127.0.0.1:1 does not answer"]),
         ("--gateway", gateway(&folder.join("none.json")), &["none.json can't be used", "or set `tokens.keys`"]),
     ] {
         fs::write(&config, text).unwrap();
