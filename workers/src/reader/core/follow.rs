@@ -2,7 +2,7 @@
 
 use dunlin_schema::{Epoch, Millis, Position, Seq};
 
-use super::{Claim, Compared, Epochs, Event, Output, Phase, Reader, Resume};
+use super::{CONFIRM_AFTER, Claim, Compared, Epochs, Event, Output, Phase, Reader, Resume};
 
 impl Reader {
     /// Behind which position a reader that follows goes on.
@@ -45,24 +45,32 @@ impl Reader {
         let Compared { last, time, boot, epoch } = compared;
         let Some(epoch) = epoch else { return self.not_compared(now, doubts, out) };
         let unread = of.seq == Seq(0);
-        let position = if epoch == of.epoch {
-            let went_back = last < of.seq || (!unread && time.is_some_and(|time| time != of.time));
-            if went_back {
-                // The deliver reader is about to say so: its epoch is waited for.
+        let went_back = last < of.seq || (!unread && time.is_some_and(|time| time != of.time));
+        let position = match (epoch == of.epoch, went_back) {
+            (true, false) if self.is_owner() => {
+                self.doubtful = false;
+                return self.read_on(doubts, out);
+            }
+            (true, false) => of,
+            // The deliver reader is about to begin an epoch, if it had come as far.
+            (true, true) if !self.doubtful => {
+                self.doubtful = true;
                 if self.phase == Phase::Reading {
                     self.phase = Phase::Checking;
                 }
-                return self.not_compared(now, doubts, out);
+                self.compare_at = Some(now.plus(CONFIRM_AFTER));
+                return;
             }
-            if self.is_owner() {
-                return self.read_on(doubts, out);
+            (false, false) if unread || time == Some(of.time) => {
+                out.push(Output::Event(Event::EpochFollowed { epoch, anew: false }));
+                Position { epoch, ..of }
             }
-            of
-        } else {
-            let intact = unread || time == Some(of.time);
-            out.push(Output::Event(Event::EpochFollowed { epoch, anew: !intact }));
-            if intact { Position { epoch, ..of } } else { Position { epoch, ..Position::default() } }
+            (true | false, true | false) => {
+                out.push(Output::Event(Event::EpochFollowed { epoch, anew: true }));
+                Position { epoch, ..Position::default() }
+            }
         };
+        self.doubtful = false;
         let record = self.ownership.record(position, &boot);
         self.claim_with(now, Claim { record, because: None }, out);
     }

@@ -153,7 +153,7 @@ pub enum Event {
         /// Why.
         because: Because,
     },
-    /// The deliver reader's record names another epoch than this reader's position.
+    /// The deliver reader's record names another epoch than this reader's position, or the log lost what this reader alone had read.
     EpochFollowed {
         /// Its name.
         epoch: Epoch,

@@ -432,16 +432,37 @@ fn a_reader_that_follows_waits_for_the_epoch_of_a_log_that_went_back() {
             (100, Input::Opened, vec![Output::Compare(Seq(40))]),
             (101, in_epoch(7, 39, None), vec![]),
             (102, entry(40), vec![]),
-            (601, Input::Tick, vec![Output::Compare(Seq(40))]),
+            (1_003, Input::Tick, vec![save(record("me", at(7, 40), "boot"), 12)]),
+            (1_004, stored(13, 0), vec![]),
+            (2_101, Input::Tick, vec![save(record("me", at(7, 40), "boot"), 13), Output::Compare(Seq(40))]),
+            (2_102, stored(14, 0), vec![]),
             (
-                602,
+                2_103,
                 in_epoch(9, 41, Some(T + 40)),
                 vec![
                     Output::Event(Event::EpochFollowed { epoch: Epoch(9), anew: false }),
                     Output::Close,
-                    save(record("me", at(9, 40), "boot"), 12),
+                    save(record("me", at(9, 40), "boot"), 14),
                 ],
             ),
+        ],
+    );
+}
+
+/// What is gone was read by this reader alone: no epoch will begin for it.
+#[test]
+fn a_reader_that_was_ahead_of_the_deliver_reader_begins_anew_in_the_same_epoch() {
+    let mut core = following(Resume::Saved);
+    let anew = Output::Event(Event::EpochFollowed { epoch: Epoch(7), anew: true });
+    play(
+        &mut core,
+        vec![
+            (100, Input::Opened, vec![Output::Compare(Seq(40))]),
+            (101, in_epoch(7, 39, None), vec![]),
+            (2_101, Input::Tick, vec![save(record("me", at(7, 40), "boot"), 12), Output::Compare(Seq(40))]),
+            (2_102, stored(13, 0), vec![]),
+            (2_103, in_epoch(7, 39, None), vec![anew, Output::Close, save(record("me", at(7, 0), "boot"), 13)]),
+            (2_104, stored(14, 0), vec![Output::Begin(at(7, 0)), Output::Open(ReadFrom::Seq(Seq(1)))]),
         ],
     );
 }
