@@ -63,6 +63,11 @@ impl Bench {
         Bench { nats, options, settings, connection, fan_in }
     }
 
+    /// How its server is reached.
+    pub(super) fn options(&self) -> ConnectOptions {
+        self.options.clone()
+    }
+
     /// Starts the stopped server again, and waits until live entries come again and the stream answers.
     pub(super) async fn restart(&mut self) {
         let mut losses = self.fan_in.losses();

@@ -8,13 +8,14 @@ use std::{collections::BTreeMap, fs, path::Path, sync::Arc};
 use dunlin_schema::{Epoch, Peer, Position, Seq, Shard, StreamTime, subject::Logs};
 use dunlin_tests::{server::ServerOptions, wait::until};
 use dunlin_workers::{
-    Boot, Config, Readiness, Role,
+    Boot, Config, Readiness, Role, Worker,
     context::Context,
     deliver,
     reader::{
         Given, Pass, ReaderMetrics, ShardMetrics,
         core::{Epochs, Resume},
     },
+    readiness::TaskState,
     role::Work,
 };
 use futures_util::FutureExt;
@@ -214,4 +215,30 @@ async fn an_epoch_in_which_nothing_was_lost_is_followed_without_reading_again() 
     assert_eq!(counted(&folder, 4).await.entries, entries([("bob", 4)]));
     counter.stop().await;
     second.stop().await;
+}
+
+/// A role of the whole region: one task, that says so and waits for its end.
+const NOTICE: Role = Role::new("notice", |_| {
+    Work::Region(Box::new(|context| {
+        async move {
+            fs::write(context.folder().unwrap().join("there"), context.settings().region.as_str()).unwrap();
+            context.tell(TaskState::Working);
+            context.stop().cancelled().await;
+        }
+        .boxed()
+    }))
+})
+.with_folder();
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_role_of_the_region_has_one_task_and_one_folder() {
+    let bench = Bench::new(ServerOptions::default()).await;
+    let folder = TempDir::new().unwrap();
+    let mut worker = start(&bench, &[NOTICE], &folder).await;
+    worker.wait("its task", |readiness| readiness.tasks == 1 && readiness.is_all_working()).await;
+    assert_eq!(fs::read_to_string(folder.path().join("local/notice/region/there")).unwrap(), "local");
+    worker.stop().await;
+    let config = Config { nats: bench.options(), roles: vec![NOTICE], folder: None, ..Config::default() };
+    let error = Worker::start(config).await.err().map(|error| error.to_string());
+    assert_eq!(error.as_deref(), Some("the role notice keeps a projection: set `folder`"));
 }
