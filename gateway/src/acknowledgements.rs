@@ -82,6 +82,19 @@ impl Acknowledgements {
         waiting.newest.is_empty() && waiting.publishing == 0
     }
 
+    /// An acknowledgement was stored, or is to be tried again: with those that wait, where there is room by now.
+    fn came_back(&self, metrics: &Metrics, who: Who, shard: Shard, cursor: Cursor, stored: bool) {
+        let mut waiting = self.waiting.lock();
+        waiting.publishing -= 1;
+        if stored {
+            metrics.acknowledged.inc();
+        } else if waiting.put(who, shard, cursor) {
+            metrics.acknowledge_retries.inc();
+        } else {
+            metrics.acknowledge_dropped.inc();
+        }
+    }
+
     /// Stores what waits until it is dropped.
     pub(crate) async fn run(&self, receipts: &Receipts, metrics: &Metrics, pulse: &Pulse) {
         let mut publishing = FuturesUnordered::new();
@@ -102,14 +115,7 @@ impl Acknowledgements {
             }
             tokio::select! {
                 Some((who, shard, cursor, stored)) = publishing.next() => {
-                    let mut waiting = self.waiting.lock();
-                    waiting.publishing -= 1;
-                    if stored {
-                        metrics.acknowledged.inc();
-                    } else {
-                        metrics.acknowledge_retries.inc();
-                        waiting.put(who, shard, cursor);
-                    }
+                    self.came_back(metrics, who, shard, cursor, stored);
                 }
                 () = self.more.notified(), if publishing.len() < AT_ONCE => {}
                 _ = beats.tick() => {}
@@ -149,6 +155,21 @@ mod tests {
             cursor(1, 12),
             "a failed older one that comes back does not lower the mark"
         );
+    }
+
+    #[test]
+    fn one_that_comes_back_and_finds_no_room_is_counted_as_dropped() {
+        let (acknowledgements, metrics) = (Acknowledgements::default(), Metrics::new());
+        acknowledgements.put(&metrics, who("alice"), Shard(0), cursor(1, 1));
+        let (alice, shard, mark) = acknowledgements.waiting.lock().take().unwrap();
+        for user in 0..WAITING {
+            acknowledgements.put(&metrics, who(&user.to_string()), Shard(0), cursor(1, 1));
+        }
+        acknowledgements.came_back(&metrics, alice, shard, mark, false);
+        assert_eq!((metrics.acknowledge_dropped.get(), metrics.acknowledge_retries.get()), (1, 0));
+        let (first, shard, mark) = acknowledgements.waiting.lock().take().unwrap();
+        acknowledgements.came_back(&metrics, first, shard, mark, false);
+        assert_eq!((metrics.acknowledge_dropped.get(), metrics.acknowledge_retries.get()), (1, 1));
     }
 
     #[test]

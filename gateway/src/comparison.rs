@@ -152,6 +152,7 @@ impl Comparison {
                 changed = losses.changed() => match changed {
                     Ok(()) => {
                         info!("live entries may have been lost: comparing heads");
+                        metrics.live_losses.inc();
                         self.want_round();
                         after_loss = Some(Instant::now() + AFTER_LOSS);
                     }

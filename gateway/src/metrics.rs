@@ -72,6 +72,10 @@ pub(crate) struct Metrics {
     pub(crate) overflows: Counter,
     /// Entries that could not be read.
     pub(crate) corrupt_entries: Counter,
+    /// How often live entries may have been lost on their way here: a reconnect, or a subscription that was full.
+    pub(crate) live_losses: Counter,
+    /// Connections that were closed unheard, because too many were open.
+    pub(crate) turned_away: Counter,
     /// Questions about heads, and those without an answer.
     pub(crate) heads_asked: Counter,
     pub(crate) heads_unanswered: Counter,
@@ -106,6 +110,8 @@ impl Metrics {
             live_passed_over: Counter::default(),
             overflows: Counter::default(),
             corrupt_entries: Counter::default(),
+            live_losses: Counter::default(),
+            turned_away: Counter::default(),
             heads_asked: Counter::default(),
             heads_unanswered: Counter::default(),
             acknowledged: Counter::default(),
@@ -157,6 +163,8 @@ impl Metrics {
             ("live_passed_over", "Live messages that this release does not use", &self.live_passed_over),
             ("overflows", "Outbound queues that were full and are read again", &self.overflows),
             ("corrupt_entries", "Entries that could not be read", &self.corrupt_entries),
+            ("live_losses", "Events that can have lost live entries: they are compared", &self.live_losses),
+            ("turned_away", "Connections closed unheard because too many were open", &self.turned_away),
             ("heads_asked", "Questions about heads", &self.heads_asked),
             ("heads_unanswered", "Questions about heads without an answer", &self.heads_unanswered),
             ("acknowledged", "Acknowledgements that were stored", &self.acknowledged),

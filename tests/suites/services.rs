@@ -1,12 +1,21 @@
 //! What a gateway does beside its sockets: none of it dies unseen, and one full shard is its writers' trouble alone.
 
-use std::time::{Duration, Instant};
+use std::{
+    net::SocketAddr,
+    time::{Duration, Instant},
+};
 
 use dunlin_gateway::{Error, Server};
 use dunlin_schema::stream::log_stream;
-use dunlin_tests::{device::Device, process::Processes, region::Region, tokens::Key, wait::until};
+use dunlin_tests::{
+    device::Device,
+    process::Processes,
+    region::{Region, RegionOptions},
+    tokens::Key,
+    wait::until,
+};
 use nix::sys::signal::Signal;
-use tokio::sync::oneshot;
+use tokio::{net::TcpStream, sync::oneshot};
 
 /// A gateway's services, as its operators see them.
 const SERVICES: [&str; 7] = [
@@ -103,6 +112,45 @@ async fn a_gateway_that_is_told_to_reads_its_key_set_again() {
     until("the key that is gone to be refused", async || (!let_in().await).then_some(())).await;
     drop(stop);
     running.await.expect("no panic").expect("an orderly end");
+}
+
+/// A counter of the gateway whose pages are here.
+async fn counted(pages: SocketAddr, name: &str) -> Option<u64> {
+    let text = reqwest::get(format!("http://{pages}/metrics")).await.ok()?.text().await.ok()?;
+    let line = format!("dunlin_gateway_{name}_total ");
+    text.lines().find_map(|found| found.strip_prefix(&line)?.parse().ok())
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn connections_that_a_full_gateway_turns_away_are_counted_where_operators_look() {
+    let region = Region::start(0).await;
+    let mut config = region.gateway_config(region.nats.url());
+    config.limits.connections = 1;
+    config.internal_listen = Some(([127, 0, 0, 1], 0).into());
+    let server = Server::bind(config).await.expect("a gateway");
+    let (gateway, pages) = (server.local_addr(), server.internal_addr().expect("an address"));
+    let (stop, stopped) = oneshot::channel::<()>();
+    let running = tokio::spawn(server.run(async { drop(stopped.await) }));
+    let mut silent = vec![];
+    until("one to be turned away", async || {
+        silent.push(TcpStream::connect(gateway).await.ok()?);
+        counted(pages, "turned_away").await.filter(|count| *count > 0)
+    })
+    .await;
+    drop(silent);
+    drop(stop);
+    running.await.expect("no panic").expect("an orderly end");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_may_have_been_lost_on_the_way_is_counted() {
+    let region = Region::start_with(RegionOptions { linked: true, ..RegionOptions::default() }).await;
+    region.caught_up(0, "bob", "phone").await;
+    let lost = async || counted(region.gateway(0), "live_losses").await;
+    assert_eq!(lost().await, Some(0));
+    region.link().cut().await;
+    region.link().heal();
+    until("a loss", async || lost().await.filter(|count| *count > 0)).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

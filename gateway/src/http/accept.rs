@@ -63,6 +63,8 @@ pub(crate) async fn accept(gateway: Arc<Gateway>, entrance: Entrance, pulse: Arc
                 let socket = Entered::new(&gateway, &alarm);
                 if tasks.len() < most {
                     tasks.spawn(watched(gateway, socket, stream, routes));
+                } else {
+                    gateway.metrics.turned_away.inc();
                 }
             }
             Err(error) if is_of_the_peer(&error) => {}
