@@ -14,7 +14,7 @@ pub use tokens::{Issuer, Tokens, UserMap};
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Config {
-    /// Where HTTP and WebSockets are served. Port 0 takes a free one: see [`crate::Gateway::local_addr`].
+    /// Where HTTP and WebSockets are served. Port 0 takes a free one: see [`crate::Server::local_addr`].
     #[serde(default = "default_listen")]
     pub listen: SocketAddr,
     /// Where `/livez`, `/readyz` and `/metrics` are served, and nothing else; `None`: where clients are.
@@ -134,7 +134,7 @@ impl Config {
         }
     }
 
-    /// Whether a gateway can be made of this. [`crate::Gateway::bind`] asks it before it does anything. Errors: what is wrong, and
+    /// Whether a gateway can be made of this. [`crate::Server::bind`] asks it before it does anything. Errors: what is wrong, and
     /// what would be right.
     pub fn check(&self) -> Result<(), ConfigError> {
         let wrong = |field, why: String| Err(ConfigError { field, why });
