@@ -99,6 +99,10 @@ impl Start {
 
 /// What happened.
 #[derive(Clone, Debug)]
+#[expect(
+    clippy::large_enum_variant,
+    reason = "it is taken apart at once, where a box would be one more allocation a message"
+)]
 pub enum Input {
     /// The client sends something, or something came of what it sent.
     Sending(sending::Input),

@@ -14,7 +14,14 @@ fn to(log: &LogName, input: Input) -> Input {
         Input::Heads(_, head) => Input::Heads(log, head),
         Input::HeadsUnanswered(_) => Input::HeadsUnanswered(log),
         Input::Read(_, answer) => Input::Read(log, answer),
-        other => panic!("not of one log: {other:?}"),
+        other @ (Input::Sending(_)
+        | Input::Ack { .. }
+        | Input::Follow { .. }
+        | Input::Live(..)
+        | Input::Verified(..)
+        | Input::SeveralDevices
+        | Input::Drained
+        | Input::Tick) => panic!("not a word about one log: {other:?}"),
     }
 }
 
