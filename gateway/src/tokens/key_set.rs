@@ -114,6 +114,7 @@ fn algorithm(name: &str) -> Option<Algorithm> {
 }
 
 impl Key {
+    #[expect(clippy::wildcard_enum_match_arm, reason = "the list of another crate, and an open one")]
     fn read(entry: &Value) -> Result<Key, Passed> {
         let Value::Object(jwk) = entry else { return Err(Passed::Odd("it is no JSON object".to_owned())) };
         let kty = text(jwk, "kty")?.ok_or_else(|| Passed::Odd("it has no `kty`".to_owned()))?;
