@@ -98,7 +98,7 @@ impl Entry {
         Entry { frame, mark }
     }
 
-    /// Says that this entry and everything before it is stored: saves the cursor, then tells the gateway.
+    /// Says that this entry and everything before it of its log is stored: saves the cursor, then tells the gateway.
     /// Errors: the store's; nothing is told to the gateway then.
     pub async fn done(&self) -> Result<(), StoreError> {
         self.mark.done().await
@@ -133,7 +133,7 @@ impl CaughtUp {
         CaughtUp { log, seq, mark }
     }
 
-    /// Says that everything before this is stored: keeps the fresher cursor that came with it. See [`Entry::done`].
+    /// Says that everything before this of its log is stored: keeps the fresher cursor that came with it. See [`Entry::done`].
     pub async fn done(&self) -> Result<(), StoreError> {
         self.mark.done().await
     }

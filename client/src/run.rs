@@ -4,14 +4,14 @@
 //! ends when the client is over and its events are taken, or when every handle is dropped.
 
 use std::{
-    collections::{HashMap, VecDeque},
+    collections::{BTreeMap, HashMap, VecDeque},
     future::pending,
     pin::Pin,
     sync::Arc,
     time::Duration,
 };
 
-use dunlin_schema::{Address, Content, CursorText, Millis};
+use dunlin_schema::{Address, Content, LogName, Millis};
 use tokio::{
     sync::{OwnedSemaphorePermit, mpsc, oneshot, watch},
     task::JoinSet,
@@ -26,6 +26,7 @@ use crate::{
     options::ClientOptions,
     saver::{Mark, Saver},
     socket::{Incoming, Socket},
+    store::Cursors,
     token::TokenRequest,
 };
 
@@ -89,7 +90,7 @@ struct Driver {
 /// What woke the task.
 enum Woken {
     Command(Option<Command>),
-    Stored(Acknowledged),
+    Stored(BTreeMap<LogName, Acknowledged>),
     Dialled(Result<Dialled, Lost>),
     Came(Result<Incoming, Lost>),
     /// There is (plenty of) room for events, or nobody reads them any more.
@@ -100,7 +101,7 @@ enum Woken {
 pub(crate) async fn run(
     options: ClientOptions,
     gateways: Vec<Uri>,
-    kept: Option<CursorText>,
+    kept: Cursors,
     mut commands: mpsc::Receiver<Command>,
     events: mpsc::Sender<Event>,
     tells: Tells,
@@ -175,7 +176,7 @@ impl Driver {
         &mut self,
         commands: &mut mpsc::Receiver<Command>,
         held: bool,
-        stored: &mut watch::Receiver<Acknowledged>,
+        stored: &mut watch::Receiver<BTreeMap<LogName, Acknowledged>>,
     ) -> Woken {
         let over = self.core.is_over();
         let reads = self.core.wants_input();
@@ -186,7 +187,7 @@ impl Driver {
         tokio::select! {
             biased;
             command = commands.recv(), if held => Woken::Command(command),
-            Ok(()) = stored.changed(), if takes_acks => Woken::Stored(*stored.borrow_and_update()),
+            Ok(()) = stored.changed(), if takes_acks => Woken::Stored(stored.borrow_and_update().clone()),
             dialled = async { match dial { Some(dial) => dial.await, None => pending().await } } => Woken::Dialled(dialled),
             came = async { match socket { Some(socket) => socket.turn(reads).await, None => pending().await } } => Woken::Came(came),
             // An error means that nobody reads events any more: room for all of them.

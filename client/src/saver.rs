@@ -1,7 +1,8 @@
 //! Saves cursors in the order of what they stand for, and tells the core what to acknowledge.
 
-use std::sync::Arc;
+use std::{collections::BTreeMap, sync::Arc};
 
+use dunlin_schema::LogName;
 use tokio::sync::{Mutex, watch};
 
 use crate::{
@@ -10,7 +11,7 @@ use crate::{
     store::CursorStore,
 };
 
-/// Which cursor to save, decided without I/O. `done` and `skipped` say what to save; `saved` that it is.
+/// Which cursor of a log to save, decided without I/O. `done` and `skipped` say what to save; `saved` that it is.
 #[derive(Debug, Default)]
 struct Marks {
     done: u64,
@@ -23,7 +24,7 @@ impl Marks {
         if place.ordinal <= self.done {
             return None;
         }
-        Some(self.skipped.filter(|skipped| skipped.ordinal == place.ordinal).unwrap_or(place))
+        Some(self.skipped.clone().filter(|skipped| skipped.ordinal == place.ordinal).unwrap_or(place))
     }
 
     /// A repeat that was not given stood right after `place.ordinal`. `Some`: everything before it is done, so it is as well.
@@ -38,29 +39,30 @@ impl Marks {
         }
     }
 
-    fn saved(&mut self, place: Place) {
+    fn saved(&mut self, place: &Place) {
         self.done = place.ordinal;
-        self.skipped = self.skipped.filter(|skipped| skipped.ordinal > place.ordinal);
+        self.skipped.take_if(|skipped| skipped.ordinal <= place.ordinal);
     }
 }
 
 /// Saves cursors. It outlives the client's task, so that what was given can be done when the client is over.
 pub(crate) struct Saver {
     store: Arc<dyn CursorStore>,
-    marks: Mutex<Marks>,
-    acknowledged: watch::Sender<Acknowledged>,
+    marks: Mutex<BTreeMap<LogName, Marks>>,
+    acknowledged: watch::Sender<BTreeMap<LogName, Acknowledged>>,
 }
 
 impl Saver {
-    pub(crate) fn new(store: Arc<dyn CursorStore>) -> (Arc<Saver>, watch::Receiver<Acknowledged>) {
-        let (acknowledged, receiver) = watch::channel(Acknowledged::default());
+    pub(crate) fn new(store: Arc<dyn CursorStore>) -> (Arc<Saver>, watch::Receiver<BTreeMap<LogName, Acknowledged>>) {
+        let (acknowledged, receiver) = watch::channel(BTreeMap::new());
         (Arc::new(Saver { store, marks: Mutex::default(), acknowledged }), receiver)
     }
 
     async fn done(&self, place: Place) -> Result<(), StoreError> {
         let mut marks = self.marks.lock().await;
+        let marks = marks.entry(place.log.clone()).or_default();
         match marks.done(place) {
-            Some(place) => self.save(&mut marks, place).await,
+            Some(place) => self.save(marks, place).await,
             None => Ok(()),
         }
     }
@@ -68,20 +70,24 @@ impl Saver {
     /// A repeat was not given, but its cursor is the newer one.
     pub(crate) async fn skip(&self, place: Place) {
         let mut marks = self.marks.lock().await;
+        let marks = marks.entry(place.log.clone()).or_default();
         if let Some(place) = marks.skipped(place)
-            && let Err(error) = self.save(&mut marks, place).await
+            && let Err(error) = self.save(marks, place).await
         {
             tracing::warn!(%error, "the cursor of a repeat was not kept: the repeat may be seen again after a restart");
         }
     }
 
     async fn save(&self, marks: &mut Marks, place: Place) -> Result<(), StoreError> {
-        let store = self.store.clone();
-        tokio::task::spawn_blocking(move || store.save(&place.cursor))
+        let (store, log, cursor) = (self.store.clone(), place.log.clone(), place.cursor);
+        tokio::task::spawn_blocking(move || store.save(&log, &cursor))
             .await
             .map_err(|error| StoreError { doing: "saving a cursor".to_owned(), why: error.to_string() })??;
-        marks.saved(place);
-        self.acknowledged.send_replace(Acknowledged { life: place.life, seq: place.cursor.seq() });
+        marks.saved(&place);
+        let acknowledged = Acknowledged { life: place.life, seq: place.cursor.seq() };
+        self.acknowledged.send_modify(|all| {
+            all.insert(place.log, acknowledged);
+        });
         Ok(())
     }
 }
@@ -94,7 +100,7 @@ pub(crate) struct Mark {
 
 impl Mark {
     pub(crate) async fn done(&self) -> Result<(), StoreError> {
-        self.saver.done(self.place).await
+        self.saver.done(self.place.clone()).await
     }
 }
 
@@ -103,18 +109,19 @@ mod tests {
     use dunlin_schema::{Cursor, CursorText, Log, Position, RegionName, Seq, UserName};
 
     use super::*;
+    use crate::store::Cursors;
 
     fn place(ordinal: u64, seq: u64) -> Place {
         let log = Log::mailbox(&RegionName::new("eu").unwrap(), 8, &UserName::new("bob").unwrap());
         let position = Position { seq: Seq(seq), ..Position::default() };
-        Place { ordinal, life: 0, cursor: Cursor { position, ..Cursor::default() }.seal(&log) }
+        Place { log: LogName::Mailbox, ordinal, life: 0, cursor: Cursor { position, ..Cursor::default() }.seal(&log) }
     }
 
     #[test]
     fn done_is_cumulative_and_never_goes_back() {
         let mut marks = Marks::default();
         assert_eq!(marks.done(place(3, 30)), Some(place(3, 30)));
-        marks.saved(place(3, 30));
+        marks.saved(&place(3, 30));
         assert_eq!(marks.done(place(2, 20)), None, "an older one");
         assert_eq!(marks.done(place(3, 30)), None, "the same once more");
         assert_eq!(marks.done(place(4, 40)), Some(place(4, 40)));
@@ -125,22 +132,37 @@ mod tests {
         let mut marks = Marks::default();
         assert_eq!(marks.skipped(place(2, 25)), None, "two were given before it and neither is done");
         assert_eq!(marks.done(place(1, 10)), Some(place(1, 10)));
-        marks.saved(place(1, 10));
+        marks.saved(&place(1, 10));
         assert_eq!(marks.done(place(2, 20)), Some(place(2, 25)), "the repeat's cursor is the newer one");
-        marks.saved(place(2, 25));
+        marks.saved(&place(2, 25));
         assert_eq!(marks.skipped(place(2, 26)), Some(place(2, 26)), "nothing is open");
-        marks.saved(place(2, 26));
+        marks.saved(&place(2, 26));
         assert_eq!(marks.done(place(3, 30)), Some(place(3, 30)));
-        marks.saved(place(3, 30));
+        marks.saved(&place(3, 30));
         assert_eq!(marks.skipped(place(2, 27)), None, "late: a newer one is saved");
+    }
+
+    #[tokio::test]
+    async fn each_log_is_kept_and_acknowledged_by_itself() {
+        let store = Arc::new(crate::store::MemoryStore::default());
+        let (saver, acknowledged) = Saver::new(store.clone());
+        let team: LogName = "#team".parse().unwrap();
+        let (mailbox, first) = (place(5, 50), Place { log: team.clone(), ..place(1, 10) });
+        for place in [mailbox.clone(), first.clone()] {
+            Mark { place, saver: saver.clone() }.done().await.unwrap();
+        }
+        let kept = Cursors::from([(LogName::Mailbox, mailbox.cursor), (team.clone(), first.cursor)]);
+        assert_eq!(store.load().unwrap(), kept);
+        let seqs = acknowledged.borrow().values().map(|acknowledged| acknowledged.seq.0).collect::<Vec<_>>();
+        assert_eq!(seqs, [50, 10]);
     }
 
     struct Full;
     impl CursorStore for Full {
-        fn load(&self) -> Result<Option<CursorText>, StoreError> {
-            Ok(None)
+        fn load(&self) -> Result<Cursors, StoreError> {
+            Ok(Cursors::new())
         }
-        fn save(&self, _: &CursorText) -> Result<(), StoreError> {
+        fn save(&self, _: &LogName, _: &CursorText) -> Result<(), StoreError> {
             Err(StoreError { doing: "writing".to_owned(), why: "the disk is full".to_owned() })
         }
     }

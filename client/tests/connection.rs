@@ -13,10 +13,10 @@ use std::{
 };
 
 use dunlin_client::{
-    Client, ClientOptions, ClockSkew, ConnectError, CursorStore, Ended, Event, FileStore, Lost, MemoryStore, SendError,
-    Status, TokenError, TokenRequest,
+    Client, ClientOptions, ClockSkew, ConnectError, CursorStore, Cursors, Ended, Event, FileStore, Lost, MemoryStore,
+    SendError, Status, TokenError, TokenRequest,
     schema::{
-        Code,
+        Code, LogName,
         frame::{ClientFrame, Encoding, Goodbye, ServerFrame, StartAt},
     },
 };
@@ -342,7 +342,7 @@ async fn what_is_done_after_the_end_is_kept_all_the_same() {
     client.close().await;
     drop((client, events));
     entry.done().await.unwrap();
-    assert_eq!(store.load().unwrap(), Some(cursor(7)));
+    assert_eq!(store.load().unwrap(), Cursors::from([(LogName::Mailbox, cursor(7))]));
 }
 
 #[tokio::test]

@@ -1,25 +1,27 @@
 //! What comes: which entries were given already, and where to resume.
 
-use std::collections::{HashSet, VecDeque};
+use std::collections::{BTreeMap, HashSet, VecDeque};
 
 use dunlin_schema::{
-    Address, CursorText, MessageId, Seq,
+    Address, CursorText, LogName, MessageId, Seq,
     frame::{EntryFrame, StartAt},
     limits,
 };
 
 /// Where something that was given to the application stands.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Place {
-    /// Its number among all that this client has given, from 1.
+    /// Its log.
+    pub(crate) log: LogName,
+    /// Its number among all that this client has given of the log, from 1.
     pub(crate) ordinal: u64,
-    /// How many gaps came before it: sequences are comparable within one such life.
+    /// How many gaps of the log came before it: sequences are comparable within one such life.
     pub(crate) life: u64,
     /// The cursor that came with it.
     pub(crate) cursor: CursorText,
 }
 
-/// What is to be acknowledged: everything up to a sequence of a life.
+/// What is to be acknowledged of a log: everything up to a sequence of a life.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Acknowledged {
     pub(crate) life: u64,
@@ -27,7 +29,7 @@ pub(crate) struct Acknowledged {
 }
 
 /// What to do with an entry.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Verdict {
     /// Give it: it stands here.
     Give(Place),
@@ -37,71 +39,114 @@ pub(crate) enum Verdict {
     Repeat(Place),
 }
 
-/// What a mailbox has given so far.
+/// What a client has been given so far, log by log.
 #[derive(Debug)]
 pub(crate) struct Inbox {
+    logs: BTreeMap<LogName, LogInbox>,
+    /// Where the mailbox begins while nothing of it was given.
+    start: Option<StartAt>,
+}
+
+/// What was given of one log.
+#[derive(Debug, Default)]
+struct LogInbox {
     /// Where the next connection goes on: after what was given, not only after what is done.
-    resume: Option<StartAt>,
+    resume: Option<CursorText>,
     last: Seq,
     given: u64,
     life: u64,
+    /// Whether this connection has shown in which life its sequences are.
+    resumed: bool,
+    done: Acknowledged,
+    acknowledged: Acknowledged,
     ids: HashSet<(Address, MessageId)>,
     order: VecDeque<(Address, MessageId)>,
 }
 
 impl Inbox {
-    /// An inbox that goes on after what was kept, else where `start` says.
-    pub(crate) fn new(kept: Option<CursorText>, start: Option<StartAt>) -> Inbox {
-        Inbox {
-            resume: kept.map(StartAt::Cursor).or(start),
-            last: kept.map_or(Seq(0), |kept| kept.seq()),
-            given: 0,
-            life: 0,
-            ids: HashSet::new(),
-            order: VecDeque::new(),
+    /// An inbox that goes on after what was kept of each log; the mailbox else where `start` says.
+    pub(crate) fn new(kept: BTreeMap<LogName, CursorText>, start: Option<StartAt>) -> Inbox {
+        let log = |cursor: CursorText| LogInbox { resume: Some(cursor), last: cursor.seq(), ..LogInbox::default() };
+        Inbox { logs: kept.into_iter().map(|(name, cursor)| (name, log(cursor))).collect(), start }
+    }
+
+    /// Where each log goes on: as many as a `hello` may name, the mailbox among them. The gateway knows of the others what this device
+    /// has acknowledged.
+    pub(crate) fn resume(&self) -> BTreeMap<LogName, StartAt> {
+        let given = |(name, log): (&LogName, &LogInbox)| Some((name.clone(), StartAt::Cursor(log.resume?)));
+        let mut resume: BTreeMap<_, _> = self.logs.iter().filter_map(given).take(limits::CURSORS - 1).collect();
+        if let Some(start) = &self.start {
+            resume.entry(LogName::Mailbox).or_insert_with(|| start.clone());
         }
+        resume
     }
 
-    pub(crate) fn resume(&self) -> Option<&StartAt> {
-        self.resume.as_ref()
-    }
-
-    pub(crate) fn life(&self) -> u64 {
-        self.life
+    /// There is a new connection: a gap may come first, so that sequences of before mean nothing yet.
+    pub(crate) fn connected(&mut self) {
+        self.logs.values_mut().for_each(|log| log.resumed = false);
     }
 
     pub(crate) fn entry(&mut self, entry: &EntryFrame) -> Verdict {
-        if entry.seq <= self.last {
+        let log = self.log(&entry.log);
+        if entry.seq <= log.last {
             return Verdict::Known;
         }
-        self.last = entry.seq;
-        self.resume = Some(StartAt::Cursor(entry.cursor));
-        if self.remember((entry.from.clone(), entry.id)) {
-            Verdict::Give(self.give(entry.cursor))
+        log.last = entry.seq;
+        log.resume = Some(entry.cursor);
+        if log.remember((entry.from.clone(), entry.id)) {
+            Verdict::Give(log.give(&entry.log, entry.cursor))
         } else {
-            Verdict::Repeat(self.place(entry.cursor))
+            Verdict::Repeat(log.place(&entry.log, entry.cursor))
         }
     }
 
-    /// After a gap sequences may begin again.
-    pub(crate) fn gap(&mut self, cursor: CursorText) -> Place {
-        self.life += 1;
-        self.caught_up(cursor)
+    /// After a gap sequences of the log may begin again.
+    pub(crate) fn gap(&mut self, name: &LogName, cursor: CursorText) -> Place {
+        self.log(name).life += 1;
+        self.caught_up(name, cursor)
     }
 
-    pub(crate) fn caught_up(&mut self, cursor: CursorText) -> Place {
-        self.last = cursor.seq();
-        self.resume = Some(StartAt::Cursor(cursor));
-        self.give(cursor)
+    pub(crate) fn caught_up(&mut self, name: &LogName, cursor: CursorText) -> Place {
+        let log = self.log(name);
+        log.last = cursor.seq();
+        log.resume = Some(cursor);
+        log.give(name, cursor)
     }
 
-    fn give(&mut self, cursor: CursorText) -> Place {
+    /// The application has stored what was given of each log up to here.
+    pub(crate) fn done(&mut self, done: BTreeMap<LogName, Acknowledged>) {
+        for (name, done) in done {
+            self.logs.entry(name).or_default().done = done;
+        }
+    }
+
+    /// What is to be acknowledged and was not yet.
+    pub(crate) fn acknowledge(&mut self, mut tell: impl FnMut(LogName, Seq)) {
+        for (name, log) in &mut self.logs {
+            let news = log.done.life == log.life && log.done != log.acknowledged && log.done.seq > Seq(0);
+            if news && log.resumed {
+                log.acknowledged = log.done;
+                tell(name.clone(), log.done.seq);
+            }
+        }
+    }
+
+    /// A log of which something came.
+    fn log(&mut self, name: &LogName) -> &mut LogInbox {
+        let log = self.logs.entry(name.clone()).or_default();
+        log.resumed = true;
+        log
+    }
+}
+
+impl LogInbox {
+    fn give(&mut self, name: &LogName, cursor: CursorText) -> Place {
         self.given += 1;
-        self.place(cursor)
+        self.place(name, cursor)
     }
 
-    fn place(&self, cursor: CursorText) -> Place {
-        Place { ordinal: self.given, life: self.life, cursor }
+    fn place(&self, name: &LogName, cursor: CursorText) -> Place {
+        Place { log: name.clone(), ordinal: self.given, life: self.life, cursor }
     }
 
     /// Whether the id is new among the last ones.

@@ -46,7 +46,8 @@ pub(crate) struct Setup {
     /// How many gateways there are, at least 1.
     pub(crate) gateways: usize,
     pub(crate) device: Option<DeviceName>,
-    pub(crate) kept: Option<CursorText>,
+    /// The cursors that were kept.
+    pub(crate) kept: BTreeMap<LogName, CursorText>,
     pub(crate) start: Option<StartAt>,
     pub(crate) backoff_first: Millis,
     pub(crate) backoff_most: Millis,
@@ -71,7 +72,7 @@ pub(crate) enum Input {
     /// Whether there is room for events.
     Room(bool),
     /// The application has stored what came up to here.
-    Done(Acknowledged),
+    Done(BTreeMap<LogName, Acknowledged>),
     /// The application has had enough.
     Close,
     /// Time has passed.
@@ -144,10 +145,6 @@ pub(crate) struct Core {
     ids: Ids,
     inbox: Inbox,
     outbox: Outbox,
-    done: Acknowledged,
-    acknowledged: Acknowledged,
-    /// Whether this connection has shown in which life its sequences are.
-    resumed: bool,
     room: bool,
     behind: bool,
 }
@@ -163,11 +160,8 @@ impl Core {
             tries: 0,
             clocks: Clocks::new(now),
             ids: Ids::default(),
-            inbox: Inbox::new(setup.kept, setup.start.clone()),
+            inbox: Inbox::new(setup.kept.clone(), setup.start.clone()),
             outbox: Outbox::new(setup.in_flight_per_address),
-            done: Acknowledged::default(),
-            acknowledged: Acknowledged::default(),
-            resumed: false,
             room: true,
             behind: false,
             setup,
@@ -186,7 +180,7 @@ impl Core {
             Input::Heard => self.heard(now.steady),
             Input::Lost(why) => self.lost(now.steady, why, outputs),
             Input::Room(room) => self.room(now.steady, room, outputs),
-            Input::Done(done) => self.done = done,
+            Input::Done(done) => self.inbox.done(done),
             Input::Close => {
                 outputs.push(Output::HangUp);
                 self.end(Ended::Closed, outputs);
@@ -256,8 +250,7 @@ impl Core {
             if let Some(date) = date {
                 self.clocks.told(now, date);
             }
-            let cursors: BTreeMap<LogName, StartAt> =
-                self.inbox.resume().map(|start| (LogName::Mailbox, start.clone())).into_iter().collect();
+            let cursors = self.inbox.resume();
             let hello = ClientFrame::Hello { token: Some(token), device: self.setup.device.clone(), cursors };
             outputs.push(Output::Write(hello));
         }
@@ -282,7 +275,7 @@ impl Core {
                     self.clocks.told(now, server_time);
                     self.link = Link::Up { since: now.steady, heard: now.steady };
                     self.refused = false;
-                    self.resumed = false;
+                    self.inbox.connected();
                     outputs.push(Output::Tell(Told::Connected { gateway: self.gateway, user, device, region }));
                 }
             }
@@ -307,23 +300,18 @@ impl Core {
                 // It comes again over the next connection, which resumes after what was given.
                 self.behind = true;
             }
-            ServerFrame::Entry(entry) => {
-                self.resumed = true;
-                match self.inbox.entry(&entry) {
-                    Verdict::Give(place) => outputs.push(Output::Tell(Told::Entry(entry, place))),
-                    Verdict::Repeat(place) => outputs.push(Output::Skip(place)),
-                    Verdict::Known => {}
-                }
-            }
+            ServerFrame::Entry(entry) => match self.inbox.entry(&entry) {
+                Verdict::Give(place) => outputs.push(Output::Tell(Told::Entry(entry, place))),
+                Verdict::Repeat(place) => outputs.push(Output::Skip(place)),
+                Verdict::Known => {}
+            },
             ServerFrame::Gap { log, from, to, cursor } => {
-                self.resumed = true;
-                let place = self.inbox.gap(cursor);
+                let place = self.inbox.gap(&log, cursor);
                 outputs.push(Output::Tell(Told::Gap { log, from, to, place }));
                 self.outbox.gap(self.clocks.server_time(now).unwrap_or(now.wall));
             }
             ServerFrame::CaughtUp { log, seq, cursor } => {
-                self.resumed = true;
-                let place = self.inbox.caught_up(cursor);
+                let place = self.inbox.caught_up(&log, cursor);
                 outputs.push(Output::Tell(Told::CaughtUp { log, seq, place }));
             }
         }
@@ -342,11 +330,7 @@ impl Core {
     }
 
     fn acknowledge(&mut self, outputs: &mut Vec<Output>) {
-        let news = self.done.life == self.inbox.life() && self.done != self.acknowledged && self.done.seq > Seq(0);
-        if news && self.resumed {
-            self.acknowledged = self.done;
-            outputs.push(Output::Write(ClientFrame::Ack { log: LogName::Mailbox, delivered: self.done.seq }));
-        }
+        self.inbox.acknowledge(|log, delivered| outputs.push(Output::Write(ClientFrame::Ack { log, delivered })));
     }
 
     fn tick(&mut self, now: Now, outputs: &mut Vec<Output>) {

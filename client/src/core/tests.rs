@@ -12,7 +12,7 @@ fn setup() -> Setup {
     Setup {
         gateways: 2,
         device: Some(DeviceName::new("phone").unwrap()),
-        kept: None,
+        kept: BTreeMap::new(),
         start: None,
         backoff_first: Millis(200),
         backoff_most: Millis(30_000),
@@ -323,7 +323,7 @@ fn entries_are_given_once_by_sequence_and_by_id() {
 #[test]
 fn a_repeat_by_id_moves_the_cursor_but_not_the_number() {
     let mut bench = Bench::up();
-    let place = |ordinal, seq| Place { ordinal, life: 0, cursor: cursor(1, seq) };
+    let place = |ordinal, seq| Place { log: LogName::Mailbox, ordinal, life: 0, cursor: cursor(1, seq) };
     bench.frame(entry(1, 10));
     assert_eq!(bench.frame(entry(2, 10)), [Output::Skip(place(1, 2))]);
     bench.give(Input::Lost(Lost::Silent));
@@ -343,7 +343,7 @@ fn only_the_last_ids_are_remembered() {
 
 #[test]
 fn resumes_after_what_was_given() {
-    let kept = Some(cursor(1, 7));
+    let kept = BTreeMap::from([(LogName::Mailbox, cursor(1, 7))]);
     let mut bench = Bench::new(Setup { kept, start: Some(StartAt::Beginning), ..setup() });
     assert_eq!(
         hello_cursor(&bench.connect()),
@@ -515,7 +515,7 @@ fn repeats_are_bounded_in_number_and_in_time() {
 fn what_the_application_has_stored_is_acknowledged_once_and_never_of_another_life() {
     let mut bench = Bench::up();
     let ack = |seq| vec![Output::Write(ClientFrame::Ack { log: LogName::Mailbox, delivered: Seq(seq) })];
-    let done = |life, seq| Input::Done(Acknowledged { life, seq: Seq(seq) });
+    let done = |life, seq| Input::Done(BTreeMap::from([(LogName::Mailbox, Acknowledged { life, seq: Seq(seq) })]));
     bench.frame(entry(500, 1));
     assert_eq!(bench.give(done(0, 500)), ack(500));
     assert_eq!(bench.give(done(0, 500)), []);
@@ -653,4 +653,52 @@ fn a_clock_that_is_slow_is_known_before_the_next_token_is_asked_for() {
     assert_eq!(ahead.core.clock_skew(), Some(ClockSkew::Behind(Millis(0))));
     assert!(!ClockSkew::Ahead(limits::CLOCK_SKEW).is_harmful());
     assert!(ClockSkew::Ahead(limits::CLOCK_SKEW.plus(Millis(1))).is_harmful());
+}
+
+#[test]
+fn each_log_has_its_own_sequences_ids_cursor_and_acknowledgement() {
+    let team: LogName = "#team".parse().unwrap();
+    let in_team = |frame: ServerFrame| match frame {
+        ServerFrame::Entry(entry) => ServerFrame::Entry(Box::new(EntryFrame { log: team.clone(), ..*entry })),
+        ServerFrame::Gap { from, to, cursor, .. } => ServerFrame::Gap { log: team.clone(), from, to, cursor },
+        other => panic!("{other:?}"),
+    };
+    let hello = |outputs: &[Output]| match outputs {
+        [Output::Write(ClientFrame::Hello { cursors, .. }), ..] => cursors.clone(),
+        other => panic!("{other:?}"),
+    };
+    let kept = BTreeMap::from([(LogName::Mailbox, cursor(1, 7)), (team.clone(), cursor(1, 3))]);
+    let mut bench = Bench::new(Setup { kept: kept.clone(), ..setup() });
+    let cursors = |mailbox, team_at| {
+        BTreeMap::from([(LogName::Mailbox, StartAt::Cursor(mailbox)), (team.clone(), StartAt::Cursor(team_at))])
+    };
+    assert_eq!(hello(&bench.connect()), cursors(cursor(1, 7), cursor(1, 3)));
+
+    assert_eq!(given(&bench.frame(in_team(entry(4, 40)))), [4], "below the mailbox's 7");
+    assert_eq!(given(&bench.frame(in_team(entry(4, 40)))), [0; 0]);
+    assert_eq!(given(&bench.frame(entry(8, 40))), [8], "the same id in another log");
+    assert_eq!(given(&bench.frame(entry(8, 40))), [0; 0]);
+
+    // A gap in one log says nothing of the other.
+    bench.frame(in_team(gap(1)));
+    assert_eq!(given(&bench.frame(entry(8, 80))), [0; 0]);
+    assert_eq!(given(&bench.frame(in_team(entry(2, 50)))), [2]);
+    let done = |log: &LogName, life, seq| (log.clone(), Acknowledged { life, seq: Seq(seq) });
+    let all = BTreeMap::from([done(&LogName::Mailbox, 0, 8), done(&team, 1, 2)]);
+    let ack = |log: &LogName, seq| Output::Write(ClientFrame::Ack { log: log.clone(), delivered: Seq(seq) });
+    assert_eq!(bench.give(Input::Done(all.clone())), [ack(&LogName::Mailbox, 8), ack(&team, 2)]);
+    assert_eq!(bench.give(Input::Done(all)), []);
+
+    bench.give(Input::Lost(Lost::Silent));
+    assert_eq!(hello(&bench.connect()), cursors(cursor(1, 8), cursor(1, 2)));
+}
+
+#[test]
+fn a_hello_names_no_more_logs_than_a_gateway_takes() {
+    let many = (0..limits::CURSORS + 10).map(|number| (format!("#team{number}").parse().unwrap(), cursor(1, 1)));
+    let mut bench = Bench::new(Setup { kept: many.collect(), start: Some(StartAt::Live), ..setup() });
+    let outputs = bench.connect();
+    let [Output::Write(ClientFrame::Hello { cursors, .. }), ..] = outputs.as_slice() else { panic!("{outputs:?}") };
+    assert_eq!(cursors.len(), limits::CURSORS);
+    assert_eq!(cursors.get(&LogName::Mailbox), Some(&StartAt::Live));
 }

@@ -4,14 +4,15 @@ use std::{fmt::Display, path::Path};
 
 use redb::{Database, ReadableDatabase, TableDefinition};
 
-use dunlin_schema::CursorText;
+use dunlin_schema::{CursorText, LogName};
 
-use super::CursorStore;
+use super::{CursorStore, Cursors};
 use crate::error::StoreError;
 
-const CURSORS: TableDefinition<'_, &str, &str> = TableDefinition::new("cursors");
+/// Cursors by whose they are and by log.
+const CURSORS: TableDefinition<'_, (&str, &str), &str> = TableDefinition::new("cursors_by_log");
 
-/// Keeps one cursor by key in a file, which one process opens at a time.
+/// Keeps cursors by key and log in a file, which one process opens at a time.
 pub struct FileStore {
     database: Database,
     path: String,
@@ -19,7 +20,7 @@ pub struct FileStore {
 }
 
 impl FileStore {
-    /// Opens the file, or makes it. `key` says whose cursor it is, for example `bob/phone`: a file holds many, and a cursor of another
+    /// Opens the file, or makes it. `key` says whose cursors they are, for example `bob/phone`: a file holds many, and a cursor of another
     /// user would be refused. Errors: the file can't be opened, is no store, or is open elsewhere.
     pub fn open(path: impl AsRef<Path>, key: impl Into<String>) -> Result<FileStore, StoreError> {
         let shown = path.as_ref().display().to_string();
@@ -27,18 +28,29 @@ impl FileStore {
         Ok(FileStore { database, path: shown, key: key.into() })
     }
 
-    fn read(&self) -> Result<Option<String>, redb::Error> {
+    fn read(&self) -> Result<Vec<(String, String)>, redb::Error> {
         let transaction = self.database.begin_read()?;
         match transaction.open_table(CURSORS) {
-            Ok(table) => Ok(table.get(self.key.as_str())?.map(|text| text.value().to_owned())),
-            Err(redb::TableError::TableDoesNotExist(_)) => Ok(None),
+            Ok(table) => {
+                let mut cursors = Vec::new();
+                for row in table.range((self.key.as_str(), "")..)? {
+                    let (place, cursor) = row?;
+                    let (key, log) = place.value();
+                    if key != self.key {
+                        break;
+                    }
+                    cursors.push((log.to_owned(), cursor.value().to_owned()));
+                }
+                Ok(cursors)
+            }
+            Err(redb::TableError::TableDoesNotExist(_)) => Ok(Vec::new()),
             Err(error) => Err(error.into()),
         }
     }
 
-    fn write(&self, cursor: &str) -> Result<(), redb::Error> {
+    fn write(&self, log: &str, cursor: &str) -> Result<(), redb::Error> {
         let transaction = self.database.begin_write()?;
-        transaction.open_table(CURSORS)?.insert(self.key.as_str(), cursor)?;
+        transaction.open_table(CURSORS)?.insert((self.key.as_str(), log), cursor)?;
         Ok(transaction.commit()?)
     }
 }
@@ -48,13 +60,18 @@ fn failed(doing: &str, path: &str, why: &dyn Display) -> StoreError {
 }
 
 impl CursorStore for FileStore {
-    fn load(&self) -> Result<Option<CursorText>, StoreError> {
-        let text = self.read().map_err(|error| failed("reading", &self.path, &error))?;
-        text.map(|text| text.parse().map_err(|error| failed("reading a cursor from", &self.path, &error))).transpose()
+    fn load(&self) -> Result<Cursors, StoreError> {
+        let wrong = |error: &dyn Display| failed("reading a cursor from", &self.path, error);
+        let rows = self.read().map_err(|error| failed("reading", &self.path, &error))?;
+        let parsed = rows.into_iter().map(|(log, cursor)| {
+            let log = log.parse().map_err(|error| wrong(&error))?;
+            Ok((log, cursor.parse().map_err(|error| wrong(&error))?))
+        });
+        parsed.collect()
     }
 
-    fn save(&self, cursor: &CursorText) -> Result<(), StoreError> {
-        self.write(&cursor.to_string()).map_err(|error| failed("writing to", &self.path, &error))
+    fn save(&self, log: &LogName, cursor: &CursorText) -> Result<(), StoreError> {
+        self.write(&log.to_string(), &cursor.to_string()).map_err(|error| failed("writing to", &self.path, &error))
     }
 }
 
@@ -73,15 +90,20 @@ mod tests {
     fn what_was_saved_is_there_after_opening_again() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("cursors.redb");
+        let team: LogName = "#team".parse().unwrap();
         {
             let store = FileStore::open(&path, "bob/phone").unwrap();
-            assert_eq!(store.load().unwrap(), None);
-            store.save(&cursor(7)).unwrap();
-            store.save(&cursor(8)).unwrap();
+            assert_eq!(store.load().unwrap(), Cursors::new());
+            store.save(&LogName::Mailbox, &cursor(7)).unwrap();
+            store.save(&team, &cursor(3)).unwrap();
+            store.save(&LogName::Mailbox, &cursor(8)).unwrap();
             assert!(FileStore::open(&path, "bob/phone").is_err(), "two processes would save over each other");
         }
-        assert_eq!(FileStore::open(&path, "bob/phone").unwrap().load().unwrap(), Some(cursor(8)));
-        assert_eq!(FileStore::open(&path, "bob/laptop").unwrap().load().unwrap(), None, "another device's cursor");
+        let kept = Cursors::from([(LogName::Mailbox, cursor(8)), (team, cursor(3))]);
+        assert_eq!(FileStore::open(&path, "bob/phone").unwrap().load().unwrap(), kept, "one for each log");
+        for other in ["bob/laptop", "bob/phon", "bob/phone2"] {
+            assert_eq!(FileStore::open(&path, other).unwrap().load().unwrap(), Cursors::new(), "{other}");
+        }
     }
 
     #[test]
@@ -94,7 +116,7 @@ mod tests {
 
         let path = folder.path().join("other.redb");
         let store = FileStore::open(&path, "bob").unwrap();
-        store.write("no cursor").unwrap();
+        store.write("mailbox", "no cursor").unwrap();
         let error = store.load().err().unwrap().to_string();
         assert!(error.contains("reading a cursor from") && error.contains("other.redb"), "{error}");
     }
