@@ -171,6 +171,25 @@ fn no_error_and_no_debug_output_holds_a_secret() {
 }
 
 #[test]
+fn no_error_about_a_variable_holds_its_value() {
+    for (key, value) in [
+        ("NATS__SERVERS", "nats://dunlin:s3cr3t@host"),
+        ("NATS__SERVERS", "[\"nats://dunlin:s3cr3t@host\""),
+        ("NATS__CREDENTIALS", "s3cr3t"),
+        ("NATS__CREDENTIALS", "{ token = s3cr3t }"),
+        ("NATS__CREDENTIALS", "{ tokn = \"s3cr3t\" }"),
+        ("NATS__CREDENTIALS__USER_PASSWORD", "s3cr3t"),
+        ("NATS__TLS__REQUIRED", "s3cr3t"),
+        ("LIMITS__SENDS_PER_SECOND", "s3cr3t"),
+        ("TOKENS__KEYS", "ftp://dunlin:s3cr3t@host"),
+    ] {
+        let name = format!("DUNLIN_{key}");
+        let said = with_variables(KEYS, &[(&name, value)]).unwrap_err().to_string();
+        assert!(said.contains(&format!("in the variable {name}")) && !said.contains("s3cr3t"), "{key}={value}: {said}");
+    }
+}
+
+#[test]
 fn a_mistake_is_told_with_the_key_and_the_place_where_it_stands() {
     for (name, value, said) in [
         ("DUNLIN_LISSEN", "1", "`lissen` (in the variable DUNLIN_LISSEN): unknown key, expected one of `listen`"),
