@@ -153,6 +153,7 @@ pub(crate) async fn run(
                 driver.give(Input::Lost(why));
             }
             Woken::Came(Ok(Incoming::Frame(frame))) => driver.give(Input::Frame(frame)),
+            Woken::Came(Ok(Incoming::Newer(newer))) => driver.give(Input::Newer(newer)),
             Woken::Came(Ok(Incoming::Other)) => driver.give(Input::Heard),
             Woken::Came(Err(why)) => {
                 driver.socket = None;

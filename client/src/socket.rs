@@ -23,11 +23,17 @@ use tokio_tungstenite::{
     },
 };
 
-use crate::{clock::millis, error::Lost};
+use crate::{
+    clock::millis,
+    error::Lost,
+    newer::{self, Newer},
+};
 
 /// What a socket brings.
 pub(crate) enum Incoming {
     Frame(Box<ServerFrame>),
+    /// A frame with something in it that this release does not know.
+    Newer(Newer),
     /// A ping, a pong, or a frame that this release does not know: a sign of life.
     Other,
 }
@@ -133,7 +139,13 @@ fn incoming(encoding: Encoding, message: Message) -> Result<Incoming, Lost> {
             tracing::debug!(name, "passed over a frame that this release does not know");
             Ok(Incoming::Other)
         }
-        Err(FrameError::Malformed(why)) => Err(Lost::BadFrame(why)),
+        Err(FrameError::Malformed(why)) => match newer::read(&bytes) {
+            Some(newer) => {
+                tracing::warn!(why, "a frame holds what this release does not know");
+                Ok(Incoming::Newer(newer))
+            }
+            None => Err(Lost::BadFrame(why)),
+        },
     }
 }
 

@@ -444,3 +444,47 @@ async fn a_client_of_which_nobody_holds_anything_lets_go_of_its_socket() {
     assert!(peer.ended().await);
     assert_eq!(soon("the answer", sending).await, Err(SendError::Ended(Ended::Closed)));
 }
+
+#[tokio::test]
+async fn what_a_newer_release_says_is_passed_over_with_its_cursor_settled_or_waited_for() {
+    let gateway = Gateway::start().await;
+    let store = Arc::new(MemoryStore::default());
+    let (client, mut events) = start(gateway.options().store(store.clone())).await;
+    let (mut peer, _) = gateway.welcome().await;
+    // An entry whose content, and one whose log, is not known; a refusal of a frame.
+    let entry_2 = String::from_utf8(Encoding::Json.write(&entry(2))).unwrap();
+    assert!(entry_2.contains(r#"{"message":"#) && entry_2.contains(r#""log":"mailbox""#), "{entry_2}");
+    peer.raw(Message::text(entry_2.replace(r#"{"message":"#, r#"{"poll":"#))).await;
+    peer.raw(Message::text(entry_2.replace("mailbox", "channel!news"))).await;
+    peer.raw(Message::text(r#"{"refused":{"ref":null,"code":"solar_flare","message":"?"}}"#)).await;
+    assert_eq!(peer.ack().await, 2, "nothing before it is open");
+    peer.tell(entry(3)).await;
+    assert_eq!(next_entry(&mut events).await.seq.0, 3);
+
+    let first = client.submit("carol", text("one")).await.unwrap();
+    let second = client.submit("carol", text("two")).await.unwrap();
+    let unknown = |id, retry_after: &str| {
+        let body = r#""code":"solar_flare","message":"wait","retry_after":"#;
+        Message::text(format!(r#"{{"rejected":{{"id":"{id}",{body}{retry_after}}}}}"#))
+    };
+    let send = peer.send().await;
+    peer.raw(unknown(send.id, "5")).await;
+    assert_eq!(peer.send().await.id, send.id, "once more after the time that it names");
+    peer.raw(unknown(send.id, "null")).await;
+    let error = soon("the answer", first).await.unwrap_err();
+    assert_eq!(error.to_string(), "the gateway refused the message: wait (solar_flare)");
+    peer.accept_send().await;
+    soon("the second", second).await.unwrap();
+
+    let entry_9 = String::from_utf8(Encoding::Json.write(&entry(9))).unwrap();
+    peer.raw(Message::text(entry_9.replace(r#"{"message":"#, r#"{"poll":"#))).await;
+    peer.raw(Message::text(r#"{"goodbye":{"code":"solar_flare","message":"wait","retry_after":5}}"#)).await;
+    let (mut peer, resumed) = gateway.welcome().await;
+    assert_eq!(resumed, Some(StartAt::Cursor(gateway::cursor(9))), "behind what was passed over");
+    peer.raw(Message::text(r#"{"goodbye":{"code":"solar_flare","message":"never"}}"#)).await;
+    loop {
+        if let Event::Ended(ended) = soon("the end", events.next()).await.unwrap() {
+            break assert_eq!(ended.to_string(), "the gateway ended this client: never (solar_flare)");
+        }
+    }
+}

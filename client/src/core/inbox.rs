@@ -100,6 +100,17 @@ impl Inbox {
         }
     }
 
+    /// An entry that can't be read is passed over. `Some`: the cursor moves past it.
+    pub(crate) fn pass_over(&mut self, name: &LogName, seq: Seq, cursor: CursorText) -> Option<Place> {
+        let log = self.log(name);
+        if seq <= log.last {
+            return None;
+        }
+        log.last = seq;
+        log.resume = Some(cursor);
+        Some(log.place(name, cursor))
+    }
+
     /// After a gap sequences of the log may begin again.
     pub(crate) fn gap(&mut self, name: &LogName, cursor: CursorText) -> Place {
         self.log(name).life += 1;

@@ -26,7 +26,10 @@ use self::{
     inbox::{Inbox, Verdict},
     outbox::Outbox,
 };
-use crate::error::{Ended, Lost, SendError, TokenError};
+use crate::{
+    error::{Ended, Lost, SendError, TokenError},
+    newer::Newer,
+};
 
 pub use self::{clock::ClockSkew, outbox::Accepted};
 pub(crate) use self::{
@@ -65,6 +68,8 @@ pub(crate) enum Input {
     Opened { token: String, date: Option<Millis> },
     /// A frame came.
     Frame(Box<ServerFrame>),
+    /// A frame came that can't be read as a whole.
+    Newer(Newer),
     /// Something else came: a ping, a pong, a frame of a later release.
     Heard,
     /// The dial failed or the socket ended.
@@ -177,6 +182,7 @@ impl Core {
             Input::Submit { ticket, to, content } => self.outbox.submit(ticket, to, content),
             Input::Opened { token, date } => self.opened(now, token, date, outputs),
             Input::Frame(frame) => self.frame(now, *frame, outputs),
+            Input::Newer(newer) => self.newer(now.steady, newer, outputs),
             Input::Heard => self.heard(now.steady),
             Input::Lost(why) => self.lost(now.steady, why, outputs),
             Input::Room(room) => self.room(now.steady, room, outputs),
@@ -317,6 +323,28 @@ impl Core {
         }
     }
 
+    fn newer(&mut self, now: Millis, newer: Newer, outputs: &mut Vec<Output>) {
+        if let Link::Resting { .. } | Link::Over = self.link {
+            return;
+        }
+        self.heard(now);
+        match newer {
+            Newer::Entry { .. } if self.behind || !self.room => self.behind = true,
+            Newer::Entry { log, seq, cursor } => {
+                outputs.extend(self.inbox.pass_over(&log, seq, cursor).map(Output::Skip));
+            }
+            Newer::Rejected { id, refusal } => {
+                let settled = self.outbox.rejected_newer(now, id, refusal);
+                outputs.extend(settled.map(|(ticket, outcome)| Output::Settle(ticket, outcome)));
+            }
+            Newer::Goodbye(refusal) => {
+                outputs.push(Output::HangUp);
+                self.lost(now, Lost::NewerGoodbye(refusal), outputs);
+            }
+            Newer::Nothing => {}
+        }
+    }
+
     fn room(&mut self, now: Millis, room: bool, outputs: &mut Vec<Output>) {
         if room && !self.room {
             // While the socket was not read its silence meant nothing.
@@ -404,6 +432,10 @@ fn next(why: &Lost) -> Next {
     let now = Next::Again { after: Millis(0), refused: false };
     match why {
         Lost::Goodbye(goodbye) | Lost::Http { refusal: Some(goodbye), .. } => of_goodbye(goodbye),
+        Lost::NewerGoodbye(refusal) => match refusal.retry_after {
+            Some(after) => Next::Again { after, refused: false },
+            None => Next::End(Ended::NewerGoodbye(refusal.clone())),
+        },
         Lost::Closed { code: Some(close), reason } => of_close(*close, reason),
         // A proxy's word: what stands before a gateway changes, and is mended without this client.
         Lost::Http { refusal: None, retry_after, .. } => {

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, HashMap, VecDeque};
 use dunlin_schema::{Address, Code, Content, MessageId, Millis, Retry, Seq, frame::Send, limits};
 
 use super::history::History;
-use crate::error::SendError;
+use crate::{error::SendError, newer::Refusal};
 
 /// Sends on their way at once, over all addresses: below what a gateway takes from one session.
 const IN_FLIGHT: usize = 256;
@@ -152,21 +152,37 @@ impl Outbox {
         message: String,
         retry_after: Option<Millis>,
     ) -> Option<Settled> {
-        let (to, mut item) = self.land(id)?;
-        let settled = match code.retry() {
-            Retry::Later => {
-                let lane = self.lanes.get_mut(&to)?;
-                lane.refused += 1;
-                let pause = Millis(PAUSE_FIRST.0 << (lane.refused - 1).min(16)).min(PAUSE_MOST);
-                lane.held = Some(now.plus(retry_after.unwrap_or(pause)));
-                lane.put_back(item);
-                None
-            }
+        match code.retry() {
+            Retry::Later => self.refused_for_now(now, id, retry_after),
             Retry::Never | Retry::NewToken | Retry::Elsewhere => {
-                self.history.forget(id);
-                self.settle(&mut item, Err(SendError::Rejected { code, message }))
+                self.refused_for_good(id, SendError::Rejected { code, message })
             }
-        };
+        }
+    }
+
+    /// A send is refused with a code that this release does not know: the time that it names says whether it is for good.
+    pub(crate) fn rejected_newer(&mut self, now: Millis, id: MessageId, refusal: Refusal) -> Option<Settled> {
+        match refusal.retry_after {
+            Some(_) => self.refused_for_now(now, id, refusal.retry_after),
+            None => self.refused_for_good(id, SendError::NewerRejected(refusal)),
+        }
+    }
+
+    fn refused_for_now(&mut self, now: Millis, id: MessageId, retry_after: Option<Millis>) -> Option<Settled> {
+        let (to, item) = self.land(id)?;
+        let lane = self.lanes.get_mut(&to)?;
+        lane.refused += 1;
+        let pause = Millis(PAUSE_FIRST.0 << (lane.refused - 1).min(16)).min(PAUSE_MOST);
+        lane.held = Some(now.plus(retry_after.unwrap_or(pause)));
+        lane.put_back(item);
+        self.queue(to);
+        None
+    }
+
+    fn refused_for_good(&mut self, id: MessageId, why: SendError) -> Option<Settled> {
+        let (to, mut item) = self.land(id)?;
+        self.history.forget(id);
+        let settled = self.settle(&mut item, Err(why));
         self.queue(to);
         settled
     }
