@@ -139,29 +139,9 @@ pub(crate) async fn run(
     };
     let mut held = true;
     while !(driver.core.is_over() && driver.untold.is_empty()) && (held || !driver.events.is_closed()) {
-        match driver.wait(&mut commands, held, &mut stored).await {
-            Woken::Command(None) => held = false,
-            Woken::Command(Some(command)) => driver.command(command),
-            Woken::Stored(done) => driver.give(Input::Done(done)),
-            Woken::Dialled(Ok(Dialled { socket, token, date })) => {
-                driver.dial = None;
-                driver.socket = Some(socket);
-                driver.give(Input::Opened { token, date });
-            }
-            Woken::Dialled(Err(why)) => {
-                driver.dial = None;
-                driver.give(Input::Lost(why));
-            }
-            Woken::Came(Ok(Incoming::Frame(frame))) => driver.give(Input::Frame(frame)),
-            Woken::Came(Ok(Incoming::Newer(newer))) => driver.give(Input::Newer(newer)),
-            Woken::Came(Ok(Incoming::Other)) => driver.give(Input::Heard),
-            Woken::Came(Err(why)) => {
-                driver.socket = None;
-                driver.give(Input::Lost(why));
-            }
-            Woken::Room => driver.give(Input::Tick),
-            Woken::Time => driver.give(Input::Tick),
-        }
+        let woken = driver.wait(&mut commands, held, &mut stored).await;
+        held &= !matches!(woken, Woken::Command(None));
+        driver.woken(woken);
         if driver.core.is_over() {
             driver.hang_up().await;
         }
@@ -196,6 +176,34 @@ impl Driver {
             () = events.closed(), if !full && !events.is_closed() => Woken::Room,
             Some(_) = saves.join_next() => Woken::Time,
             () = async { match deadline { Some(at) => tokio::time::sleep_until(at).await, None => pending().await } } => Woken::Time,
+        }
+    }
+
+    /// Tells the core what woke the task.
+    fn woken(&mut self, woken: Woken) {
+        match woken {
+            // Every handle is dropped, which the loop has noted.
+            Woken::Command(None) => {}
+            Woken::Command(Some(command)) => self.command(command),
+            Woken::Stored(done) => self.give(Input::Done(done)),
+            Woken::Dialled(Ok(Dialled { socket, token, date })) => {
+                self.dial = None;
+                self.socket = Some(socket);
+                self.give(Input::Opened { token, date });
+            }
+            Woken::Dialled(Err(why)) => {
+                self.dial = None;
+                self.give(Input::Lost(why));
+            }
+            Woken::Came(Ok(Incoming::Frame(frame))) => self.give(Input::Frame(frame)),
+            Woken::Came(Ok(Incoming::Newer(newer))) => self.give(Input::Newer(newer)),
+            Woken::Came(Ok(Incoming::Other)) => self.give(Input::Heard),
+            Woken::Came(Err(why)) => {
+                self.socket = None;
+                self.give(Input::Lost(why));
+            }
+            Woken::Room => self.give(Input::Tick),
+            Woken::Time => self.give(Input::Tick),
         }
     }
 
