@@ -5,6 +5,7 @@
 //! | [`mod@dev`] | a whole region on this machine: nats-server as a child, gateway and workers in this process |
 //! | [`serve`] | a gateway, a worker, a region's streams, as real deployments run them |
 //! | [`talk`] | send and listen, as somebody |
+//! | [`nats_conf`] | complete configurations of a nats-server |
 //! | [`doctor`] | what is wrong with a region, and how to mend it |
 //! | [`mod@bench`] | the figures of docs/PERFORMANCE.md |
 //! | `check` | why a gateway would refuse a token |
@@ -20,6 +21,7 @@ pub mod doctor;
 pub mod folder;
 pub mod keys;
 pub mod logging;
+pub mod nats_conf;
 pub mod serve;
 pub mod shutdown;
 pub mod span;
@@ -60,6 +62,8 @@ enum Command {
     Listen(talk::ListenArgs),
     /// Say what is wrong with a region, and how to mend it
     Doctor(doctor::DoctorArgs),
+    /// Print a complete, commented configuration of a nats-server
+    NatsConf(nats_conf::NatsConfArgs),
     /// Measure
     Bench(bench::BenchArgs),
     /// Print the completions for a shell
@@ -78,6 +82,7 @@ impl Command {
             | Command::Send(_)
             | Command::Listen(_)
             | Command::Doctor(_)
+            | Command::NatsConf(_)
             | Command::Completions { .. } => false,
         }
     }
@@ -125,6 +130,7 @@ pub async fn run(cli: Cli) -> anyhow::Result<ExitCode> {
         Command::Send(args) => return Box::pin(talk::send(args)).await,
         Command::Listen(args) => Box::pin(talk::listen(args, shutdown::signalled()?)).await?,
         Command::Doctor(args) => return Box::pin(doctor::run(args)).await,
+        Command::NatsConf(args) => print(nats_conf::text(&args)?.trim_end())?,
         Command::Bench(args) => Box::pin(bench::run(args)).await?,
         Command::Completions { shell } => {
             let mut script = Vec::new();

@@ -7,6 +7,7 @@
 //! | `outbox` | what one connection publishes: what can wait a moment goes out with what can't |
 //! | [`mod@provision`] | the streams of a region, made once and never changed by surprise; what a region says of itself |
 //! | [`append`] | `append_once`: stored once, whoever writes and however late. `append::core` decides, the rest carries it out |
+//! | [`permissions`] | what each role may say to NATS and hear from it |
 //! | [`read`] | Direct Get reads of one log, and what the leader says of it; last values of STATE |
 //! | [`fan_in`] | `user.<id>`: one subscription a user, however many devices |
 //! | [`service`] | request and reply, of any question |
@@ -28,6 +29,7 @@ pub mod fan_in;
 pub mod heads;
 mod ordered;
 mod outbox;
+pub mod permissions;
 pub mod provision;
 pub mod queue;
 pub mod raw;

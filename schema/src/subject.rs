@@ -163,3 +163,38 @@ pub fn verify(region: &RegionName, shard: Shard) -> String {
 pub fn round_trip(region: &RegionName) -> String {
     format!("svc.{region}.round-trip")
 }
+
+/// Patterns of many subjects at once, for permissions.
+pub mod pattern {
+    use crate::RegionName;
+
+    /// What is live of every user.
+    pub const LIVE_USERS: &str = "user.*";
+    /// What is live of every group.
+    pub const LIVE_GROUPS: &str = "group.*";
+
+    /// Every mailbox of a region.
+    pub fn mailboxes(region: &RegionName) -> String {
+        format!("log.{region}.*.user.*")
+    }
+
+    /// Every group's log of a region.
+    pub fn group_logs(region: &RegionName) -> String {
+        format!("log.{region}.*.group.*")
+    }
+
+    /// Every receipt of a region.
+    pub fn receipts(region: &RegionName) -> String {
+        format!("receipt.{region}.*.*")
+    }
+
+    /// Every record of a region.
+    pub fn records(region: &RegionName) -> String {
+        format!("state.{region}.>")
+    }
+
+    /// Every service of a region.
+    pub fn services(region: &RegionName) -> String {
+        format!("svc.{region}.>")
+    }
+}

@@ -67,7 +67,7 @@ impl Drop for Process {
 }
 
 /// The `dunlin` command as these suites were built with it: beside the suites themselves.
-fn dunlin() -> PathBuf {
+pub fn dunlin() -> PathBuf {
     let suites = std::env::current_exe().expect("our own path");
     let folder = suites.parent().and_then(|deps| deps.parent()).expect("a build folder");
     folder.join("dunlin-under-test")

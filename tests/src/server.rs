@@ -39,6 +39,7 @@ impl Default for ServerOptions {
 pub struct NatsServer {
     name: String,
     folder: TempDir,
+    variables: Vec<(String, String)>,
     port: u16,
     child: Option<Child>,
 }
@@ -68,8 +69,21 @@ impl NatsServer {
             false => String::new(),
         };
         let conf = format!("server_name: {}\n{jetstream}\nmax_payload: 1MB\n{}\n", options.name, options.more);
+        NatsServer::start_in(folder, options.name.clone(), &conf, &[])
+    }
+
+    /// Starts a server with a configuration that somebody wrote, and the environment variables that it names; `$STORE` in it stands for a
+    /// folder of its own.
+    pub fn start_written(conf: &str, variables: &[(&str, &str)]) -> NatsServer {
+        let folder = tempfile::tempdir().expect("a temporary folder");
+        let store = folder.path().join("store").display().to_string();
+        NatsServer::start_in(folder, "written".into(), &conf.replace("$STORE", &store), variables)
+    }
+
+    fn start_in(folder: TempDir, name: String, conf: &str, variables: &[(&str, &str)]) -> NatsServer {
         fs::write(folder.path().join("nats.conf"), conf).expect("writing the server's configuration");
-        let mut server = NatsServer { name: options.name.clone(), folder, port: 0, child: None };
+        let variables = variables.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
+        let mut server = NatsServer { name, folder, variables, port: 0, child: None };
         server.spawn();
         server
     }
@@ -162,6 +176,7 @@ impl NatsServer {
         fs::create_dir(&ports).expect("a folder for the ports file");
         let log = fs::File::options().create(true).append(true).open(folder.join("log")).expect("the server's log");
         let mut command = Command::new(binary());
+        command.envs(self.variables.iter().map(|(name, value)| (name, value)));
         command.arg("-c").arg(folder.join("nats.conf")).arg("-a").arg("127.0.0.1");
         command.arg("-p").arg(if self.port == 0 { "-1".to_owned() } else { self.port.to_string() });
         command.arg("--ports_file_dir").arg(&ports).stdout(Stdio::null()).stderr(log);

@@ -1,9 +1,10 @@
-//! NATS servers that do not let everybody in: TLS, nkeys, JWTs, and what is said to whoever has the wrong ones.
+//! NATS servers that do not let everybody in: TLS, nkeys, JWTs, permissions by role, and what is said to whoever has the wrong ones.
 
 mod configured;
 mod credentials;
 mod servers;
 mod tls;
+mod written;
 
 use dunlin_nats::{ConnectError, ConnectOptions, Connection};
 use dunlin_schema::RegionName;
