@@ -5,8 +5,8 @@ use std::{fmt, ops::Deref, time::Duration};
 use dunlin_schema::{Code, DeviceName, LogName, Millis, RegionName, Seq, UserName, frame::EntryFrame};
 
 use crate::{
+    checkpointer::Mark,
     error::{Ended, Lost, StoreError},
-    saver::Mark,
 };
 
 /// What happened. Everything that carries a cursor has a `done`: call it, in order, once what came is stored.

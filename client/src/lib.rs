@@ -10,7 +10,7 @@
 //! | [`client`], [`event`], [`error`] | what an application holds: the handle, what happens, what can go wrong |
 //! | `core` | what to send, repeat, drop and dial, decided without I/O |
 //! | `newer` | frames of a newer release |
-//! | `run`, `clock`, `socket`, `saver` | the task that drives the core, its clocks, the WebSocket, and who saves cursors |
+//! | `run`, `clock`, `socket`, `checkpointer` | the task that drives the core, its clocks, the WebSocket, and who saves cursors |
 //!
 //! # Seeing each entry once
 //! Entries come at least once and in order, log by log. The library drops repeats by sequence and by id, and resumes after what the application
@@ -18,6 +18,7 @@
 //! brought is stored. `done` saves the cursor and tells the gateway. An application that stores entries in a database of its own sees
 //! each exactly once when it stores the cursor in the same transaction and gives it back through its own [`CursorStore`].
 
+mod checkpointer;
 pub mod client;
 mod clock;
 mod core;
@@ -26,7 +27,6 @@ pub mod event;
 mod newer;
 pub mod options;
 mod run;
-mod saver;
 mod socket;
 pub mod store;
 pub mod token;

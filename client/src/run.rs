@@ -19,12 +19,12 @@ use tokio::{
 use tokio_tungstenite::tungstenite::http::Uri;
 
 use crate::{
+    checkpointer::{Checkpointer, Mark},
     clock::{Clock, millis},
-    core::{Accepted, Acknowledged, ClockSkew, Core, Input, Output, Place, Setup, Ticket, Told},
+    core::{Accepted, Acknowledged, ClockSkew, Core, Input, Notification, Output, Place, RequestId, Setup},
     error::{Lost, SendError},
     event::{CaughtUp, Connected, Disconnected, Entry, Event, Gap, Status},
     options::ClientOptions,
-    saver::{Mark, Saver},
     socket::{Incoming, Socket},
     store::Cursors,
     token::TokenRequest,
@@ -70,7 +70,7 @@ struct Driver {
     clock: Clock,
     options: ClientOptions,
     gateways: Vec<Uri>,
-    saver: Arc<Saver>,
+    checkpointer: Arc<Checkpointer>,
     events: mpsc::Sender<Event>,
     /// What the application has left no room for. Bounded: the core gives nothing while it is not empty, and of how the connection
     /// stands only the last is kept.
@@ -78,8 +78,8 @@ struct Driver {
     /// What the core was told of room.
     room: bool,
     tells: Tells,
-    replies: HashMap<Ticket, Reply>,
-    tickets: u64,
+    replies: HashMap<RequestId, Reply>,
+    requests: u64,
     dial: Option<Dial>,
     socket: Option<Box<Socket>>,
     closing: Option<oneshot::Sender<()>>,
@@ -107,7 +107,7 @@ pub(crate) async fn run(
     tells: Tells,
 ) {
     let clock = Clock::new();
-    let (saver, mut stored) = Saver::new(options.store.clone());
+    let (checkpointer, mut stored) = Checkpointer::new(options.store.clone());
     let setup = Setup {
         gateways: gateways.len(),
         device: options.device.clone(),
@@ -125,13 +125,13 @@ pub(crate) async fn run(
         clock,
         options,
         gateways,
-        saver,
+        checkpointer,
         events,
         untold: VecDeque::new(),
         room: true,
         tells,
         replies: HashMap::new(),
-        tickets: 0,
+        requests: 0,
         dial: None,
         socket: None,
         closing: None,
@@ -212,10 +212,10 @@ impl Driver {
             // Its reply is dropped, which says that the client is over.
             Command::Submit(_) if self.core.is_over() => {}
             Command::Submit(submit) => {
-                self.tickets += 1;
-                let ticket = Ticket(self.tickets);
-                self.replies.insert(ticket, (submit.reply, submit.permit));
-                self.give(Input::Submit { ticket, to: submit.to, content: submit.content });
+                self.requests += 1;
+                let request = RequestId(self.requests);
+                self.replies.insert(request, (submit.reply, submit.permit));
+                self.give(Input::Submit { request, to: submit.to, content: submit.content });
             }
             Command::Close(done) => {
                 self.closing = Some(done);
@@ -257,13 +257,13 @@ impl Driver {
                     self.socket = None;
                 }
             }
-            Output::Tell(told) => self.happened(told),
+            Output::Notify(notification) => self.notify(notification),
             Output::Skip(place) => {
-                let saver = self.saver.clone();
-                self.saves.spawn(async move { saver.skip(place).await });
+                let checkpointer = self.checkpointer.clone();
+                self.saves.spawn(async move { checkpointer.skip(place).await });
             }
-            Output::Settle(ticket, outcome) => {
-                if let Some((reply, _permit)) = self.replies.remove(&ticket) {
+            Output::Settle(request, outcome) => {
+                if let Some((reply, _permit)) = self.replies.remove(&request) {
                     // Nobody may be waiting: the message was sent all the same.
                     let _ = reply.send(outcome);
                 }
@@ -281,25 +281,25 @@ impl Driver {
         })
     }
 
-    fn happened(&mut self, told: Told) {
-        let mark = |place: Place| Mark { place, saver: self.saver.clone() };
-        let event = match told {
-            Told::Connected { gateway, user, device, region } => {
+    fn notify(&mut self, notification: Notification) {
+        let mark = |place: Place| Mark { place, checkpointer: self.checkpointer.clone() };
+        let event = match notification {
+            Notification::Connected { gateway, user, device, region } => {
                 let connected = Connected { url: self.gateways[gateway].to_string(), user, device, region };
                 tracing::debug!(url = connected.url, user = %connected.user, "connected");
                 self.tells.status.send_replace(Status::Connected(connected.clone()));
                 Event::Connected(connected)
             }
-            Told::Entry(frame, place) => Event::Entry(Entry::new(frame, mark(place))),
-            Told::Gap { log, from, to, place } => Event::Gap(Gap::new(log, from, to, mark(place))),
-            Told::CaughtUp { log, seq, place } => Event::CaughtUp(CaughtUp::new(log, seq, mark(place))),
-            Told::Refused { code, message } => Event::Refused { code, message },
-            Told::Disconnected { why, retry_in } => {
+            Notification::Entry(frame, place) => Event::Entry(Entry::new(frame, mark(place))),
+            Notification::Gap { log, from, to, place } => Event::Gap(Gap::new(log, from, to, mark(place))),
+            Notification::CaughtUp { log, seq, place } => Event::CaughtUp(CaughtUp::new(log, seq, mark(place))),
+            Notification::Refused { code, message } => Event::Refused { code, message },
+            Notification::Disconnected { why, retry_in } => {
                 tracing::debug!(%why, retry_in = retry_in.0, "disconnected");
                 self.tells.status.send_replace(Status::Connecting);
                 Event::Disconnected(Disconnected { why, retry_in: Duration::from_millis(retry_in.0) })
             }
-            Told::Ended(ended) => {
+            Notification::Ended(ended) => {
                 self.tells.status.send_replace(Status::Ended(ended.clone()));
                 Event::Ended(ended)
             }

@@ -35,7 +35,7 @@ pub use self::{clock::ClockSkew, outbox::Accepted};
 pub(crate) use self::{
     clock::Now,
     inbox::{Acknowledged, Place},
-    outbox::Ticket,
+    outbox::RequestId,
 };
 
 /// A gateway pings every 25 s: a connection that brings nothing for two pings and some time more is dead.
@@ -63,7 +63,7 @@ pub(crate) struct Setup {
 #[derive(Debug)]
 pub(crate) enum Input {
     /// Something to send.
-    Submit { ticket: Ticket, to: Address, content: Content },
+    Submit { request: RequestId, to: Address, content: Content },
     /// The dial that was asked for has a socket and a token. `date` is the time that the gateway's answer bears (RFC 9110, section 6.6.1).
     Opened { token: String, date: Option<Millis> },
     /// A frame came.
@@ -94,16 +94,16 @@ pub(crate) enum Output {
     /// Let go of the socket, or of the dial.
     HangUp,
     /// Tell the application.
-    Tell(Told),
+    Notify(Notification),
     /// A repeat was not given, but its cursor is newer than the last one that was.
     Skip(Place),
     /// A send has its outcome.
-    Settle(Ticket, Result<Accepted, SendError>),
+    Settle(RequestId, Result<Accepted, SendError>),
 }
 
 /// What the application is told.
 #[derive(Debug, PartialEq)]
-pub(crate) enum Told {
+pub(crate) enum Notification {
     Connected { gateway: usize, user: UserName, device: DeviceName, region: RegionName },
     Entry(Box<EntryFrame>, Place),
     Gap { log: LogName, from: Millis, to: Millis, place: Place },
@@ -179,7 +179,7 @@ impl Core {
             self.slept(now.steady, outputs);
         }
         match input {
-            Input::Submit { ticket, to, content } => self.outbox.submit(ticket, to, content),
+            Input::Submit { request, to, content } => self.outbox.submit(request, to, content),
             Input::Opened { token, date } => self.opened(now, token, date, outputs),
             Input::Frame(frame) => self.frame(now, *frame, outputs),
             Input::Newer(newer) => self.newer(now.steady, newer, outputs),
@@ -282,7 +282,12 @@ impl Core {
                     self.link = Link::Up { since: now.steady, heard: now.steady };
                     self.refused = false;
                     self.inbox.connected();
-                    outputs.push(Output::Tell(Told::Connected { gateway: self.gateway, user, device, region }));
+                    outputs.push(Output::Notify(Notification::Connected {
+                        gateway: self.gateway,
+                        user,
+                        device,
+                        region,
+                    }));
                 }
             }
             ServerFrame::Goodbye(goodbye) => {
@@ -290,15 +295,15 @@ impl Core {
                 self.lost(now.steady, Lost::Goodbye(goodbye), outputs);
             }
             ServerFrame::Refused { reference: _, code, message } => {
-                outputs.push(Output::Tell(Told::Refused { code, message }));
+                outputs.push(Output::Notify(Notification::Refused { code, message }));
             }
             ServerFrame::Accepted { id, order, time } => {
                 let settled = self.outbox.accepted(Accepted { id, order, time });
-                outputs.extend(settled.map(|(ticket, outcome)| Output::Settle(ticket, outcome)));
+                outputs.extend(settled.map(|(request, outcome)| Output::Settle(request, outcome)));
             }
             ServerFrame::Rejected { id, code, message, retry_after } => {
                 let settled = self.outbox.rejected(now.steady, id, code, message, retry_after);
-                outputs.extend(settled.map(|(ticket, outcome)| Output::Settle(ticket, outcome)));
+                outputs.extend(settled.map(|(request, outcome)| Output::Settle(request, outcome)));
             }
             ServerFrame::Entry(_) | ServerFrame::Gap { .. } | ServerFrame::CaughtUp { .. }
                 if self.behind || !self.room =>
@@ -307,18 +312,18 @@ impl Core {
                 self.behind = true;
             }
             ServerFrame::Entry(entry) => match self.inbox.entry(&entry) {
-                Verdict::Give(place) => outputs.push(Output::Tell(Told::Entry(entry, place))),
+                Verdict::Give(place) => outputs.push(Output::Notify(Notification::Entry(entry, place))),
                 Verdict::Repeat(place) => outputs.push(Output::Skip(place)),
                 Verdict::Known => {}
             },
             ServerFrame::Gap { log, from, to, cursor } => {
                 let place = self.inbox.gap(&log, cursor);
-                outputs.push(Output::Tell(Told::Gap { log, from, to, place }));
+                outputs.push(Output::Notify(Notification::Gap { log, from, to, place }));
                 self.outbox.gap(self.clocks.server_time(now).unwrap_or(now.wall));
             }
             ServerFrame::CaughtUp { log, seq, cursor } => {
                 let place = self.inbox.caught_up(&log, cursor);
-                outputs.push(Output::Tell(Told::CaughtUp { log, seq, place }));
+                outputs.push(Output::Notify(Notification::CaughtUp { log, seq, place }));
             }
         }
     }
@@ -335,7 +340,7 @@ impl Core {
             }
             Newer::Rejected { id, refusal } => {
                 let settled = self.outbox.rejected_newer(now, id, refusal);
-                outputs.extend(settled.map(|(ticket, outcome)| Output::Settle(ticket, outcome)));
+                outputs.extend(settled.map(|(request, outcome)| Output::Settle(request, outcome)));
             }
             Newer::Goodbye(refusal) => {
                 outputs.push(Output::HangUp);
@@ -408,7 +413,7 @@ impl Core {
         };
         self.refused |= refused;
         self.link = Link::Resting { until: now.plus(pause) };
-        outputs.push(Output::Tell(Told::Disconnected { why, retry_in: pause }));
+        outputs.push(Output::Notify(Notification::Disconnected { why, retry_in: pause }));
     }
 
     /// The longest pause before the next try: it doubles with each round through the gateways.
@@ -423,8 +428,8 @@ impl Core {
             return;
         }
         self.link = Link::Over;
-        outputs.extend(self.outbox.end(&why).into_iter().map(|(ticket, outcome)| Output::Settle(ticket, outcome)));
-        outputs.push(Output::Tell(Told::Ended(why)));
+        outputs.extend(self.outbox.end(&why).into_iter().map(|(request, outcome)| Output::Settle(request, outcome)));
+        outputs.push(Output::Notify(Notification::Ended(why)));
     }
 }
 

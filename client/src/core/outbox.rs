@@ -28,17 +28,17 @@ pub struct Accepted {
 
 /// Names a send between the core and whoever waits for its outcome.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub(crate) struct Ticket(pub(crate) u64);
+pub(crate) struct RequestId(pub(crate) u64);
 
-/// How a ticket ends.
-pub(crate) type Settled = (Ticket, Result<Accepted, SendError>);
+/// How a request ends.
+pub(crate) type Settled = (RequestId, Result<Accepted, SendError>);
 
 #[derive(Debug)]
 struct Item {
     /// Given when it is first sent: only then the gateway's clock is known, and the id is fresh.
     id: Option<MessageId>,
     /// Who waits for the outcome; nobody for what is repeated after a gap.
-    ticket: Option<Ticket>,
+    request: Option<RequestId>,
     content: Content,
     /// It was unanswered at a gap: once more after its answer.
     again: bool,
@@ -76,7 +76,7 @@ pub(crate) struct Outbox {
     flying: HashMap<MessageId, Address>,
     history: History,
     per_address: usize,
-    tickets: usize,
+    requests: usize,
 }
 
 impl Outbox {
@@ -87,19 +87,19 @@ impl Outbox {
             flying: HashMap::new(),
             history: History::default(),
             per_address,
-            tickets: 0,
+            requests: 0,
         }
     }
 
     /// Whether somebody waits for an answer.
     pub(crate) fn waited_for(&self) -> bool {
-        self.tickets > 0
+        self.requests > 0
     }
 
-    pub(crate) fn submit(&mut self, ticket: Ticket, to: Address, content: Content) {
-        self.tickets += 1;
+    pub(crate) fn submit(&mut self, request: RequestId, to: Address, content: Content) {
+        self.requests += 1;
         let lane = self.lanes.entry(to.clone()).or_default();
-        lane.waiting.push_back(Item { id: None, ticket: Some(ticket), content, again: false });
+        lane.waiting.push_back(Item { id: None, request: Some(request), content, again: false });
         self.queue(to);
     }
 
@@ -209,7 +209,7 @@ impl Outbox {
         for (id, to, content) in self.history.repeats(server_now) {
             let lane = self.lanes.entry(to.clone()).or_default();
             if !lane.knows(id) {
-                lane.put_back(Item { id: Some(id), ticket: None, content, again: false });
+                lane.put_back(Item { id: Some(id), request: None, content, again: false });
             }
             self.queue(to);
         }
@@ -217,13 +217,13 @@ impl Outbox {
 
     /// Nothing will be answered any more.
     pub(crate) fn end(&mut self, why: &crate::error::Ended) -> Vec<Settled> {
-        self.tickets = 0;
+        self.requests = 0;
         self.ready.clear();
         self.flying.clear();
         std::mem::take(&mut self.lanes)
             .into_values()
             .flat_map(|lane| lane.flying.into_iter().chain(lane.waiting))
-            .filter_map(|item| Some((item.ticket?, Err(why.clone().into()))))
+            .filter_map(|item| Some((item.request?, Err(why.clone().into()))))
             .collect()
     }
 
@@ -235,9 +235,9 @@ impl Outbox {
     }
 
     fn settle(&mut self, item: &mut Item, outcome: Result<Accepted, SendError>) -> Option<Settled> {
-        let ticket = item.ticket.take()?;
-        self.tickets -= 1;
-        Some((ticket, outcome))
+        let request = item.request.take()?;
+        self.requests -= 1;
+        Some((request, outcome))
     }
 
     fn release(&mut self, now: Millis) {

@@ -85,7 +85,7 @@ struct Bench {
     now: Millis,
     /// How much longer the machine has been there than its steady clock ran.
     slept: Millis,
-    tickets: u64,
+    requests: u64,
 }
 
 fn awake(now: Millis) -> Now {
@@ -94,7 +94,7 @@ fn awake(now: Millis) -> Now {
 
 impl Bench {
     fn new(setup: Setup) -> Bench {
-        Bench { core: Core::new(setup, awake(NOW)), now: NOW, slept: Millis(0), tickets: 0 }
+        Bench { core: Core::new(setup, awake(NOW)), now: NOW, slept: Millis(0), requests: 0 }
     }
 
     /// A client that is welcomed.
@@ -133,8 +133,8 @@ impl Bench {
     }
 
     fn submit(&mut self, to: &str, what: &str) -> Vec<Output> {
-        self.tickets += 1;
-        self.give(Input::Submit { ticket: Ticket(self.tickets), to: to.parse().unwrap(), content: text(what) })
+        self.requests += 1;
+        self.give(Input::Submit { request: RequestId(self.requests), to: to.parse().unwrap(), content: text(what) })
     }
 }
 
@@ -161,7 +161,7 @@ fn given(outputs: &[Output]) -> Vec<u64> {
     outputs
         .iter()
         .filter_map(|output| match output {
-            Output::Tell(Told::Entry(entry, _)) => Some(entry.seq.0),
+            Output::Notify(Notification::Entry(entry, _)) => Some(entry.seq.0),
             _ => None,
         })
         .collect()
@@ -219,13 +219,13 @@ fn every_end_has_its_answer() {
         let outputs = bench.give(Input::Lost(lost.clone()));
         match meant {
             Err(ended) => {
-                let settled = Output::Settle(Ticket(1), Err(ended.clone().into()));
-                assert_eq!(outputs, [Output::HangUp, settled, Output::Tell(Told::Ended(ended))], "{lost:?}");
+                let settled = Output::Settle(RequestId(1), Err(ended.clone().into()));
+                assert_eq!(outputs, [Output::HangUp, settled, Output::Notify(Notification::Ended(ended))], "{lost:?}");
                 assert!(bench.core.is_over());
                 assert_eq!(bench.later(1_000_000), [], "{lost:?}: nothing is dialled after the end");
             }
             Ok((floor, refused)) => {
-                let [Output::Tell(Told::Disconnected { why, retry_in })] = outputs.as_slice() else {
+                let [Output::Notify(Notification::Disconnected { why, retry_in })] = outputs.as_slice() else {
                     panic!("{outputs:?}")
                 };
                 assert_eq!(*why, lost);
@@ -247,7 +247,9 @@ fn pauses_grow_to_their_bound_in_turn_over_the_gateways_and_begin_again_after_a_
         let dial = Output::Dial { gateway: number % 2, refused: false, server_time: None };
         assert_eq!(bench.later(due), [dial]);
         let outputs = bench.give(Input::Lost(Lost::Socket("refused".to_owned())));
-        let [Output::Tell(Told::Disconnected { retry_in, .. })] = outputs.as_slice() else { panic!("{outputs:?}") };
+        let [Output::Notify(Notification::Disconnected { retry_in, .. })] = outputs.as_slice() else {
+            panic!("{outputs:?}")
+        };
         assert!(retry_in.0 <= bound, "try {number}: {retry_in:?}");
         highest = highest.max(retry_in.0);
     }
@@ -270,7 +272,7 @@ fn full_jitter_spreads_clients_that_were_lost_together() {
             let mut bench = Bench::new(Setup { seed: [seed; 32], ..setup() });
             bench.connect();
             match bench.give(Input::Lost(Lost::Silent)).as_slice() {
-                [Output::Tell(Told::Disconnected { retry_in, .. })] => retry_in.0,
+                [Output::Notify(Notification::Disconnected { retry_in, .. })] => retry_in.0,
                 other => panic!("{other:?}"),
             }
         })
@@ -289,14 +291,17 @@ fn a_socket_without_welcome_and_one_that_is_silent_are_given_up() {
     assert_eq!(bench.later(9_999), []);
     assert!(matches!(
         bench.later(1).as_slice(),
-        [Output::HangUp, Output::Tell(Told::Disconnected { why: Lost::Silent, .. })]
+        [Output::HangUp, Output::Notify(Notification::Disconnected { why: Lost::Silent, .. })]
     ));
 
     let mut bench = Bench::up();
     assert_eq!(bench.later(59_000), []);
     bench.give(Input::Heard);
     assert_eq!(bench.later(59_000), [], "a ping came in between");
-    assert!(matches!(bench.later(1_000).as_slice(), [Output::HangUp, Output::Tell(Told::Disconnected { .. })]));
+    assert!(matches!(
+        bench.later(1_000).as_slice(),
+        [Output::HangUp, Output::Notify(Notification::Disconnected { .. })]
+    ));
 }
 
 #[test]
@@ -373,7 +378,7 @@ fn what_has_no_answer_is_sent_again_with_its_id_over_the_next_connection() {
     assert_eq!(said(&again), ["carol:one", "dave:other"]);
     assert_eq!(sends(&again)[0].id, first[0].id);
     let outputs = bench.frame(accepted(first[0].id));
-    assert!(matches!(outputs[0], Output::Settle(Ticket(1), Ok(_))), "{outputs:?}");
+    assert!(matches!(outputs[0], Output::Settle(RequestId(1), Ok(_))), "{outputs:?}");
     assert_eq!(said(&outputs), ["carol:two"]);
     assert!(sends(&outputs)[0].id > first[0].id, "ids rise");
     assert_eq!(bench.frame(accepted(first[0].id)), [], "a second answer to the same");
@@ -432,7 +437,7 @@ fn what_is_refused_for_good_is_told_and_not_repeated() {
         bench.submit("carol", "two");
         let outputs = bench.frame(rejected(id, code, None));
         let error = SendError::Rejected { code, message: "no".to_owned() };
-        assert_eq!(outputs[0], Output::Settle(Ticket(1), Err(error)));
+        assert_eq!(outputs[0], Output::Settle(RequestId(1), Err(error)));
         assert_eq!(said(&outputs), ["carol:two"]);
         bench.give(Input::Lost(Lost::Silent));
         assert_eq!(said(&bench.connect()), ["carol:two"]);
@@ -473,7 +478,7 @@ fn after_a_gap_what_was_accepted_is_repeated_with_its_id_and_what_was_unanswered
     assert!(!outputs.iter().any(|output| matches!(output, Output::Settle(..))), "nobody waits for a repeat");
 
     let outputs = bench.frame(accepted(ids[2]));
-    assert!(matches!(outputs[0], Output::Settle(Ticket(3), Ok(_))));
+    assert!(matches!(outputs[0], Output::Settle(RequestId(3), Ok(_))));
     assert_eq!(
         (said(&outputs), sends(&outputs)[0].id),
         (vec!["dave:three".to_owned()], ids[2]),
@@ -552,7 +557,7 @@ fn without_room_the_socket_is_not_read_unless_somebody_waits_for_an_answer() {
     assert!(
         matches!(
             outputs.as_slice(),
-            [Output::HangUp, Output::Tell(Told::Disconnected { why: Lost::FellBehind, retry_in: Millis(0) })]
+            [Output::HangUp, Output::Notify(Notification::Disconnected { why: Lost::FellBehind, retry_in: Millis(0) })]
         ),
         "{outputs:?}"
     );
@@ -577,10 +582,10 @@ fn closing_answers_what_is_unaccepted() {
     let mut bench = Bench::up();
     bench.submit("carol", "one");
     bench.submit("carol", "two");
-    let closed = |number| Output::Settle(Ticket(number), Err(Ended::Closed.into()));
+    let closed = |number| Output::Settle(RequestId(number), Err(Ended::Closed.into()));
     assert_eq!(
         bench.give(Input::Close),
-        [Output::HangUp, closed(1), closed(2), Output::Tell(Told::Ended(Ended::Closed))]
+        [Output::HangUp, closed(1), closed(2), Output::Notify(Notification::Ended(Ended::Closed))]
     );
     assert_eq!(bench.give(Input::Close), [Output::HangUp]);
     assert_eq!(bench.core.next_deadline(), None);
@@ -590,7 +595,7 @@ fn closing_answers_what_is_unaccepted() {
 fn after_a_sleep_it_dials_anew_before_it_gives_ids() {
     const HOURS: Millis = Millis(7 * 3_600_000);
     let dialled_at_once = |outputs: &[Output]| {
-        let slept = Output::Tell(Told::Disconnected { why: Lost::Slept, retry_in: Millis(0) });
+        let slept = Output::Notify(Notification::Disconnected { why: Lost::Slept, retry_in: Millis(0) });
         assert_eq!(outputs[..2], [Output::HangUp, slept]);
     };
     let mut bench = Bench::up();
@@ -642,7 +647,7 @@ fn a_clock_that_is_slow_is_known_before_the_next_token_is_asked_for() {
     bench.give(Input::Opened { token: "an hour old".to_owned(), date: Some(date) });
     assert_eq!(bench.core.clock_skew(), Some(ClockSkew::Behind(Millis(3_600_000))));
     let outputs = bench.frame(ServerFrame::Goodbye(goodbye(Code::TokenExpired, None)));
-    let [Output::HangUp, Output::Tell(Told::Disconnected { retry_in, .. })] = outputs.as_slice() else {
+    let [Output::HangUp, Output::Notify(Notification::Disconnected { retry_in, .. })] = outputs.as_slice() else {
         panic!("{outputs:?}")
     };
     let dial = bench.later(retry_in.0);

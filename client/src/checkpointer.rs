@@ -46,16 +46,18 @@ impl Marks {
 }
 
 /// Saves cursors. It outlives the client's task, so that what was given can be done when the client is over.
-pub(crate) struct Saver {
+pub(crate) struct Checkpointer {
     store: Arc<dyn CursorStore>,
     marks: Mutex<BTreeMap<LogName, Marks>>,
     acknowledged: watch::Sender<BTreeMap<LogName, Acknowledged>>,
 }
 
-impl Saver {
-    pub(crate) fn new(store: Arc<dyn CursorStore>) -> (Arc<Saver>, watch::Receiver<BTreeMap<LogName, Acknowledged>>) {
+impl Checkpointer {
+    pub(crate) fn new(
+        store: Arc<dyn CursorStore>,
+    ) -> (Arc<Checkpointer>, watch::Receiver<BTreeMap<LogName, Acknowledged>>) {
         let (acknowledged, receiver) = watch::channel(BTreeMap::new());
-        (Arc::new(Saver { store, marks: Mutex::default(), acknowledged }), receiver)
+        (Arc::new(Checkpointer { store, marks: Mutex::default(), acknowledged }), receiver)
     }
 
     async fn done(&self, place: Place) -> Result<(), StoreError> {
@@ -95,12 +97,12 @@ impl Saver {
 /// Something given that can be said to be done.
 pub(crate) struct Mark {
     pub(crate) place: Place,
-    pub(crate) saver: Arc<Saver>,
+    pub(crate) checkpointer: Arc<Checkpointer>,
 }
 
 impl Mark {
     pub(crate) async fn done(&self) -> Result<(), StoreError> {
-        self.saver.done(self.place.clone()).await
+        self.checkpointer.done(self.place.clone()).await
     }
 }
 
@@ -145,11 +147,11 @@ mod tests {
     #[tokio::test]
     async fn each_log_is_kept_and_acknowledged_by_itself() {
         let store = Arc::new(crate::store::MemoryStore::default());
-        let (saver, acknowledged) = Saver::new(store.clone());
+        let (checkpointer, acknowledged) = Checkpointer::new(store.clone());
         let team: LogName = "#team".parse().unwrap();
         let (mailbox, first) = (place(5, 50), Place { log: team.clone(), ..place(1, 10) });
         for place in [mailbox.clone(), first.clone()] {
-            Mark { place, saver: saver.clone() }.done().await.unwrap();
+            Mark { place, checkpointer: checkpointer.clone() }.done().await.unwrap();
         }
         let kept = Cursors::from([(LogName::Mailbox, mailbox.cursor), (team.clone(), first.cursor)]);
         assert_eq!(store.load().unwrap(), kept);
@@ -169,8 +171,8 @@ mod tests {
 
     #[tokio::test]
     async fn what_was_not_kept_is_not_acknowledged() {
-        let (saver, acknowledged) = Saver::new(Arc::new(Full));
-        let mark = Mark { place: place(1, 10), saver };
+        let (checkpointer, acknowledged) = Checkpointer::new(Arc::new(Full));
+        let mark = Mark { place: place(1, 10), checkpointer };
         assert!(mark.done().await.unwrap_err().to_string().contains("the disk is full"));
         assert!(!acknowledged.has_changed().unwrap());
         assert!(mark.done().await.is_err(), "and it is tried again");
