@@ -3,7 +3,7 @@
 use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 
-use crate::{Address, Content, MessageId, Millis, Peer, Sender, Seq, UserName, envelope};
+use crate::{Address, Content, Log, MessageId, Millis, Peer, Sender, Seq, UserName, envelope};
 
 pub use crate::envelope::EnvelopeError;
 
@@ -35,7 +35,8 @@ pub struct Entry {
 pub enum Body {
     /// What was sent.
     Content(Content),
-    /// An entry with this sender and id was erased. It stays, so that a late repeat is not stored again.
+    /// An entry with this sender and id, and with the address of the tombstone itself, was erased. It stays, so that a late repeat is not
+    /// stored again.
     Tombstone {
         /// Who had sent it.
         sender: Sender,
@@ -89,12 +90,27 @@ impl Entry {
         envelope::open(v1::VERSION, bytes)
     }
 
-    /// Whether this entry is, or tells of, the item `id` of `sender`: what the late path of an append looks for.
-    pub fn accounts_for(&self, sender: &Sender, id: MessageId) -> bool {
+    /// Who sent the item that this entry is or tells of, and its id.
+    pub fn item(&self) -> (&Sender, MessageId) {
         match &self.body {
-            Body::Content(_) => self.id == id && self.from == *sender,
-            Body::Tombstone { sender: erased_from, id: erased } => *erased == id && erased_from == sender,
+            Body::Content(_) => (&self.from, self.id),
+            Body::Tombstone { sender, id } => (sender, *id),
         }
+    }
+
+    /// Where this entry of `log` is the copy in its sender's own mailbox, or tells of one: to whom the item was sent. One id sent to two people
+    /// makes two copies, which this tells apart.
+    pub fn copy_to(&self, log: &Log) -> Option<&Address> {
+        let (sender, _) = self.item();
+        let own = log.owner == Peer::User(sender.user.clone()) && log.region == sender.region;
+        let to_oneself =
+            self.to.peer == log.owner && self.to.region.as_ref().is_none_or(|region| *region == log.region);
+        (own && !to_oneself).then_some(&self.to)
+    }
+
+    /// Whether this entry of `log` is, or tells of, the same item as `other`: what the late path of an append looks for.
+    pub fn accounts_for(&self, log: &Log, other: &Entry) -> bool {
+        self.item() == other.item() && self.copy_to(log) == other.copy_to(log)
     }
 
     /// Whether this entry of `owner`'s mailbox is the copy of what `owner` sent to somebody else.

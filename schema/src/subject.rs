@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use crate::{DeviceName, GroupName, LogName, MessageId, Peer, RegionName, Sender, Shard, UserName};
+use crate::{Address, DeviceName, GroupName, LogName, MessageId, Peer, RegionName, Sender, Shard, UserName};
 
 /// A log: the entries under one subject of a shard, in order.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -39,9 +39,13 @@ impl Log {
         self.to_string()
     }
 
-    /// The `Nats-Msg-Id` of an item in this log. JetStream's duplicate window belongs to the stream, so the log is part of it.
-    pub fn message_id(&self, sender: &Sender, id: MessageId) -> String {
-        format!("{self}:{sender}:{id}")
+    /// The `Nats-Msg-Id` of an item in this log. JetStream's duplicate window belongs to the stream, so the log is part of it; so is the
+    /// recipient of a sent copy ([`crate::Entry::copy_to`]), because one id sent to two people makes two copies.
+    pub fn message_id(&self, sender: &Sender, id: MessageId, copy_to: Option<&Address>) -> String {
+        match copy_to {
+            Some(to) => format!("{self}:{sender}:{id}:{to}"),
+            None => format!("{self}:{sender}:{id}"),
+        }
     }
 
     /// The log that a subject names; `None` where it names none.

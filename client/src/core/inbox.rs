@@ -39,6 +39,9 @@ pub(crate) enum Verdict {
     Repeat(Place),
 }
 
+/// From whom, to whom, and under which id: one id sent to two people is two messages.
+type Item = (Address, Address, MessageId);
+
 /// What a client has been given so far, log by log.
 #[derive(Debug)]
 pub(crate) struct Inbox {
@@ -59,8 +62,8 @@ struct LogInbox {
     resumed: bool,
     done: Acknowledged,
     acknowledged: Acknowledged,
-    ids: HashSet<(Address, MessageId)>,
-    order: VecDeque<(Address, MessageId)>,
+    ids: HashSet<Item>,
+    order: VecDeque<Item>,
 }
 
 impl Inbox {
@@ -93,7 +96,7 @@ impl Inbox {
         }
         log.last = entry.seq;
         log.resume = Some(entry.cursor);
-        if log.remember((entry.from.clone(), entry.id)) {
+        if log.remember((entry.from.clone(), entry.to.clone(), entry.id)) {
             Verdict::Give(log.give(&entry.log, entry.cursor))
         } else {
             Verdict::Repeat(log.place(&entry.log, entry.cursor))
@@ -161,7 +164,7 @@ impl LogInbox {
     }
 
     /// Whether the id is new among the last ones.
-    fn remember(&mut self, id: (Address, MessageId)) -> bool {
+    fn remember(&mut self, id: Item) -> bool {
         if !self.ids.insert(id.clone()) {
             return false;
         }

@@ -56,10 +56,6 @@ impl Answer {
         Answer::retried(id, Code::UnknownOutcome, "it may be stored: repeat it with the same id", RETRY_AFTER)
     }
 
-    pub(super) fn used_elsewhere(id: MessageId) -> Answer {
-        Answer::refused(id, Code::BadContent, "this id was used for another address: every send has an id of its own")
-    }
-
     /// The recipient's log does not have it, as far as is known.
     pub(super) fn failed(id: MessageId, failure: AppendFailure) -> Answer {
         match failure {

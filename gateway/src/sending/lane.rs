@@ -92,9 +92,6 @@ impl Lane {
         if entry.is_tombstone() {
             return After::Answer(Answer::Accepted { id, order: entry.order.unwrap_or(seq), time: entry.time });
         }
-        if entry.to != key.to {
-            return After::Answer(Answer::used_elsewhere(id));
-        }
         let (order, time) = (entry.order.unwrap_or(seq), entry.time);
         // A note to oneself is one entry in one mailbox.
         if !author.copies || key.to.peer == Peer::User(author.user.clone()) {

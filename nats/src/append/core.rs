@@ -122,7 +122,8 @@ impl AppendOnce {
 
     /// The `Nats-Msg-Id` of every publish of this call.
     pub fn message_id(&self) -> String {
-        self.item.log.message_id(&self.item.entry.from, self.item.entry.id)
+        let Item { log, entry, .. } = &self.item;
+        log.message_id(&entry.from, entry.id, entry.copy_to(log))
     }
 
     /// Takes out what the next late append to the same log is to be given with its turn, at this call's end, whenever that is.
@@ -225,7 +226,7 @@ impl AppendOnce {
     }
 
     fn remembered(&self) -> Option<Seq> {
-        self.known.as_ref()?.find(&self.item.entry.from, self.item.entry.id)
+        self.known.as_ref()?.find(&self.item.log, &self.item.entry)
     }
 
     fn recalled(&mut self, now: Millis, seq: Seq, result: Result<Option<StoredEntry>, NoAnswer>) -> Step {
@@ -430,7 +431,7 @@ impl AppendOnce {
         let entry = Entry::decode(&found.payload).ok();
         let since = self.since();
         let known = self.known.get_or_insert_with(|| Known::beginning(since, found));
-        known.add(found, entry.as_ref(), self.bounds.mailbox_entries * 2);
+        known.add(&self.item.log, found, entry.as_ref(), self.bounds.mailbox_entries * 2);
         entry
     }
 
@@ -478,7 +479,7 @@ impl AppendOnce {
     }
 
     fn accounts(&self, entry: &Entry) -> bool {
-        entry.accounts_for(&self.item.entry.from, self.item.entry.id)
+        entry.accounts_for(&self.item.log, &self.item.entry)
     }
 
     fn accounting(&self, found: &StoredEntry) -> Option<Entry> {

@@ -2,7 +2,7 @@
 
 use bytes::Bytes;
 use dunlin_schema::{
-    Content, Entry, MessageId, Millis, Sender, Seq,
+    Content, Entry, Log, MessageId, Millis, Sender, Seq,
     entry::{Body, EnvelopeError, Header},
     envelope,
     live::{LiveError, Mark, UserMessage},
@@ -34,20 +34,42 @@ fn a_sent_copy_is_what_its_owner_sent_to_somebody_else() {
 #[test]
 fn an_entry_accounts_for_its_own_item_and_a_tombstone_for_the_one_it_names() {
     let alice = Sender { user: "alice".parse().unwrap(), region: "eu".parse().unwrap() };
-    let elsewhere = Sender { region: "us".parse().unwrap(), ..alice.clone() };
-    let id = |number| MessageId::from_parts(Millis(1), number);
+    let elsewhere = Sender { region: "us".parse().unwrap(), ..alice };
+    let bobs = Log::mailbox(&"eu".parse().unwrap(), 1, &"bob".parse().unwrap());
+    let other = |number| Entry { order: Some(Seq(4)), time: Millis(9), ..entry(number, delete(8)) };
+    let from_elsewhere = |number| Entry { from: elsewhere.clone(), ..other(number) };
 
     let content = entry(1, delete(9));
-    assert!(content.accounts_for(&alice, id(1)));
-    assert!(!content.accounts_for(&alice, id(9)), "what it speaks of is another item");
-    assert!(!content.accounts_for(&elsewhere, id(1)), "an id is a sender's own");
+    assert!(content.accounts_for(&bobs, &other(1)));
+    assert!(!content.accounts_for(&bobs, &other(9)), "what it speaks of is another item");
+    assert!(!content.accounts_for(&bobs, &from_elsewhere(1)), "an id is a sender's own");
     assert!(!content.is_tombstone());
 
-    let tombstone = entry(2, Body::Tombstone { sender: elsewhere.clone(), id: id(1) });
-    assert!(tombstone.accounts_for(&elsewhere, id(1)));
-    assert!(!tombstone.accounts_for(&alice, id(1)));
-    assert!(!tombstone.accounts_for(&alice, id(2)), "a tombstone is nobody's item");
+    let body = Body::Tombstone { sender: elsewhere.clone(), id: MessageId::from_parts(Millis(1), 1) };
+    let tombstone = entry(2, body);
+    assert!(tombstone.accounts_for(&bobs, &from_elsewhere(1)));
+    assert!(!tombstone.accounts_for(&bobs, &other(1)));
+    assert!(!tombstone.accounts_for(&bobs, &other(2)), "a tombstone is nobody's item");
     assert!(tombstone.is_tombstone());
+}
+
+#[test]
+fn one_id_sent_to_two_people_is_two_copies_in_the_senders_own_mailbox() {
+    let log = |user: &str| Log::mailbox(&"eu".parse().unwrap(), 1, &user.parse().unwrap());
+    let to = |address: &str| Entry { to: address.parse().unwrap(), ..entry(1, delete(9)) };
+    let (bob, carol, note) = (to("bob@eu"), to("carol@eu"), to("alice@eu"));
+    for (one, other) in [(&bob, &carol), (&bob, &note), (&carol, &bob)] {
+        assert!(one.accounts_for(&log("alice"), one));
+        assert!(!one.accounts_for(&log("alice"), other), "{one:?} {other:?}");
+    }
+    assert!(to("alice@us").copy_to(&log("alice")).is_some(), "who has the name elsewhere is somebody else");
+    assert_eq!((note.copy_to(&log("alice")), bob.copy_to(&log("bob"))), (None, None));
+
+    let (sender, id) = bob.item();
+    let body = Body::Tombstone { sender: sender.clone(), id };
+    let erased = Entry { id: MessageId::from_parts(Millis(1), 2), body, ..bob.clone() };
+    assert!(erased.accounts_for(&log("alice"), &bob));
+    assert!(!erased.accounts_for(&log("alice"), &carol), "another copy was not erased");
 }
 
 #[test]

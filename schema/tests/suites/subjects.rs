@@ -51,7 +51,10 @@ fn a_message_id_names_log_sender_and_id() {
     let log = Log::mailbox(&region("eu"), 1, &user("bob"));
     let sender = Sender { user: user("alice"), region: region("us") };
     let id: MessageId = "01ARZ3NDEKTSV4RRFFQ69G5FAV".parse().unwrap();
-    assert_eq!(log.message_id(&sender, id), "log.eu.0.user.bob:alice@us:01ARZ3NDEKTSV4RRFFQ69G5FAV");
+    let plain = "log.eu.0.user.bob:alice@us:01ARZ3NDEKTSV4RRFFQ69G5FAV";
+    assert_eq!(log.message_id(&sender, id, None), plain);
+    let to = "carol@us".parse().unwrap();
+    assert_eq!(log.message_id(&sender, id, Some(&to)), format!("{plain}:carol@us"), "of a copy it names the recipient");
 }
 
 #[test]
@@ -189,7 +192,7 @@ proptest! {
         a in (strategy::log(), strategy::sender(), strategy::id()),
         b in (strategy::log(), strategy::sender(), strategy::id()),
     ) {
-        let text = |(log, sender, id): &(Log, Sender, MessageId)| log.message_id(sender, *id);
+        let text = |(log, sender, id): &(Log, Sender, MessageId)| log.message_id(sender, *id, None);
         prop_assert_eq!(text(&a) == text(&b), a == b);
     }
 

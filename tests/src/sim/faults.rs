@@ -1,6 +1,6 @@
 //! What is done at each step of a schedule, what goes wrong, and how all of it ends.
 
-use dunlin_schema::{Address, Entry, MessageId, Millis, Position, Seq, StreamTime, entry::Body};
+use dunlin_schema::{Entry, MessageId, Millis, Position, Seq, StreamTime, entry::Body};
 
 use super::{
     event::Event,
@@ -175,7 +175,7 @@ impl World {
         let tombstone = Entry {
             id,
             from: entry.from.clone(),
-            to: Address::local(self.users[erased.log].name.clone()).said_in(&self.region),
+            to: entry.to.clone(),
             // So that a repeat of the erased item still gets the first answer.
             order: entry.order.or(Some(erased.seq)),
             time: entry.time,
@@ -201,9 +201,9 @@ impl World {
         let now = self.now;
         let Some(found) = self.stream.truth(now).at(seq).filter(|entry| entry.time == time).cloned() else { return };
         let entry = Entry::decode(&found.payload).expect("the world stores entries alone");
+        let log = &self.users[found.log].log;
         let names = |stored: &super::stream::Stored| {
-            Entry::decode(&stored.payload)
-                .is_ok_and(|other| other.is_tombstone() && other.accounts_for(&entry.from, entry.id))
+            Entry::decode(&stored.payload).is_ok_and(|other| other.is_tombstone() && other.accounts_for(log, &entry))
         };
         let remembered = self.stream.truth(now).of(found.log).any(names);
         if self.server_answers() && (remembered || self.plant == Some(Plant::ErasedWithoutTombstone)) {

@@ -189,13 +189,18 @@ fn what_was_erased_since_is_accepted_and_not_copied() {
 }
 
 #[test]
-fn an_id_that_was_used_for_another_address_is_refused() {
-    // The log has the copy of what was sent to alice: a note to oneself under its id is not stored.
-    let outcome = Ok(Stored { seq: Seq(12), entry: entry(1, "alice", Some(40)), repeat: true });
+fn of_one_id_sent_to_two_people_neither_copy_comes_back_to_the_sending_socket() {
+    let copy = |seq: u64, after, to: &str| live_entry(1, seq, after, &entry(1, to, Some(40)));
     Rig::live_at(5, 9).runs([
-        (send(1, "bob"), "append 1 to bob"),
-        (Input::Sending(Sent::Appended { key: key(1, "bob", false), outcome }), "rejected 1 BadContent None"),
-        (send(2, "bob"), "append 2 to bob"),
+        (send(1, "alice"), "append 1 to alice"),
+        (send(1, "carol"), "append 1 to carol"),
+        (stored_at(1, "alice", 40), "append 1 to bob order 40"),
+        (stored_at(1, "carol", 40), "append 1 to bob order 40"),
+        (copy(12, 9, "alice"), ""),
+        (copied_at(1, "alice", 12), "accepted 1 order 40 at 1"),
+        (copy(13, 12, "carol"), ""),
+        (copied_at(1, "carol", 13), "accepted 1 order 40 at 1"),
+        (copy(14, 13, "dave"), "entry 14"),
     ]);
 }
 

@@ -5,7 +5,7 @@ use std::{
     hash::{DefaultHasher, Hash as _, Hasher as _},
 };
 
-use dunlin_schema::{Entry, MessageId, Sender, Seq, StreamTime, entry::Body, read::StoredEntry};
+use dunlin_schema::{Entry, Log, Seq, StreamTime, read::StoredEntry};
 
 use super::place::Place;
 
@@ -45,13 +45,10 @@ impl Known {
     }
 
     /// The log's next entry was read; `None` for one that can't be. Of more than `most` the oldest are forgotten.
-    pub(super) fn add(&mut self, found: &StoredEntry, entry: Option<&Entry>, most: u64) {
+    pub(super) fn add(&mut self, log: &Log, found: &StoredEntry, entry: Option<&Entry>, most: u64) {
         let place = Place::from(found);
         self.head = place;
-        let mark = entry.map(|entry| match &entry.body {
-            Body::Content(_) => mark(&entry.from, entry.id),
-            Body::Tombstone { sender, id } => mark(sender, *id),
-        });
+        let mark = entry.map(|entry| mark(log, entry));
         if let Some(mark) = mark {
             self.seqs.insert(mark, place.seq);
         }
@@ -92,8 +89,8 @@ impl Known {
     }
 
     /// Where the item, or a tombstone that names it, was read. Another item may be taken for it, never the other way about.
-    pub(super) fn find(&self, sender: &Sender, id: MessageId) -> Option<Seq> {
-        self.seqs.get(&mark(sender, id)).copied()
+    pub(super) fn find(&self, log: &Log, item: &Entry) -> Option<Seq> {
+        self.seqs.get(&mark(log, item)).copied()
     }
 
     /// What was read of what is stored since `since`, tombstones counted twice.
@@ -118,8 +115,8 @@ impl Known {
 }
 
 /// What stands for an item in eight bytes. Two that share one cost a read, no more: what is found is read again.
-fn mark(sender: &Sender, id: MessageId) -> u64 {
+fn mark(log: &Log, entry: &Entry) -> u64 {
     let mut hasher = DefaultHasher::new();
-    (sender, id).hash(&mut hasher);
+    (entry.item(), entry.copy_to(log)).hash(&mut hasher);
     hasher.finish()
 }

@@ -424,3 +424,17 @@ fn the_copy_of_what_is_new_is_not_too_old_while_all_that_came_since_is_there() {
         assert_eq!(once.handle(waited, event), step);
     }
 }
+
+#[test]
+fn the_copy_of_what_went_to_somebody_else_under_the_same_id_is_another_item() {
+    let log = Log::mailbox(&RegionName::new("eu").unwrap(), 1, &name("alice"));
+    let copy_to = |to: &str| Entry { to: Address::local(name(to)), ..entry(99_000) };
+    let item = |to| Item { log: log.clone(), entry: copy_to(to), ..item(99_000, false) };
+    let stored = || answer(vec![at(9, &copy_to("bob"))], false);
+    let (mut carols, _) = begun(item("carol"));
+    let from_s = read_since(159_000, Source::Any);
+    run(&mut carols, vec![(last(9), read_since(100_000, Source::Any)), (stored(), from_s), (stored(), expecting(9))]);
+    let (mut bobs, _) = begun(item("bob"));
+    run(&mut bobs, vec![(last(9), read_since(100_000, Source::Any)), (stored(), done(9, &copy_to("bob"), true))]);
+    assert_ne!(carols.message_id(), bobs.message_id());
+}

@@ -122,7 +122,7 @@ fn what_was_read_behind_the_last_known_end_is_left_to_nobody() {
     let known = once.take_known().expect("what was known before");
     assert_eq!((known.head().seq, known.ids()), (Seq(9), 2));
     assert_eq!(
-        (known.find(&second.from, second.id), known.find(&entry(0).from, entry(99_000).id)),
+        (known.find(&once.item().log, &second), known.find(&once.item().log, &entry(99_000))),
         (Some(Seq(9)), None)
     );
     // A tombstone behind it was seen, and lost: what it took is back.
