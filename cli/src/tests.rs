@@ -25,8 +25,12 @@ fn offered() -> BTreeSet<Offered> {
     let mut offered: BTreeSet<_> =
         cli.get_arguments().filter(|arg| arg.is_global_set()).filter_map(|arg| option("all", arg)).collect();
     for command in cli.get_subcommands() {
-        let own = command.get_arguments().filter(|arg| !arg.is_global_set());
-        offered.extend(own.filter_map(|arg| option(command.get_name(), arg)));
+        let inner = command.get_subcommands().filter(|inner| !inner.is_hide_set() && inner.get_name() != "help");
+        let inner = inner.map(|inner| (format!("{} {}", command.get_name(), inner.get_name()), inner));
+        for (name, command) in [(command.get_name().to_owned(), command)].into_iter().chain(inner) {
+            let own = command.get_arguments().filter(|arg| !arg.is_global_set());
+            offered.extend(own.filter_map(|arg| option(&name, arg)));
+        }
     }
     offered
 }
