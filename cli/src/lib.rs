@@ -9,7 +9,8 @@
 //! | [`doctor`] | what is wrong with a region, and how to mend it |
 //! | [`mod@bench`] | the figures of docs/PERFORMANCE.md |
 //! | `check` | why a gateway would refuse a token |
-//! | [`config`], [`folder`], [`keys`], [`logging`], [`shutdown`] | configuration files, the folder of `dunlin dev`, its keys and tokens, logs, how a process ends |
+//! | [`config`], [`folder`], [`keys`] | configuration files, the folder of `dunlin dev`, its keys and tokens |
+//! | [`logging`], [`shutdown`] | logs, how a process ends |
 //!
 //! `main` only parses arguments; tests call [`run`].
 

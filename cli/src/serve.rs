@@ -49,8 +49,8 @@ pub struct ProvisionArgs {
     config: FileArgs,
 }
 
-/// Waits for NATS, serves until `shutdown`, drains, and ends. Prints `ready http://ADDR` when it listens. Errors: the configuration, the region, the
-/// address.
+/// Waits for NATS, serves until `shutdown`, drains, and ends. Prints `ready http://ADDR` when it listens. Errors: the configuration, the
+/// region, the address.
 pub async fn gateway(args: GatewayArgs, shutdown: impl Future<Output = ()> + Send + 'static) -> anyhow::Result<()> {
     let config = config::gateway(&args.config)?;
     if args.check {
@@ -79,8 +79,8 @@ pub async fn gateway(args: GatewayArgs, shutdown: impl Future<Output = ()> + Sen
     }
 }
 
-/// Waits for NATS, works until `shutdown`, hands its shards over, and ends. At SIGHUP it hands them over too, and works on with its configuration as
-/// it is by then. Prints `ready` each time it works. Errors: the configuration, the region, the address.
+/// Waits for NATS, works until `shutdown`, hands its shards over, and ends. At SIGHUP it hands them over too, and works on with its
+/// configuration as it is by then. Prints `ready` each time it works. Errors: the configuration, the region, the address.
 pub async fn worker(args: WorkerArgs, shutdown: impl Future<Output = ()> + Send + 'static) -> anyhow::Result<()> {
     let mut file = config::worker(&args.config, args.roles.as_deref())?;
     if args.check {

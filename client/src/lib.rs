@@ -13,9 +13,9 @@
 //! | `run`, `clock`, `socket`, `checkpointer` | the task that drives the core, its clocks, the WebSocket, and who saves cursors |
 //!
 //! # Seeing each entry once
-//! Entries come at least once and in order, log by log. The library drops repeats by sequence and by id, and resumes after what the application
-//! has said it has stored: call `done` on each [`Entry`], [`Gap`] and [`CaughtUp`] (or only on the last of a batch) once what it
-//! brought is stored. `done` saves the cursor and tells the gateway. An application that stores entries in a database of its own sees
+//! Entries come at least once and in order, log by log. The library drops repeats by sequence and by id, and resumes after what the
+//! application has said it has stored: call `done` on each [`Entry`], [`Gap`] and [`CaughtUp`] (or only on the last of a batch) once what
+//! it brought is stored. `done` saves the cursor and tells the gateway. An application that stores entries in a database of its own sees
 //! each exactly once when it stores the cursor in the same transaction and gives it back through its own [`CursorStore`].
 
 mod checkpointer;

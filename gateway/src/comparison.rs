@@ -1,7 +1,8 @@
 //! The comparison of heads: what the gateway's sessions have been given, held against what the deliver readers have published.
 //!
-//! Each shard is asked in pages, every 15 s, after every event that can have lost live entries, and when a silent reader is back; sessions that have just begun are
-//! asked for at once, those that come while a question is on its way together in the next one. Answers go straight into the sessions.
+//! Each shard is asked in pages, every 15 s, after every event that can have lost live entries, and when a silent reader is back; sessions
+//! that have just begun are asked for at once, those that come while a question is on its way together in the next one. Answers go straight
+//! into the sessions.
 
 use std::{sync::Arc, time::Duration};
 

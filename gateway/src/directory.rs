@@ -93,8 +93,8 @@ impl Directory {
         drop(gone);
     }
 
-    /// Resolves when the interest in the live entries of a follower's mailbox is in place: the first follower puts it there, the others wait
-    /// for it. Errors: see [`FanInError`].
+    /// Resolves when the interest in the live entries of a follower's mailbox is in place: the first follower puts it there, the others
+    /// wait for it. Errors: see [`FanInError`].
     pub(crate) async fn interest(&self, fan_in: &FanIn, connection: &Arc<Connection>) -> Result<(), FanInError> {
         let owner = Peer::User(connection.user().clone());
         let followed = self.logs(connection.shard()).lock().get(&owner).cloned();

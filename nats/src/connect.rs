@@ -43,7 +43,8 @@ pub struct ConnectOptions {
     pub tls: Tls,
     /// The name that the servers' monitoring shows.
     pub name: String,
-    /// What answers are addressed to: `_INBOX` and a name of the role, so that permissions can keep roles from reading each other's answers.
+    /// What answers are addressed to: `_INBOX` and a name of the role, so that permissions can keep roles from reading each other's
+    /// answers.
     pub inbox_prefix: String,
 }
 
@@ -128,8 +129,8 @@ impl ConnectOptions {
         self.with_files().await.map(drop)
     }
 
-    /// The same with the servers of the cluster behind those that are named: whoever was told of one may need another when it is gone. `addresses` are
-    /// as a server tells them, without a scheme.
+    /// The same with the servers of the cluster behind those that are named: whoever was told of one may need another when it is gone.
+    /// `addresses` are as a server tells them, without a scheme.
     pub(crate) fn with_cluster(&self, addresses: &[String]) -> ConnectOptions {
         let scheme = if tls::by_scheme(&self.servers) { "tls" } else { "nats" };
         let mut servers = self.servers.clone();
@@ -201,7 +202,8 @@ impl ConnectOptions {
     }
 }
 
-/// Where a lost connection that is not to be made again is sent: the client always tries once more, and sends there what it was given before.
+/// Where a lost connection that is not to be made again is sent: the client always tries once more, and sends there what it was given
+/// before.
 fn nowhere(pool: &[async_nats::Server]) -> Option<async_nats::ReconnectToServer> {
     let nowhere: async_nats::ServerAddr = NOWHERE.parse().ok()?;
     let server = pool.iter().find(|server| server.addr == nowhere)?;

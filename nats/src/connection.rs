@@ -204,8 +204,8 @@ async fn redial(client: Client, mut files: Files) {
     }
 }
 
-/// Counts a loss for each doubt, after a round trip: `Connected` is told before the subscriptions are made again, and who compares earlier than
-/// that would miss what comes in between. Ends with the connection.
+/// Counts a loss for each doubt, after a round trip: `Connected` is told before the subscriptions are made again, and who compares earlier
+/// than that would miss what comes in between. Ends with the connection.
 async fn count_losses(mut doubts: watch::Receiver<()>, losses: watch::Sender<u64>, shared: Weak<Shared>) {
     while doubts.changed().await.is_ok() {
         loop {

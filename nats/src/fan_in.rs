@@ -1,7 +1,7 @@
 //! The live fan-in: subscriptions to `user.<id>`, each with a sink of its own.
 //!
-//! One task reads all subscriptions and calls the sinks itself. Joins that come while a round trip is under way share the next one, so a storm
-//! of them costs few. What a subscription can't hold while the task is late is dropped by the client and counted as a loss.
+//! One task reads all subscriptions and calls the sinks itself. Joins that come while a round trip is under way share the next one, so a
+//! storm of them costs few. What a subscription can't hold while the task is late is dropped by the client and counted as a loss.
 
 use std::{
     fmt,
@@ -121,7 +121,8 @@ impl FanIn {
         Ok((FanIn { shared }, reader))
     }
 
-    /// Gives a user's live entries to `sink`. Resolves when the server has the interest. Errors: see [`FanInError`]; then the sink is not joined.
+    /// Gives a user's live entries to `sink`. Resolves when the server has the interest. Errors: see [`FanInError`]; then the sink is not
+    /// joined.
     pub async fn join(&self, user: UserName, sink: Arc<dyn LiveSink>) -> Result<Joined, FanInError> {
         let interest = Arc::new(Interest { sink: Mutex::new(Some(sink)), waker: AtomicWaker::new() });
         let joined = Joined { _shared: self.shared.clone(), interest: interest.clone() };

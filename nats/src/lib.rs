@@ -19,7 +19,8 @@
 //! | [`receipts`] | the work queue of what devices acknowledge |
 //! | [`raw`] | JetStream without promises: the floor of the benchmarks |
 //!
-//! Streams of clones share one connection; nothing here opens a connection that its caller did not ask for, and no task outlives what it serves.
+//! Streams of clones share one connection; nothing here opens a connection that its caller did not ask for, and no task outlives what it
+//! serves.
 
 mod api;
 pub mod append;

@@ -1,6 +1,6 @@
 //! Messages of a stream in order, by an AckNone consumer that is given up at any doubt: an error, a pause without heartbeats, a consumer
-//! sequence that is not the next one, a connection that was made anew. No durables, no acknowledgements: they swallow or reorder messages when
-//! one reader takes over from another.
+//! sequence that is not the next one, a connection that was made anew. No durables, no acknowledgements: they swallow or reorder messages
+//! when one reader takes over from another.
 
 use std::time::Duration;
 

@@ -48,7 +48,8 @@ enum Order {
     Pass(oneshot::Sender<()>),
 }
 
-/// The publishes of one connection, in the order in which they are given. The task behind it ends when this is dropped, and what it was given goes out.
+/// The publishes of one connection, in the order in which they are given. The task behind it ends when this is dropped, and what it was
+/// given goes out.
 #[derive(Debug)]
 pub(crate) struct Outbox {
     orders: mpsc::Sender<Order>,

@@ -19,8 +19,8 @@ impl Receipts {
         Receipts { connection: connection.clone() }
     }
 
-    /// Stores an item for the worker of the user's shard. Marks only rise: where it is not known to be stored, send the newest again. Errors: see
-    /// [`EnqueueError`].
+    /// Stores an item for the worker of the user's shard. Marks only rise: where it is not known to be stored, send the newest again.
+    /// Errors: see [`EnqueueError`].
     pub async fn publish(&self, shard: Shard, user: &UserName, receipt: &Receipt) -> Result<(), EnqueueError> {
         let subject = subject::receipt(self.connection.region(), shard, user);
         enqueue(&self.connection, subject, receipt.encode()).await

@@ -53,7 +53,8 @@ pub struct Page {
 /// What a watch says.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum WatchEvent {
-    /// A snapshot begins, the first one or, after a connection was lost, another one: all that is known may be out of date until it is complete.
+    /// A snapshot begins, the first one or, after a connection was lost, another one: all that is known may be out of date until it is
+    /// complete.
     Began,
     /// A record as it is now; within a snapshot the oldest write first.
     Record(String, Record),
@@ -61,8 +62,8 @@ pub enum WatchEvent {
     Complete,
 }
 
-/// Records whose subjects match a pattern, watched until this is dropped. It tells of what is written, not of what is taken away: a record that
-/// is to count no more is written so.
+/// Records whose subjects match a pattern, watched until this is dropped. It tells of what is written, not of what is taken away: a record
+/// that is to count no more is written so.
 #[derive(Debug)]
 pub struct Watch {
     events: mpsc::Receiver<WatchEvent>,
@@ -137,9 +138,9 @@ impl Records {
         Ok(self.connection.api().message(&stream, query).await?.map(Record::from))
     }
 
-    /// Up to [`PAGE`] records of the shard's STATE whose subjects match a pattern (`*` and `>` as in NATS), from the leader. `from` is `Seq(0)`, or
-    /// where the page before says that the next one begins. Whoever takes every page gets each record that is there throughout, and one that is
-    /// written meanwhile once more. Errors: see [`RecordError`].
+    /// Up to [`PAGE`] records of the shard's STATE whose subjects match a pattern (`*` and `>` as in NATS), from the leader. `from` is
+    /// `Seq(0)`, or where the page before says that the next one begins. Whoever takes every page gets each record that is there
+    /// throughout, and one that is written meanwhile once more. Errors: see [`RecordError`].
     pub async fn page(&self, shard: Shard, pattern: &str, from: Seq) -> Result<Page, RecordError> {
         let stream = stream::state_stream(self.connection.region(), shard);
         let (mut records, mut seq) = (Vec::new(), from.0.max(1));
@@ -164,7 +165,8 @@ impl Records {
         Watch { events: watched, task: tokio::spawn(watching.run()).abort_handle() }
     }
 
-    /// Writes a record if its revision is still `expect` (`Seq(0)`: if there is none), and gives its new revision. Errors: see [`SaveError`].
+    /// Writes a record if its revision is still `expect` (`Seq(0)`: if there is none), and gives its new revision. Errors: see
+    /// [`SaveError`].
     pub async fn save(&self, subject: &str, bytes: impl Into<Bytes>, expect: Seq) -> Result<Seq, SaveError> {
         let mut headers = HeaderMap::new();
         headers.insert(header::NATS_EXPECTED_LAST_SUBJECT_SEQUENCE, expect.0.to_string());

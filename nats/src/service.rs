@@ -1,7 +1,8 @@
-//! Request and reply between Dunlin's processes, of any question: core NATS, answered by a NATS micro service with discovery, ping and stats.
+//! Request and reply between Dunlin's processes, of any question: core NATS, answered by a NATS micro service with discovery, ping and
+//! stats.
 //!
-//! Each instance answers every question, and whoever asks takes the first answer: so an instance that hangs, beside one that has taken over,
-//! leaves no question without an answer.
+//! Each instance answers every question, and whoever asks takes the first answer: so an instance that hangs, beside one that has taken
+//! over, leaves no question without an answer.
 
 use std::{fmt, time::Duration};
 

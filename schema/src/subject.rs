@@ -162,8 +162,8 @@ pub fn verify(region: &RegionName, shard: Shard) -> String {
     format!("svc.{region}.deliver-{shard}.verify")
 }
 
-/// Where nobody ever listens: a request to it is refused by the server itself, in its turn, and so proves that the server has processed what
-/// was sent before: `svc.<region>.round-trip`.
+/// Where nobody ever listens: a request to it is refused by the server itself, in its turn, and so proves that the server has processed
+/// what was sent before: `svc.<region>.round-trip`.
 pub fn round_trip(region: &RegionName) -> String {
     format!("svc.{region}.round-trip")
 }

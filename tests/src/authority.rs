@@ -63,7 +63,8 @@ impl Authority {
         certificate
     }
 
-    /// What a nats-server's configuration says, so that it has a certificate of this authority. With `verify` it asks its clients for one too.
+    /// What a nats-server's configuration says, so that it has a certificate of this authority. With `verify` it asks its clients for one
+    /// too.
     pub fn server_section(&self, verify: bool) -> String {
         self.server_section_for(Ipv4Addr::LOCALHOST, verify)
     }

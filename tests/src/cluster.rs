@@ -12,8 +12,8 @@ use crate::{
     wait::until,
 };
 
-/// Starts `count` servers, at least three, that are one cluster, and waits until it stores streams. Their names are `<name>-0` and so on. The links carry
-/// all that the last one says to the others, and hears from them.
+/// Starts `count` servers, at least three, that are one cluster, and waits until it stores streams. Their names are `<name>-0` and so on.
+/// The links carry all that the last one says to the others, and hears from them.
 pub async fn start(options: &ServerOptions, count: usize) -> (Vec<NatsServer>, Vec<Link>) {
     let ports = free_ports(count);
     let (mut servers, mut links) = (vec![], vec![]);
@@ -44,8 +44,8 @@ pub async fn start(options: &ServerOptions, count: usize) -> (Vec<NatsServer>, V
     (servers, links)
 }
 
-/// Routes name the ports of servers that do not run yet, so none of them can be chosen by its server. They lie below those that a system gives to
-/// whoever asks for any port, so that nobody who does is given one meanwhile.
+/// Routes name the ports of servers that do not run yet, so none of them can be chosen by its server. They lie below those that a system
+/// gives to whoever asks for any port, so that nobody who does is given one meanwhile.
 fn free_ports(count: usize) -> Vec<u16> {
     let mut listeners: Vec<TcpListener> = vec![];
     while listeners.len() < count {

@@ -74,7 +74,8 @@ impl Load {
         self.shared.accepted.lock().count()
     }
 
-    /// Lets the users finish: no new messages, and every accepted one must arrive. Gives how many were accepted, and the gaps that were told.
+    /// Lets the users finish: no new messages, and every accepted one must arrive. Gives how many were accepted, and the gaps that were
+    /// told.
     pub async fn finish(mut self, patience: Duration) -> (usize, Vec<Value>) {
         self.shared.stop_sending.store(true, Ordering::Relaxed);
         let mut gaps = vec![];

@@ -1,5 +1,5 @@
-//! A gateway beside a leaf node without JetStream: its users lose, repeat and reorder nothing, whatever happens to the leaf, its link or its
-//! hub.
+//! A gateway beside a leaf node without JetStream: its users lose, repeat and reorder nothing, whatever happens to the leaf, its link or
+//! its hub.
 
 use std::{net::SocketAddr, time::Duration};
 

@@ -52,7 +52,8 @@ impl Context {
         self.stop.clone()
     }
 
-    /// The folder of this task's projection, which is there; `None` for a role that did not ask for one. What is in it may be gone or old at any start.
+    /// The folder of this task's projection, which is there; `None` for a role that did not ask for one. What is in it may be gone or old
+    /// at any start.
     pub fn folder(&self) -> Option<&Path> {
         self.folder.as_deref()
     }

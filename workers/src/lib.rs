@@ -11,8 +11,8 @@
 //! | [`receipts`] | stores what devices acknowledge |
 //! | [`pages`] | how a process answers operators over HTTP, whatever the pages are |
 //!
-//! Each role's `core` decides without I/O; its `mod.rs` feeds it. Nothing here builds a subject or names a NATS client. A new role is a folder
-//! with a [`role::Role`] in it, its `mod` below, and its line in [`roles::ROLES`].
+//! Each role's `core` decides without I/O; its `mod.rs` feeds it. Nothing here builds a subject or names a NATS client. A new role is a
+//! folder with a [`role::Role`] in it, its `mod` below, and its line in [`roles::ROLES`].
 
 mod boot;
 pub mod config;

@@ -1,4 +1,5 @@
-//! What the metrics of all roles have in common, and what the worker itself counts. The registry may be shared with other parts of the same process.
+//! What the metrics of all roles have in common, and what the worker itself counts. The registry may be shared with other parts of the same
+//! process.
 
 use std::sync::atomic::{AtomicI64, AtomicU64};
 

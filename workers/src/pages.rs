@@ -28,7 +28,8 @@ const FINISH_WITHIN: Duration = Duration::from_secs(1);
 /// How long to wait when the system has no socket.
 const BREATH: Duration = Duration::from_millis(50);
 
-/// Answers with `routes` until `end`, and then what was begun. Tells `dropped` of each connection that has to go for a newer one. Dropped, it ends at once.
+/// Answers with `routes` until `end`, and then what was begun. Tells `dropped` of each connection that has to go for a newer one. Dropped,
+/// it ends at once.
 pub async fn serve(listener: TcpListener, routes: Router, dropped: impl Fn(), end: CancellationToken) {
     let mut tasks = JoinSet::new();
     let mut oldest_first: VecDeque<AbortHandle> = VecDeque::new();

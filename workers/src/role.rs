@@ -28,8 +28,8 @@ pub struct Role {
 }
 
 impl Role {
-    /// A role of this name, which stands in subjects, settings and metrics. `prepare` is called once for each worker: it registers what the role counts,
-    /// and says what the role runs.
+    /// A role of this name, which stands in subjects, settings and metrics. `prepare` is called once for each worker: it registers what the
+    /// role counts, and says what the role runs.
     pub const fn new(name: &'static str, prepare: fn(&mut Registry) -> Work) -> Role {
         Role { name, needs_folder: false, prepare }
     }

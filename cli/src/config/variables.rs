@@ -1,7 +1,8 @@
 //! Variables whose names begin with `DUNLIN_`: which are keys of a configuration, and which an orchestrator has set.
 //!
 //! Kubernetes and Docker name variables after services and containers. A service called `dunlin-gateway` gives every pod beside it a
-//! `DUNLIN_GATEWAY_PORT=tcp://10.0.0.1:8080`. Name and value together show whose a variable is: a `DUNLIN_PORT=8080` was written by a person.
+//! `DUNLIN_GATEWAY_PORT=tcp://10.0.0.1:8080`. Name and value together show whose a variable is: a `DUNLIN_PORT=8080` was written by a
+//! person.
 
 use std::net::IpAddr;
 

@@ -1,4 +1,5 @@
-//! SIGHUP: a process reads its configuration again, with the credentials and certificates that it names. What can't be used changes nothing.
+//! SIGHUP: a process reads its configuration again, with the credentials and certificates that it names. What can't be used changes
+//! nothing.
 
 use anyhow::Context;
 use dunlin_nats::Connection;

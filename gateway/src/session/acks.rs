@@ -65,8 +65,8 @@ impl Acks {
         self.earlier.push_back((position.seq, position.time));
     }
 
-    /// The device has everything up to `delivered`. What nobody took for it, it can't have: a higher number counts for all that was taken. Returns
-    /// what is to be passed on now.
+    /// The device has everything up to `delivered`. What nobody took for it, it can't have: a higher number counts for all that was taken.
+    /// Returns what is to be passed on now.
     pub(super) fn acknowledge(&mut self, now: Millis, delivered: Seq) -> Option<Cursor> {
         let last = self.last?;
         if delivered > last.position.seq && self.epoch_changed {

@@ -4,14 +4,14 @@
 //! order. It never waits, and never needs an output's result but as a later input. It begins once `hello` was accepted and ends with the
 //! socket; tokens, rate limits and pings are the loop's.
 //!
-//! A session follows logs: its user's mailbox from the beginning, others from [`Input::Follow`] on. What happens to a log, and what is wanted
-//! for it, carries its name.
+//! A session follows logs: its user's mailbox from the beginning, others from [`Input::Follow`] on. What happens to a log, and what is
+//! wanted for it, carries its name.
 //!
 //! - **Outputs are answered once each**: [`Output::Read`] with [`Input::Read`], [`Output::Sending`] with [`Input::Sending`] under its key,
 //!   [`Output::Verify`] with [`Input::Verified`], [`Output::AskHeads`] with [`Input::Heads`] or [`Input::HeadsUnanswered`]; at most one
-//!   read of each log, [`limits::READS_AT_ONCE`] in all, and one verify of each shard are on their way. `AskHeads` is asked at the opening alone: the comparison every
-//!   [`limits::HEADS_EVERY`] and after a loss is the loop's, for all its sessions at once.
-//!   A share of an answer is given only to sessions whose [`Input::Subscribed`] came before the question was sent.
+//!   read of each log, [`limits::READS_AT_ONCE`] in all, and one verify of each shard are on their way. `AskHeads` is asked at the opening
+//!   alone: the comparison every [`limits::HEADS_EVERY`] and after a loss is the loop's, for all its sessions at once. A share of an answer
+//!   is given only to sessions whose [`Input::Subscribed`] came before the question was sent.
 //! - **The writer** calls [`Session::take`] until there is nothing, and writes. When all it took is written, and
 //!   [`Session::waits_for_drain`] says so, it gives [`Input::Drained`].
 //! - **The reader** of the socket stops while [`Session::wants_input`] is false.

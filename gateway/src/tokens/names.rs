@@ -1,8 +1,9 @@
 //! From a claim to a user's name.
 //!
-//! `exact` takes the claim as it is. `escape` gives every claim a name of its own. Letters, digits and `-` stand for themselves; every other
-//! byte of the UTF-8 text, `_` among them, becomes `_` and two digits (hexadecimal, lower case): `auth0|5f` is `auth0_7c5f`. A name that
-//! would be too long is `_h` and the SHA-256 of the claim in base64url: `h` is no hexadecimal digit, so no escaped claim begins like that.
+//! `exact` takes the claim as it is. `escape` gives every claim a name of its own. Letters, digits and `-` stand for themselves; every
+//! other byte of the UTF-8 text, `_` among them, becomes `_` and two digits (hexadecimal, lower case): `auth0|5f` is `auth0_7c5f`. A name
+//! that would be too long is `_h` and the SHA-256 of the claim in base64url: `h` is no hexadecimal digit, so no escaped claim begins like
+//! that.
 
 use std::fmt::Write as _;
 

@@ -8,7 +8,7 @@
 //! |---|---|---|
 //! | `Publish { expect: None }` | publishing the entry with its `Nats-Msg-Id` ([`AppendOnce::message_id`]) | `Published` |
 //! | `Publish { expect: Some(l) }` | the same, and `Nats-Expected-Last-Subject-Sequence: l` | `Published` |
-//! | `TakeTurn(span)` | waiting until no other late append to the log goes before it, `span` at most; it has its turn until `Done` | `Turn` |
+//! | `TakeTurn(span)` | waiting, `span` at most, until no other late append to the log goes first; the turn lasts until `Done` | `Turn` |
 //! | `AskLast` | asking the **leader** for the log's last entry | `Last` |
 //! | `Read(request)` | reading the log, as [`ReadRequest`] says | `Read` |
 //! | `AskFirst` | asking the **leader** for the log's first entry | `First` |
@@ -17,21 +17,22 @@
 //! | `Done(result)` | telling the caller | none |
 //!
 //! Whoever carries out a `Publish` promises: one that was given up (its event said `Unknown`) is not sent again by anybody, and reaches the
-//! stream within the rest of the duplicate window or never (but for a process that is frozen for longer than that in the midst of its write: it
-//! can't keep this promise, see docs/COUNTEREXAMPLES.md). Whoever answers `AskLast`, `AskFirst` and `ReadBack` promises the leader's word.
-//! Whoever gives a turn gives with it what [`AppendOnce::take_known`] gave to the one before, or nothing: turns and what is remembered save
-//! reads, and nothing of what follows depends on there being one turn at a time.
+//! stream within the rest of the duplicate window or never (but for a process that is frozen for longer than that in the midst of its
+//! write: it can't keep this promise, see docs/COUNTEREXAMPLES.md). Whoever answers `AskLast`, `AskFirst` and `ReadBack` promises the
+//! leader's word. Whoever gives a turn gives with it what [`AppendOnce::take_known`] gave to the one before, or nothing: turns and what is
+//! remembered save reads, and nothing of what follows depends on there being one turn at a time.
 //!
-//! **Why it is right.** A fresh publish meets every other try of the same item inside the duplicate window. A late one is conditional on the
-//! last sequence L of the log, and everything from S up to L was read before: if nobody wrote since L, then nobody wrote the item since S, and
-//! before S nobody can have. A read that does not come as far as L is a lagging replica's, and the leader is asked instead. What lies between
-//! S and L can only be missing by eviction; then the log has been full since S, which the entries that were read show: see
+//! **Why it is right.** A fresh publish meets every other try of the same item inside the duplicate window. A late one is conditional on
+//! the last sequence L of the log, and everything from S up to L was read before: if nobody wrote since L, then nobody wrote the item since
+//! S, and before S nobody can have. A read that does not come as far as L is a lagging replica's, and the leader is asked instead. What
+//! lies between S and L can only be missing by eviction; then the log has been full since S, which the entries that were read show: see
 //! [`AppendError::TooOld`].
 //!
 //! What an earlier call has read is as good as what this one reads, as long as it is still the same log: an entry with the same sequence
 //! **and** time stands where the reading ended, so that every read begins with that one and is worth nothing without it. An eviction among
-//! what was not yet read would have taken it too. An erasure may be undone when the log goes back; then its tombstone is lost, which stood behind
-//! the end of what is remembered unless nothing did. What is remembered only ever says "not there": an id that is found is read from the leader.
+//! what was not yet read would have taken it too. An erasure may be undone when the log goes back; then its tombstone is lost, which stood
+//! behind the end of what is remembered unless nothing did. What is remembered only ever says "not there": an id that is found is read from
+//! the leader.
 
 mod call;
 mod known;
@@ -96,8 +97,9 @@ pub struct AppendOnce {
 }
 
 impl AppendOnce {
-    /// A call that begins at `now`. `window_whole` says that the stream's duplicate window holds every id of the last two minutes: the stream
-    /// has several replicas, or its one server has been up for as long (a restart rebuilds the window only from what is still stored).
+    /// A call that begins at `now`. `window_whole` says that the stream's duplicate window holds every id of the last two minutes: the
+    /// stream has several replicas, or its one server has been up for as long (a restart rebuilds the window only from what is still
+    /// stored).
     pub fn new(item: Item, window_whole: bool, bounds: Bounds, now: Millis) -> AppendOnce {
         AppendOnce {
             item,
@@ -157,8 +159,8 @@ impl AppendOnce {
         self.late(now)
     }
 
-    /// Takes what came of the last step, at the time `now`, and gives the next one. An event of another step's kind is the driver's fault, and
-    /// counts as no answer.
+    /// Takes what came of the last step, at the time `now`, and gives the next one. An event of another step's kind is the driver's fault,
+    /// and counts as no answer.
     pub fn handle(&mut self, now: Millis, event: Event) -> Step {
         match (std::mem::replace(&mut self.state, State::Done), event) {
             (State::Publishing { expected }, Event::Published(result)) => self.published(now, result, expected),
@@ -255,8 +257,8 @@ impl AppendOnce {
 
     /// Nobody answered: the whole late path again after a pause, while there is time.
     fn fail(&mut self, now: Millis) -> Step {
-        // What shows that the log was full, or that an entry was erased, may lie behind what was read of it so far, and be lost meanwhile: then
-        // what was dropped is back.
+        // What shows that the log was full, or that an entry was erased, may lie behind what was read of it so far, and be lost meanwhile:
+        // then what was dropped is back.
         self.known = self.take_known();
         let pause = Millis(PAUSES[self.failures.min(PAUSES.len() - 1)]);
         self.failures += 1;
@@ -338,7 +340,8 @@ impl AppendOnce {
         };
         // Where the reading ended stands nothing, or another entry: the log went back, or its end was erased.
         self.known.take_if(|known| known.head.seq >= last.seq && known.head != last);
-        // What stood behind it is lost, and with it what shows that the log was full, or that an entry was erased: what was dropped is back.
+        // What stood behind it is lost, and with it what shows that the log was full, or that an entry was erased: what was dropped is
+        // back.
         let went_back = std::mem::take(&mut self.behind);
         if went_back && self.known.as_ref().is_some_and(|known| known.head == last) {
             self.known = self.take_known();

@@ -60,7 +60,8 @@ impl Late {
         Millis(self.began.elapsed().as_millis() as u64)
     }
 
-    /// Waits for the turn of an append over the connection of this number, and gives what is known of the log. `None`: it did not come in time.
+    /// Waits for the turn of an append over the connection of this number, and gives what is known of the log. `None`: it did not come in
+    /// time.
     pub(super) async fn turn(
         self: &Arc<Late>,
         log: &Log,

@@ -1,8 +1,8 @@
 //! Reads of one log, and last values of STATE.
 //!
-//! A read by any replica is one batch of Direct Get with its chain checked. One by the leader is that too where the stream has a single replica;
-//! otherwise it is one question to the leader for each entry, so it brings fewer. The leader's evidence is asked after the entries. Reads that come
-//! in a crowd are answered out of one pass over their shard: see `together`.
+//! A read by any replica is one batch of Direct Get with its chain checked. One by the leader is that too where the stream has a single
+//! replica; otherwise it is one question to the leader for each entry, so it brings fewer. The leader's evidence is asked after the
+//! entries. Reads that come in a crowd are answered out of one pass over their shard: see `together`.
 
 mod chain;
 mod evidence;
@@ -92,7 +92,8 @@ impl Reads {
         })
     }
 
-    /// Reads a log. `Source::Any` is answered by any replica, and by the leader (then with evidence) when none answers. Errors: see [`ReadError`].
+    /// Reads a log. `Source::Any` is answered by any replica, and by the leader (then with evidence) when none answers. Errors: see
+    /// [`ReadError`].
     pub async fn read(&self, log: &Log, request: ReadRequest) -> Result<ReadAnswer, ReadError> {
         let place = LogSubject::of(log);
         let alone = match request.from {

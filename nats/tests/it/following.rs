@@ -83,7 +83,8 @@ async fn an_empty_stream_tells_that_it_has_held_entries() {
     assert_eq!(stream_ends(&connection, &log()).await.unwrap(), StreamEnds { first: Seq(4), last: Seq(3) });
 }
 
-/// Reads on to `last`, and checks that each entry comes once, in order, with each interruption told and followed by an opening at its place.
+/// Reads on to `last`, and checks that each entry comes once, in order, with each interruption told and followed by an opening at its
+/// place.
 async fn through_interruptions(reader: &mut StreamReader, mut seen: u64, last: u64) -> usize {
     let mut interruptions = 0;
     let mut open = true;

@@ -129,7 +129,8 @@ async fn long_mailboxes_come_in_pages_out_of_a_window_too() {
     assert!(reads.answered_together() > before);
 }
 
-/// Reads and stores at once, with a log's bound of `keeps` entries: no answer has a hole, and none misses what was stored before it was asked.
+/// Reads and stores at once, with a log's bound of `keeps` entries: no answer has a hole, and none misses what was stored before it was
+/// asked.
 async fn stores_and_reads(keeps: Option<i64>, seed: u64) {
     let server = Server::start();
     server.provisioned().await;

@@ -1,7 +1,7 @@
 //! The machine-readable form of the client protocol: an AsyncAPI 3.0 document with JSON Schemas, made from the types in [`crate::frame`].
 //!
-//! It describes the gateway: what it receives from clients, what it sends to them, and what it answers with. Nothing here says anything that
-//! the types do not: a frame, a code or a field that is added to them is added to the document.
+//! It describes the gateway: what it receives from clients, what it sends to them, and what it answers with. Nothing here says anything
+//! that the types do not: a frame, a code or a field that is added to them is added to the document.
 
 use schemars::{JsonSchema, SchemaGenerator, generate::SchemaSettings};
 use serde_json::{Map, Value, json};

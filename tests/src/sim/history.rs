@@ -369,8 +369,8 @@ impl History {
         known.gaps.push(Told { from, to, new_epoch: before.is_none_or(|before| before != epoch), losses });
     }
 
-    /// Whether a gap after `sent` may be told to a session. `sent` is `None` where the session began without a cursor; it began after `losses`
-    /// power losses.
+    /// Whether a gap after `sent` may be told to a session. `sent` is `None` where the session began without a cursor; it began after
+    /// `losses` power losses.
     pub(crate) fn gap_is_true(
         &self,
         now: u64,

@@ -58,8 +58,8 @@ pub fn replay(seed: u64, plant: Option<Plant>) -> (Outcome, String) {
     (Outcome { violation, events: world.events }, world.trace.take().unwrap_or_default())
 }
 
-/// Runs the schedules of `count` seeds from `first` on, on as many threads as there are processors, until one breaks one of `rules`. Returns
-/// its seed and what must not have been; and how many events there were.
+/// Runs the schedules of `count` seeds from `first` on, on as many threads as there are processors, until one breaks one of `rules`.
+/// Returns its seed and what must not have been; and how many events there were.
 pub fn search(first: u64, count: u64, plant: Option<Plant>, rules: &[Rule]) -> (Option<(u64, Violation)>, u64) {
     let threads = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
     let (next, found, events) = (AtomicU64::new(first), AtomicBool::new(false), AtomicU64::new(0));

@@ -10,8 +10,8 @@ fn epoch(region: &Region, cursor: &str) -> Epoch {
     cursor.open(&region.mailbox("carl")).expect("carl's cursor").position.epoch
 }
 
-/// Each standby runs on another machine than the reader before it, so it sees another boot. The second time the log's leader dies too; the third
-/// time the reader lives, and the leader alone dies.
+/// Each standby runs on another machine than the reader before it, so it sees another boot. The second time the log's leader dies too; the
+/// third time the reader lives, and the leader alone dies.
 pub(super) async fn readers_die(region: &mut Region) {
     let (_gateway, address) = region.new_gateway(region.url()).await;
     let mut alice = region.caught_up_at(address, "alice", "tablet").await;

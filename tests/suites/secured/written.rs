@@ -1,4 +1,5 @@
-//! What `dunlin nats-conf` writes: a hub and a leaf node start with it, a message passes through both, and nobody may do more than their role.
+//! What `dunlin nats-conf` writes: a hub and a leaf node start with it, a message passes through both, and nobody may do more than their
+//! role.
 
 use std::process::Command;
 

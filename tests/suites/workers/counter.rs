@@ -1,5 +1,5 @@
-//! A small role as somebody would add one: it follows the deliver reader's epochs, and counts the entries of each mailbox in a projection of
-//! its own. Through a takeover, a restart, a log that went back, and a start before there is any epoch.
+//! A small role as somebody would add one: it follows the deliver reader's epochs, and counts the entries of each mailbox in a projection
+//! of its own. Through a takeover, a restart, a log that went back, and a start before there is any epoch.
 
 #![allow(clippy::unwrap_used, reason = "the role of these tests panics where a test would")]
 

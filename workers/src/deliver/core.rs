@@ -1,8 +1,8 @@
 //! What `deliver` does with the entries of a shard, decided without I/O.
 //!
-//! Drive it with what a reader says for its role, in that order: [`Deliver::begin`], [`Deliver::entry`], and [`Deliver::lost`] when the shard
-//! is not the reader's any more. What is promised: a published `after` and every answered floor are true of the log as this reader read it; an
-//! answer's position covers only entries that were handed out before it.
+//! Drive it with what a reader says for its role, in that order: [`Deliver::begin`], [`Deliver::entry`], and [`Deliver::lost`] when the
+//! shard is not the reader's any more. What is promised: a published `after` and every answered floor are true of the log as this reader
+//! read it; an answer's position covers only entries that were handed out before it.
 
 use bytes::Bytes;
 use dunlin_schema::{

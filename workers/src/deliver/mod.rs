@@ -1,8 +1,8 @@
 //! The `deliver` role: publishes each entry of a shard, in order, to its log's live subject, and answers how far logs have come.
 //!
-//! `core` decides, `heads` is its map, `offer` is the questions of gateways; this file feeds the core with what its reader gives. The end comes
-//! first; then questions and entries in turns, at most [`BATCH`] entries at once, so that neither a long backlog nor a flood of questions keeps
-//! the other waiting.
+//! `core` decides, `heads` is its map, `offer` is the questions of gateways; this file feeds the core with what its reader gives. The end
+//! comes first; then questions and entries in turns, at most [`BATCH`] entries at once, so that neither a long backlog nor a flood of
+//! questions keeps the other waiting.
 
 pub mod core;
 pub mod heads;

@@ -106,9 +106,9 @@ impl Asks {
         Some(record.epoch(stored.stamp))
     }
 
-    /// The round trip before the write, where there is something to `flush`, makes sure that a saved position covers only what the server has got
-    /// from us. A save that fails ends the reader's ownership, so one that begins later need not repeat its round trip. Tells `lag`, where it is
-    /// given, how far the stream is ahead.
+    /// The round trip before the write, where there is something to `flush`, makes sure that a saved position covers only what the server
+    /// has got from us. A save that fails ends the reader's ownership, so one that begins later need not repeat its round trip. Tells
+    /// `lag`, where it is given, how far the stream is ahead.
     pub(super) async fn save(self, record: ReaderRecord, expected: Seq, flush: bool, lag: Option<Gauge>) -> Input {
         let within = Duration::from_millis(limits::LEASE.0);
         Input::Stored(timeout(within, self.try_save(record, expected, flush, lag)).await.ok().flatten())

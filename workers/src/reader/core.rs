@@ -22,10 +22,11 @@
 //!
 //! From `Claiming` on, a save that is refused or late leads to `Standby`, and a stop to `Releasing`; before, a stop leads to `Stopped`.
 //!
-//! A reader that follows claims in the epoch of the deliver reader's record, and waits while there is none. Where the log went back and that
-//! record does not say so after [`CONFIRM_AFTER`], the deliver reader had not read what is gone: it begins anew in the same epoch. In another one it goes on behind its position where its entry is still there as it was; otherwise it
-//! begins anew, before the first entry, for it can't tell which of the entries that it read are gone. It looks for another epoch each time it
-//! renews its lease: until then, positions that it gives may name the epoch before.
+//! A reader that follows claims in the epoch of the deliver reader's record, and waits while there is none. Where the log went back and
+//! that record does not say so after [`CONFIRM_AFTER`], the deliver reader had not read what is gone: it begins anew in the same epoch. In
+//! another one it goes on behind its position where its entry is still there as it was; otherwise it begins anew, before the first entry,
+//! for it can't tell which of the entries that it read are gone. It looks for another epoch each time it renews its lease: until then,
+//! positions that it gives may name the epoch before.
 
 use dunlin_schema::{Millis, Position, Seq, StreamTime, read::ReadFrom, record::ReaderRecord};
 

@@ -1,7 +1,7 @@
 //! Who reads a shard for a role: one record, compared and set; decided without I/O.
 //!
-//! A standby looks at the record from time to time and takes it over when it was given back, or has not changed for [`limits::LEASE`] of the
-//! standby's own clock. The owner writes it every [`limits::LEASE_RENEWED_EVERY`]; one write that fails, or that takes longer than the
+//! A standby looks at the record from time to time and takes it over when it was given back, or has not changed for [`limits::LEASE`] of
+//! the standby's own clock. The owner writes it every [`limits::LEASE_RENEWED_EVERY`]; one write that fails, or that takes longer than the
 //! lease, and it is a standby again. Two owners at once do no harm to what they read: this only keeps them from lasting.
 
 use dunlin_schema::{Millis, Position, Seq, StreamTime, limits, record::ReaderRecord};

@@ -1,7 +1,7 @@
 //! Feeds a reader's core, and gives its role the entries.
 //!
-//! In this order: answers of NATS, time, entries. What the core decides is carried out in its order, and only as far as the next thing for the
-//! role: whoever asks for more has done what it does with what was given before, and a position is saved only then.
+//! In this order: answers of NATS, time, entries. What the core decides is carried out in its order, and only as far as the next thing for
+//! the role: whoever asks for more has done what it does with what was given before, and a position is saved only then.
 
 use std::{collections::VecDeque, time::Duration};
 

@@ -110,7 +110,8 @@ pub(super) fn run(scale: &Scale) -> anyhow::Result<Vec<Row>> {
     ])
 }
 
-/// Memory in KiB a connection: shortly after the last connect, and later; nats-server's rise beside it. `own`: the process before, in bytes.
+/// Memory in KiB a connection: shortly after the last connect, and later; nats-server's rise beside it. `own`: the process before, in
+/// bytes.
 struct Memory {
     fresh: f64,
     kept: f64,

@@ -56,8 +56,8 @@ struct Scale {
     fill: u32,
     /// Users who are offline.
     offline: usize,
-    /// For so long nats-server's memory must not have fallen: longer than Go's collector waits in a process with little to do (2 minutes, the
-    /// duplicate window likewise). Neither that window nor the buffers of the newest blocks are kept for who is offline.
+    /// For so long nats-server's memory must not have fallen: longer than Go's collector waits in a process with little to do (2 minutes,
+    /// the duplicate window likewise). Neither that window nor the buffers of the newest blocks are kept for who is offline.
     settled: Duration,
 }
 

@@ -11,7 +11,7 @@
 //!
 //! | mode | waits for | what ends it |
 //! |---|---|---|
-//! | `Opening` | the interest, then a reader's first word | `Live`, if nothing can be missing; `Doubting`, in an epoch above; `Reading`, after a live entry to the leader's end |
+//! | `Opening` | the interest, then a reader's word | `Live`, if nothing can be missing; `Doubting`, in a higher epoch; else `Reading` |
 //! | `Live` | entries, to be given as they come | `Reading`, when one may be missing, the queue is full, or the cursor is a day old |
 //! | `Reading` | [`WaitsFor`]: room, time, or an answer | `Live`, when `heard` or the end is reached; `Doubting`, at a contradiction |
 //! | `Doubting` | the reader's comparison with the stream | its word: `Reading`, in its epoch; or what was held is given, as read |
@@ -293,8 +293,8 @@ impl Follow {
     fn begin_live(&mut self, position: Position, head: Option<Head>, floor: Seq, around: &mut Around<'_>) {
         let place = match head {
             Some(Head { seq, time }) => Position { seq, time, ..position },
-            // The map is complete from the shard's beginning: this mailbox has never had an entry. A reader without a sequence has read nothing
-            // of its epoch yet, and stands behind everything up to its time.
+            // The map is complete from the shard's beginning: this mailbox has never had an entry. A reader without a sequence has read
+            // nothing of its epoch yet, and stands behind everything up to its time.
             None if floor == Seq(0) && position.seq > Seq(0) => {
                 Position { epoch: position.epoch, ..Position::default() }
             }

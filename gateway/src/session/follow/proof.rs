@@ -2,8 +2,8 @@
 //!
 //! A cursor stands **at** an entry (its sequence, its time), or just **before** one: the sequence and the nanosecond before it, which is
 //! where a gap ends; another entry of the log may stand at that sequence, stored earlier. Entries stored by a log that went back are later
-//! than every cursor of before. The cursor with sequence 0 and without a time up to which it lacks nothing is the one of a device that never had
-//! anything: it can't miss anything either.
+//! than every cursor of before. The cursor with sequence 0 and without a time up to which it lacks nothing is the one of a device that
+//! never had anything: it can't miss anything either.
 
 use dunlin_schema::{
     Cursor, Epoch, Millis, Position, Seq, StreamTime,

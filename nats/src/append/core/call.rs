@@ -18,8 +18,8 @@ pub struct Item {
     pub origin: Origin,
     /// Whether nobody can have tried it at this place before: false for anything a caller repeats.
     pub first_try: bool,
-    /// Whether it is the copy of an entry that was stored for the first time just before. Nobody can have tried it before that, so no try of it is
-    /// among what its log dropped, as long as all is there that was stored since: it is not [`AppendError::TooOld`] for the rest.
+    /// Whether it is the copy of an entry that was stored for the first time just before. Nobody can have tried it before that, so no try
+    /// of it is among what its log dropped, as long as all is there that was stored since: it is not [`AppendError::TooOld`] for the rest.
     pub copy_of_new: bool,
 }
 
@@ -41,8 +41,8 @@ pub enum Origin {
 pub struct Stored {
     /// The sequence at which it, or the tombstone that names it, is stored.
     pub seq: Seq,
-    /// What is stored: on a repeat the first try's entry, so that the answer is the same. Of a repeat whose entry was evicted or erased within
-    /// the duplicate window only the sequence is known; then this is the repeat's own entry.
+    /// What is stored: on a repeat the first try's entry, so that the answer is the same. Of a repeat whose entry was evicted or erased
+    /// within the duplicate window only the sequence is known; then this is the repeat's own entry.
     pub entry: Entry,
     /// Whether it had been stored before.
     pub repeat: bool,

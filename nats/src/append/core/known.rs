@@ -12,11 +12,11 @@ use super::place::Place;
 /// The end of a log, as it was read.
 ///
 /// In the life of the log in which `head` is at its place: each entry stored since `since` and up to `head` was read, but for those evicted
-/// before; where it is `whole`, there are none of these. It says nothing of a log in which another entry, or none, stands at `head`'s place, and
-/// an id that is found here may have left the log since.
+/// before; where it is `whole`, there are none of these. It says nothing of a log in which another entry, or none, stands at `head`'s
+/// place, and an id that is found here may have left the log since.
 ///
-/// An entry that was erased before it could be read has its tombstone behind it, which may not have been read yet: a log that goes back can lose
-/// the tombstone and have the entry again. So only what is [`Known::closed`] outlives its call.
+/// An entry that was erased before it could be read has its tombstone behind it, which may not have been read yet: a log that goes back can
+/// lose the tombstone and have the entry again. So only what is [`Known::closed`] outlives its call.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Known {
     /// From when on each entry was read, but for those evicted before.

@@ -1,9 +1,9 @@
 //! Reads of one shard's logs, answered together: who comes back in a crowd is not the reason for one pass over the shard each.
 //!
 //! nats-server finds a log's next entry by stepping over those of all the others, so a thousand reads step a thousand times over the same
-//! entries. Where a few reads have lately cost so much (`core/demand.rs`), the shard is read once, page by page, into a window that the next
-//! ones are answered from (`core/window.rs`: why that is as good as a batch of their own). One read at a time reads the window on, for all
-//! who wait. Whatever goes wrong closes the window, and its reads go alone.
+//! entries. Where a few reads have lately cost so much (`core/demand.rs`), the shard is read once, page by page, into a window that the
+//! next ones are answered from (`core/window.rs`: why that is as good as a batch of their own). One read at a time reads the window on, for
+//! all who wait. Whatever goes wrong closes the window, and its reads go alone.
 //!
 //! Only where the stream has one replica: elsewhere each page may come from another server, and the window proves nothing.
 

@@ -113,7 +113,8 @@ fn what_was_not_read_to_its_end_is_left_to_nobody() {
 #[test]
 fn what_was_read_behind_the_last_known_end_is_left_to_nobody() {
     let second = other_entry(9);
-    // The second entry is erased, and its tombstone is behind the end that was known. What else was erased may have its tombstone behind 13.
+    // The second entry is erased, and its tombstone is behind the end that was known. What else was erased may have its tombstone behind
+    // 13.
     let erased = Entry { body: Body::Tombstone { sender: second.from.clone(), id: second.id }, ..other_entry(12) };
     let mine = || at(13, &entry(99_000));
     let more = answer(vec![other(9), at(12, &erased), mine()], false);

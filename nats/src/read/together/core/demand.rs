@@ -1,7 +1,8 @@
 //! When reads of a shard are answered together: when those that went alone have lately cost about as much.
 //!
-//! A read that goes alone makes nats-server step over every entry of the shard between the first and the last that it gives, within a block, and
-//! the leader answer two questions where evidence is wanted; read together, each entry of the shard is sent to this process, once.
+//! A read that goes alone makes nats-server step over every entry of the shard between the first and the last that it gives, within a
+//! block, and the leader answer two questions where evidence is wanted; read together, each entry of the shard is sent to this process,
+//! once.
 
 use std::collections::VecDeque;
 

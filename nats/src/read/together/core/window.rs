@@ -3,9 +3,10 @@
 //! Such an answer is what one batch at the time of the last page would have brought, because
 //! - each page is one batch: nats-server stores nothing while it gives one, and its chain is checked;
 //! - each page but the first begins with the last entry of the page before it, at the same time: the stream did not go back meanwhile;
-//! - JetStream takes a log's entries away oldest first, by count as by age. So where the log's first entry, asked for **after** the last page, is
-//!   not above the answer's first one, none behind it had gone when a page came to its place. [`Page::stands_on`] judges that; without it
-//!   nothing of an answer may be used. What an erasure takes from between two entries may still be in it: a window lives for seconds only.
+//! - JetStream takes a log's entries away oldest first, by count as by age. So where the log's first entry, asked for **after** the last
+//!   page, is not above the answer's first one, none behind it had gone when a page came to its place. [`Page::stands_on`] judges that;
+//!   without it nothing of an answer may be used. What an erasure takes from between two entries may still be in it: a window lives for
+//!   seconds only.
 //!
 //! None of this holds where several replicas answer: one of them may have taken away what another one still gives.
 
