@@ -16,11 +16,14 @@ use crate::{
 /// For how long a client may take to read the last frame and to close its end.
 const LINGER: Duration = Duration::from_secs(2);
 
+/// When a client is to come back whose message found no room.
+const CROWDED_WAIT: Millis = Millis(5_000);
+
 /// Why a socket ends.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Ending {
-    /// The gateway ends it and says why.
-    Goodbye(Box<Goodbye>),
+    /// The gateway ends it and says why: code, words, and when to try again.
+    Goodbye(Code, String, Option<Millis>),
     /// The client broke RFC 6455, or takes too long over a message.
     Violation(Violation),
     /// The client closed, perhaps with a code.
@@ -35,6 +38,9 @@ impl From<Gone> for Ending {
             Gone::Lost => Ending::Lost,
             // A long message is as much Dunlin's limit as the WebSocket's: the client is told it in a frame, too.
             Gone::Violation(violation @ Violation::TooLarge) => goodbye(Code::TooLarge, violation.reason()),
+            Gone::Violation(violation @ Violation::Crowded) => {
+                goodbye_until(Code::Unavailable, violation.reason(), CROWDED_WAIT)
+            }
             Gone::Violation(violation) => Ending::Violation(violation),
         }
     }
@@ -42,12 +48,12 @@ impl From<Gone> for Ending {
 
 /// A goodbye after which trying again can't help, or needs no waiting.
 pub(crate) fn goodbye(code: Code, message: impl Into<String>) -> Ending {
-    Ending::Goodbye(Box::new(Goodbye { code, message: message.into(), retry_after: None }))
+    Ending::Goodbye(code, message.into(), None)
 }
 
 /// A goodbye that says when to try again.
 pub(crate) fn goodbye_until(code: Code, message: impl Into<String>, retry_after: Millis) -> Ending {
-    Ending::Goodbye(Box::new(Goodbye { code, message: message.into(), retry_after: Some(retry_after) }))
+    Ending::Goodbye(code, message.into(), Some(retry_after))
 }
 
 /// The goodbye of a socket whose session, or what is done for it, panicked.
@@ -59,10 +65,10 @@ pub(crate) fn broken() -> Ending {
 pub(crate) async fn end(mut socket: Box<Socket>, ending: Ending, metrics: &Metrics) {
     let (frame, close, reason) = match ending {
         Ending::Lost => return,
-        Ending::Goodbye(goodbye) => {
-            metrics.goodbye(goodbye.code);
-            let (close, message) = (goodbye.code.close(), goodbye.message.clone());
-            (Some(ServerFrame::Goodbye(*goodbye)), close, message)
+        Ending::Goodbye(code, message, retry_after) => {
+            metrics.goodbye(code);
+            let goodbye = Goodbye { code, message: message.clone(), retry_after };
+            (Some(ServerFrame::Goodbye(goodbye)), code.close(), message)
         }
         Ending::Violation(violation) => {
             metrics.violation(violation.close());

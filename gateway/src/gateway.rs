@@ -12,6 +12,7 @@ use crate::{
     metrics::Metrics,
     region::Region,
     services::Services,
+    socket::Gathering,
     sockets::Sockets,
     timer::{Order, Timer},
     tokens::KeyRing,
@@ -23,6 +24,7 @@ pub(crate) struct Gateway {
     pub(crate) keys: Arc<KeyRing>,
     pub(crate) limiter: Arc<Limiter>,
     pub(crate) sockets: Sockets,
+    pub(crate) gathering: Gathering,
     pub(crate) metrics: Arc<Metrics>,
     pub(crate) timer: Arc<Timer>,
     /// The regions that are served here.

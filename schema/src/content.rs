@@ -1,14 +1,42 @@
 //! What a person or program says, and the checks it must pass.
 
-use base64::{Engine as _, engine::general_purpose::STANDARD};
+use std::borrow::Cow;
+
+use base64::{
+    Engine as _, alphabet,
+    engine::{
+        DecodePaddingMode,
+        general_purpose::{GeneralPurpose, GeneralPurposeConfig, STANDARD},
+    },
+};
 use bytes::Bytes;
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 
 use crate::{MessageId, limits};
 
-/// Opaque bytes: base64 (RFC 4648, padded) in JSON, raw in Postcard.
+/// Opaque bytes: base64 in JSON, raw in Postcard. Written in the standard alphabet with padding (RFC 4648, section 4); read in either
+/// alphabet, with padding or without, and with line breaks as MIME and PEM have them.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Blob(pub Bytes);
+
+const LENIENT: GeneralPurpose = GeneralPurpose::new(
+    &alphabet::STANDARD,
+    GeneralPurposeConfig::new().with_decode_padding_mode(DecodePaddingMode::Indifferent),
+);
+
+/// Base64 of either alphabet, in the standard one and in one line.
+fn standard(text: &str) -> Cow<'_, str> {
+    if text.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'+' | b'/' | b'=')) {
+        return Cow::Borrowed(text);
+    }
+    let one_line = text.chars().filter(|c| !c.is_ascii_whitespace());
+    let standard = one_line.map(|c| match c {
+        '-' => '+',
+        '_' => '/',
+        c => c,
+    });
+    Cow::Owned(standard.collect())
+}
 
 impl Serialize for Blob {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
@@ -23,8 +51,10 @@ impl Serialize for Blob {
 impl<'de> Deserialize<'de> for Blob {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         if deserializer.is_human_readable() {
-            let text = std::borrow::Cow::<str>::deserialize(deserializer)?;
-            STANDARD.decode(text.as_bytes()).map(|bytes| Blob(bytes.into())).map_err(de::Error::custom)
+            let text = Cow::<str>::deserialize(deserializer)?;
+            LENIENT.decode(standard(&text).as_bytes()).map(|bytes| Blob(bytes.into())).map_err(|error| {
+                de::Error::custom(format_args!("`data` is base64, with or without padding and line breaks: {error}"))
+            })
         } else {
             Bytes::deserialize(deserializer).map(Blob)
         }

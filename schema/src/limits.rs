@@ -9,12 +9,16 @@ const fn seconds(count: u64) -> Millis {
 /// A name of a user, group, region or device.
 pub const NAME_BYTES: usize = 64;
 /// One WebSocket message, and one HTTP body.
-pub const FRAME_BYTES: usize = 64 * 1024;
+pub const FRAME_BYTES: usize = 256 * 1024;
+/// What a gateway's sockets may together hold of messages that are not whole, above [`GATHERED_FREE`] each.
+pub const GATHERED_BYTES: usize = 256 * 1024 * 1024;
+/// What each socket may hold of a message that is not whole without being counted.
+pub const GATHERED_FREE: usize = 4 * 1024;
 /// Text and data of one message together.
 pub const BODY_BYTES: usize = 32 * 1024;
 /// Attachments of one message.
 pub const ATTACHMENTS: usize = 16;
-/// A reaction's emoji.
+/// A reaction's emoji: the longest ones are families and flags with their joiners.
 pub const EMOJI_BYTES: usize = 64;
 /// A token in its compact form.
 pub const TOKEN_BYTES: usize = 8 * 1024;
@@ -142,11 +146,15 @@ impl Default for Bounds {
 }
 
 const _: () = {
-    assert!(BODY_BYTES * 4 / 3 + 4 * 1024 < FRAME_BYTES, "a body in base64 fits into a frame");
-    assert!(FRAME_BYTES <= OUTBOUND_BYTES, "the largest frame fits into the outbound queue");
     assert!(
-        BODY_BYTES * 6 + 4 * 1024 < OUTBOUND_BYTES,
-        "so does an entry whose text JSON writes as \\u00XX throughout"
+        BODY_BYTES * 6 + 4 * 1024 < FRAME_BYTES,
+        "a body fits into a frame, even where JSON writes each of its bytes as \\u00XX"
+    );
+    assert!(FRAME_BYTES * 16 <= GATHERED_BYTES, "a few that send slowly do not keep the others from sending");
+    assert!(GATHERED_FREE < FRAME_BYTES);
+    assert!(
+        FRAME_BYTES <= OUTBOUND_BYTES,
+        "the largest frame fits into the outbound queue, and so does the entry that it becomes"
     );
     assert!(READ_ENTRIES <= OUTBOUND_FRAMES, "a read fits into the outbound queue");
     assert!(READ_BYTES <= OUTBOUND_BYTES, "a read fits into the outbound queue");

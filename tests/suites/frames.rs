@@ -79,10 +79,10 @@ fn cases() -> Vec<(&'static str, Vec<u8>, Answer)> {
         ("an id beyond its bits", text(message("8ZZZZZZZZZZZZZZZZZZZZZZZZZ", "alice", "hi").to_string()), BAD),
         ("an id in small letters", text(message(&new_id().to_lowercase(), "alice", "hi").to_string()), BAD),
         ("bad UTF-8", frame(TEXT, b"{\"send\":\"\xff\"}"), Close(1007)),
-        ("200 KB", text("x".repeat(200_000)), Goodbye("too_large", 1009)),
+        ("300 KB", text("x".repeat(300_000)), Goodbye("too_large", 1009)),
         (
-            "200 KB in fragments",
-            [frame(FIRST, &[b' '; 60_000]), frame(LAST, &[b' '; 60_000])].concat(),
+            "300 KB in fragments",
+            [frame(FIRST, &[b' '; 150_000]), frame(LAST, &[b' '; 150_000])].concat(),
             Goodbye("too_large", 1009),
         ),
         ("nobody", to(""), Rejected("bad_address")),
@@ -206,6 +206,24 @@ async fn a_first_frame_that_is_no_hello_ends_the_socket() {
         let Ended { frames, close } = device.end().await;
         assert_eq!(frames.len(), 1, "{what}: {frames:?}");
         assert_eq!((&frames[0]["goodbye"]["code"], close), (&json!("bad_frame"), Some(4400)), "{what}: {frames:?}");
+    }
+}
+
+/// A body within its limit is accepted however JSON writes it.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_body_within_its_limit_is_accepted_however_it_is_escaped() {
+    let region = Region::start(1).await;
+    let mut raw = Raw::caught_up(region.gateway(0), &region.token("bob"), "phone").await;
+    for (what, escaped) in [
+        ("6,000 emojis", r"\ud83d\ude00".repeat(6_000)),
+        ("15,000 Cyrillic letters", r"\u0436".repeat(15_000)),
+        ("30,000 line breaks", r"\u000a".repeat(30_000)),
+    ] {
+        let sent = message(&new_id(), "bob", "BODY").to_string().replace("BODY", &escaped);
+        assert!(sent.len() > 64 * 1024, "{what}: {}", sent.len());
+        raw.write(&text(sent)).await;
+        let answer = heard(&mut raw).await;
+        assert!(answer["accepted"].is_object(), "{what}: {answer}");
     }
 }
 

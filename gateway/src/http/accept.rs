@@ -182,7 +182,7 @@ async fn http(
     served.ok()?;
     let handoff = upgraded.lock().take()?;
     let parts = connection.into_parts();
-    Some((Box::new(Socket::new(parts.io.into_inner(), handoff.encoding, &parts.read_buf)), handoff))
+    Some((Box::new(Socket::new(parts.io.into_inner(), handoff.encoding, &parts.read_buf, &handoff.gathering)), handoff))
 }
 
 #[cfg(test)]

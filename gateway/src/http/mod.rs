@@ -23,6 +23,8 @@ pub(crate) use accept::{Entrance, accept};
 pub(crate) struct Handoff {
     encoding: dunlin_schema::frame::Encoding,
     identity: Option<Identity>,
+    /// What all sockets share.
+    pub(crate) gathering: crate::socket::Gathering,
 }
 
 /// Where a connection's task finds the [`Handoff`] when HTTP is done.

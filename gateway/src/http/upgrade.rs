@@ -104,7 +104,7 @@ async fn agree(gateway: &Gateway, request: Request) -> Result<(Handoff, Response
         .map_err(|error| refusal(StatusCode::BAD_REQUEST, Code::BadFrame, error.to_string()))?;
     let mut answer = answer.map(Body::new);
     answer.headers_mut().insert(SEC_WEBSOCKET_PROTOCOL, HeaderValue::from_static(encoding.subprotocol()));
-    Ok((Handoff { encoding, identity }, answer))
+    Ok((Handoff { encoding, identity, gathering: gateway.gathering.clone() }, answer))
 }
 
 fn handshake(headers: &HeaderMap) -> Result<(), Refusal> {

@@ -5,6 +5,7 @@
 
 mod decode;
 mod encode;
+mod gathering;
 
 use std::{
     cell::RefCell,
@@ -19,7 +20,10 @@ use tokio::{
     net::TcpStream,
 };
 
-pub(crate) use decode::{Event, Violation};
+pub(crate) use self::{
+    decode::{Event, Violation},
+    gathering::Gathering,
+};
 
 use decode::Decoder;
 
@@ -67,11 +71,11 @@ pub(crate) struct Socket {
 }
 
 impl Socket {
-    /// The WebSocket of an upgraded connection; `unread` is what came behind the request.
-    pub(crate) fn new(stream: TcpStream, encoding: Encoding, unread: &[u8]) -> Socket {
+    /// The WebSocket of an upgraded connection; `unread` is what came behind the request, `gathering` what all sockets share.
+    pub(crate) fn new(stream: TcpStream, encoding: Encoding, unread: &[u8], gathering: &Gathering) -> Socket {
         Socket {
             stream,
-            decoder: Decoder::new(encoding),
+            decoder: Decoder::new(encoding, gathering),
             encoding,
             unread: unread.to_vec(),
             unwritten: Vec::new(),

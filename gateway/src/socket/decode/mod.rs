@@ -10,6 +10,8 @@ use std::borrow::Cow;
 use dunlin_schema::{frame::Encoding, limits};
 use fastwebsockets::{CloseCode, unmask};
 
+use super::gathering::{Gathering, Share};
+
 /// What a client's bytes amount to.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Event<'a> {
@@ -34,6 +36,8 @@ pub(crate) enum Violation {
     NotUtf8,
     /// A message above [`limits::FRAME_BYTES`].
     TooLarge,
+    /// There is no room for another message that is not whole: see [`limits::GATHERED_BYTES`].
+    Crowded,
     /// A frame or message that was begun and is not whole in time: see [`limits::PING_EVERY`].
     TooSlow,
 }
@@ -47,6 +51,7 @@ impl Violation {
             Violation::NotUtf8 => 1007,
             Violation::TooLarge => 1009,
             Violation::TooSlow => 1008,
+            Violation::Crowded => 1013,
         }
     }
 
@@ -57,6 +62,7 @@ impl Violation {
             Violation::WrongKind => "this subprotocol has messages of the other kind",
             Violation::NotUtf8 => "text must be UTF-8",
             Violation::TooLarge => "the message is longer than a frame may be",
+            Violation::Crowded => "too many long messages are under way",
             Violation::TooSlow => "the message was begun before the last ping, and is not whole yet",
         }
     }
@@ -82,6 +88,7 @@ pub(crate) struct Decoder {
     old: bool,
     frame: Option<Box<Begun>>,
     message: Option<Box<Gathered>>,
+    gathering: Gathering,
 }
 
 /// A frame whose payload is not whole.
@@ -93,9 +100,9 @@ struct Begun {
 }
 
 /// A message that is not whole.
-#[derive(Default)]
 struct Gathered {
     payload: Vec<u8>,
+    share: Share,
     /// Up to here it is known to be UTF-8.
     valid: usize,
 }
@@ -116,12 +123,20 @@ impl Head {
 
 impl Decoder {
     /// A decoder of the messages of a subprotocol.
-    pub(crate) fn new(encoding: Encoding) -> Decoder {
+    pub(crate) fn new(encoding: Encoding, gathering: &Gathering) -> Decoder {
         let kind = match encoding {
             Encoding::Json => TEXT,
             Encoding::Postcard => BINARY,
         };
-        Decoder { kind, head: [0; HEAD_BYTES], head_has: 0, old: false, frame: None, message: None }
+        Decoder {
+            kind,
+            head: [0; HEAD_BYTES],
+            head_has: 0,
+            old: false,
+            frame: None,
+            message: None,
+            gathering: gathering.clone(),
+        }
     }
 
     /// Takes the next event off the front of `input`; `None` when `input` is used up. Errors: the connection has to be closed.
@@ -219,7 +234,7 @@ impl Decoder {
             return self.whole(head, Cow::Borrowed(payload)).map(Some);
         }
         if !head.is_control() {
-            self.message.get_or_insert_default();
+            self.message.get_or_insert_with(|| Gathered::new(&self.gathering));
         }
         self.frame = Some(Box::new(Begun { head, got: 0, control: Vec::new() }));
         self.go_on(input)
@@ -243,7 +258,10 @@ impl Decoder {
             self.frame = None;
             return self.whole(head, Cow::Owned(payload)).map(Some);
         }
-        let message = self.message.get_or_insert_default();
+        let message = self.message.get_or_insert_with(|| Gathered::new(&self.gathering));
+        if !message.share.grow_to(message.payload.len() + more.len()) {
+            return Err(Violation::Crowded);
+        }
         message.payload.extend_from_slice(more);
         if self.kind == TEXT {
             message.check_text(whole && head.end)?;
@@ -269,6 +287,10 @@ impl Decoder {
 }
 
 impl Gathered {
+    fn new(gathering: &Gathering) -> Box<Gathered> {
+        Box::new(Gathered { payload: Vec::new(), share: gathering.share(), valid: 0 })
+    }
+
     /// Text is refused as soon as it goes wrong, not when the message is whole.
     fn check_text(&mut self, end: bool) -> Result<(), Violation> {
         match std::str::from_utf8(&self.payload[self.valid..]) {

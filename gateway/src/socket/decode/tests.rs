@@ -29,7 +29,7 @@ fn frame(first: u8, payload: &[u8]) -> Vec<u8> {
 
 /// Hears bytes that come in pieces that end at `cuts`.
 fn hear(encoding: Encoding, bytes: &[u8], cuts: &[usize]) -> Heard {
-    let mut decoder = Decoder::new(encoding);
+    let mut decoder = Decoder::new(encoding, &Gathering::default());
     let mut events = Vec::new();
     let mut start = 0;
     for end in cuts.iter().copied().chain([bytes.len()]) {
@@ -172,16 +172,41 @@ fn messages_of_the_other_kind_and_long_ones_are_refused_by_their_heads() {
     assert_eq!(hear(JSON, &together, &[]).1, Some(Violation::TooLarge), "fragments count together");
 }
 
+/// What begins and does not end is bounded for all sockets together, and given back by those that end.
+#[test]
+fn messages_that_are_not_whole_share_a_bound() {
+    let gathering = Gathering::of(100_000);
+    let begin = |decoder: &mut Decoder, length: usize| {
+        let mut bytes = frame(0x01, &vec![b'a'; length]);
+        let mut rest = &mut bytes[..];
+        decoder.next(&mut rest).map(|event| event.map(owned))
+    };
+    let mut decoders: Vec<_> = (0..3).map(|_| Decoder::new(JSON, &gathering)).collect();
+    assert_eq!(begin(&mut decoders[0], 64_096), Ok(None));
+    assert_eq!(begin(&mut decoders[1], 4_096), Ok(None), "short ones are not counted");
+    assert_eq!(begin(&mut decoders[2], 44_097), Err(Violation::Crowded));
+    let mut end = frame(0x80, b"a");
+    let whole = decoders[0].next(&mut &mut end[..]).unwrap().map(owned);
+    assert!(matches!(whole, Some(Event::Message(message)) if message.len() == 64_097));
+    let mut again = Decoder::new(JSON, &gathering);
+    assert_eq!(begin(&mut again, 104_096), Ok(None), "a message that is whole has given back its share");
+    let mut last = Decoder::new(JSON, &gathering);
+    assert_eq!(begin(&mut last, 4_097), Err(Violation::Crowded));
+    drop(again);
+    let mut last = Decoder::new(JSON, &gathering);
+    assert_eq!(begin(&mut last, 104_096), Ok(None), "and so has a socket that goes");
+}
+
 #[test]
 fn an_idle_decoder_keeps_nothing() {
-    let mut decoder = Decoder::new(JSON);
+    let mut decoder = Decoder::new(JSON, &Gathering::default());
     let mut bytes = [frame(0x01, &[b'a'; 3_000]), frame(0x80, &[b'a'; 3_000]), frame(0x89, b"x")].concat();
     for piece in bytes.chunks_mut(7) {
         let mut rest = &mut piece[..];
         while decoder.next(&mut rest).unwrap().is_some() {}
     }
     assert!(decoder.frame.is_none() && decoder.message.is_none());
-    assert!(size_of::<Decoder>() <= 40, "{}", size_of::<Decoder>());
+    assert!(size_of::<Decoder>() <= 48, "{}", size_of::<Decoder>());
 }
 
 #[test]
@@ -206,7 +231,7 @@ fn what_was_begun_before_one_look_is_whole_at_the_next() {
         ("one message after the other", [first.clone(), of(&[&last, &first]), of(&[&last, &first])], None),
     ];
     for (what, mut looks, stuck) in cases {
-        let mut decoder = Decoder::new(JSON);
+        let mut decoder = Decoder::new(JSON, &Gathering::default());
         let found = looks.iter_mut().position(|bytes| {
             let mut rest = &mut bytes[..];
             while decoder.next(&mut rest).unwrap().is_some() {}
@@ -214,7 +239,7 @@ fn what_was_begun_before_one_look_is_whole_at_the_next() {
         });
         assert_eq!(found, stuck, "{what}");
     }
-    let mut decoder = Decoder::new(JSON);
+    let mut decoder = Decoder::new(JSON, &Gathering::default());
     assert_eq!(decoder.next(&mut &mut whole.clone()[..3]).unwrap(), None);
     assert!(!decoder.is_stuck());
     decoder.excuse();
