@@ -50,6 +50,17 @@ struct Asked {
     probe_wanted: bool,
     /// Rounds without an answer, one after the other; `None` before the first answer.
     unanswered: Option<u32>,
+    /// Whether the last question found nobody who listens.
+    nobody_listens: bool,
+}
+
+/// Who does not answer, or has not answered yet.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Silent {
+    /// The reader of this shard.
+    Reader(Shard),
+    /// Nobody in the whole region listens: no worker runs, or the nats-server here has lost its link to the region's.
+    Region,
 }
 
 /// Why a question was asked.
@@ -104,9 +115,12 @@ impl Comparison {
         self.more.notify_one();
     }
 
-    /// A shard whose reader does not answer, or has not answered yet.
-    pub(crate) fn silent_shard(&self) -> Option<Shard> {
-        self.all().find(|shard| self.shard(*shard).lock().unanswered.is_none_or(|n| n >= limits::HEADS_UNANSWERED))
+    /// Who is silent, if anybody is.
+    pub(crate) fn silent(&self) -> Option<Silent> {
+        let silent = |shard: &Shard| self.shard(*shard).lock().unanswered.is_none_or(|n| n >= limits::HEADS_UNANSWERED);
+        let shard = self.all().find(silent)?;
+        let nobody = self.shards.iter().all(|asked| asked.lock().nobody_listens);
+        Some(if nobody { Silent::Region } else { Silent::Reader(shard) })
     }
 
     /// Compares until it is dropped.
@@ -207,6 +221,7 @@ impl Comparison {
             return Some(Question::new(shard, cause, rest));
         }
         let mut asked = self.shard(shard).lock();
+        asked.nobody_listens = answer == Err(HeadsError::NobodyListens);
         match cause {
             Cause::Opening => asked.opening_asked = false,
             Cause::Round => {

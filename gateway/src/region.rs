@@ -9,8 +9,12 @@ use dunlin_nats::{
 use dunlin_schema::{Log, LogName, RegionName, UserName, stream::RegionSettings};
 
 use crate::{
-    acknowledgements::Acknowledgements, appends::Appends, comparison::Comparison, directory::Directory,
-    metrics::Metrics, services::Services,
+    acknowledgements::Acknowledgements,
+    appends::Appends,
+    comparison::{Comparison, Silent},
+    directory::Directory,
+    metrics::Metrics,
+    services::Services,
 };
 
 /// A region that is served here.
@@ -102,11 +106,21 @@ impl Region {
         if *self.fan_in.status().borrow() == Status::Disconnected {
             return Some("no connection to NATS".to_owned());
         }
-        if let Some(shard) = self.comparison.silent_shard() {
-            return Some(format!(
-                "no deliver reader answers for shard {shard}: is a worker with the role `deliver` running, and does nats-server store \
-                 (a full disk stops it until it is started again)?"
-            ));
+        match self.comparison.silent() {
+            Some(Silent::Region) => {
+                let region = self.name();
+                return Some(format!(
+                    "nobody of region {region} can be reached through this nats-server: where it is a leaf node its link to the region is \
+                     gone, and where it is the region's own no worker with the role `deliver` runs"
+                ));
+            }
+            Some(Silent::Reader(shard)) => {
+                return Some(format!(
+                    "no deliver reader answers for shard {shard}: is a worker with the role `deliver` running, and does nats-server \
+                     store (a full disk stops it until it is started again)?"
+                ));
+            }
+            None => {}
         }
         if self.appends.fail() {
             return Some("appends fail in most shards: their streams are full, or have no quorum".to_owned());

@@ -15,6 +15,9 @@ use crate::{
 /// Why there is no answer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum HeadsError {
+    /// Nobody listens for questions about the shard: the server says so at once.
+    #[error("nobody listens for questions about the shard")]
+    NobodyListens,
     /// No reader of the shard answered in time.
     #[error("no deliver reader of the shard answers")]
     Unanswered,
@@ -26,7 +29,8 @@ pub enum HeadsError {
 impl From<AskError> for HeadsError {
     fn from(error: AskError) -> HeadsError {
         match error {
-            AskError::NoResponders | AskError::Unanswered => HeadsError::Unanswered,
+            AskError::NoResponders => HeadsError::NobodyListens,
+            AskError::Unanswered => HeadsError::Unanswered,
         }
     }
 }

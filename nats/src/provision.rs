@@ -77,7 +77,10 @@ pub enum SettingsError {
         what: &'static str,
     },
     /// JetStream refused or did not answer.
-    #[error("JetStream of region {region} does not answer: {reason}")]
+    #[error(
+        "JetStream of region {region} does not answer ({reason}): is it on, with this domain, and where nats-server is a leaf node, is its \
+         link to the region up?"
+    )]
     Unanswered {
         /// The region.
         region: String,

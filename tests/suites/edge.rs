@@ -3,6 +3,7 @@
 
 use std::{net::SocketAddr, time::Duration};
 
+use dunlin_nats::{ConnectOptions, Connection, region_settings};
 use dunlin_tests::{
     leaf::{HUB, Leaf},
     load::Load,
@@ -72,6 +73,12 @@ impl Edge {
     }
 }
 
+/// Whether a gateway says that it is ready; otherwise why not.
+async fn readiness(gateway: SocketAddr) -> Result<(), String> {
+    let page = reqwest::get(format!("http://{gateway}/readyz")).await.map_err(|error| error.to_string())?;
+    if page.status().is_success() { Ok(()) } else { Err(page.text().await.unwrap_or_default()) }
+}
+
 async fn accepted_more(load: &Load, when: &str) {
     let enough = load.accepted() + BETWEEN;
     within(GOES_ON, when, async || (load.accepted() >= enough).then_some(())).await;
@@ -108,8 +115,15 @@ async fn a_leaf_that_stands_still_is_killed_and_cut_off_loses_and_doubles_nothin
     edge.leaf.links[0].cut().await;
     within(GOES_ON, "the leaf to notice", async || (edge.leaf.uplinks().await == 0).then_some(())).await;
     accepted_more(&load, "beside a leaf that is cut off").await;
+    let why = within(GOES_ON, "the gateway to say so", async || readiness(edge.gateway).await.err()).await;
+    assert!(why.contains("where it is a leaf node its link to the region is gone"), "{why}");
+    let options = ConnectOptions { servers: vec![edge.leaf.server.url()], ..ConnectOptions::default() };
+    let beside = Connection::open(&options, &edge.region.settings().region).await.expect("the leaf's server is there");
+    let why = region_settings(&beside).await.expect_err("the region is not").to_string();
+    assert!(why.contains("is a leaf node, is its link to the region up?"), "{why}");
     edge.leaf.links[0].heal();
     edge.serves("after the link was cut").await;
+    within(GOES_ON, "the gateway to be ready again", async || readiness(edge.gateway).await.ok()).await;
     accepted_more(&load, "after the link was cut").await;
     edge.finish(load).await;
 }

@@ -78,7 +78,7 @@ async fn without_a_reader_devices_are_given_what_is_read_and_the_gateway_says_th
     region.link().heal();
     assert_eq!(text(&bob.expect("entry").await), "while nobody reads");
     let why = until("the gateway to notice", async || readiness(&region).await.err()).await;
-    assert!(why.contains("no deliver reader answers for shard"), "{why}");
+    assert!(why.contains("no worker with the role `deliver` runs"), "{why}");
     let worker = region.new_worker("first").await;
     region.workers.push(worker);
     until("the gateway to be ready again", async || readiness(&region).await.ok()).await;

@@ -72,7 +72,7 @@ async fn questions_about_heads_find_the_reader_and_their_answers_the_gateway() {
     let gateway = Connection::open(&server.options(), &region()).await.unwrap();
     let heads = Heads::new(&gateway);
     let nobody = heads.ask(SHARD, vec![Peer::User(user("bob"))]).await;
-    assert_eq!(nobody, Err(HeadsError::Unanswered), "nobody offers the service yet");
+    assert_eq!(nobody, Err(HeadsError::NobodyListens), "nobody offers the service yet");
 
     let mut service = HeadsService::start(&connection, SHARD).await.unwrap();
     let worker = tokio::spawn(async move {
@@ -116,7 +116,7 @@ async fn questions_about_heads_find_the_reader_and_their_answers_the_gateway() {
     worker.abort();
     worker.await.unwrap_err();
     soon("the service's end", async {
-        while heads.ask(SHARD, vec![Peer::User(user("bob"))]).await != Err(HeadsError::Unanswered) {}
+        while heads.ask(SHARD, vec![Peer::User(user("bob"))]).await != Err(HeadsError::NobodyListens) {}
     })
     .await;
 }
