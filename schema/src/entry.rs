@@ -99,8 +99,7 @@ impl Entry {
     }
 
     /// Where this entry of `log` is the copy in its sender's own mailbox, or tells of one: to whom the item was sent. One id sent to two
-    /// people
-    /// makes two copies, which this tells apart.
+    /// people makes two copies, which this tells apart.
     pub fn copy_to(&self, log: &Log) -> Option<&Address> {
         let (sender, _) = self.item();
         let own = log.owner == Peer::User(sender.user.clone()) && log.region == sender.region;

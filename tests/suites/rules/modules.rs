@@ -111,7 +111,7 @@ impl Crate {
             _ => return None,
         };
         while let Some((name, behind)) = rest.split_first() {
-            let child = [&at[..], &[name.clone()]].concat();
+            let child = [&at[..], std::slice::from_ref(name)].concat();
             if name == "super" {
                 at.pop()?;
             } else if self.files.contains_key(&child) {
@@ -172,7 +172,7 @@ fn way_back(arrows: &BTreeMap<String, BTreeSet<String>>, start: &String) -> Opti
                 return Some(way);
             }
             if seen.insert(next.clone()) {
-                ways.push_back([&way[..], &[next.clone()]].concat());
+                ways.push_back([&way[..], std::slice::from_ref(next)].concat());
             }
         }
     }
