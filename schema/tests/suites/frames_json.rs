@@ -366,7 +366,7 @@ fn the_largest_body_fits_into_a_frame_and_its_entry_into_the_queue() {
     let text = "\u{1}".repeat(limits::BODY_BYTES);
     assert_eq!(message(Some(&text), None).check(), Ok(()));
     let written = JSON.write(&message(Some(&text), None)).len();
-    assert!(written + 4 * 1024 < limits::FRAME_BYTES && written + 4 * 1024 < limits::OUTBOUND_BYTES, "{written}");
+    assert!(written + 4 * 1024 < limits::FRAME_BYTES.min(limits::OUTBOUND_BYTES), "{written}");
     let data = vec![0xff; limits::BODY_BYTES];
     assert!(JSON.write(&message(None, Some(&data))).len() + 4 * 1024 < limits::FRAME_BYTES);
 }
