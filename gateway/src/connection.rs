@@ -4,6 +4,7 @@
 //! A panic of the session is its own, whichever task it happened on: that task goes on, and the connection's socket ends.
 
 use std::{
+    collections::BTreeSet,
     panic::{AssertUnwindSafe, catch_unwind},
     sync::{
         Arc,
@@ -29,7 +30,10 @@ pub(crate) struct Connection {
     user: UserName,
     device: DeviceName,
     shard: Shard,
+    opened: Moment,
     subscribed: AtomicBool,
+    /// The user's devices elsewhere that were there before.
+    earlier: Mutex<BTreeSet<DeviceName>>,
     core: Mutex<Core>,
 }
 
@@ -70,9 +74,11 @@ impl Connection {
         log: &Log,
         (user, device): (UserName, DeviceName),
         session: Session,
+        opened: Moment,
     ) -> Connection {
         let core = Mutex::new(Core { session, outputs: Vec::new(), heads_by: None, broken: false });
-        Connection { timer, metrics, alarm, user, device, shard: log.shard, subscribed: AtomicBool::new(false), core }
+        let (shard, subscribed, earlier) = (log.shard, AtomicBool::new(false), Mutex::default());
+        Connection { timer, metrics, alarm, user, device, shard, opened, subscribed, earlier, core }
     }
 
     /// Lets `work` have the session. Where it panics, now or before, there is nothing to give, and the socket is told to end.
@@ -104,6 +110,15 @@ impl Connection {
 
     pub(crate) fn device(&self) -> &DeviceName {
         &self.device
+    }
+
+    /// When it was let in.
+    pub(crate) fn opened(&self) -> Moment {
+        self.opened
+    }
+
+    pub(crate) fn earlier(&self) -> &Mutex<BTreeSet<DeviceName>> {
+        &self.earlier
     }
 
     pub(crate) fn shard(&self) -> Shard {

@@ -1,5 +1,7 @@
 //! Who follows which log here: each log once, with its followers and the interest that brings its live entries, by shard.
 
+mod devices;
+
 use std::{
     collections::HashMap,
     panic::{AssertUnwindSafe, catch_unwind},
@@ -7,11 +9,18 @@ use std::{
 };
 
 use dunlin_nats::{FanIn, FanInError, Joined, LiveSink};
-use dunlin_schema::{Log, LogName, Peer, Shard, limits, live::LiveEntry};
+use dunlin_schema::{
+    Log, LogName, Peer, Shard, limits,
+    live::{self, LiveEntry, Met},
+};
 use parking_lot::Mutex;
 use tokio::sync::OnceCell;
 
+pub(crate) use devices::News;
+use devices::Teller;
+
 use crate::{
+    clock::Uptime,
     connection::Connection,
     metrics::Metrics,
     session::{Input, Tail},
@@ -21,6 +30,7 @@ use crate::{
 /// The logs of a region that somebody here follows. Today these are the mailboxes of those who are connected.
 pub(crate) struct Directory {
     metrics: Arc<Metrics>,
+    teller: Teller,
     shards: Box<[Mutex<Logs>]>,
 }
 
@@ -37,6 +47,7 @@ struct Followed {
 struct Followers {
     tail: Tail,
     metrics: Arc<Metrics>,
+    teller: Teller,
     list: Mutex<Vec<Arc<Connection>>>,
 }
 
@@ -46,8 +57,11 @@ struct Followers {
 pub(crate) struct TooMany;
 
 impl Directory {
-    pub(crate) fn new(shards: u16, metrics: Arc<Metrics>) -> Directory {
-        Directory { metrics, shards: (0..shards).map(|_| Mutex::default()).collect() }
+    /// What it tells other gateways goes out while the [`News`] run.
+    pub(crate) fn new(shards: u16, metrics: Arc<Metrics>) -> (Directory, News) {
+        let (teller, news) = devices::channel(&metrics);
+        let directory = Directory { metrics, teller, shards: (0..shards).map(|_| Mutex::default()).collect() };
+        (directory, news)
     }
 
     fn logs(&self, shard: Shard) -> &Mutex<Logs> {
@@ -60,7 +74,8 @@ impl Directory {
         let mut logs = self.logs(mailbox.shard).lock();
         let followed = logs.entry(mailbox.owner.clone()).or_insert_with(|| {
             let (tail, list) = (Tail::of(mailbox, LogName::Mailbox), Mutex::new(Vec::with_capacity(1)));
-            let followers = Arc::new(Followers { tail, metrics: self.metrics.clone(), list });
+            let followers =
+                Arc::new(Followers { tail, metrics: self.metrics.clone(), teller: self.teller.clone(), list });
             Arc::new(Followed { followers, interest: OnceCell::new() })
         });
         let mut devices = followed.followers.list.lock();
@@ -94,14 +109,16 @@ impl Directory {
     }
 
     /// Resolves when the interest in the live entries of a follower's mailbox is in place: the first follower puts it there, the others
-    /// wait for it. Errors: see [`FanInError`].
+    /// wait for it. Then the other gateways are told of the device. Errors: see [`FanInError`].
     pub(crate) async fn interest(&self, fan_in: &FanIn, connection: &Arc<Connection>) -> Result<(), FanInError> {
         let owner = Peer::User(connection.user().clone());
         let followed = self.logs(connection.shard()).lock().get(&owner).cloned();
         // Only a connection that was replaced in the meantime is not there, and it is told to end.
         let Some(followed) = followed else { return Ok(()) };
         let join = || fan_in.join(connection.user().clone(), followed.followers.clone());
-        followed.interest.get_or_try_init(join).await.map(|_| ())
+        followed.interest.get_or_try_init(join).await?;
+        self.teller.announce(connection);
+        Ok(())
     }
 
     /// The connections of a shard whose interest is in place, a user's next to each other.
@@ -132,6 +149,14 @@ impl LiveSink for Followers {
         for follower in followers.iter() {
             follower.tell(Input::Live(LogName::Mailbox, ready.clone()));
         }
+    }
+
+    fn joined(&self, joined: live::Joined) {
+        self.meet(joined, Uptime::now());
+    }
+
+    fn met(&self, met: Met) {
+        self.take_in(met);
     }
 
     fn passed_over(&self) {

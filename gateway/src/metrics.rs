@@ -68,6 +68,8 @@ pub(crate) struct Metrics {
     pub(crate) live_entries: Counter,
     /// Live messages that this release does not use.
     pub(crate) live_passed_over: Counter,
+    /// What was not told other gateways of a user's devices, because too much waited.
+    pub(crate) devices_untold: Counter,
     /// Outbound queues that were full: what was in them is read again.
     pub(crate) overflows: Counter,
     /// Entries that could not be read.
@@ -108,6 +110,7 @@ impl Metrics {
             failed_reads: Counter::default(),
             live_entries: Counter::default(),
             live_passed_over: Counter::default(),
+            devices_untold: Counter::default(),
             overflows: Counter::default(),
             corrupt_entries: Counter::default(),
             live_losses: Counter::default(),
@@ -161,6 +164,7 @@ impl Metrics {
             ("failed_reads", "Reads of a log without an answer", &self.failed_reads),
             ("live_entries", "Live entries from NATS", &self.live_entries),
             ("live_passed_over", "Live messages that this release does not use", &self.live_passed_over),
+            ("devices_untold", "News of devices that other gateways were not told", &self.devices_untold),
             ("overflows", "Outbound queues that were full and are read again", &self.overflows),
             ("corrupt_entries", "Entries that could not be read", &self.corrupt_entries),
             ("live_losses", "Events that can have lost live entries: they are compared", &self.live_losses),

@@ -15,6 +15,7 @@ use crate::{
     clock::{self, Moment, Uptime},
     config,
     connection::Connection,
+    directory::TooMany,
     ending::{Ending, broken, goodbye, goodbye_until},
     gateway::Gateway,
     region::Region,
@@ -148,7 +149,7 @@ fn ordered(alarm: &Alarm) -> Option<Ending> {
         Order::Stay => None,
         Order::Drain => Some(draining()),
         Order::Broken => Some(broken()),
-        Order::Replaced | Order::Drop => Some(Ending::Lost),
+        Order::TooMany | Order::Replaced | Order::Drop => Some(Ending::Lost),
     }
 }
 
@@ -282,11 +283,17 @@ fn admit(
         log,
         (user, device),
         session,
+        now,
     ));
     match region.directory.join(log, &connection) {
         Ok(()) => Ok(connection),
-        Err(too_many) => Err(goodbye_until(Code::TooManyDevices, too_many.to_string(), TOO_MANY_WAIT)),
+        Err(TooMany) => Err(too_many()),
     }
+}
+
+/// The goodbye of a device that is one too many.
+pub(crate) fn too_many() -> Ending {
+    goodbye_until(Code::TooManyDevices, TooMany.to_string(), TOO_MANY_WAIT)
 }
 
 /// How long a device waits for another one of its user to go.

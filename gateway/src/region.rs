@@ -59,8 +59,9 @@ impl Region {
             Box::pin(FanIn::open(options, region))
         );
         let (fan_in, reading) = fan_in?;
+        let (directory, news) = Directory::new(settings.shards, metrics.clone());
         let region = Arc::new(Region {
-            directory: Directory::new(settings.shards, metrics.clone()),
+            directory,
             appender: appender?,
             appends: Appends::new(settings.shards),
             reads: reads?,
@@ -73,6 +74,10 @@ impl Region {
             settings,
         });
         services.spawn(format!("live entries of {}", region.name()), |pulse| reading.run(move || pulse.beat()));
+        let (telling, counted) = (region.fan_in.clone(), metrics.clone());
+        services.spawn(format!("news of devices in {}", region.name()), |pulse| async move {
+            news.run(&telling, &counted, &pulse).await;
+        });
         let compared = region.clone();
         services.spawn(format!("comparison of heads in {}", region.name()), |pulse| async move {
             let Region { comparison, heads, directory, metrics, fan_in, .. } = &*compared;

@@ -17,7 +17,7 @@ use crate::{
     connection::Connection,
     ending::{Ending, broken, goodbye, goodbye_until},
     gateway::Gateway,
-    opening::{Opened, draining},
+    opening::{Opened, draining, too_many},
     region::Region,
     sending::{self, Answer},
     session::Input,
@@ -93,6 +93,7 @@ impl Running {
         match self.connection.alarm().order() {
             Order::Stay => {}
             Order::Drain => self.leave_by = self.leave_by.min(moment.uptime.plus(LEAVE_WITHIN)),
+            Order::TooMany => return Err(too_many()),
             Order::Replaced => return Err(goodbye(Code::Replaced, "the same device connected again")),
             Order::Broken => return Err(broken()),
             Order::Drop => return Err(Ending::Lost),

@@ -39,6 +39,8 @@ pub(crate) enum Order {
     Stay,
     /// Finish what was begun, then say goodbye: the gateway is going away.
     Drain,
+    /// Say goodbye: the user has too many devices, here and at other gateways.
+    TooMany,
     /// Say goodbye: the same device connected again.
     Replaced,
     /// Say goodbye: the session, or what is done for it, panicked.
@@ -48,7 +50,7 @@ pub(crate) enum Order {
 }
 
 impl Order {
-    const ALL: [Order; 5] = [Order::Stay, Order::Drain, Order::Replaced, Order::Broken, Order::Drop];
+    const ALL: [Order; 6] = [Order::Stay, Order::Drain, Order::TooMany, Order::Replaced, Order::Broken, Order::Drop];
 }
 
 impl Alarm {

@@ -15,7 +15,7 @@ use async_nats::{Message, Subscriber};
 use bytes::Bytes;
 use dunlin_schema::{
     RegionName, UserName, limits,
-    live::{LiveEntry, UserMessage},
+    live::{Joined as DeviceJoined, LiveEntry, Met, UserMessage},
     subject,
 };
 use futures_util::{FutureExt, Stream, StreamExt, future::BoxFuture, stream::SelectAll, task::AtomicWaker};
@@ -25,7 +25,7 @@ use tokio::{
     time::Instant,
 };
 
-use crate::{ConnectError, ConnectOptions, Connection, Status};
+use crate::{ConnectError, ConnectOptions, Connection, PublishError, Status};
 
 /// Live entries that wait for one user. Room is only taken when it is used.
 const WAITING: usize = 512;
@@ -45,6 +45,12 @@ const BEAT_EVERY: Duration = Duration::from_secs(1);
 pub trait LiveSink: Send + Sync + 'static {
     /// Takes one. Called by the task that reads all subscriptions: it must neither block nor join nor leave.
     fn live(&self, entry: LiveEntry);
+
+    /// A device of the user joined somewhere, perhaps here.
+    fn joined(&self, joined: DeviceJoined);
+
+    /// A gateway answers a device that joined somewhere, perhaps here.
+    fn met(&self, met: Met);
 
     /// Something came that this release does not use.
     fn passed_over(&self);
@@ -138,6 +144,12 @@ impl FanIn {
         }
     }
 
+    /// Publishes to all who have joined for a user, on the connection that the joins are on: whoever answers finds them in place. Errors:
+    /// see [`PublishError`].
+    pub async fn publish(&self, user: &UserName, message: &UserMessage) -> Result<(), PublishError> {
+        self.shared.connection.publish(subject::live_user(user), message.encode()).await
+    }
+
     /// A number that rises after every event that can have lost live entries, once every subscription is in place again.
     pub fn losses(&self) -> watch::Receiver<u64> {
         self.shared.connection.losses()
@@ -161,6 +173,8 @@ impl Interest {
         let Some(sink) = &*sink else { return };
         match message {
             Ok(UserMessage::Entry(entry)) => sink.live(entry),
+            Ok(UserMessage::Joined(joined)) => sink.joined(joined),
+            Ok(UserMessage::Met(met)) => sink.met(met),
             Ok(UserMessage::Signal(_) | UserMessage::Receipt(_) | UserMessage::Mark(_)) => sink.passed_over(),
             Err(error) => {
                 tracing::debug!(%error, "if it was an entry, the comparison of heads finds it");

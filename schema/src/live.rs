@@ -1,5 +1,5 @@
-//! What is published on `user.<user>`, for the gateways that hold the user's devices: entries by the deliver reader, and what is never
-//! stored in a log.
+//! What is published on `user.<user>`, for the gateways that hold the user's devices: entries by the deliver reader, what is never stored
+//! in a log, and what gateways tell each other of the user's devices.
 //!
 //! On the wire: a version byte, the message's number as a varint, then its Postcard. So a release passes over a number that it does
 //! not know. Messages are added at the end.
@@ -7,7 +7,7 @@
 use bytes::Bytes;
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 
-use crate::{Address, Millis, Position, Sender, Seq};
+use crate::{Address, DeviceName, Millis, Position, Sender, Seq};
 
 /// What is live for a user.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -20,6 +20,10 @@ pub enum UserMessage {
     Receipt(Receipt),
     /// A read mark of the user's own was stored. No worker of this release publishes it.
     Mark(Mark),
+    /// A device of the user connected.
+    Joined(Joined),
+    /// What a gateway answers to that.
+    Met(Met),
 }
 
 /// A live entry. The promise: the log has no entry between `after` and `position`, in `position`'s epoch.
@@ -86,6 +90,35 @@ pub struct Mark {
     pub read: Seq,
 }
 
+/// A device has connected, and what is live for its user comes to it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Joined {
+    /// Which of the user's.
+    pub device: DeviceName,
+    /// Which of its connections.
+    pub connection: ConnectionId,
+}
+
+/// Which connection of a device. Of two, the greater one is the newer one, as far as clocks can say.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct ConnectionId {
+    /// When it was opened.
+    pub time: Millis,
+    /// Random, and the same for all connections of one run of a gateway.
+    pub nonce: u64,
+}
+
+/// What a gateway with devices of the user has to say to one that joined elsewhere.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Met {
+    /// To whom it is said.
+    pub joined: Joined,
+    /// The user's other devices that were there before.
+    pub earlier: Vec<DeviceName>,
+    /// Whether the same device has connected since.
+    pub replaced: bool,
+}
+
 #[derive(Serialize, Deserialize)]
 struct EntryHeader {
     position: Position,
@@ -97,6 +130,8 @@ const ENTRY: u32 = 0;
 const SIGNAL: u32 = 1;
 const RECEIPT: u32 = 2;
 const MARK: u32 = 3;
+const JOINED: u32 = 4;
+const MET: u32 = 5;
 
 /// Why bytes are no message of this release.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
@@ -117,6 +152,8 @@ impl UserMessage {
             UserMessage::Signal(signal) => written(SIGNAL, signal, &[]),
             UserMessage::Receipt(receipt) => written(RECEIPT, receipt, &[]),
             UserMessage::Mark(mark) => written(MARK, mark, &[]),
+            UserMessage::Joined(joined) => written(JOINED, joined, &[]),
+            UserMessage::Met(met) => written(MET, met, &[]),
         }
     }
 
@@ -141,6 +178,8 @@ impl UserMessage {
             SIGNAL => read(rest).map(UserMessage::Signal),
             RECEIPT => read(rest).map(UserMessage::Receipt),
             MARK => read(rest).map(UserMessage::Mark),
+            JOINED => read(rest).map(UserMessage::Joined),
+            MET => read(rest).map(UserMessage::Met),
             _ => Err(LiveError::Unknown),
         }
     }

@@ -2,6 +2,7 @@
 
 mod away;
 mod cluster;
+mod devices;
 mod drain;
 mod edge;
 mod frames;

@@ -18,8 +18,9 @@ use nix::sys::signal::Signal;
 use tokio::{net::TcpStream, sync::oneshot};
 
 /// A gateway's services, as its operators see them.
-const SERVICES: [&str; 7] = [
+const SERVICES: [&str; 8] = [
     "live entries of local",
+    "news of devices in local",
     "comparison of heads in local",
     "acknowledgements of local",
     "timer",

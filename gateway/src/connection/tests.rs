@@ -39,7 +39,15 @@ fn connection(user: &str) -> Connection {
     };
     let session = Session::new(setup, Moment::now().wall);
     let device = DeviceName::new("phone").unwrap();
-    Connection::new(Arc::new(Timer::new()), Arc::new(Metrics::new()), Alarm::new(), &log, (user, device), session)
+    Connection::new(
+        Arc::new(Timer::new()),
+        Arc::new(Metrics::new()),
+        Alarm::new(),
+        &log,
+        (user, device),
+        session,
+        Moment::now(),
+    )
 }
 
 /// An answer to a read, with these bytes as an entry.

@@ -13,21 +13,26 @@ use crate::{
     timer::{Alarm, Timer},
 };
 
-const SHARDS: u16 = 2;
+pub(super) const SHARDS: u16 = 2;
 
 fn region() -> RegionName {
     RegionName::new("local").unwrap()
 }
 
-fn mailbox(user: &str) -> Log {
+pub(super) fn mailbox(user: &str) -> Log {
     Log::mailbox(&region(), SHARDS, &UserName::new(user).unwrap())
 }
 
 fn directory() -> Directory {
-    Directory::new(SHARDS, Arc::new(Metrics::new()))
+    Directory::new(SHARDS, Arc::new(Metrics::new())).0
 }
 
 fn connection(user: &str, device: &str) -> Arc<Connection> {
+    connection_at(user, device, Moment::now())
+}
+
+/// A connection that was opened then.
+pub(super) fn connection_at(user: &str, device: &str, opened: Moment) -> Arc<Connection> {
     let user = UserName::new(user).unwrap();
     let setup = Setup {
         region: region(),
@@ -41,7 +46,15 @@ fn connection(user: &str, device: &str) -> Arc<Connection> {
     let who = (user, DeviceName::new(device).unwrap());
     let log = mailbox(who.0.as_str());
     let session = Session::new(setup, Moment::now().wall);
-    Arc::new(Connection::new(Arc::new(Timer::new()), Arc::new(Metrics::new()), Alarm::new(), &log, who, session))
+    Arc::new(Connection::new(
+        Arc::new(Timer::new()),
+        Arc::new(Metrics::new()),
+        Alarm::new(),
+        &log,
+        who,
+        session,
+        opened,
+    ))
 }
 
 /// A device that lacks nothing up to entry 1, and has been told so.
@@ -70,7 +83,7 @@ fn entry(seq: u64) -> LiveEntry {
     LiveEntry { position, after: Seq(seq - 1), entry: entry.encode() }
 }
 
-fn followers(directory: &Directory, user: &str) -> Option<Arc<Followers>> {
+pub(super) fn followers(directory: &Directory, user: &str) -> Option<Arc<Followers>> {
     let log = mailbox(user);
     let logs = directory.logs(log.shard).lock();
     logs.get(&log.owner).map(|followed| followed.followers.clone())

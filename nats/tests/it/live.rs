@@ -6,7 +6,7 @@ use bytes::Bytes;
 use dunlin_nats::{ConnectOptions, Connection, FanIn, FanInError, LiveSink, Status};
 use dunlin_schema::{
     Epoch, Position, Seq, StreamTime,
-    live::{LiveEntry, Mark, UserMessage},
+    live::{Joined, LiveEntry, Mark, Met, UserMessage},
     subject,
 };
 use tokio::sync::mpsc;
@@ -23,6 +23,10 @@ impl LiveSink for Device {
     fn live(&self, entry: LiveEntry) {
         self.0.send(entry.position.seq.0).ok();
     }
+
+    fn joined(&self, _: Joined) {}
+
+    fn met(&self, _: Met) {}
 
     fn passed_over(&self) {
         self.0.send(PASSED_OVER).ok();
@@ -195,6 +199,10 @@ async fn a_subscription_that_overflows_is_a_loss() {
             // Only this task stands still: the connection's own must go on.
             tokio::task::block_in_place(|| self.0.lock().unwrap().recv().ok());
         }
+
+        fn joined(&self, _: Joined) {}
+
+        fn met(&self, _: Met) {}
 
         fn passed_over(&self) {}
     }

@@ -120,10 +120,20 @@ fn a_right_checksum_alone_makes_no_entry() {
 #[test]
 fn a_live_message_of_a_newer_release_is_told_from_one_that_is_none() {
     let read = |bytes: &[u8]| UserMessage::decode(&Bytes::copy_from_slice(bytes));
-    for bytes in [&b""[..], &[1], &[1, 0], &[1, 0, 0, 0, 0], &[1, 0xff, 0xff], &[1, 1, 2, b'*'], &[1, 2, 7]] {
+    for bytes in [
+        &b""[..],
+        &[1],
+        &[1, 0],
+        &[1, 0, 0, 0, 0],
+        &[1, 0xff, 0xff],
+        &[1, 1, 2, b'*'],
+        &[1, 2, 7],
+        &[1, 4, 1, b'*'],
+        &[1, 5],
+    ] {
         assert_eq!(read(bytes), Err(LiveError::Malformed), "{bytes:?}");
     }
-    for bytes in [&[0, 0, 0, 0, 0, 0][..], &[2, 0, 0, 0, 0, 0], &[1, 4], &[1, 4, 0, 0], &[1, 0xff, 0x01, 7]] {
+    for bytes in [&[0, 0, 0, 0, 0, 0][..], &[2, 0, 0, 0, 0, 0], &[1, 6], &[1, 6, 0, 0], &[1, 0xff, 0x01, 7]] {
         assert_eq!(read(bytes), Err(LiveError::Unknown), "{bytes:?}");
     }
     let UserMessage::Entry(least) = read(&[1, 0, 0, 0, 0, 0]).unwrap() else { panic!("no entry") };

@@ -9,7 +9,7 @@ use dunlin_schema::{
     entry::Body,
     frame::{ClientFrame, Encoding, EntryFrame, Goodbye, Limits, Send, ServerFrame, StartAt},
     heads::{Head, HeadsAnswer, HeadsRequest, Verified, Verify},
-    live::{self, LiveEntry, Mark, Signal, UserMessage},
+    live::{self, ConnectionId, Joined, LiveEntry, Mark, Met, Signal, UserMessage},
     record::{DeviceRecord, ReaderRecord, Receipt},
 };
 
@@ -87,6 +87,7 @@ fn live_messages() {
     let to = |address: &str| address.parse().unwrap();
     let entry = LiveEntry { position: POSITION, after: Seq(16), entry: "entry".into() };
     let (delivered, read) = (Some(Seq(17)), None);
+    let joined = || Joined { device: "phone".parse().unwrap(), connection: ConnectionId { time: AT, nonce: 300 } };
     for (message, golden) in [
         (UserMessage::Entry(entry), LIVE),
         (UserMessage::Signal(Signal { from: alice(), to: to("bob@eu"), kind: "typing".into() }), SIGNAL),
@@ -106,6 +107,8 @@ fn live_messages() {
             RECEIPT_GROUP,
         ),
         (UserMessage::Mark(Mark { with: to("alice@eu"), read: Seq(17) }), "010308616c69636540657511"),
+        (UserMessage::Joined(joined()), JOINED),
+        (UserMessage::Met(Met { joined: joined(), earlier: vec!["web".parse().unwrap()], replaced: true }), MET),
     ] {
         assert_eq!(hex(&message.encode()), golden, "{message:?}");
         assert_eq!(UserMessage::decode(&bytes(golden).into()), Ok(message));
@@ -276,6 +279,8 @@ const TOMBSTONE: &str = concat!(
     "330105616c696365026575ffffffffffffffffffffffffffffffff736fc20d"
 );
 const LIVE: &str = "010080b0f0fef58df7bc181181a38f8aeb90f7bc1810656e747279";
+const JOINED: &str = "01040570686f6e6596d9d79daa33ac02";
+const MET: &str = "01050570686f6e6596d9d79daa33ac02010377656201";
 const SIGNAL: &str = "010105616c69636502657506626f6240657506747970696e67";
 const RECEIPT_PERSON: &str = "01020005616c69636502657508616c69636540657501110096d9d79daa33";
 const RECEIPT_GROUP: &str = "01020108237465616d40657509ac069003e80796d9d79daa33";

@@ -6,7 +6,7 @@ use dunlin_schema::{
     MessageId, Millis, Peer, Position, RegionName, Sender, Seq, Shard, StreamTime, UserName,
     entry::Body,
     frame::{ClientFrame, EntryFrame, Goodbye, Limits, Send, ServerFrame, StartAt},
-    live::{LiveEntry, Mark, Receipt, Signal, UserMessage},
+    live::{ConnectionId, Joined, LiveEntry, Mark, Met, Receipt, Signal, UserMessage},
 };
 use proptest::{collection, option, prelude::*, sample::select};
 
@@ -161,6 +161,11 @@ pub(crate) fn server_frame() -> impl Strategy<Value = ServerFrame> {
     ]
 }
 
+fn joined() -> impl Strategy<Value = Joined> {
+    (device(), millis(), any::<u64>())
+        .prop_map(|(device, time, nonce)| Joined { device, connection: ConnectionId { time, nonce } })
+}
+
 pub(crate) fn user_message() -> impl Strategy<Value = UserMessage> {
     let marks = (option::of(seq()), option::of(seq()));
     prop_oneof![
@@ -181,5 +186,8 @@ pub(crate) fn user_message() -> impl Strategy<Value = UserMessage> {
             UserMessage::Receipt(Receipt::Group { to, order, delivered, read, of, time })
         }),
         (address(), seq()).prop_map(|(with, read)| UserMessage::Mark(Mark { with, read })),
+        joined().prop_map(UserMessage::Joined),
+        (joined(), proptest::collection::vec(device(), 0..4), any::<bool>())
+            .prop_map(|(joined, earlier, replaced)| UserMessage::Met(Met { joined, earlier, replaced })),
     ]
 }

@@ -15,7 +15,7 @@ use dunlin_nats::{
 use dunlin_schema::{
     Cursor, DeviceName, Epoch, Log, Peer, Position, RegionName, Seq, Shard, UserName,
     heads::HeadsAnswer,
-    live::LiveEntry,
+    live::{self, LiveEntry},
     record::{DeviceRecord, ReaderRecord},
     stream::RegionSettings,
     subject,
@@ -239,6 +239,10 @@ impl LiveSink for Sink {
     fn live(&self, entry: LiveEntry) {
         self.0.lock().push(entry);
     }
+
+    fn joined(&self, _: live::Joined) {}
+
+    fn met(&self, _: live::Met) {}
 
     fn passed_over(&self) {}
 }

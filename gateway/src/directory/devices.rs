@@ -1,0 +1,140 @@
+//! A user's devices at all gateways: a device that joins is told to the others that hold devices of its user. The older connection of the
+//! same device ends, and so does the newcomer where it is one too many.
+//!
+//! Nobody waits for an answer: a device is let in at once and ends afterwards, so that no gateway that is cut off refuses anybody.
+
+use std::sync::Arc;
+
+use dunlin_nats::{FanIn, Status};
+use dunlin_schema::{
+    Millis, UserName, limits,
+    live::{ConnectionId, Joined, Met, UserMessage},
+};
+use tokio::sync::mpsc;
+
+use super::Followers;
+use crate::{
+    clock::Uptime,
+    connection::Connection,
+    metrics::Metrics,
+    services::{BEAT_EVERY, Pulse},
+    timer::Order,
+};
+
+/// News that wait to be published; further ones are counted and let go.
+const WAITING: usize = 4_096;
+/// A connection that has been here for so long was here before whoever joins now, even where the other gateway's clock is behind.
+const SETTLED: Millis = Millis(2_000);
+
+/// Tells the other gateways.
+#[derive(Clone)]
+pub(super) struct Teller {
+    /// This run of the gateway.
+    nonce: u64,
+    news: mpsc::Sender<(UserName, UserMessage)>,
+    metrics: Arc<Metrics>,
+}
+
+/// What is to be told the other gateways.
+pub(crate) struct News(mpsc::Receiver<(UserName, UserMessage)>);
+
+pub(super) fn channel(metrics: &Arc<Metrics>) -> (Teller, News) {
+    let (news, told) = mpsc::channel(WAITING);
+    (Teller { nonce: rand::random(), news, metrics: metrics.clone() }, News(told))
+}
+
+impl Teller {
+    fn id(&self, connection: &Connection) -> ConnectionId {
+        ConnectionId { time: connection.opened().wall, nonce: self.nonce }
+    }
+
+    /// Tells of a device that joined here.
+    pub(super) fn announce(&self, connection: &Connection) {
+        let joined = Joined { device: connection.device().clone(), connection: self.id(connection) };
+        self.tell(connection.user(), UserMessage::Joined(joined));
+    }
+
+    fn tell(&self, user: &UserName, message: UserMessage) {
+        if self.news.try_send((user.clone(), message)).is_err() {
+            self.metrics.devices_untold.inc();
+        }
+    }
+
+    /// Whether a connection here was there before one that joins elsewhere.
+    fn is_earlier(&self, connection: &Connection, joined: &Joined, now: Uptime) -> bool {
+        let opened = connection.opened();
+        let is_settled = opened.uptime.plus(SETTLED) <= now;
+        let is_old_news = opened.wall.since(joined.connection.time) > limits::CLOCK_SKEW;
+        self.id(connection) < joined.connection || is_settled && !is_old_news
+    }
+}
+
+impl Followers {
+    /// A device joined somewhere. Where that was not here, its older connection here ends, and it is told of what was here before.
+    pub(super) fn meet(&self, joined: Joined, now: Uptime) {
+        if joined.connection.nonce == self.teller.nonce {
+            return;
+        }
+        let devices = self.list.lock();
+        let Some(user) = devices.first().map(|device| device.user().clone()) else { return };
+        let (mut earlier, mut replaced) = (Vec::new(), false);
+        for device in devices.iter() {
+            match (self.teller.is_earlier(device, &joined, now), *device.device() == joined.device) {
+                (true, true) => device.alarm().tell(Order::Replaced),
+                (false, true) => replaced = true,
+                (true, false) => earlier.push(device.device().clone()),
+                (false, false) => {}
+            }
+        }
+        drop(devices);
+        if replaced || !earlier.is_empty() {
+            self.teller.tell(&user, UserMessage::Met(Met { joined, earlier, replaced }));
+        }
+    }
+
+    /// Takes in an answer. Where it is to a device here, that one ends if it was replaced or is one too many.
+    pub(super) fn take_in(&self, Met { joined, earlier, replaced }: Met) {
+        let devices = self.list.lock();
+        let newcomer = devices
+            .iter()
+            .find(|device| *device.device() == joined.device && self.teller.id(device) == joined.connection);
+        let Some(newcomer) = newcomer else { return };
+        if replaced {
+            newcomer.alarm().tell(Order::Replaced);
+        }
+        let order = |device: &Connection| (device.opened().uptime, device.device().clone());
+        let mut elsewhere = newcomer.earlier().lock();
+        elsewhere.extend(earlier.into_iter().filter(|device| *device != joined.device).take(limits::DEVICES));
+        let before = devices.iter().filter(|device| order(device) < order(newcomer));
+        let here = before.filter(|device| !elsewhere.contains(device.device())).count();
+        if elsewhere.len() + here >= limits::DEVICES {
+            newcomer.alarm().tell(Order::TooMany);
+        }
+    }
+}
+
+impl News {
+    /// Publishes them until the directory is gone.
+    pub(crate) async fn run(mut self, fan_in: &FanIn, metrics: &Metrics, pulse: &Pulse) {
+        let (mut beats, status) = (tokio::time::interval(BEAT_EVERY), fan_in.status());
+        loop {
+            tokio::select! {
+                _ = beats.tick() => pulse.beat(),
+                news = self.0.recv() => {
+                    let Some((user, message)) = news else { return };
+                    // It would be sent when the connection is back, when it is true no longer.
+                    if *status.borrow() == Status::Disconnected {
+                        metrics.devices_untold.inc();
+                        continue;
+                    }
+                    if let Err(error) = fan_in.publish(&user, &message).await {
+                        tracing::debug!(%error, %user, "the other gateways are not told of a device");
+                    }
+                }
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,134 @@
+//! What two gateways tell each other of a user's devices.
+
+use super::*;
+use crate::{
+    clock::Moment,
+    directory::{
+        Directory,
+        tests::{SHARDS, connection_at, followers, mailbox},
+    },
+};
+
+/// A gateway's directory, and what it says to the others.
+struct Side {
+    directory: Directory,
+    news: News,
+}
+
+impl Side {
+    fn new() -> Side {
+        let (directory, news) = Directory::new(SHARDS, Arc::new(Metrics::new()));
+        Side { directory, news }
+    }
+
+    /// A device that joins and says so.
+    fn join(&mut self, device: &str, opened: Moment) -> (Arc<Connection>, UserMessage) {
+        let connection = connection_at("bob", device, opened);
+        self.directory.join(&mailbox("bob"), &connection).unwrap();
+        self.directory.teller.announce(&connection);
+        (connection, self.said().expect("it is announced"))
+    }
+
+    fn said(&mut self) -> Option<UserMessage> {
+        self.news.0.try_recv().ok().map(|(_, message)| message)
+    }
+
+    /// Hears what another gateway said. Gives its own answer.
+    fn hear(&mut self, said: &UserMessage, now: Uptime) -> Option<UserMessage> {
+        let followers = followers(&self.directory, "bob").unwrap();
+        match said.clone() {
+            UserMessage::Joined(joined) => followers.meet(joined, now),
+            UserMessage::Met(met) => followers.take_in(met),
+            other @ (UserMessage::Entry(_)
+            | UserMessage::Signal(_)
+            | UserMessage::Receipt(_)
+            | UserMessage::Mark(_)) => {
+                panic!("not of devices: {other:?}")
+            }
+        }
+        self.said()
+    }
+}
+
+fn later(moment: Moment, millis: u64) -> Moment {
+    Moment { wall: Millis(moment.wall.0 + millis), uptime: moment.uptime.plus(Millis(millis)) }
+}
+
+#[test]
+fn the_older_connection_of_the_same_device_ends_at_the_other_gateway() {
+    let (mut here, mut there, now) = (Side::new(), Side::new(), Moment::now());
+    let (older, _) = here.join("phone", now);
+    let (newer, joined) = there.join("phone", later(now, 1));
+    assert_eq!(here.hear(&joined, now.uptime), None);
+    assert_eq!(there.hear(&joined, now.uptime), None, "its own");
+    assert_eq!((older.alarm().order(), newer.alarm().order()), (Order::Replaced, Order::Stay));
+}
+
+#[test]
+fn of_two_that_join_at_once_one_stays_whatever_is_lost() {
+    let now = Moment::now();
+    for (hears_first, hears_second, later_by) in [(true, true, 0), (true, true, 5), (false, true, 5), (true, false, 5)]
+    {
+        let (mut here, mut there) = (Side::new(), Side::new());
+        let (first, joined_here) = here.join("phone", now);
+        let (second, joined_there) = there.join("phone", later(now, later_by));
+        let answer = if hears_second { there.hear(&joined_here, now.uptime) } else { None };
+        let other = if hears_first { here.hear(&joined_there, now.uptime) } else { None };
+        for (side, answer) in [(&mut here, answer), (&mut there, other)] {
+            assert_eq!(answer.and_then(|answer| side.hear(&answer, now.uptime)), None, "nobody answers an answer");
+        }
+        let mut orders = [first.alarm().order(), second.alarm().order()];
+        if later_by > 0 {
+            assert_eq!(orders, [Order::Replaced, Order::Stay], "the newer one stays");
+        }
+        orders.sort();
+        assert_eq!(orders, [Order::Stay, Order::Replaced]);
+    }
+}
+
+#[test]
+fn a_clock_that_is_behind_does_not_let_the_older_connection_win() {
+    let (mut here, mut there, now) = (Side::new(), Side::new(), Moment::now());
+    let (older, _) = here.join("phone", later(now, 10_000));
+    let (newer, joined) = there.join("phone", now);
+    assert_eq!(here.hear(&joined, older.opened().uptime.plus(SETTLED)), None);
+    assert_eq!((older.alarm().order(), newer.alarm().order()), (Order::Replaced, Order::Stay));
+}
+
+#[test]
+fn news_of_long_ago_end_nobody() {
+    let (mut here, mut there, now) = (Side::new(), Side::new(), Moment::now());
+    let (_, joined) = there.join("phone", now);
+    let (newer, _) = here.join("phone", later(now, limits::CLOCK_SKEW.0 + 1));
+    here.hear(&joined, newer.opened().uptime.plus(SETTLED));
+    assert_eq!(newer.alarm().order(), Order::Stay);
+}
+
+#[test]
+fn the_seventeenth_of_two_gateways_is_one_too_many_and_no_other() {
+    let (mut here, mut there, now) = (Side::new(), Side::new(), Moment::now());
+    let mut devices = vec![];
+    for number in 0..=limits::DEVICES as u64 {
+        let (side, other) = if number % 2 == 0 { (&mut here, &mut there) } else { (&mut there, &mut here) };
+        let (device, joined) = side.join(&format!("device-{number}"), later(now, number));
+        devices.push(device);
+        if number > 0 {
+            let answer = other.hear(&joined, now.uptime).expect("there are others");
+            assert_eq!(side.hear(&answer, now.uptime), None);
+        }
+    }
+    let last = devices.pop().unwrap();
+    assert_eq!(last.alarm().order(), Order::TooMany);
+    assert!(devices.iter().all(|device| device.alarm().order() == Order::Stay));
+}
+
+#[test]
+fn a_device_that_moves_is_not_one_too_many() {
+    let (mut here, mut there, now) = (Side::new(), Side::new(), Moment::now());
+    let devices = limits::DEVICES as u64;
+    let all: Vec<_> = (0..devices).map(|number| here.join(&format!("device-{number}"), later(now, number)).0).collect();
+    let (moved, joined) = there.join("device-3", later(now, devices));
+    let answer = here.hear(&joined, now.uptime).expect("there are others");
+    there.hear(&answer, now.uptime);
+    assert_eq!((moved.alarm().order(), all[3].alarm().order()), (Order::Stay, Order::Replaced));
+}

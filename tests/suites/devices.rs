@@ -1,0 +1,33 @@
+//! A user's devices, over all gateways.
+
+use dunlin_tests::region::Region;
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_same_device_at_two_gateways_the_older_one_is_replaced() {
+    let region = Region::start(2).await;
+    let mut old = region.caught_up(0, "bob", "phone").await;
+    let mut other = region.caught_up(0, "bob", "laptop").await;
+    let mut new = region.caught_up(1, "bob", "phone").await;
+    let ended = old.end().await;
+    assert_eq!((ended.code(), ended.close), (Some("replaced"), Some(4409)));
+    let id = new.send("bob", "note").await;
+    new.answer(&id).await.expect("accepted");
+    assert_eq!(other.expect("entry").await["id"], id);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn seventeen_devices_over_two_gateways_the_last_is_too_many_and_sixteen_live_on() {
+    let region = Region::start(2).await;
+    let mut devices = vec![];
+    for device in 0..16 {
+        devices.push(region.caught_up(device % 2, "bob", &format!("device-{device}")).await);
+    }
+    let mut last = region.connect(0, "bob", "one-more", None).await;
+    let ended = last.end().await;
+    assert_eq!((ended.code(), ended.close), (Some("too_many_devices"), Some(4429)));
+    assert!(ended.frames.last().expect("a goodbye")["goodbye"]["retry_after"].is_u64());
+    let id = devices[0].send_accepted("bob", "note").await["id"].clone();
+    for device in &mut devices[1..] {
+        assert_eq!(device.expect("entry").await["id"], id);
+    }
+}
