@@ -19,8 +19,8 @@ const STANDS_STILL: Duration = Duration::from_secs(20);
 /// How long the load may take to go on after a fault.
 const GOES_ON: Duration = Duration::from_secs(60);
 const USERS: usize = 6;
-/// How often each sends: a mailbox must keep what came while a server stood still.
-const PACE: Duration = Duration::from_millis(20);
+/// How often each sends: what came since a minute before an id that waited out the longest fault must be kept, or it is too old.
+const PACE: Duration = Duration::from_millis(60);
 
 /// A region with a gateway of its own and one at the edge.
 struct Edge {
