@@ -128,7 +128,10 @@ impl Region {
             None => {}
         }
         if self.appends.fail() {
-            return Some("appends fail in most shards: their streams are full, or have no quorum".to_owned());
+            return Some(
+                "appends fail in most shards: their streams are full, have no quorum, or can't be reached from here"
+                    .to_owned(),
+            );
         }
         None
     }
