@@ -17,7 +17,7 @@ const BETWEEN: usize = 100;
 /// How long a server that is stopped stands still: long enough that its connections are given up.
 const STANDS_STILL: Duration = Duration::from_secs(20);
 /// How long the load may take to go on after a fault.
-const GOES_ON: Duration = Duration::from_secs(60);
+const GOES_ON: Duration = Duration::from_secs(120);
 const USERS: usize = 6;
 /// How often each sends: what came since a minute before an id that waited out the longest fault must be kept, or it is too old.
 const PACE: Duration = Duration::from_millis(60);
