@@ -262,6 +262,17 @@ impl Region {
         self.link.as_ref().expect("a region that was started with a link")
     }
 
+    /// Sees that the mailboxes of a load's users hold each message once.
+    pub async fn holds_each_once(&self, users: usize) {
+        for user in 0..users {
+            let mut ids: Vec<_> = self.stored(&format!("user-{user}")).await.iter().map(|entry| entry.id).collect();
+            let stored = ids.len();
+            ids.sort_unstable();
+            ids.dedup();
+            assert_eq!(ids.len(), stored, "user-{user} has each once");
+        }
+    }
+
     /// The region's settings.
     pub fn settings(&self) -> &RegionSettings {
         &self.settings

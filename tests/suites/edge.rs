@@ -48,14 +48,7 @@ impl Edge {
     async fn finish(&self, load: Load) {
         let (_, gaps) = load.finish(GOES_ON).await;
         assert!(gaps.is_empty(), "nothing was lost, so no gap is told: {gaps:?}");
-        for user in 0..USERS {
-            let mut ids: Vec<_> =
-                self.region.stored(&format!("user-{user}")).await.iter().map(|entry| entry.id).collect();
-            let stored = ids.len();
-            ids.sort_unstable();
-            ids.dedup();
-            assert_eq!(ids.len(), stored, "user-{user} has each once");
-        }
+        self.region.holds_each_once(USERS).await;
     }
 
     /// Waits until somebody at the edge is told that a message of theirs is stored, and hears of one.

@@ -46,13 +46,7 @@ pub(super) async fn under_load(region: &mut Region) {
 
     let (_, gaps) = load.finish(AFTER_ELECTIONS).await;
     assert!(gaps.is_empty(), "nothing was lost, so no gap is told: {gaps:?}");
-    for user in 0..USERS {
-        let mut ids: Vec<_> = region.stored(&format!("user-{user}")).await.iter().map(|entry| entry.id).collect();
-        let stored = ids.len();
-        ids.sort_unstable();
-        ids.dedup();
-        assert_eq!(ids.len(), stored, "user-{user} has each once");
-    }
+    region.holds_each_once(USERS).await;
 }
 
 async fn accepted_more(load: &Load, when: &str) {
