@@ -3,7 +3,7 @@
 use std::collections::{HashMap, VecDeque};
 
 use dunlin_nats::Receipts;
-use dunlin_schema::{Cursor, DeviceName, Peer, Shard, UserName, record::Receipt};
+use dunlin_schema::{Cursor, DeviceName, Millis, Peer, Shard, UserName, record::Receipt};
 use futures_util::{StreamExt, stream::FuturesUnordered};
 use parking_lot::Mutex;
 use tokio::sync::Notify;
@@ -18,13 +18,15 @@ const WAITING: usize = 200_000;
 const AT_ONCE: usize = 64;
 const PAUSE: std::time::Duration = std::time::Duration::from_millis(500);
 
-/// Whose acknowledgement, and of which log.
+/// Whose acknowledgement, of which log, and over which connection: a device may be removed between two of them.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub(crate) struct Who {
     pub(crate) user: UserName,
     pub(crate) device: DeviceName,
     /// The log's owner.
     pub(crate) log: Peer,
+    /// When the connection was opened.
+    pub(crate) opened: Millis,
 }
 
 /// What waits to be stored.
@@ -104,7 +106,8 @@ impl Acknowledgements {
             while publishing.len() < AT_ONCE {
                 let Some((who, shard, cursor)) = self.waiting.lock().take() else { break };
                 publishing.push(async move {
-                    let receipt = Receipt::Delivered { device: who.device.clone(), log: who.log.clone(), cursor };
+                    let Who { device, log, opened, .. } = who.clone();
+                    let receipt = Receipt::Delivered { device, log, cursor, opened };
                     let stored = receipts.publish(shard, &who.user, &receipt).await;
                     if let Err(error) = &stored {
                         tracing::debug!(%error, user = %who.user, "an acknowledgement is tried again");
@@ -126,13 +129,14 @@ impl Acknowledgements {
 
 #[cfg(test)]
 mod tests {
-    use dunlin_schema::{Epoch, Millis, Position, Seq, StreamTime};
+    use dunlin_schema::{Epoch, Position, Seq, StreamTime};
 
     use super::*;
 
     fn who(user: &str) -> Who {
         let user = UserName::new(user).unwrap();
-        Who { log: Peer::User(user.clone()), user, device: DeviceName::new("phone").unwrap() }
+        let (log, device, opened) = (Peer::User(user.clone()), DeviceName::new("phone").unwrap(), Millis(1));
+        Who { user, device, log, opened }
     }
 
     fn cursor(epoch: u64, seq: u64) -> Cursor {
@@ -155,6 +159,16 @@ mod tests {
             cursor(1, 12),
             "a failed older one that comes back does not lower the mark"
         );
+    }
+
+    #[test]
+    fn connections_of_one_device_wait_apart() {
+        let mut waiting = Waiting::default();
+        let later = Who { opened: Millis(2), ..who("alice") };
+        assert!(waiting.put(who("alice"), Shard(0), cursor(1, 9)));
+        assert!(waiting.put(later.clone(), Shard(0), cursor(1, 3)));
+        let taken: Vec<_> = std::iter::from_fn(|| waiting.take()).collect();
+        assert_eq!(taken, [(who("alice"), Shard(0), cursor(1, 9)), (later, Shard(0), cursor(1, 3))]);
     }
 
     #[test]

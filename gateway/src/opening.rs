@@ -227,13 +227,13 @@ fn passed_over<'a>(named: impl Iterator<Item = &'a LogName>) -> Option<ServerFra
     Some(ServerFrame::Refused { reference: None, code: Code::UnknownLog, message })
 }
 
-/// Where the device last acknowledged its mailbox; the beginning if it never did.
+/// Where the device last acknowledged its mailbox; the beginning if it never did, or not since it was removed.
 async fn resumed(region: &Region, log: &Log, user: &UserName, device: &DeviceName) -> Result<Start, Ending> {
     let subject = subject::device_record(&log.region, log.shard, user, device, &log.owner);
     match region.reads.state(&subject, log.shard, Source::Leader).await {
         Ok(None) => Ok(Start::Beginning),
         Ok(Some((bytes, ..))) => match DeviceRecord::decode(&bytes) {
-            Ok(record) => Ok(Start::Cursor(record.cursor)),
+            Ok(record) => Ok(record.cursor.map_or(Start::Beginning, Start::Cursor)),
             Err(error) => {
                 tracing::error!(%error, %user, %device, "a device's record can't be read: it resumes from the beginning");
                 Ok(Start::Beginning)

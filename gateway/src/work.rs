@@ -102,7 +102,7 @@ pub(crate) fn at_once(region: &Region, connection: &Arc<Connection>, output: Out
                 LogName::Mailbox => Peer::User(user.clone()),
                 LogName::Group(address) => Peer::Group(address.group.clone()),
             };
-            let who = Who { user, device, log };
+            let who = Who { user, device, log, opened: connection.opened().wall };
             region.acknowledgements.put(&region.metrics, who, connection.shard(), cursor);
         }
         Output::Corrupt(log, position) => {

@@ -12,6 +12,7 @@
 //! | [`fan_in`] | `user.<id>`: one subscription a user, however many devices |
 //! | [`service`] | request and reply, of any question |
 //! | [`heads`] | the comparison of heads, asked by a gateway and answered by a worker |
+//! | [`removal`] | the removal of a device, asked by a gateway and done by a worker |
 //! | [`stream_reader`] | every entry of a stream in order, checked for contiguity, in any domain |
 //! | `ordered` | one consumer of a stream, checked for contiguity, until the first doubt |
 //! | [`records`] | one record a subject, by compare-and-set; pages and watches of them |
@@ -37,6 +38,7 @@ pub mod raw;
 pub mod read;
 pub mod receipts;
 pub mod records;
+pub mod removal;
 pub mod service;
 pub mod stream_reader;
 
@@ -52,6 +54,7 @@ pub use queue::{EnqueueError, Queued, WorkQueue};
 pub use read::{ReadError, Reads};
 pub use receipts::{ReceiptItem, Receipts};
 pub use records::{Page, Record, RecordError, Records, SaveError, Watch, WatchEvent};
+pub use removal::{RemovalError, RemovalService, Removals};
 pub use service::{AskError, Reply};
 pub use stream_reader::{
     ReaderEvent, Start, StreamEnds, StreamFill, StreamReader, entry_time, stream_ends, stream_fill,

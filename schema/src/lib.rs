@@ -9,7 +9,7 @@
 //! | [`time`], [`position`], [`cursor`] | when and where: milliseconds, sequences, epochs, positions, what a device has consumed |
 //! | [`subject`], [`stream`], [`shard`] | where it is stored: every subject and every stream setting |
 //! | [`entry`], [`record`] | what is stored: entries of a log, records of STATE and RECEIPTS |
-//! | [`live`], [`heads`], [`read`] | what gateways and deliver readers tell each other |
+//! | [`live`], [`heads`], [`read`], [`removal`] | what gateways and workers tell each other |
 //! | [`frame`], [`log_name`], [`code`], [`asyncapi`] | what clients and gateways tell each other, and its machine-readable form |
 //! | [`limits`] | every bound, related by const assertions |
 
@@ -30,6 +30,7 @@ pub mod name;
 pub mod position;
 pub mod read;
 pub mod record;
+pub mod removal;
 pub mod shard;
 pub mod stream;
 pub mod subject;

@@ -2,7 +2,9 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::{Address, Cursor, DeviceName, Epoch, Peer, Position, Seq, StreamTime, envelope, envelope::EnvelopeError};
+use crate::{
+    Address, Cursor, DeviceName, Epoch, Millis, Peer, Position, Seq, StreamTime, envelope, envelope::EnvelopeError,
+};
 
 const VERSION: u8 = 1;
 
@@ -50,10 +52,12 @@ impl ReaderRecord {
 }
 
 /// What a device has acknowledged of one log: see [`crate::subject::device_record`]. Written by `receipts`.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct DeviceRecord {
-    /// Where the device goes on when it comes without a cursor.
-    pub cursor: Cursor,
+    /// Where the device goes on when it comes without a cursor; `None` where it has acknowledged nothing since it was removed.
+    pub cursor: Option<Cursor>,
+    /// When the device was last removed. What it acknowledged over connections that were opened before then counts no more.
+    pub removed: Option<Millis>,
 }
 
 sealed!(DeviceRecord);
@@ -70,6 +74,8 @@ pub enum Receipt {
         log: Peer,
         /// Up to where.
         cursor: Cursor,
+        /// When the connection was opened that says so.
+        opened: Millis,
     },
     /// The user has read a conversation. No gateway of this release writes it.
     Read {

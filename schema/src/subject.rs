@@ -128,6 +128,29 @@ pub fn device_record(region: &RegionName, shard: Shard, user: &UserName, device:
     format!("state.{region}.{shard}.device.{user}.{device}.{}", owner(log))
 }
 
+/// The records of what a user's devices have acknowledged of the user's own mailbox, one for each device: a pattern.
+pub fn mailbox_records(region: &RegionName, shard: Shard, user: &UserName) -> String {
+    format!("state.{region}.{shard}.device.{user}.*.{}", owner(&Peer::User(user.clone())))
+}
+
+/// The records of what a device has acknowledged, one for each log: a pattern.
+pub fn device_records(region: &RegionName, shard: Shard, user: &UserName, device: &DeviceName) -> String {
+    format!("state.{region}.{shard}.device.{user}.{device}.>")
+}
+
+/// The device of a [`device_record`].
+pub fn parse_device_record(subject: &str) -> Option<DeviceName> {
+    let mut tokens = subject.splitn(7, '.');
+    let (Some("state"), Some(region), Some(shard), Some("device"), Some(user), Some(device), Some(log)) =
+        (tokens.next(), tokens.next(), tokens.next(), tokens.next(), tokens.next(), tokens.next(), tokens.next())
+    else {
+        return None;
+    };
+    let (region, user) = (RegionName::new(region).ok()?, UserName::new(user).ok()?);
+    let (device, log) = (DeviceName::new(device).ok()?, parse_owner(log)?);
+    (device_record(&region, Shard(shard.parse().ok()?), &user, &device, &log) == subject).then_some(device)
+}
+
 /// Where what a user's devices acknowledge waits for the receipts worker: `receipt.<region>.<shard>.<user>`.
 pub fn receipt(region: &RegionName, shard: Shard, user: &UserName) -> String {
     format!("receipt.{region}.{shard}.{user}")
@@ -160,6 +183,16 @@ pub fn heads(region: &RegionName, shard: Shard) -> String {
 /// Where a shard's deliver reader takes a gateway's doubt: `svc.<region>.deliver-<shard>.verify`.
 pub fn verify(region: &RegionName, shard: Shard) -> String {
     format!("svc.{region}.deliver-{shard}.verify")
+}
+
+/// The name of the service by which the receipts worker changes a shard's records on demand. Its endpoint is [`remove_device`].
+pub fn receipts_service(region: &RegionName, shard: Shard) -> String {
+    format!("receipts-{region}-{shard}")
+}
+
+/// Where the receipts worker of a shard is told that a device is removed: `svc.<region>.receipts-<shard>.remove-device`.
+pub fn remove_device(region: &RegionName, shard: Shard) -> String {
+    format!("svc.{region}.receipts-{shard}.remove-device")
 }
 
 /// Where nobody ever listens: a request to it is refused by the server itself, in its turn, and so proves that the server has processed

@@ -3,6 +3,7 @@
 
 mod bench;
 mod counter;
+mod removals;
 
 use std::time::{Duration, Instant};
 
@@ -302,8 +303,10 @@ async fn marks_of_devices_only_rise_and_poison_leaves_the_queue() {
         position: Position { epoch: Epoch(epoch), seq: Seq(seq), time: StreamTime(seq) },
         at: Millis(seq),
     };
-    let delivered =
-        |device, cursor| Receipt::Delivered { device: device_name(device), log: Peer::User(name("bob")), cursor };
+    let delivered = |device, cursor| {
+        let (device, log, opened) = (device_name(device), Peer::User(name("bob")), Millis(1));
+        Receipt::Delivered { device, log, cursor, opened }
+    };
     let poison = subject::receipt(&bench.settings.region, SHARD, &name("bob"));
     bench.connection.publish(poison, Bytes::from_static(b"not a receipt")).await.unwrap();
     for cursor in [cursor(1, 3), cursor(1, 900), cursor(2, 5), cursor(1, 901), cursor(2, 4)] {

@@ -6,7 +6,7 @@ use dunlin_nats::{
     Connection, Heads, HeadsError, HeadsService, Question, ReceiptItem, Receipts, Records, SaveError, WorkQueue,
 };
 use dunlin_schema::{
-    Cursor, DeviceName, Epoch, Peer, Position, Seq, Shard, StreamTime,
+    Cursor, DeviceName, Epoch, Millis, Peer, Position, Seq, Shard, StreamTime,
     heads::{Head, HeadsAnswer, Verified, Verify},
     record::Receipt,
     subject,
@@ -151,6 +151,7 @@ async fn receipts_wait_for_their_worker_and_come_again_until_they_are_acknowledg
         device: device.clone(),
         log: Peer::User(user("bob")),
         cursor: Cursor::of_entry(position(seq)),
+        opened: Millis(1),
     };
     for seq in 1..=3 {
         receipts.publish(SHARD, &user("bob"), &receipt(seq)).await.unwrap();

@@ -11,6 +11,7 @@ use dunlin_schema::{
     heads::{Head, HeadsAnswer, HeadsRequest, Verified, Verify},
     live::{self, ConnectionId, Joined, LiveEntry, Mark, Met, Signal, UserMessage},
     record::{DeviceRecord, ReaderRecord, Receipt},
+    removal::{DeviceRemoved, RemoveDevice},
 };
 
 const EPOCH: Epoch = Epoch(1_763_683_100_000_000_000);
@@ -149,21 +150,23 @@ macro_rules! sealed {
     )*};
 }
 
-sealed!(ReaderRecord, DeviceRecord, Receipt, HeadsRequest, HeadsAnswer, Verify, Verified);
+sealed!(ReaderRecord, DeviceRecord, Receipt, RemoveDevice, DeviceRemoved, HeadsRequest, HeadsAnswer, Verify, Verified);
 
 #[test]
 fn records() {
+    let delivered = |log| {
+        let device = "phone".parse().unwrap();
+        Receipt::Delivered { device, log, cursor: cursor(), opened: AT }
+    };
     let record =
         |begins_after| ReaderRecord { owner: "one".into(), position: POSITION, boot: "boot".into(), begins_after };
     golden!(
         (record(None), READER),
         (record(Some(EPOCH)), READER_BEGINS),
-        (DeviceRecord { cursor: cursor() }, DEVICE),
-        (Receipt::Delivered { device: "phone".parse().unwrap(), log: user("bob"), cursor: cursor() }, RECEIPT),
-        (
-            Receipt::Delivered { device: "phone".parse().unwrap(), log: group("team"), cursor: cursor() },
-            RECEIPT_OF_GROUP,
-        ),
+        (DeviceRecord { cursor: Some(cursor()), removed: None }, DEVICE),
+        (DeviceRecord { cursor: None, removed: Some(AT) }, DEVICE_REMOVED),
+        (delivered(user("bob")), RECEIPT),
+        (delivered(group("team")), RECEIPT_OF_GROUP),
         (Receipt::Read { with: "alice@eu".parse().unwrap(), upto: Seq(17) }, RECEIPT_READ),
     );
 }
@@ -176,6 +179,15 @@ fn heads() {
         (HeadsAnswer { position: POSITION, floor: Seq(3), heads }, HEADS_ANSWER),
         (Verify { doubted: POSITION }, VERIFY),
         (Verified { position: POSITION }, VERIFY),
+    );
+}
+
+#[test]
+fn removals() {
+    golden!(
+        (RemoveDevice { user: "bob".parse().unwrap(), device: "phone".parse().unwrap(), at: AT }, REMOVE_DEVICE),
+        (DeviceRemoved::Stored, DEVICE_STORED),
+        (DeviceRemoved::NotStored, DEVICE_NOT_STORED),
     );
 }
 
@@ -284,12 +296,18 @@ const MET: &str = "01050570686f6e6596d9d79daa33ac02010377656201";
 const SIGNAL: &str = "010105616c69636502657506626f6240657506747970696e67";
 const RECEIPT_PERSON: &str = "01020005616c69636502657508616c69636540657501110096d9d79daa33";
 const RECEIPT_GROUP: &str = "01020108237465616d40657509ac069003e80796d9d79daa33";
-const RECEIPT_OF_GROUP: &str = "01000570686f6e6501047465616d80b0f0fef58df7bc181181a38f8aeb90f7bc1896d9d79daa3389fb82a7";
+const RECEIPT_OF_GROUP: &str =
+    "01000570686f6e6501047465616d80b0f0fef58df7bc181181a38f8aeb90f7bc1896d9d79daa3396d9d79daa33260d3405";
 const RECEIPT_READ: &str = "010108616c69636540657511ce3b08ec";
 const READER: &str = "01036f6e6580b0f0fef58df7bc181181a38f8aeb90f7bc1804626f6f7400a2b3f877";
 const READER_BEGINS: &str = "01036f6e6580b0f0fef58df7bc181181a38f8aeb90f7bc1804626f6f740180b0f0fef58df7bc18181b0c3d";
-const DEVICE: &str = "0180b0f0fef58df7bc181181a38f8aeb90f7bc1896d9d79daa33d6cdbae3";
-const RECEIPT: &str = "01000570686f6e650003626f6280b0f0fef58df7bc181181a38f8aeb90f7bc1896d9d79daa33bb3415c8";
+const DEVICE: &str = "010180b0f0fef58df7bc181181a38f8aeb90f7bc1896d9d79daa3300f57d9414";
+const RECEIPT: &str =
+    "01000570686f6e650003626f6280b0f0fef58df7bc181181a38f8aeb90f7bc1896d9d79daa3396d9d79daa33d8d0e667";
+const DEVICE_REMOVED: &str = "01000196d9d79daa33ccf58155";
+const REMOVE_DEVICE: &str = "0103626f620570686f6e6596d9d79daa332abcf1d9";
+const DEVICE_STORED: &str = "0100a5efc3e2";
+const DEVICE_NOT_STORED: &str = "0101a66ca810";
 const HEADS_REQUEST: &str = "01020005616c69636501047465616d6bb7f4f1";
 const HEADS_ANSWER: &str = "0180b0f0fef58df7bc181181a38f8aeb90f7bc180302011181a38f8aeb90f7bc180014390aa5";
 const VERIFY: &str = "0180b0f0fef58df7bc181181a38f8aeb90f7bc1821704be9";

@@ -5,6 +5,7 @@ use dunlin_schema::{
     heads::{Head, HeadsAnswer, HeadsRequest, Verified, Verify},
     limits,
     record::{DeviceRecord, ReaderRecord, Receipt},
+    removal::{DeviceRemoved, RemoveDevice},
 };
 use proptest::{collection, option, prelude::*};
 
@@ -71,12 +72,13 @@ proptest! {
     #[test]
     fn records_come_back_as_they_were(
         owner in any::<String>(), boot in any::<String>(), position in strategy::position(), before in option::of(any::<u64>()),
-        cursor in strategy::cursor(), device in strategy::device(), log in strategy::peer(),
+        cursor in option::of(strategy::cursor()), removed in option::of(strategy::millis()), device in strategy::device(), log in strategy::peer(),
         with in strategy::address(), upto in strategy::seq(),
     ) {
         comes_back!(ReaderRecord { owner, position, boot, begins_after: before.map(Epoch) }, ReaderRecord);
-        comes_back!(DeviceRecord { cursor }, DeviceRecord);
-        comes_back!(Receipt::Delivered { device, log, cursor }, Receipt);
+        comes_back!(DeviceRecord { cursor, removed }, DeviceRecord);
+        let (cursor, opened) = (cursor.unwrap_or_default(), removed.unwrap_or_default());
+        comes_back!(Receipt::Delivered { device, log, cursor, opened }, Receipt);
         comes_back!(Receipt::Read { with, upto }, Receipt);
     }
 
@@ -84,12 +86,15 @@ proptest! {
     fn questions_and_answers_come_back_as_they_were(
         logs in collection::vec(strategy::peer(), 0..20), position in strategy::position(), floor in strategy::seq(),
         heads in collection::vec(option::of((strategy::seq(), any::<u64>())), 0..20),
+        user in strategy::user(), device in strategy::device(), at in strategy::millis(), stored in any::<bool>(),
     ) {
         let heads = heads.into_iter().map(|head| head.map(|(seq, time)| Head { seq, time: StreamTime(time) })).collect();
         comes_back!(HeadsRequest { logs }, HeadsRequest);
         comes_back!(HeadsAnswer { position, floor, heads }, HeadsAnswer);
         comes_back!(Verify { doubted: position }, Verify);
         comes_back!(Verified { position }, Verified);
+        comes_back!(RemoveDevice { user, device, at }, RemoveDevice);
+        comes_back!(if stored { DeviceRemoved::Stored } else { DeviceRemoved::NotStored }, DeviceRemoved);
     }
 
     #[test]
@@ -99,6 +104,7 @@ proptest! {
         sealed.extend_from_slice(&crc.to_le_bytes());
         let _ = (ReaderRecord::decode(&sealed), DeviceRecord::decode(&sealed), Receipt::decode(&sealed));
         let _ = (HeadsRequest::decode(&sealed), HeadsAnswer::decode(&sealed), Verify::decode(&sealed), Verified::decode(&sealed));
+        let _ = (RemoveDevice::decode(&sealed), DeviceRemoved::decode(&sealed));
     }
 }
 

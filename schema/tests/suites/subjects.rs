@@ -33,6 +33,10 @@ fn subjects_are_those_of_the_design() {
             subject::device_record(&eu, Shard(3), &bob, &phone, &Peer::Group("team".parse().unwrap())),
             "state.eu.3.device.bob.phone.group.team",
         ),
+        (subject::mailbox_records(&eu, Shard(3), &bob), "state.eu.3.device.bob.*.user.bob"),
+        (subject::device_records(&eu, Shard(3), &bob, &phone), "state.eu.3.device.bob.phone.>"),
+        (subject::receipts_service(&eu, Shard(3)), "receipts-eu-3"),
+        (subject::remove_device(&eu, Shard(3)), "svc.eu.receipts-3.remove-device"),
         (subject::live(&Peer::Group("team".parse().unwrap())), "group.team"),
         (subject::receipt(&eu, Shard(3), &bob), "receipt.eu.3.bob"),
         (subject::heads_service(&eu, Shard(3)), "deliver-eu-3"),
@@ -166,7 +170,10 @@ proptest! {
         prop_assert_eq!(tokens(log.subject())?, 5);
         prop_assert_eq!(tokens(subject::live_user(&user))?, 2);
         prop_assert_eq!(tokens(subject::live(&log.owner))?, 2);
-        prop_assert_eq!(tokens(subject::device_record(&log.region, log.shard, &user, &device, &log.owner))?, 8);
+        let record = subject::device_record(&log.region, log.shard, &user, &device, &log.owner);
+        prop_assert_eq!(subject::parse_device_record(&record), Some(device));
+        prop_assert_eq!(tokens(record)?, 8);
+        prop_assert_eq!(tokens(subject::remove_device(&log.region, log.shard))?, 4);
         prop_assert_eq!(tokens(subject::receipt(&log.region, log.shard, &user))?, 4);
         prop_assert_eq!(tokens(subject::heads(&log.region, log.shard))?, 4);
         prop_assert_eq!(subject::Logs::of(&log.region, log.shard).owner(&log.subject()), Some(log.owner));

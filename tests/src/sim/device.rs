@@ -187,7 +187,7 @@ impl World {
 
     fn acknowledged(&self, device: usize) -> Option<Cursor> {
         let value = self.state.get(&self.device_record(device))?;
-        Some(DeviceRecord::decode(&value.bytes).expect("only the receipts role writes it").cursor)
+        Some(DeviceRecord::decode(&value.bytes).expect("only the receipts role writes it").cursor?)
     }
 
     fn device_record(&self, device: usize) -> String {
@@ -465,7 +465,8 @@ impl World {
         let rises = self.acknowledged(device).is_none_or(|known| cursor.position.above(&known.position));
         if rises && self.server_answers() {
             let subject = self.device_record(device);
-            self.state.put(self.now, &subject, DeviceRecord { cursor }.encode().into(), None);
+            let record = DeviceRecord { cursor: Some(cursor), removed: None };
+            self.state.put(self.now, &subject, record.encode().into(), None);
         }
     }
 }

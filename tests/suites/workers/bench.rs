@@ -171,7 +171,7 @@ impl Bench {
         let (region, log) = (&self.settings.region, Peer::User(name(user)));
         let subject = subject::device_record(region, SHARD, &name(user), &device_name(device), &log);
         let record = Records::new(&self.connection).load(SHARD, &subject).await.unwrap()?;
-        Some(DeviceRecord::decode(&record.bytes).unwrap().cursor)
+        DeviceRecord::decode(&record.bytes).unwrap().cursor
     }
 }
 

@@ -10,6 +10,7 @@ pub(super) struct Metrics {
     stored: Counters,
     poison: Counters,
     failed: Counters,
+    removed: Counters,
 }
 
 /// What the role counts of one shard.
@@ -18,15 +19,22 @@ pub(super) struct ReceiptsMetrics {
     pub(super) stored: Counter,
     pub(super) poison: Counter,
     pub(super) failed: Counter,
+    pub(super) removed: Counter,
 }
 
 impl Metrics {
     pub(super) fn register(registry: &mut Registry) -> Metrics {
         let role = registry.sub_registry_with_prefix("dunlin_receipts");
-        let metrics = Metrics { stored: Counters::default(), poison: Counters::default(), failed: Counters::default() };
+        let metrics = Metrics {
+            stored: Counters::default(),
+            poison: Counters::default(),
+            failed: Counters::default(),
+            removed: Counters::default(),
+        };
         role.register("stored", "Marks of devices that were raised", metrics.stored.clone());
         role.register("poison", "Items that no release can read, taken off the queue", metrics.poison.clone());
-        role.register("failed", "Marks that could not be stored and will come again", metrics.failed.clone());
+        role.register("failed", "Marks and removals that could not be stored: they come again", metrics.failed.clone());
+        role.register("removed", "Devices that their user removed", metrics.removed.clone());
         metrics
     }
 
@@ -36,6 +44,7 @@ impl Metrics {
             stored: self.stored.get_or_create_owned(&label),
             poison: self.poison.get_or_create_owned(&label),
             failed: self.failed.get_or_create_owned(&label),
+            removed: self.removed.get_or_create_owned(&label),
         }
     }
 }

@@ -1,19 +1,18 @@
-//! The `receipts` role: stores what devices acknowledge, so that a device that comes without a cursor goes on from there.
+//! The `receipts` role: stores what devices acknowledge, so that a device that comes without a cursor goes on from there, and forgets
+//! devices that their user removes.
 //!
-//! `core` decides; this file takes items off the shard's work queue, in batches, and stores before it acknowledges them.
+//! `core` decides; this file takes items off the shard's work queue, in batches, and stores before it acknowledges them; `removals`
+//! answers who has a device removed; `records` writes for both.
 
 pub mod core;
 mod metrics;
+mod records;
+mod removals;
 
 use std::sync::Arc;
 
-use dunlin_nats::{Queued, ReceiptItem, Records, SaveError, WorkQueue};
-use dunlin_schema::{
-    Cursor, Seq, Shard,
-    envelope::EnvelopeError,
-    record::{DeviceRecord, Receipt},
-    subject,
-};
+use dunlin_nats::{Queued, ReceiptItem, Records, WorkQueue};
+use dunlin_schema::{Shard, record::Receipt, subject};
 use futures_util::{FutureExt, StreamExt, stream};
 
 use prometheus_client::registry::Registry;
@@ -21,6 +20,7 @@ use prometheus_client::registry::Registry;
 use self::{
     core::{Batch, Mark, Whose, raised},
     metrics::{Metrics, ReceiptsMetrics},
+    records::change,
 };
 use crate::{
     context::Context,
@@ -35,8 +35,6 @@ pub const ROLE: Role = Role::new("receipts", prepare);
 const BATCH: usize = 256;
 /// Devices that are written at once.
 const AT_ONCE: usize = 16;
-/// Tries to write a mark before its items are left to come again.
-const TRIES: usize = 5;
 
 fn prepare(registry: &mut Registry) -> Work {
     let metrics = Metrics::register(registry);
@@ -45,6 +43,15 @@ fn prepare(registry: &mut Registry) -> Work {
 
 /// Works on a shard until it is told to stop.
 async fn run(context: Context, shard: Shard, metrics: ReceiptsMetrics) {
+    tokio::select! {
+        () = acknowledge(&context, shard, &metrics) => {}
+        () = removals::run(&context, shard, &metrics) => {}
+    }
+    context.tell(TaskState::Idle);
+}
+
+/// Takes what devices acknowledge off the queue, until it is told to stop.
+async fn acknowledge(context: &Context, shard: Shard, metrics: &ReceiptsMetrics) {
     let mut queue = WorkQueue::receipts(&context.connection, shard);
     let records = context.records();
     let mut batch = Batch::default();
@@ -56,7 +63,7 @@ async fn run(context: Context, shard: Shard, metrics: ReceiptsMetrics) {
             item = queue.next() => item,
         };
         for left in (0..BATCH).rev() {
-            take(item, &mut batch, &metrics).await;
+            take(item, &mut batch, metrics).await;
             if left == 0 {
                 break;
             }
@@ -65,16 +72,16 @@ async fn run(context: Context, shard: Shard, metrics: ReceiptsMetrics) {
         }
         let marks: Vec<_> = batch.take().collect();
         stream::iter(marks)
-            .for_each_concurrent(AT_ONCE, |(whose, mark)| store(&context, shard, &records, &metrics, whose, mark))
+            .for_each_concurrent(AT_ONCE, |(whose, mark)| store(context, shard, &records, metrics, whose, mark))
             .await;
     }
-    context.tell(TaskState::Idle);
 }
 
 async fn take(queued: Queued<ReceiptItem>, batch: &mut Batch<Queued<ReceiptItem>>, metrics: &ReceiptsMetrics) {
     match &queued.item.receipt {
-        Ok(Receipt::Delivered { device, log, cursor }) => {
-            let whose = Whose { user: queued.item.user.clone(), device: device.clone(), log: log.clone() };
+        Ok(Receipt::Delivered { device, log, cursor, opened }) => {
+            let (user, opened) = (queued.item.user.clone(), *opened);
+            let whose = Whose { user, device: device.clone(), log: log.clone(), opened };
             let cursor = *cursor;
             batch.add(whose, cursor, queued);
         }
@@ -98,55 +105,20 @@ async fn store(
     shard: Shard,
     records: &Records,
     metrics: &ReceiptsMetrics,
-    Whose { user, device, log }: Whose,
+    Whose { user, device, log, opened }: Whose,
     mark: Mark<Queued<ReceiptItem>>,
 ) {
     let subject = subject::device_record(&context.settings.region, shard, &user, &device, &log);
-    for _ in 0..TRIES {
-        match raise(shard, records, &subject, mark.cursor).await {
-            Ok(raised) => {
-                metrics.stored.inc_by(u64::from(raised));
-                for item in mark.items {
-                    item.ack().await;
-                }
-                return;
-            }
-            Err(Again::Conflict) => {}
-            Err(Again::Later(why)) => {
-                tracing::warn!(%shard, %user, %device, why, "a receipt was not stored, it will come again");
-                break;
+    match change(records, shard, &subject, |stored| raised(stored, mark.cursor, opened)).await {
+        Ok(changed) => {
+            metrics.stored.inc_by(u64::from(changed));
+            for item in mark.items {
+                item.ack().await;
             }
         }
-    }
-    metrics.failed.inc();
-}
-
-/// Why a mark is not stored.
-enum Again {
-    /// Another worker wrote the record.
-    Conflict,
-    /// Something that takes time to pass.
-    Later(String),
-}
-
-/// Whether the record had to be raised.
-async fn raise(shard: Shard, records: &Records, subject: &str, said: Cursor) -> Result<bool, Again> {
-    let found = records.load(shard, subject).await.map_err(|error| Again::Later(error.to_string()))?;
-    let (stored, revision) = match found {
-        None => (None, Seq(0)),
-        Some(record) => match DeviceRecord::decode(&record.bytes) {
-            Ok(device) => (Some(device.cursor), record.revision),
-            Err(error @ EnvelopeError::Version { .. }) => return Err(Again::Later(error.to_string())),
-            // Damaged: whatever it said, the device says it again.
-            Err(EnvelopeError::Short(_) | EnvelopeError::Checksum | EnvelopeError::Content(_)) => {
-                (None, record.revision)
-            }
-        },
-    };
-    let Some(cursor) = raised(stored, said) else { return Ok(false) };
-    match records.save(subject, DeviceRecord { cursor }.encode(), revision).await {
-        Ok(_) => Ok(true),
-        Err(SaveError::Conflict) => Err(Again::Conflict),
-        Err(error @ (SaveError::Unknown | SaveError::Refused(_))) => Err(Again::Later(error.to_string())),
+        Err(why) => {
+            tracing::warn!(%shard, %user, %device, %why, "a receipt was not stored, it will come again");
+            metrics.failed.inc();
+        }
     }
 }

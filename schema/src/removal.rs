@@ -1,0 +1,45 @@
+//! The removal of a device: a gateway asks the receipts worker of the user's shard, the only one that writes records of devices.
+
+use serde::{Deserialize, Serialize};
+
+use crate::{DeviceName, Millis, UserName, envelope, envelope::EnvelopeError};
+
+const VERSION: u8 = 1;
+
+/// The question: the device is to be forgotten.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RemoveDevice {
+    /// Whose device.
+    pub user: UserName,
+    /// Which.
+    pub device: DeviceName,
+    /// When, by the gateway's clock: what it acknowledged over connections that were opened before then counts no more.
+    pub at: Millis,
+}
+
+/// The answer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum DeviceRemoved {
+    /// It is stored that the device is removed.
+    Stored,
+    /// It could not be stored, at least not as a whole: asking again does no harm.
+    NotStored,
+}
+
+macro_rules! sealed {
+    ($($type:ty),*) => {$(
+        impl $type {
+            /// The bytes of the message.
+            pub fn encode(&self) -> Vec<u8> {
+                envelope::seal(VERSION, self)
+            }
+
+            /// The message of bytes. Errors: see [`EnvelopeError`].
+            pub fn decode(bytes: &[u8]) -> Result<Self, EnvelopeError> {
+                envelope::open(VERSION, bytes)
+            }
+        }
+    )*};
+}
+
+sealed!(RemoveDevice, DeviceRemoved);

@@ -1,0 +1,101 @@
+//! Devices that are removed: what the receipts worker keeps of them, whatever is still on its way.
+
+use dunlin_nats::{Receipts, Records, RemovalError, Removals};
+use dunlin_schema::{
+    Cursor, Epoch, Millis, Peer, Position, Seq, StreamTime,
+    record::{DeviceRecord, Receipt},
+    removal::RemoveDevice,
+    stream::receipts_stream,
+    subject,
+};
+use dunlin_tests::{server::ServerOptions, wait::until};
+
+use super::bench::{Bench, SHARD, device_name, name};
+
+const WITHIN: Millis = Millis(5_000);
+
+fn cursor(seq: u64) -> Cursor {
+    let position = Position { epoch: Epoch(1), seq: Seq(seq), time: StreamTime(seq) };
+    Cursor { position, at: Millis(seq) }
+}
+
+/// What a connection of bob's, opened at this time, has of a log.
+fn said(device: &str, log: &Peer, opened: u64, seq: u64) -> Receipt {
+    Receipt::Delivered { device: device_name(device), log: log.clone(), cursor: cursor(seq), opened: Millis(opened) }
+}
+
+fn removal(device: &str, at: u64) -> RemoveDevice {
+    RemoveDevice { user: name("bob"), device: device_name(device), at: Millis(at) }
+}
+
+async fn record(bench: &Bench, device: &str, log: &Peer) -> Option<DeviceRecord> {
+    let subject = subject::device_record(&bench.settings.region, SHARD, &name("bob"), &device_name(device), log);
+    let record = Records::new(&bench.connection).load(SHARD, &subject).await.unwrap()?;
+    Some(DeviceRecord::decode(&record.bytes).unwrap())
+}
+
+/// Waits until the queue has nothing more.
+async fn done(bench: &Bench) {
+    let jetstream = async_nats::jetstream::with_domain(async_nats::connect(bench.nats.url()).await.unwrap(), "local");
+    until("an empty queue", async || {
+        let stream = jetstream.get_stream(receipts_stream(&bench.settings.region, SHARD)).await.ok()?;
+        (stream.cached_info().state.messages == 0).then_some(())
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_removed_device_is_forgotten_and_what_was_on_its_way_does_not_bring_it_back() {
+    let bench = Bench::new(ServerOptions::default()).await;
+    let _workers = (bench.working("boot").await, bench.worker("boot").await);
+    let (receipts, removals) = (Receipts::new(&bench.connection), Removals::new(&bench.connection));
+    let (mailbox, team) = (Peer::User(name("bob")), Peer::Group("team".parse().unwrap()));
+    let says = async |receipt: Receipt| receipts.publish(SHARD, &name("bob"), &receipt).await.unwrap();
+    for receipt in [said("phone", &mailbox, 10, 7), said("phone", &team, 10, 3), said("web", &mailbox, 10, 5)] {
+        says(receipt).await;
+    }
+    done(&bench).await;
+    removals.remove(SHARD, &removal("phone", 20), WITHIN).await.unwrap();
+    let gone = DeviceRecord { cursor: None, removed: Some(Millis(20)) };
+    for log in [&mailbox, &team] {
+        assert_eq!(record(&bench, "phone", log).await.as_ref(), Some(&gone), "{log:?}");
+    }
+    // What the old connection said is still on its way.
+    says(said("phone", &mailbox, 10, 9)).await;
+    done(&bench).await;
+    assert_eq!(record(&bench, "phone", &mailbox).await, Some(gone));
+    // It came back, and begins anew.
+    says(said("phone", &mailbox, 21, 2)).await;
+    done(&bench).await;
+    let back = DeviceRecord { cursor: Some(cursor(2)), removed: Some(Millis(20)) };
+    says(said("phone", &mailbox, 10, 9)).await;
+    done(&bench).await;
+    assert_eq!(record(&bench, "phone", &mailbox).await, Some(back));
+    let untouched = DeviceRecord { cursor: Some(cursor(5)), removed: None };
+    assert_eq!(record(&bench, "web", &mailbox).await, Some(untouched), "another device");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_device_that_never_acknowledged_can_be_removed_and_twice() {
+    let bench = Bench::new(ServerOptions::default()).await;
+    let worker = bench.working("boot").await;
+    let (receipts, removals) = (Receipts::new(&bench.connection), Removals::new(&bench.connection));
+    let mailbox = Peer::User(name("bob"));
+    until("the worker to listen", async || removals.remove(SHARD, &removal("phone", 20), WITHIN).await.ok()).await;
+    for at in [20, 30] {
+        removals.remove(SHARD, &removal("phone", at), WITHIN).await.unwrap();
+    }
+    // Its first acknowledgement was on its way.
+    receipts.publish(SHARD, &name("bob"), &said("phone", &mailbox, 10, 7)).await.unwrap();
+    done(&bench).await;
+    let gone = DeviceRecord { cursor: None, removed: Some(Millis(30)) };
+    assert_eq!(record(&bench, "phone", &mailbox).await, Some(gone));
+    assert!(worker.get("/metrics").await.contains(r#"dunlin_receipts_removed_total{shard="0"} 3"#));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn without_a_worker_it_is_told_at_once() {
+    let bench = Bench::new(ServerOptions::default()).await;
+    let told = Removals::new(&bench.connection).remove(SHARD, &removal("phone", 20), WITHIN).await;
+    assert_eq!(told, Err(RemovalError::Unanswered(dunlin_nats::AskError::NoResponders)));
+}
