@@ -6,14 +6,26 @@ use dunlin_nats::{AppendError, Item, Origin, Pace};
 
 use crate::{
     region::Region,
-    sending::{Append, AppendFailure, Do, Input, Step, Stored},
+    sending::{Append, AppendFailure, Do, Input, LookUp, Step, Stored},
 };
 
 /// Carries out a step, and gives what came of it.
 pub(crate) async fn carry(region: &Region, todo: Do) -> Input {
     match todo {
         Do::Append(wanted) => append(region, *wanted).await,
+        Do::LookUp(wanted) => look_up(region, *wanted).await,
     }
+}
+
+async fn look_up(region: &Region, wanted: LookUp) -> Input {
+    let LookUp { key, log, entry } = wanted;
+    let found = region.appender.find(log, entry).await;
+    region.metrics.looked_up(match &found {
+        Ok(Some(_)) => "found",
+        Ok(None) | Err(AppendError::TooOld | AppendError::FromTheFuture) => "not_there",
+        Err(AppendError::Full | AppendError::TooLarge | AppendError::Unknown) => "unanswered",
+    });
+    Input::LookedUp { key, outcome: found.map(|found| found.map(stored)).map_err(failure) }
 }
 
 async fn append(region: &Region, wanted: Append) -> Input {
@@ -21,7 +33,7 @@ async fn append(region: &Region, wanted: Append) -> Input {
     let (began, shard) = (Instant::now(), log.shard);
     // A recipient waits for the one, and nobody for the other but the sender, who is told of both together.
     let pace = match key.step {
-        Step::Store => Pace::Prompt,
+        Step::FindReceived | Step::FindSent | Step::FindItself | Step::Store => Pace::Prompt,
         Step::Copy => Pace::Unhurried,
     };
     let outcome =
@@ -36,13 +48,19 @@ async fn append(region: &Region, wanted: Append) -> Input {
         }
         Err(AppendError::TooOld | AppendError::FromTheFuture | AppendError::TooLarge) => {}
     }
-    let stored = outcome.map(|stored| Stored { seq: stored.seq, entry: stored.entry, repeat: stored.repeat });
-    let outcome = stored.map_err(|error| match error {
+    Input::Appended { key, outcome: outcome.map(stored).map_err(failure) }
+}
+
+fn stored(stored: dunlin_nats::Stored) -> Stored {
+    Stored { seq: stored.seq, entry: stored.entry, repeat: stored.repeat }
+}
+
+fn failure(error: AppendError) -> AppendFailure {
+    match error {
         AppendError::TooOld => AppendFailure::TooOld,
         AppendError::FromTheFuture => AppendFailure::FromTheFuture,
         AppendError::Full => AppendFailure::Full,
         AppendError::TooLarge => AppendFailure::TooLarge,
         AppendError::Unknown => AppendFailure::Unknown,
-    });
-    Input::Appended { key, outcome }
+    }
 }

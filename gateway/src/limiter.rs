@@ -42,7 +42,7 @@ impl Limiter {
         }
     }
 
-    /// Whether the user may send something with an id of this age. Errors: when to try again.
+    /// Whether the user may send something whose id, or that of the message that it is about, is of this age. Errors: when to try again.
     pub(crate) fn send(&self, user: &UserName, age: Millis) -> Result<(), Millis> {
         let count = if age < limits::FRESH_FOR { NonZeroU32::MIN } else { self.late };
         self.check(&self.sends, user, count).map_err(|wait| wait.max(limits::SHARE_RETRY_AFTER))

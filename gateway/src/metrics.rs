@@ -23,6 +23,12 @@ struct FailedAppend {
     why: &'static str,
 }
 
+/// Look-ups of earlier messages, by what came of them.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct LookedUp {
+    outcome: &'static str,
+}
+
 /// A service of the gateway's.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct ByService {
@@ -61,6 +67,8 @@ pub(crate) struct Metrics {
     late_entries: Counter,
     /// Appends that failed, by shard: its stream was full, or nobody knows whether they are stored.
     failed_appends: Family<FailedAppend, Counter>,
+    /// Look-ups of earlier messages for what is about them.
+    look_ups: Family<LookedUp, Counter>,
     /// Reads of a log, and those without an answer.
     pub(crate) reads: Counter,
     pub(crate) failed_reads: Counter,
@@ -104,6 +112,7 @@ impl Metrics {
             late_appends: Counter::default(),
             late_entries: Counter::default(),
             failed_appends: Family::default(),
+            look_ups: Family::default(),
             panics: Counter::default(),
             service_idle: Family::default(),
             reads: Counter::default(),
@@ -135,6 +144,11 @@ impl Metrics {
             "Appends that were refused because the shard's stream is full, or whose outcome is unknown",
             self.failed_appends.clone(),
         );
+        registry.register(
+            "look_ups",
+            "Look-ups of earlier messages, and of repeats, for edits, deletes and reactions",
+            self.look_ups.clone(),
+        );
         registry.register_with_unit(
             "service_idle",
             "How long ago a service last showed that it moves",
@@ -158,7 +172,7 @@ impl Metrics {
             ("frames_out", "Messages to clients", &self.frames_out),
             ("limited_sends", "Sends that the rate limit refused", &self.limited_sends),
             ("late_appends", "Appends that looked at their log first", &self.late_appends),
-            ("late_entries", "Entries that were read for late appends", &self.late_entries),
+            ("late_entries", "Entries that were read for late appends and look-ups", &self.late_entries),
             ("panics", "Panics that ended a socket", &self.panics),
             ("reads", "Reads of a log", &self.reads),
             ("failed_reads", "Reads of a log without an answer", &self.failed_reads),
@@ -194,6 +208,11 @@ impl Metrics {
     /// An append to a shard was not stored, or nobody knows.
     pub(crate) fn failed_append(&self, shard: Shard, why: &'static str) {
         self.failed_appends.get_or_create(&FailedAppend { shard: shard.0, why }).inc();
+    }
+
+    /// An earlier message was looked for.
+    pub(crate) fn looked_up(&self, outcome: &'static str) {
+        self.look_ups.get_or_create(&LookedUp { outcome }).inc();
     }
 
     /// The text that Prometheus reads, with what others count: the late appends of `appenders`, and how old each service's last sign is.

@@ -219,7 +219,8 @@ fn take(
     gateway.metrics.frames_in.inc();
     match encoding.read_client(bytes) {
         Ok(ClientFrame::Send(send)) => {
-            match gateway.limiter.send(connection.user(), moment.wall.since(send.id.time())) {
+            match gateway.limiter.send(connection.user(), moment.wall.since(sending::oldest_id(send.id, &send.content)))
+            {
                 Ok(()) => connection.handle(moment, Input::Sending(sending::Input::Send(send))),
                 Err(retry_after) => {
                     gateway.metrics.limited_sends.inc();

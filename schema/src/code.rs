@@ -103,4 +103,8 @@ codes! {
     RegionUnreachable None, Later;
     /// A log that this gateway does not follow for the user.
     UnknownLog None, Never;
+    /// What an `edit` or a `delete` names is no message of the author's to this address, or is no longer stored.
+    NotYours None, Never;
+    /// What a `react` names is no message of this conversation, or is no longer stored.
+    NotFound None, Never;
 }

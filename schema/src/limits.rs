@@ -71,6 +71,8 @@ pub const FRESH_FOR: Millis = seconds(30);
 pub const LATE_MARGIN: Millis = seconds(60);
 /// Late appends of one process that read many pages at once.
 pub const LATE_SCANS: usize = 8;
+/// Those of one process that look for an earlier message and read many pages at once.
+pub const LOOK_SCANS: usize = 4;
 /// JetStream's duplicate window, and how long a single server must have been up for it to be whole.
 pub const DUPLICATE_WINDOW: Millis = seconds(120);
 /// How long an append is retried before its outcome is unknown.

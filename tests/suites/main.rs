@@ -5,6 +5,7 @@ mod cluster;
 mod devices;
 mod drain;
 mod edge;
+mod edits;
 mod frames;
 mod gaps;
 mod hangup;

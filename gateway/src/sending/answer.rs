@@ -52,6 +52,12 @@ impl Answer {
         Answer::retried(id, Code::Unavailable, message, RETRY_AFTER)
     }
 
+    /// What has to be known before the item is stored was not told in time.
+    pub(super) fn not_looked_up(id: MessageId) -> Answer {
+        let message = "the message that it is about can't be looked up now: nothing was stored";
+        Answer::retried(id, Code::Unavailable, message, RETRY_AFTER)
+    }
+
     pub(super) fn unknown(id: MessageId) -> Answer {
         Answer::retried(id, Code::UnknownOutcome, "it may be stored: repeat it with the same id", RETRY_AFTER)
     }

@@ -2,14 +2,20 @@
 
 use std::collections::VecDeque;
 
-use dunlin_schema::{Entry, MessageId, Millis, Peer, Seq};
+use dunlin_schema::{Address, Entry, MessageId, Millis, Peer, Seq};
 
-use super::{Answer, Append, AppendFailure, Author, Do, Key, Step, Stored, route::Route, weight};
+use super::{
+    Answer, Append, AppendFailure, Author, Do, Key, Step, Stored,
+    check::{Check, Verdict},
+    route::Route,
+    weight,
+};
 
 /// The sends to one address.
 #[derive(Debug)]
 pub(super) struct Lane {
     route: Route,
+    to: Address,
     id: MessageId,
     bytes: usize,
     first_try: bool,
@@ -18,8 +24,10 @@ pub(super) struct Lane {
 }
 
 /// How far the lane's first has come.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 enum Way {
+    /// What it says depends on what is stored elsewhere.
+    Checking(Box<Check>),
     Storing,
     /// The recipient's log has it.
     Copying {
@@ -38,12 +46,35 @@ pub(super) enum After {
 
 impl Lane {
     /// Puts an item on its way.
-    pub(super) fn begin(route: Route, entry: Entry, first_try: bool, waiting: VecDeque<Entry>) -> (Lane, Do) {
-        let (id, bytes) = (entry.id, weight(&entry));
-        let Route::Mailbox(log) = &route;
-        let key = Key { to: entry.to.clone(), id, step: Step::Store };
-        let append = Append { key, log: log.clone(), entry, first_try, copy_of_new: false };
-        (Lane { route, id, bytes, first_try, way: Way::Storing, waiting }, Do::Append(Box::new(append)))
+    pub(super) fn begin(
+        author: &Author,
+        route: Route,
+        entry: Entry,
+        first_try: bool,
+        waiting: VecDeque<Entry>,
+    ) -> (Lane, Do) {
+        let (id, bytes, to) = (entry.id, weight(&entry), entry.to.clone());
+        let mut lane = Lane { route, to, id, bytes, first_try, way: Way::Storing, waiting };
+        let todo = match Check::of(author, entry) {
+            Ok(check) => {
+                let todo = check.todo(author, &lane.route);
+                lane.way = Way::Checking(Box::new(check));
+                todo
+            }
+            Err(entry) => lane.store(entry),
+        };
+        (lane, todo)
+    }
+
+    fn key(&self, step: Step) -> Key {
+        Key { to: self.to.clone(), id: self.id, step }
+    }
+
+    fn store(&mut self, entry: Entry) -> Do {
+        self.way = Way::Storing;
+        let Route::Mailbox { log, .. } = &self.route;
+        let (key, log, first_try) = (self.key(Step::Store), log.clone(), self.first_try);
+        Do::Append(Box::new(Append { key, log, entry, first_try, copy_of_new: false }))
     }
 
     /// Whether an item of this id is on its way or waits.
@@ -76,30 +107,44 @@ impl Lane {
         if key.id != self.id {
             return None;
         }
-        match (self.way, key.step) {
-            (Way::Storing, Step::Store) => Some(self.stored(author, key, outcome)),
-            (Way::Copying { order, time }, Step::Copy) => Some(After::Answer(copied(self.id, order, time, outcome))),
-            (Way::Storing, Step::Copy) | (Way::Copying { .. }, Step::Store) => None,
+        match (&self.way, key.step) {
+            (Way::Storing, Step::Store) => Some(match outcome {
+                Ok(stored) => self.stored(author, stored),
+                Err(failure) => After::Answer(Answer::failed(self.id, failure)),
+            }),
+            (Way::Copying { order, time }, Step::Copy) => Some(After::Answer(copied(self.id, *order, *time, outcome))),
+            (Way::Checking(_) | Way::Storing | Way::Copying { .. }, _) => None,
         }
     }
 
-    fn stored(&mut self, author: &Author, key: &Key, outcome: Result<Stored, AppendFailure>) -> After {
-        let id = self.id;
-        let Stored { seq, entry, repeat } = match outcome {
-            Ok(stored) => stored,
-            Err(failure) => return After::Answer(Answer::failed(id, failure)),
-        };
-        if entry.is_tombstone() {
-            return After::Answer(Answer::Accepted { id, order: entry.order.unwrap_or(seq), time: entry.time });
+    /// Takes the outcome of a look-up; `None` where it is no answer to what the lane waits for.
+    pub(super) fn looked_up(
+        &mut self,
+        author: &Author,
+        key: &Key,
+        outcome: Result<Option<Stored>, AppendFailure>,
+    ) -> Option<After> {
+        let Way::Checking(check) = &mut self.way else { return None };
+        if key.id != self.id || key.step != check.step() {
+            return None;
         }
-        let (order, time) = (entry.order.unwrap_or(seq), entry.time);
-        // A note to oneself is one entry in one mailbox.
-        if !author.copies || key.to.peer == Peer::User(author.user.clone()) {
+        Some(match check.found(outcome) {
+            Verdict::Store(entry) => After::Do(self.store(entry)),
+            Verdict::Stored(stored) => self.stored(author, stored),
+            Verdict::LookOn => After::Do(check.todo(author, &self.route)),
+            Verdict::Refuse(answer) => After::Answer(answer),
+        })
+    }
+
+    fn stored(&mut self, author: &Author, stored: Stored) -> After {
+        let Stored { seq, entry, repeat } = stored;
+        let (id, order, time) = (self.id, entry.order.unwrap_or(seq), entry.time);
+        // A note to oneself is one entry in one mailbox, and what was erased is copied nowhere.
+        if entry.is_tombstone() || !author.copies || self.to.peer == Peer::User(author.user.clone()) {
             return After::Answer(Answer::Accepted { id, order, time });
         }
         self.way = Way::Copying { order, time };
-        let key = Key { step: Step::Copy, ..key.clone() };
-        let (log, first_try) = (author.mailbox(&author.user), self.first_try);
+        let (key, log, first_try) = (self.key(Step::Copy), author.mailbox(&author.user), self.first_try);
         let entry = Entry { order: Some(order), ..entry };
         After::Do(Do::Append(Box::new(Append { key, log, entry, first_try, copy_of_new: !repeat })))
     }

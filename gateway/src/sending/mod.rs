@@ -1,4 +1,5 @@
-//! What somebody sends, decided without I/O: checked, stored in the recipient's log, copied into the sender's own, and answered once.
+//! What somebody sends, decided without I/O: checked, looked up where that needs a look elsewhere, stored in the recipient's log, copied
+//! into the sender's own, and answered once.
 //!
 //! Drive it: give each send and each outcome to [`Sending::handle`], with the time at which it happened; then carry out what [`Then`] says.
 //! Every [`Do`] is answered once, by the input of its kind under its key, and bounded in time by whoever carries it out. A socket keeps
@@ -8,9 +9,11 @@
 //! |---|---|
 //! | `route` | where an address leads |
 //! | `lane` | the order of what is sent to one address, and the steps of each item |
+//! | `check` | what is looked up before an item is stored, and in which order |
 //! | `answer` | the words of every answer |
 
 mod answer;
+mod check;
 mod lane;
 mod route;
 
@@ -22,6 +25,7 @@ use dunlin_schema::{
 };
 
 pub use answer::Answer;
+pub use check::oldest_id;
 use lane::{After, Lane};
 use route::Route;
 
@@ -64,6 +68,13 @@ pub enum Input {
         /// What came of it.
         outcome: Result<Stored, AppendFailure>,
     },
+    /// The answer to [`Do::LookUp`].
+    LookedUp {
+        /// Its key.
+        key: Key,
+        /// What was found, `None` where it is not there. [`AppendFailure::TooOld`]: it may have been there.
+        outcome: Result<Option<Stored>, AppendFailure>,
+    },
 }
 
 /// What follows from an input.
@@ -80,6 +91,8 @@ pub struct Then {
 pub enum Do {
     /// Append an entry to a log, once.
     Append(Box<Append>),
+    /// Look for an item in a log.
+    LookUp(Box<LookUp>),
 }
 
 /// Names a step of an item: there is one at a time for each address.
@@ -93,9 +106,15 @@ pub struct Key {
     pub step: Step,
 }
 
-/// The steps of an item, in order.
+/// The steps of an item, in order. Which look-ups it takes depends on what it says: most take none.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Step {
+    /// The message that it is about is looked for among what the recipient sent to the author.
+    FindReceived,
+    /// The same among what the author sent to this address.
+    FindSent,
+    /// It is looked for itself: what was stored before gets its first answer again.
+    FindItself,
     /// It is stored where its address leads.
     Store,
     /// Its copy is stored in the sender's own mailbox.
@@ -115,6 +134,17 @@ pub struct Append {
     pub first_try: bool,
     /// Whether it is the sent copy of what the recipient's log has just stored for the first time.
     pub copy_of_new: bool,
+}
+
+/// An item that is looked for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LookUp {
+    /// Names the look-up in its answer.
+    pub key: Key,
+    /// The log.
+    pub log: Log,
+    /// The item, or an entry that tells of it: see [`Entry::accounts_for`].
+    pub entry: Entry,
 }
 
 /// An item is stored.
@@ -157,7 +187,8 @@ impl Sending {
     pub fn handle(&mut self, now: Millis, author: &Author, input: Input) -> Then {
         match input {
             Input::Send(send) => self.send(now, author, send),
-            Input::Appended { key, outcome } => self.appended(author, &key, outcome),
+            Input::Appended { key, outcome } => self.step(author, &key, |lane| lane.appended(author, &key, outcome)),
+            Input::LookedUp { key, outcome } => self.step(author, &key, |lane| lane.looked_up(author, &key, outcome)),
         }
     }
 
@@ -187,37 +218,35 @@ impl Sending {
             }
             None => {
                 let to = entry.to.clone();
-                let (lane, todo) = Lane::begin(route, entry, !self.tried.contains(&id), VecDeque::new());
+                let (lane, todo) = Lane::begin(author, route, entry, !self.tried.contains(&id), VecDeque::new());
                 self.lanes.insert(to, lane);
                 Then { todo: Some(todo), answer: None }
             }
         }
     }
 
-    fn appended(&mut self, author: &Author, key: &Key, outcome: Result<Stored, AppendFailure>) -> Then {
-        let Some(after) = self.lanes.get_mut(&key.to).and_then(|lane| lane.appended(author, key, outcome)) else {
-            return Then::default();
-        };
+    fn step(&mut self, author: &Author, key: &Key, step: impl FnOnce(&mut Lane) -> Option<After>) -> Then {
+        let Some(after) = self.lanes.get_mut(&key.to).and_then(step) else { return Then::default() };
         match after {
             After::Do(todo) => Then { todo: Some(todo), answer: None },
             After::Answer(answer) => {
                 if answer.is_unknown() {
                     remember(&mut self.tried, key.id);
                 }
-                Then { todo: self.next(&key.to), answer: Some(answer) }
+                Then { todo: self.next(author, &key.to), answer: Some(answer) }
             }
         }
     }
 
     /// The lane's first is done: the one behind it takes its turn.
-    fn next(&mut self, to: &Address) -> Option<Do> {
+    fn next(&mut self, author: &Author, to: &Address) -> Option<Do> {
         let (to, lane) = self.lanes.remove_entry(to)?;
         self.count -= 1;
         self.bytes -= lane.bytes();
         let (route, mut waiting) = lane.end();
         let entry = waiting.pop_front()?;
         let first_try = !self.tried.contains(&entry.id);
-        let (lane, todo) = Lane::begin(route, entry, first_try, waiting);
+        let (lane, todo) = Lane::begin(author, route, entry, first_try, waiting);
         self.lanes.insert(to, lane);
         Some(todo)
     }

@@ -1,6 +1,6 @@
 //! Where an address leads.
 
-use dunlin_schema::{Address, Log, Peer};
+use dunlin_schema::{Address, Log, Peer, UserName};
 
 use super::Author;
 
@@ -9,7 +9,12 @@ use super::Author;
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Route {
     /// Straight into the log of a user of the author's region.
-    Mailbox(Log),
+    Mailbox {
+        /// The user.
+        user: UserName,
+        /// The log.
+        log: Log,
+    },
 }
 
 /// An address to which this release has no route.
@@ -28,7 +33,7 @@ impl Route {
             return Err(NoRoute::Region);
         }
         match &to.peer {
-            Peer::User(user) => Ok(Route::Mailbox(author.mailbox(user))),
+            Peer::User(user) => Ok(Route::Mailbox { user: user.clone(), log: author.mailbox(user) }),
             Peer::Group(_) => Err(NoRoute::Group),
         }
     }

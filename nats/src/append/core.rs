@@ -14,7 +14,7 @@
 //! | `AskFirst` | asking the **leader** for the log's first entry | `First` |
 //! | `ReadBack(seq)` | asking the **leader** for the **log's** entry `seq`: another log's there is none | `ReadBack` |
 //! | `Wait(span)` | waiting | `Waited` |
-//! | `Done(result)` | telling the caller | none |
+//! | `Done(result)`, `Absent` | telling the caller | none |
 //!
 //! Whoever carries out a `Publish` promises: one that was given up (its event said `Unknown`) is not sent again by anybody, and reaches the
 //! stream within the rest of the duplicate window or never (but for a process that is frozen for longer than that in the midst of its
@@ -36,6 +36,7 @@
 
 mod call;
 mod known;
+mod look;
 mod memory;
 mod place;
 
@@ -80,6 +81,8 @@ pub struct AppendOnce {
     item: Item,
     bounds: Bounds,
     window_whole: bool,
+    /// Whether nothing is to be stored: see [`AppendOnce::looking`].
+    looks: bool,
     deadline: Millis,
     state: State,
     /// Whether it is this call's turn among the late ones.
@@ -105,6 +108,7 @@ impl AppendOnce {
             item,
             bounds,
             window_whole,
+            looks: false,
             deadline: now.plus(limits::APPEND_FOR),
             state: State::New,
             turn: false,
@@ -247,6 +251,9 @@ impl AppendOnce {
     }
 
     fn publish_late(&mut self, now: Millis, last: Seq) -> Step {
+        if self.looks {
+            return self.absent();
+        }
         if now >= self.deadline {
             return self.done(Err(AppendError::Unknown));
         }
@@ -479,14 +486,6 @@ impl AppendOnce {
     fn all_since_then_is_there(&self, now: Millis, first: Place, last: Place) -> bool {
         let passed = limits::APPEND_FOR.minus(self.left(now)).plus(limits::APPEND_FOR);
         first.time.millis().plus(passed) <= last.time.millis()
-    }
-
-    fn accounts(&self, entry: &Entry) -> bool {
-        entry.accounts_for(&self.item.log, &self.item.entry)
-    }
-
-    fn accounting(&self, found: &StoredEntry) -> Option<Entry> {
-        Entry::decode(&found.payload).ok().filter(|entry| self.accounts(entry))
     }
 }
 

@@ -1,4 +1,5 @@
-//! What late appends of a process share: their turns, what they have read of each log, and how many may read much at once.
+//! What late appends of a process share: their turns, what they have read of each log, and how many may read much at once; the last of
+//! these also for those who only look.
 
 use std::{
     collections::HashMap,
@@ -23,7 +24,7 @@ use super::{
 
 /// What is remembered, at most: some 30 MB.
 const ROOM: Room = Room { logs: 4_096, ids: 500_000, unused: Millis(10_000) };
-/// Reads of an append that need no leave: a look at the id's own time, and the page that most logs are.
+/// Reads of a call that need no leave: a look at the id's own time, and the page that most logs are.
 const READS_WITHOUT_LEAVE: u32 = 2;
 
 /// Shared by the late appends of one process.
@@ -32,6 +33,7 @@ pub(super) struct Late {
     lanes: Mutex<HashMap<Log, Arc<tokio::sync::Mutex<()>>>>,
     memory: Mutex<Swept>,
     scans: Arc<Semaphore>,
+    looks: Arc<Semaphore>,
     began: Instant,
     pub(super) appends: AtomicU64,
     pub(super) entries: AtomicU64,
@@ -50,6 +52,7 @@ impl Late {
             lanes: Mutex::default(),
             memory: Mutex::new(Swept { memory: Memory::new(ROOM), sweeping: false }),
             scans: Arc::new(Semaphore::new(limits::LATE_SCANS)),
+            looks: Arc::new(Semaphore::new(limits::LOOK_SCANS)),
             began: Instant::now(),
             appends: AtomicU64::new(0),
             entries: AtomicU64::new(0),
@@ -73,7 +76,17 @@ impl Late {
         let member = LaneMember { late: self.clone(), log: log.clone(), lane: Some(lane.clone()) };
         let guard = timeout(span(within), lane.lock_owned()).await.ok()?;
         let known = self.memory.lock().memory.take(self.now(), connection, log);
-        Some((Turn { _guard: guard, member, connection, reads: 0, leave: None }, known))
+        Some((Turn { _guard: guard, member, connection }, known))
+    }
+
+    /// The reads of an append.
+    pub(super) fn scan(&self) -> Scan {
+        Scan { reads: 0, most: self.scans.clone(), leave: None }
+    }
+
+    /// The reads of a call that only looks: however many look, those who append wait for none of them.
+    pub(super) fn look(&self) -> Scan {
+        Scan { reads: 0, most: self.looks.clone(), leave: None }
     }
 
     fn put(self: &Arc<Late>, connection: u64, log: Log, known: Known) {
@@ -120,6 +133,26 @@ impl Drop for LaneMember {
     }
 }
 
+/// The reads of one call: of those that read much there are few at once.
+#[derive(Debug)]
+pub(super) struct Scan {
+    reads: u32,
+    most: Arc<Semaphore>,
+    leave: Option<OwnedSemaphorePermit>,
+}
+
+impl Scan {
+    /// Waits until one more read may begin. `false`: not in time.
+    pub(super) async fn may_read(&mut self, within: Duration) -> bool {
+        self.reads += 1;
+        if self.reads > READS_WITHOUT_LEAVE && self.leave.is_none() {
+            self.leave = timeout(within, self.most.clone().acquire_owned()).await.ok().and_then(Result::ok);
+            return self.leave.is_some();
+        }
+        true
+    }
+}
+
 /// The turn of one late append. Others to the same log wait until it is dropped.
 #[derive(Debug)]
 pub(super) struct Turn {
@@ -127,27 +160,9 @@ pub(super) struct Turn {
     _guard: OwnedMutexGuard<()>,
     member: LaneMember,
     connection: u64,
-    reads: u32,
-    leave: Option<OwnedSemaphorePermit>,
 }
 
 impl Turn {
-    /// Waits until one more read may begin: of those that read much there are few at once. `false`: not in time.
-    pub(super) async fn may_read(&mut self, within: Duration) -> bool {
-        self.reads += 1;
-        if self.reads > READS_WITHOUT_LEAVE && self.leave.is_none() {
-            self.leave =
-                timeout(within, self.member.late.scans.clone().acquire_owned()).await.ok().and_then(Result::ok);
-            return self.leave.is_some();
-        }
-        true
-    }
-
-    /// So many entries were read.
-    pub(super) fn has_read(&self, entries: usize) {
-        self.member.late.entries.fetch_add(entries as u64, Ordering::Relaxed);
-    }
-
     /// Leaves what is known of the log to the next one.
     pub(super) fn end(self, known: Option<Known>) {
         if let Some(known) = known {

@@ -13,7 +13,7 @@ use std::{
 use async_nats::{HeaderMap, Subject, header};
 use bytes::Bytes;
 use dunlin_schema::{
-    Millis, Seq, Shard,
+    Entry, Log, Millis, Seq, Shard,
     limits::{self, Bounds},
     read::ReadRequest,
     stream::{self, RegionSettings},
@@ -23,7 +23,7 @@ use tokio::{sync::Semaphore, time::timeout};
 
 use self::{
     core::{AppendOnce, Event, NoAnswer, Place, PubAck, PublishFailure, Step},
-    late::{Late, Turn},
+    late::{Late, Scan, Turn},
     link::{Keeper, Link, Origins},
 };
 use crate::{
@@ -73,19 +73,41 @@ impl Appender {
 
     /// [`Appender::append`], with a pace for the fresh publish.
     pub async fn append_at(&self, pace: Pace, item: Item) -> Result<Stored, AppendError> {
+        let begin = |window_whole, now| AppendOnce::new(item, window_whole, Bounds::STANDARD, now);
+        let stored = self.carry_out(begin, pace, self.shared.late.scan()).await?;
+        // Only a call that looks ends otherwise.
+        stored.ok_or(AppendError::Unknown)
+    }
+
+    /// Looks for the item of which `entry` is, or tells, in a log: the item itself or the tombstone that names it, or `None` where the
+    /// log has neither. It reads no more than the log holds since the item's id. Errors: see [`AppendError`]; `TooOld` says that it may
+    /// have been there, and `Unknown` that nobody answered in time.
+    pub async fn find(&self, log: Log, entry: Entry) -> Result<Option<Stored>, AppendError> {
+        let item = Item { log, entry, origin: Origin::Client, first_try: false, copy_of_new: false };
+        let begin = |_, now| AppendOnce::looking(item, Bounds::STANDARD, now);
+        self.carry_out(begin, Pace::Prompt, self.shared.late.look()).await
+    }
+
+    /// Carries out a call, until it says what is stored. `None`: nothing, it only looked.
+    async fn carry_out(
+        &self,
+        begin: impl FnOnce(bool, Millis) -> AppendOnce,
+        pace: Pace,
+        scan: Scan,
+    ) -> Result<Option<Stored>, AppendError> {
         let clock = Clock::start();
         let waited = timeout(span(limits::APPEND_FOR), self.shared.turns.acquire()).await;
         let Ok(Ok(_turn)) = waited else { return Err(AppendError::Unknown) };
         // A fresh publish relies on the window of the very server to which this link leads: it takes no other.
         let mut link = self.shared.keeper.now();
         let window_whole = link.as_ref().is_some_and(|link| link.window_whole());
-        let once = AppendOnce::new(item, window_whole, Bounds::STANDARD, clock.now());
-        let mut call = Call { once, turn: None };
+        let mut call = Call { once: begin(window_whole, clock.now()), turn: None, scan };
         let mut step = call.once.begin(clock.now());
         let mut prepared = None;
         loop {
             let event = match step {
-                Step::Done(result) => return result,
+                Step::Done(result) => return result.map(Some),
+                Step::Absent => return Ok(None),
                 Step::Publish { expect } => {
                     let publish = prepared.get_or_insert_with(|| Prepared::of(&call.once));
                     // A late one relies on what was asked over this link's time: it takes no other either.
@@ -121,7 +143,7 @@ impl Appender {
         self.shared.late.appends.load(Ordering::Relaxed)
     }
 
-    /// How many entries were read for them.
+    /// How many entries were read for them, and for those who look.
     pub fn late_entries(&self) -> u64 {
         self.shared.late.entries.load(Ordering::Relaxed)
     }
@@ -154,12 +176,12 @@ impl Appender {
     }
 
     async fn read(&self, call: &mut Call, request: ReadRequest, left: Millis) -> Event {
-        let Call { once, turn: Some(turn) } = call else { return Event::Read(Err(NoAnswer)) };
-        if !turn.may_read(span(left)).await {
+        if !call.scan.may_read(span(left)).await {
             return Event::Read(Err(NoAnswer));
         }
-        let answer = self.shared.reads.entries(&once.item().log, request).await;
-        turn.has_read(answer.as_ref().map_or(0, |answer| answer.entries.len()));
+        let answer = self.shared.reads.entries(&call.once.item().log, request).await;
+        let entries = answer.as_ref().map_or(0, |answer| answer.entries.len());
+        self.shared.late.entries.fetch_add(entries as u64, Ordering::Relaxed);
         Event::Read(answer.map_err(|_| NoAnswer))
     }
 }
@@ -168,6 +190,7 @@ impl Appender {
 struct Call {
     once: AppendOnce,
     turn: Option<Box<Turn>>,
+    scan: Scan,
 }
 
 impl Drop for Call {

@@ -42,6 +42,8 @@ fn close_codes_and_retries_are_those_of_the_protocol() {
         ("unknown_outcome", Retry::Later),
         ("region_unreachable", Retry::Later),
         ("unknown_log", Retry::Never),
+        ("not_yours", Retry::Never),
+        ("not_found", Retry::Never),
     ];
     let others: Vec<_> = Code::ALL.iter().filter(|code| code.close().is_none()).map(told).collect();
     let expected: Vec<_> = refusing.into_iter().map(|(name, retry)| (name.to_owned(), None, retry)).collect();
@@ -73,7 +75,7 @@ fn a_code_keeps_its_number_in_postcard() {
     // What other people's clients count on: a new code comes at the end.
     let numbers = "draining token_expired token_revoked unauthorized forbidden hello_timeout bad_frame too_large replaced \
         too_many_devices rate_limited elsewhere unavailable unknown_frame unsupported bad_address bad_content too_old \
-        from_the_future unknown_outcome region_unreachable unknown_log";
+        from_the_future unknown_outcome region_unreachable unknown_log not_yours not_found";
     let names: Vec<_> = Code::ALL.iter().map(|code| json_name(*code)).collect();
     assert_eq!(names.join(" "), numbers);
     for (number, code) in Code::ALL.iter().enumerate() {

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, VecDeque};
 
 use dunlin_gateway::{sending, session};
 use dunlin_nats::append::core::{
-    AppendError, AppendOnce, Event as Told, Item, Known, NoAnswer, Origin, Place, PubAck, PublishFailure, Step,
+    AppendError, AppendOnce, Event as Told, Item, Known, NoAnswer, Origin, Place, PubAck, PublishFailure, Step, Stored,
 };
 use dunlin_schema::{
     Entry, Log, Millis, StreamTime,
@@ -75,6 +75,19 @@ impl World {
         self.step_append(index, |core, _| core.begin(begins));
     }
 
+    /// A session looks for an item.
+    pub(crate) fn look_up(&mut self, session: usize, wanted: sending::LookUp) {
+        let sending::LookUp { key, log, entry } = wanted;
+        let Some((gateway, life)) = self.gateway_of(session) else { return };
+        let (log_index, now) = (self.log_index(&log), self.gateway_clock(gateway));
+        let item = Item { log, entry, origin: Origin::Client, first_try: false, copy_of_new: false };
+        let core = AppendOnce::looking(item, *self.shape.bounds, now);
+        let losses = self.history.losses;
+        let index = self.appends.calls.len();
+        self.appends.calls.push(Some(Append { core, gateway, life, session, key, log: log_index, step: 0, losses }));
+        self.step_append(index, |core, now| core.begin(now));
+    }
+
     /// The number of a log, which is its user's.
     pub(crate) fn log_index(&self, log: &Log) -> usize {
         self.users
@@ -113,6 +126,7 @@ impl World {
             Step::AskLast | Step::AskFirst | Step::Read(_) | Step::ReadBack(_) => self.ask(index, step, decided),
             Step::Wait(span) => self.after(nanos(span), Event::AppendTold { append: index, step, event: Told::Waited }),
             Step::Done(result) => self.done(index, result),
+            Step::Absent => self.looked_up(index, Ok(None)),
         }
     }
 
@@ -243,7 +257,7 @@ impl World {
             Step::AskLast => Told::Last(Err(NoAnswer)),
             Step::AskFirst => Told::First(Err(NoAnswer)),
             Step::ReadBack(_) => Told::ReadBack(Err(NoAnswer)),
-            Step::Read(_) | Step::Publish { .. } | Step::TakeTurn(_) | Step::Wait(_) | Step::Done(_) => {
+            Step::Read(_) | Step::Publish { .. } | Step::TakeTurn(_) | Step::Wait(_) | Step::Done(_) | Step::Absent => {
                 Told::Read(Err(NoAnswer))
             }
         };
@@ -296,7 +310,7 @@ impl World {
             } else {
                 Err(NoAnswer)
             }),
-            Step::Publish { .. } | Step::TakeTurn(_) | Step::Wait(_) | Step::Done(_) => return,
+            Step::Publish { .. } | Step::TakeTurn(_) | Step::Wait(_) | Step::Done(_) | Step::Absent => return,
         };
         let latency = self.latency();
         self.after(latency, Event::AppendTold { append: index, step, event });
@@ -328,29 +342,47 @@ impl World {
         self.stream.lagging(self.now, replica, lag as usize)
     }
 
-    fn done(&mut self, index: usize, result: Result<dunlin_nats::append::core::Stored, AppendError>) {
+    fn done(&mut self, index: usize, result: Result<Stored, AppendError>) {
+        let looks = |append: &Append| !matches!(append.key.step, sending::Step::Store | sending::Step::Copy);
+        if self.appends.calls[index].as_ref().is_some_and(looks) {
+            return self.looked_up(index, result.map(Some));
+        }
         let Some(mut append) = self.appends.calls[index].take() else { return };
         self.leave_turn(index, &mut append);
         let item = append.core.item();
         let sender = self.users.iter().position(|user| user.sender == item.entry.from).expect("senders are users");
         let fact = (sender, item.entry.id);
         self.notice_gone();
-        let outcome = match result {
-            Ok(stored) => {
-                self.history.appended(append.log, fact, stored.seq, append.losses);
-                Ok(sending::Stored { seq: stored.seq, entry: stored.entry, repeat: stored.repeat })
-            }
+        match &result {
+            Ok(stored) => self.history.appended(append.log, fact, stored.seq, append.losses),
             Err(AppendError::TooOld) => {
                 let start = item.entry.id.time().minus(limits::LATE_MARGIN);
                 self.history.too_old(self.now, append.log, fact, start, append.losses);
-                Err(sending::AppendFailure::TooOld)
             }
-            Err(AppendError::FromTheFuture) => Err(sending::AppendFailure::FromTheFuture),
-            Err(AppendError::Full) => Err(sending::AppendFailure::Full),
-            Err(AppendError::TooLarge) => Err(sending::AppendFailure::TooLarge),
-            Err(AppendError::Unknown) => Err(sending::AppendFailure::Unknown),
-        };
-        let told = sending::Input::Appended { key: append.key, outcome };
+            Err(AppendError::FromTheFuture | AppendError::Full | AppendError::TooLarge | AppendError::Unknown) => {}
+        }
+        let told = sending::Input::Appended { key: append.key, outcome: result.map(stored).map_err(failure) };
         self.tell(append.session, session::Input::Sending(told));
+    }
+
+    fn looked_up(&mut self, index: usize, result: Result<Option<Stored>, AppendError>) {
+        let Some(append) = self.appends.calls[index].take() else { return };
+        let outcome = result.map(|found| found.map(stored)).map_err(failure);
+        let told = sending::Input::LookedUp { key: append.key, outcome };
+        self.tell(append.session, session::Input::Sending(told));
+    }
+}
+
+fn stored(stored: Stored) -> sending::Stored {
+    sending::Stored { seq: stored.seq, entry: stored.entry, repeat: stored.repeat }
+}
+
+fn failure(error: AppendError) -> sending::AppendFailure {
+    match error {
+        AppendError::TooOld => sending::AppendFailure::TooOld,
+        AppendError::FromTheFuture => sending::AppendFailure::FromTheFuture,
+        AppendError::Full => sending::AppendFailure::Full,
+        AppendError::TooLarge => sending::AppendFailure::TooLarge,
+        AppendError::Unknown => sending::AppendFailure::Unknown,
     }
 }

@@ -303,6 +303,7 @@ impl World {
                     }
                     self.append(session, *append);
                 }
+                Output::Sending(sending::Do::LookUp(wanted)) => self.look_up(session, *wanted),
                 Output::Read(_, request) => self.read(session, request),
                 Output::AskHeads(_) => self.ask_heads(vec![session]),
                 Output::Verify(_, position)

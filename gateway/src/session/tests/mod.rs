@@ -2,6 +2,7 @@
 
 mod chaos;
 mod logs;
+mod looking;
 mod opening;
 mod resuming;
 mod sending;
@@ -19,7 +20,7 @@ use dunlin_schema::{
 };
 
 use super::*;
-use crate::sending::{Append, Do, Step};
+use crate::sending::{Append, Do, LookUp, Step};
 
 /// A mailbox of 10 entries that keeps each for 1,000 s; a queue of 4 frames; a fresh cursor every 200 s.
 static BOUNDS: Bounds = Bounds {
@@ -228,6 +229,13 @@ fn output_in_words(output: &Output) -> String {
             let old = if key.step == Step::Copy && !copy_of_new { " of an old one" } else { "" };
             assert_eq!((key.id, &log.region), (entry.id, &region()));
             format!("append {} to {}{order}{old}{again}", entry.id.time().0, log.owner)
+        }
+        Output::Sending(Do::LookUp(wanted)) => {
+            let LookUp { key, log, entry } = wanted.as_ref();
+            let (sender, id) = entry.item();
+            let what = if key.step == Step::FindItself { "itself" } else { "target" };
+            assert_eq!((id == key.id, id), (key.step == Step::FindItself, entry.id));
+            format!("find {what} {} of {} in {}", id.time().0, sender.user, log.owner)
         }
         Output::Read(log, ReadRequest { from, source }) => {
             let of = of(log);

@@ -91,6 +91,8 @@ pub enum Step {
     Wait(Millis),
     /// Tell the caller.
     Done(Result<Stored, AppendError>),
+    /// Tell the caller, who looked for it, that the item is not in the log, nor a tombstone that names it.
+    Absent,
 }
 
 /// What came of a step.

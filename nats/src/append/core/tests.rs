@@ -1,5 +1,6 @@
 //! Each decision of `append_once`, step by step.
 
+mod looking;
 mod remembered;
 
 use dunlin_schema::{Address, Content, Log, MessageId, RegionName, Sender, UserName, entry::Body};
@@ -198,7 +199,12 @@ fn after_five_seconds_it_is_unknown() {
                 assert_eq!(result, Err(AppendError::Unknown));
                 break;
             }
-            Step::TakeTurn(_) | Step::Publish { .. } | Step::Read(_) | Step::AskFirst | Step::ReadBack(_) => {
+            Step::TakeTurn(_)
+            | Step::Publish { .. }
+            | Step::Read(_)
+            | Step::AskFirst
+            | Step::ReadBack(_)
+            | Step::Absent => {
                 panic!("{step:?}")
             }
         };

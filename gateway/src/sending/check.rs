@@ -1,0 +1,141 @@
+//! What is looked up before an item is stored. An item that is about an earlier message counts only where that message is stored, and is
+//! of the person, in the conversation, that it has to be of. Blocks and membership will be look-ups beside these.
+//!
+//! | item | is stored where this is found | otherwise |
+//! |---|---|---|
+//! | `edit`, `delete` | a message of the author's to this address | `not_yours` |
+//! | `react` | a message of the recipient's to the author, or of the author's to this address | `not_found` |
+//!
+//! What is looked for bears the name of one of the two, so that nobody learns what somebody else wrote to a mailbox: a stranger's message
+//! and none are not there alike.
+//!
+//! **A repeat gets its first answer.** Where the message is not there the item is looked for itself before it is refused: it was stored
+//! while the message was there, and the message has gone since. The other order would read twice for each item that is new.
+
+use dunlin_schema::{Address, Code, Content, Entry, MessageId, Millis, Peer, Sender, entry::Body};
+
+use super::{Answer, AppendFailure, Author, Do, Key, LookUp, Step, Stored, route::Route};
+
+/// The look-ups of one item: the one that is under way, and the item itself.
+#[derive(Clone, Debug)]
+pub(super) struct Check {
+    entry: Entry,
+    target: MessageId,
+    step: Step,
+}
+
+/// What follows from a look-up.
+pub(super) enum Verdict {
+    /// The item is to be stored.
+    Store(Entry),
+    /// It is stored already.
+    Stored(Stored),
+    /// Something else is to be looked for.
+    LookOn,
+    /// It is refused.
+    Refuse(Answer),
+}
+
+/// The oldest id that a send makes somebody look for: its own, or that of the message that it is about.
+pub fn oldest_id(id: MessageId, content: &Content) -> Millis {
+    target(content).map_or(id, |target| target.min(id)).time()
+}
+
+/// The message that this is about.
+fn target(content: &Content) -> Option<MessageId> {
+    match content {
+        Content::Edit { target, .. } | Content::Delete { target } | Content::React { target, .. } => Some(*target),
+        Content::Message { .. } => None,
+    }
+}
+
+impl Check {
+    /// The look-ups of an item. Errors: it takes none.
+    pub(super) fn of(author: &Author, entry: Entry) -> Result<Check, Entry> {
+        let Body::Content(content) = &entry.body else { return Err(entry) };
+        let Some(target) = target(content) else { return Err(entry) };
+        let to_oneself = entry.to.peer == Peer::User(author.user.clone());
+        let step = match content {
+            Content::React { .. } if !to_oneself => Step::FindReceived,
+            Content::Message { .. } | Content::Edit { .. } | Content::Delete { .. } | Content::React { .. } => {
+                Step::FindSent
+            }
+        };
+        Ok(Check { entry, target, step })
+    }
+
+    /// The look-up that is under way.
+    pub(super) fn step(&self) -> Step {
+        self.step
+    }
+
+    /// What is to be done for it.
+    pub(super) fn todo(&self, author: &Author, route: &Route) -> Do {
+        let Route::Mailbox { user, log: recipients } = route;
+        let (log, entry) = match self.step {
+            Step::FindReceived => {
+                let peer = Sender { user: user.clone(), region: author.region.clone() };
+                let to = Address::local(author.user.clone()).said_in(&author.region);
+                (author.mailbox(&author.user), self.telling(peer, to))
+            }
+            Step::FindSent => (recipients.clone(), self.telling(author.sender(), self.entry.to.clone())),
+            Step::FindItself | Step::Store | Step::Copy => (recipients.clone(), self.entry.clone()),
+        };
+        let key = Key { to: self.entry.to.clone(), id: self.entry.id, step: self.step };
+        Do::LookUp(Box::new(LookUp { key, log, entry }))
+    }
+
+    /// An entry that tells of the message, if `from` sent it to `to`.
+    fn telling(&self, from: Sender, to: Address) -> Entry {
+        let (id, time) = (self.target, self.entry.time);
+        Entry { id, from: from.clone(), to, order: None, time, body: Body::Tombstone { sender: from, id } }
+    }
+
+    /// Takes the outcome of the look-up that is under way.
+    pub(super) fn found(&mut self, outcome: Result<Option<Stored>, AppendFailure>) -> Verdict {
+        let id = self.entry.id;
+        match (self.step, outcome) {
+            // Nothing was stored by this: it is no unknown outcome.
+            (_, Err(AppendFailure::Unknown | AppendFailure::Full | AppendFailure::TooLarge)) => {
+                Verdict::Refuse(Answer::not_looked_up(id))
+            }
+            (Step::FindReceived | Step::FindSent, Ok(Some(found))) if is_message(&found.entry) => {
+                Verdict::Store(self.entry.clone())
+            }
+            // One that is older than what can be looked up, or newer than now, is not there either.
+            (Step::FindReceived, Ok(_) | Err(AppendFailure::TooOld | AppendFailure::FromTheFuture)) => {
+                self.step = Step::FindSent;
+                Verdict::LookOn
+            }
+            (Step::FindSent, Ok(_) | Err(AppendFailure::TooOld | AppendFailure::FromTheFuture)) => {
+                self.step = Step::FindItself;
+                Verdict::LookOn
+            }
+            (Step::FindItself | Step::Store | Step::Copy, Ok(Some(stored))) => Verdict::Stored(stored),
+            (Step::FindItself | Step::Store | Step::Copy, Ok(None)) => Verdict::Refuse(self.refusal()),
+            (
+                Step::FindItself | Step::Store | Step::Copy,
+                Err(failure @ (AppendFailure::TooOld | AppendFailure::FromTheFuture)),
+            ) => Verdict::Refuse(Answer::failed(id, failure)),
+        }
+    }
+
+    fn refusal(&self) -> Answer {
+        let (code, message) = match &self.entry.body {
+            Body::Content(Content::React { .. }) => (
+                Code::NotFound,
+                "the message is not in this conversation, or no longer stored: only what either of you sent to the other is reacted to",
+            ),
+            Body::Content(Content::Message { .. } | Content::Edit { .. } | Content::Delete { .. })
+            | Body::Tombstone { .. } => (
+                Code::NotYours,
+                "there is no such message of yours to this address, or it is no longer stored: only what you sent is edited or deleted",
+            ),
+        };
+        Answer::refused(self.entry.id, code, message)
+    }
+}
+
+fn is_message(entry: &Entry) -> bool {
+    matches!(entry.body, Body::Content(Content::Message { .. }))
+}
