@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeMap, sync::Arc};
 
-use dunlin_schema::LogName;
+use dunlin_schema::{LogName, Open};
 use tokio::sync::{Mutex, watch};
 
 use crate::{
@@ -48,14 +48,14 @@ impl Marks {
 /// Saves cursors. It outlives the client's task, so that what was given can be done when the client is over.
 pub(crate) struct Checkpointer {
     store: Arc<dyn CursorStore>,
-    marks: Mutex<BTreeMap<LogName, Marks>>,
-    acknowledged: watch::Sender<BTreeMap<LogName, Acknowledged>>,
+    marks: Mutex<BTreeMap<Open<LogName>, Marks>>,
+    acknowledged: watch::Sender<BTreeMap<Open<LogName>, Acknowledged>>,
 }
 
 impl Checkpointer {
     pub(crate) fn new(
         store: Arc<dyn CursorStore>,
-    ) -> (Arc<Checkpointer>, watch::Receiver<BTreeMap<LogName, Acknowledged>>) {
+    ) -> (Arc<Checkpointer>, watch::Receiver<BTreeMap<Open<LogName>, Acknowledged>>) {
         let (acknowledged, receiver) = watch::channel(BTreeMap::new());
         (Arc::new(Checkpointer { store, marks: Mutex::default(), acknowledged }), receiver)
     }
@@ -81,12 +81,12 @@ impl Checkpointer {
     }
 
     async fn save(&self, marks: &mut Marks, place: Place) -> Result<(), StoreError> {
-        let (store, log, cursor) = (self.store.clone(), place.log.clone(), place.cursor);
+        let (store, log, cursor) = (self.store.clone(), place.log.clone(), place.cursor.clone());
         tokio::task::spawn_blocking(move || store.save(&log, &cursor))
             .await
             .map_err(|error| StoreError { doing: "saving a cursor".to_owned(), why: error.to_string() })??;
         marks.saved(&place);
-        let acknowledged = Acknowledged { life: place.life, seq: place.cursor.seq() };
+        let acknowledged = Acknowledged { life: place.life, seq: place.seq };
         self.acknowledged.send_modify(|all| {
             all.insert(place.log, acknowledged);
         });
@@ -116,7 +116,13 @@ mod tests {
     fn place(ordinal: u64, seq: u64) -> Place {
         let log = Log::mailbox(&RegionName::new("eu").unwrap(), 8, &UserName::new("bob").unwrap());
         let position = Position { seq: Seq(seq), ..Position::default() };
-        Place { log: LogName::Mailbox, ordinal, life: 0, cursor: Cursor { position, ..Cursor::default() }.seal(&log) }
+        Place {
+            log: LogName::Mailbox.into(),
+            ordinal,
+            life: 0,
+            seq: Seq(seq),
+            cursor: Cursor { position, ..Cursor::default() }.seal(&log),
+        }
     }
 
     #[test]
@@ -148,12 +154,12 @@ mod tests {
     async fn each_log_is_kept_and_acknowledged_by_itself() {
         let store = Arc::new(crate::store::MemoryStore::default());
         let (checkpointer, acknowledged) = Checkpointer::new(store.clone());
-        let team: LogName = "#team".parse().unwrap();
+        let team: Open<LogName> = Open::of_text("#team");
         let (mailbox, first) = (place(5, 50), Place { log: team.clone(), ..place(1, 10) });
         for place in [mailbox.clone(), first.clone()] {
             Mark { place, checkpointer: checkpointer.clone() }.done().await.unwrap();
         }
-        let kept = Cursors::from([(LogName::Mailbox, mailbox.cursor), (team.clone(), first.cursor)]);
+        let kept = Cursors::from([(LogName::Mailbox.into(), mailbox.cursor), (team.clone(), first.cursor)]);
         assert_eq!(store.load().unwrap(), kept);
         let seqs = acknowledged.borrow().values().map(|acknowledged| acknowledged.seq.0).collect::<Vec<_>>();
         assert_eq!(seqs, [50, 10]);
@@ -164,7 +170,7 @@ mod tests {
         fn load(&self) -> Result<Cursors, StoreError> {
             Ok(Cursors::new())
         }
-        fn save(&self, _: &LogName, _: &CursorText) -> Result<(), StoreError> {
+        fn save(&self, _: &Open<LogName>, _: &CursorText) -> Result<(), StoreError> {
             Err(StoreError { doing: "writing".to_owned(), why: "the disk is full".to_owned() })
         }
     }

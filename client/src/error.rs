@@ -1,8 +1,6 @@
 //! What can go wrong, by operation.
 
-use dunlin_schema::{Code, Millis, address::AddressError, content::ContentError, frame::Goodbye};
-
-use crate::newer::Refusal;
+use dunlin_schema::{Code, Millis, Open, address::AddressError, content::ContentError, frame::Goodbye};
 
 /// Why options can't be used.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -43,9 +41,6 @@ pub enum Ended {
     /// The gateway said so, by a goodbye or by refusing the upgrade, and trying again as before can't help.
     #[error("the gateway ended this client: {} ({})", .0.message, .0.code)]
     Goodbye(Goodbye),
-    /// The gateway said so with a code that this release does not know, and named no time to try again.
-    #[error("the gateway ended this client: {} ({})", .0.message, .0.code)]
-    NewerGoodbye(Refusal),
     /// The token is over and there is no other.
     #[error("the token is over and there is no fresh one")]
     NoToken,
@@ -60,9 +55,6 @@ pub enum Lost {
     /// The gateway said goodbye.
     #[error("the gateway said goodbye: {} ({})", .0.message, .0.code)]
     Goodbye(Goodbye),
-    /// The gateway said goodbye with a code that this release does not know.
-    #[error("the gateway said goodbye: {} ({})", .0.message, .0.code)]
-    NewerGoodbye(Refusal),
     /// The gateway, or something before it, refused the upgrade.
     #[error("the upgrade was refused with HTTP status {status}")]
     Http {
@@ -127,17 +119,15 @@ pub enum SendError {
     /// As many sends wait for their answer as are allowed (`try_submit` only: the others wait).
     #[error("too many sends wait for their answer")]
     Full,
-    /// The gateway refused it, and trying again can't help. With [`Code::TooOld`] it may have been stored.
+    /// The gateway refused it, and trying again can't help; or it did with a code that this release does not know, and named no time to try
+    /// again. With [`Code::TooOld`] it may have been stored.
     #[error("the gateway refused the message: {message} ({code})")]
     Rejected {
         /// Why.
-        code: Code,
+        code: Open<Code>,
         /// The same in words.
         message: String,
     },
-    /// The gateway refused it with a code that this release does not know, and named no time to try again.
-    #[error("the gateway refused the message: {} ({})", .0.message, .0.code)]
-    NewerRejected(Refusal),
     /// The client is over; what had no answer may or may not be stored. The message says why: no source repeats it.
     #[error("the client is over before the message was accepted: {0}")]
     Ended(Ended),

@@ -2,7 +2,7 @@
 
 use std::{fmt, ops::Deref, time::Duration};
 
-use dunlin_schema::{Code, DeviceName, LogName, Millis, RegionName, Seq, UserName, frame::EntryFrame};
+use dunlin_schema::{Code, DeviceName, LogName, Millis, Open, RegionName, Seq, UserName, frame::EntryFrame};
 
 use crate::{
     checkpointer::Mark,
@@ -23,7 +23,7 @@ pub enum Event {
     /// The gateway refused a frame that was no send. Sends are answered where they were sent.
     Refused {
         /// Why.
-        code: Code,
+        code: Open<Code>,
         /// The same in words.
         message: String,
     },

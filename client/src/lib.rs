@@ -9,7 +9,6 @@
 //! | [`options`], [`token`], [`store`] | what the library is told: where, as whom, and where cursors are kept |
 //! | [`client`], [`event`], [`error`] | what an application holds: the handle, what happens, what can go wrong |
 //! | `core` | what to send, repeat, drop and dial, decided without I/O |
-//! | `newer` | frames of a newer release |
 //! | `run`, `clock`, `socket`, `checkpointer` | the task that drives the core, its clocks, the WebSocket, and who saves cursors |
 //!
 //! # Seeing each entry once
@@ -24,7 +23,6 @@ mod clock;
 mod core;
 pub mod error;
 pub mod event;
-mod newer;
 pub mod options;
 mod run;
 mod socket;
@@ -36,7 +34,6 @@ pub use core::{Accepted, ClockSkew};
 pub use dunlin_schema as schema;
 pub use error::{ConnectError, Ended, Lost, OptionsError, SendError, StoreError, TokenError};
 pub use event::{CaughtUp, Connected, Disconnected, Entry, Event, Gap, Status};
-pub use newer::Refusal;
 pub use options::{Backoff, ClientOptions};
 pub use store::{CursorStore, Cursors, FileStore, MemoryStore};
 pub use token::{TokenProvider, TokenRequest};

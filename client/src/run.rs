@@ -11,7 +11,7 @@ use std::{
     time::Duration,
 };
 
-use dunlin_schema::{Address, Content, LogName, Millis};
+use dunlin_schema::{Address, Content, LogName, Millis, Open};
 use tokio::{
     sync::{OwnedSemaphorePermit, mpsc, oneshot, watch},
     task::JoinSet,
@@ -90,7 +90,7 @@ struct Driver {
 /// What woke the task.
 enum Woken {
     Command(Option<Command>),
-    Stored(BTreeMap<LogName, Acknowledged>),
+    Stored(BTreeMap<Open<LogName>, Acknowledged>),
     Dialled(Result<Dialled, Lost>),
     Came(Result<Incoming, Lost>),
     /// There is (plenty of) room for events, or nobody reads them any more.
@@ -157,7 +157,7 @@ impl Driver {
         &mut self,
         commands: &mut mpsc::Receiver<Command>,
         held: bool,
-        stored: &mut watch::Receiver<BTreeMap<LogName, Acknowledged>>,
+        stored: &mut watch::Receiver<BTreeMap<Open<LogName>, Acknowledged>>,
     ) -> Woken {
         let over = self.core.is_over();
         let reads = self.core.wants_input();
@@ -196,7 +196,6 @@ impl Driver {
                 self.give(Input::Lost(why));
             }
             Woken::Came(Ok(Incoming::Frame(frame))) => self.give(Input::Frame(frame)),
-            Woken::Came(Ok(Incoming::Newer(newer))) => self.give(Input::Newer(newer)),
             Woken::Came(Ok(Incoming::Other)) => self.give(Input::Heard),
             Woken::Came(Err(why)) => {
                 self.socket = None;

@@ -23,17 +23,11 @@ use tokio_tungstenite::{
     },
 };
 
-use crate::{
-    clock::millis,
-    error::Lost,
-    newer::{self, Newer},
-};
+use crate::{clock::millis, error::Lost};
 
 /// What a socket brings.
 pub(crate) enum Incoming {
     Frame(Box<ServerFrame>),
-    /// A frame with something in it that this release does not know.
-    Newer(Newer),
     /// A ping, a pong, or a frame that this release does not know: a sign of life.
     Other,
 }
@@ -139,13 +133,7 @@ fn incoming(encoding: Encoding, message: Message) -> Result<Incoming, Lost> {
             tracing::debug!(name, "passed over a frame that this release does not know");
             Ok(Incoming::Other)
         }
-        Err(FrameError::Malformed(why)) => match newer::read(&bytes) {
-            Some(newer) => {
-                tracing::warn!(why, "a frame holds what this release does not know");
-                Ok(Incoming::Newer(newer))
-            }
-            None => Err(Lost::BadFrame(why)),
-        },
+        Err(FrameError::Malformed(why)) => Err(Lost::BadFrame(why)),
     }
 }
 
@@ -172,7 +160,7 @@ fn lost(error: tungstenite::Error) -> Lost {
 
 /// A gateway's own refusal: JSON with a `code` that this release knows. Pages of proxies are none, whatever their status.
 fn refusal(body: &[u8]) -> Option<Goodbye> {
-    serde_json::from_slice(body).ok()
+    serde_json::from_slice(body).ok().filter(|goodbye: &Goodbye| goodbye.code.known().is_some())
 }
 
 /// `Date` (RFC 9110, section 6.6.1), which is in whole seconds.

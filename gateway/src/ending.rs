@@ -67,7 +67,7 @@ pub(crate) async fn end(mut socket: Box<Socket>, ending: Ending, metrics: &Metri
         Ending::Lost => return,
         Ending::Goodbye(code, message, retry_after) => {
             metrics.goodbye(code);
-            let goodbye = Goodbye { code, message: message.clone(), retry_after };
+            let goodbye = Goodbye { code: code.into(), message: message.clone(), retry_after };
             (Some(ServerFrame::Goodbye(goodbye)), code.close(), message)
         }
         Ending::Violation(violation) => {

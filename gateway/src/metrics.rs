@@ -74,6 +74,8 @@ pub(crate) struct Metrics {
     pub(crate) failed_reads: Counter,
     /// Live entries that came from NATS.
     pub(crate) live_entries: Counter,
+    /// Cursors in a `hello` that could not be opened.
+    pub(crate) unopened_cursors: Counter,
     /// Live messages that this release does not use.
     pub(crate) live_passed_over: Counter,
     /// What was not told other gateways of a user's devices, because too much waited.
@@ -118,6 +120,7 @@ impl Metrics {
             reads: Counter::default(),
             failed_reads: Counter::default(),
             live_entries: Counter::default(),
+            unopened_cursors: Counter::default(),
             live_passed_over: Counter::default(),
             devices_untold: Counter::default(),
             overflows: Counter::default(),
@@ -177,6 +180,7 @@ impl Metrics {
             ("reads", "Reads of a log", &self.reads),
             ("failed_reads", "Reads of a log without an answer", &self.failed_reads),
             ("live_entries", "Live entries from NATS", &self.live_entries),
+            ("unopened_cursors", "Cursors of a hello that could not be opened", &self.unopened_cursors),
             ("live_passed_over", "Live messages that this release does not use", &self.live_passed_over),
             ("devices_untold", "News of devices that other gateways were not told", &self.devices_untold),
             ("overflows", "Outbound queues that were full and are read again", &self.overflows),
@@ -198,7 +202,7 @@ impl Metrics {
     }
 
     pub(crate) fn goodbye(&self, code: Code) {
-        self.goodbyes.get_or_create(&ByCode { code: code.name() }).inc();
+        self.goodbyes.get_or_create(&ByCode { code: code.name().to_owned() }).inc();
     }
 
     pub(crate) fn violation(&self, close: u16) {

@@ -3,7 +3,8 @@
 use std::{collections::BTreeMap, future::poll_fn, pin::pin, sync::Arc, task::Poll};
 
 use dunlin_schema::{
-    Code, DeviceName, Log, LogName, Millis, UserName, cursor,
+    Code, DeviceName, Log, LogName, Millis, Open, UserName,
+    cursor::CursorError,
     frame::{ClientFrame, Limits, ServerFrame, StartAt},
     limits::{self, Bounds},
     read::Source,
@@ -38,7 +39,7 @@ pub(crate) struct Opened {
 struct Hello {
     token: Option<String>,
     device: Option<DeviceName>,
-    cursors: BTreeMap<LogName, StartAt>,
+    cursors: BTreeMap<Open<LogName>, StartAt>,
 }
 
 /// Waits for `hello` and lets the device in. `identity` is that of a token in the request's header. Errors: how the socket ends.
@@ -55,14 +56,20 @@ pub(crate) async fn open(
         let Identity { user, until, .. } = identity;
         let region = gateway.home().ok_or_else(elsewhere)?;
         let log = region.mailbox(&user);
-        let start = match start(hello.cursors.get(&LogName::Mailbox), &log)? {
-            Some(start) => start,
-            None => resumed(region, &log, &user, &device).await?,
+        let (start, unopened) = match start(hello.cursors.get(&LogName::Mailbox.into()), &log) {
+            Some(Ok(start)) => (start, None),
+            Some(Err(error)) => (resumed(region, &log, &user, &device).await?, Some(error)),
+            None => (resumed(region, &log, &user, &device).await?, None),
         };
-        Ok((region.clone(), log, user, device, start, until))
+        Ok((region.clone(), log, user, device, (start, unopened), until))
     };
-    let (region, log, user, device, start, until) = in_time(gateway, alarm, who_and_where).await?;
+    let (region, log, user, device, (start, unopened), until) = in_time(gateway, alarm, who_and_where).await?;
     let connection = admit(gateway, &region, alarm, &log, (user, device), start)?;
+    if let Some(error) = unopened {
+        gateway.metrics.unopened_cursors.inc();
+        let message = format!("{}: {error}; it goes on after what was acknowledged", LogName::Mailbox);
+        connection.answer(refused(Code::BadCursor, message));
+    }
     if let Some(refused) = passed_over(hello.cursors.keys()) {
         connection.answer(refused);
     }
@@ -200,31 +207,33 @@ fn device(identity: &Identity, said: Option<DeviceName>) -> Result<DeviceName, E
     }
 }
 
-/// Where the client says its mailbox goes on.
-fn start(said: Option<&StartAt>, log: &Log) -> Result<Option<Start>, Ending> {
-    let opened = |text: &cursor::CursorText| {
-        text.open(log).map(Start::Cursor).map_err(|error| goodbye(Code::BadFrame, error.to_string()))
-    };
-    said.map_or(Ok(None), |at| match at {
-        StartAt::Beginning => Ok(Some(Start::Beginning)),
-        StartAt::Live => Ok(Some(Start::Live)),
-        StartAt::Cursor(text) => opened(text).map(Some),
+/// Where the client says its mailbox goes on. A cursor that can't be opened is no reason to go, since another release may have made it: the
+/// log goes on after what the device acknowledged, which is never more than it has, so that no gap is owed.
+fn start(said: Option<&StartAt>, log: &Log) -> Option<Result<Start, CursorError>> {
+    said.map(|at| match at {
+        StartAt::Beginning => Ok(Start::Beginning),
+        StartAt::Live => Ok(Start::Live),
+        StartAt::Cursor(text) => text.open(log).map(Start::Cursor),
     })
+}
+
+fn refused(code: Code, message: String) -> ServerFrame {
+    ServerFrame::Refused { reference: None, code: code.into(), message }
 }
 
 /// What a device is told of the logs in its `hello` that are not followed for it: a cursor is no permission, and no reason to go either,
 /// since it may be of a group that its person has left.
-fn passed_over<'a>(named: impl Iterator<Item = &'a LogName>) -> Option<ServerFrame> {
+fn passed_over<'a>(named: impl Iterator<Item = &'a Open<LogName>>) -> Option<ServerFrame> {
     const SHOWN: usize = 8;
     let mut others = named.filter(|name| **name != LogName::Mailbox);
-    let shown: Vec<String> = others.by_ref().take(SHOWN).map(LogName::to_string).collect();
+    let shown: Vec<String> = others.by_ref().take(SHOWN).map(Open::shortened).collect();
     let (names, more) = (shown.join(", "), others.count());
     let message = match (shown.is_empty(), more) {
         (true, _) => return None,
         (false, 0) => format!("this gateway does not follow {names} for you"),
         (false, more) => format!("this gateway does not follow {names} and {more} more for you"),
     };
-    Some(ServerFrame::Refused { reference: None, code: Code::UnknownLog, message })
+    Some(refused(Code::UnknownLog, message))
 }
 
 /// Where the device last acknowledged its mailbox; the beginning if it never did, or not since it was removed.

@@ -7,8 +7,8 @@ use std::{
 };
 
 use dunlin_schema::{
-    Code, LogName, Millis,
-    frame::{ClientFrame, Encoding, FrameError, ServerFrame},
+    Code, LogName, Millis, Open,
+    frame::{ClientFrame, Encoding, FrameError, ServerFrame, UnreadSend},
     limits,
 };
 
@@ -20,7 +20,7 @@ use crate::{
     opening::{Opened, draining, too_many},
     region::Region,
     sending::{self, Answer},
-    session::Input,
+    session::{Input, not_followed},
     socket::{Appetite, Event, Socket, Violation},
     timer::Order,
     work::{Done, Work, at_once},
@@ -228,17 +228,23 @@ fn take(
                 }
             }
         }
-        Ok(ClientFrame::Ack { log, delivered }) => connection.handle(moment, Input::Ack { log, delivered }),
+        Ok(ClientFrame::Ack { log: Open::Known(log), delivered }) => {
+            connection.handle(moment, Input::Ack { log, delivered });
+        }
+        Ok(ClientFrame::Ack { log: log @ Open::Unknown(_), delivered: _ }) => connection.answer(not_followed(&log)),
         Ok(ClientFrame::Hello { .. }) => return Err(goodbye(Code::BadFrame, "`hello` comes once")),
         Err(error @ FrameError::Unknown(_)) => {
             let (reference, message) = (encoding.unread_ask(bytes), error.to_string());
-            connection.answer(ServerFrame::Refused { reference, code: Code::UnknownFrame, message });
+            connection.answer(ServerFrame::Refused { reference, code: Code::UnknownFrame.into(), message });
         }
         Err(error @ FrameError::Malformed(_)) => match encoding.unread_send(bytes) {
             // A kind of content that a newer release knows, say: the other sends of this socket go on.
-            Some(id) => {
-                let message = error.to_string();
-                connection.answer(ServerFrame::Rejected { id, code: Code::BadContent, message, retry_after: None });
+            Some(UnreadSend { id, bad_id }) => {
+                let (code, message) = match bad_id {
+                    Some(why) => (Code::BadId, why),
+                    None => (Code::BadContent, error.to_string()),
+                };
+                connection.answer(ServerFrame::Rejected { id, code: code.into(), message, retry_after: None });
             }
             None => return Err(goodbye(Code::BadFrame, error.to_string())),
         },

@@ -1,8 +1,10 @@
 //! Every code that a client can be told, in one table: what it is called, whether it ends the socket, and whether to try again.
 
-use std::fmt;
+use std::{fmt, str::FromStr};
 
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
+
+use crate::{Millis, Open};
 
 /// What a client can do about a code.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -18,15 +20,20 @@ pub enum Retry {
 }
 
 macro_rules! codes {
-    ($($(#[$doc:meta])* $name:ident $close:expr, $retry:ident;)*) => {
-        /// A code that a client can be told. In JSON its name in snake case.
-        #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, schemars::JsonSchema)]
-        #[serde(rename_all = "snake_case")]
+    ($($(#[$doc:meta])* $name:ident $text:literal $close:expr, $retry:ident;)*) => {
+        /// A code that a client can be told. On the wire its name in snake case.
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, schemars::JsonSchema)]
+        #[schemars(rename_all = "snake_case")]
         pub enum Code { $($(#[$doc])* $name,)* }
 
         impl Code {
             /// Every code.
             pub const ALL: &[Code] = &[$(Code::$name),*];
+
+            /// The code as clients see it.
+            pub fn name(self) -> &'static str {
+                match self { $(Code::$name => $text,)* }
+            }
 
             /// The WebSocket close code that goes with it (RFC 6455, section 7.4); `None` for a code that ends no socket.
             pub fn close(self) -> Option<u16> {
@@ -41,70 +48,101 @@ macro_rules! codes {
     };
 }
 
-impl Code {
-    /// The code as clients see it, in snake case.
-    pub fn name(self) -> String {
-        let name = serde_json::to_value(self).expect("a code is a word in JSON");
-        name.as_str().expect("a code is a word in JSON").to_owned()
-    }
-}
-
 /// The code as clients see it.
 impl fmt::Display for Code {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.name())
+        f.write_str(self.name())
+    }
+}
+
+/// A text that is no code of this release.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("no code that this release knows")]
+pub struct CodeError;
+
+impl FromStr for Code {
+    type Err = CodeError;
+    fn from_str(text: &str) -> Result<Code, CodeError> {
+        Code::ALL.iter().copied().find(|code| code.name() == text).ok_or(CodeError)
+    }
+}
+
+impl Serialize for Code {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(self.name())
+    }
+}
+
+impl<'de> Deserialize<'de> for Code {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        crate::text::parsed(deserializer)
+    }
+}
+
+impl Open<Code> {
+    /// What a client can do about it. Of a code that it does not know, `retry_after` tells.
+    pub fn retry(&self, retry_after: Option<Millis>) -> Retry {
+        match (self, retry_after) {
+            (Open::Known(code), _) => code.retry(),
+            (Open::Unknown(_), Some(_)) => Retry::Later,
+            (Open::Unknown(_), None) => Retry::Never,
+        }
     }
 }
 
 codes! {
     // What ends a socket.
     /// The gateway is going away.
-    Draining Some(1012), Later;
+    Draining "draining" Some(1012), Later;
     /// The token's time is over.
-    TokenExpired Some(4401), NewToken;
+    TokenExpired "token_expired" Some(4401), NewToken;
     /// The token was taken back.
-    TokenRevoked Some(4401), NewToken;
+    TokenRevoked "token_revoked" Some(4401), NewToken;
     /// There is no token, or it is not to be trusted.
-    Unauthorized Some(4401), Never;
+    Unauthorized "unauthorized" Some(4401), Never;
     /// The token does not allow this.
-    Forbidden Some(4403), Never;
+    Forbidden "forbidden" Some(4403), Never;
     /// No `hello` came in time.
-    HelloTimeout Some(4400), Never;
+    HelloTimeout "hello_timeout" Some(4400), Never;
     /// A frame that can't be read, or comes out of turn.
-    BadFrame Some(4400), Never;
+    BadFrame "bad_frame" Some(4400), Never;
     /// A frame or a body over the limit.
-    TooLarge Some(1009), Never;
+    TooLarge "too_large" Some(1009), Never;
     /// The same device connected again.
-    Replaced Some(4409), Never;
+    Replaced "replaced" Some(4409), Never;
     /// The user has as many devices connected as are allowed.
-    TooManyDevices Some(4429), Later;
+    TooManyDevices "too_many_devices" Some(4429), Later;
     /// More than the user's share.
-    RateLimited Some(4429), Later;
+    RateLimited "rate_limited" Some(4429), Later;
     /// The user belongs to a region that this gateway does not serve.
-    Elsewhere Some(4421), Elsewhere;
+    Elsewhere "elsewhere" Some(4421), Elsewhere;
     /// The region's storage can't be reached, or refuses; or nobody can say now whether the token is to be trusted.
-    Unavailable Some(1013), Later;
+    Unavailable "unavailable" Some(1013), Later;
     // What refuses a frame or a send.
     /// A frame of a kind that this release does not know.
-    UnknownFrame None, Never;
+    UnknownFrame "unknown_frame" None, Never;
     /// A well-formed request for something that this release does not do.
-    Unsupported None, Never;
+    Unsupported "unsupported" None, Never;
     /// An address that is none.
-    BadAddress None, Never;
+    BadAddress "bad_address" None, Never;
     /// Content that may not be sent.
-    BadContent None, Never;
+    BadContent "bad_content" None, Never;
     /// The id is older than what can be looked up: the item may be stored.
-    TooOld None, Never;
+    TooOld "too_old" None, Never;
     /// The id's time is ahead of the server's.
-    FromTheFuture None, Never;
+    FromTheFuture "from_the_future" None, Never;
     /// It may be stored; repeat the same id.
-    UnknownOutcome None, Later;
+    UnknownOutcome "unknown_outcome" None, Later;
     /// The recipient's region can't be reached, and what waits for it has no more room.
-    RegionUnreachable None, Later;
+    RegionUnreachable "region_unreachable" None, Later;
     /// A log that this gateway does not follow for the user.
-    UnknownLog None, Never;
+    UnknownLog "unknown_log" None, Never;
     /// What an `edit` or a `delete` names is no message of the author's to this address, or is no longer stored.
-    NotYours None, Never;
+    NotYours "not_yours" None, Never;
     /// What a `react` names is no message of this conversation, or is no longer stored.
-    NotFound None, Never;
+    NotFound "not_found" None, Never;
+    /// A cursor that this gateway can't open: its log goes on as if none had been named.
+    BadCursor "bad_cursor" None, Never;
+    /// An id that is no ULID.
+    BadId "bad_id" None, Never;
 }

@@ -1,6 +1,6 @@
 //! What a person or program says, and the checks it must pass.
 
-use std::borrow::Cow;
+use std::{borrow::Cow, str::FromStr};
 
 use base64::{
     Engine as _, alphabet,
@@ -12,7 +12,10 @@ use base64::{
 use bytes::Bytes;
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 
-use crate::{MessageId, limits};
+use unicode_properties::UnicodeEmoji;
+use unicode_segmentation::UnicodeSegmentation;
+
+use crate::{Address, Code, GroupAddress, MessageId, Open, limits};
 
 /// Opaque bytes: base64 in JSON, raw in Postcard. Written in the standard alphabet with padding (RFC 4648, section 4); read in either
 /// alphabet, with padding or without, and with line breaks as MIME and PEM have them.
@@ -110,6 +113,78 @@ pub enum Content {
         /// Whether it is set or taken back.
         on: bool,
     },
+    /// Said by the system alone: a group's members changed.
+    Membership {
+        /// The group.
+        group: GroupAddress,
+        /// Whose membership.
+        user: Address,
+        /// What became of it.
+        change: Open<Change>,
+        /// Who did it.
+        by: Address,
+    },
+    /// Said by the system alone: something that was accepted could not be delivered.
+    Failed {
+        /// Its id.
+        id: MessageId,
+        /// What it was sent to.
+        to: Address,
+        /// Why.
+        code: Open<Code>,
+        /// The same in words.
+        message: String,
+    },
+}
+
+/// What became of a membership.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, schemars::JsonSchema)]
+#[schemars(rename_all = "snake_case")]
+pub enum Change {
+    /// The user is a member from here on.
+    Added,
+    /// Somebody else removed the user: the last entry of the group that it gets.
+    Removed,
+    /// The user left.
+    Left,
+}
+
+impl Change {
+    /// Every change.
+    pub const ALL: &[Change] = &[Change::Added, Change::Removed, Change::Left];
+
+    /// The change as clients see it.
+    pub fn name(self) -> &'static str {
+        match self {
+            Change::Added => "added",
+            Change::Removed => "removed",
+            Change::Left => "left",
+        }
+    }
+}
+
+/// A text that is no change of this release.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("no change that this release knows")]
+pub struct ChangeError;
+
+impl FromStr for Change {
+    type Err = ChangeError;
+    fn from_str(text: &str) -> Result<Change, ChangeError> {
+        Change::ALL.iter().copied().find(|change| change.name() == text).ok_or(ChangeError)
+    }
+}
+
+impl Serialize for Change {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(self.name())
+    }
+}
+
+impl<'de> Deserialize<'de> for Change {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        crate::text::parsed(deserializer)
+    }
 }
 
 /// Why content is refused.
@@ -127,9 +202,12 @@ pub enum ContentError {
     /// Neither text nor data.
     #[error("a message or an edit needs text or data")]
     Empty,
-    /// An emoji of no or too many bytes.
-    #[error("an emoji has 1 to {max} bytes, this one has {0}", max = limits::EMOJI_BYTES)]
-    Emoji(usize),
+    /// Not one emoji.
+    #[error("`emoji` is one emoji of at most {max} bytes", max = limits::EMOJI_BYTES)]
+    Emoji,
+    /// What only the system says.
+    #[error("this is said by the system alone")]
+    Systems,
 }
 
 impl Content {
@@ -145,12 +223,26 @@ impl Content {
                 }
             }
             Content::Edit { text, data, .. } => body(text, data),
-            Content::React { emoji, .. } if emoji.is_empty() || emoji.len() > limits::EMOJI_BYTES => {
-                Err(ContentError::Emoji(emoji.len()))
-            }
+            Content::React { emoji, .. } if !is_emoji(emoji) => Err(ContentError::Emoji),
             Content::Delete { .. } | Content::React { .. } => Ok(()),
+            Content::Membership { .. } | Content::Failed { .. } => Err(ContentError::Systems),
         }
     }
+}
+
+/// Whether a text is one emoji as people see it: one extended grapheme cluster (UAX 29) of what emoji sequences are made of (UTS 51), with
+/// or without variation selectors.
+fn is_emoji(text: &str) -> bool {
+    const AS_TEXT: char = '\u{fe0e}';
+    const JOINER: char = '\u{200d}';
+    const KEYCAP: char = '\u{20e3}';
+    let one = text.len() <= limits::EMOJI_BYTES && text.graphemes(true).count() == 1;
+    let made_of_parts = text.chars().all(|c| c.is_emoji_char_or_emoji_component() || c == AS_TEXT);
+    // Half of a flag is none, and digits, `#` and `*` are emojis only as keycaps.
+    let whole = !text.ends_with(JOINER) && text.chars().filter(|c| matches!(c, '🇦'..='🇿')).count() % 2 == 0;
+    let shows =
+        text.chars().next().is_some_and(|c| if c.is_ascii() { text.ends_with(KEYCAP) } else { c.is_emoji_char() });
+    one && made_of_parts && whole && shows
 }
 
 fn body(text: &Option<String>, data: &Option<Blob>) -> Result<(), ContentError> {

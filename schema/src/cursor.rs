@@ -4,8 +4,9 @@ use std::{fmt, str::FromStr};
 
 use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
+use smol_str::SmolStr;
 
-use crate::{Log, Millis, Position, Seq, envelope, shard::fnv1a32};
+use crate::{Log, Millis, Position, envelope, limits, shard::fnv1a32};
 
 /// What a device has consumed of one log.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -36,98 +37,86 @@ pub struct Seal(u32);
 impl Seal {
     /// The seal of `log`.
     pub fn of(log: &Log) -> Seal {
-        Seal(fingerprint(log))
+        Seal(fnv1a32(log.subject().as_bytes()))
     }
 
     /// The opaque text of a cursor of this seal's log.
     pub fn cursor(self, cursor: Cursor) -> CursorText {
-        CursorText { cursor, log: self.0 }
+        let bytes = envelope::seal(VERSION, &Sealed { log: self.0, cursor });
+        CursorText(SmolStr::new(URL_SAFE_NO_PAD.encode(bytes)))
+    }
+
+    /// The cursor of a text, if it is one of this seal's log. Errors: see [`CursorError`].
+    pub fn open(self, text: &CursorText) -> Result<Cursor, CursorError> {
+        let bytes = URL_SAFE_NO_PAD.decode(text.as_str()).map_err(|_| CursorError::Unreadable)?;
+        let Sealed { log, cursor } = envelope::open(VERSION, &bytes).map_err(|_| CursorError::Unreadable)?;
+        if log == self.0 { Ok(cursor) } else { Err(CursorError::OtherLog) }
     }
 }
 
-/// A cursor as clients keep it: base64url text in JSON, its bytes in Postcard. It names its log, so that a cursor of another log is
-/// told from one of this log; it is no secret and proves nothing by itself.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct CursorText {
-    cursor: Cursor,
+const VERSION: u8 = 1;
+
+#[derive(Serialize, Deserialize)]
+struct Sealed {
     log: u32,
+    cursor: Cursor,
 }
+
+/// A cursor as clients keep it, opaque to them: only gateways open it, and its form may change with any release. It names its log, so
+/// that a cursor of another log is told from one of this log; it is no secret and proves nothing by itself.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct CursorText(SmolStr);
+
+/// A text is longer than a cursor of any release.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("a cursor has at most {max} bytes: give it back as it came", max = limits::CURSOR_BYTES)]
+pub struct CursorTextError;
 
 /// Why a text is not a cursor of a log.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum CursorError {
-    /// The text was not made by a gateway of this release, or was cut or changed.
-    #[error("this is no cursor: it was cut or changed on its way; a client gives back what it got, letter by letter")]
-    Malformed,
+    /// The text is of another release's form, or was cut or changed.
+    #[error("this cursor is of another release, or was changed on its way")]
+    Unreadable,
     /// The cursor is one of another log.
     #[error("this cursor belongs to another mailbox or group")]
     OtherLog,
 }
 
-const VERSION: u8 = 1;
-
-fn fingerprint(log: &Log) -> u32 {
-    fnv1a32(log.subject().as_bytes())
-}
-
-#[derive(Serialize, Deserialize)]
-struct Wire {
-    log: u32,
-    cursor: Cursor,
-}
-
 impl CursorText {
-    /// The cursor, if it is one of `log`. Errors: [`CursorError::OtherLog`].
+    /// The text, letter by letter as it came.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+
+    /// The cursor, if it is one of `log`. Errors: see [`CursorError`].
     pub fn open(&self, log: &Log) -> Result<Cursor, CursorError> {
-        if self.log == fingerprint(log) { Ok(self.cursor) } else { Err(CursorError::OtherLog) }
-    }
-
-    /// The sequence it stands at.
-    pub fn seq(&self) -> Seq {
-        self.cursor.position.seq
-    }
-
-    fn to_bytes(self) -> Vec<u8> {
-        envelope::seal(VERSION, &Wire { log: self.log, cursor: self.cursor })
-    }
-
-    fn from_bytes(bytes: &[u8]) -> Result<Self, CursorError> {
-        let Wire { log, cursor } = envelope::open(VERSION, bytes).map_err(|_| CursorError::Malformed)?;
-        Ok(CursorText { cursor, log })
+        Seal::of(log).open(self)
     }
 }
 
 impl fmt::Display for CursorText {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&URL_SAFE_NO_PAD.encode(self.to_bytes()))
+        f.write_str(&self.0)
     }
 }
 
 impl FromStr for CursorText {
-    type Err = CursorError;
-    fn from_str(text: &str) -> Result<Self, CursorError> {
-        Self::from_bytes(&URL_SAFE_NO_PAD.decode(text).map_err(|_| CursorError::Malformed)?)
+    type Err = CursorTextError;
+    fn from_str(text: &str) -> Result<Self, CursorTextError> {
+        (text.len() <= limits::CURSOR_BYTES).then(|| CursorText(SmolStr::new(text))).ok_or(CursorTextError)
     }
 }
 
 impl Serialize for CursorText {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        if serializer.is_human_readable() {
-            serializer.collect_str(self)
-        } else {
-            serializer.serialize_bytes(&self.to_bytes())
-        }
+        serializer.serialize_str(&self.0)
     }
 }
 
 impl<'de> Deserialize<'de> for CursorText {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        if deserializer.is_human_readable() {
-            crate::text::parsed(deserializer)
-        } else {
-            let bytes = bytes::Bytes::deserialize(deserializer)?;
-            Self::from_bytes(&bytes).map_err(serde::de::Error::custom)
-        }
+        crate::text::parsed(deserializer)
     }
 }
 
@@ -137,7 +126,7 @@ impl schemars::JsonSchema for CursorText {
     }
     fn json_schema(_: &mut schemars::SchemaGenerator) -> schemars::Schema {
         schemars::json_schema!({
-            "type": "string", "pattern": "^[A-Za-z0-9_-]+$",
+            "type": "string", "maxLength": limits::CURSOR_BYTES,
             "description": "Opaque. Keep it as it came, and give it back in the next hello."
         })
     }

@@ -86,6 +86,21 @@ impl<'de> Deserialize<'de> for MessageId {
     }
 }
 
+/// An id as text in both encodings: where another id, as a client wrote it, may stand in its place.
+pub(crate) mod as_text {
+    use serde::{Deserializer, Serializer};
+
+    use super::MessageId;
+
+    pub(crate) fn serialize<S: Serializer>(id: &MessageId, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(id)
+    }
+
+    pub(crate) fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<MessageId, D::Error> {
+        crate::text::parsed(deserializer)
+    }
+}
+
 impl schemars::JsonSchema for MessageId {
     fn schema_name() -> std::borrow::Cow<'static, str> {
         "MessageId".into()

@@ -10,7 +10,7 @@
 //! | [`subject`], [`stream`], [`shard`] | where it is stored: every subject and every stream setting |
 //! | [`entry`], [`record`] | what is stored: entries of a log, records of STATE and RECEIPTS |
 //! | [`live`], [`heads`], [`read`], [`removal`] | what gateways and workers tell each other |
-//! | [`frame`], [`log_name`], [`code`], [`asyncapi`] | what clients and gateways tell each other, and its machine-readable form |
+//! | [`frame`], [`log_name`], [`code`], [`open`], [`asyncapi`] | what clients and gateways tell each other, and its machine-readable form |
 //! | [`limits`] | every bound, related by const assertions |
 
 pub mod address;
@@ -27,6 +27,7 @@ pub mod limits;
 pub mod live;
 pub mod log_name;
 pub mod name;
+pub mod open;
 pub mod position;
 pub mod read;
 pub mod record;
@@ -45,6 +46,7 @@ pub use entry::Entry;
 pub use id::MessageId;
 pub use log_name::LogName;
 pub use name::{DeviceName, GroupName, NameError, RegionName, UserName};
+pub use open::Open;
 pub use position::{Epoch, Position, Seq};
 pub use shard::Shard;
 pub use subject::Log;

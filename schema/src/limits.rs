@@ -20,6 +20,10 @@ pub const BODY_BYTES: usize = 32 * 1024;
 pub const ATTACHMENTS: usize = 16;
 /// A reaction's emoji: the longest ones are families and flags with their joiners.
 pub const EMOJI_BYTES: usize = 64;
+/// An id as a client wrote it, where it is repeated to it.
+pub const ID_BYTES: usize = 128;
+/// A cursor's text, of any release.
+pub const CURSOR_BYTES: usize = 512;
 /// A token in its compact form.
 pub const TOKEN_BYTES: usize = 8 * 1024;
 /// Logs that one `hello` may name.

@@ -47,6 +47,8 @@ fn cases() -> Vec<(&'static str, Vec<u8>, Answer)> {
     let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).expect("a clock after 1970");
     let ahead = id_at(now.as_millis() + 60_000);
     let attachments = json!({ "message": { "text": "a", "attachments": ["media"] } });
+    let react = |emoji: &str| json!({ "react": { "target": new_id(), "emoji": emoji, "on": true } });
+    let membership = json!({ "membership": { "group": "#team", "user": "bob", "change": "added", "by": "alice" } });
     let deep = |depth: usize| format!(r#"{{"send":{{"x":{}{}}}}}"#, "[".repeat(depth), "]".repeat(depth));
     let deeper = format!(r#"{{"send":{}}}"#, r#"{"a":"#.repeat(10_000));
     vec![
@@ -74,10 +76,18 @@ fn cases() -> Vec<(&'static str, Vec<u8>, Answer)> {
             text(r##"{"ack":{"log":"#team","delivered":1}}"##),
             Refused("unknown_log"),
         ),
-        ("an ack of what is no log", text(r#"{"ack":{"log":"bob","delivered":1}}"#), BAD),
-        ("an id that is none", text(message("not-an-id", "alice", "hi").to_string()), BAD),
-        ("an id beyond its bits", text(message("8ZZZZZZZZZZZZZZZZZZZZZZZZZ", "alice", "hi").to_string()), BAD),
-        ("an id in small letters", text(message(&new_id().to_lowercase(), "alice", "hi").to_string()), BAD),
+        ("an ack of what is no log", text(r#"{"ack":{"log":"bob","delivered":1}}"#), Refused("unknown_log")),
+        ("an id that is none", text(message("not-an-id", "alice", "hi").to_string()), Rejected("bad_id")),
+        (
+            "an id beyond its bits",
+            text(message("8ZZZZZZZZZZZZZZZZZZZZZZZZZ", "alice", "hi").to_string()),
+            Rejected("bad_id"),
+        ),
+        (
+            "an id in small letters",
+            text(message(&new_id().to_lowercase(), "alice", "hi").to_string()),
+            Rejected("bad_id"),
+        ),
         ("bad UTF-8", frame(TEXT, b"{\"send\":\"\xff\"}"), Close(1007)),
         ("300 KB", text("x".repeat(300_000)), Goodbye("too_large", 1009)),
         (
@@ -100,6 +110,8 @@ fn cases() -> Vec<(&'static str, Vec<u8>, Answer)> {
         ("a long body", content(said(&"x".repeat(32_769))), Rejected("too_large")),
         ("attachments without media", content(attachments), Rejected("unsupported")),
         ("data that is no base64", content(json!({ "message": { "data": "?" } })), Rejected("bad_content")),
+        ("an emoji of 50 letters", content(react(&"x".repeat(50))), Rejected("bad_content")),
+        ("what only the system says", content(membership), Rejected("bad_content")),
         ("content of a kind to come", content(json!({ "poll": { "question": "?" } })), Rejected("bad_content")),
     ]
 }
@@ -186,7 +198,6 @@ async fn a_first_frame_that_is_no_hello_ends_the_socket() {
     let hello = |device: Value, cursors: Value| {
         json!({ "hello": { "token": region.token("bob"), "device": device, "cursors": cursors } }).to_string()
     };
-    let other = region.connect(0, "alice", "phone", None).await.catch_up().await.1;
     for (what, first) in [
         ("a send", message(&new_id(), "alice", "hi").to_string()),
         ("an ack", json!({ "ack": { "log": "mailbox", "delivered": 1 } }).to_string()),
@@ -196,10 +207,7 @@ async fn a_first_frame_that_is_no_hello_ends_the_socket() {
         ("a device that is a wildcard", hello(json!(">"), json!({}))),
         ("a device with a line break", hello(json!("a\r\nb"), json!({}))),
         ("a long device", hello(json!("a".repeat(65)), json!({}))),
-        ("a cursor that is none", hello(json!("phone"), json!({ "mailbox": "b0Zk" }))),
         ("a cursor of 10 KB", hello(json!("phone"), json!({ "mailbox": "A".repeat(10_000) }))),
-        ("a cursor of somebody else", hello(json!("phone"), json!({ "mailbox": other["cursor"] }))),
-        ("a log that is none", hello(json!("phone"), json!({ "bob": "beginning" }))),
     ] {
         let mut device = Device::open(region.gateway(0)).await;
         device.say_text(first).await;
@@ -228,16 +236,61 @@ async fn a_body_within_its_limit_is_accepted_however_it_is_escaped() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_id_that_is_no_ulid_is_rejected_as_it_came() {
+    let region = Region::start(1).await;
+    let mut raw = Raw::caught_up(region.gateway(0), &region.token("bob"), "phone").await;
+    let long = "x".repeat(10 * 1024);
+    let uuid = "8c7f1a3e-5b0d-4c7e-9a51-0d4c1f0a7b11";
+    for (id, told) in [(uuid, uuid), ("", ""), (long.as_str(), &long[..dunlin_schema::limits::ID_BYTES])] {
+        raw.write(&text(message(id, "alice", "hi").to_string())).await;
+        let rejected = heard(&mut raw).await["rejected"].clone();
+        assert_eq!((&rejected["id"], &rejected["code"]), (&json!(told), &json!("bad_id")));
+        let words = rejected["message"].as_str().expect("words");
+        assert!(words.contains("ULID") && words.contains("10240 bytes") == (id == long), "{rejected}");
+    }
+    raw.write(&text(message(&new_id(), "alice", "hi").to_string())).await;
+    assert!(heard(&mut raw).await["accepted"].is_object(), "the socket goes on");
+}
+
+/// Another release, or another user, made it: the mailbox goes on after what the device acknowledged.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_cursor_that_cannot_be_opened_is_named_and_the_log_goes_on_after_what_was_acknowledged() {
+    let region = Region::start(1).await;
+    let other = region.connect(0, "alice", "phone", None).await.catch_up().await.1;
+    let mut sender = region.caught_up(0, "carol", "phone").await;
+    sender.send_accepted("bob", "one").await;
+    let mut bob = region.connect(0, "bob", "phone", None).await;
+    let (entries, caught_up) = bob.catch_up().await;
+    assert_eq!(entries.len(), 1);
+    bob.say(json!({ "ack": { "log": "mailbox", "delivered": caught_up["seq"] } })).await;
+    drop(bob);
+    sender.send_accepted("bob", "two").await;
+    for cursor in ["b0Zk", "", "b0 Zk=", other["cursor"].as_str().expect("a cursor")] {
+        dunlin_tests::wait::until("the acknowledgement to be stored", async || {
+            let mut bob = region.connect(0, "bob", "phone", Some(cursor)).await;
+            let refused = bob.expect("refused").await;
+            assert_eq!(refused["code"], "bad_cursor", "{refused}");
+            let (entries, _) = bob.catch_up().await;
+            (entries.len() == 1 && dunlin_tests::device::text(&entries[0]) == "two").then_some(())
+        })
+        .await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_log_that_is_not_followed_is_passed_over_and_named() {
     let region = Region::start(1).await;
     let mut device = Device::open(region.gateway(0)).await;
-    let logs: serde_json::Map<_, _> = (0..20).map(|log| (format!("#team-{log:02}@eu"), json!("beginning"))).collect();
+    let teams = (0..20).map(|log| format!("#team-{log:02}@eu"));
+    // Another release may have named the last one.
+    let logs = teams.chain(["channel!news".to_owned()]).map(|log| (log, json!("beginning")));
+    let logs: serde_json::Map<_, _> = logs.collect();
     device.say(json!({ "hello": { "token": region.token("bob"), "device": "phone", "cursors": logs } })).await;
     assert!(device.next().await.expect("a welcome")["welcome"].is_object());
     let refused = device.expect("refused").await;
     assert_eq!((&refused["code"], &refused["ref"]), (&json!("unknown_log"), &Value::Null));
     let message = refused["message"].as_str().expect("words");
-    assert!(message.contains("#team-00@eu, #team-01@eu") && message.contains("and 12 more"), "{message}");
+    assert!(message.contains("#team-00@eu, #team-01@eu") && message.contains("and 13 more"), "{message}");
     device.expect("caught_up").await;
     device.send_accepted("bob", "and the mailbox goes on").await;
 }

@@ -147,14 +147,16 @@ async fn a_forged_cursor_is_told_of_a_gap_or_refused_and_harms_nobody() {
         assert_eq!(frame["entry"]["id"], sent["id"], "another socket notices nothing of a forged cursor");
     }
     let beyond = forged(&|cursor| cursor.position.seq = Seq(u64::MAX));
-    for cursor in ["x", "AAAA", "", &beyond, &format!("{}A", caught_up["cursor"].as_str().expect("a cursor"))] {
-        let ended = region.try_connect(0, "bob", "phone", cursor).await.err().expect("a refusal");
-        assert_eq!((ended.code(), ended.close), (Some("bad_frame"), Some(4400)));
-    }
     let hers = region.connect(0, "alice", "tablet", None).await.catch_up().await.1;
     let hers = hers["cursor"].as_str().expect("a cursor");
-    let ended = region.try_connect(0, "bob", "phone", hers).await.err().expect("a refusal");
-    assert_eq!((ended.code(), ended.close), (Some("bad_frame"), Some(4400)), "somebody else's cursor");
+    let longer = format!("{}A", caught_up["cursor"].as_str().expect("a cursor"));
+    for cursor in ["", "x", "AAAA", "=?\u{e9}", &beyond, &longer, hers] {
+        let mut bob = region.try_connect(0, "bob", "phone", cursor).await.expect("a welcome");
+        assert_eq!(bob.expect("refused").await["code"], "bad_cursor", "{cursor}");
+        bob.expect("caught_up").await;
+    }
+    let ended = region.try_connect(0, "bob", "phone", &"x".repeat(1_000)).await.err().expect("a refusal");
+    assert_eq!((ended.code(), ended.close), (Some("bad_frame"), Some(4400)), "longer than a cursor of any release");
     assert_eq!(entries.len(), 5);
 }
 

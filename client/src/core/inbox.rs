@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, HashSet, VecDeque};
 
 use dunlin_schema::{
-    Address, CursorText, LogName, MessageId, Seq,
+    Address, CursorText, LogName, MessageId, Open, Seq,
     frame::{EntryFrame, StartAt},
     limits,
 };
@@ -12,11 +12,13 @@ use dunlin_schema::{
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Place {
     /// Its log.
-    pub(crate) log: LogName,
+    pub(crate) log: Open<LogName>,
     /// Its number among all that this client has given of the log, from 1.
     pub(crate) ordinal: u64,
     /// How many gaps of the log came before it: sequences are comparable within one such life.
     pub(crate) life: u64,
+    /// Its sequence; 0 is not known.
+    pub(crate) seq: Seq,
     /// The cursor that came with it.
     pub(crate) cursor: CursorText,
 }
@@ -35,8 +37,9 @@ pub(crate) enum Verdict {
     Give(Place),
     /// The same sequence was given.
     Known,
-    /// The same id was given under another sequence: not given again, but the cursor moves past it.
-    Repeat(Place),
+    /// The same id was given under another sequence, or the log is one that only a newer release knows: not given, but the cursor moves
+    /// past it.
+    Skip(Place),
 }
 
 /// From whom, to whom, and under which id: one id sent to two people is two messages.
@@ -45,7 +48,7 @@ type Item = (Address, Address, MessageId);
 /// What a client has been given so far, log by log.
 #[derive(Debug)]
 pub(crate) struct Inbox {
-    logs: BTreeMap<LogName, LogInbox>,
+    logs: BTreeMap<Open<LogName>, LogInbox>,
     /// Where the mailbox begins while nothing of it was given.
     start: Option<StartAt>,
 }
@@ -68,18 +71,19 @@ struct LogInbox {
 
 impl Inbox {
     /// An inbox that goes on after what was kept of each log; the mailbox else where `start` says.
-    pub(crate) fn new(kept: BTreeMap<LogName, CursorText>, start: Option<StartAt>) -> Inbox {
-        let log = |cursor: CursorText| LogInbox { resume: Some(cursor), last: cursor.seq(), ..LogInbox::default() };
+    pub(crate) fn new(kept: BTreeMap<Open<LogName>, CursorText>, start: Option<StartAt>) -> Inbox {
+        let log = |cursor| LogInbox { resume: Some(cursor), ..LogInbox::default() };
         Inbox { logs: kept.into_iter().map(|(name, cursor)| (name, log(cursor))).collect(), start }
     }
 
     /// Where each log goes on: as many as a `hello` may name, the mailbox among them. The gateway knows of the others what this device
     /// has acknowledged.
-    pub(crate) fn resume(&self) -> BTreeMap<LogName, StartAt> {
-        let given = |(name, log): (&LogName, &LogInbox)| Some((name.clone(), StartAt::Cursor(log.resume?)));
+    pub(crate) fn resume(&self) -> BTreeMap<Open<LogName>, StartAt> {
+        let given =
+            |(name, log): (&Open<LogName>, &LogInbox)| Some((name.clone(), StartAt::Cursor(log.resume.clone()?)));
         let mut resume: BTreeMap<_, _> = self.logs.iter().filter_map(given).take(limits::CURSORS - 1).collect();
         if let Some(start) = &self.start {
-            resume.entry(LogName::Mailbox).or_insert_with(|| start.clone());
+            resume.entry(LogName::Mailbox.into()).or_insert_with(|| start.clone());
         }
         resume
     }
@@ -95,47 +99,42 @@ impl Inbox {
             return Verdict::Known;
         }
         log.last = entry.seq;
-        log.resume = Some(entry.cursor);
+        log.resume = Some(entry.cursor.clone());
         if log.remember((entry.from.clone(), entry.to.clone(), entry.id)) {
-            Verdict::Give(log.give(&entry.log, entry.cursor))
+            match entry.log {
+                Open::Known(_) => Verdict::Give(log.give(&entry.log, entry.cursor.clone())),
+                Open::Unknown(_) => Verdict::Skip(log.place(&entry.log, entry.cursor.clone())),
+            }
         } else {
-            Verdict::Repeat(log.place(&entry.log, entry.cursor))
+            Verdict::Skip(log.place(&entry.log, entry.cursor.clone()))
         }
-    }
-
-    /// An entry that can't be read is passed over. `Some`: the cursor moves past it.
-    pub(crate) fn pass_over(&mut self, name: &LogName, seq: Seq, cursor: CursorText) -> Option<Place> {
-        let log = self.log(name);
-        if seq <= log.last {
-            return None;
-        }
-        log.last = seq;
-        log.resume = Some(cursor);
-        Some(log.place(name, cursor))
     }
 
     /// After a gap sequences of the log may begin again.
-    pub(crate) fn gap(&mut self, name: &LogName, cursor: CursorText) -> Place {
+    pub(crate) fn gap(&mut self, name: &Open<LogName>, cursor: CursorText) -> Place {
         self.log(name).life += 1;
-        self.caught_up(name, cursor)
+        self.caught_up(name, Seq(0), cursor)
     }
 
-    pub(crate) fn caught_up(&mut self, name: &LogName, cursor: CursorText) -> Place {
+    pub(crate) fn caught_up(&mut self, name: &Open<LogName>, seq: Seq, cursor: CursorText) -> Place {
         let log = self.log(name);
-        log.last = cursor.seq();
-        log.resume = Some(cursor);
-        log.give(name, cursor)
+        log.last = seq;
+        log.resume = Some(cursor.clone());
+        match name {
+            Open::Known(_) => log.give(name, cursor),
+            Open::Unknown(_) => log.place(name, cursor),
+        }
     }
 
     /// The application has stored what was given of each log up to here.
-    pub(crate) fn done(&mut self, done: BTreeMap<LogName, Acknowledged>) {
+    pub(crate) fn done(&mut self, done: BTreeMap<Open<LogName>, Acknowledged>) {
         for (name, done) in done {
             self.logs.entry(name).or_default().done = done;
         }
     }
 
     /// What is to be acknowledged and was not yet.
-    pub(crate) fn acknowledge(&mut self, mut tell: impl FnMut(LogName, Seq)) {
+    pub(crate) fn acknowledge(&mut self, mut tell: impl FnMut(Open<LogName>, Seq)) {
         for (name, log) in &mut self.logs {
             let news = log.done.life == log.life && log.done != log.acknowledged && log.done.seq > Seq(0);
             if news && log.resumed {
@@ -146,7 +145,7 @@ impl Inbox {
     }
 
     /// A log of which something came.
-    fn log(&mut self, name: &LogName) -> &mut LogInbox {
+    fn log(&mut self, name: &Open<LogName>) -> &mut LogInbox {
         let log = self.logs.entry(name.clone()).or_default();
         log.resumed = true;
         log
@@ -154,13 +153,13 @@ impl Inbox {
 }
 
 impl LogInbox {
-    fn give(&mut self, name: &LogName, cursor: CursorText) -> Place {
+    fn give(&mut self, name: &Open<LogName>, cursor: CursorText) -> Place {
         self.given += 1;
         self.place(name, cursor)
     }
 
-    fn place(&self, name: &LogName, cursor: CursorText) -> Place {
-        Place { log: name.clone(), ordinal: self.given, life: self.life, cursor }
+    fn place(&self, name: &Open<LogName>, cursor: CursorText) -> Place {
+        Place { log: name.clone(), ordinal: self.given, life: self.life, seq: self.last, cursor }
     }
 
     /// Whether the id is new among the last ones.

@@ -14,7 +14,7 @@ mod tests;
 use std::collections::BTreeMap;
 
 use dunlin_schema::{
-    Address, Code, Content, CursorText, DeviceName, LogName, Millis, RegionName, Retry, Seq, UserName,
+    Address, Code, Content, CursorText, DeviceName, LogName, Millis, Open, RegionName, Retry, Seq, UserName,
     frame::{ClientFrame, EntryFrame, Goodbye, ServerFrame, StartAt},
     limits,
 };
@@ -26,10 +26,7 @@ use self::{
     inbox::{Inbox, Verdict},
     outbox::Outbox,
 };
-use crate::{
-    error::{Ended, Lost, SendError, TokenError},
-    newer::Newer,
-};
+use crate::error::{Ended, Lost, SendError, TokenError};
 
 pub use self::{clock::ClockSkew, outbox::Accepted};
 pub(crate) use self::{
@@ -50,7 +47,7 @@ pub(crate) struct Setup {
     pub(crate) gateways: usize,
     pub(crate) device: Option<DeviceName>,
     /// The cursors that were kept.
-    pub(crate) kept: BTreeMap<LogName, CursorText>,
+    pub(crate) kept: BTreeMap<Open<LogName>, CursorText>,
     pub(crate) start: Option<StartAt>,
     pub(crate) backoff_first: Millis,
     pub(crate) backoff_most: Millis,
@@ -68,8 +65,6 @@ pub(crate) enum Input {
     Opened { token: String, date: Option<Millis> },
     /// A frame came.
     Frame(Box<ServerFrame>),
-    /// A frame came that can't be read as a whole.
-    Newer(Newer),
     /// Something else came: a ping, a pong, a frame of a later release.
     Heard,
     /// The dial failed or the socket ended.
@@ -77,7 +72,7 @@ pub(crate) enum Input {
     /// Whether there is room for events.
     Room(bool),
     /// The application has stored what came up to here.
-    Done(BTreeMap<LogName, Acknowledged>),
+    Done(BTreeMap<Open<LogName>, Acknowledged>),
     /// The application has had enough.
     Close,
     /// Time has passed.
@@ -95,7 +90,7 @@ pub(crate) enum Output {
     HangUp,
     /// Tell the application.
     Notify(Notification),
-    /// A repeat was not given, but its cursor is newer than the last one that was.
+    /// A repeat, or something of a log of a newer release, was not given, but its cursor is newer than the last one that was.
     Skip(Place),
     /// A send has its outcome.
     Settle(RequestId, Result<Accepted, SendError>),
@@ -108,7 +103,7 @@ pub(crate) enum Notification {
     Entry(Box<EntryFrame>, Place),
     Gap { log: LogName, from: Millis, to: Millis, place: Place },
     CaughtUp { log: LogName, seq: Seq, place: Place },
-    Refused { code: Code, message: String },
+    Refused { code: Open<Code>, message: String },
     Disconnected { why: Lost, retry_in: Millis },
     Ended(Ended),
 }
@@ -182,7 +177,6 @@ impl Core {
             Input::Submit { request, to, content } => self.outbox.submit(request, to, content),
             Input::Opened { token, date } => self.opened(now, token, date, outputs),
             Input::Frame(frame) => self.frame(now, *frame, outputs),
-            Input::Newer(newer) => self.newer(now.steady, newer, outputs),
             Input::Heard => self.heard(now.steady),
             Input::Lost(why) => self.lost(now.steady, why, outputs),
             Input::Room(room) => self.room(now.steady, room, outputs),
@@ -302,7 +296,9 @@ impl Core {
                 outputs.extend(settled.map(|(request, outcome)| Output::Settle(request, outcome)));
             }
             ServerFrame::Rejected { id, code, message, retry_after } => {
-                let settled = self.outbox.rejected(now.steady, id, code, message, retry_after);
+                // An id that is none is none of ours.
+                let id = id.parse().ok();
+                let settled = id.and_then(|id| self.outbox.rejected(now.steady, id, code, message, retry_after));
                 outputs.extend(settled.map(|(request, outcome)| Output::Settle(request, outcome)));
             }
             ServerFrame::Entry(_) | ServerFrame::Gap { .. } | ServerFrame::CaughtUp { .. }
@@ -313,40 +309,24 @@ impl Core {
             }
             ServerFrame::Entry(entry) => match self.inbox.entry(&entry) {
                 Verdict::Give(place) => outputs.push(Output::Notify(Notification::Entry(entry, place))),
-                Verdict::Repeat(place) => outputs.push(Output::Skip(place)),
+                Verdict::Skip(place) => outputs.push(Output::Skip(place)),
                 Verdict::Known => {}
             },
             ServerFrame::Gap { log, from, to, cursor } => {
                 let place = self.inbox.gap(&log, cursor);
-                outputs.push(Output::Notify(Notification::Gap { log, from, to, place }));
+                outputs.push(match log {
+                    Open::Known(log) => Output::Notify(Notification::Gap { log, from, to, place }),
+                    Open::Unknown(_) => Output::Skip(place),
+                });
                 self.outbox.gap(self.clocks.server_time(now).unwrap_or(now.wall));
             }
             ServerFrame::CaughtUp { log, seq, cursor } => {
-                let place = self.inbox.caught_up(&log, cursor);
-                outputs.push(Output::Notify(Notification::CaughtUp { log, seq, place }));
+                let place = self.inbox.caught_up(&log, seq, cursor);
+                outputs.push(match log {
+                    Open::Known(log) => Output::Notify(Notification::CaughtUp { log, seq, place }),
+                    Open::Unknown(_) => Output::Skip(place),
+                });
             }
-        }
-    }
-
-    fn newer(&mut self, now: Millis, newer: Newer, outputs: &mut Vec<Output>) {
-        if let Link::Resting { .. } | Link::Over = self.link {
-            return;
-        }
-        self.heard(now);
-        match newer {
-            Newer::Entry { .. } if self.behind || !self.room => self.behind = true,
-            Newer::Entry { log, seq, cursor } => {
-                outputs.extend(self.inbox.pass_over(&log, seq, cursor).map(Output::Skip));
-            }
-            Newer::Rejected { id, refusal } => {
-                let settled = self.outbox.rejected_newer(now, id, refusal);
-                outputs.extend(settled.map(|(request, outcome)| Output::Settle(request, outcome)));
-            }
-            Newer::Goodbye(refusal) => {
-                outputs.push(Output::HangUp);
-                self.lost(now, Lost::NewerGoodbye(refusal), outputs);
-            }
-            Newer::Nothing => {}
         }
     }
 
@@ -437,10 +417,6 @@ fn next(why: &Lost) -> Next {
     let now = Next::Again { after: Millis(0), refused: false };
     match why {
         Lost::Goodbye(goodbye) | Lost::Http { refusal: Some(goodbye), .. } => of_goodbye(goodbye),
-        Lost::NewerGoodbye(refusal) => match refusal.retry_after {
-            Some(after) => Next::Again { after, refused: false },
-            None => Next::End(Ended::NewerGoodbye(refusal.clone())),
-        },
         Lost::Closed { code: Some(close), reason } => of_close(*close, reason),
         // A proxy's word: what stands before a gateway changes, and is mended without this client.
         Lost::Http { refusal: None, retry_after, .. } => {
@@ -457,7 +433,7 @@ fn next(why: &Lost) -> Next {
 }
 
 fn of_goodbye(goodbye: &Goodbye) -> Next {
-    match goodbye.code.retry() {
+    match goodbye.code.retry(goodbye.retry_after) {
         Retry::Never | Retry::Elsewhere => Next::End(Ended::Goodbye(goodbye.clone())),
         Retry::NewToken => Next::Again { after: Millis(0), refused: true },
         Retry::Later => Next::Again { after: goodbye.retry_after.unwrap_or_default(), refused: false },
@@ -475,7 +451,7 @@ fn of_close(close: u16, reason: &str) -> Next {
     let never = |code: &Code| matches!(code.retry(), Retry::Never | Retry::Elsewhere);
     match codes.first() {
         Some(&code) if codes.iter().all(never) => {
-            Next::End(Ended::Goodbye(Goodbye { code, message: reason.to_owned(), retry_after: None }))
+            Next::End(Ended::Goodbye(Goodbye { code: code.into(), message: reason.to_owned(), retry_after: None }))
         }
         _ => Next::Again { after: Millis(0), refused: codes.iter().any(|code| code.retry() == Retry::NewToken) },
     }

@@ -2,10 +2,10 @@
 
 use std::collections::{BTreeMap, HashMap, VecDeque};
 
-use dunlin_schema::{Address, Code, Content, MessageId, Millis, Retry, Seq, frame::Send, limits};
+use dunlin_schema::{Address, Code, Content, MessageId, Millis, Open, Retry, Seq, frame::Send, limits};
 
 use super::history::History;
-use crate::{error::SendError, newer::Refusal};
+use crate::error::SendError;
 
 /// Sends on their way at once, over all addresses: below what a gateway takes from one session.
 const IN_FLIGHT: usize = 256;
@@ -148,23 +148,15 @@ impl Outbox {
         &mut self,
         now: Millis,
         id: MessageId,
-        code: Code,
+        code: Open<Code>,
         message: String,
         retry_after: Option<Millis>,
     ) -> Option<Settled> {
-        match code.retry() {
+        match code.retry(retry_after) {
             Retry::Later => self.refused_for_now(now, id, retry_after),
             Retry::Never | Retry::NewToken | Retry::Elsewhere => {
                 self.refused_for_good(id, SendError::Rejected { code, message })
             }
-        }
-    }
-
-    /// A send is refused with a code that this release does not know: the time that it names says whether it is for good.
-    pub(crate) fn rejected_newer(&mut self, now: Millis, id: MessageId, refusal: Refusal) -> Option<Settled> {
-        match refusal.retry_after {
-            Some(_) => self.refused_for_now(now, id, refusal.retry_after),
-            None => self.refused_for_good(id, SendError::NewerRejected(refusal)),
         }
     }
 

@@ -4,7 +4,7 @@ use std::{fmt::Display, path::Path};
 
 use redb::{Database, ReadableDatabase, TableDefinition};
 
-use dunlin_schema::{CursorText, LogName};
+use dunlin_schema::{CursorText, LogName, Open};
 
 use super::{CursorStore, Cursors};
 use crate::error::StoreError;
@@ -63,14 +63,13 @@ impl CursorStore for FileStore {
     fn load(&self) -> Result<Cursors, StoreError> {
         let wrong = |error: &dyn Display| failed("reading a cursor from", &self.path, error);
         let rows = self.read().map_err(|error| failed("reading", &self.path, &error))?;
-        let parsed = rows.into_iter().map(|(log, cursor)| {
-            let log = log.parse().map_err(|error| wrong(&error))?;
-            Ok((log, cursor.parse().map_err(|error| wrong(&error))?))
-        });
+        let parsed = rows
+            .into_iter()
+            .map(|(log, cursor)| Ok((Open::of_text(&log), cursor.parse().map_err(|error| wrong(&error))?)));
         parsed.collect()
     }
 
-    fn save(&self, log: &LogName, cursor: &CursorText) -> Result<(), StoreError> {
+    fn save(&self, log: &Open<LogName>, cursor: &CursorText) -> Result<(), StoreError> {
         self.write(&log.to_string(), &cursor.to_string()).map_err(|error| failed("writing to", &self.path, &error))
     }
 }
@@ -90,16 +89,18 @@ mod tests {
     fn what_was_saved_is_there_after_opening_again() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("cursors.redb");
-        let team: LogName = "#team".parse().unwrap();
+        let (mailbox, team) = (LogName::Mailbox.into(), Open::of_text("#team"));
+        let to_come = Open::of_text("channel!news");
+        assert!(team.known().is_some() && to_come.known().is_none());
         {
             let store = FileStore::open(&path, "bob/phone").unwrap();
             assert_eq!(store.load().unwrap(), Cursors::new());
-            store.save(&LogName::Mailbox, &cursor(7)).unwrap();
-            store.save(&team, &cursor(3)).unwrap();
-            store.save(&LogName::Mailbox, &cursor(8)).unwrap();
+            for (log, seq) in [(&mailbox, 7), (&team, 3), (&to_come, 4), (&mailbox, 8)] {
+                store.save(log, &cursor(seq)).unwrap();
+            }
             assert!(FileStore::open(&path, "bob/phone").is_err(), "two processes would save over each other");
         }
-        let kept = Cursors::from([(LogName::Mailbox, cursor(8)), (team, cursor(3))]);
+        let kept = Cursors::from([(mailbox, cursor(8)), (team, cursor(3)), (to_come, cursor(4))]);
         assert_eq!(FileStore::open(&path, "bob/phone").unwrap().load().unwrap(), kept, "one for each log");
         for other in ["bob/laptop", "bob/phon", "bob/phone2"] {
             assert_eq!(FileStore::open(&path, other).unwrap().load().unwrap(), Cursors::new(), "{other}");
@@ -116,7 +117,7 @@ mod tests {
 
         let path = folder.path().join("other.redb");
         let store = FileStore::open(&path, "bob").unwrap();
-        store.write("mailbox", "no cursor").unwrap();
+        store.write("mailbox", &"x".repeat(10_000)).unwrap();
         let error = store.load().err().unwrap().to_string();
         assert!(error.contains("reading a cursor from") && error.contains("other.redb"), "{error}");
     }

@@ -6,14 +6,14 @@ use std::collections::BTreeMap;
 
 use parking_lot::Mutex;
 
-use dunlin_schema::{CursorText, LogName};
+use dunlin_schema::{CursorText, LogName, Open};
 
 pub use file::FileStore;
 
 use crate::error::StoreError;
 
 /// The cursors of a device, by log.
-pub type Cursors = BTreeMap<LogName, CursorText>;
+pub type Cursors = BTreeMap<Open<LogName>, CursorText>;
 
 /// Keeps the cursor of each log of a device: the user's mailbox, and the groups. Both calls may block: the library makes them where
 /// blocking does no harm.
@@ -24,7 +24,7 @@ pub trait CursorStore: Send + Sync + 'static {
     fn load(&self) -> Result<Cursors, StoreError>;
 
     /// Keeps a log's cursor in place of its last one: when this returns it survives what the store promises. Errors: it was not kept.
-    fn save(&self, log: &LogName, cursor: &CursorText) -> Result<(), StoreError>;
+    fn save(&self, log: &Open<LogName>, cursor: &CursorText) -> Result<(), StoreError>;
 }
 
 /// Keeps cursors as long as the process lives.
@@ -36,8 +36,8 @@ impl CursorStore for MemoryStore {
         Ok(self.0.lock().clone())
     }
 
-    fn save(&self, log: &LogName, cursor: &CursorText) -> Result<(), StoreError> {
-        self.0.lock().insert(log.clone(), *cursor);
+    fn save(&self, log: &Open<LogName>, cursor: &CursorText) -> Result<(), StoreError> {
+        self.0.lock().insert(log.clone(), cursor.clone());
         Ok(())
     }
 }
@@ -48,7 +48,7 @@ impl<T: CursorStore> CursorStore for std::sync::Arc<T> {
         T::load(self)
     }
 
-    fn save(&self, log: &LogName, cursor: &CursorText) -> Result<(), StoreError> {
+    fn save(&self, log: &Open<LogName>, cursor: &CursorText) -> Result<(), StoreError> {
         T::save(self, log, cursor)
     }
 }

@@ -111,7 +111,9 @@ impl Peer {
 
     pub(crate) async fn hello(&mut self) -> (String, Option<StartAt>) {
         match self.next().await {
-            ClientFrame::Hello { token, cursors, .. } => (token.unwrap(), cursors.get(&LogName::Mailbox).cloned()),
+            ClientFrame::Hello { token, cursors, .. } => {
+                (token.unwrap(), cursors.get(&LogName::Mailbox.into()).cloned())
+            }
             other => panic!("{other:?} before hello"),
         }
     }
@@ -182,7 +184,7 @@ pub(crate) fn entry(seq: u64) -> ServerFrame {
 
 pub(crate) fn entry_of(seq: u64, id: u64, words: &str) -> ServerFrame {
     ServerFrame::Entry(Box::new(EntryFrame {
-        log: LogName::Mailbox,
+        log: LogName::Mailbox.into(),
         seq: Seq(seq),
         cursor: cursor(seq),
         time: Millis(7),
@@ -190,16 +192,16 @@ pub(crate) fn entry_of(seq: u64, id: u64, words: &str) -> ServerFrame {
         from: "alice".parse().unwrap(),
         to: "bob".parse().unwrap(),
         order: Some(Seq(seq)),
-        content: text(words),
+        content: text(words).into(),
     }))
 }
 
 pub(crate) fn caught_up(seq: u64) -> ServerFrame {
-    ServerFrame::CaughtUp { log: LogName::Mailbox, seq: Seq(seq), cursor: cursor(seq) }
+    ServerFrame::CaughtUp { log: LogName::Mailbox.into(), seq: Seq(seq), cursor: cursor(seq) }
 }
 
 pub(crate) fn gap(seq: u64) -> ServerFrame {
-    ServerFrame::Gap { log: LogName::Mailbox, from: Millis(1), to: Millis(2), cursor: cursor(seq) }
+    ServerFrame::Gap { log: LogName::Mailbox.into(), from: Millis(1), to: Millis(2), cursor: cursor(seq) }
 }
 
 pub(crate) fn accepted(id: MessageId) -> ServerFrame {
@@ -207,11 +209,16 @@ pub(crate) fn accepted(id: MessageId) -> ServerFrame {
 }
 
 pub(crate) fn rejected(id: MessageId, code: Code) -> ServerFrame {
-    ServerFrame::Rejected { id, code, message: "no".to_owned(), retry_after: Some(Millis(1)) }
+    ServerFrame::Rejected {
+        id: id.to_string(),
+        code: code.into(),
+        message: "no".to_owned(),
+        retry_after: Some(Millis(1)),
+    }
 }
 
 pub(crate) fn goodbye(code: Code) -> ServerFrame {
-    ServerFrame::Goodbye(Goodbye { code, message: "because".to_owned(), retry_after: None })
+    ServerFrame::Goodbye(Goodbye { code: code.into(), message: "because".to_owned(), retry_after: None })
 }
 
 pub(crate) fn text(text: &str) -> Content {

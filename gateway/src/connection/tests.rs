@@ -65,7 +65,7 @@ fn a_panic_of_a_session_stays_with_it_whichever_task_it_ran_on() {
     alice.tell(read(Bytes::from_static(b"more")));
     alice.answer(ServerFrame::Refused {
         reference: None,
-        code: dunlin_schema::Code::UnknownFrame,
+        code: dunlin_schema::Code::UnknownFrame.into(),
         message: String::new(),
     });
     assert!(

@@ -90,7 +90,7 @@ impl From<Answer> for ServerFrame {
         match answer {
             Answer::Accepted { id, order, time } => ServerFrame::Accepted { id, order: Some(order), time },
             Answer::Rejected { id, code, message, retry_after } => {
-                ServerFrame::Rejected { id, code, message, retry_after }
+                ServerFrame::Rejected { id: id.to_string(), code: code.into(), message, retry_after }
             }
         }
     }

@@ -45,7 +45,7 @@ pub fn oldest_id(id: MessageId, content: &Content) -> Millis {
 fn target(content: &Content) -> Option<MessageId> {
     match content {
         Content::Edit { target, .. } | Content::Delete { target } | Content::React { target, .. } => Some(*target),
-        Content::Message { .. } => None,
+        Content::Message { .. } | Content::Membership { .. } | Content::Failed { .. } => None,
     }
 }
 
@@ -57,9 +57,12 @@ impl Check {
         let to_oneself = entry.to.peer == Peer::User(author.user.clone());
         let step = match content {
             Content::React { .. } if !to_oneself => Step::FindReceived,
-            Content::Message { .. } | Content::Edit { .. } | Content::Delete { .. } | Content::React { .. } => {
-                Step::FindSent
-            }
+            Content::Message { .. }
+            | Content::Edit { .. }
+            | Content::Delete { .. }
+            | Content::React { .. }
+            | Content::Membership { .. }
+            | Content::Failed { .. } => Step::FindSent,
         };
         Ok(Check { entry, target, step })
     }
@@ -126,7 +129,13 @@ impl Check {
                 Code::NotFound,
                 "the message is not in this conversation, or no longer stored: only what either of you sent to the other is reacted to",
             ),
-            Body::Content(Content::Message { .. } | Content::Edit { .. } | Content::Delete { .. })
+            Body::Content(
+                Content::Message { .. }
+                | Content::Edit { .. }
+                | Content::Delete { .. }
+                | Content::Membership { .. }
+                | Content::Failed { .. },
+            )
             | Body::Tombstone { .. } => (
                 Code::NotYours,
                 "there is no such message of yours to this address, or it is no longer stored: only what you sent is edited or deleted",

@@ -272,7 +272,9 @@ fn code_of(error: &ContentError) -> Code {
     match error {
         ContentError::TooLarge(_) => Code::TooLarge,
         ContentError::NoMedia => Code::Unsupported,
-        ContentError::TooManyAttachments(_) | ContentError::Empty | ContentError::Emoji(_) => Code::BadContent,
+        ContentError::TooManyAttachments(_) | ContentError::Empty | ContentError::Emoji | ContentError::Systems => {
+            Code::BadContent
+        }
     }
 }
 
@@ -283,6 +285,8 @@ fn weight(entry: &Entry) -> usize {
             text.as_ref().map_or(0, String::len) + data.as_ref().map_or(0, |data| data.0.len())
         }
         Body::Content(Content::Delete { .. } | Content::React { .. }) | Body::Tombstone { .. } => 0,
+        // A client's is refused before it is weighed.
+        Body::Content(Content::Membership { .. } | Content::Failed { .. }) => 0,
     }
 }
 

@@ -33,7 +33,7 @@ mod tests;
 use std::{collections::VecDeque, sync::Arc};
 
 use dunlin_schema::{
-    Code, Cursor, Log, LogName, Millis, Position, RegionName, Seal, Seq, Shard, UserName,
+    Code, Cursor, Log, LogName, Millis, Open, Position, RegionName, Seal, Seq, Shard, UserName,
     frame::ServerFrame,
     heads::Head,
     limits::{self, Bounds},
@@ -222,7 +222,7 @@ impl Session {
             Input::Follow { log, start } => logs.follow(named(me, log), start, now),
             Input::Ack { log, delivered } => {
                 if !logs.acknowledge(&log, delivered, handing) {
-                    answers.push_back(not_followed(&log));
+                    answers.push_back(not_followed(&log.into()));
                 }
             }
             Input::Subscribed(log) => logs.give(&log, handing, Follow::subscribed),
@@ -274,9 +274,9 @@ impl Session {
 }
 
 /// The answer to a frame about a log that is not followed here.
-fn not_followed(log: &LogName) -> ServerFrame {
-    let message = format!("this gateway does not follow {log} for you");
-    ServerFrame::Refused { reference: None, code: Code::UnknownLog, message }
+pub(crate) fn not_followed(log: &Open<LogName>) -> ServerFrame {
+    let message = format!("this gateway does not follow {} for you", log.shortened());
+    ServerFrame::Refused { reference: None, code: Code::UnknownLog.into(), message }
 }
 
 /// Where a log is, for this session's user.

@@ -84,7 +84,7 @@ impl Told {
             Body::Tombstone { .. } => return Told::Nothing,
         };
         let frame = EntryFrame {
-            log: named.log.clone(),
+            log: named.log.clone().into(),
             seq: position.seq,
             cursor: named.cursor(Cursor::of_entry(position)),
             time,
@@ -92,7 +92,7 @@ impl Told {
             from: from.seen_from(region),
             to: to.clone().seen_from(region),
             order: order.or(Some(position.seq)),
-            content,
+            content: content.into(),
         };
         let (frame, shared) = (ServerFrame::Entry(Box::new(frame)), shared.then(Box::default));
         Told::Content(Arc::new(SharedFrame { id, from, to, frame, shared }))

@@ -22,17 +22,21 @@ pub(super) fn of(name: &str) -> Vec<Value> {
 }
 
 fn client() -> Vec<ClientFrame> {
-    let cursors = BTreeMap::from([(LogName::Mailbox, StartAt::Cursor(cursor(17)))]);
+    let cursors = BTreeMap::from([(LogName::Mailbox.into(), StartAt::Cursor(cursor(17)))]);
     vec![
         ClientFrame::Hello { token: Some("eyJ…".to_owned()), device: Some(phone()), cursors },
-        ClientFrame::Hello { token: None, device: None, cursors: BTreeMap::from([(LogName::Mailbox, StartAt::Live)]) },
+        ClientFrame::Hello {
+            token: None,
+            device: None,
+            cursors: BTreeMap::from([(LogName::Mailbox.into(), StartAt::Live)]),
+        },
         ClientFrame::Send(Send { id: id(0), to: "bob".to_owned(), content: hi() }),
         ClientFrame::Send(Send {
             id: id(1),
             to: "bob@eu".to_owned(),
             content: Content::React { target: id(0), emoji: "👍".to_owned(), on: true },
         }),
-        ClientFrame::Ack { log: LogName::Mailbox, delivered: Seq(17) },
+        ClientFrame::Ack { log: LogName::Mailbox.into(), delivered: Seq(17) },
     ]
 }
 
@@ -45,9 +49,14 @@ fn server() -> Vec<ServerFrame> {
             server_time: NOW,
             limits: Limits { frame: limits::FRAME_BYTES as u32, body: limits::BODY_BYTES as u32 },
         },
-        ServerFrame::Gap { log: LogName::Mailbox, from: NOW.minus(Millis(100_000)), to: NOW, cursor: cursor(16) },
+        ServerFrame::Gap {
+            log: LogName::Mailbox.into(),
+            from: NOW.minus(Millis(100_000)),
+            to: NOW,
+            cursor: cursor(16),
+        },
         ServerFrame::Entry(Box::new(EntryFrame {
-            log: LogName::Mailbox,
+            log: LogName::Mailbox.into(),
             seq: Seq(17),
             cursor: cursor(17),
             time: NOW.plus(Millis(27)),
@@ -55,23 +64,23 @@ fn server() -> Vec<ServerFrame> {
             from: Address::local(UserName::new("alice").expect("`alice` is a name")),
             to: Address::local(bob()),
             order: Some(Seq(17)),
-            content: hi(),
+            content: hi().into(),
         })),
-        ServerFrame::CaughtUp { log: LogName::Mailbox, seq: Seq(230), cursor: cursor(230) },
+        ServerFrame::CaughtUp { log: LogName::Mailbox.into(), seq: Seq(230), cursor: cursor(230) },
         ServerFrame::Accepted { id: id(0), order: Some(Seq(231)), time: NOW.plus(Millis(27)) },
         ServerFrame::Rejected {
-            id: id(0),
-            code: Code::RateLimited,
+            id: id(0).to_string(),
+            code: Code::RateLimited.into(),
             message: "more than 200 sends a second".to_owned(),
             retry_after: Some(Millis(800)),
         },
         ServerFrame::Refused {
             reference: None,
-            code: Code::UnknownFrame,
+            code: Code::UnknownFrame.into(),
             message: "this release knows no frame \"signal\"".to_owned(),
         },
         ServerFrame::Goodbye(Goodbye {
-            code: Code::Draining,
+            code: Code::Draining.into(),
             message: "this gateway is being replaced".to_owned(),
             retry_after: Some(Millis(350)),
         }),

@@ -6,7 +6,7 @@ use serde::{Deserialize, Deserializer, Serialize, de};
 
 use super::{ClientFrame, ServerFrame};
 use crate::{
-    MessageId,
+    MessageId, limits,
     text::{shortened, shortened_to},
 };
 
@@ -61,21 +61,30 @@ impl Encoding {
         self.read(bytes, ServerFrame::NAMES)
     }
 
-    /// The id of a send that can't be read: what it says is of no kind that this release knows, or is no content at all. So that its
-    /// refusal names the id, and a client does not repeat it for ever. `None` where the bytes are no send with an id.
-    pub fn unread_send(self, bytes: &[u8]) -> Option<MessageId> {
+    /// What a send that can't be read is refused with: its content is of no kind that this release knows, say, or its id is none. So that
+    /// the refusal names the id as it came, and a client does not repeat it for ever. `None` where the bytes are no send with an id.
+    pub fn unread_send(self, bytes: &[u8]) -> Option<UnreadSend> {
         #[derive(Deserialize)]
         #[serde(rename_all = "snake_case")]
         enum OnlyId {
-            Send { id: MessageId },
+            Send { id: String },
         }
-        match self {
-            Encoding::Json => serde_json::from_slice(bytes).ok().map(|OnlyId::Send { id }| id),
+        let id = match self {
+            Encoding::Json => serde_json::from_slice(bytes).ok().map(|OnlyId::Send { id }| id)?,
             Encoding::Postcard => match postcard::take_from_bytes::<(u32, MessageId)>(bytes) {
-                Ok(((number, id), _)) => (ClientFrame::NAMES.get(number as usize) == Some(&"send")).then_some(id),
-                Err(_) => None,
+                Ok(((number, id), _)) if ClientFrame::NAMES.get(number as usize) == Some(&"send") => id.to_string(),
+                Ok(_) | Err(_) => return None,
             },
-        }
+        };
+        let Err(why) = id.parse::<MessageId>() else { return Some(UnreadSend { id, bad_id: None }) };
+        let end = (0..=limits::ID_BYTES).rev().find(|&end| id.is_char_boundary(end)).unwrap_or_default();
+        Some(match id.get(..end) {
+            Some(start) if start.len() < id.len() => {
+                let bad_id = format!("{why}; this one has {} bytes, and is told up to byte {end}", id.len());
+                UnreadSend { id: start.to_owned(), bad_id: Some(bad_id) }
+            }
+            Some(_) | None => UnreadSend { id, bad_id: Some(why.to_string()) },
+        })
     }
 
     /// The number (`ref`) of a question, which this release does not know: so that its refusal names it, and a client knows which of its
@@ -135,6 +144,15 @@ fn unknown_name(bytes: &[u8], names: &[&str]) -> Option<String> {
 
 /// Characters of a reason that are told: a reason may quote the frame, and a frame is large.
 const REASON_CHARS: usize = 256;
+
+/// A send that can't be read.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct UnreadSend {
+    /// Its id, as it came; of one that is none at most the first [`limits::ID_BYTES`].
+    pub id: String,
+    /// Why the id is none, in words, if it is none.
+    pub bad_id: Option<String>,
+}
 
 /// Why bytes are not a frame.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]

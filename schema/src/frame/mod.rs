@@ -1,19 +1,24 @@
 //! What clients and gateways say to each other, version 1: the same enums in JSON (externally tagged) and in Postcard.
 //!
 //! One message, one frame. In JSON an absent field and `null` are the same, and unknown fields are ignored. Variants and fields are
-//! added at the end and never changed: Postcard numbers them.
+//! added at the end and never changed: Postcard numbers them. What clients pass over where they do not know it (logs, codes, content)
+//! has a length of its own in Postcard.
 
 mod encoding;
+mod entry_content;
 
 use std::{collections::BTreeMap, fmt};
 
 use serde::{Deserialize, Deserializer, Serialize, de};
 
 use crate::{
-    Address, Code, Content, CursorText, DeviceName, LogName, MessageId, Millis, RegionName, Seq, UserName, limits,
+    Address, Code, Content, CursorText, DeviceName, LogName, MessageId, Millis, Open, RegionName, Seq, UserName, limits,
 };
 
-pub use self::encoding::{Encoding, FrameError};
+pub use self::{
+    encoding::{Encoding, FrameError, UnreadSend},
+    entry_content::{EntryContent, UnknownContent},
+};
 
 /// What a client says. Its debug form never shows the token, nor what is sent.
 #[derive(Clone, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
@@ -25,17 +30,18 @@ pub enum ClientFrame {
         token: Option<String>,
         /// Which of the user's devices this is.
         device: Option<DeviceName>,
-        /// Where to go on, by log. One that this gateway does not follow for the user is passed over, and `refused` says which.
+        /// Where to go on, by log. One that this gateway does not follow for the user is passed over, and `refused` says which. Where a
+        /// cursor can't be opened, `refused` says so too, and the log goes on as if none had been named: after what was last acknowledged.
         #[serde(default, deserialize_with = "cursors")]
-        #[schemars(with = "Option<BTreeMap<LogName, Option<StartAt>>>")]
-        cursors: BTreeMap<LogName, StartAt>,
+        #[schemars(with = "Option<BTreeMap<Open<LogName>, Option<StartAt>>>")]
+        cursors: BTreeMap<Open<LogName>, StartAt>,
     },
     /// Something to send.
     Send(Send),
     /// This device has everything of a log up to a sequence.
     Ack {
         /// The log. One that is not followed here is answered with `refused`.
-        log: LogName,
+        log: Open<LogName>,
         /// Up to this sequence.
         delivered: Seq,
     },
@@ -84,12 +90,12 @@ impl fmt::Debug for ClientFrame {
 }
 
 /// The cursors of a `hello`: at most [`limits::CURSORS`], no log twice. In JSON `null` is an absent one, or none at all.
-fn cursors<'de, D: Deserializer<'de>>(deserializer: D) -> Result<BTreeMap<LogName, StartAt>, D::Error> {
+fn cursors<'de, D: Deserializer<'de>>(deserializer: D) -> Result<BTreeMap<Open<LogName>, StartAt>, D::Error> {
     struct Cursors {
         is_json: bool,
     }
     impl<'de> de::Visitor<'de> for Cursors {
-        type Value = BTreeMap<LogName, StartAt>;
+        type Value = BTreeMap<Open<LogName>, StartAt>;
         fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
             write!(f, "cursors by log, at most {}", limits::CURSORS)
         }
@@ -141,7 +147,7 @@ impl fmt::Display for StartAt {
 }
 
 impl std::str::FromStr for StartAt {
-    type Err = crate::cursor::CursorError;
+    type Err = crate::cursor::CursorTextError;
     fn from_str(text: &str) -> Result<Self, Self::Err> {
         match text {
             "beginning" => Ok(StartAt::Beginning),
@@ -193,7 +199,7 @@ pub enum ServerFrame {
     /// Entries after the cursor are no longer there, or can't be shown to be complete.
     Gap {
         /// The log.
-        log: LogName,
+        log: Open<LogName>,
         /// Nothing is missing before this time.
         from: Millis,
         /// Nothing is missing after this time.
@@ -206,7 +212,7 @@ pub enum ServerFrame {
     /// From here on the log's entries are live.
     CaughtUp {
         /// The log.
-        log: LogName,
+        log: Open<LogName>,
         /// The last entry that was given; 0 while there never was one.
         seq: Seq,
         /// Where the log goes on.
@@ -215,6 +221,8 @@ pub enum ServerFrame {
     /// A send is stored.
     Accepted {
         /// The send's id.
+        #[serde(with = "crate::id::as_text")]
+        #[schemars(with = "MessageId")]
         id: MessageId,
         /// Rises with each item of this sender to this address.
         order: Option<Seq>,
@@ -223,10 +231,10 @@ pub enum ServerFrame {
     },
     /// A send is refused, or its outcome is unknown.
     Rejected {
-        /// The send's id.
-        id: MessageId,
+        /// The send's id, as it came: it may be none.
+        id: String,
         /// Why.
-        code: Code,
+        code: Open<Code>,
         /// The same in words.
         message: String,
         /// When to try again, in milliseconds; `None` where that can't help.
@@ -238,7 +246,7 @@ pub enum ServerFrame {
         #[serde(rename = "ref")]
         reference: Option<u64>,
         /// Why.
-        code: Code,
+        code: Open<Code>,
         /// The same in words.
         message: String,
     },
@@ -256,7 +264,7 @@ impl ServerFrame {
 #[schemars(rename = "Entry")]
 pub struct EntryFrame {
     /// The log.
-    pub log: LogName,
+    pub log: Open<LogName>,
     /// The entry's sequence: rises within the log.
     pub seq: Seq,
     /// Where the log goes on after this entry.
@@ -272,14 +280,14 @@ pub struct EntryFrame {
     /// Its order among what the sender sent to `to`.
     pub order: Option<Seq>,
     /// What it says.
-    pub content: Content,
+    pub content: EntryContent,
 }
 
 /// Why a socket ends.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 pub struct Goodbye {
     /// Why.
-    pub code: Code,
+    pub code: Open<Code>,
     /// The same in words.
     pub message: String,
     /// When to try again, in milliseconds; `None` where that can't help.

@@ -3,7 +3,7 @@
 use std::collections::HashSet;
 
 use dunlin_schema::{
-    Code, Retry,
+    Code, Millis, Open, Retry,
     frame::{Encoding, Goodbye, ServerFrame},
 };
 
@@ -44,6 +44,8 @@ fn close_codes_and_retries_are_those_of_the_protocol() {
         ("unknown_log", Retry::Never),
         ("not_yours", Retry::Never),
         ("not_found", Retry::Never),
+        ("bad_cursor", Retry::Never),
+        ("bad_id", Retry::Never),
     ];
     let others: Vec<_> = Code::ALL.iter().filter(|code| code.close().is_none()).map(told).collect();
     let expected: Vec<_> = refusing.into_iter().map(|(name, retry)| (name.to_owned(), None, retry)).collect();
@@ -71,17 +73,31 @@ fn a_close_code_may_be_sent() {
 }
 
 #[test]
-fn a_code_keeps_its_number_in_postcard() {
-    // What other people's clients count on: a new code comes at the end.
+fn a_code_is_its_name_in_postcard_too() {
+    // What other people's clients count on.
     let numbers = "draining token_expired token_revoked unauthorized forbidden hello_timeout bad_frame too_large replaced \
         too_many_devices rate_limited elsewhere unavailable unknown_frame unsupported bad_address bad_content too_old \
-        from_the_future unknown_outcome region_unreachable unknown_log not_yours not_found";
+        from_the_future unknown_outcome region_unreachable unknown_log not_yours not_found bad_cursor bad_id";
     let names: Vec<_> = Code::ALL.iter().map(|code| json_name(*code)).collect();
     assert_eq!(names.join(" "), numbers);
-    for (number, code) in Code::ALL.iter().enumerate() {
-        let goodbye = ServerFrame::Goodbye(Goodbye { code: *code, message: String::new(), retry_after: None });
-        assert_eq!(Encoding::Postcard.write(&goodbye), [7, number as u8, 0, 0], "{code:?}");
+    for code in Code::ALL {
+        let goodbye = ServerFrame::Goodbye(Goodbye { code: (*code).into(), message: String::new(), retry_after: None });
+        let name = code.name();
+        let bytes = [&[7, name.len() as u8], name.as_bytes(), &[0, 0]].concat();
+        assert_eq!(Encoding::Postcard.write(&goodbye), bytes, "{code:?}");
     }
+    assert!("draining ".parse::<Code>().is_err() && "Draining".parse::<Code>().is_err());
+}
+
+/// An unknown code is waited for where the gateway says how long, and final where it does not.
+#[test]
+fn what_to_do_about_an_unknown_code_is_told_by_retry_after() {
+    let unknown: Open<Code> = Open::Unknown("quota_exceeded".into());
+    assert_eq!(unknown.retry(Some(Millis(5))), Retry::Later);
+    assert_eq!(unknown.retry(None), Retry::Never);
+    assert_eq!(Open::from(Code::Draining).retry(None), Retry::Later);
+    assert_eq!(Open::from(Code::TokenExpired).retry(Some(Millis(5))), Retry::NewToken);
+    assert_eq!((unknown.to_string(), unknown.known()), ("quota_exceeded".to_owned(), None));
 }
 
 fn json_name(code: Code) -> String {

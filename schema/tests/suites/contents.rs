@@ -1,6 +1,10 @@
 //! What may be sent.
 
-use dunlin_schema::{Blob, Content, MessageId, content::ContentError, limits};
+use dunlin_schema::{
+    Blob, Code, Content, MessageId,
+    content::{Change, ContentError},
+    limits,
+};
 
 fn message(text: Option<usize>, data: Option<usize>, attachments: usize) -> Content {
     let data = data.map(|length| Blob(vec![0; length].into()));
@@ -14,6 +18,14 @@ fn content_is_checked() {
     let most = limits::BODY_BYTES;
     let edit = |text: Option<&str>| Content::Edit { target, text: text.map(str::to_owned), data: None };
     let react = |emoji: String| Content::React { target, emoji, on: false };
+    let membership = Content::Membership {
+        group: "#team".parse().unwrap(),
+        user: "bob".parse().unwrap(),
+        change: Change::Added.into(),
+        by: "alice".parse().unwrap(),
+    };
+    let (to, code) = ("bob".parse().unwrap(), Code::UnknownOutcome.into());
+    let failed = Content::Failed { id: target, to, code, message: String::new() };
     for (content, checked) in [
         (message(Some(1), None, 0), Ok(())),
         (message(None, Some(1), 0), Ok(())),
@@ -33,10 +45,63 @@ fn content_is_checked() {
         (edit(None), Err(ContentError::Empty)),
         (Content::Delete { target }, Ok(())),
         (react("👍".to_owned()), Ok(())),
-        (react(String::new()), Err(ContentError::Emoji(0))),
-        (react("x".repeat(limits::EMOJI_BYTES)), Ok(())),
-        (react("x".repeat(limits::EMOJI_BYTES + 1)), Err(ContentError::Emoji(limits::EMOJI_BYTES + 1))),
+        (membership, Err(ContentError::Systems)),
+        (failed, Err(ContentError::Systems)),
     ] {
         assert_eq!(content.check(), checked, "{:.100}", format!("{content:?}"));
     }
+}
+
+/// A table row of its own: an emoji of 50 letters.
+#[test]
+fn an_emoji_is_one_emoji() {
+    let target = MessageId::from_bytes([7; 16]);
+    let check = |emoji: &str| Content::React { target, emoji: emoji.to_owned(), on: true }.check();
+    for emoji in [
+        "👍",
+        "👍🏽",
+        "❤",
+        "❤️",
+        "☺︎",
+        "©",
+        "ℹ️",
+        "‼",
+        "🇪🇺",
+        "🏴\u{e0067}\u{e0062}\u{e0065}\u{e006e}\u{e0067}\u{e007f}",
+        "#️⃣",
+        "7⃣",
+        "👨‍👩‍👧‍👦",
+        "👩🏾‍❤️‍💋‍👨🏻",
+        "🏳️‍🌈",
+    ] {
+        assert_eq!(check(emoji), Ok(()), "{emoji:?}");
+    }
+    for none in [
+        "",
+        " ",
+        "x",
+        "7",
+        "#",
+        "é",
+        "好",
+        "\u{200d}",
+        "\u{fe0f}",
+        "👍👍",
+        "👍 ",
+        "x👍",
+        "ok",
+        "\n",
+        "🇪",
+        "👍\u{200d}",
+        "👍\u{301}",
+        "7\u{1f3fd}",
+        "7\u{301}\u{20e3}",
+        "\u{20e3}",
+        &"x".repeat(50),
+        &"👍".repeat(50),
+    ] {
+        assert_eq!(check(none), Err(ContentError::Emoji), "{none:?}");
+    }
+    let piled = format!("👍{}", "\u{200d}👍".repeat(20));
+    assert_eq!(check(&piled), Err(ContentError::Emoji), "longer than any that people have");
 }

@@ -1,8 +1,8 @@
 //! Frames in Postcard: the same enums, and a typed refusal for everything that is no frame.
 
 use dunlin_schema::{
-    Content, LogName, MessageId, Millis, Seq,
-    frame::{ClientFrame, Encoding, FrameError, Send, ServerFrame},
+    Content, LogName, MessageId, Millis, Open, Seq,
+    frame::{ClientFrame, Encoding, EntryContent, EntryFrame, FrameError, Send, ServerFrame, UnreadSend},
     limits,
 };
 use proptest::{collection, prelude::*};
@@ -35,15 +35,12 @@ fn what_is_no_frame_is_malformed() {
         vec![0],
         vec![0x80],                                                 // a number that goes on
         vec![0xff, 0xff, 0xff, 0xff, 0xff, 0x01],                   // a number above 2^32
-        vec![2, 1, b'#', 17],                                       // a log that is none
         vec![2, 0, 0x80, 0x80, 0x80, 0x80, 0x80, 0x80, 0x80, 0x10], // sequence 2^53
         vec![2, 0, 17, 0],                                          // a byte more
-        vec![0, 0, 0, 1, 0, 0],                                     // a start that is none
-        vec![0, 0, 0, 1, 1, b'x', 4, b'l', b'i', b'v', b'e'],       // a start of a log that is none
         vec![0, 2, 0, 0],                                           // an option that is neither
         vec![0, 1, 1, 0xff, 0, 0],                                  // a token that is no UTF-8
         vec![0, 0, 1, 1, b'*', 0],                                  // a device that is none
-        [&[1][..], &id, &[3, b'b', b'o', b'b', 4]].concat(),        // content that is none
+        [&[1][..], &id, &[3, b'b', b'o', b'b', 6]].concat(),        // content that is none
         b"{\"hello\":{}}".iter().map(|b| b & 0x01).collect(),
     ] {
         malformed(&bytes);
@@ -52,12 +49,49 @@ fn what_is_no_frame_is_malformed() {
 
 #[test]
 fn a_send_of_unknown_content_is_known_by_its_id() {
-    let send = [&[1][..], &[7; 16], &[3, b'b', b'o', b'b', 4]].concat();
+    let send = [&[1][..], &[7; 16], &[3, b'b', b'o', b'b', 6]].concat();
     malformed(&send);
-    assert_eq!(POSTCARD.unread_send(&send), Some(MessageId::from_bytes([7; 16])));
+    let id = MessageId::from_bytes([7; 16]).to_string();
+    assert_eq!(POSTCARD.unread_send(&send), Some(UnreadSend { id, bad_id: None }));
     for other in [&[0][..], &send[..16], &[&[2][..], &send[1..]].concat(), &[&[9][..], &send[1..]].concat(), &[]] {
         assert_eq!(POSTCARD.unread_send(other), None, "{other:?}");
     }
+}
+
+/// The content's length stands before it, so that the entry keeps its place.
+#[test]
+fn an_entry_of_a_newer_release_is_read_with_its_place() {
+    let entry = |log: &str, content: &[u8]| {
+        let string = |text: &str| [&[text.len() as u8], text.as_bytes()].concat();
+        let bytes = [
+            &[2][..],
+            &string(log),
+            &[17],
+            &string("of_another-form"),
+            &[1],
+            &[7; 16],
+            &string("alice"),
+            &string("bob"),
+            &[0, content.len() as u8],
+            content,
+        ]
+        .concat();
+        let Ok(ServerFrame::Entry(entry)) = POSTCARD.read_server(&bytes) else { panic!("{bytes:?}") };
+        (entry, bytes)
+    };
+    for (content, kind) in
+        [(&[9, 1, 2, 3][..], "9"), (&[0xff, 0x01], "255"), (&[0, 7], "0"), (&[], "4294967295"), (&[0x80], "4294967295")]
+    {
+        let (read, bytes) = entry("", content);
+        let EntryContent::Unknown(unknown) = &read.content else { panic!("{content:?}") };
+        assert_eq!((unknown.kind(), read.seq, read.cursor.as_str()), (kind, Seq(17), "of_another-form"));
+        assert_eq!(POSTCARD.write(&ServerFrame::Entry(read)), bytes, "and is written again as it came");
+    }
+    let (read, _) = entry("~news", &[&[2][..], &[8; 16], &[1, 2, 3]].concat());
+    let EntryFrame { log, content, .. } = *read;
+    assert_eq!(log, Open::Unknown("~news".into()));
+    let target = MessageId::from_bytes([8; 16]);
+    assert_eq!(content, Content::Delete { target }.into(), "fields that a newer release added are passed over");
 }
 
 #[test]
@@ -92,7 +126,7 @@ fn both_encodings_carry_the_same_frame() {
         to: "bob".to_owned(),
         content: Content::Delete { target: MessageId::from_parts(Millis(1), 2) },
     });
-    let ack = ClientFrame::Ack { log: LogName::Mailbox, delivered: Seq(300) };
+    let ack = ClientFrame::Ack { log: LogName::Mailbox.into(), delivered: Seq(300) };
     for frame in [send, ack] {
         for encoding in [Encoding::Json, POSTCARD] {
             assert_eq!(encoding.read_client(&encoding.write(&frame)).as_ref(), Ok(&frame), "{encoding:?}");

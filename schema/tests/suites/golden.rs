@@ -4,8 +4,9 @@
 use std::{collections::BTreeMap, fmt::Write as _};
 
 use dunlin_schema::{
-    Address, Blob, Code, Content, Cursor, CursorText, Entry, Epoch, Log, LogName, MessageId, Millis, Peer, Position,
-    Sender, Seq, StreamTime,
+    Blob, Code, Content, Cursor, CursorText, Entry, Epoch, Log, LogName, MessageId, Millis, Peer, Position, Sender,
+    Seq, StreamTime,
+    content::Change,
     entry::Body,
     frame::{ClientFrame, Encoding, EntryFrame, Goodbye, Limits, Send, ServerFrame, StartAt},
     heads::{Head, HeadsAnswer, HeadsRequest, Verified, Verify},
@@ -193,13 +194,14 @@ fn removals() {
 
 #[test]
 fn client_frames_in_postcard() {
-    let cursors = BTreeMap::from([(team(), StartAt::Live), (LogName::Mailbox, StartAt::Cursor(cursor_text()))]);
+    let cursors =
+        BTreeMap::from([(team().into(), StartAt::Live), (LogName::Mailbox.into(), StartAt::Cursor(cursor_text()))]);
     for (frame, golden) in [
         (ClientFrame::Hello { token: Some("eyJ".into()), device: "phone".parse().ok(), cursors }, HELLO),
         (ClientFrame::Hello { token: None, device: None, cursors: BTreeMap::new() }, "00000000"),
         (ClientFrame::Send(Send { id: id(), to: "bob".into(), content: message() }), SEND),
-        (ClientFrame::Ack { log: LogName::Mailbox, delivered: Seq(300) }, "0200ac02"),
-        (ClientFrame::Ack { log: team(), delivered: Seq(1) }, ACK_TEAM),
+        (ClientFrame::Ack { log: LogName::Mailbox.into(), delivered: Seq(300) }, "0200ac02"),
+        (ClientFrame::Ack { log: team().into(), delivered: Seq(1) }, ACK_TEAM),
     ] {
         assert_eq!(hex(&Encoding::Postcard.write(&frame)), golden, "{frame:?}");
         assert_eq!(Encoding::Postcard.read_client(&bytes(golden)), Ok(frame));
@@ -208,37 +210,44 @@ fn client_frames_in_postcard() {
 
 #[test]
 fn server_frames_in_postcard() {
-    let (log, cursor) = (|| LogName::Mailbox, cursor_text());
-    let bob = "bob".parse::<Address>().unwrap();
-    let entry = EntryFrame {
-        log: log(),
-        seq: Seq(17),
-        cursor,
-        time: AT,
-        id: id(),
-        from: "alice".parse().unwrap(),
-        to: bob,
-        order: Some(Seq(17)),
-        content: message(),
+    let (log, cursor) = (|| LogName::Mailbox.into(), cursor_text);
+    let entry = |content: Content| {
+        ServerFrame::Entry(Box::new(EntryFrame {
+            log: log(),
+            seq: Seq(17),
+            cursor: cursor_text(),
+            time: AT,
+            id: id(),
+            from: "alice".parse().unwrap(),
+            to: "bob".parse().unwrap(),
+            order: Some(Seq(17)),
+            content: content.into(),
+        }))
     };
-    let limits = Limits { frame: 65_536, body: 32_768 };
+    let (group, user, by) = ("#team".parse().unwrap(), "bob".parse().unwrap(), "alice".parse().unwrap());
+    let membership = Content::Membership { group, user, change: Change::Added.into(), by };
+    let (to, code) = ("#team".parse().unwrap(), Code::UnknownOutcome.into());
+    let failed = Content::Failed { id: id(), to, code, message: "no".into() };
+    let limits = Limits { frame: 262_144, body: 32_768 };
     let (user, device, region) = ("bob".parse().unwrap(), "phone".parse().unwrap(), "local".parse().unwrap());
     let rejected = ServerFrame::Rejected {
-        id: id(),
-        code: Code::RateLimited,
+        id: id().to_string(),
+        code: Code::RateLimited.into(),
         message: "slow".into(),
         retry_after: Some(Millis(800)),
     };
-    let goodbye = Goodbye { code: Code::Draining, message: "bye".into(), retry_after: Some(Millis(350)) };
+    let goodbye = Goodbye { code: Code::Draining.into(), message: "bye".into(), retry_after: Some(Millis(350)) };
     for (frame, golden) in [
         (ServerFrame::Welcome { user, device, region, server_time: AT, limits }, WELCOME),
-        (ServerFrame::Gap { log: log(), from: Millis(1), to: Millis(2), cursor }, GAP),
-        (ServerFrame::Entry(Box::new(entry)), ENTRY),
-        (ServerFrame::CaughtUp { log: team(), seq: Seq(230), cursor }, CAUGHT_UP),
+        (ServerFrame::Gap { log: log(), from: Millis(1), to: Millis(2), cursor: cursor() }, GAP),
+        (entry(message()), ENTRY),
+        (entry(membership), ENTRY_MEMBERSHIP),
+        (entry(failed), ENTRY_FAILED),
+        (ServerFrame::CaughtUp { log: team().into(), seq: Seq(230), cursor: cursor() }, CAUGHT_UP),
         (ServerFrame::Accepted { id: id(), order: Some(Seq(231)), time: AT }, ACCEPTED),
         (rejected, REJECTED),
-        (ServerFrame::Refused { reference: Some(1), code: Code::UnknownFrame, message: "no".into() }, "0601010d026e6f"),
-        (ServerFrame::Goodbye(goodbye), "07000362796501de02"),
+        (ServerFrame::Refused { reference: Some(1), code: Code::UnknownFrame.into(), message: "no".into() }, REFUSED),
+        (ServerFrame::Goodbye(goodbye), GOODBYE),
     ] {
         assert_eq!(hex(&Encoding::Postcard.write(&frame)), golden, "{frame:?}");
         assert_eq!(Encoding::Postcard.read_server(&bytes(golden)), Ok(frame));
@@ -254,7 +263,7 @@ fn the_description_of_postcard_is_true() {
         .filter(|block| block.starts_with("    "))
         .map(|block| block.chars().filter(|c| !c.is_whitespace()).collect())
         .collect();
-    assert_eq!(examples, ["0200ac02", SEND, ACK_TEAM, HELLO, WELCOME, ACCEPTED, REJECTED, "07000362796501de02"]);
+    assert_eq!(examples, ["0200ac02", SEND, ACK_TEAM, HELLO, WELCOME, ACCEPTED, REJECTED, GOODBYE]);
     for (names, heading) in
         [(ClientFrame::NAMES, "## What a client says"), (ServerFrame::NAMES, "## What a gateway says")]
     {
@@ -265,7 +274,7 @@ fn the_description_of_postcard_is_true() {
             assert!(row.starts_with(&format!("| {number} | `{name}` |")), "{row}");
         }
     }
-    let codes = text.split("Codes, from 0: ").nth(1).unwrap().split('.').next().unwrap();
+    let codes = text.split("Codes: ").nth(1).unwrap().split('.').next().unwrap();
     let codes: Vec<&str> = codes.split(',').map(|code| code.trim().trim_matches('`')).collect();
     assert_eq!(codes, Code::ALL.iter().map(|code| code.name()).collect::<Vec<_>>());
 }
@@ -318,13 +327,32 @@ const HELLO: &str = concat!(
 const ACK_TEAM: &str = "0205237465616d01";
 const SEND: &str =
     concat!("0101563e3ab5d3d6764c61efb99302bd5b03626f620001026869010200ff01016d01ffffffffffffffffffffff", "ffffffffff");
-const WELCOME: &str = "0003626f620570686f6e65056c6f63616c96d9d79daa33808004808002";
-const GAP: &str = "010001022301d2ba8cfc0f80b0f0fef58df7bc181181a38f8aeb90f7bc1896d9d79daa337c59d783";
-const ENTRY: &str = concat!(
-    "0200112301d2ba8cfc0f80b0f0fef58df7bc181181a38f8aeb90f7bc1896d9d79daa337c59d78396d9d79daa33",
-    "01563e3ab5d3d6764c61efb99302bd5b05616c69636503626f6201110001026869010200ff01016d01ffffffff",
-    "ffffffffffffffffffffffff"
+const WELCOME: &str = "0003626f620570686f6e65056c6f63616c96d9d79daa33808010808002";
+const GAP: &str = concat!(
+    "010001022f41644b366a507750674c44775f76574e393777594559476a6a3472726b506538474a625a31353271",
+    "4d33785a31344d"
 );
-const CAUGHT_UP: &str = "0305237465616de6012301d2ba8cfc0f80b0f0fef58df7bc181181a38f8aeb90f7bc1896d9d79daa337c59d783";
-const ACCEPTED: &str = "0401563e3ab5d3d6764c61efb99302bd5b01e70196d9d79daa33";
-const REJECTED: &str = "0501563e3ab5d3d6764c61efb99302bd5b0a04736c6f7701a006";
+const ENTRY: &str = concat!(
+    "0200112f41644b366a507750674c44775f76574e393777594559476a6a3472726b506538474a625a313532714d",
+    "33785a31344d96d9d79daa3301563e3ab5d3d6764c61efb99302bd5b05616c69636503626f6201111d00010268",
+    "69010200ff01016d01ffffffffffffffffffffffffffffffff"
+);
+const CAUGHT_UP: &str = concat!(
+    "0305237465616de6012f41644b366a507750674c44775f76574e393777594559476a6a3472726b506538474a62",
+    "5a313532714d33785a31344d"
+);
+const ACCEPTED: &str = "041a303141525a334e44454b5453563452524646513639473546415601e70196d9d79daa33";
+const REJECTED: &str =
+    concat!("051a303141525a334e44454b545356345252464651363947354641560c726174655f6c696d6974656404736c6f", "7701a006");
+const ENTRY_MEMBERSHIP: &str = concat!(
+    "0200112f41644b366a507750674c44775f76574e393777594559476a6a3472726b506538474a625a313532714d",
+    "33785a31344d96d9d79daa3301563e3ab5d3d6764c61efb99302bd5b05616c69636503626f6201111704052374",
+    "65616d03626f6205616464656405616c696365"
+);
+const ENTRY_FAILED: &str = concat!(
+    "0200112f41644b366a507750674c44775f76574e393777594559476a6a3472726b506538474a625a313532714d",
+    "33785a31344d96d9d79daa3301563e3ab5d3d6764c61efb99302bd5b05616c69636503626f6201112a0501563e",
+    "3ab5d3d6764c61efb99302bd5b05237465616d0f756e6b6e6f776e5f6f7574636f6d65026e6f"
+);
+const REFUSED: &str = "0601010d756e6b6e6f776e5f6672616d65026e6f";
+const GOODBYE: &str = "0708647261696e696e670362796501de02";

@@ -1,14 +1,18 @@
 //! Arbitrary values of the schema's types.
 
+use std::fmt::Debug;
+
 use bytes::Bytes;
 use dunlin_schema::{
     Address, Blob, Code, Content, Cursor, CursorText, DeviceName, Entry, Epoch, GroupAddress, GroupName, Log, LogName,
-    MessageId, Millis, Peer, Position, RegionName, Sender, Seq, Shard, StreamTime, UserName,
+    MessageId, Millis, Open, Peer, Position, RegionName, Sender, Seq, Shard, StreamTime, UserName,
+    content::Change,
     entry::Body,
     frame::{ClientFrame, EntryFrame, Goodbye, Limits, Send, ServerFrame, StartAt},
     live::{ConnectionId, Joined, LiveEntry, Mark, Met, Receipt, Signal, UserMessage},
 };
 use proptest::{collection, option, prelude::*, sample::select};
+use smol_str::SmolStr;
 
 pub(crate) fn name() -> impl Strategy<Value = String> {
     "[A-Za-z0-9_-]{1,64}"
@@ -98,6 +102,14 @@ pub(crate) fn content() -> impl Strategy<Value = Content> {
         }),
         id().prop_map(|target| Content::Delete { target }),
         (id(), any::<String>(), any::<bool>()).prop_map(|(target, emoji, on)| Content::React { target, emoji, on }),
+        (group_address(), address(), open(select(vec![Change::Added, Change::Removed, Change::Left])), address())
+            .prop_map(|(group, user, change, by)| Content::Membership { group, user, change, by }),
+        (id(), address(), open(code()), any::<String>()).prop_map(|(id, to, code, message)| Content::Failed {
+            id,
+            to,
+            code,
+            message
+        }),
     ]
 }
 
@@ -121,13 +133,22 @@ pub(crate) fn start_at() -> impl Strategy<Value = StartAt> {
 }
 
 pub(crate) fn client_frame() -> impl Strategy<Value = ClientFrame> {
-    let cursors = collection::btree_map(log_name(), start_at(), 0..4);
+    let cursors = collection::btree_map(open(log_name()), start_at(), 0..4);
     prop_oneof![
         (option::of(any::<String>()), option::of(device()), cursors)
             .prop_map(|(token, device, cursors)| ClientFrame::Hello { token, device, cursors }),
         (id(), any::<String>(), content()).prop_map(|(id, to, content)| ClientFrame::Send(Send { id, to, content })),
-        (log_name(), seq()).prop_map(|(log, delivered)| ClientFrame::Ack { log, delivered }),
+        (open(log_name()), seq()).prop_map(|(log, delivered)| ClientFrame::Ack { log, delivered }),
     ]
+}
+
+fn unknown() -> impl Strategy<Value = SmolStr> {
+    // No name of this release, and no address of a group.
+    "~[a-z_]{0,40}".prop_map(SmolStr::from)
+}
+
+fn open<T: Debug + Clone>(known: impl Strategy<Value = T>) -> impl Strategy<Value = Open<T>> {
+    prop_oneof![3 => known.prop_map(Open::Known), 1 => unknown().prop_map(Open::Unknown)]
 }
 
 pub(crate) fn code() -> impl Strategy<Value = Code> {
@@ -136,27 +157,42 @@ pub(crate) fn code() -> impl Strategy<Value = Code> {
 
 pub(crate) fn server_frame() -> impl Strategy<Value = ServerFrame> {
     let limits = (any::<u32>(), any::<u32>()).prop_map(|(frame, body)| Limits { frame, body });
-    let entry = (log_name(), seq(), cursor_text(), millis(), id(), address(), address(), option::of(seq()), content());
+    let entry =
+        (open(log_name()), seq(), cursor_text(), millis(), id(), address(), address(), option::of(seq()), content());
     prop_oneof![
         (user(), device(), region(), millis(), limits).prop_map(|(user, device, region, server_time, limits)| {
             ServerFrame::Welcome { user, device, region, server_time, limits }
         }),
-        (log_name(), millis(), millis(), cursor_text()).prop_map(|(log, from, to, cursor)| ServerFrame::Gap {
+        (open(log_name()), millis(), millis(), cursor_text()).prop_map(|(log, from, to, cursor)| ServerFrame::Gap {
             log,
             from,
             to,
             cursor
         }),
         entry.prop_map(|(log, seq, cursor, time, id, from, to, order, content)| {
-            ServerFrame::Entry(Box::new(EntryFrame { log, seq, cursor, time, id, from, to, order, content }))
+            ServerFrame::Entry(Box::new(EntryFrame {
+                log,
+                seq,
+                cursor,
+                time,
+                id,
+                from,
+                to,
+                order,
+                content: content.into(),
+            }))
         }),
-        (log_name(), seq(), cursor_text()).prop_map(|(log, seq, cursor)| ServerFrame::CaughtUp { log, seq, cursor }),
+        (open(log_name()), seq(), cursor_text()).prop_map(|(log, seq, cursor)| ServerFrame::CaughtUp {
+            log,
+            seq,
+            cursor
+        }),
         (id(), option::of(seq()), millis()).prop_map(|(id, order, time)| ServerFrame::Accepted { id, order, time }),
-        (id(), code(), any::<String>(), option::of(millis()))
+        (any::<String>(), open(code()), any::<String>(), option::of(millis()))
             .prop_map(|(id, code, message, retry_after)| ServerFrame::Rejected { id, code, message, retry_after }),
-        (option::of(any::<u64>()), code(), any::<String>())
+        (option::of(any::<u64>()), open(code()), any::<String>())
             .prop_map(|(reference, code, message)| ServerFrame::Refused { reference, code, message }),
-        (code(), any::<String>(), option::of(millis()))
+        (open(code()), any::<String>(), option::of(millis()))
             .prop_map(|(code, message, retry_after)| ServerFrame::Goodbye(Goodbye { code, message, retry_after })),
     ]
 }

@@ -124,6 +124,7 @@ impl World {
         let log = self.users[self.devices.list[device].user].log.clone();
         let own = self.devices.list[device]
             .cursor
+            .as_ref()
             .map(|text| text.open(&log).expect("a device's cursors are of its own log"));
         let (start, arrival) = if forged {
             let (cursor, plain) = self.forge(device, own);
@@ -277,15 +278,15 @@ impl World {
             return;
         }
         let (history, user, session) = (found.history, found.user, found.session);
-        let (cursor, from_beginning) = (found.cursor, found.from_beginning);
+        let (cursor, from_beginning) = (found.cursor.clone(), found.from_beginning);
         let log = self.users[user].log.clone();
-        let open = |text: CursorText| text.open(&log).expect("a session seals its cursors for its own log");
-        let before = cursor.map(|text| open(text).position.epoch);
+        let open = |text: &CursorText| text.open(&log).expect("a session seals its cursors for its own log");
+        let before = cursor.as_ref().map(|text| open(text).position.epoch);
         self.notice_gone();
         match frame {
             ServerFrame::Entry(entry) => {
                 let all = cursor.is_none() && from_beginning;
-                let mut cursor = open(entry.cursor);
+                let mut cursor = open(&entry.cursor);
                 self.history.given(history, &cursor, entry.id, all);
                 if self.plant == Some(Plant::AtIsNow) {
                     cursor.at = Millis(self.now / MS);
@@ -299,11 +300,11 @@ impl World {
                 }
             }
             ServerFrame::CaughtUp { cursor, .. } => {
-                self.history.caught_up(history, &open(cursor), false);
+                self.history.caught_up(history, &open(&cursor), false);
                 self.devices.list[device].cursor = Some(cursor);
             }
             ServerFrame::Gap { from, to, cursor, .. } => {
-                self.history.told(history, from, to, before, &open(cursor));
+                self.history.told(history, from, to, before, &open(&cursor));
                 self.devices.list[device].cursor = Some(cursor);
                 self.repeat_after_gap(device, from);
                 if self.plant == Some(Plant::FromTheBeginningAfterAGap) {
@@ -314,6 +315,7 @@ impl World {
             ServerFrame::Accepted { id, order, .. } => self.accepted(device, id, order),
             ServerFrame::Rejected { id, retry_after, code, .. } => {
                 self.note(|_| format!("device {device}: {id} rejected, {code:?}"));
+                let id = id.parse().expect("devices make ids that are some");
                 match retry_after {
                     Some(span) => self.after(span.0.max(100) * MS, Event::Again { device, id }),
                     None => self.answer(device, id, true),

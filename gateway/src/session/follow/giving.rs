@@ -48,7 +48,7 @@ impl Follow {
 
     pub(super) fn push_gap(&mut self, from: Millis, to: Millis, then: Cursor, around: &mut Around<'_>) {
         self.given = then;
-        let (log, cursor) = (around.named.log.clone(), around.named.cursor(then));
+        let (log, cursor) = (around.named.log.clone().into(), around.named.cursor(then));
         let frame = ServerFrame::Gap { log, from, to, cursor };
         around.queue.push(Outgoing::Own(frame), 0, then);
     }
@@ -69,7 +69,7 @@ impl Follow {
         }
         self.mode = Mode::Live;
         self.given.at = known;
-        let (log, cursor) = (around.named.log.clone(), around.named.cursor(self.given));
+        let (log, cursor) = (around.named.log.clone().into(), around.named.cursor(self.given));
         let frame = ServerFrame::CaughtUp { log, seq: self.given.position.seq, cursor };
         around.queue.push(Outgoing::Own(frame), 0, self.given);
     }

@@ -121,7 +121,7 @@ fn no_log_starves_behind_another_that_has_much() {
         rig.runs([(live_of(&group("#a"), 1, seq, seq - 1), "")]);
     }
     rig.runs([(live_of(&group("#b"), 1, 6, 5), ""), (live(1, 6, 5), "")]);
-    rig.session.answer(not_followed(&group("#c")));
+    rig.session.answer(not_followed(&group("#c").clone().into()));
     assert_eq!(
         taken(&mut rig, 9),
         [

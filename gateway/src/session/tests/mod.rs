@@ -271,19 +271,23 @@ fn frame_in_words(frame: &ServerFrame) -> String {
     match frame {
         ServerFrame::Entry(entry) => {
             // Its cursor is one of this log.
-            assert_eq!(entry.cursor.open(&log_of(&entry.log)).unwrap().position.seq, entry.seq);
-            format!("entry {}{}", entry.seq.0, of(&entry.log))
+            let log = entry.log.known().unwrap();
+            assert_eq!(entry.cursor.open(&log_of(log)).unwrap().position.seq, entry.seq);
+            format!("entry {}{}", entry.seq.0, of(log))
         }
         ServerFrame::Gap { log, from, to, cursor } => {
+            let log = log.known().unwrap();
             format!("gap {}..{} {}{}", from.0 / 1_000, to.0 / 1_000, text_in_words(log, cursor), of(log))
         }
         ServerFrame::CaughtUp { log, seq, cursor } => {
+            let log = log.known().unwrap();
             format!("caught up {} {}{}", seq.0, text_in_words(log, cursor), of(log))
         }
         ServerFrame::Accepted { id, order, time } => {
             format!("accepted {} order {} at {}", id.time().0, order.unwrap().0, time.0 / 1_000)
         }
         ServerFrame::Rejected { id, code, retry_after, .. } => {
+            let id: MessageId = id.parse().unwrap();
             format!("rejected {} {code:?} {:?}", id.time().0, retry_after.map(|span| span.0))
         }
         ServerFrame::Refused { code, .. } => format!("refused {code:?}"),

@@ -98,8 +98,11 @@ fn a_caught_up_that_was_dropped_is_said_again() {
 #[test]
 fn answers_are_never_dropped() {
     let mut rig = slow_at(5);
-    let refused =
-        || ServerFrame::Refused { reference: None, code: dunlin_schema::Code::UnknownFrame, message: String::new() };
+    let refused = || ServerFrame::Refused {
+        reference: None,
+        code: dunlin_schema::Code::UnknownFrame.into(),
+        message: String::new(),
+    };
     rig.session.answer(refused());
     for seq in 6..10 {
         rig.runs([(live(1, seq, seq - 1), "")]);
