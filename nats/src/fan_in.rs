@@ -1,4 +1,4 @@
-//! The live fan-in: subscriptions to `user.<id>`, each with a sink of its own.
+//! The live fan-in: subscriptions to what is live of a log (`user.<user>`, `group.<group>`), each with a sink of its own.
 //!
 //! One task reads all subscriptions and calls the sinks itself. Joins that come while a round trip is under way share the next one, so a
 //! storm of them costs few. What a subscription can't hold while the task is late is dropped by the client and counted as a loss.
@@ -14,7 +14,7 @@ use std::{
 use async_nats::{Message, Subscriber};
 use bytes::Bytes;
 use dunlin_schema::{
-    RegionName, UserName, limits,
+    Peer, RegionName, UserName, limits,
     live::{Joined as DeviceJoined, LiveEntry, Met, UserMessage},
     subject,
 };
@@ -27,7 +27,7 @@ use tokio::{
 
 use crate::{ConnectError, ConnectOptions, Connection, PublishError, Status};
 
-/// Live entries that wait for one user. Room is only taken when it is used.
+/// Live entries that wait for one log. Room is only taken when it is used.
 const WAITING: usize = 512;
 /// Joins that wait for the reading task; further ones wait for their turn.
 const JOINS: usize = 1_024;
@@ -46,7 +46,7 @@ pub trait LiveSink: Send + Sync + 'static {
     /// Takes one. Called by the task that reads all subscriptions: it must neither block nor join nor leave.
     fn live(&self, entry: LiveEntry);
 
-    /// A device of the user joined somewhere, perhaps here.
+    /// A device of a mailbox's user joined somewhere, perhaps here.
     fn joined(&self, joined: DeviceJoined);
 
     /// A gateway answers a device that joined somewhere, perhaps here.
@@ -64,7 +64,7 @@ pub enum FanInError {
     Unanswered,
 }
 
-/// Live entries of users, on a connection of their own. Clones share it; it closes with the last one and the last [`Joined`].
+/// Live entries of logs, on a connection of their own. Clones share it; it closes with the last one and the last [`Joined`].
 #[derive(Clone)]
 pub struct FanIn {
     shared: Arc<Shared>,
@@ -81,7 +81,7 @@ struct Shared {
     joins: mpsc::Sender<Join>,
 }
 
-/// The interest in what is live for a user, for as long as its [`Joined`] is kept.
+/// The interest in what is live of a log, for as long as its [`Joined`] is kept.
 struct Interest {
     /// Who takes it; `None` once it has left.
     sink: Mutex<Option<Arc<dyn LiveSink>>>,
@@ -90,7 +90,7 @@ struct Interest {
 }
 
 struct Join {
-    name: UserName,
+    log: Peer,
     interest: Arc<Interest>,
     confirmed: oneshot::Sender<()>,
 }
@@ -127,13 +127,13 @@ impl FanIn {
         Ok((FanIn { shared }, reader))
     }
 
-    /// Gives a user's live entries to `sink`. Resolves when the server has the interest. Errors: see [`FanInError`]; then the sink is not
-    /// joined.
-    pub async fn join(&self, user: UserName, sink: Arc<dyn LiveSink>) -> Result<Joined, FanInError> {
+    /// Gives the live entries of `log`'s owner to `sink`. Resolves when the server has the interest. Errors: see [`FanInError`]; then the
+    /// sink is not joined.
+    pub async fn join(&self, log: Peer, sink: Arc<dyn LiveSink>) -> Result<Joined, FanInError> {
         let interest = Arc::new(Interest { sink: Mutex::new(Some(sink)), waker: AtomicWaker::new() });
         let joined = Joined { _shared: self.shared.clone(), interest: interest.clone() };
         let (sender, confirmed) = oneshot::channel();
-        let join = Join { name: user, interest, confirmed: sender };
+        let join = Join { log, interest, confirmed: sender };
         let confirmation = async {
             self.shared.joins.send(join).await.ok()?;
             confirmed.await.ok()
@@ -144,7 +144,7 @@ impl FanIn {
         }
     }
 
-    /// Publishes to all who have joined for a user, on the connection that the joins are on: whoever answers finds them in place. Errors:
+    /// Publishes to all who have joined a user's mailbox, on the connection that the joins are on: whoever answers finds them in place. Errors:
     /// see [`PublishError`].
     pub async fn publish(&self, user: &UserName, message: &UserMessage) -> Result<(), PublishError> {
         self.shared.connection.publish(subject::live_user(user), message.encode()).await
@@ -270,7 +270,7 @@ impl Reader {
             return;
         }
         let Some(shared) = self.shared.upgrade() else { return };
-        let subscribed = shared.connection.client().subscribe(subject::live_user(&join.name)).await;
+        let subscribed = shared.connection.client().subscribe(subject::live(&join.log)).await;
         // Dropping the join refuses it.
         let Ok(messages) = subscribed else { return };
         self.inboxes.push(Inbox { interest: join.interest.clone(), messages });

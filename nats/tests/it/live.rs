@@ -5,7 +5,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 use dunlin_nats::{ConnectOptions, Connection, FanIn, FanInError, LiveSink, Status};
 use dunlin_schema::{
-    Epoch, Position, Seq, StreamTime,
+    Epoch, Peer, Position, Seq, StreamTime,
     live::{Joined, LiveEntry, Mark, Met, UserMessage},
     subject,
 };
@@ -39,9 +39,17 @@ fn device() -> (Arc<Device>, mpsc::UnboundedReceiver<u64>) {
 }
 
 async fn publish(connection: &Connection, name: &str, seq: u64) {
+    publish_of(connection, &mailbox(name), seq).await;
+}
+
+fn mailbox(name: &str) -> Peer {
+    Peer::User(user(name))
+}
+
+async fn publish_of(connection: &Connection, log: &Peer, seq: u64) {
     let position = Position { epoch: Epoch(1), seq: Seq(seq), time: StreamTime(seq) };
     let live = LiveEntry { position, after: Seq(seq - 1), entry: Bytes::from_static(b"entry") };
-    connection.publish(subject::live_user(&user(name)), UserMessage::Entry(live).encode()).await.unwrap();
+    connection.publish(subject::live(log), UserMessage::Entry(live).encode()).await.unwrap();
     connection.flush().await.unwrap();
 }
 
@@ -70,7 +78,7 @@ async fn what_is_no_entry_is_passed_over_and_counted() {
     let server = Server::start();
     let (worker, fan_in) = opened(&server).await;
     let (phone, mut heard) = device();
-    let _joined = soon("a join", fan_in.join(user("bob"), phone)).await;
+    let _joined = soon("a join", fan_in.join(mailbox("bob"), phone)).await;
     let mark = UserMessage::Mark(Mark { with: "alice@eu".parse().unwrap(), read: Seq(7) });
     for bytes in [mark.encode(), Bytes::from_static(&[1, 99, 1, 2, 3]), Bytes::from_static(b"\xff")] {
         worker.publish(subject::live_user(&user("bob")), bytes).await.unwrap();
@@ -86,7 +94,7 @@ async fn an_interest_is_in_place_when_the_join_resolves_and_goes_when_it_is_left
     let server = Server::monitored();
     let (worker, fan_in) = opened(&server).await;
     let (phone, mut at_phone) = device();
-    let joined = fan_in.join(user("bob"), phone).await.unwrap();
+    let joined = fan_in.join(mailbox("bob"), phone).await.unwrap();
     // The very next publish arrives.
     publish(&worker, "bob", 1).await;
     assert_eq!(soon("the first", at_phone.recv()).await, Some(1));
@@ -97,13 +105,30 @@ async fn an_interest_is_in_place_when_the_join_resolves_and_goes_when_it_is_left
     soon("the end of the interest", async { while subscriptions(&server, "bob").await > 0 {} }).await;
 }
 
+/// A group and a user may have the same name.
+#[tokio::test]
+async fn what_is_live_of_a_group_comes_to_those_who_joined_its_log() {
+    let server = Server::start();
+    let (worker, fan_in) = opened(&server).await;
+    let (group, mailbox) = (Peer::Group("bob".parse().unwrap()), mailbox("bob"));
+    let ((of_group, mut in_group), (of_mailbox, mut in_mailbox)) = (device(), device());
+    let _joined = (
+        soon("a group", fan_in.join(group.clone(), of_group)).await.unwrap(),
+        soon("a mailbox", fan_in.join(mailbox.clone(), of_mailbox)).await.unwrap(),
+    );
+    publish_of(&worker, &group, 7).await;
+    publish_of(&worker, &mailbox, 8).await;
+    assert_eq!(soon("the group's entry", in_group.recv()).await, Some(7));
+    assert_eq!(soon("the mailbox's entry", in_mailbox.recv()).await, Some(8));
+}
+
 #[tokio::test]
 async fn who_leaves_and_joins_again_gets_what_follows_once() {
     let server = Server::start();
     let (worker, fan_in) = opened(&server).await;
     for round in 1..=50 {
         let (phone, mut at_phone) = device();
-        let joined = fan_in.join(user("bob"), phone).await.unwrap();
+        let joined = fan_in.join(mailbox("bob"), phone).await.unwrap();
         publish(&worker, "bob", round).await;
         assert_eq!(soon("an entry", at_phone.recv()).await, Some(round));
         drop(joined);
@@ -120,7 +145,7 @@ async fn a_storm_of_joins_shares_round_trips_and_confirms_each() {
     let joins = names.iter().map(|name| {
         let (sink, received) = device();
         devices.push(received);
-        fan_in.join(user(name), sink)
+        fan_in.join(mailbox(name), sink)
     });
     let joined = soon("the joins", futures_util::future::try_join_all(joins)).await.unwrap();
     for name in &names {
@@ -140,8 +165,8 @@ async fn a_join_that_was_given_up_takes_nothing_from_another() {
     let (worker, fan_in) = opened(&server).await;
     for round in 1..=50 {
         let ((one, _at_one), (other, mut at_other)) = (device(), device());
-        let given_up = fan_in.join(user("bob"), one);
-        let kept = fan_in.join(user("bob"), other);
+        let given_up = fan_in.join(mailbox("bob"), one);
+        let kept = fan_in.join(mailbox("bob"), other);
         let joined = {
             tokio::pin!(given_up);
             // Polled once, and dropped.
@@ -161,13 +186,13 @@ async fn a_cut_is_a_loss_and_everything_is_subscribed_again_before_it_is_told() 
     let worker = Connection::open(&server.options(), &region()).await.unwrap();
     let fan_in = joining(&link.options()).await;
     let (phone, mut at_phone) = device();
-    let _joined = fan_in.join(user("bob"), phone).await.unwrap();
+    let _joined = fan_in.join(mailbox("bob"), phone).await.unwrap();
     let (mut status, mut losses) = (fan_in.status(), fan_in.losses());
     link.cut();
     soon("the cut", status.wait_for(|status| *status == Status::Disconnected)).await.unwrap();
     publish(&worker, "bob", 1).await;
     let (late, mut at_late) = device();
-    let late = fan_in.join(user("carol"), late);
+    let late = fan_in.join(mailbox("carol"), late);
     tokio::pin!(late);
     assert!(futures_util::poll!(late.as_mut()).is_pending(), "nothing is confirmed during a cut");
     link.mend();
@@ -185,7 +210,7 @@ async fn without_a_server_a_join_is_refused_and_leaves_nothing_behind() {
     let (_, fan_in) = opened(&server).await;
     server.kill();
     let (phone, mut at_phone) = device();
-    let refused = soon("the refusal", fan_in.join(user("bob"), phone)).await;
+    let refused = soon("the refusal", fan_in.join(mailbox("bob"), phone)).await;
     assert_eq!(refused.unwrap_err(), FanInError::Unanswered);
     assert_eq!(soon("the sink's end", at_phone.recv()).await, None);
 }
@@ -216,7 +241,7 @@ async fn a_subscription_that_overflows_is_a_loss() {
         let options = server.options();
         runtime.spawn(async move { joining(&options).await }).await.unwrap()
     };
-    let joined = fan_in.join(user("bob"), stuck).await.unwrap();
+    let joined = fan_in.join(mailbox("bob"), stuck).await.unwrap();
     // Goes before `joined` when the test fails: leaving waits for the sink.
     let go_on = go_on;
     let mut losses = fan_in.losses();

@@ -116,7 +116,7 @@ impl Bench {
 
     pub(super) async fn join(&self, user: &str) -> Socket {
         let sink = Arc::new(Sink::default());
-        let joined = self.fan_in.join(name(user), sink.clone()).await.unwrap();
+        let joined = self.fan_in.join(Peer::User(name(user)), sink.clone()).await.unwrap();
         Socket { sink, _joined: joined }
     }
 
