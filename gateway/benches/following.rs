@@ -54,18 +54,14 @@ fn entry(seq: u64) -> LiveEntry {
 /// A session that lacks nothing of its mailbox and of so many groups, up to entry 1 of each.
 fn session(groups: usize) -> Session {
     let start = Start::Cursor(Cursor::of_entry(position(1)));
-    let mut session = Session::new(
-        Setup {
-            region: region(),
-            shards: SHARDS,
-            user: user(),
-            sent_copies: SentCopies::Always,
-            several_devices: true,
-            start,
-            bounds: &Bounds::STANDARD,
-        },
-        NOW,
-    );
+    let mut session = Session::new(Setup {
+        region: region(),
+        shards: SHARDS,
+        user: user(),
+        sent_copies: SentCopies::Always,
+        several_devices: true,
+        bounds: &Bounds::STANDARD,
+    });
     let mut out = Vec::new();
     let head = Some(Head { seq: Seq(1), time: position(1).time });
     for log in std::iter::once(LogName::Mailbox).chain((0..groups).map(group)) {

@@ -6,13 +6,10 @@
 use std::{
     collections::BTreeSet,
     panic::{AssertUnwindSafe, catch_unwind},
-    sync::{
-        Arc,
-        atomic::{AtomicBool, Ordering::SeqCst},
-    },
+    sync::Arc,
 };
 
-use dunlin_schema::{DeviceName, Log, LogName, Millis, Shard, UserName, frame::ServerFrame, limits};
+use dunlin_schema::{DeviceName, LogName, Millis, Shard, UserName, frame::ServerFrame, limits};
 use parking_lot::Mutex;
 
 use crate::{
@@ -31,7 +28,6 @@ pub(crate) struct Connection {
     device: DeviceName,
     shard: Shard,
     opened: Moment,
-    subscribed: AtomicBool,
     /// The user's devices elsewhere that were there before.
     earlier: Mutex<BTreeSet<DeviceName>>,
     core: Mutex<Core>,
@@ -41,16 +37,16 @@ struct Core {
     session: Session,
     /// What the session wants done, in order, until the task takes it.
     outputs: Vec<Output>,
-    /// When a question about heads counts as unanswered, where one is under way.
-    heads_by: Option<Uptime>,
+    /// When a question about a log's head counts as unanswered, where one is under way.
+    heads_by: Vec<(LogName, Uptime)>,
     /// Whether the session panicked. It is given nothing more.
     broken: bool,
 }
 
 impl Core {
     fn handle(&mut self, moment: Moment, input: Input) {
-        if let Input::Heads(..) | Input::HeadsUnanswered(_) = input {
-            self.heads_by = None;
+        if let Input::Heads(log, _) | Input::HeadsUnanswered(log) | Input::Unfollow(log) = &input {
+            self.heads_by.retain(|(asked, _)| asked != log);
         }
         self.session.handle(moment.wall, input, &mut self.outputs);
     }
@@ -58,7 +54,7 @@ impl Core {
     /// When the session is to be given something because time has passed.
     fn deadline(&self, moment: Moment) -> Uptime {
         let tick = self.session.next_deadline().map_or(Uptime::NEVER, |deadline| moment.when(deadline));
-        tick.min(self.heads_by.unwrap_or(Uptime::NEVER))
+        self.heads_by.iter().fold(tick, |earliest, (_, by)| earliest.min(*by))
     }
 }
 
@@ -71,14 +67,13 @@ impl Connection {
         timer: Arc<Timer>,
         metrics: Arc<Metrics>,
         alarm: Arc<Alarm>,
-        log: &Log,
+        shard: Shard,
         (user, device): (UserName, DeviceName),
         session: Session,
         opened: Moment,
     ) -> Connection {
-        let core = Mutex::new(Core { session, outputs: Vec::new(), heads_by: None, broken: false });
-        let (shard, subscribed, earlier) = (log.shard, AtomicBool::new(false), Mutex::default());
-        Connection { timer, metrics, alarm, user, device, shard, opened, subscribed, earlier, core }
+        let core = Mutex::new(Core { session, outputs: Vec::new(), heads_by: Vec::new(), broken: false });
+        Connection { timer, metrics, alarm, user, device, shard, opened, earlier: Mutex::default(), core }
     }
 
     /// Lets `work` have the session. Where it panics, now or before, there is nothing to give, and the socket is told to end.
@@ -121,17 +116,13 @@ impl Connection {
         &self.earlier
     }
 
+    /// The shard of its user's mailbox and records.
     pub(crate) fn shard(&self) -> Shard {
         self.shard
     }
 
     pub(crate) fn alarm(&self) -> &Arc<Alarm> {
         &self.alarm
-    }
-
-    /// Whether the interest in the user's live entries is in place.
-    pub(crate) fn is_subscribed(&self) -> bool {
-        self.subscribed.load(SeqCst)
     }
 
     /// Gives the session an input from outside its task, and wakes the task if anything came of it.
@@ -154,18 +145,16 @@ impl Connection {
 
     /// Gives the session an input from its own task.
     pub(crate) fn handle(&self, moment: Moment, input: Input) {
-        if let Input::Subscribed(LogName::Mailbox) = input {
-            self.subscribed.store(true, SeqCst);
-        }
         self.with((), |core| core.handle(moment, input));
     }
 
     /// Gives the session what time brings: its tick, and the end of the wait for an answer about heads.
     pub(crate) fn keep_time(&self, moment: Moment) {
         self.with((), |core| {
-            if core.heads_by.is_some_and(|by| by <= moment.uptime) {
+            let late: Vec<_> = core.heads_by.extract_if(.., |(_, by)| *by <= moment.uptime).collect();
+            for (log, _) in late {
                 self.metrics.heads_unanswered.inc();
-                core.handle(moment, Input::HeadsUnanswered(LogName::Mailbox));
+                core.handle(moment, Input::HeadsUnanswered(log));
             }
             if core.deadline(moment) <= moment.uptime {
                 core.handle(moment, Input::Tick);
@@ -173,9 +162,9 @@ impl Connection {
         });
     }
 
-    /// A question about heads is on its way to whoever compares them.
-    pub(crate) fn waits_for_heads(&self) {
-        self.with((), |core| core.heads_by = Some(Uptime::now().plus(HEADS_WITHIN)));
+    /// A question about a log's head is on its way to whoever compares them.
+    pub(crate) fn waits_for_heads(&self, log: &LogName) {
+        self.with((), |core| core.heads_by.push((log.clone(), Uptime::now().plus(HEADS_WITHIN))));
     }
 
     /// Queues an answer of the gateway's own.
@@ -218,14 +207,6 @@ impl Connection {
     /// Whether frames wait to be taken.
     pub(crate) fn has_outgoing(&self) -> bool {
         self.with(false, |core| core.session.has_outgoing())
-    }
-
-    /// The socket is gone: what the session still wants done.
-    pub(crate) fn finish(&self) -> Vec<Output> {
-        self.with(Vec::new(), |core| {
-            core.session.finish(&mut core.outputs);
-            std::mem::take(&mut core.outputs)
-        })
     }
 }
 

@@ -5,12 +5,15 @@ mod devices;
 use std::{
     collections::HashMap,
     panic::{AssertUnwindSafe, catch_unwind},
-    sync::Arc,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering::SeqCst},
+    },
 };
 
 use dunlin_nats::{FanIn, FanInError, Joined, LiveSink};
 use dunlin_schema::{
-    Log, LogName, Peer, Shard, limits,
+    Log, LogName, Peer, RegionName, Shard, limits,
     live::{self, LiveEntry, Met},
 };
 use parking_lot::Mutex;
@@ -24,11 +27,11 @@ use crate::{
     connection::Connection,
     metrics::Metrics,
     session::{Input, Tail},
-    timer::Order,
 };
 
-/// The logs of a region that somebody here follows. Today these are the mailboxes of those who are connected.
+/// The logs of a region that somebody here follows.
 pub(crate) struct Directory {
+    region: RegionName,
     metrics: Arc<Metrics>,
     teller: Teller,
     shards: Box<[Mutex<Logs>]>,
@@ -45,10 +48,43 @@ struct Followed {
 
 /// The followers of a log.
 struct Followers {
+    log: LogName,
     tail: Tail,
     metrics: Arc<Metrics>,
     teller: Teller,
-    list: Mutex<Vec<Arc<Connection>>>,
+    list: Mutex<Vec<Arc<Following>>>,
+}
+
+/// A log, as one connection follows it.
+pub(crate) struct Following {
+    log: LogName,
+    connection: Arc<Connection>,
+    /// Whether its session knows that the interest is in place, and has not left.
+    compared: AtomicBool,
+}
+
+impl Following {
+    /// What is followed.
+    pub(crate) fn log(&self) -> &LogName {
+        &self.log
+    }
+
+    /// By whom.
+    pub(crate) fn connection(&self) -> &Arc<Connection> {
+        &self.connection
+    }
+
+    /// The session knows that the interest is in place: from here on its log is compared for it.
+    pub(crate) fn subscribed(&self) {
+        self.compared.store(true, SeqCst);
+    }
+
+    /// Gives the session its share of a comparison, unless it has left since that was asked.
+    pub(crate) fn tell(&self, share: Input) {
+        if self.compared.load(SeqCst) {
+            self.connection.tell(share);
+        }
+    }
 }
 
 /// The user has as many devices connected as are allowed.
@@ -58,78 +94,82 @@ pub(crate) struct TooMany;
 
 impl Directory {
     /// What it tells other gateways goes out while the [`News`] run.
-    pub(crate) fn new(shards: u16, metrics: Arc<Metrics>) -> (Directory, News) {
+    pub(crate) fn new(region: RegionName, shards: u16, metrics: Arc<Metrics>) -> (Directory, News) {
         let (teller, news) = devices::channel(&metrics);
-        let directory = Directory { metrics, teller, shards: (0..shards).map(|_| Mutex::default()).collect() };
-        (directory, news)
+        let shards = (0..shards).map(|_| Mutex::default()).collect();
+        (Directory { region, metrics, teller, shards }, news)
     }
 
     fn logs(&self, shard: Shard) -> &Mutex<Logs> {
         &self.shards[usize::from(shard.0)]
     }
 
-    /// Adds a device to the followers of its user's mailbox, until [`Directory::leave`]. The same device's older connection is told to end.
-    /// Errors: the user has too many; then nothing was added.
-    pub(crate) fn join(&self, mailbox: &Log, connection: &Arc<Connection>) -> Result<(), TooMany> {
-        let mut logs = self.logs(mailbox.shard).lock();
-        let followed = logs.entry(mailbox.owner.clone()).or_insert_with(|| {
-            let (tail, list) = (Tail::of(mailbox, LogName::Mailbox), Mutex::new(Vec::with_capacity(1)));
-            let followers =
-                Arc::new(Followers { tail, metrics: self.metrics.clone(), teller: self.teller.clone(), list });
-            Arc::new(Followed { followers, interest: OnceCell::new() })
-        });
-        let mut devices = followed.followers.list.lock();
-        match devices.iter().position(|other| other.device() == connection.device()) {
-            Some(older) => {
-                devices[older].alarm().tell(Order::Replaced);
-                devices[older] = connection.clone();
-            }
-            None if devices.len() >= limits::DEVICES => return Err(TooMany),
-            None => devices.push(connection.clone()),
-        }
-        if devices.len() > 1 {
-            devices.iter().for_each(|device| device.has_siblings());
-        }
-        Ok(())
+    /// Where a log is that a connection's user follows.
+    fn place(&self, connection: &Connection, log: &LogName) -> Log {
+        Log::named(&self.region, self.shards.len() as u16, connection.user(), log)
     }
 
-    /// Takes a device out, unless a newer connection of it has taken the place.
-    pub(crate) fn leave(&self, connection: &Arc<Connection>) {
-        let owner = Peer::User(connection.user().clone());
-        let mut logs = self.logs(connection.shard()).lock();
+    /// Adds a connection to the followers of a log, until [`Directory::leave`]. Of a mailbox the same device's older connection is told to
+    /// end. Errors: the user has too many devices at the mailbox; then nothing was added.
+    pub(crate) fn follow(&self, connection: &Arc<Connection>, log: LogName) -> Result<Arc<Following>, TooMany> {
+        let place = self.place(connection, &log);
+        let compared = AtomicBool::new(false);
+        let following = Arc::new(Following { log, connection: connection.clone(), compared });
+        let mut logs = self.logs(place.shard).lock();
+        let followed = logs.entry(place.owner.clone()).or_insert_with(|| {
+            let (log, metrics, teller) = (following.log.clone(), self.metrics.clone(), self.teller.clone());
+            let (tail, list) = (Tail::of(&place, log.clone()), Mutex::new(Vec::with_capacity(1)));
+            let followers = Arc::new(Followers { log, tail, metrics, teller, list });
+            Arc::new(Followed { followers, interest: OnceCell::new() })
+        });
+        let mut list = followed.followers.list.lock();
+        match &following.log {
+            LogName::Mailbox => devices::add(&mut list, following.clone())?,
+            LogName::Group(_) => list.push(following.clone()),
+        }
+        Ok(following)
+    }
+
+    /// Takes a follower out, unless a newer connection of its device has taken the place.
+    pub(crate) fn leave(&self, following: &Arc<Following>) {
+        following.compared.store(false, SeqCst);
+        let Log { shard, owner, .. } = self.place(&following.connection, &following.log);
+        let mut logs = self.logs(shard).lock();
         let Some(followed) = logs.get(&owner) else { return };
-        let mut devices = followed.followers.list.lock();
-        devices.retain(|other| !Arc::ptr_eq(other, connection));
-        let is_empty = devices.is_empty();
-        drop(devices);
+        let mut list = followed.followers.list.lock();
+        list.retain(|other| !Arc::ptr_eq(other, following));
+        let is_empty = list.is_empty();
+        drop(list);
         // Its interest goes when others may look here again.
         let gone = if is_empty { logs.remove(&owner) } else { None };
         drop(logs);
         drop(gone);
     }
 
-    /// Resolves when the interest in the live entries of a follower's mailbox is in place: the first follower puts it there, the others
-    /// wait for it. Then the other gateways are told of the device. Errors: see [`FanInError`].
-    pub(crate) async fn interest(&self, fan_in: &FanIn, connection: &Arc<Connection>) -> Result<(), FanInError> {
-        let owner = Peer::User(connection.user().clone());
-        let followed = self.logs(connection.shard()).lock().get(&owner).cloned();
-        // Only a connection that was replaced in the meantime is not there, and it is told to end.
+    /// Resolves when the interest in the live entries of a follower's log is in place: the first follower puts it there, the others wait
+    /// for it. Then the other gateways are told of a mailbox's device. Errors: see [`FanInError`].
+    pub(crate) async fn interest(&self, fan_in: &FanIn, following: &Following) -> Result<(), FanInError> {
+        let Log { shard, owner, .. } = self.place(&following.connection, &following.log);
+        let followed = self.logs(shard).lock().get(&owner).cloned();
+        // Only one that was replaced in the meantime is not there, and it is told to end.
         let Some(followed) = followed else { return Ok(()) };
-        let join = || fan_in.join(connection.user().clone(), followed.followers.clone());
+        let join = || fan_in.join(owner, followed.followers.clone());
         followed.interest.get_or_try_init(join).await?;
-        self.teller.announce(connection);
+        if following.log == LogName::Mailbox {
+            self.teller.announce(&following.connection);
+        }
         Ok(())
     }
 
-    /// The connections of a shard whose interest is in place, a user's next to each other.
-    pub(crate) fn subscribed(&self, shard: Shard) -> Vec<Arc<Connection>> {
+    /// The logs of a shard that are compared, each once, with the followers that are to be told.
+    pub(crate) fn followed(&self, shard: Shard) -> Vec<(Peer, Vec<Arc<Following>>)> {
         let logs = self.logs(shard).lock();
-        let mut all = Vec::with_capacity(logs.len());
-        for followed in logs.values() {
-            let devices = followed.followers.list.lock();
-            all.extend(devices.iter().filter(|connection| connection.is_subscribed()).cloned());
-        }
-        all
+        let compared = logs.iter().map(|(owner, followed)| {
+            let list = followed.followers.list.lock();
+            let compared = list.iter().filter(|following| following.compared.load(SeqCst));
+            (owner.clone(), compared.cloned().collect::<Vec<_>>())
+        });
+        compared.filter(|(_, followers)| !followers.is_empty()).collect()
     }
 }
 
@@ -147,16 +187,22 @@ impl LiveSink for Followers {
         };
         let ready = Arc::new(ready);
         for follower in followers.iter() {
-            follower.tell(Input::Live(LogName::Mailbox, ready.clone()));
+            follower.connection.tell(Input::Live(follower.log.clone(), ready.clone()));
         }
     }
 
     fn joined(&self, joined: live::Joined) {
-        self.meet(joined, Uptime::now());
+        match self.log {
+            LogName::Mailbox => self.meet(joined, Uptime::now()),
+            LogName::Group(_) => self.passed_over(),
+        }
     }
 
     fn met(&self, met: Met) {
-        self.take_in(met);
+        match self.log {
+            LogName::Mailbox => self.take_in(met),
+            LogName::Group(_) => self.passed_over(),
+        }
     }
 
     fn passed_over(&self) {

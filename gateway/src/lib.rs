@@ -14,7 +14,7 @@
 //! | [`sending`] | what is sent, whoever sends it: a state machine without I/O |
 //! | `gateway`, `region` | what all sockets share: of the process, and of the region of their users |
 //! | `connection`, `directory` | a device as others see it, and who follows which log |
-//! | `comparison` | the comparison of heads, for all sessions at once |
+//! | [`comparison`] | the comparison of heads, for all sessions at once |
 //! | `acknowledgements` | what devices acknowledge, on its way to RECEIPTS |
 //! | `timer`, `clock` | one timer for all sockets |
 //! | `services` | the tasks beside the sockets, and who watches them |
@@ -26,7 +26,7 @@ mod acknowledgements;
 mod appends;
 mod carrier;
 mod clock;
-mod comparison;
+pub mod comparison;
 pub mod config;
 mod connection;
 mod directory;

@@ -1,9 +1,9 @@
-//! From an upgraded socket to a device that has said `hello`: its first frame, its token, its place, and where its mailbox goes on.
+//! From an upgraded socket to a device that has said `hello`: its first frame, its token, its place, and where its logs go on.
 
 use std::{collections::BTreeMap, future::poll_fn, pin::pin, sync::Arc, task::Poll};
 
 use dunlin_schema::{
-    Code, DeviceName, Log, LogName, Millis, Open, UserName,
+    Code, DeviceName, Log, LogName, Millis, Open, Peer, UserName,
     cursor::CursorError,
     frame::{ClientFrame, Limits, ServerFrame, StartAt},
     limits::{self, Bounds},
@@ -16,11 +16,11 @@ use crate::{
     clock::{self, Moment, Uptime},
     config,
     connection::Connection,
-    directory::TooMany,
+    directory::{Following, TooMany},
     ending::{Ending, broken, goodbye, goodbye_until},
     gateway::Gateway,
     region::Region,
-    session::{SentCopies, Session, Setup, Start},
+    session::{Input, SentCopies, Session, Setup, Start},
     socket::{Appetite, Event, Socket},
     timer::{Alarm, Order},
     tokens::Identity,
@@ -32,6 +32,7 @@ const TRY_AGAIN: Millis = Millis(1_000);
 pub(crate) struct Opened {
     pub(crate) region: Arc<Region>,
     pub(crate) connection: Arc<Connection>,
+    pub(crate) follows: Vec<Arc<Following>>,
     /// When its token ends.
     pub(crate) until: Millis,
 }
@@ -55,25 +56,38 @@ pub(crate) async fn open(
         let device = device(&identity, hello.device)?;
         let Identity { user, until, .. } = identity;
         let region = gateway.home().ok_or_else(elsewhere)?;
-        let log = region.mailbox(&user);
-        let (start, unopened) = match start(hello.cursors.get(&LogName::Mailbox.into()), &log) {
-            Some(Ok(start)) => (start, None),
-            Some(Err(error)) => (resumed(region, &log, &user, &device).await?, Some(error)),
-            None => (resumed(region, &log, &user, &device).await?, None),
-        };
-        Ok((region.clone(), log, user, device, (start, unopened), until))
+        let (mut begins, mut unopened) = (Vec::with_capacity(1), Vec::new());
+        for name in followed(&user) {
+            let log = region.log(&user, &name);
+            let start = match start(hello.cursors.get(&name.clone().into()), &log) {
+                Some(Ok(start)) => start,
+                Some(Err(error)) => {
+                    unopened.push(format!("{name}: {error}; it goes on after what was acknowledged"));
+                    resumed(region, &log.owner, &user, &device).await?
+                }
+                None => resumed(region, &log.owner, &user, &device).await?,
+            };
+            begins.push((name, start));
+        }
+        Ok((region.clone(), (user, device), (begins, unopened), until))
     };
-    let (region, log, user, device, (start, unopened), until) = in_time(gateway, alarm, who_and_where).await?;
-    let connection = admit(gateway, &region, alarm, &log, (user, device), start)?;
-    if let Some(error) = unopened {
+    let (region, who, (begins, unopened), until) = in_time(gateway, alarm, who_and_where).await?;
+    let others = passed_over(hello.cursors.keys(), &begins);
+    let (connection, follows) = admit(gateway, &region, alarm, who, begins)?;
+    for message in unopened {
         gateway.metrics.unopened_cursors.inc();
-        let message = format!("{}: {error}; it goes on after what was acknowledged", LogName::Mailbox);
         connection.answer(refused(Code::BadCursor, message));
     }
-    if let Some(refused) = passed_over(hello.cursors.keys()) {
+    if let Some(refused) = others {
         connection.answer(refused);
     }
-    Ok(Opened { region, connection, until })
+    Ok(Opened { region, connection, follows, until })
+}
+
+/// The logs that are followed for a person's device: decided here and nowhere else, and never by what its `hello` names. Everybody follows
+/// their own mailbox; groups have no members in this release.
+fn followed(_user: &UserName) -> Vec<LogName> {
+    vec![LogName::Mailbox]
 }
 
 async fn hello(gateway: &Gateway, socket: &mut Socket, alarm: &Arc<Alarm>) -> Result<Hello, Ending> {
@@ -207,7 +221,7 @@ fn device(identity: &Identity, said: Option<DeviceName>) -> Result<DeviceName, E
     }
 }
 
-/// Where the client says its mailbox goes on. A cursor that can't be opened is no reason to go, since another release may have made it: the
+/// Where the client says a log goes on. A cursor that can't be opened is no reason to go, since another release may have made it: the
 /// log goes on after what the device acknowledged, which is never more than it has, so that no gap is owed.
 fn start(said: Option<&StartAt>, log: &Log) -> Option<Result<Start, CursorError>> {
     said.map(|at| match at {
@@ -223,9 +237,12 @@ fn refused(code: Code, message: String) -> ServerFrame {
 
 /// What a device is told of the logs in its `hello` that are not followed for it: a cursor is no permission, and no reason to go either,
 /// since it may be of a group that its person has left.
-fn passed_over<'a>(named: impl Iterator<Item = &'a Open<LogName>>) -> Option<ServerFrame> {
+fn passed_over<'a>(
+    named: impl Iterator<Item = &'a Open<LogName>>,
+    followed: &[(LogName, Start)],
+) -> Option<ServerFrame> {
     const SHOWN: usize = 8;
-    let mut others = named.filter(|name| **name != LogName::Mailbox);
+    let mut others = named.filter(|name| followed.iter().all(|(log, _)| **name != *log));
     let shown: Vec<String> = others.by_ref().take(SHOWN).map(Open::shortened).collect();
     let (names, more) = (shown.join(", "), others.count());
     let message = match (shown.is_empty(), more) {
@@ -236,10 +253,11 @@ fn passed_over<'a>(named: impl Iterator<Item = &'a Open<LogName>>) -> Option<Ser
     Some(refused(Code::UnknownLog, message))
 }
 
-/// Where the device last acknowledged its mailbox; the beginning if it never did, or not since it was removed.
-async fn resumed(region: &Region, log: &Log, user: &UserName, device: &DeviceName) -> Result<Start, Ending> {
-    let subject = subject::device_record(&log.region, log.shard, user, device, &log.owner);
-    match region.reads.state(&subject, log.shard, Source::Leader).await {
+/// Where the device last acknowledged a log; the beginning if it never did, or not since it was removed.
+async fn resumed(region: &Region, log: &Peer, user: &UserName, device: &DeviceName) -> Result<Start, Ending> {
+    let shard = region.mailbox(user).shard;
+    let subject = subject::device_record(region.name(), shard, user, device, log);
+    match region.reads.state(&subject, shard, Source::Leader).await {
         Ok(None) => Ok(Start::Beginning),
         Ok(Some((bytes, ..))) => match DeviceRecord::decode(&bytes) {
             Ok(record) => Ok(record.cursor.map_or(Start::Beginning, Start::Cursor)),
@@ -259,11 +277,10 @@ fn admit(
     gateway: &Gateway,
     region: &Region,
     alarm: &Arc<Alarm>,
-    log: &Log,
     (user, device): (UserName, DeviceName),
-    start: Start,
-) -> Result<Arc<Connection>, Ending> {
-    let now = Moment::now();
+    begins: Vec<(LogName, Start)>,
+) -> Result<(Arc<Connection>, Vec<Arc<Following>>), Ending> {
+    let (now, shard) = (Moment::now(), region.mailbox(&user).shard);
     let sent_copies = match gateway.config.sent_copies {
         config::SentCopies::Always => SentCopies::Always,
         config::SentCopies::SeveralDevices => SentCopies::SeveralDevices,
@@ -274,10 +291,9 @@ fn admit(
         user: user.clone(),
         sent_copies,
         several_devices: false,
-        start,
         bounds: &Bounds::STANDARD,
     };
-    let mut session = Session::new(setup, now.wall);
+    let mut session = Session::new(setup);
     session.answer(ServerFrame::Welcome {
         user: user.clone(),
         device: device.clone(),
@@ -289,15 +305,23 @@ fn admit(
         gateway.timer.clone(),
         gateway.metrics.clone(),
         alarm.clone(),
-        log,
+        shard,
         (user, device),
         session,
         now,
     ));
-    match region.directory.join(log, &connection) {
-        Ok(()) => Ok(connection),
-        Err(TooMany) => Err(too_many()),
+    let mut follows = Vec::with_capacity(begins.len());
+    for (log, start) in begins {
+        connection.handle(now, Input::Follow { log: log.clone(), start });
+        match region.directory.follow(&connection, log) {
+            Ok(following) => follows.push(following),
+            Err(TooMany) => {
+                follows.iter().for_each(|following| region.directory.leave(following));
+                return Err(too_many());
+            }
+        }
     }
+    Ok((connection, follows))
 }
 
 /// The goodbye of a device that is one too many.

@@ -11,7 +11,7 @@ use dunlin_schema::{Log, LogName, RegionName, UserName, stream::RegionSettings};
 use crate::{
     acknowledgements::Acknowledgements,
     appends::Appends,
-    comparison::{Comparison, Silent},
+    comparison::{Comparison, core::Silent},
     directory::Directory,
     metrics::Metrics,
     services::Services,
@@ -59,7 +59,7 @@ impl Region {
             Box::pin(FanIn::open(options, region))
         );
         let (fan_in, reading) = fan_in?;
-        let (directory, news) = Directory::new(settings.shards, metrics.clone());
+        let (directory, news) = Directory::new(settings.region.clone(), settings.shards, metrics.clone());
         let region = Arc::new(Region {
             directory,
             appender: appender?,

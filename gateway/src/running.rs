@@ -7,7 +7,7 @@ use std::{
 };
 
 use dunlin_schema::{
-    Code, LogName, Millis, Open,
+    Code, Millis, Open,
     frame::{ClientFrame, Encoding, FrameError, ServerFrame, UnreadSend},
     limits,
 };
@@ -15,6 +15,7 @@ use dunlin_schema::{
 use crate::{
     clock::{Moment, Uptime},
     connection::Connection,
+    directory::Following,
     ending::{Ending, broken, goodbye, goodbye_until},
     gateway::Gateway,
     opening::{Opened, draining, too_many},
@@ -36,6 +37,8 @@ pub(crate) struct Running {
     gateway: Arc<Gateway>,
     region: Arc<Region>,
     connection: Arc<Connection>,
+    /// The logs that it follows.
+    follows: Vec<Arc<Following>>,
     work: Work,
     /// When the token ends.
     until: Millis,
@@ -49,15 +52,15 @@ pub(crate) struct Running {
 
 impl Running {
     pub(crate) fn new(gateway: Arc<Gateway>, opened: Opened) -> Running {
-        let Opened { region, connection, until } = opened;
+        let Opened { region, connection, follows, until } = opened;
         let mut work = Work::default();
-        work.join(&region, &connection);
+        follows.iter().for_each(|following| work.join(&region, following));
         gateway.metrics.devices.inc();
         // The first ping comes early by chance, so that those who connect together are not pinged together for ever.
         let first = Millis(rand::random_range(limits::PING_EVERY.0 / 2..=limits::PING_EVERY.0));
         let ping_at = Uptime::now().plus(first);
         let leave_by = Uptime::NEVER;
-        Running { gateway, region, connection, work, until, ping_at, ping: false, heard: true, leave_by }
+        Running { gateway, region, connection, follows, work, until, ping_at, ping: false, heard: true, leave_by }
     }
 
     /// Does what there is to do. Ready when the socket is to end.
@@ -127,8 +130,11 @@ impl Running {
             busy = true;
             match done {
                 Done::Input(input) => self.connection.handle(moment, input),
-                Done::Joined(true) => self.connection.handle(moment, Input::Subscribed(LogName::Mailbox)),
-                Done::Joined(false) => {
+                Done::Joined(following, true) => {
+                    self.connection.handle(moment, Input::Subscribed(following.log().clone()));
+                    following.subscribed();
+                }
+                Done::Joined(_, false) => {
                     let nobody = "the region's NATS does not answer";
                     return Err(goodbye_until(Code::Unavailable, nobody, Millis(1_000)));
                 }
@@ -176,7 +182,7 @@ impl Running {
     fn carry_out(&mut self) -> bool {
         let mut busy = false;
         for output in self.connection.take_outputs() {
-            busy |= self.work.carry_out(&self.region, &self.connection, output);
+            busy |= self.work.carry_out(&self.region, &self.connection, &self.follows, output);
         }
         busy
     }
@@ -254,10 +260,14 @@ fn take(
 
 impl Drop for Running {
     fn drop(&mut self) {
-        self.region.directory.leave(&self.connection);
+        let moment = Moment::now();
+        for following in self.follows.drain(..) {
+            self.region.directory.leave(&following);
+            self.connection.handle(moment, Input::Unfollow(following.log().clone()));
+        }
         self.gateway.metrics.devices.dec();
-        for output in self.connection.finish() {
-            at_once(&self.region, &self.connection, output);
+        for output in self.connection.take_outputs() {
+            at_once(&self.region, &self.connection, &self.follows, output);
         }
     }
 }

@@ -6,13 +6,14 @@ use std::{
     time::Duration,
 };
 
-use dunlin_schema::{LogName, Peer, Position, Shard, heads::Verify, read::ReadRequest};
+use dunlin_schema::{LogName, Position, Shard, heads::Verify, read::ReadRequest};
 use futures_util::{StreamExt, future::BoxFuture, stream::FuturesUnordered};
 
 use crate::{
     acknowledgements::Who,
     carrier,
     connection::Connection,
+    directory::Following,
     region::Region,
     session::{Input, NoAnswer, Output, ReadFailed},
 };
@@ -28,8 +29,8 @@ const JOIN_PAUSE: Duration = Duration::from_millis(200);
 pub(crate) enum Done {
     /// Something that the session waits for.
     Input(Input),
-    /// Whether the interest in the user's live entries is in place; it could not be put there otherwise.
-    Joined(bool),
+    /// Whether the interest in a log's live entries is in place; it could not be put there otherwise.
+    Joined(Arc<Following>, bool),
 }
 
 /// A connection's work. It holds nothing while there is none; dropping it gives up what is on its way.
@@ -61,14 +62,23 @@ impl Work {
         }
     }
 
-    /// Begins to give the connection its user's live entries.
-    pub(crate) fn join(&mut self, region: &Arc<Region>, connection: &Arc<Connection>) {
-        let (region, connection) = (region.clone(), connection.clone());
-        self.push(async move { Done::Joined(join(&region, connection).await) });
+    /// Begins to give a connection the live entries of a log.
+    pub(crate) fn join(&mut self, region: &Arc<Region>, following: &Arc<Following>) {
+        let (region, following) = (region.clone(), following.clone());
+        self.push(async move {
+            let joined = join(&region, &following).await;
+            Done::Joined(following, joined)
+        });
     }
 
-    /// Carries out what the session wants, or begins to. Gives whether there is more work than before.
-    pub(crate) fn carry_out(&mut self, region: &Arc<Region>, connection: &Arc<Connection>, output: Output) -> bool {
+    /// Carries out what the session wants, or begins to; `follows` are its logs. Gives whether there is more work than before.
+    pub(crate) fn carry_out(
+        &mut self,
+        region: &Arc<Region>,
+        connection: &Arc<Connection>,
+        follows: &[Arc<Following>],
+        output: Output,
+    ) -> bool {
         match output {
             Output::Sending(wanted) => {
                 let region = region.clone();
@@ -83,7 +93,7 @@ impl Work {
                 self.push(async move { Done::Input(verify(&region, shard, doubted).await) });
             }
             output @ (Output::AskHeads(_) | Output::Acknowledge(..) | Output::Corrupt(..) | Output::Overflowed(_)) => {
-                at_once(region, connection, output);
+                at_once(region, connection, follows, output);
                 return false;
             }
         }
@@ -92,16 +102,17 @@ impl Work {
 }
 
 /// Carries out what takes no waiting. Of the rest nothing is begun: the socket is gone.
-pub(crate) fn at_once(region: &Region, connection: &Arc<Connection>, output: Output) {
+pub(crate) fn at_once(region: &Region, connection: &Connection, follows: &[Arc<Following>], output: Output) {
     match output {
         Output::Sending(_) | Output::Read(..) | Output::Verify(..) => {}
-        Output::AskHeads(_) => region.comparison.ask(connection),
+        Output::AskHeads(log) => {
+            if let Some(following) = follows.iter().find(|following| *following.log() == log) {
+                region.comparison.ask(region.log(connection.user(), &log), following);
+            }
+        }
         Output::Acknowledge(log, cursor) => {
             let (user, device) = (connection.user().clone(), connection.device().clone());
-            let log = match log {
-                LogName::Mailbox => Peer::User(user.clone()),
-                LogName::Group(address) => Peer::Group(address.group.clone()),
-            };
+            let log = region.log(&user, &log).owner;
             let who = Who { user, device, log, opened: connection.opened().wall };
             region.acknowledgements.put(&region.metrics, who, connection.shard(), cursor);
         }
@@ -115,11 +126,14 @@ pub(crate) fn at_once(region: &Region, connection: &Arc<Connection>, output: Out
     }
 }
 
-async fn join(region: &Region, connection: Arc<Connection>) -> bool {
+async fn join(region: &Region, following: &Following) -> bool {
     for attempt in 1..=JOIN_TRIES {
-        match region.directory.interest(&region.fan_in, &connection).await {
+        match region.directory.interest(&region.fan_in, following).await {
             Ok(()) => return true,
-            Err(error) => tracing::debug!(%error, attempt, user = %connection.user(), "no interest yet"),
+            Err(error) => {
+                let (user, log) = (following.connection().user(), following.log());
+                tracing::debug!(%error, attempt, %user, %log, "no interest yet");
+            }
         }
         tokio::time::sleep(JOIN_PAUSE).await;
     }

@@ -130,6 +130,8 @@ pub struct Bounds {
     pub outbound_bytes: usize,
     /// Mailboxes in a deliver reader's map of heads.
     pub heads_map: usize,
+    /// Logs in a question about heads.
+    pub heads_page: usize,
 }
 
 impl Bounds {
@@ -142,6 +144,7 @@ impl Bounds {
         outbound_frames: OUTBOUND_FRAMES,
         outbound_bytes: OUTBOUND_BYTES,
         heads_map: HEADS_MAP,
+        heads_page: HEADS_PAGE,
     };
 }
 

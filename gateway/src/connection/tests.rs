@@ -27,23 +27,23 @@ impl Drop for Bomb {
 
 fn connection(user: &str) -> Connection {
     let (region, user) = (RegionName::new("local").unwrap(), UserName::new(user).unwrap());
-    let log = Log::mailbox(&region, 1, &user);
     let setup = Setup {
         region,
         shards: 1,
         user: user.clone(),
         sent_copies: SentCopies::Always,
         several_devices: false,
-        start: Start::Beginning,
         bounds: &Bounds::STANDARD,
     };
-    let session = Session::new(setup, Moment::now().wall);
+    let mut session = Session::new(setup);
+    let follow = Input::Follow { log: LogName::Mailbox, start: Start::Beginning };
+    session.handle(Moment::now().wall, follow, &mut Vec::new());
     let device = DeviceName::new("phone").unwrap();
     Connection::new(
         Arc::new(Timer::new()),
         Arc::new(Metrics::new()),
         Alarm::new(),
-        &log,
+        Shard(0),
         (user, device),
         session,
         Moment::now(),
@@ -69,7 +69,7 @@ fn a_panic_of_a_session_stays_with_it_whichever_task_it_ran_on() {
         message: String::new(),
     });
     assert!(
-        alice.take_frame().is_none() && alice.finish().is_empty(),
+        alice.take_frame().is_none() && alice.take_outputs().is_empty(),
         "a broken session is given nothing, and has nothing"
     );
     assert_eq!(alice.metrics.panics.get(), 1, "which is no further panic");
@@ -85,7 +85,7 @@ fn a_question_about_heads_that_nobody_answers_is_asked_again() {
     connection.handle(began, Input::Subscribed(LogName::Mailbox));
     assert!(asks(&connection));
     // Whoever compares has taken the question, and is never heard of again.
-    connection.waits_for_heads();
+    connection.waits_for_heads(&LogName::Mailbox);
     let after = |millis| {
         let span = Millis(millis);
         Moment { wall: began.wall.plus(span), uptime: began.uptime.plus(span) }

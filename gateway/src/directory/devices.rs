@@ -12,7 +12,7 @@ use dunlin_schema::{
 };
 use tokio::sync::mpsc;
 
-use super::Followers;
+use super::{Followers, Following, TooMany};
 use crate::{
     clock::Uptime,
     connection::Connection,
@@ -69,6 +69,23 @@ impl Teller {
     }
 }
 
+/// Adds a device to those of its user. The same device's older connection is told to end. Errors: there are too many.
+pub(super) fn add(devices: &mut Vec<Arc<Following>>, following: Arc<Following>) -> Result<(), TooMany> {
+    let device = following.connection.device();
+    match devices.iter().position(|other| other.connection.device() == device) {
+        Some(older) => {
+            let older = std::mem::replace(&mut devices[older], following);
+            older.connection.alarm().tell(Order::Replaced);
+        }
+        None if devices.len() >= limits::DEVICES => return Err(TooMany),
+        None => devices.push(following),
+    }
+    if devices.len() > 1 {
+        devices.iter().for_each(|device| device.connection.has_siblings());
+    }
+    Ok(())
+}
+
 impl Followers {
     /// A device joined somewhere. Where that was not here, its older connection here ends, and it is told of what was here before.
     pub(super) fn meet(&self, joined: Joined, now: Uptime) {
@@ -76,9 +93,9 @@ impl Followers {
             return;
         }
         let devices = self.list.lock();
-        let Some(user) = devices.first().map(|device| device.user().clone()) else { return };
+        let Some(user) = devices.first().map(|device| device.connection.user().clone()) else { return };
         let (mut earlier, mut replaced) = (Vec::new(), false);
-        for device in devices.iter() {
+        for device in devices.iter().map(|device| &device.connection) {
             match (self.teller.is_earlier(device, &joined, now), *device.device() == joined.device) {
                 (true, true) => device.alarm().tell(Order::Replaced),
                 (false, true) => replaced = true,
@@ -94,9 +111,10 @@ impl Followers {
 
     /// Takes in an answer. Where it is to a device here, that one ends if it was replaced or is one too many.
     pub(super) fn take_in(&self, Met { joined, earlier, replaced }: Met) {
-        let devices = self.list.lock();
+        let list = self.list.lock();
+        let devices = list.iter().map(|device| &device.connection);
         let newcomer = devices
-            .iter()
+            .clone()
             .find(|device| *device.device() == joined.device && self.teller.id(device) == joined.connection);
         let Some(newcomer) = newcomer else { return };
         if replaced {
@@ -105,7 +123,7 @@ impl Followers {
         let order = |device: &Connection| (device.opened().uptime, device.device().clone());
         let mut elsewhere = newcomer.earlier().lock();
         elsewhere.extend(earlier.into_iter().filter(|device| *device != joined.device).take(limits::DEVICES));
-        let before = devices.iter().filter(|device| order(device) < order(newcomer));
+        let before = devices.filter(|device| order(device) < order(newcomer));
         let here = before.filter(|device| !elsewhere.contains(device.device())).count();
         if elsewhere.len() + here >= limits::DEVICES {
             newcomer.alarm().tell(Order::TooMany);

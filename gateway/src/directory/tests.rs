@@ -3,17 +3,18 @@
 use bytes::Bytes;
 use dunlin_schema::{
     Address, Content, DeviceName, Entry, Epoch, MessageId, Millis, Position, RegionName, Sender, Seq, StreamTime,
-    UserName, entry::Body, heads::Head, limits::Bounds,
+    UserName, entry::Body, heads::Head, limits::Bounds, live::ConnectionId,
 };
 
 use super::*;
 use crate::{
     clock::Moment,
-    session::{HeadOf, Outgoing, SentCopies, Session, Setup, Start},
-    timer::{Alarm, Timer},
+    session::{HeadOf, Outgoing, SentCopies, Session, Setup, SharedFrame, Start},
+    timer::{Alarm, Order, Timer},
 };
 
 pub(super) const SHARDS: u16 = 2;
+const MAILBOX: LogName = LogName::Mailbox;
 
 fn region() -> RegionName {
     RegionName::new("local").unwrap()
@@ -23,8 +24,13 @@ pub(super) fn mailbox(user: &str) -> Log {
     Log::mailbox(&region(), SHARDS, &UserName::new(user).unwrap())
 }
 
+/// A region's directory.
+pub(super) fn new(metrics: Arc<Metrics>) -> (Directory, News) {
+    Directory::new(region(), SHARDS, metrics)
+}
+
 fn directory() -> Directory {
-    Directory::new(SHARDS, Arc::new(Metrics::new())).0
+    new(Arc::new(Metrics::new())).0
 }
 
 fn connection(user: &str, device: &str) -> Arc<Connection> {
@@ -40,32 +46,34 @@ pub(super) fn connection_at(user: &str, device: &str, opened: Moment) -> Arc<Con
         user: user.clone(),
         sent_copies: SentCopies::Always,
         several_devices: false,
-        start: Start::Live,
         bounds: &Bounds::STANDARD,
     };
     let who = (user, DeviceName::new(device).unwrap());
-    let log = mailbox(who.0.as_str());
-    let session = Session::new(setup, Moment::now().wall);
+    let shard = mailbox(who.0.as_str()).shard;
+    let session = Session::new(setup);
     Arc::new(Connection::new(
         Arc::new(Timer::new()),
         Arc::new(Metrics::new()),
         Alarm::new(),
-        &log,
+        shard,
         who,
         session,
         opened,
     ))
 }
 
-/// A device that lacks nothing up to entry 1, and has been told so.
-fn live(user: &str, device: &str) -> Arc<Connection> {
-    let connection = connection(user, device);
-    connection.handle(Moment::now(), Input::Subscribed(LogName::Mailbox));
+/// Follows a log for a connection. It lacks nothing up to entry 1, and has been told so.
+fn live(directory: &Directory, connection: &Arc<Connection>, log: &LogName) -> Arc<Following> {
+    connection.handle(Moment::now(), Input::Follow { log: log.clone(), start: Start::Live });
+    let following = directory.follow(connection, log.clone()).unwrap();
+    connection.handle(Moment::now(), Input::Subscribed(log.clone()));
+    following.subscribed();
     let head = Some(Head { seq: Seq(1), time: StreamTime(1) });
     let position = Position { epoch: Epoch(1), seq: Seq(1), time: StreamTime(1) };
-    connection.tell(Input::Heads(LogName::Mailbox, HeadOf { position, head, floor: Seq(0) }));
+    following.tell(Input::Heads(log.clone(), HeadOf { position, head, floor: Seq(0) }));
     while connection.take_frame().is_some() {}
-    connection
+    connection.take_outputs();
+    following
 }
 
 fn entry(seq: u64) -> LiveEntry {
@@ -83,19 +91,30 @@ fn entry(seq: u64) -> LiveEntry {
     LiveEntry { position, after: Seq(seq - 1), entry: entry.encode() }
 }
 
+fn followers_of(directory: &Directory, user: &str, log: &LogName) -> Option<Arc<Followers>> {
+    let place = Log::named(&region(), SHARDS, &UserName::new(user).unwrap(), log);
+    let logs = directory.logs(place.shard).lock();
+    logs.get(&place.owner).map(|followed| followed.followers.clone())
+}
+
 pub(super) fn followers(directory: &Directory, user: &str) -> Option<Arc<Followers>> {
-    let log = mailbox(user);
-    let logs = directory.logs(log.shard).lock();
-    logs.get(&log.owner).map(|followed| followed.followers.clone())
+    followers_of(directory, user, &MAILBOX)
+}
+
+fn frame(connection: &Connection) -> Arc<SharedFrame> {
+    match connection.take_frame() {
+        Some(Outgoing::Entry(frame)) => frame,
+        other => panic!("no entry: {other:?}"),
+    }
 }
 
 #[test]
 fn a_log_is_there_once_for_as_long_as_somebody_follows_it() {
-    let (directory, bob) = (directory(), mailbox("bob"));
+    let directory = directory();
     let (phone, web) = (connection("bob", "phone"), connection("bob", "web"));
-    directory.join(&bob, &phone).unwrap();
+    let phone = directory.follow(&phone, MAILBOX).unwrap();
     let first = followers(&directory, "bob").unwrap();
-    directory.join(&bob, &web).unwrap();
+    let web = directory.follow(&web, MAILBOX).unwrap();
     assert!(Arc::ptr_eq(&first, &followers(&directory, "bob").unwrap()));
     directory.leave(&phone);
     directory.leave(&phone);
@@ -106,50 +125,103 @@ fn a_log_is_there_once_for_as_long_as_somebody_follows_it() {
 
 #[test]
 fn the_same_device_takes_the_place_of_its_older_connection() {
-    let (directory, bob) = (directory(), mailbox("bob"));
+    let directory = directory();
     let (older, newer) = (connection("bob", "phone"), connection("bob", "phone"));
-    directory.join(&bob, &older).unwrap();
-    directory.join(&bob, &newer).unwrap();
+    let left = directory.follow(&older, MAILBOX).unwrap();
+    directory.follow(&newer, MAILBOX).unwrap();
     assert_eq!((older.alarm().order(), newer.alarm().order()), (Order::Replaced, Order::Stay));
-    directory.leave(&older);
+    directory.leave(&left);
     assert_eq!(followers(&directory, "bob").unwrap().list.lock().len(), 1, "the newer one stays");
 }
 
 #[test]
 fn one_device_too_many_is_refused_and_the_others_stay() {
-    let (directory, bob) = (directory(), mailbox("bob"));
-    let join = |number: usize| directory.join(&bob, &connection("bob", &format!("device-{number}")));
+    let directory = directory();
+    let join = |number: usize| directory.follow(&connection("bob", &format!("device-{number}")), MAILBOX);
     for number in 0..limits::DEVICES {
         join(number).unwrap();
     }
-    assert_eq!(join(limits::DEVICES), Err(TooMany));
+    assert_eq!(join(limits::DEVICES).err(), Some(TooMany));
     join(0).unwrap();
     assert_eq!(followers(&directory, "bob").unwrap().list.lock().len(), limits::DEVICES);
 }
 
+/// What a comparison would ask about: the logs, each with the devices that are told.
+fn compared(directory: &Directory) -> Vec<(String, Vec<String>)> {
+    let logs = (0..SHARDS).flat_map(|shard| directory.followed(Shard(shard)));
+    let devices = |list: Vec<Arc<Following>>| list.iter().map(|one| one.connection.device().to_string()).collect();
+    let mut logs: Vec<_> = logs.map(|(log, list)| (log.to_string(), devices(list))).collect();
+    logs.sort();
+    logs
+}
+
 #[test]
-fn who_is_compared_is_subscribed() {
-    let (directory, bob) = (directory(), mailbox("bob"));
-    let (phone, web) = (live("bob", "phone"), connection("bob", "web"));
-    directory.join(&bob, &phone).unwrap();
-    directory.join(&bob, &web).unwrap();
-    let all: Vec<_> = (0..SHARDS).flat_map(|shard| directory.subscribed(Shard(shard))).collect();
-    assert!(all.len() == 1 && Arc::ptr_eq(&all[0], &phone));
+fn each_log_is_compared_once_for_those_who_know_that_they_follow_it() {
+    let (directory, team): (_, LogName) = (directory(), "#team".parse().unwrap());
+    let (phone, web, other) = (connection("bob", "phone"), connection("bob", "web"), connection("carol", "other"));
+    let left = live(&directory, &phone, &MAILBOX);
+    directory.follow(&web, MAILBOX).unwrap();
+    live(&directory, &web, &team);
+    let outside = live(&directory, &other, &team);
+    let said = |log: &str, devices: &[&str]| (log.to_owned(), devices.iter().map(|&one| one.to_owned()).collect());
+    assert_eq!(compared(&directory), [said("#team", &["web", "other"]), said("bob", &["phone"])]);
+    directory.leave(&left);
+    directory.leave(&outside);
+    assert_eq!(compared(&directory), [said("#team", &["web"])]);
+}
+
+#[test]
+fn who_has_left_is_told_nothing_of_what_was_asked_before() {
+    let (directory, phone) = (directory(), connection("bob", "phone"));
+    let following = live(&directory, &phone, &MAILBOX);
+    directory.leave(&following);
+    let position = Position { epoch: Epoch(2), seq: Seq(9), time: StreamTime(9) };
+    let share = HeadOf { position, head: None, floor: Seq(9) };
+    following.tell(Input::Heads(MAILBOX, share));
+    assert!(phone.take_outputs().is_empty(), "a new epoch would be read");
 }
 
 #[test]
 fn devices_of_a_user_are_given_one_frame_between_them() {
-    let (directory, bob) = (directory(), mailbox("bob"));
-    let devices = ["phone", "web", "tablet"].map(|device| live("bob", device));
-    devices.iter().for_each(|device| directory.join(&bob, device).unwrap());
+    let directory = directory();
+    let devices = ["phone", "web", "tablet"].map(|device| connection("bob", device));
+    devices.iter().for_each(|device| drop(live(&directory, device, &MAILBOX)));
     let log = followers(&directory, "bob").unwrap();
     log.live(entry(2));
-    let frames = devices.each_ref().map(|device| match device.take_frame() {
-        Some(Outgoing::Entry(frame)) => frame,
-        other => panic!("no entry: {other:?}"),
-    });
+    let frames = devices.each_ref().map(|device| frame(device));
     assert!(frames.iter().all(|frame| Arc::ptr_eq(frame, &frames[0])));
     assert_eq!(log.metrics.live_entries.get(), 1);
+}
+
+#[test]
+fn members_of_a_group_are_given_one_frame_between_them_beside_their_mailboxes() {
+    let (directory, team): (_, LogName) = (directory(), "#team".parse().unwrap());
+    let devices = ["alice", "bob", "carol"].map(|user| connection(user, "phone"));
+    for device in &devices {
+        live(&directory, device, &MAILBOX);
+        live(&directory, device, &team);
+    }
+    followers_of(&directory, "bob", &team).unwrap().live(entry(2));
+    let frames = devices.each_ref().map(|device| frame(device));
+    assert!(frames.iter().all(|frame| Arc::ptr_eq(frame, &frames[0])));
+    followers(&directory, "bob").unwrap().live(entry(2));
+    assert_eq!(devices.each_ref().map(|device| device.take_frame().is_some()), [false, true, false]);
+}
+
+/// They are each other's strangers: no device of one is told to end because of another.
+#[test]
+fn in_a_group_devices_of_one_name_meet() {
+    let (directory, team): (_, LogName) = (directory(), "#team".parse().unwrap());
+    let members: Vec<_> = (0..=limits::DEVICES).map(|number| connection(&format!("user-{number}"), "phone")).collect();
+    members.iter().for_each(|member| drop(live(&directory, member, &team)));
+    let log = followers_of(&directory, "bob", &team).unwrap();
+    assert_eq!(log.list.lock().len(), limits::DEVICES + 1);
+    let connection = ConnectionId { time: Millis(u64::MAX), nonce: 1 };
+    let joined = live::Joined { device: members[0].device().clone(), connection };
+    log.joined(joined.clone());
+    log.met(Met { joined, earlier: vec![], replaced: true });
+    assert!(members.iter().all(|member| member.alarm().order() == Order::Stay));
+    assert_eq!(log.metrics.live_passed_over.get(), 2);
 }
 
 #[test]
@@ -167,8 +239,8 @@ fn a_panic_over_a_live_entry_is_counted_and_the_next_one_is_given() {
         }
     }
     let directory = directory();
-    let phone = live("bob", "phone");
-    directory.join(&mailbox("bob"), &phone).unwrap();
+    let phone = connection("bob", "phone");
+    live(&directory, &phone, &MAILBOX);
     let log = followers(&directory, "bob").unwrap();
     log.live(LiveEntry { entry: Bytes::from_owner(Bomb), ..entry(2) });
     assert_eq!((log.metrics.panics.get(), phone.alarm().order()), (1, Order::Stay));

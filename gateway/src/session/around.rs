@@ -35,7 +35,7 @@ pub(super) struct Wants<'a> {
 impl Wants<'_> {
     /// Begins to read, where the session may have one more read under way. Returns whether it began.
     pub(super) fn read(&mut self, request: ReadRequest) -> bool {
-        let begins = self.reads.begin();
+        let begins = self.reads.begin(&self.named.log);
         if begins {
             self.out.push(Output::Read(self.named.log.clone(), request));
         }

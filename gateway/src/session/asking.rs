@@ -1,24 +1,34 @@
 //! What the logs of one session have under way together: a bounded number of reads, and one question to each shard's reader.
 
-use dunlin_schema::{Shard, limits};
+use dunlin_schema::{LogName, Shard, limits};
 
 /// The reads of a session that are under way.
 #[derive(Debug, Default)]
 pub(super) struct Reads {
     under_way: usize,
+    /// The logs that were left while they were read: the next answer is to a follower that is gone.
+    left: Vec<LogName>,
 }
 
 impl Reads {
-    /// Begins a read, where one more may be under way.
-    pub(super) fn begin(&mut self) -> bool {
-        let begins = self.under_way < limits::READS_AT_ONCE;
+    /// Begins a read of a log, where one more may be under way. One that was left and is followed again waits for the former answer, which
+    /// would be taken for its own.
+    pub(super) fn begin(&mut self, log: &LogName) -> bool {
+        let begins = self.under_way < limits::READS_AT_ONCE && !self.left.contains(log);
         self.under_way += usize::from(begins);
         begins
     }
 
-    /// One was answered.
-    pub(super) fn end(&mut self) {
+    /// One was answered. Returns whether the follower that it was for is still there.
+    pub(super) fn end(&mut self, log: &LogName) -> bool {
         self.under_way = self.under_way.saturating_sub(1);
+        let left = self.left.iter().position(|left| left == log);
+        left.map(|at| self.left.swap_remove(at)).is_none()
+    }
+
+    /// A log is left while it is read.
+    pub(super) fn leave(&mut self, log: LogName) {
+        self.left.push(log);
     }
 
     pub(super) fn are_full(&self) -> bool {

@@ -75,6 +75,13 @@ impl Follower {
         }
     }
 
+    fn reads(&self) -> bool {
+        match self {
+            Follower::InStep(_) => false,
+            Follower::Apart(follow) => follow.reads(),
+        }
+    }
+
     fn waits_for_drain(&self) -> bool {
         match self {
             Follower::InStep(_) => false,
@@ -132,6 +139,20 @@ impl Logs {
         self.list.insert(at, Followed { named, follower, acks, queue: LogQueue::default() });
     }
 
+    /// Follows a log no longer: what waits of it is dropped, and what its device acknowledged last is passed on.
+    pub(super) fn unfollow(&mut self, log: &LogName, out: &mut Vec<Output>) {
+        let Ok(at) = self.find(log) else { return };
+        let Followed { named, follower, mut acks, queue } = self.list.remove(at);
+        self.turns.retain(|turn| *turn != at);
+        self.turns.iter_mut().filter(|turn| **turn > at).for_each(|turn| *turn -= 1);
+        self.draining -= usize::from(queue.is_empty() && follower.waits_for_drain());
+        self.in_line -= usize::from(follower.waits_in_line());
+        if follower.reads() {
+            self.reads.leave(named.log.clone());
+        }
+        out.extend(acks.finish().map(|cursor| Output::Acknowledge(named.log, cursor)));
+    }
+
     /// Where a log is; the error is where it would be.
     pub(super) fn find(&self, log: &LogName) -> Result<usize, usize> {
         self.list.binary_search_by(|followed| followed.named.log.cmp(log))
@@ -179,8 +200,9 @@ impl Logs {
 
     /// The answer to a read. The next log in line begins its own.
     pub(super) fn read(&mut self, log: &LogName, answer: Result<ReadAnswer, ReadFailed>, handing: &mut Handing<'_>) {
-        self.reads.end();
-        self.give(log, handing, |follow, around| follow.answered(answer, around));
+        if self.reads.end(log) {
+            self.give(log, handing, |follow, around| follow.answered(answer, around));
+        }
         let behind = self.find(log).map_or_else(|at| at, |at| at + 1);
         let count = self.list.len();
         for at in (0..count).map(|step| (behind + step) % count) {
@@ -266,13 +288,6 @@ impl Logs {
     /// When a tick is wanted.
     pub(super) fn deadline(&self) -> Option<Millis> {
         self.tick_at
-    }
-
-    /// The socket is gone: the last acknowledgements.
-    pub(super) fn finish(&mut self, out: &mut Vec<Output>) {
-        for Followed { named, acks, .. } in &mut self.list {
-            out.extend(acks.finish().map(|cursor| Output::Acknowledge(named.log.clone(), cursor)));
-        }
     }
 
     /// The logs whose follower is not in step.

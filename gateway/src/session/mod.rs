@@ -4,8 +4,8 @@
 //! order. It never waits, and never needs an output's result but as a later input. It begins once `hello` was accepted and ends with the
 //! socket; tokens, rate limits and pings are the loop's.
 //!
-//! A session follows logs: its user's mailbox from the beginning, others from [`Input::Follow`] on. What happens to a log, and what is
-//! wanted for it, carries its name.
+//! A session follows logs, each from [`Input::Follow`] until [`Input::Unfollow`]. What happens to a log, and what is wanted for it, carries
+//! its name.
 //!
 //! - **Outputs are answered once each**: [`Output::Read`] with [`Input::Read`], [`Output::Sending`] with [`Input::Sending`] under its key,
 //!   [`Output::Verify`] with [`Input::Verified`], [`Output::AskHeads`] with [`Input::Heads`] or [`Input::HeadsUnanswered`]; at most one
@@ -16,7 +16,7 @@
 //!   [`Session::waits_for_drain`] says so, it gives [`Input::Drained`].
 //! - **The reader** of the socket stops while [`Session::wants_input`] is false.
 //! - **Time**: [`Input::Tick`] at, or soon after, [`Session::next_deadline`].
-//! - **The end**: [`Session::finish`], once, when the socket is gone.
+//! - **The end**: [`Input::Unfollow`] of each log when the socket is gone, which brings the last acknowledgements.
 
 mod acks;
 mod around;
@@ -49,7 +49,7 @@ use named::Named;
 use queue::pop;
 pub use tail::{Outgoing, SharedFrame, Tail, TailEntry};
 
-/// Who is there, and where the mailbox goes on.
+/// Who is there.
 #[derive(Clone, Debug)]
 pub struct Setup {
     /// The user's region.
@@ -62,8 +62,6 @@ pub struct Setup {
     pub sent_copies: SentCopies,
     /// Whether the user has, or had, another device than this one: see [`SentCopies::SeveralDevices`].
     pub several_devices: bool,
-    /// Where the mailbox goes on.
-    pub start: Start,
     /// The bounds that hold: [`Bounds::STANDARD`] everywhere but in the simulation.
     pub bounds: &'static Bounds,
 }
@@ -113,13 +111,15 @@ pub enum Input {
         /// Up to here.
         delivered: Seq,
     },
-    /// A log is to be followed beside the mailbox.
+    /// A log is to be followed; one that is followed already goes on as it is.
     Follow {
         /// The log.
         log: LogName,
         /// Where it goes on.
         start: Start,
     },
+    /// A log is to be followed no longer.
+    Unfollow(LogName),
     /// The interest in a log's live entries is in place: from here on they come, unless they are lost.
     Subscribed(LogName),
     /// A live entry of a log: the same for all who follow it here.
@@ -192,14 +192,12 @@ pub struct Session {
 
 impl Session {
     /// A session at the moment its `hello` was accepted.
-    pub fn new(setup: Setup, now: Millis) -> Session {
-        let Setup { region, shards, user, sent_copies, several_devices, start, bounds } = setup;
+    pub fn new(setup: Setup) -> Session {
+        let Setup { region, shards, user, sent_copies, several_devices, bounds } = setup;
         let copies = several_devices || sent_copies == SentCopies::Always;
         let me = Author { user, region, shards, copies };
-        let mut logs = Logs::default();
-        logs.follow(named(&me, LogName::Mailbox), start, now);
-        let (sending, copies, answers) = (Sending::default(), Copies::default(), VecDeque::new());
-        Session { me, bounds, logs, sending, copies, answers }
+        let (logs, sending, copies) = (Logs::default(), Sending::default(), Copies::default());
+        Session { me, bounds, logs, sending, copies, answers: VecDeque::new() }
     }
 
     /// Takes in what happened, and adds what is to be done to `out`.
@@ -220,6 +218,7 @@ impl Session {
             }
             Input::SeveralDevices => me.copies = true,
             Input::Follow { log, start } => logs.follow(named(me, log), start, now),
+            Input::Unfollow(log) => logs.unfollow(&log, handing.out),
             Input::Ack { log, delivered } => {
                 if !logs.acknowledge(&log, delivered, handing) {
                     answers.push_back(not_followed(&log.into()));
@@ -265,11 +264,6 @@ impl Session {
     /// When [`Input::Tick`] is wanted.
     pub fn next_deadline(&self) -> Option<Millis> {
         self.logs.deadline()
-    }
-
-    /// The socket is gone: adds the last acknowledgements to `out`.
-    pub fn finish(&mut self, out: &mut Vec<Output>) {
-        self.logs.finish(out);
     }
 }
 

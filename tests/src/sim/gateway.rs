@@ -174,7 +174,6 @@ impl World {
             user: self.users[user].name.clone(),
             sent_copies: SentCopies::Always,
             several_devices: true,
-            start,
             bounds: self.shape.bounds,
         };
         let now = self.gateway_clock(gateway);
@@ -187,8 +186,10 @@ impl World {
             }
             Start::Beginning => None,
         };
+        let mut core = Session::new(setup);
+        core.handle(now, Input::Follow { log: LogName::Mailbox, start }, &mut Vec::new());
         let held = Held {
-            core: Session::new(setup, now),
+            core,
             gateway,
             life: self.gateways.list[gateway].life,
             user,
@@ -218,11 +219,7 @@ impl World {
 
     /// The socket is gone, and the gateway knows it.
     pub(crate) fn close_session(&mut self, session: usize) {
-        let mut outputs = Vec::new();
-        if let Some(held) = &mut self.gateways.sessions[session] {
-            held.core.finish(&mut outputs);
-        }
-        self.carry_out(session, outputs);
+        self.tell(session, Input::Unfollow(LogName::Mailbox));
         self.gateways.sessions[session] = None;
     }
 

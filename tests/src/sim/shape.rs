@@ -17,6 +17,7 @@ static NARROW: Bounds = Bounds {
     outbound_frames: 6,
     outbound_bytes: limits::OUTBOUND_BYTES,
     heads_map: 2,
+    heads_page: 1,
 };
 
 /// A mailbox that seldom rolls over, a queue bounded by its bytes, a map that holds everybody.
@@ -26,6 +27,7 @@ static WIDE: Bounds = Bounds {
     outbound_frames: 64,
     outbound_bytes: 2_000,
     heads_map: 1_000,
+    heads_page: 1_000,
     ..NARROW
 };
 

@@ -1,11 +1,13 @@
 //! What two gateways tell each other of a user's devices.
 
+use dunlin_schema::LogName;
+
 use super::*;
 use crate::{
     clock::Moment,
     directory::{
         Directory,
-        tests::{SHARDS, connection_at, followers, mailbox},
+        tests::{connection_at, followers, new},
     },
 };
 
@@ -17,14 +19,14 @@ struct Side {
 
 impl Side {
     fn new() -> Side {
-        let (directory, news) = Directory::new(SHARDS, Arc::new(Metrics::new()));
+        let (directory, news) = new(Arc::new(Metrics::new()));
         Side { directory, news }
     }
 
     /// A device that joins and says so.
     fn join(&mut self, device: &str, opened: Moment) -> (Arc<Connection>, UserMessage) {
         let connection = connection_at("bob", device, opened);
-        self.directory.join(&mailbox("bob"), &connection).unwrap();
+        self.directory.follow(&connection, LogName::Mailbox).unwrap();
         self.directory.teller.announce(&connection);
         (connection, self.said().expect("it is announced"))
     }

@@ -115,6 +115,11 @@ impl Follow {
         self.sent = cursor;
     }
 
+    /// Whether a read is under way.
+    pub(super) fn reads(&self) -> bool {
+        matches!(self.mode, Mode::Reading { waits_for: WaitsFor::Answer(_) | WaitsFor::FormerAnswer, .. })
+    }
+
     pub(super) fn waits_for_drain(&self) -> bool {
         matches!(self.mode, Mode::Reading { waits_for: WaitsFor::Drain, .. })
     }

@@ -17,6 +17,7 @@ fn to(log: &LogName, input: Input) -> Input {
         other @ (Input::Sending(_)
         | Input::Ack { .. }
         | Input::Follow { .. }
+        | Input::Unfollow(_)
         | Input::Live(..)
         | Input::Verified(..)
         | Input::SeveralDevices
@@ -91,6 +92,59 @@ fn a_log_that_is_followed_already_goes_on_as_it_is() {
     rig.runs([
         (Input::Follow { log: team.clone(), start: Start::Beginning }, ""),
         (live_of(&team, 1, 9, 5), "entry 9 of #team"),
+    ]);
+}
+
+#[test]
+fn of_a_log_that_is_followed_no_longer_nothing_is_given() {
+    let mut rig = live_in(&["#a", "#b", "#c"]);
+    let (a, b, c) = (group("#a"), group("#b"), group("#c"));
+    rig.writes = false;
+    let waits = [(live_of(&a, 1, 6, 5), ""), (live_of(&b, 1, 6, 5), ""), (live_of(&c, 1, 6, 5), "")];
+    rig.runs(waits);
+    rig.runs([(Input::Unfollow(b.clone()), ""), (live_of(&b, 1, 7, 6), ""), (live(1, 6, 5), "")]);
+    assert_eq!(taken(&mut rig, 9), ["entry 6 of #a", "entry 6 of #c", "entry 6"]);
+    rig.runs([(Input::Ack { log: b, delivered: Seq(5) }, ""), (Input::Unfollow(a), "")]);
+    assert_eq!(taken(&mut rig, 9), ["refused UnknownLog"]);
+    rig.runs([(live_of(&c, 1, 7, 6), ""), (Input::Ack { log: c, delivered: Seq(6) }, "acknowledge 1/6@6 of #c")]);
+}
+
+#[test]
+fn what_waits_of_a_log_that_is_left_is_waited_for_no_longer() {
+    let mut rig = live_in(&["#loud"]);
+    let loud = group("#loud");
+    rig.writes = false;
+    for seq in 6..10 {
+        rig.runs([(live_of(&loud, 1, seq, seq - 1), "")]);
+    }
+    rig.runs([(live_of(&loud, 1, 10, 9), "overflowed of #loud")]);
+    assert!(rig.session.waits_for_drain());
+    rig.runs([(Input::Unfollow(loud), "")]);
+    assert!(!rig.session.waits_for_drain() && !rig.session.has_outgoing());
+    // One that stands in line for a read keeps nobody else from theirs.
+    let mut rig = live_in(&["#a", "#b", "#c", "#d", "#e", "#f"]);
+    let missed = |name: &str| live_of(&group(name), 1, 9, 8);
+    for name in ["#a", "#b", "#c", "#d", "#e", "#f"] {
+        rig.step(missed(name));
+    }
+    rig.runs([(Input::Unfollow(group("#e")), ""), (to(&group("#a"), any(&[5, 9])), "read any 5 of #f; entry 9 of #a")]);
+}
+
+/// The answer to a read of before would be taken for one that began later.
+#[test]
+fn a_log_that_is_followed_again_is_read_once_the_former_read_is_answered() {
+    let mut rig = live_in(&["#team"]);
+    let team = group("#team");
+    rig.runs([
+        (live_of(&team, 1, 9, 8), "read any 5 of #team"),
+        (Input::Unfollow(team.clone()), ""),
+        (Input::Follow { log: team.clone(), start: at(1, 9) }, ""),
+        (to(&team, Input::Subscribed(MAILBOX)), "ask heads of #team"),
+        (to(&team, head(1, 12, 12)), ""),
+        (live(1, 9, 8), "read any 5"),
+        (any(&[5, 9]), "entry 9"),
+        (to(&team, any(&[5, 9])), "read any 9 of #team"),
+        (to(&team, any(&[9, 12])), "entry 12 of #team; caught up 12 1/12@12 of #team"),
     ]);
 }
 

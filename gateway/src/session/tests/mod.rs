@@ -148,11 +148,12 @@ impl Rig {
             user: user("bob"),
             sent_copies: SentCopies::Always,
             several_devices: false,
-            start,
             bounds: &BOUNDS,
         };
         let now = Millis(100_000);
-        Rig { session: Session::new(setup, now), now, writes: true }
+        let mut rig = Rig { session: Session::new(setup), now, writes: true };
+        rig.runs([(Input::Follow { log: MAILBOX, start }, "")]);
+        rig
     }
 
     /// A session at `seq` that was caught up when the reader stood at `sure`.
