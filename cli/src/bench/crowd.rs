@@ -85,6 +85,13 @@ impl Crowd {
         self.address = address;
     }
 
+    /// From now on everybody who connects is given only what is stored from then on.
+    pub(super) fn skip_history(&mut self) {
+        for person in &mut self.people {
+            person.cursor = Some("live".into());
+        }
+    }
+
     /// Begins to connect a person.
     pub(super) fn connect(&mut self, person: usize) -> io::Result<()> {
         let host = self.address.to_string();

@@ -28,6 +28,8 @@ pub(super) enum Load {
 /// What is sent, by whom, for how long.
 pub(super) struct Exchange {
     pub(super) load: Load,
+    /// Whom everybody writes to; `None`: each message to somebody else.
+    pub(super) to: Option<usize>,
     /// Before this, nothing is measured.
     pub(super) warm: Duration,
     pub(super) measured: Duration,
@@ -179,8 +181,8 @@ impl Exchange {
                 if due > now || due >= to {
                     break;
                 }
-                let sender = random.random_range(0..people);
-                let recipient = (sender + random.random_range(1..people)) % people;
+                let recipient = self.to.unwrap_or_else(|| random.random_range(0..people));
+                let sender = (recipient + random.random_range(1..people)) % people;
                 let item = Item { to: recipient as u32, due, arrived: false, accepted: !self.answers };
                 crowd.send(tally.items.len() as u32, sender, recipient);
                 tally.items.push(item);

@@ -38,7 +38,8 @@ fn each_rate(scale: &Scale, mut crowd: Crowd, answers: bool, servers: &Process) 
         .into_iter()
         .map(|rate| {
             say(&format!("  {rate}/s"));
-            let exchange = Exchange { load: Load::Open { rate }, warm: scale.warm, measured: scale.measured, answers };
+            let exchange =
+                Exchange { load: Load::Open { rate }, to: None, warm: scale.warm, measured: scale.measured, answers };
             pinned(|| exchange.run(&mut crowd, || servers.cpu()))
         })
         .collect()

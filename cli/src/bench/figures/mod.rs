@@ -5,6 +5,7 @@ mod connected;
 mod exchanged;
 mod most;
 mod offline;
+mod restarted;
 mod storm;
 
 use std::time::Duration;
@@ -28,6 +29,8 @@ pub(super) enum Figure {
     Most,
     /// People who come back to entries that waited, after a restart.
     CatchUp,
+    /// Durable messages right after a single server's restart.
+    Restarted,
     /// Everybody comes back at once.
     Storm,
     /// Broker memory of a user who is offline.
@@ -113,6 +116,9 @@ pub(super) fn run(only: &[Figure], quick: bool) -> anyhow::Result<Vec<Row>> {
     }
     if wanted(&[Figure::CatchUp]) {
         rows.extend(catch_up::run(&scale)?);
+    }
+    if wanted(&[Figure::Restarted]) {
+        rows.extend(restarted::run(&scale)?);
     }
     if wanted(&[Figure::Storm]) {
         rows.push(storm::run(&scale)?);

@@ -31,7 +31,7 @@ pub(super) fn run(scale: &Scale) -> anyhow::Result<Row> {
 
     let window = scale.writers as u32 / 2;
     let exchange =
-        Exchange { load: Load::Closed { window }, warm: scale.warm, measured: scale.measured, answers: true };
+        Exchange { load: Load::Closed { window }, to: None, warm: scale.warm, measured: scale.measured, answers: true };
     let run = pinned(|| exchange.run(&mut crowd, || dev.process.cpu()))?;
     let rate = run.messages as f64 / run.time.as_secs_f64();
     Ok(Row {
