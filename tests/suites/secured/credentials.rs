@@ -1,13 +1,15 @@
 //! Credentials: nkey seeds and `.creds` files, and which of them a server takes.
 
-use dunlin_nats::{ConnectOptions, Credentials, provision};
+use dunlin_nats::{Appender, ConnectOptions, Credentials, provision};
 use dunlin_schema::{RegionName, stream::RegionSettings};
 use dunlin_tests::{
     accounts::{Operator, creds_file, seed},
     server::NatsServer,
     tokens::now,
+    wait::until,
 };
 use nkeys::KeyPair;
+use serde_json::Value;
 use tempfile::TempDir;
 
 use super::{open, options, refused, server_with, unusable};
@@ -79,4 +81,46 @@ async fn a_jwt_is_let_in_with_its_own_seed_while_it_lasts() {
     for (case, text) in [("a seed alone", seed(&user)), ("nothing", String::new())] {
         unusable(case, &files.creds(&server, "broken.creds", &text), &["broken.creds"]).await;
     }
+}
+
+/// Sees that every connection, that of the appends too, is `first`'s user, and soon after `replace` is `second`'s.
+async fn all_connections_follow(
+    server: &NatsServer,
+    options: &ConnectOptions,
+    users: [&KeyPair; 2],
+    replace: impl FnOnce(),
+) {
+    let region = RegionName::new("local").expect("a name");
+    let settings = RegionSettings { region, shards: 1, replicas: 1, log_bytes: 1 << 20, sync_always: false };
+    let connection = open(options).await.expect("a connection");
+    provision(&connection, &settings).await.expect("streams");
+    let _appender = Appender::open(options, &settings).await.expect("a connection for appends");
+    let all_are = async |user: &KeyPair| {
+        let connections = server.monitored("/connz?auth=1").await;
+        let connections = connections["connections"].as_array().cloned().unwrap_or_default();
+        let is = |connection: &Value| connection.to_string().contains(&user.public_key());
+        (connections.len() >= 3 && connections.iter().all(is)).then_some(())
+    };
+    until("connections with the first credentials", async || all_are(users[0]).await).await;
+    replace();
+    until("connections with the second credentials", async || all_are(users[1]).await).await;
+}
+
+#[tokio::test]
+async fn replaced_credentials_are_what_every_connection_shows_soon() {
+    let (files, operator, users) = (Files::new(), Operator::new(), [KeyPair::new_user(), KeyPair::new_user()]);
+    let monitored = "http: \"127.0.0.1:-1\"";
+    let server = server_with(format!("{}\n{monitored}", operator.server_section()));
+    let [first, second] = [&users[0], &users[1]].map(|user| creds_file(&operator.user_jwt(user, None), user));
+    let options = files.creds(&server, "ours.creds", &first);
+    all_connections_follow(&server, &options, [&users[0], &users[1]], || drop(files.write("ours.creds", &second)))
+        .await;
+
+    let nkeys = users.each_ref().map(|user| format!("{{ nkey: {} }}", user.public_key()));
+    let server = server_with(format!("authorization {{ users: [ {} ] }}\n{monitored}", nkeys.join(", ")));
+    let options = files.seed(&server, "ours.seed", &seed(&users[0]));
+    all_connections_follow(&server, &options, [&users[0], &users[1]], || {
+        drop(files.write("ours.seed", &seed(&users[1])));
+    })
+    .await;
 }
