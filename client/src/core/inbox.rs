@@ -43,7 +43,7 @@ pub(crate) enum Verdict {
 }
 
 /// From whom, to whom, and under which id: one id sent to two people is two messages.
-type Item = (Address, Address, MessageId);
+type Item = (Open<Address>, Open<Address>, MessageId);
 
 /// What a client has been given so far, log by log.
 #[derive(Debug)]

@@ -36,7 +36,7 @@ fn text(text: &str) -> Content {
 }
 
 fn entry(seq: u64, number: u64) -> ServerFrame {
-    let address = |name: &str| name.parse().unwrap();
+    let address = Open::of_text;
     ServerFrame::Entry(Box::new(EntryFrame {
         log: mailbox(),
         seq: Seq(seq),

@@ -5,8 +5,8 @@ use std::time::Duration;
 use dunlin_client::{
     Backoff, Client, ClientOptions, Event, Events,
     schema::{
-        Code, Content, Cursor, CursorText, DeviceName, Log, LogName, MessageId, Millis, Position, RegionName, Seq,
-        UserName,
+        Code, Content, Cursor, CursorText, DeviceName, Log, LogName, MessageId, Millis, Open, Position, RegionName,
+        Seq, UserName,
         frame::{ClientFrame, Encoding, EntryFrame, Goodbye, Limits, Send, ServerFrame, StartAt},
     },
 };
@@ -189,8 +189,8 @@ pub(crate) fn entry_of(seq: u64, id: u64, words: &str) -> ServerFrame {
         cursor: cursor(seq),
         time: Millis(7),
         id: MessageId::from_parts(Millis(7), u128::from(id)),
-        from: "alice".parse().unwrap(),
-        to: "bob".parse().unwrap(),
+        from: Open::of_text("alice"),
+        to: Open::of_text("bob"),
         order: Some(Seq(seq)),
         content: text(words).into(),
     }))

@@ -10,6 +10,8 @@ use dunlin_client::{
     },
 };
 
+use tokio_tungstenite::tungstenite::Message;
+
 use crate::gateway::{self, *};
 
 /// An entry of a log that only a newer release knows, or with such content.
@@ -30,6 +32,24 @@ fn entry_to_come(encoding: Encoding, seq: u64) -> ServerFrame {
     let read = encoding.read_server(&bytes).unwrap();
     assert!(matches!(&read, ServerFrame::Entry(entry) if entry.content.known().is_none()), "{read:?}");
     read
+}
+
+/// The same with a field at its end that only a newer release knows, and from a sender that only that one can name.
+fn with_fields_to_come(encoding: Encoding, mut frame: ServerFrame) -> Message {
+    let ServerFrame::Entry(entry) = &mut frame else { panic!("{frame:?}") };
+    entry.from = Open::of_text("bot!helper");
+    let mut bytes = encoding.write(&frame);
+    match encoding {
+        Encoding::Json => {
+            let words = String::from_utf8(bytes).unwrap();
+            let frame = words.strip_suffix("}}").unwrap();
+            Message::text(format!(r#"{frame},"mentions":["bob"]}}}}"#))
+        }
+        Encoding::Postcard => {
+            bytes.extend([1, 3, b'b', b'o', b'b']);
+            Message::binary(bytes)
+        }
+    }
 }
 
 fn of_a_log_to_come(mut frame: ServerFrame) -> ServerFrame {
@@ -72,8 +92,10 @@ async fn what_a_newer_release_says_is_passed_over_with_its_cursor_settled_or_wai
         assert_eq!((unknown.seq.0, unknown.content.known()), (2, None));
         unknown.done().await.unwrap();
         assert_eq!(peer.ack().await, 2);
-        peer.tell(entry(3)).await;
-        assert_eq!(next_entry(&mut events).await.seq.0, 3);
+        peer.raw(with_fields_to_come(encoding, entry(3))).await;
+        let third = next_entry(&mut events).await;
+        assert_eq!((third.seq.0, third.from.to_string(), third.from.known()), (3, "bot!helper".to_owned(), None));
+        assert_eq!(third.content.known(), Some(&text("hi")));
 
         let first = client.submit("carol", text("one")).await.unwrap();
         let second = client.submit("carol", text("two")).await.unwrap();

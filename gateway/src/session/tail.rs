@@ -89,8 +89,8 @@ impl Told {
             cursor: named.cursor(Cursor::of_entry(position)),
             time,
             id,
-            from: from.seen_from(region),
-            to: to.clone().seen_from(region),
+            from: from.seen_from(region).into(),
+            to: to.clone().seen_from(region).into(),
             order: order.or(Some(position.seq)),
             content: content.into(),
         };

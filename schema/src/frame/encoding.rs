@@ -111,8 +111,8 @@ impl Encoding {
                 None => FrameError::malformed(error),
             }),
             Encoding::Postcard => match postcard::take_from_bytes(bytes) {
-                Ok((frame, [])) => Ok(frame),
-                Ok((_, rest)) => Err(FrameError::malformed(format_args!("{} bytes follow the frame", rest.len()))),
+                // What follows are fields of a newer release: JSON passes over those that it does not know, too.
+                Ok((frame, _)) => Ok(frame),
                 Err(error) => match postcard::take_from_bytes::<u32>(bytes) {
                     Ok((number, _)) if number as usize >= names.len() => Err(FrameError::Unknown(number.to_string())),
                     _ => Err(FrameError::malformed(error)),

@@ -1,8 +1,8 @@
 //! What clients and gateways say to each other, version 1: the same enums in JSON (externally tagged) and in Postcard.
 //!
 //! One message, one frame. In JSON an absent field and `null` are the same, and unknown fields are ignored. Variants and fields are
-//! added at the end and never changed: Postcard numbers them. What clients pass over where they do not know it (logs, codes, content)
-//! has a length of its own in Postcard.
+//! added at the end and never changed: Postcard numbers them. What clients pass over where they do not know it (logs, codes, addresses,
+//! content) has a length of its own in Postcard, and so has each frame: the message that it is.
 
 mod encoding;
 mod entry_content;
@@ -274,9 +274,9 @@ pub struct EntryFrame {
     /// The id its sender gave it.
     pub id: MessageId,
     /// Who sent it.
-    pub from: Address,
+    pub from: Open<Address>,
     /// What it was sent to.
-    pub to: Address,
+    pub to: Open<Address>,
     /// Its order among what the sender sent to `to`.
     pub order: Option<Seq>,
     /// What it says.

@@ -218,8 +218,8 @@ fn server_frames_in_postcard() {
             cursor: cursor_text(),
             time: AT,
             id: id(),
-            from: "alice".parse().unwrap(),
-            to: "bob".parse().unwrap(),
+            from: dunlin_schema::Open::of_text("alice"),
+            to: dunlin_schema::Open::of_text("bob"),
             order: Some(Seq(17)),
             content: content.into(),
         }))

@@ -157,8 +157,17 @@ pub(crate) fn code() -> impl Strategy<Value = Code> {
 
 pub(crate) fn server_frame() -> impl Strategy<Value = ServerFrame> {
     let limits = (any::<u32>(), any::<u32>()).prop_map(|(frame, body)| Limits { frame, body });
-    let entry =
-        (open(log_name()), seq(), cursor_text(), millis(), id(), address(), address(), option::of(seq()), content());
+    let entry = (
+        open(log_name()),
+        seq(),
+        cursor_text(),
+        millis(),
+        id(),
+        open(address()),
+        open(address()),
+        option::of(seq()),
+        content(),
+    );
     prop_oneof![
         (user(), device(), region(), millis(), limits).prop_map(|(user, device, region, server_time, limits)| {
             ServerFrame::Welcome { user, device, region, server_time, limits }
