@@ -195,7 +195,7 @@ pub async fn listen(args: ListenArgs, shutdown: impl Future<Output = ()> + Send 
     // A token names its user itself; its cursor is kept by the device alone, and a cursor of somebody else is refused.
     let whose = args.who.user.as_ref().map_or("token", UserName::as_str);
     let path = folder.cursors(whose, args.device.as_str())?;
-    let store = FileStore::open(&path, "mailbox").with_context(|| {
+    let store = FileStore::open(&path, format!("{whose}/{}", args.device)).with_context(|| {
         format!(
             "keeping the cursor: does another `dunlin listen` run as device {}? Give this one its own --device",
             args.device
