@@ -17,7 +17,7 @@ mod examples;
 /// The path at which clients connect.
 pub const CONNECT: &str = "/v1/connect";
 
-/// The document, as `/asyncapi.json` serves it.
+/// The document, as `/asyncapi.json` serves it, and as it stands in `docs/asyncapi.json`.
 pub fn document() -> Value {
     // AsyncAPI's own schema dialect is a superset of JSON Schema draft 7.
     let mut settings = SchemaSettings::draft07();
@@ -72,7 +72,7 @@ pub fn document() -> Value {
             "send": receive("send", &["accepted", "rejected"], "Something to send. A repeat with the same id is stored once."),
             "acknowledge": receive("ack", &[], "What this device has consumed, cumulatively."),
             "deliver": emit(&["entry", "gap", "caught_up"], "What the user's logs hold, oldest first, then live."),
-            "refuse": emit(&["refused"], "A frame that this release does not know."),
+            "refuse": emit(&["refused"], "What this gateway does not take: a frame or a log that it does not know, or a cursor that it can not open."),
             "end": emit(&["goodbye"], "The last frame before the close."),
         },
         "components": {

@@ -28,6 +28,15 @@ fn references(value: &Value, found: &mut Vec<String>) {
     }
 }
 
+/// For whoever reads about the protocol without a gateway that runs.
+#[test]
+fn the_document_beside_the_protocol_is_the_one_of_these_types() {
+    let kept = std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/../docs/asyncapi.json")).unwrap();
+    let kept: Value = serde_json::from_str(&kept).unwrap_or_default();
+    let same = kept == document();
+    assert!(same, "docs/asyncapi.json is stale: cargo run -p dunlin-schema --example asyncapi > docs/asyncapi.json");
+}
+
 #[test]
 fn every_reference_leads_somewhere() {
     let document = document();
