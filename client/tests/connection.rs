@@ -113,6 +113,7 @@ async fn one_proxys_403_or_401_before_a_good_gateway_is_tried_again() {
         ("401 Unauthorized", "<html></html>"),
         ("401 Unauthorized", r#"{"message":"Unauthorized"}"#),
         ("403 Forbidden", r#"{"code":403,"message":"Forbidden"}"#),
+        ("403 Forbidden", r#"{"code":"RBAC","message":"access denied"}"#),
         ("407 Proxy Authentication Required", ""),
         ("503 Service Unavailable", ""),
         ("404 Not Found", ""),

@@ -112,6 +112,11 @@ fn cases() -> Vec<(&'static str, Vec<u8>, Answer)> {
         ("data that is no base64", content(json!({ "message": { "data": "?" } })), Rejected("bad_content")),
         ("an emoji of 50 letters", content(react(&"x".repeat(50))), Rejected("bad_content")),
         ("what only the system says", content(membership), Rejected("bad_content")),
+        (
+            "half of an emoji, as JavaScript writes one that was cut",
+            text(message(&new_id(), "alice", "HALF").to_string().replace("HALF", r"hi \ud83d")),
+            Rejected("bad_content"),
+        ),
         ("content of a kind to come", content(json!({ "poll": { "question": "?" } })), Rejected("bad_content")),
     ]
 }
