@@ -172,6 +172,11 @@ impl Connection {
         self.with((), |core| core.session.answer(frame));
     }
 
+    /// The next answer of the session's to write: what comes before the answers to questions, `welcome` above all.
+    pub(crate) fn take_answer(&self) -> Option<Outgoing> {
+        self.with(None, |core| core.session.take_answer())
+    }
+
     /// The next frame to write.
     pub(crate) fn take_frame(&self) -> Option<Outgoing> {
         self.with(None, |core| core.session.take())

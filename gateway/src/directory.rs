@@ -1,6 +1,7 @@
 //! Who follows which log here: each log once, with its followers and the interest that brings its live entries, by shard.
 
 mod devices;
+mod roll;
 
 use std::{
     collections::HashMap,
@@ -14,13 +15,15 @@ use std::{
 use dunlin_nats::{FanIn, FanInError, Joined, LiveSink};
 use dunlin_schema::{
     Log, LogName, Peer, RegionName, Shard, limits,
-    live::{self, LiveEntry, Met},
+    live::{DeviceNews, LiveEntry},
 };
 use parking_lot::Mutex;
 use tokio::sync::OnceCell;
 
 pub(crate) use devices::News;
 use devices::Teller;
+use roll::Calls;
+pub(crate) use roll::Unheard;
 
 use crate::{
     clock::Uptime,
@@ -53,6 +56,7 @@ struct Followers {
     metrics: Arc<Metrics>,
     teller: Teller,
     list: Mutex<Vec<Arc<Following>>>,
+    calls: Calls,
 }
 
 /// A log, as one connection follows it.
@@ -118,8 +122,9 @@ impl Directory {
         let mut logs = self.logs(place.shard).lock();
         let followed = logs.entry(place.owner.clone()).or_insert_with(|| {
             let (log, metrics, teller) = (following.log.clone(), self.metrics.clone(), self.teller.clone());
+            let calls = Calls::default();
             let (tail, list) = (Tail::of(&place, log.clone()), Mutex::new(Vec::with_capacity(1)));
-            let followers = Arc::new(Followers { log, tail, metrics, teller, list });
+            let followers = Arc::new(Followers { log, tail, metrics, teller, list, calls });
             Arc::new(Followed { followers, interest: OnceCell::new() })
         });
         let mut list = followed.followers.list.lock();
@@ -149,16 +154,18 @@ impl Directory {
     /// Resolves when the interest in the live entries of a follower's log is in place: the first follower puts it there, the others wait
     /// for it. Then the other gateways are told of a mailbox's device. Errors: see [`FanInError`].
     pub(crate) async fn interest(&self, fan_in: &FanIn, following: &Following) -> Result<(), FanInError> {
-        let Log { shard, owner, .. } = self.place(&following.connection, &following.log);
-        let followed = self.logs(shard).lock().get(&owner).cloned();
+        let place = self.place(&following.connection, &following.log);
         // Only one that was replaced in the meantime is not there, and it is told to end.
-        let Some(followed) = followed else { return Ok(()) };
-        let join = || fan_in.join(owner, followed.followers.clone());
-        followed.interest.get_or_try_init(join).await?;
+        let Some(followed) = self.found(&place) else { return Ok(()) };
+        followed.joined(fan_in, place.owner).await?;
         if following.log == LogName::Mailbox {
             self.teller.announce(&following.connection);
         }
         Ok(())
+    }
+
+    fn found(&self, place: &Log) -> Option<Arc<Followed>> {
+        self.logs(place.shard).lock().get(&place.owner).cloned()
     }
 
     /// The logs of a shard that are compared, each once, with the followers that are to be told.
@@ -170,6 +177,14 @@ impl Directory {
             (owner.clone(), compared.cloned().collect::<Vec<_>>())
         });
         compared.filter(|(_, followers)| !followers.is_empty()).collect()
+    }
+}
+
+impl Followed {
+    /// Resolves when the interest is in place: who comes first puts it there. Errors: see [`FanInError`].
+    async fn joined(&self, fan_in: &FanIn, owner: Peer) -> Result<(), FanInError> {
+        let join = || fan_in.join(owner, self.followers.clone());
+        self.interest.get_or_try_init(join).await.map(|_| ())
     }
 }
 
@@ -191,17 +206,14 @@ impl LiveSink for Followers {
         }
     }
 
-    fn joined(&self, joined: live::Joined) {
-        match self.log {
-            LogName::Mailbox => self.meet(joined, Uptime::now()),
-            LogName::Group(_) => self.passed_over(),
-        }
-    }
-
-    fn met(&self, met: Met) {
-        match self.log {
-            LogName::Mailbox => self.take_in(met),
-            LogName::Group(_) => self.passed_over(),
+    fn devices(&self, news: DeviceNews) {
+        match (&self.log, news) {
+            (LogName::Mailbox, DeviceNews::Joined(joined)) => self.meet(joined, Uptime::now()),
+            (LogName::Mailbox, DeviceNews::Met(met)) => self.take_in(met),
+            (LogName::Mailbox, DeviceNews::RollCall(call)) => self.answer(call),
+            (LogName::Mailbox, DeviceNews::Present(present)) => self.count(present),
+            (LogName::Mailbox, DeviceNews::Removed(removed)) => self.end(&removed.device),
+            (LogName::Group(_), _) => self.passed_over(),
         }
     }
 

@@ -3,6 +3,7 @@
 use std::{collections::BTreeMap, sync::Arc};
 
 use dunlin_schema::RegionName;
+use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 
 use crate::{
@@ -29,6 +30,8 @@ pub(crate) struct Gateway {
     pub(crate) timer: Arc<Timer>,
     /// The regions that are served here.
     pub(crate) regions: BTreeMap<RegionName, Arc<Region>>,
+    /// One for each question that may be under way.
+    pub(crate) asking: Arc<Semaphore>,
     pub(crate) services: Services,
     /// From now on the gateway is going away.
     pub(crate) drain: CancellationToken,

@@ -10,6 +10,7 @@
 //! | `socket` | RFC 6455 over the bare TCP socket |
 //! | `opening`, `running`, `ending` | the three parts of a socket's life, in its one task |
 //! | `work`, `carrier` | what a session wants done: reads and questions; the steps of what is sent |
+//! | `asks` | what clients ask: one file a family of questions |
 //! | [`session`] | what a session wants: a state machine without I/O |
 //! | [`sending`] | what is sent, whoever sends it: a state machine without I/O |
 //! | `gateway`, `region` | what all sockets share: of the process, and of the region of their users |
@@ -24,6 +25,7 @@
 
 mod acknowledgements;
 mod appends;
+mod asks;
 mod carrier;
 mod clock;
 pub mod comparison;

@@ -17,6 +17,7 @@ type Accounts = RateLimiter<UserName, DefaultKeyedStateStore<UserName>, DefaultC
 pub(crate) struct Limiter {
     sends: Accounts,
     connects: Accounts,
+    asks: Accounts,
     /// As how many a late send counts: never more than an account holds.
     late: NonZeroU32,
     clock: DefaultClock,
@@ -37,6 +38,7 @@ impl Limiter {
         Limiter {
             sends: accounts(limits.sends_per_second, limits.sends_burst),
             connects: accounts(limits.connects_per_second, limits.connects_burst),
+            asks: accounts(limits::ASKS_PER_SECOND, limits::ASKS_BURST),
             late: positive(limits::LATE_SEND_COUNTS.min(limits.sends_burst)),
             clock: DefaultClock::default(),
         }
@@ -53,6 +55,12 @@ impl Limiter {
         self.check(&self.connects, user, NonZeroU32::MIN)
     }
 
+    /// Whether the user may ask something. An account of its own: whoever asks much can still send, and the other way round. Errors: when
+    /// to try again.
+    pub(crate) fn ask(&self, user: &UserName) -> Result<(), Millis> {
+        self.check(&self.asks, user, NonZeroU32::MIN).map_err(|wait| wait.max(limits::SHARE_RETRY_AFTER))
+    }
+
     fn check(&self, accounts: &Accounts, user: &UserName, count: NonZeroU32) -> Result<(), Millis> {
         let checked = accounts.check_key_n(user, count).expect("no count is above what an account holds");
         checked.map_err(|until| {
@@ -67,7 +75,7 @@ impl Limiter {
         loop {
             times.tick().await;
             pulse.beat();
-            for accounts in [&self.sends, &self.connects] {
+            for accounts in [&self.sends, &self.connects, &self.asks] {
                 accounts.retain_recent();
                 accounts.shrink_to_fit();
             }
@@ -90,6 +98,9 @@ mod tests {
         assert_eq!(limiter.send(&alice, young), Err(limits::SHARE_RETRY_AFTER), "though there is room before");
         assert_eq!(limiter.send(&bob, young), Ok(()));
         assert_eq!(limiter.connect(&alice), Ok(()), "connecting has its own account");
+        let asked = (0..2 * limits::ASKS_BURST).filter(|_| limiter.ask(&alice).is_ok()).count();
+        assert!((limits::ASKS_BURST as usize..).contains(&asked), "and so has asking: {asked}");
+        assert_eq!(limiter.ask(&alice), Err(limits::SHARE_RETRY_AFTER));
     }
 
     #[test]

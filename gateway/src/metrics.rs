@@ -60,6 +60,10 @@ pub(crate) struct Metrics {
     pub(crate) frames_out: Counter,
     /// Sends that the rate limit refused.
     pub(crate) limited_sends: Counter,
+    /// Questions, those that were refused, by code, and answers that found no room because their socket read slowly.
+    pub(crate) asks: Counter,
+    refused_asks: Family<ByCode, Counter>,
+    pub(crate) unread_answers: Counter,
     /// How long appends took.
     pub(crate) appends: Histogram,
     /// Appends that looked at their log first, and the entries that were read for them: as the appender counts them.
@@ -110,6 +114,9 @@ impl Metrics {
             frames_in: Counter::default(),
             frames_out: Counter::default(),
             limited_sends: Counter::default(),
+            asks: Counter::default(),
+            refused_asks: Family::default(),
+            unread_answers: Counter::default(),
             appends: Histogram::new([0.000_5, 0.001, 0.002, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 1.0, 5.0]),
             late_appends: Counter::default(),
             late_entries: Counter::default(),
@@ -160,6 +167,7 @@ impl Metrics {
         );
         for (name, help, family) in [
             ("refused_upgrades", "Upgrades answered with an error, by HTTP status", &self.refused_upgrades),
+            ("refused_asks", "Questions that were refused, by code", &self.refused_asks),
             ("goodbyes", "Sockets that ended with a goodbye, by code", &self.goodbyes),
             (
                 "violations",
@@ -174,6 +182,8 @@ impl Metrics {
             ("frames_in", "Messages from clients", &self.frames_in),
             ("frames_out", "Messages to clients", &self.frames_out),
             ("limited_sends", "Sends that the rate limit refused", &self.limited_sends),
+            ("asks", "Questions from clients", &self.asks),
+            ("unread_answers", "Answers that found no room because their socket read slowly", &self.unread_answers),
             ("late_appends", "Appends that looked at their log first", &self.late_appends),
             ("late_entries", "Entries that were read for late appends and look-ups", &self.late_entries),
             ("panics", "Panics that ended a socket", &self.panics),
@@ -199,6 +209,10 @@ impl Metrics {
 
     pub(crate) fn refused_upgrade(&self, status: u16) {
         self.refused_upgrades.get_or_create(&ByCode { code: status.to_string() }).inc();
+    }
+
+    pub(crate) fn refused_ask(&self, code: Code) {
+        self.refused_asks.get_or_create(&ByCode { code: code.name().to_owned() }).inc();
     }
 
     pub(crate) fn goodbye(&self, code: Code) {

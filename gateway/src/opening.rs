@@ -106,7 +106,7 @@ async fn hello(gateway: &Gateway, socket: &mut Socket, alarm: &Arc<Alarm>) -> Re
                     gateway.metrics.frames_in.inc();
                     first = Some(match encoding.read_client(&bytes) {
                         Ok(ClientFrame::Hello { token, device, cursors }) => Ok(Hello { token, device, cursors }),
-                        Ok(ClientFrame::Send(_) | ClientFrame::Ack { .. }) => {
+                        Ok(ClientFrame::Send(_) | ClientFrame::Ack { .. } | ClientFrame::Ask(_)) => {
                             Err(goodbye(Code::BadFrame, "the first frame is `hello`"))
                         }
                         Err(error) => Err(goodbye(Code::BadFrame, format!("the first frame is `hello`: {error}"))),
@@ -170,7 +170,7 @@ fn ordered(alarm: &Alarm) -> Option<Ending> {
         Order::Stay => None,
         Order::Drain => Some(draining()),
         Order::Broken => Some(broken()),
-        Order::TooMany | Order::Replaced | Order::Drop => Some(Ending::Lost),
+        Order::TooMany | Order::Replaced | Order::Removed | Order::Drop => Some(Ending::Lost),
     }
 }
 
@@ -183,6 +183,11 @@ fn elsewhere() -> Ending {
 pub(crate) fn draining() -> Ending {
     let spread = Millis(rand::random_range(100..=500));
     goodbye_until(Code::Draining, "this gateway is going away, others are there", spread)
+}
+
+/// The goodbye to a device that its user removed.
+pub(crate) fn removed() -> Ending {
+    goodbye(Code::DeviceRemoved, "the user removed this device")
 }
 
 /// Who is there: by the token in `hello`, otherwise by the request's, which was counted as a connection there. Where both have one, that
@@ -232,7 +237,7 @@ fn start(said: Option<&StartAt>, log: &Log) -> Option<Result<Start, CursorError>
 }
 
 fn refused(code: Code, message: String) -> ServerFrame {
-    ServerFrame::Refused { reference: None, code: code.into(), message }
+    ServerFrame::Refused { reference: None, code: code.into(), message, retry_after: None }
 }
 
 /// What a device is told of the logs in its `hello` that are not followed for it: a cursor is no permission, and no reason to go either,

@@ -3,8 +3,8 @@
 use std::sync::Arc;
 
 use dunlin_nats::{
-    Appender, ConnectError, ConnectOptions, Connection, FanIn, Heads, Reads, Receipts, SettingsError, Status,
-    region_settings,
+    Appender, ConnectError, ConnectOptions, Connection, FanIn, Heads, Reads, Receipts, Records, Removals,
+    SettingsError, Status, region_settings,
 };
 use dunlin_schema::{Log, LogName, RegionName, UserName, stream::RegionSettings};
 
@@ -28,6 +28,8 @@ pub(crate) struct Region {
     pub(crate) heads: Heads,
     pub(crate) comparison: Comparison,
     pub(crate) receipts: Receipts,
+    pub(crate) records: Records,
+    pub(crate) removals: Removals,
     pub(crate) acknowledgements: Acknowledgements,
     pub(crate) metrics: Arc<Metrics>,
 }
@@ -69,6 +71,8 @@ impl Region {
             heads: Heads::new(&nats),
             comparison: Comparison::new(settings.shards),
             receipts: Receipts::new(&nats),
+            records: Records::new(&nats),
+            removals: Removals::new(&nats),
             acknowledgements: Acknowledgements::default(),
             metrics: metrics.clone(),
             settings,

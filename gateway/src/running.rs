@@ -8,20 +8,21 @@ use std::{
 
 use dunlin_schema::{
     Code, Millis, Open,
-    frame::{ClientFrame, Encoding, FrameError, ServerFrame, UnreadSend},
+    frame::{Ask, ClientFrame, Encoding, FrameError, ServerFrame, UnreadAsk, UnreadSend},
     limits,
 };
 
 use crate::{
+    asks::{Asks, Refusal},
     clock::{Moment, Uptime},
     connection::Connection,
     directory::Following,
     ending::{Ending, broken, goodbye, goodbye_until},
     gateway::Gateway,
-    opening::{Opened, draining, too_many},
+    opening::{Opened, draining, removed, too_many},
     region::Region,
     sending::{self, Answer},
-    session::{Input, not_followed},
+    session::{Input, Outgoing, not_followed},
     socket::{Appetite, Event, Socket, Violation},
     timer::Order,
     work::{Done, Work, at_once},
@@ -40,6 +41,7 @@ pub(crate) struct Running {
     /// The logs that it follows.
     follows: Vec<Arc<Following>>,
     work: Work,
+    asks: Asks,
     /// When the token ends.
     until: Millis,
     ping_at: Uptime,
@@ -60,7 +62,8 @@ impl Running {
         let first = Millis(rand::random_range(limits::PING_EVERY.0 / 2..=limits::PING_EVERY.0));
         let ping_at = Uptime::now().plus(first);
         let leave_by = Uptime::NEVER;
-        Running { gateway, region, connection, follows, work, until, ping_at, ping: false, heard: true, leave_by }
+        let asks = Asks::default();
+        Running { gateway, region, connection, follows, work, asks, until, ping_at, ping: false, heard: true, leave_by }
     }
 
     /// Does what there is to do. Ready when the socket is to end.
@@ -76,7 +79,7 @@ impl Running {
         let mut moment = Moment::now();
         self.keep_time(socket, moment)?;
         for _ in 0..ROUNDS {
-            let mut busy = self.finish_work(cx, moment)?;
+            let mut busy = self.finish_work(socket.encoding(), cx, moment)?;
             busy |= self.read(socket, cx, moment)?;
             busy |= self.carry_out();
             busy |= self.write(socket, cx, moment)?;
@@ -95,7 +98,7 @@ impl Running {
     fn keep_time(&mut self, socket: &mut Socket, moment: Moment) -> Result<(), Ending> {
         match self.connection.alarm().order() {
             Order::Stay => {}
-            Order::Drain => self.leave_by = self.leave_by.min(moment.uptime.plus(LEAVE_WITHIN)),
+            Order::Drain | Order::Removed => self.leave_by = self.leave_by.min(moment.uptime.plus(LEAVE_WITHIN)),
             Order::TooMany => return Err(too_many()),
             Order::Replaced => return Err(goodbye(Code::Replaced, "the same device connected again")),
             Order::Broken => return Err(broken()),
@@ -105,7 +108,7 @@ impl Running {
             return Err(goodbye(Code::TokenExpired, "the token's time is over"));
         }
         if self.leave_by <= moment.uptime {
-            return Err(draining());
+            return Err(self.farewell());
         }
         if self.ping_at <= moment.uptime {
             let moved = socket.take_moved();
@@ -124,12 +127,20 @@ impl Running {
         Ok(())
     }
 
-    fn finish_work(&mut self, cx: &mut Context<'_>, moment: Moment) -> Result<bool, Ending> {
+    fn finish_work(&mut self, encoding: Encoding, cx: &mut Context<'_>, moment: Moment) -> Result<bool, Ending> {
         let mut busy = false;
         while let Some(done) = self.work.poll_done(cx) {
             busy = true;
             match done {
                 Done::Input(input) => self.connection.handle(moment, input),
+                Done::Answered(answer) => {
+                    if let ServerFrame::Refused { code: Open::Known(code), .. } = &answer {
+                        self.gateway.metrics.refused_ask(*code);
+                    }
+                    if !self.asks.answered(answer, encoding) {
+                        self.gateway.metrics.unread_answers.inc();
+                    }
+                }
                 Done::Joined(following, true) => {
                     self.connection.handle(moment, Input::Subscribed(following.log().clone()));
                     following.subscribed();
@@ -148,17 +159,18 @@ impl Running {
             socket.excuse();
             return Ok(false);
         }
-        let Running { gateway, connection, .. } = &*self;
+        let Running { gateway, region, connection, work, asks, .. } = self;
         let encoding = socket.encoding();
+        let mut taking = Taking { gateway, region, connection, work, asks, encoding, moment };
         let mut ending = None;
         let read = socket.poll_read(cx, &mut |event| {
             let taken = match event {
-                Event::Message(bytes) => take(gateway, connection, encoding, &bytes, moment),
+                Event::Message(bytes) => taking.take(&bytes),
                 Event::Close(code) => Err(Ending::Closed(code)),
                 Event::Ping(_) | Event::Pong => Ok(()),
             };
             match taken {
-                Ok(()) if connection.wants_input() => Appetite::More,
+                Ok(()) if taking.connection.wants_input() => Appetite::More,
                 Ok(()) => Appetite::Enough,
                 Err(why) => {
                     ending = Some(why);
@@ -188,13 +200,13 @@ impl Running {
     }
 
     fn write(&mut self, socket: &mut Socket, cx: &mut Context<'_>, moment: Moment) -> Result<bool, Ending> {
-        let Running { gateway, connection, ping, .. } = self;
+        let Running { gateway, connection, asks, ping, .. } = self;
         let written = socket.poll_write(cx, &mut |out| {
             if std::mem::take(ping) {
                 out.ping();
             }
             while !out.is_full()
-                && let Some(frame) = connection.take_frame()
+                && let Some(frame) = next_frame(connection, asks)
             {
                 out.payload(|encoding, out| frame.write(encoding, out));
                 gateway.metrics.frames_out.inc();
@@ -210,52 +222,106 @@ impl Running {
     /// Whether a gateway that goes away has waited long enough: what was begun is done and told.
     fn left(&self) -> Result<(), Ending> {
         let leaving = self.leave_by != Uptime::NEVER;
-        if leaving && self.work.is_empty() && !self.connection.has_outgoing() { Err(draining()) } else { Ok(()) }
+        let told = !self.asks.has_answers() && !self.connection.has_outgoing();
+        if leaving && self.work.is_empty() && told { Err(self.farewell()) } else { Ok(()) }
+    }
+
+    /// How a socket ends that was told to finish what it had begun.
+    fn farewell(&self) -> Ending {
+        if self.connection.alarm().order() == Order::Removed { removed() } else { draining() }
     }
 }
 
-/// Takes a client's frame. Errors: how the socket ends.
-fn take(
-    gateway: &Gateway,
-    connection: &Connection,
+/// The next frame to write: answers to questions behind those of the session, and before entries.
+fn next_frame(connection: &Connection, asks: &mut Asks) -> Option<Outgoing> {
+    if asks.has_answers() {
+        return connection.take_answer().or_else(|| asks.take().map(Outgoing::Own));
+    }
+    connection.take_frame()
+}
+
+/// What takes a client's frames apart.
+struct Taking<'a> {
+    gateway: &'a Gateway,
+    region: &'a Arc<Region>,
+    connection: &'a Arc<Connection>,
+    work: &'a mut Work,
+    asks: &'a mut Asks,
     encoding: Encoding,
-    bytes: &[u8],
     moment: Moment,
-) -> Result<(), Ending> {
-    gateway.metrics.frames_in.inc();
-    match encoding.read_client(bytes) {
-        Ok(ClientFrame::Send(send)) => {
-            match gateway.limiter.send(connection.user(), moment.wall.since(sending::oldest_id(send.id, &send.content)))
-            {
-                Ok(()) => connection.handle(moment, Input::Sending(sending::Input::Send(send))),
-                Err(retry_after) => {
-                    gateway.metrics.limited_sends.inc();
-                    connection.answer(Answer::over_the_share(send.id, retry_after).into());
+}
+
+impl Taking<'_> {
+    /// Takes a frame. Errors: how the socket ends.
+    fn take(&mut self, bytes: &[u8]) -> Result<(), Ending> {
+        let Taking { gateway, connection, encoding, moment, .. } = *self;
+        gateway.metrics.frames_in.inc();
+        match encoding.read_client(bytes) {
+            Ok(ClientFrame::Send(send)) => {
+                let age = moment.wall.since(sending::oldest_id(send.id, &send.content));
+                match gateway.limiter.send(connection.user(), age) {
+                    Ok(()) => connection.handle(moment, Input::Sending(sending::Input::Send(send))),
+                    Err(retry_after) => {
+                        gateway.metrics.limited_sends.inc();
+                        connection.answer(Answer::over_the_share(send.id, retry_after).into());
+                    }
                 }
             }
-        }
-        Ok(ClientFrame::Ack { log: Open::Known(log), delivered }) => {
-            connection.handle(moment, Input::Ack { log, delivered });
-        }
-        Ok(ClientFrame::Ack { log: log @ Open::Unknown(_), delivered: _ }) => connection.answer(not_followed(&log)),
-        Ok(ClientFrame::Hello { .. }) => return Err(goodbye(Code::BadFrame, "`hello` comes once")),
-        Err(error @ FrameError::Unknown(_)) => {
-            let (reference, message) = (encoding.unread_ask(bytes), error.to_string());
-            connection.answer(ServerFrame::Refused { reference, code: Code::UnknownFrame.into(), message });
-        }
-        Err(error @ FrameError::Malformed(_)) => match encoding.unread_send(bytes) {
-            // A kind of content that a newer release knows, say: the other sends of this socket go on.
-            Some(UnreadSend { id, bad_id }) => {
-                let (code, message) = match bad_id {
-                    Some(why) => (Code::BadId, why),
-                    None => (Code::BadContent, error.to_string()),
-                };
-                connection.answer(ServerFrame::Rejected { id, code: code.into(), message, retry_after: None });
+            Ok(ClientFrame::Ack { log: Open::Known(log), delivered }) => {
+                connection.handle(moment, Input::Ack { log, delivered });
             }
-            None => return Err(goodbye(Code::BadFrame, error.to_string())),
-        },
+            Ok(ClientFrame::Ack { log: log @ Open::Unknown(_), delivered: _ }) => connection.answer(not_followed(&log)),
+            Ok(ClientFrame::Ask(ask)) => self.ask(ask),
+            Ok(ClientFrame::Hello { .. }) => return Err(goodbye(Code::BadFrame, "`hello` comes once")),
+            Err(error @ FrameError::Unknown(_)) => {
+                let (code, message) = (Code::UnknownFrame.into(), error.to_string());
+                connection.answer(ServerFrame::Refused { reference: None, code, message, retry_after: None });
+            }
+            Err(error @ FrameError::Malformed(_)) => return self.malformed(bytes, &error),
+        }
+        Ok(())
     }
-    Ok(())
+
+    /// What can't be read, but says what it answers to, is refused: a kind of content or a question that a newer release knows, say. The
+    /// other frames of this socket go on.
+    fn malformed(&self, bytes: &[u8], error: &FrameError) -> Result<(), Ending> {
+        if let Some(UnreadSend { id, bad_id }) = self.encoding.unread_send(bytes) {
+            let (code, message) = match bad_id {
+                Some(why) => (Code::BadId, why),
+                None => (Code::BadContent, error.to_string()),
+            };
+            self.connection.answer(ServerFrame::Rejected { id, code: code.into(), message, retry_after: None });
+        } else if let Some(UnreadAsk { reference, unknown }) = self.encoding.unread_ask(bytes) {
+            let (code, message) = match unknown {
+                Some(name) => (Code::UnknownQuestion, format!("this release knows no question {name:?}")),
+                None => (Code::BadQuestion, error.to_string()),
+            };
+            self.refuse(reference, Refusal { code, message, retry_after: None });
+        } else {
+            return Err(goodbye(Code::BadFrame, error.to_string()));
+        }
+        Ok(())
+    }
+
+    /// Begins to answer a question, where there is room.
+    fn ask(&mut self, ask: Ask) {
+        self.gateway.metrics.asks.inc();
+        let within_share = self.gateway.limiter.ask(self.connection.user());
+        let permit = within_share.map_err(Refusal::over_the_share).and_then(|()| {
+            let permit = self.gateway.asking.clone().try_acquire_owned();
+            let permit = permit.map_err(|_| Refusal::crowded())?;
+            self.asks.begin().map(|()| permit)
+        });
+        match permit {
+            Ok(permit) => self.work.ask(self.region, self.connection, ask, permit),
+            Err(refusal) => self.refuse(ask.reference, refusal),
+        }
+    }
+
+    fn refuse(&self, reference: u64, refusal: Refusal) {
+        self.gateway.metrics.refused_ask(refusal.code);
+        self.connection.answer(refusal.of(reference));
+    }
 }
 
 impl Drop for Running {

@@ -2,9 +2,11 @@
 
 use std::{collections::BTreeMap, net::SocketAddr, sync::Arc, time::Duration};
 
+use dunlin_schema::limits;
 use rand::seq::SliceRandom;
 use tokio::{
     net::{TcpListener, TcpSocket},
+    sync::Semaphore,
     task::AbortHandle,
     time::timeout,
 };
@@ -164,6 +166,7 @@ async fn open(config: Config) -> Result<Gateway, Error> {
         metrics,
         timer,
         regions: BTreeMap::from([(region.name().clone(), region)]),
+        asking: Arc::new(Semaphore::new(limits::ASKS_AT_ONCE)),
         services,
         drain: CancellationToken::new(),
         finish: CancellationToken::new(),

@@ -43,6 +43,8 @@ pub(crate) enum Order {
     TooMany,
     /// Say goodbye: the same device connected again.
     Replaced,
+    /// Finish what was begun, then say goodbye: the user removed the device.
+    Removed,
     /// Say goodbye: the session, or what is done for it, panicked.
     Broken,
     /// End without a word.
@@ -50,7 +52,8 @@ pub(crate) enum Order {
 }
 
 impl Order {
-    const ALL: [Order; 6] = [Order::Stay, Order::Drain, Order::TooMany, Order::Replaced, Order::Broken, Order::Drop];
+    const ALL: [Order; 7] =
+        [Order::Stay, Order::Drain, Order::TooMany, Order::Replaced, Order::Removed, Order::Broken, Order::Drop];
 }
 
 impl Alarm {

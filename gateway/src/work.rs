@@ -6,12 +6,18 @@ use std::{
     time::Duration,
 };
 
-use dunlin_schema::{LogName, Position, Shard, heads::Verify, read::ReadRequest};
+use dunlin_schema::{
+    LogName, Position, Shard,
+    frame::{Ask, ServerFrame},
+    heads::Verify,
+    read::ReadRequest,
+};
 use futures_util::{StreamExt, future::BoxFuture, stream::FuturesUnordered};
+use tokio::sync::OwnedSemaphorePermit;
 
 use crate::{
     acknowledgements::Who,
-    carrier,
+    asks, carrier,
     connection::Connection,
     directory::Following,
     region::Region,
@@ -29,6 +35,8 @@ const JOIN_PAUSE: Duration = Duration::from_millis(200);
 pub(crate) enum Done {
     /// Something that the session waits for.
     Input(Input),
+    /// The answer to a question, or its refusal.
+    Answered(ServerFrame),
     /// Whether the interest in a log's live entries is in place; it could not be put there otherwise.
     Joined(Arc<Following>, bool),
 }
@@ -69,6 +77,18 @@ impl Work {
             let joined = join(&region, &following).await;
             Done::Joined(following, joined)
         });
+    }
+
+    /// Begins to answer a question.
+    pub(crate) fn ask(
+        &mut self,
+        region: &Arc<Region>,
+        connection: &Arc<Connection>,
+        ask: Ask,
+        permit: OwnedSemaphorePermit,
+    ) {
+        let answered = asks::answered(region.clone(), connection.clone(), ask, permit);
+        self.push(async move { Done::Answered(answered.await) });
     }
 
     /// Carries out what the session wants, or begins to; `follows` are its logs. Gives whether there is more work than before.

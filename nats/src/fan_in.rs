@@ -15,7 +15,7 @@ use async_nats::{Message, Subscriber};
 use bytes::Bytes;
 use dunlin_schema::{
     Peer, RegionName, UserName, limits,
-    live::{Joined as DeviceJoined, LiveEntry, Met, UserMessage},
+    live::{DeviceNews, LiveEntry, UserMessage},
     subject,
 };
 use futures_util::{FutureExt, Stream, StreamExt, future::BoxFuture, stream::SelectAll, task::AtomicWaker};
@@ -46,11 +46,8 @@ pub trait LiveSink: Send + Sync + 'static {
     /// Takes one. Called by the task that reads all subscriptions: it must neither block nor join nor leave.
     fn live(&self, entry: LiveEntry);
 
-    /// A device of a mailbox's user joined somewhere, perhaps here.
-    fn joined(&self, joined: DeviceJoined);
-
-    /// A gateway answers a device that joined somewhere, perhaps here.
-    fn met(&self, met: Met);
+    /// A gateway, perhaps this one, tells of the devices of a mailbox's user.
+    fn devices(&self, news: DeviceNews);
 
     /// Something came that this release does not use.
     fn passed_over(&self);
@@ -173,8 +170,7 @@ impl Interest {
         let Some(sink) = &*sink else { return };
         match message {
             Ok(UserMessage::Entry(entry)) => sink.live(entry),
-            Ok(UserMessage::Joined(joined)) => sink.joined(joined),
-            Ok(UserMessage::Met(met)) => sink.met(met),
+            Ok(UserMessage::Devices(news)) => sink.devices(news),
             Ok(UserMessage::Signal(_) | UserMessage::Receipt(_) | UserMessage::Mark(_)) => sink.passed_over(),
             Err(error) => {
                 tracing::debug!(%error, "if it was an entry, the comparison of heads finds it");

@@ -145,4 +145,10 @@ codes! {
     BadCursor "bad_cursor" None, Never;
     /// An id that is no ULID.
     BadId "bad_id" None, Never;
+    /// A question that this release does not know.
+    UnknownQuestion "unknown_question" None, Never;
+    /// A question that this release knows, in a form that it does not have.
+    BadQuestion "bad_question" None, Never;
+    /// The user removed the device. If it connects again it is a new one.
+    DeviceRemoved "device_removed" Some(4410), Never;
 }

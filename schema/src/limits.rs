@@ -57,6 +57,20 @@ pub const WELCOME_WITHIN: Millis = seconds(5);
 pub const PING_EVERY: Millis = seconds(25);
 /// Devices of one user that are connected at once.
 pub const DEVICES: usize = 16;
+/// How long a gateway waits for the others to say which of a user's devices they hold.
+pub const ROLL_CALL: Millis = Millis(250);
+/// Devices that are listed for their user.
+pub const DEVICES_LISTED: usize = 256;
+/// Questions of one connection that are under way, or whose answer was not written yet.
+pub const ASKS_IN_FLIGHT: usize = 16;
+/// Questions of all connections of a gateway that are under way at once.
+pub const ASKS_AT_ONCE: usize = 1_024;
+/// How long a question may take before it is refused.
+pub const ASK_WITHIN: Millis = seconds(5);
+/// Questions a second of one user.
+pub const ASKS_PER_SECOND: u32 = 50;
+/// Questions of one user at once.
+pub const ASKS_BURST: u32 = 200;
 /// Sends a second of one user.
 pub const SENDS_PER_SECOND: u32 = 200;
 /// Sends of one user at once.
@@ -176,6 +190,9 @@ const _: () = {
     assert!(RETENTION_SLACK.0 < RETENTION.0);
     assert!(HEADS_TIMEOUT.0 < HEADS_EVERY.0);
     assert!(SENDS_BURST >= SENDS_PER_SECOND);
+    assert!(ASKS_BURST >= ASKS_PER_SECOND);
+    assert!(ROLL_CALL.0 * 4 < ASK_WITHIN.0, "who waits for a roll call has time for the rest");
+    assert!(DEVICES_LISTED * (NAME_BYTES + 64) < OUTBOUND_BYTES, "a list of devices fits into the outbound queue");
     assert!(LATE_SEND_COUNTS <= SENDS_BURST, "one late send is within everybody's share");
     assert!(SHARDS <= SHARDS_MAX);
     assert!(TOKEN_BYTES < FRAME_BYTES);

@@ -20,10 +20,23 @@ pub enum UserMessage {
     Receipt(Receipt),
     /// A read mark of the user's own was stored. No worker of this release publishes it.
     Mark(Mark),
+    /// What gateways tell each other of the user's devices.
+    Devices(DeviceNews),
+}
+
+/// What gateways tell each other of a user's devices.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum DeviceNews {
     /// A device of the user connected.
     Joined(Joined),
     /// What a gateway answers to that.
     Met(Met),
+    /// A gateway asks which devices of the user are connected.
+    RollCall(RollCall),
+    /// What a gateway answers to that.
+    Present(Present),
+    /// The user removed a device.
+    Removed(Removed),
 }
 
 /// A live entry. The promise: the log has no entry between `after` and `position`, in `position`'s epoch.
@@ -119,6 +132,29 @@ pub struct Met {
     pub replaced: bool,
 }
 
+/// Whoever holds devices of the user is to say so.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RollCall {
+    /// Random: which answers are to this call.
+    pub call: u64,
+}
+
+/// The user's devices that are connected to one gateway.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Present {
+    /// Which call this answers.
+    pub call: u64,
+    /// The devices.
+    pub devices: Vec<DeviceName>,
+}
+
+/// The user removed a device: its connections end.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Removed {
+    /// Which.
+    pub device: DeviceName,
+}
+
 #[derive(Serialize, Deserialize)]
 struct EntryHeader {
     position: Position,
@@ -132,6 +168,9 @@ const RECEIPT: u32 = 2;
 const MARK: u32 = 3;
 const JOINED: u32 = 4;
 const MET: u32 = 5;
+const ROLL_CALL: u32 = 6;
+const PRESENT: u32 = 7;
+const REMOVED: u32 = 8;
 
 /// Why bytes are no message of this release.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
@@ -152,8 +191,13 @@ impl UserMessage {
             UserMessage::Signal(signal) => written(SIGNAL, signal, &[]),
             UserMessage::Receipt(receipt) => written(RECEIPT, receipt, &[]),
             UserMessage::Mark(mark) => written(MARK, mark, &[]),
-            UserMessage::Joined(joined) => written(JOINED, joined, &[]),
-            UserMessage::Met(met) => written(MET, met, &[]),
+            UserMessage::Devices(news) => match news {
+                DeviceNews::Joined(joined) => written(JOINED, joined, &[]),
+                DeviceNews::Met(met) => written(MET, met, &[]),
+                DeviceNews::RollCall(call) => written(ROLL_CALL, call, &[]),
+                DeviceNews::Present(present) => written(PRESENT, present, &[]),
+                DeviceNews::Removed(removed) => written(REMOVED, removed, &[]),
+            },
         }
     }
 
@@ -178,8 +222,11 @@ impl UserMessage {
             SIGNAL => read(rest).map(UserMessage::Signal),
             RECEIPT => read(rest).map(UserMessage::Receipt),
             MARK => read(rest).map(UserMessage::Mark),
-            JOINED => read(rest).map(UserMessage::Joined),
-            MET => read(rest).map(UserMessage::Met),
+            JOINED => news(rest, DeviceNews::Joined),
+            MET => news(rest, DeviceNews::Met),
+            ROLL_CALL => news(rest, DeviceNews::RollCall),
+            PRESENT => news(rest, DeviceNews::Present),
+            REMOVED => news(rest, DeviceNews::Removed),
             _ => Err(LiveError::Unknown),
         }
     }
@@ -197,4 +244,8 @@ fn written(number: u32, value: &impl Serialize, tail: &[u8]) -> Bytes {
 /// A message's value. What follows it are fields of a newer release.
 fn read<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, LiveError> {
     postcard::take_from_bytes(bytes).map(|(value, _)| value).map_err(|_| LiveError::Malformed)
+}
+
+fn news<T: DeserializeOwned>(bytes: &[u8], of: fn(T) -> DeviceNews) -> Result<UserMessage, LiveError> {
+    read(bytes).map(|value| UserMessage::Devices(of(value)))
 }

@@ -11,17 +11,38 @@ where
     T::Err: fmt::Display,
     D: Deserializer<'de>,
 {
-    struct Parse<T>(PhantomData<T>);
-    impl<T: FromStr<Err: fmt::Display>> de::Visitor<'_> for Parse<T> {
-        type Value = T;
-        fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-            f.write_str("a string")
-        }
-        fn visit_str<E: de::Error>(self, text: &str) -> Result<T, E> {
-            text.parse().map_err(E::custom)
+    deserializer.deserialize_str(Parse { field: None, parsed: PhantomData })
+}
+
+/// The same for a field whose name is to stand in the error: serde's own errors tell the name of a field that is missing, and of no other.
+pub(crate) fn parsed_field<'de, T, D>(deserializer: D, field: &'static str) -> Result<T, D::Error>
+where
+    T: FromStr,
+    T::Err: fmt::Display,
+    D: Deserializer<'de>,
+{
+    deserializer.deserialize_str(Parse { field: Some(field), parsed: PhantomData })
+}
+
+struct Parse<T> {
+    field: Option<&'static str>,
+    parsed: PhantomData<T>,
+}
+
+impl<T: FromStr<Err: fmt::Display>> de::Visitor<'_> for Parse<T> {
+    type Value = T;
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.field {
+            Some(field) => write!(f, "a string for `{field}`"),
+            None => f.write_str("a string"),
         }
     }
-    deserializer.deserialize_str(Parse(PhantomData))
+    fn visit_str<E: de::Error>(self, text: &str) -> Result<T, E> {
+        text.parse().map_err(|error| match self.field {
+            Some(field) => E::custom(format_args!("`{field}`: {error}")),
+            None => E::custom(error),
+        })
+    }
 }
 
 /// Characters of a text from outside that are repeated in a message.

@@ -165,21 +165,6 @@ async fn each_bad_frame_gets_its_answer_and_the_others_notice_nothing() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_question_that_is_refused_is_named() {
-    let region = Region::start(1).await;
-    let mut raw = Raw::caught_up(region.gateway(0), &region.token("bob"), "phone").await;
-    for (asked, reference) in [
-        (json!({ "ask": { "ref": 7, "what": { "blocks": {} } } }), json!(7)),
-        (json!({ "ask": { "ref": 8, "what": { "presence": { "users": ["alice"] } } } }), json!(8)),
-        (json!({ "signal": { "ref": 9, "to": "alice", "kind": "typing" } }), Value::Null),
-    ] {
-        raw.write(&text(asked.to_string())).await;
-        let refused = heard(&mut raw).await["refused"].clone();
-        assert_eq!((&refused["code"], &refused["ref"]), (&json!("unknown_frame"), &reference), "{asked}");
-    }
-}
-
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn who_still_sends_when_told_goodbye_hears_it_whole() {
     let region = Region::start(1).await;
     let mut raw = Raw::caught_up(region.gateway(0), &region.token("mallory"), "phone").await;

@@ -1,5 +1,6 @@
 //! The suites: one file for each promise.
 
+mod asks;
 mod away;
 mod cluster;
 mod devices;

@@ -288,7 +288,8 @@ impl Core {
                 outputs.push(Output::HangUp);
                 self.lost(now.steady, Lost::Goodbye(goodbye), outputs);
             }
-            ServerFrame::Refused { reference: _, code, message } => {
+            ServerFrame::Answer(_) => {}
+            ServerFrame::Refused { reference: _, code, message, retry_after: _ } => {
                 outputs.push(Output::Notify(Notification::Refused { code, message }));
             }
             ServerFrame::Accepted { id, order, time } => {

@@ -80,7 +80,8 @@ async fn what_a_newer_release_says_is_passed_over_with_its_cursor_settled_or_wai
             acknowledged = delivered.0;
         }
         let code = || Open::of_text("solar_flare");
-        peer.tell(ServerFrame::Refused { reference: None, code: code(), message: "?".to_owned() }).await;
+        peer.tell(ServerFrame::Refused { reference: None, code: code(), message: "?".to_owned(), retry_after: None })
+            .await;
         let mut event = soon("an event", events.next()).await.unwrap();
         if let Event::Connected(_) = event {
             event = soon("an event", events.next()).await.unwrap();

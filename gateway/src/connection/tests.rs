@@ -67,6 +67,7 @@ fn a_panic_of_a_session_stays_with_it_whichever_task_it_ran_on() {
         reference: None,
         code: dunlin_schema::Code::UnknownFrame.into(),
         message: String::new(),
+        retry_after: None,
     });
     assert!(
         alice.take_frame().is_none() && alice.take_outputs().is_empty(),

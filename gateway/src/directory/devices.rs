@@ -8,7 +8,7 @@ use std::sync::Arc;
 use dunlin_nats::{FanIn, Status};
 use dunlin_schema::{
     Millis, UserName, limits,
-    live::{ConnectionId, Joined, Met, UserMessage},
+    live::{ConnectionId, DeviceNews, Joined, Met, UserMessage},
 };
 use tokio::sync::mpsc;
 
@@ -31,12 +31,12 @@ const SETTLED: Millis = Millis(2_000);
 pub(super) struct Teller {
     /// This run of the gateway.
     nonce: u64,
-    news: mpsc::Sender<(UserName, UserMessage)>,
+    news: mpsc::Sender<(UserName, DeviceNews)>,
     metrics: Arc<Metrics>,
 }
 
 /// What is to be told the other gateways.
-pub(crate) struct News(mpsc::Receiver<(UserName, UserMessage)>);
+pub(crate) struct News(mpsc::Receiver<(UserName, DeviceNews)>);
 
 pub(super) fn channel(metrics: &Arc<Metrics>) -> (Teller, News) {
     let (news, told) = mpsc::channel(WAITING);
@@ -51,11 +51,11 @@ impl Teller {
     /// Tells of a device that joined here.
     pub(super) fn announce(&self, connection: &Connection) {
         let joined = Joined { device: connection.device().clone(), connection: self.id(connection) };
-        self.tell(connection.user(), UserMessage::Joined(joined));
+        self.tell(connection.user(), DeviceNews::Joined(joined));
     }
 
-    fn tell(&self, user: &UserName, message: UserMessage) {
-        if self.news.try_send((user.clone(), message)).is_err() {
+    pub(super) fn tell(&self, user: &UserName, news: DeviceNews) {
+        if self.news.try_send((user.clone(), news)).is_err() {
             self.metrics.devices_untold.inc();
         }
     }
@@ -105,7 +105,7 @@ impl Followers {
         }
         drop(devices);
         if replaced || !earlier.is_empty() {
-            self.teller.tell(&user, UserMessage::Met(Met { joined, earlier, replaced }));
+            self.teller.tell(&user, DeviceNews::Met(Met { joined, earlier, replaced }));
         }
     }
 
@@ -139,13 +139,13 @@ impl News {
             tokio::select! {
                 _ = beats.tick() => pulse.beat(),
                 news = self.0.recv() => {
-                    let Some((user, message)) = news else { return };
+                    let Some((user, news)) = news else { return };
                     // It would be sent when the connection is back, when it is true no longer.
                     if *status.borrow() == Status::Disconnected {
                         metrics.devices_untold.inc();
                         continue;
                     }
-                    if let Err(error) = fan_in.publish(&user, &message).await {
+                    if let Err(error) = fan_in.publish(&user, &UserMessage::Devices(news)).await {
                         tracing::debug!(%error, %user, "the other gateways are not told of a device");
                     }
                 }
@@ -155,4 +155,4 @@ impl News {
 }
 
 #[cfg(test)]
-mod tests;
+pub(super) mod tests;

@@ -3,7 +3,7 @@
 use bytes::Bytes;
 use dunlin_schema::{
     Address, Content, DeviceName, Entry, Epoch, MessageId, Millis, Position, RegionName, Sender, Seq, StreamTime,
-    UserName, entry::Body, heads::Head, limits::Bounds, live::ConnectionId,
+    UserName, entry::Body, heads::Head, limits::Bounds, live, live::ConnectionId,
 };
 
 use super::*;
@@ -218,8 +218,8 @@ fn in_a_group_devices_of_one_name_meet() {
     assert_eq!(log.list.lock().len(), limits::DEVICES + 1);
     let connection = ConnectionId { time: Millis(u64::MAX), nonce: 1 };
     let joined = live::Joined { device: members[0].device().clone(), connection };
-    log.joined(joined.clone());
-    log.met(Met { joined, earlier: vec![], replaced: true });
+    log.devices(DeviceNews::Joined(joined.clone()));
+    log.devices(DeviceNews::Met(live::Met { joined, earlier: vec![], replaced: true }));
     assert!(members.iter().all(|member| member.alarm().order() == Order::Stay));
     assert_eq!(log.metrics.live_passed_over.get(), 2);
 }

@@ -242,7 +242,12 @@ impl Session {
 
     /// The next frame to write. Taking it is what moves the cursor. Answers come first: somebody waits for them.
     pub fn take(&mut self) -> Option<Outgoing> {
-        pop(&mut self.answers).map(Outgoing::Own).or_else(|| self.logs.take(self.bounds))
+        self.take_answer().or_else(|| self.logs.take(self.bounds))
+    }
+
+    /// The same, of answers alone.
+    pub fn take_answer(&mut self) -> Option<Outgoing> {
+        pop(&mut self.answers).map(Outgoing::Own)
     }
 
     /// Whether [`Session::take`] has a frame.
@@ -270,7 +275,7 @@ impl Session {
 /// The answer to a frame about a log that is not followed here.
 pub(crate) fn not_followed(log: &Open<LogName>) -> ServerFrame {
     let message = format!("this gateway does not follow {} for you", log.shortened());
-    ServerFrame::Refused { reference: None, code: Code::UnknownLog.into(), message }
+    ServerFrame::Refused { reference: None, code: Code::UnknownLog.into(), message, retry_after: None }
 }
 
 /// Where a log is, for this session's user.

@@ -6,7 +6,7 @@ use bytes::Bytes;
 use dunlin_nats::{ConnectOptions, Connection, FanIn, FanInError, LiveSink, Status};
 use dunlin_schema::{
     Epoch, Peer, Position, Seq, StreamTime,
-    live::{Joined, LiveEntry, Mark, Met, UserMessage},
+    live::{DeviceNews, LiveEntry, Mark, UserMessage},
     subject,
 };
 use tokio::sync::mpsc;
@@ -24,9 +24,7 @@ impl LiveSink for Device {
         self.0.send(entry.position.seq.0).ok();
     }
 
-    fn joined(&self, _: Joined) {}
-
-    fn met(&self, _: Met) {}
+    fn devices(&self, _: DeviceNews) {}
 
     fn passed_over(&self) {
         self.0.send(PASSED_OVER).ok();
@@ -225,9 +223,7 @@ async fn a_subscription_that_overflows_is_a_loss() {
             tokio::task::block_in_place(|| self.0.lock().unwrap().recv().ok());
         }
 
-        fn joined(&self, _: Joined) {}
-
-        fn met(&self, _: Met) {}
+        fn devices(&self, _: DeviceNews) {}
 
         fn passed_over(&self) {}
     }

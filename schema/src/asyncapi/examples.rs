@@ -8,7 +8,10 @@ use serde_json::{Value, json};
 use crate::{
     Address, Code, Content, Cursor, CursorText, DeviceName, Epoch, Log, LogName, MessageId, Millis, Position,
     RegionName, Seq, StreamTime, UserName,
-    frame::{ClientFrame, EntryFrame, Goodbye, Limits, Send, ServerFrame, StartAt},
+    frame::{
+        Answer, AnswerFrame, Ask, ClientFrame, DeviceItem, EntryFrame, Goodbye, Limits, Question, Send, ServerFrame,
+        StartAt,
+    },
     limits,
 };
 
@@ -37,6 +40,8 @@ fn client() -> Vec<ClientFrame> {
             content: Content::React { target: id(0), emoji: "👍".to_owned(), on: true },
         }),
         ClientFrame::Ack { log: LogName::Mailbox.into(), delivered: Seq(17) },
+        ClientFrame::Ask(Ask { reference: 1, what: Question::Devices {} }),
+        ClientFrame::Ask(Ask { reference: 2, what: Question::DeviceRemove { device: phone() } }),
     ]
 }
 
@@ -78,12 +83,29 @@ fn server() -> Vec<ServerFrame> {
             reference: None,
             code: Code::UnknownFrame.into(),
             message: "this release knows no frame \"signal\"".to_owned(),
+            retry_after: None,
+        },
+        ServerFrame::Refused {
+            reference: Some(1),
+            code: Code::Unavailable.into(),
+            message: "the region's storage does not answer".to_owned(),
+            retry_after: Some(Millis(1_000)),
         },
         ServerFrame::Goodbye(Goodbye {
             code: Code::Draining.into(),
             message: "this gateway is being replaced".to_owned(),
             retry_after: Some(Millis(350)),
         }),
+        ServerFrame::Answer(AnswerFrame { reference: 1, what: Answer::Devices { items: devices() }.into() }),
+        ServerFrame::Answer(AnswerFrame { reference: 2, what: Answer::Done {}.into() }),
+    ]
+}
+
+fn devices() -> Vec<DeviceItem> {
+    let laptop = DeviceName::new("laptop").expect("`laptop` is a name");
+    vec![
+        DeviceItem { device: laptop, last_seen: None, here: true },
+        DeviceItem { device: phone(), last_seen: Some(NOW.minus(Millis(100_000))), here: false },
     ]
 }
 

@@ -71,8 +71,9 @@ pub fn document() -> Value {
             "open": receive("hello", &["welcome", "gap", "entry", "caught_up", "goodbye"], "The first frame of a connection."),
             "send": receive("send", &["accepted", "rejected"], "Something to send. A repeat with the same id is stored once."),
             "acknowledge": receive("ack", &[], "What this device has consumed, cumulatively."),
+            "ask": receive("ask", &["answer", "refused"], "A question. Each has one answer, or one refusal, under its number."),
             "deliver": emit(&["entry", "gap", "caught_up"], "What the user's logs hold, oldest first, then live."),
-            "refuse": emit(&["refused"], "What this gateway does not take: a frame or a log that it does not know, or a cursor that it can not open."),
+            "refuse": emit(&["refused"], "What this gateway does not take: a frame, a question or a log that it does not know, or a cursor that it can not open."),
             "end": emit(&["goodbye"], "The last frame before the close."),
         },
         "components": {
@@ -96,6 +97,10 @@ pub fn document() -> Value {
             "message_within_ms": limits::PING_EVERY,
             "clock_skew_ms": limits::CLOCK_SKEW,
             "sends_in_flight": limits::SENDS_IN_FLIGHT,
+            "asks_in_flight": limits::ASKS_IN_FLIGHT,
+            "ask_within_ms": limits::ASK_WITHIN,
+            "asks_per_second": limits::ASKS_PER_SECOND,
+            "asks_burst": limits::ASKS_BURST,
         },
     })
 }

@@ -87,23 +87,6 @@ impl Encoding {
         })
     }
 
-    /// The number (`ref`) of a question, which this release does not know: so that its refusal names it, and a client knows which of its
-    /// questions has no answer. `None` where the bytes are no `ask` with a number, and in Postcard, where the frame has no number yet.
-    pub fn unread_ask(self, bytes: &[u8]) -> Option<u64> {
-        #[derive(Deserialize)]
-        #[serde(rename_all = "snake_case")]
-        enum OnlyRef {
-            Ask {
-                #[serde(rename = "ref")]
-                reference: u64,
-            },
-        }
-        match self {
-            Encoding::Json => serde_json::from_slice(bytes).ok().map(|OnlyRef::Ask { reference }| reference),
-            Encoding::Postcard => None,
-        }
-    }
-
     fn read<T: de::DeserializeOwned>(self, bytes: &[u8], names: &[&str]) -> Result<T, FrameError> {
         match self {
             Encoding::Json => serde_json::from_slice(bytes).map_err(|error| match unknown_name(bytes, names) {

@@ -4,8 +4,9 @@
 //! added at the end and never changed: Postcard numbers them. What clients pass over where they do not know it (logs, codes, addresses,
 //! content) has a length of its own in Postcard, and so has each frame: the message that it is.
 
+mod ask;
 mod encoding;
-mod entry_content;
+mod extensible;
 
 use std::{collections::BTreeMap, fmt};
 
@@ -16,9 +17,13 @@ use crate::{
 };
 
 pub use self::{
+    ask::{Answer, AnswerFrame, Ask, DeviceItem, Question, UnreadAsk},
     encoding::{Encoding, FrameError, UnreadSend},
-    entry_content::{EntryContent, UnknownContent},
+    extensible::{Extensible, UnknownContent},
 };
+
+/// What an entry says.
+pub type EntryContent = Extensible<Content>;
 
 /// What a client says. Its debug form never shows the token, nor what is sent.
 #[derive(Clone, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
@@ -45,6 +50,8 @@ pub enum ClientFrame {
         /// Up to this sequence.
         delivered: Seq,
     },
+    /// A question.
+    Ask(Ask),
 }
 
 /// Something to send.
@@ -67,7 +74,7 @@ impl Send {
 
 impl ClientFrame {
     /// The frames' names in JSON, in the order of their numbers in Postcard.
-    pub const NAMES: &[&str] = &["hello", "send", "ack"];
+    pub const NAMES: &[&str] = &["hello", "send", "ack", "ask"];
 }
 
 impl fmt::Debug for ClientFrame {
@@ -85,6 +92,7 @@ impl fmt::Debug for ClientFrame {
             ClientFrame::Ack { log, delivered } => {
                 f.debug_struct("Ack").field("log", log).field("delivered", delivered).finish()
             }
+            ClientFrame::Ask(ask) => ask.fmt(f),
         }
     }
 }
@@ -240,7 +248,7 @@ pub enum ServerFrame {
         /// When to try again, in milliseconds; `None` where that can't help.
         retry_after: Option<Millis>,
     },
-    /// A frame is refused.
+    /// A frame is refused, a question among others.
     Refused {
         /// The question's number, where the frame was one.
         #[serde(rename = "ref")]
@@ -249,14 +257,19 @@ pub enum ServerFrame {
         code: Open<Code>,
         /// The same in words.
         message: String,
+        /// When to try again, in milliseconds; `None` where that can't help.
+        retry_after: Option<Millis>,
     },
     /// The last frame before the close.
     Goodbye(Goodbye),
+    /// The answer to a question.
+    Answer(AnswerFrame),
 }
 
 impl ServerFrame {
     /// The frames' names in JSON, in the order of their numbers in Postcard.
-    pub const NAMES: &[&str] = &["welcome", "gap", "entry", "caught_up", "accepted", "rejected", "refused", "goodbye"];
+    pub const NAMES: &[&str] =
+        &["welcome", "gap", "entry", "caught_up", "accepted", "rejected", "refused", "goodbye", "answer"];
 }
 
 /// An entry of a log, as a client sees it.

@@ -8,9 +8,14 @@ use dunlin_schema::{
     Seq, StreamTime,
     content::Change,
     entry::Body,
-    frame::{ClientFrame, Encoding, EntryFrame, Goodbye, Limits, Send, ServerFrame, StartAt},
+    frame::{
+        Answer, AnswerFrame, Ask, ClientFrame, DeviceItem, Encoding, EntryFrame, Goodbye, Limits, Question, Send,
+        ServerFrame, StartAt,
+    },
     heads::{Head, HeadsAnswer, HeadsRequest, Verified, Verify},
-    live::{self, ConnectionId, Joined, LiveEntry, Mark, Met, Signal, UserMessage},
+    live::{
+        self, ConnectionId, DeviceNews, Joined, LiveEntry, Mark, Met, Present, Removed, RollCall, Signal, UserMessage,
+    },
     record::{DeviceRecord, ReaderRecord, Receipt},
     removal::{DeviceRemoved, RemoveDevice},
 };
@@ -89,6 +94,7 @@ fn live_messages() {
     let to = |address: &str| address.parse().unwrap();
     let entry = LiveEntry { position: POSITION, after: Seq(16), entry: "entry".into() };
     let (delivered, read) = (Some(Seq(17)), None);
+    let web = || vec!["web".parse().unwrap()];
     let joined = || Joined { device: "phone".parse().unwrap(), connection: ConnectionId { time: AT, nonce: 300 } };
     for (message, golden) in [
         (UserMessage::Entry(entry), LIVE),
@@ -109,8 +115,11 @@ fn live_messages() {
             RECEIPT_GROUP,
         ),
         (UserMessage::Mark(Mark { with: to("alice@eu"), read: Seq(17) }), "010308616c69636540657511"),
-        (UserMessage::Joined(joined()), JOINED),
-        (UserMessage::Met(Met { joined: joined(), earlier: vec!["web".parse().unwrap()], replaced: true }), MET),
+        (UserMessage::Devices(DeviceNews::Joined(joined())), JOINED),
+        (UserMessage::Devices(DeviceNews::Met(Met { joined: joined(), earlier: web(), replaced: true })), MET),
+        (UserMessage::Devices(DeviceNews::RollCall(RollCall { call: 300 })), "0106ac02"),
+        (UserMessage::Devices(DeviceNews::Present(Present { call: 300, devices: web() })), "0107ac020103776562"),
+        (UserMessage::Devices(DeviceNews::Removed(Removed { device: web().remove(0) })), "010803776562"),
     ] {
         assert_eq!(hex(&message.encode()), golden, "{message:?}");
         assert_eq!(UserMessage::decode(&bytes(golden).into()), Ok(message));
@@ -202,6 +211,11 @@ fn client_frames_in_postcard() {
         (ClientFrame::Send(Send { id: id(), to: "bob".into(), content: message() }), SEND),
         (ClientFrame::Ack { log: LogName::Mailbox.into(), delivered: Seq(300) }, "0200ac02"),
         (ClientFrame::Ack { log: team().into(), delivered: Seq(1) }, ACK_TEAM),
+        (ClientFrame::Ask(Ask { reference: 300, what: Question::Devices {} }), "03ac0200"),
+        (
+            ClientFrame::Ask(Ask { reference: 1, what: Question::DeviceRemove { device: "phone".parse().unwrap() } }),
+            ASK_REMOVE,
+        ),
     ] {
         assert_eq!(hex(&Encoding::Postcard.write(&frame)), golden, "{frame:?}");
         assert_eq!(Encoding::Postcard.read_client(&bytes(golden)), Ok(frame));
@@ -236,6 +250,15 @@ fn server_frames_in_postcard() {
         message: "slow".into(),
         retry_after: Some(Millis(800)),
     };
+    let item =
+        |device: &str, last_seen| DeviceItem { device: device.parse().unwrap(), last_seen, here: last_seen.is_none() };
+    let items = vec![item("laptop", None), item("phone", Some(AT))];
+    let refused = ServerFrame::Refused {
+        reference: Some(1),
+        code: Code::UnknownFrame.into(),
+        message: "no".into(),
+        retry_after: Some(Millis(800)),
+    };
     let goodbye = Goodbye { code: Code::Draining.into(), message: "bye".into(), retry_after: Some(Millis(350)) };
     for (frame, golden) in [
         (ServerFrame::Welcome { user, device, region, server_time: AT, limits }, WELCOME),
@@ -246,8 +269,10 @@ fn server_frames_in_postcard() {
         (ServerFrame::CaughtUp { log: team().into(), seq: Seq(230), cursor: cursor() }, CAUGHT_UP),
         (ServerFrame::Accepted { id: id(), order: Some(Seq(231)), time: AT }, ACCEPTED),
         (rejected, REJECTED),
-        (ServerFrame::Refused { reference: Some(1), code: Code::UnknownFrame.into(), message: "no".into() }, REFUSED),
+        (refused, REFUSED),
         (ServerFrame::Goodbye(goodbye), GOODBYE),
+        (ServerFrame::Answer(AnswerFrame { reference: 300, what: Answer::Done {}.into() }), "08ac020100"),
+        (ServerFrame::Answer(AnswerFrame { reference: 1, what: Answer::Devices { items }.into() }), ANSWER_DEVICES),
     ] {
         assert_eq!(hex(&Encoding::Postcard.write(&frame)), golden, "{frame:?}");
         assert_eq!(Encoding::Postcard.read_server(&bytes(golden)), Ok(frame));
@@ -263,7 +288,10 @@ fn the_description_of_postcard_is_true() {
         .filter(|block| block.starts_with("    "))
         .map(|block| block.chars().filter(|c| !c.is_whitespace()).collect())
         .collect();
-    assert_eq!(examples, ["0200ac02", SEND, ACK_TEAM, HELLO, WELCOME, ACCEPTED, REJECTED, GOODBYE]);
+    assert_eq!(
+        examples,
+        ["0200ac02", SEND, ACK_TEAM, HELLO, ASK_REMOVE, WELCOME, ACCEPTED, REJECTED, GOODBYE, ANSWER_DEVICES]
+    );
     for (names, heading) in
         [(ClientFrame::NAMES, "## What a client says"), (ServerFrame::NAMES, "## What a gateway says")]
     {
@@ -324,6 +352,8 @@ const HELLO: &str = concat!(
     "00010365794a010570686f6e6502002f41644b366a507750674c44775f76574e393777594559476a6a3472726b",
     "506538474a625a313532714d33785a31344d05237465616d046c697665"
 );
+const ASK_REMOVE: &str = "0301010570686f6e65";
+const ANSWER_DEVICES: &str = "0801190102066c6170746f7000010570686f6e650196d9d79daa3300";
 const ACK_TEAM: &str = "0205237465616d01";
 const SEND: &str =
     concat!("0101563e3ab5d3d6764c61efb99302bd5b03626f620001026869010200ff01016d01ffffffffffffffffffffff", "ffffffffff");
@@ -354,5 +384,5 @@ const ENTRY_FAILED: &str = concat!(
     "33785a31344d96d9d79daa3301563e3ab5d3d6764c61efb99302bd5b05616c69636503626f6201112a0501563e",
     "3ab5d3d6764c61efb99302bd5b05237465616d0f756e6b6e6f776e5f6f7574636f6d65026e6f"
 );
-const REFUSED: &str = "0601010d756e6b6e6f776e5f6672616d65026e6f";
+const REFUSED: &str = "0601010d756e6b6e6f776e5f6672616d65026e6f01a006";
 const GOODBYE: &str = "0708647261696e696e670362796501de02";

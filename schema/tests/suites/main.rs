@@ -2,6 +2,7 @@
 //! PROTOCOL.md says.
 #![allow(clippy::unwrap_used, reason = "a test says by panicking what is wrong")]
 
+mod asks;
 mod asyncapi;
 mod codes;
 mod contents;

@@ -8,8 +8,14 @@ use dunlin_schema::{
     MessageId, Millis, Open, Peer, Position, RegionName, Sender, Seq, Shard, StreamTime, UserName,
     content::Change,
     entry::Body,
-    frame::{ClientFrame, EntryFrame, Goodbye, Limits, Send, ServerFrame, StartAt},
-    live::{ConnectionId, Joined, LiveEntry, Mark, Met, Receipt, Signal, UserMessage},
+    frame::{
+        Answer, AnswerFrame, Ask, ClientFrame, DeviceItem, EntryFrame, Goodbye, Limits, Question, Send, ServerFrame,
+        StartAt,
+    },
+    live::{
+        ConnectionId, DeviceNews, Joined, LiveEntry, Mark, Met, Present, Receipt, Removed, RollCall, Signal,
+        UserMessage,
+    },
 };
 use proptest::{collection, option, prelude::*, sample::select};
 use smol_str::SmolStr;
@@ -139,7 +145,18 @@ pub(crate) fn client_frame() -> impl Strategy<Value = ClientFrame> {
             .prop_map(|(token, device, cursors)| ClientFrame::Hello { token, device, cursors }),
         (id(), any::<String>(), content()).prop_map(|(id, to, content)| ClientFrame::Send(Send { id, to, content })),
         (open(log_name()), seq()).prop_map(|(log, delivered)| ClientFrame::Ack { log, delivered }),
+        (any::<u64>(), question()).prop_map(|(reference, what)| ClientFrame::Ask(Ask { reference, what })),
     ]
+}
+
+fn question() -> impl Strategy<Value = Question> {
+    prop_oneof![Just(Question::Devices {}), device().prop_map(|device| Question::DeviceRemove { device })]
+}
+
+fn answer() -> impl Strategy<Value = Answer> {
+    let item = (device(), option::of(millis()), any::<bool>());
+    let items = item.prop_map(|(device, last_seen, here)| DeviceItem { device, last_seen, here });
+    prop_oneof![Just(Answer::Done {}), collection::vec(items, 0..4).prop_map(|items| Answer::Devices { items })]
 }
 
 fn unknown() -> impl Strategy<Value = SmolStr> {
@@ -199,10 +216,15 @@ pub(crate) fn server_frame() -> impl Strategy<Value = ServerFrame> {
         (id(), option::of(seq()), millis()).prop_map(|(id, order, time)| ServerFrame::Accepted { id, order, time }),
         (any::<String>(), open(code()), any::<String>(), option::of(millis()))
             .prop_map(|(id, code, message, retry_after)| ServerFrame::Rejected { id, code, message, retry_after }),
-        (option::of(any::<u64>()), open(code()), any::<String>())
-            .prop_map(|(reference, code, message)| ServerFrame::Refused { reference, code, message }),
+        (option::of(any::<u64>()), open(code()), any::<String>(), option::of(millis())).prop_map(
+            |(reference, code, message, retry_after)| ServerFrame::Refused { reference, code, message, retry_after }
+        ),
         (open(code()), any::<String>(), option::of(millis()))
             .prop_map(|(code, message, retry_after)| ServerFrame::Goodbye(Goodbye { code, message, retry_after })),
+        (any::<u64>(), answer()).prop_map(|(reference, what)| {
+            let what = what.into();
+            ServerFrame::Answer(AnswerFrame { reference, what })
+        }),
     ]
 }
 
@@ -231,8 +253,21 @@ pub(crate) fn user_message() -> impl Strategy<Value = UserMessage> {
             UserMessage::Receipt(Receipt::Group { to, order, delivered, read, of, time })
         }),
         (address(), seq()).prop_map(|(with, read)| UserMessage::Mark(Mark { with, read })),
-        joined().prop_map(UserMessage::Joined),
-        (joined(), proptest::collection::vec(device(), 0..4), any::<bool>())
-            .prop_map(|(joined, earlier, replaced)| UserMessage::Met(Met { joined, earlier, replaced })),
+        device_news().prop_map(UserMessage::Devices),
+    ]
+}
+
+fn device_news() -> impl Strategy<Value = DeviceNews> {
+    let devices = || collection::vec(device(), 0..4);
+    prop_oneof![
+        joined().prop_map(DeviceNews::Joined),
+        (joined(), devices(), any::<bool>()).prop_map(|(joined, earlier, replaced)| DeviceNews::Met(Met {
+            joined,
+            earlier,
+            replaced
+        })),
+        any::<u64>().prop_map(|call| DeviceNews::RollCall(RollCall { call })),
+        (any::<u64>(), devices()).prop_map(|(call, devices)| DeviceNews::Present(Present { call, devices })),
+        device().prop_map(|device| DeviceNews::Removed(Removed { device })),
     ]
 }

@@ -321,7 +321,10 @@ impl World {
                     None => self.answer(device, id, true),
                 }
             }
-            ServerFrame::Welcome { .. } | ServerFrame::Refused { .. } | ServerFrame::Goodbye(_) => {
+            ServerFrame::Welcome { .. }
+            | ServerFrame::Refused { .. }
+            | ServerFrame::Goodbye(_)
+            | ServerFrame::Answer(_) => {
                 self.history.blame(Rule::Stalled, || format!("device {device} was told {frame:?}"));
             }
         }

@@ -15,7 +15,7 @@ use dunlin_nats::{
 use dunlin_schema::{
     Cursor, DeviceName, Epoch, Log, Peer, Position, RegionName, Seq, Shard, UserName,
     heads::HeadsAnswer,
-    live::{self, LiveEntry},
+    live::{DeviceNews, LiveEntry},
     record::{DeviceRecord, ReaderRecord},
     stream::RegionSettings,
     subject,
@@ -240,9 +240,7 @@ impl LiveSink for Sink {
         self.0.lock().push(entry);
     }
 
-    fn joined(&self, _: live::Joined) {}
-
-    fn met(&self, _: live::Met) {}
+    fn devices(&self, _: DeviceNews) {}
 
     fn passed_over(&self) {}
 }

@@ -12,41 +12,38 @@ use crate::{
 };
 
 /// A gateway's directory, and what it says to the others.
-struct Side {
-    directory: Directory,
+pub(in crate::directory) struct Side {
+    pub(in crate::directory) directory: Directory,
     news: News,
 }
 
 impl Side {
-    fn new() -> Side {
+    pub(in crate::directory) fn new() -> Side {
         let (directory, news) = new(Arc::new(Metrics::new()));
         Side { directory, news }
     }
 
     /// A device that joins and says so.
-    fn join(&mut self, device: &str, opened: Moment) -> (Arc<Connection>, UserMessage) {
+    pub(in crate::directory) fn join(&mut self, device: &str, opened: Moment) -> (Arc<Connection>, DeviceNews) {
         let connection = connection_at("bob", device, opened);
         self.directory.follow(&connection, LogName::Mailbox).unwrap();
         self.directory.teller.announce(&connection);
         (connection, self.said().expect("it is announced"))
     }
 
-    fn said(&mut self) -> Option<UserMessage> {
-        self.news.0.try_recv().ok().map(|(_, message)| message)
+    fn said(&mut self) -> Option<DeviceNews> {
+        self.news.0.try_recv().ok().map(|(_, news)| news)
     }
 
     /// Hears what another gateway said. Gives its own answer.
-    fn hear(&mut self, said: &UserMessage, now: Uptime) -> Option<UserMessage> {
+    pub(in crate::directory) fn hear(&mut self, said: &DeviceNews, now: Uptime) -> Option<DeviceNews> {
         let followers = followers(&self.directory, "bob").unwrap();
         match said.clone() {
-            UserMessage::Joined(joined) => followers.meet(joined, now),
-            UserMessage::Met(met) => followers.take_in(met),
-            other @ (UserMessage::Entry(_)
-            | UserMessage::Signal(_)
-            | UserMessage::Receipt(_)
-            | UserMessage::Mark(_)) => {
-                panic!("not of devices: {other:?}")
-            }
+            DeviceNews::Joined(joined) => followers.meet(joined, now),
+            DeviceNews::Met(met) => followers.take_in(met),
+            DeviceNews::RollCall(call) => followers.answer(call),
+            DeviceNews::Present(present) => followers.count(present),
+            DeviceNews::Removed(removed) => followers.end(&removed.device),
         }
         self.said()
     }

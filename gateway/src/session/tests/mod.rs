@@ -292,6 +292,7 @@ fn frame_in_words(frame: &ServerFrame) -> String {
             format!("rejected {} {code:?} {:?}", id.time().0, retry_after.map(|span| span.0))
         }
         ServerFrame::Refused { code, .. } => format!("refused {code:?}"),
+        ServerFrame::Answer(answer) => format!("answer {}", answer.reference),
         ServerFrame::Welcome { .. } | ServerFrame::Goodbye(_) => panic!("not a session's: {frame:?}"),
     }
 }

@@ -102,6 +102,7 @@ fn answers_are_never_dropped() {
         reference: None,
         code: dunlin_schema::Code::UnknownFrame.into(),
         message: String::new(),
+        retry_after: None,
     };
     rig.session.answer(refused());
     for seq in 6..10 {

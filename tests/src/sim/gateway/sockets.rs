@@ -77,7 +77,8 @@ impl World {
             | ServerFrame::Accepted { .. }
             | ServerFrame::Rejected { .. }
             | ServerFrame::Refused { .. }
-            | ServerFrame::Goodbye(_) => None,
+            | ServerFrame::Goodbye(_)
+            | ServerFrame::Answer(_) => None,
         };
         if let Some(cursor) = told {
             let cursor = cursor.expect("a session seals its cursors for its own log");

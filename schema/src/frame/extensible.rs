@@ -1,31 +1,29 @@
-//! What an entry says, as its client reads it: with room for what only a newer release knows.
+//! What an entry says, and what is answered, as a client reads it: with room for what only a newer release knows.
 
-use std::{borrow::Cow, fmt};
+use std::{borrow::Cow, fmt, marker::PhantomData};
 
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use bytes::Bytes;
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{
     Deserialize, Deserializer, Serialize, Serializer,
-    de::{self, MapAccess, Visitor},
+    de::{self, DeserializeOwned, MapAccess, Visitor},
     ser::{self, SerializeMap},
 };
 use serde_json::Value;
 use smol_str::SmolStr;
 
-use crate::Content;
-
-/// What an entry says. In Postcard its length stands before it, so that a client keeps the entry's place where it does not know the
-/// content, and passes over fields that a newer release adds at the end.
+/// A value of an enum that newer releases extend. In Postcard its length stands before it, so that a client goes on behind it where it does
+/// not know it, and passes over fields that a newer release adds at the end.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum EntryContent {
-    /// Content of this release.
-    Known(Content),
-    /// Content that this release does not know, or can't read: the entry counts for its log's cursor all the same.
+pub enum Extensible<T> {
+    /// A value of this release.
+    Known(T),
+    /// One that this release does not know, or can't read: the frame around it counts all the same.
     Unknown(UnknownContent),
 }
 
-/// Content that this release does not know.
+/// What this release does not know.
 #[derive(Clone, PartialEq, Eq)]
 pub struct UnknownContent {
     kind: SmolStr,
@@ -52,61 +50,63 @@ impl fmt::Debug for UnknownContent {
     }
 }
 
-impl From<Content> for EntryContent {
-    fn from(content: Content) -> EntryContent {
-        EntryContent::Known(content)
+impl<T> From<T> for Extensible<T> {
+    fn from(content: T) -> Extensible<T> {
+        Extensible::Known(content)
     }
 }
 
-impl EntryContent {
-    /// The content, if this release knows it.
-    pub fn known(&self) -> Option<&Content> {
+impl<T> Extensible<T> {
+    /// The value, if this release knows it.
+    pub fn known(&self) -> Option<&T> {
         match self {
-            EntryContent::Known(content) => Some(content),
-            EntryContent::Unknown(_) => None,
+            Extensible::Known(content) => Some(content),
+            Extensible::Unknown(_) => None,
         }
     }
+}
 
-    fn of_json(kind: String, value: Value) -> EntryContent {
+impl<T: DeserializeOwned> Extensible<T> {
+    fn of_json(kind: String, value: Value) -> Extensible<T> {
         let mut said = Value::Object([(kind.clone(), value)].into_iter().collect());
-        match Content::deserialize(&said) {
-            Ok(content) => EntryContent::Known(content),
+        match T::deserialize(&said) {
+            Ok(content) => Extensible::Known(content),
             Err(_) => {
                 let value = said.get_mut(&kind).map(Value::take).unwrap_or_default();
-                EntryContent::Unknown(UnknownContent { kind: kind.into(), form: Form::Json(value) })
+                Extensible::Unknown(UnknownContent { kind: kind.into(), form: Form::Json(value) })
             }
         }
     }
 
-    fn of_postcard(bytes: Bytes) -> EntryContent {
+    fn of_postcard(bytes: Bytes) -> Extensible<T> {
         match postcard::take_from_bytes(&bytes) {
-            Ok((content, _)) => EntryContent::Known(content),
+            Ok((content, _)) => Extensible::Known(content),
             Err(_) => {
                 let number = postcard::take_from_bytes::<u32>(&bytes).map_or(u32::MAX, |(number, _)| number);
-                EntryContent::Unknown(UnknownContent { kind: format!("{number}").into(), form: Form::Postcard(bytes) })
+                Extensible::Unknown(UnknownContent { kind: format!("{number}").into(), form: Form::Postcard(bytes) })
             }
         }
     }
 }
 
-impl Serialize for EntryContent {
+impl<T: Serialize> Serialize for Extensible<T> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         let json = serializer.is_human_readable();
         match self {
-            EntryContent::Known(content) if json => content.serialize(serializer),
-            EntryContent::Known(content) => {
+            Extensible::Known(content) if json => content.serialize(serializer),
+            Extensible::Known(content) => {
                 serializer.serialize_bytes(&postcard::to_stdvec(content).map_err(ser::Error::custom)?)
             }
-            EntryContent::Unknown(UnknownContent { kind, form: Form::Json(value) }) if json => {
+            Extensible::Unknown(UnknownContent { kind, form: Form::Json(value) }) if json => {
                 one_key(serializer, kind, value)
             }
-            EntryContent::Unknown(UnknownContent { kind, form: Form::Postcard(bytes) }) if json => {
+            Extensible::Unknown(UnknownContent { kind, form: Form::Postcard(bytes) }) if json => {
                 one_key(serializer, kind, &STANDARD.encode(bytes))
             }
-            EntryContent::Unknown(UnknownContent { kind: _, form: Form::Postcard(bytes) }) => {
+            Extensible::Unknown(UnknownContent { kind: _, form: Form::Postcard(bytes) }) => {
                 serializer.serialize_bytes(bytes)
             }
-            EntryContent::Unknown(UnknownContent { kind, form: Form::Json(_) }) => {
+            Extensible::Unknown(UnknownContent { kind, form: Form::Json(_) }) => {
                 Err(ser::Error::custom(format_args!("content {kind:?} has no Postcard form that this release knows")))
             }
         }
@@ -119,38 +119,38 @@ fn one_key<S: Serializer>(serializer: S, key: &str, value: &impl Serialize) -> R
     map.end()
 }
 
-impl<'de> Deserialize<'de> for EntryContent {
+impl<'de, T: DeserializeOwned> Deserialize<'de> for Extensible<T> {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        struct OneKey;
-        impl<'de> Visitor<'de> for OneKey {
-            type Value = EntryContent;
+        struct OneKey<T>(PhantomData<T>);
+        impl<'de, T: DeserializeOwned> Visitor<'de> for OneKey<T> {
+            type Value = Extensible<T>;
             fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str("content: an object with one key")
+                f.write_str("an object with one key")
             }
-            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<EntryContent, A::Error> {
+            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Extensible<T>, A::Error> {
                 let (kind, value) = map.next_entry()?.ok_or_else(|| de::Error::invalid_length(0, &self))?;
                 match map.next_key::<de::IgnoredAny>()? {
-                    None => Ok(EntryContent::of_json(kind, value)),
+                    None => Ok(Extensible::of_json(kind, value)),
                     Some(_) => Err(de::Error::invalid_length(2, &self)),
                 }
             }
         }
         if deserializer.is_human_readable() {
-            deserializer.deserialize_map(OneKey)
+            deserializer.deserialize_map(OneKey(PhantomData))
         } else {
-            Bytes::deserialize(deserializer).map(EntryContent::of_postcard)
+            Bytes::deserialize(deserializer).map(Extensible::of_postcard)
         }
     }
 }
 
-impl JsonSchema for EntryContent {
+impl<T: JsonSchema> JsonSchema for Extensible<T> {
     fn schema_name() -> Cow<'static, str> {
-        "EntryContent".into()
+        format!("Extensible{}", T::schema_name()).into()
     }
     fn json_schema(generator: &mut SchemaGenerator) -> Schema {
-        let known = generator.subschema_for::<Content>();
+        let known = generator.subschema_for::<T>();
         json_schema!({
-            "description": "A newer release may say what is not listed: pass over it, and keep the entry's cursor.",
+            "description": "A newer release may say what is not listed: pass over it, and keep what stands beside it.",
             "anyOf": [known, { "type": "object", "minProperties": 1, "maxProperties": 1 }]
         })
     }

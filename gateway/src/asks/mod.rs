@@ -1,0 +1,126 @@
+//! What clients ask: one file a family of questions, each of which is given a [`Context`] and nothing else.
+//!
+//! A question goes past the session and its lock: its answer is awaited beside the connection's other work, and ends with the socket. What
+//! is under way is bounded by [`Asks`], and what a user may ask by the limiter.
+
+mod devices;
+mod in_flight;
+
+use std::{sync::Arc, time::Duration};
+
+use dunlin_nats::{FanIn, RecordError, Records, RemovalError, Removals};
+use dunlin_schema::{
+    Code, Millis, RegionName,
+    frame::{Answer, AnswerFrame, Ask, Question, ServerFrame},
+    limits,
+};
+use tokio::{sync::OwnedSemaphorePermit, time::timeout};
+
+pub(crate) use self::in_flight::Asks;
+use crate::{
+    connection::Connection,
+    directory::{Directory, Unheard},
+    region::Region,
+};
+
+/// What a family of questions is given, and all that it may touch.
+pub(crate) struct Context<'a> {
+    /// Who asks.
+    asker: &'a Arc<Connection>,
+    region: &'a RegionName,
+    /// What the region's workers have written down.
+    records: &'a Records,
+    /// Has the worker change it.
+    removals: &'a Removals,
+    /// Who is connected here.
+    directory: &'a Directory,
+    /// What other gateways are told, and say.
+    fan_in: &'a FanIn,
+}
+
+/// Why a question has no answer.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Refusal {
+    pub(crate) code: Code,
+    pub(crate) message: String,
+    pub(crate) retry_after: Option<Millis>,
+}
+
+const RETRY_AFTER: Millis = Millis(1_000);
+
+impl Refusal {
+    /// Not now.
+    fn unavailable(message: impl Into<String>) -> Refusal {
+        Refusal { code: Code::Unavailable, message: message.into(), retry_after: Some(RETRY_AFTER) }
+    }
+
+    /// The gateway has as many questions under way as it takes.
+    pub(crate) fn crowded() -> Refusal {
+        Refusal::unavailable("this gateway answers as many questions as it can: ask again")
+    }
+
+    /// Beyond the user's share.
+    pub(crate) fn over_the_share(retry_after: Millis) -> Refusal {
+        let message = "this user asks more than is allowed".to_owned();
+        Refusal { code: Code::RateLimited, message, retry_after: Some(retry_after) }
+    }
+
+    /// The frame that tells it.
+    pub(crate) fn of(self, reference: u64) -> ServerFrame {
+        let Refusal { code, message, retry_after } = self;
+        ServerFrame::Refused { reference: Some(reference), code: code.into(), message, retry_after }
+    }
+}
+
+impl From<RecordError> for Refusal {
+    fn from(error: RecordError) -> Refusal {
+        Refusal::unavailable(error.to_string())
+    }
+}
+
+impl From<RemovalError> for Refusal {
+    fn from(error: RemovalError) -> Refusal {
+        Refusal::unavailable(error.to_string())
+    }
+}
+
+impl From<Unheard> for Refusal {
+    fn from(error: Unheard) -> Refusal {
+        Refusal::unavailable(format!("the other gateways can't be asked: {error}"))
+    }
+}
+
+/// Answers a question within [`limits::ASK_WITHIN`]. The permit is one of the gateway's [`limits::ASKS_AT_ONCE`].
+pub(crate) async fn answered(
+    region: Arc<Region>,
+    asker: Arc<Connection>,
+    Ask { reference, what }: Ask,
+    _permit: OwnedSemaphorePermit,
+) -> ServerFrame {
+    let context = Context {
+        asker: &asker,
+        region: region.name(),
+        records: &region.records,
+        removals: &region.removals,
+        directory: &region.directory,
+        fan_in: &region.fan_in,
+    };
+    let answer = timeout(Duration::from_millis(limits::ASK_WITHIN.0), context.answer(what)).await;
+    let late = || Refusal::unavailable(format!("there was no answer within {} ms", limits::ASK_WITHIN.0));
+    match answer.unwrap_or_else(|_| Err(late())) {
+        Ok(what) => ServerFrame::Answer(AnswerFrame { reference, what: what.into() }),
+        Err(refusal) => {
+            tracing::debug!(user = %asker.user(), reason = refusal.message, "a question is refused");
+            refusal.of(reference)
+        }
+    }
+}
+
+impl Context<'_> {
+    async fn answer(&self, what: Question) -> Result<Answer, Refusal> {
+        match what {
+            Question::Devices {} => devices::list(self).await,
+            Question::DeviceRemove { device } => devices::remove(self, device).await,
+        }
+    }
+}

@@ -1,0 +1,137 @@
+//! Which of a user's devices are connected, here and at other gateways; and the end of those that their user removed.
+//!
+//! A roll call goes to every gateway that holds devices of the user, and nobody knows how many these are: what is answered within a short
+//! while counts.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+    time::Duration,
+};
+
+use dunlin_nats::{FanIn, FanInError, PublishError, Status};
+use dunlin_schema::{
+    DeviceName, LogName, limits,
+    live::{DeviceNews, Present, Removed, RollCall, UserMessage},
+};
+use parking_lot::Mutex;
+
+use super::{Directory, Followers};
+use crate::{connection::Connection, timer::Order};
+
+/// Devices that the answers to one call may name: twice as many as can be connected, for those that move.
+const NAMED: usize = 2 * limits::DEVICES;
+
+/// The calls that are under way, and what was answered to each.
+pub(super) type Calls = Mutex<BTreeMap<u64, BTreeSet<DeviceName>>>;
+
+/// Why other gateways can't be asked, or told.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum Unheard {
+    /// There is no connection to NATS just now.
+    #[error("no connection to NATS")]
+    Disconnected,
+    /// Answers would not come here.
+    #[error(transparent)]
+    Interest(#[from] FanInError),
+    /// Nothing can be published.
+    #[error(transparent)]
+    Publish(#[from] PublishError),
+}
+
+/// A call that is under way, until it is dropped.
+struct Call {
+    followers: Arc<Followers>,
+    number: u64,
+}
+
+impl Drop for Call {
+    fn drop(&mut self) {
+        self.followers.calls.lock().remove(&self.number);
+    }
+}
+
+impl Call {
+    fn begin(followers: &Arc<Followers>) -> Call {
+        let number = rand::random();
+        followers.calls.lock().insert(number, BTreeSet::new());
+        Call { followers: followers.clone(), number }
+    }
+
+    fn answers(&self) -> BTreeSet<DeviceName> {
+        self.followers.calls.lock().get(&self.number).cloned().unwrap_or_default()
+    }
+}
+
+impl Directory {
+    /// The devices of a connection's user that are connected, here and as other gateways say within [`limits::ROLL_CALL`]. Errors: see
+    /// [`Unheard`].
+    pub(crate) async fn connected(
+        &self,
+        fan_in: &FanIn,
+        connection: &Connection,
+    ) -> Result<BTreeSet<DeviceName>, Unheard> {
+        if *fan_in.status().borrow() == Status::Disconnected {
+            return Err(Unheard::Disconnected);
+        }
+        // Only a connection that was replaced in the meantime is not there, and it is told to end.
+        let mailbox = self.place(connection, &LogName::Mailbox);
+        let Some(followed) = self.found(&mailbox) else { return Ok(BTreeSet::new()) };
+        followed.joined(fan_in, mailbox.owner).await?;
+        let call = Call::begin(&followed.followers);
+        let question = DeviceNews::RollCall(RollCall { call: call.number });
+        fan_in.publish(connection.user(), &UserMessage::Devices(question)).await?;
+        tokio::time::sleep(Duration::from_millis(limits::ROLL_CALL.0)).await;
+        let mut devices = call.answers();
+        devices.extend(followed.followers.here());
+        Ok(devices)
+    }
+
+    /// Ends the connections of a device of a connection's user, here and at other gateways. Errors: the others were not told.
+    pub(crate) async fn end(&self, fan_in: &FanIn, asker: &Connection, device: &DeviceName) -> Result<(), Unheard> {
+        if *fan_in.status().borrow() == Status::Disconnected {
+            return Err(Unheard::Disconnected);
+        }
+        let removed = DeviceNews::Removed(Removed { device: device.clone() });
+        fan_in.publish(asker.user(), &UserMessage::Devices(removed)).await?;
+        if let Some(followed) = self.found(&self.place(asker, &LogName::Mailbox)) {
+            followed.followers.end(device);
+        }
+        Ok(())
+    }
+}
+
+impl Followers {
+    fn here(&self) -> Vec<DeviceName> {
+        self.list.lock().iter().map(|device| device.connection.device().clone()).collect()
+    }
+
+    /// Answers a call of another gateway.
+    pub(super) fn answer(&self, RollCall { call }: RollCall) {
+        if self.calls.lock().contains_key(&call) {
+            return;
+        }
+        let Some(user) = self.list.lock().first().map(|device| device.connection.user().clone()) else { return };
+        self.teller.tell(&user, DeviceNews::Present(Present { call, devices: self.here() }));
+    }
+
+    /// Counts an answer, where it is to a call from here.
+    pub(super) fn count(&self, Present { call, devices }: Present) {
+        if let Some(answers) = self.calls.lock().get_mut(&call) {
+            let room = NAMED.saturating_sub(answers.len());
+            answers.extend(devices.into_iter().take(room));
+        }
+    }
+
+    /// The user removed a device.
+    pub(super) fn end(&self, device: &DeviceName) {
+        let devices = self.list.lock();
+        let connections = devices.iter().map(|device| &device.connection);
+        connections
+            .filter(|connection| connection.device() == device)
+            .for_each(|connection| connection.alarm().tell(Order::Removed));
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,57 @@
+//! What gateways answer to a roll call, and who ends when a device is removed.
+
+use super::*;
+use crate::{
+    clock::{Moment, Uptime},
+    directory::{devices::tests::Side, tests::followers},
+};
+
+fn names(devices: &[&str]) -> BTreeSet<DeviceName> {
+    devices.iter().map(|device| DeviceName::new(device).unwrap()).collect()
+}
+
+fn call(side: &Side) -> (Call, DeviceNews) {
+    let call = Call::begin(&followers(&side.directory, "bob").unwrap());
+    let question = DeviceNews::RollCall(RollCall { call: call.number });
+    (call, question)
+}
+
+#[test]
+fn who_holds_devices_of_the_user_answers_the_others_and_not_itself() {
+    let (mut here, mut there, now) = (Side::new(), Side::new(), Moment::now());
+    here.join("phone", now);
+    there.join("laptop", now);
+    there.join("web", now);
+    let (asked, question) = call(&here);
+    assert_eq!(here.hear(&question, now.uptime), None, "its own");
+    let answer = there.hear(&question, now.uptime).expect("there are devices");
+    assert_eq!(here.hear(&answer, now.uptime), None, "nobody answers an answer");
+    assert_eq!(asked.answers(), names(&["laptop", "web"]));
+    let (another, _) = call(&here);
+    assert_eq!(another.answers(), names(&[]), "each call by itself");
+    drop(asked);
+    here.hear(&answer, now.uptime);
+    let followers = followers(&here.directory, "bob").unwrap();
+    assert_eq!(followers.calls.lock().len(), 1, "an answer that comes late is nobody's");
+}
+
+#[test]
+fn what_others_answer_is_bounded() {
+    let (mut here, now) = (Side::new(), Uptime::now());
+    here.join("phone", Moment::now());
+    let (asked, _) = call(&here);
+    for gateway in 0..10 {
+        let devices = (0..10).map(|device| DeviceName::new(&format!("d{gateway}-{device}")).unwrap()).collect();
+        here.hear(&DeviceNews::Present(Present { call: asked.number, devices }), now);
+    }
+    assert_eq!(asked.answers().len(), NAMED);
+}
+
+#[test]
+fn a_removed_device_ends_and_no_other() {
+    let (mut here, now) = (Side::new(), Moment::now());
+    let (phone, _) = here.join("phone", now);
+    let (web, _) = here.join("web", now);
+    here.hear(&DeviceNews::Removed(Removed { device: phone.device().clone() }), now.uptime);
+    assert_eq!((phone.alarm().order(), web.alarm().order()), (Order::Removed, Order::Stay));
+}

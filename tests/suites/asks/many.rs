@@ -1,0 +1,150 @@
+//! Many questions, slow readers, and a region that does not answer: nothing grows, nobody waits for ever, and the socket goes on.
+
+use std::{
+    collections::BTreeMap,
+    time::{Duration, Instant},
+};
+
+use dunlin_schema::{Millis, Peer, limits, record::DeviceRecord, subject};
+use dunlin_tests::{
+    device::{Device, text},
+    region::{Region, RegionOptions},
+};
+use serde_json::{Value, json};
+
+use super::{ask, remove};
+
+const QUESTIONS: u64 = 10_000;
+
+/// Takes in answers and refusals until each of the first `count` questions has one. What else comes is given to `other`.
+async fn settle(device: &mut Device, count: u64, mut other: impl FnMut(Value)) -> BTreeMap<u64, String> {
+    let mut settled = BTreeMap::new();
+    while (settled.len() as u64) < count {
+        let frame = device.next().await.expect("an open socket");
+        let (reference, how) = match (&frame["answer"]["ref"], &frame["refused"]["ref"]) {
+            (Value::Number(reference), _) => (reference, "answered"),
+            (_, Value::Number(reference)) => {
+                assert!(frame["refused"]["retry_after"].is_u64(), "{frame}");
+                (reference, frame["refused"]["code"].as_str().expect("a code"))
+            }
+            _ => {
+                other(frame);
+                continue;
+            }
+        };
+        let twice = settled.insert(reference.as_u64().expect("a number"), how.to_owned());
+        assert_eq!(twice, None, "{frame}");
+    }
+    settled
+}
+
+fn count(settled: &BTreeMap<u64, String>, how: &str) -> usize {
+    settled.values().filter(|settled| *settled == how).count()
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn ten_thousand_questions_at_once_have_an_answer_or_a_refusal_each_and_messages_go_on() {
+    let region = Region::start(1).await;
+    let mut alice = region.caught_up(0, "alice", "phone").await;
+    let mut bob = region.caught_up(0, "bob", "phone").await;
+    let asking = tokio::spawn(async move {
+        let mut entries = 0;
+        // A client that reads while it writes.
+        let mut settled = BTreeMap::new();
+        for begin in (0..QUESTIONS).step_by(100) {
+            for reference in begin..begin + 100 {
+                bob.say(json!({ "ask": { "ref": reference, "what": { "devices": {} } } })).await;
+            }
+            settled.extend(settle(&mut bob, 100, |frame| entries += usize::from(frame["entry"].is_object())).await);
+        }
+        (bob, settled, entries)
+    });
+    let mut sent = 0;
+    while !asking.is_finished() {
+        alice.send_accepted("bob", "hi").await;
+        sent += 1;
+    }
+    let (mut bob, settled, mut entries) = asking.await.expect("no panic");
+    assert_eq!(settled.len() as u64, QUESTIONS);
+    let [answered, limited, crowded] = ["answered", "rate_limited", "unavailable"].map(|how| count(&settled, how));
+    println!("{answered} answered, {limited} beyond the share, {crowded} too many at once; {sent} messages meanwhile");
+    assert_eq!(answered + limited + crowded, settled.len());
+    assert!(answered > 0 && limited > settled.len() / 2, "{answered} {limited}");
+    while entries < sent {
+        bob.expect("entry").await;
+        entries += 1;
+    }
+    bob.send_accepted("alice", "as ever").await;
+    assert_eq!(text(&alice.expect("entry").await), "as ever");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn who_does_not_read_has_an_answer_or_a_refusal_for_each_question_in_the_end() {
+    let region = Region::start(1).await;
+    let (log, jetstream) = (region.mailbox("bob"), region.jetstream().await);
+    let user = "bob".parse().expect("a name");
+    // A long list makes long answers.
+    for number in 0..limits::DEVICES_LISTED {
+        let device = format!("{number:064}").parse().expect("a name");
+        let record = subject::device_record(&log.region, log.shard, &user, &device, &Peer::User(user.clone()));
+        let seen = DeviceRecord { cursor: Some(Default::default()), removed: None };
+        jetstream.publish(record, seen.encode().into()).await.expect("a publish").await.expect("stored");
+    }
+    let mut bob = region.caught_up(0, "bob", "phone").await;
+    let asked = u64::from(limits::ASKS_BURST);
+    for reference in 0..asked {
+        bob.say(json!({ "ask": { "ref": reference, "what": { "devices": {} } } })).await;
+    }
+    let mut alice = region.caught_up(0, "alice", "phone").await;
+    for _ in 0..100 {
+        alice.send_accepted("alice", "nobody waits for bob").await;
+    }
+    let settled = settle(&mut bob, asked, |_| ()).await;
+    let [answered, refused] = ["answered", "unavailable"].map(|how| count(&settled, how));
+    println!("{answered} answered, {refused} refused");
+    assert_eq!(answered + refused, settled.len());
+    assert!((1..=asked as usize).contains(&answered) && refused > 0, "{answered} {refused}");
+    bob.send_accepted("bob", "as ever").await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_region_that_does_not_answer_is_told_in_time() {
+    let mut region = Region::start_with(RegionOptions { linked: true, ..RegionOptions::default() }).await;
+    let mut bob = region.caught_up(0, "bob", "phone").await;
+    ask(&mut bob, 1, json!({ "devices": {} })).await.expect("an answer");
+    for worker in region.workers.drain(..) {
+        worker.stop().await;
+    }
+    refused_in_time(&mut bob, remove("tablet")).await;
+    ask(&mut bob, 3, json!({ "devices": {} })).await.expect("that needs no worker");
+    region.link().freeze();
+    for what in [json!({ "devices": {} }), remove("tablet")] {
+        refused_in_time(&mut bob, what).await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn records_without_a_leader_are_told_in_time() {
+    let options = RegionOptions { replicas: 3, servers: 3, shards: 1, ..RegionOptions::default() };
+    let mut region = Region::start_with(options).await;
+    let mut bob = region.caught_up(0, "bob", "phone").await;
+    // The gateway stays with the first server, which is alone now.
+    region.peers.iter_mut().for_each(|server| server.kill());
+    let what = json!({ "devices": {} });
+    dunlin_tests::wait::until("the first server to know that it leads nothing", async || {
+        ask(&mut bob, 1, what.clone()).await.err().map(drop)
+    })
+    .await;
+    for what in [what, remove("tablet")] {
+        refused_in_time(&mut bob, what).await;
+    }
+}
+
+async fn refused_in_time(device: &mut Device, what: Value) {
+    let began = Instant::now();
+    let refused = ask(device, 2, what).await.expect_err("a refusal");
+    assert_eq!(refused["code"], "unavailable", "{refused}");
+    assert!(refused["retry_after"].is_u64(), "{refused}");
+    let slack = Millis(2_000);
+    assert!(began.elapsed() < Duration::from_millis(limits::ASK_WITHIN.plus(slack).0), "{:?}", began.elapsed());
+}
