@@ -1,10 +1,11 @@
 //! What can be under way.
 
-use dunlin_gateway::session;
+use dunlin_gateway::{comparison::core::Unanswered, session};
 use dunlin_nats::append::core as append;
 use dunlin_schema::{
     Cursor, MessageId, Peer, Position, Seq,
     frame::ServerFrame,
+    heads::{HeadsAnswer, Verified},
     live::LiveEntry,
     read::{ReadAnswer, ReadRequest, StoredEntry},
     record::ReaderRecord,
@@ -40,12 +41,16 @@ pub(crate) enum Event {
     Write { session: usize },
     /// A live entry reaches a gateway.
     Live { gateway: usize, life: u32, user: usize, live: LiveEntry },
-    /// A gateway compares heads.
-    Compare { gateway: usize, life: u32, every: bool },
+    /// A gateway's comparison of heads has a deadline.
+    Compare { gateway: usize, life: u32, at: u64 },
     /// A gateway's link to NATS is back.
     Linked { gateway: usize, life: u32 },
-    /// A question about heads waits no longer.
-    AskedEnough { question: usize },
+    /// A reader's answer about heads reaches a gateway.
+    HeadsAnswered { question: usize, answer: HeadsAnswer },
+    /// A reader's answer to a doubt reaches a gateway.
+    DoubtAnswered { question: usize, verified: Verified },
+    /// A question to a reader waits no longer.
+    Unanswered { question: usize, why: Unanswered },
     // Readers.
     /// Something reaches a reader, or waits while it is stopped.
     Reader { reader: usize, what: AtReader },

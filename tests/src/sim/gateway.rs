@@ -7,10 +7,11 @@ mod sockets;
 use std::sync::Arc;
 
 use dunlin_gateway::{
+    comparison::core::{Comparison, Question},
     sending,
     session::{Input, Output, SentCopies, Session, Setup, Start, Tail},
 };
-use dunlin_schema::{Cursor, LogName, Millis, Position, Shard, frame::ServerFrame, limits, live::LiveEntry};
+use dunlin_schema::{Cursor, LogName, Millis, Position, Shard, frame::ServerFrame, live::LiveEntry};
 
 use super::{
     Rule,
@@ -34,6 +35,9 @@ struct Gateway {
     ahead: i64,
     /// Until then it has no link to NATS.
     cut_until: u64,
+    /// Its followers are sessions.
+    comparison: Comparison<usize>,
+    compare_at: u64,
 }
 
 /// One connection's session.
@@ -66,12 +70,20 @@ struct Held {
     pocket: Vec<ServerFrame>,
 }
 
-/// A question to a reader.
+/// A question to a reader, of one life of a gateway.
 #[derive(Debug)]
-struct Question {
-    sessions: Vec<usize>,
-    verify: bool,
-    open: bool,
+struct Pending {
+    gateway: usize,
+    life: u32,
+    about: About,
+}
+
+/// What a reader is asked.
+#[derive(Debug)]
+enum About {
+    Heads(Question<usize>),
+    /// A session's doubt.
+    Doubt(usize),
 }
 
 /// All gateways, their sessions and what they asked.
@@ -79,7 +91,8 @@ struct Question {
 pub(crate) struct Gateways {
     list: Vec<Gateway>,
     sessions: Vec<Option<Held>>,
-    questions: Vec<Question>,
+    /// `None` where they wait for no answer any more.
+    questions: Vec<Option<Pending>>,
 }
 
 impl World {
@@ -89,9 +102,14 @@ impl World {
             Some(Plant::FreshForAMinute) => 5_000 - 10_000 * gateway as i64,
             Some(_) | None => self.dice.between(0, 10_000) as i64 - 5_000,
         };
-        self.gateways.list.push(Gateway { life: 0, ahead, cut_until: 0 });
-        let span = self.dice.between(SECOND, nanos(limits::HEADS_EVERY));
-        self.after(span, Event::Compare { gateway, life: 0, every: true });
+        let comparison = self.new_comparison();
+        let held = Gateway { life: 0, ahead, cut_until: 0, comparison, compare_at: u64::MAX };
+        self.gateways.list.push(held);
+        self.settle_comparison(gateway);
+    }
+
+    fn new_comparison(&self) -> Comparison<usize> {
+        Comparison::new(1, self.shape.bounds, self.uptime())
     }
 
     /// What a gateway's clock says.
@@ -115,8 +133,10 @@ impl World {
     /// A gateway dies and is started again.
     pub(crate) fn crash_gateway(&mut self, gateway: usize) {
         self.note(|_| format!("gateway {gateway} dies"));
-        self.gateways.list[gateway].life += 1;
-        let life = self.gateways.list[gateway].life;
+        let comparison = self.new_comparison();
+        let held = &mut self.gateways.list[gateway];
+        held.life += 1;
+        (held.comparison, held.compare_at) = (comparison, u64::MAX);
         for session in 0..self.gateways.sessions.len() {
             if self.gateways.sessions[session].as_ref().is_some_and(|held| held.gateway == gateway)
                 && let Some(held) = self.gateways.sessions[session].take()
@@ -125,8 +145,7 @@ impl World {
                 self.after(span, Event::Reconnect { device: held.device, connection: held.connection });
             }
         }
-        let span = self.dice.between(SECOND, nanos(limits::HEADS_EVERY));
-        self.after(span, Event::Compare { gateway, life, every: true });
+        self.settle_comparison(gateway);
     }
 
     /// A gateway loses NATS for a while.
@@ -140,7 +159,9 @@ impl World {
     /// The link is back: the subscriptions were made again, and core messages may have been lost.
     pub(crate) fn linked(&mut self, gateway: usize, life: u32) {
         if self.gateway_lives(gateway, life) && !self.gateway_is_cut(gateway) {
-            self.after(2 * MS, Event::Compare { gateway, life, every: false });
+            let now = self.uptime();
+            self.gateways.list[gateway].comparison.lost(now);
+            self.settle_comparison(gateway);
         }
     }
 
@@ -302,14 +323,18 @@ impl World {
                 }
                 Output::Sending(sending::Do::LookUp(wanted)) => self.look_up(session, *wanted),
                 Output::Read(_, request) => self.read(session, request),
-                Output::AskHeads(_) => self.ask_heads(vec![session]),
+                Output::AskHeads(_) => self.ask_heads(session),
                 Output::Verify(_, position)
                     if self.plant == Some(Plant::OlderEntryIsAProof) && self.looks_erased(session, position) =>
                 {
                     let input = Box::new(Input::Verified(SHARD, Ok(position)));
                     self.after(MS, Event::Session { session, input });
                 }
-                Output::Verify(..) => self.question(vec![session], true),
+                Output::Verify(..) => {
+                    if let Some((gateway, _)) = self.gateway_of(session) {
+                        self.question(gateway, About::Doubt(session));
+                    }
+                }
                 Output::Acknowledge(_, cursor) => {
                     let ack_lost = self.faults.ack_lost;
                     if let Some(device) = self.gateways.sessions[session].as_ref().map(|held| held.device)

@@ -272,9 +272,10 @@ impl World {
     }
 
     fn reader_asked(&mut self, number: usize, question: usize) {
-        let Some(users) = self.asked_users(question) else {
+        if self.is_doubt(question) {
             return self.tell_reader(number, Input::Doubted(DoubtId(question as u64)));
-        };
+        }
+        let Some(users) = self.asked_users(question) else { return };
         self.notice_gone();
         let logs: Vec<_> = users.iter().map(|user| self.users[*user].log.owner.clone()).collect();
         let Some(reader) = &self.readers.list[number] else { return };
@@ -290,7 +291,7 @@ impl World {
                 self.history.promised(user, after, answer.position.seq.next(), answer.position, "heads");
             }
         }
-        self.heads_answered(question, &answer);
+        self.heads_answered(question, answer);
     }
 
     // What a reader asks of the leader.

@@ -7,6 +7,9 @@ use super::{Fate, Rule, World};
 impl World {
     /// What is still open though nothing fails any more; `None` when all is well.
     pub(crate) fn unsettled(&mut self) -> Option<(Rule, String)> {
+        if let Some(unready) = self.unready_gateway() {
+            return Some((Rule::Stalled, unready));
+        }
         for device in 0..self.devices.count() {
             let found = &self.devices.list[device];
             if let Some(id) = self.unanswered(device).first() {
