@@ -14,10 +14,11 @@ use dunlin_schema::{
 };
 
 use super::{
+    World,
     event::Event,
     plant::Plant,
     stream::{Publish, Published, Replica, nanos},
-    world::{MS, SECOND, World},
+    units::{MS, SECOND},
 };
 
 /// How long a publish may be under way: then servers and clients have given up its connection.

@@ -12,11 +12,11 @@ use dunlin_schema::{
 };
 
 use super::{
-    Rule,
+    Rule, World,
     event::{Event, Said},
     history::Fate,
     plant::Plant,
-    world::{MS, SECOND, World},
+    units::{MS, SECOND},
 };
 
 /// How a device came, as far as what it may be told depends on it.

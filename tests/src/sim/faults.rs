@@ -3,10 +3,11 @@
 use dunlin_schema::{Entry, MessageId, Millis, Position, Seq, StreamTime, entry::Body};
 
 use super::{
+    World,
     event::Event,
     plant::Plant,
     stream::{Publish, Published, nanos},
-    world::{MS, SECOND, World},
+    units::{MS, SECOND},
 };
 
 #[derive(Clone, Copy)]

@@ -14,13 +14,13 @@ use dunlin_gateway::{
 use dunlin_schema::{Cursor, LogName, Millis, Position, Shard, frame::ServerFrame, live::LiveEntry};
 
 use super::{
-    Rule,
+    Rule, World,
     device::Arrival,
     event::{AtReader, Event, Said},
     plant::Plant,
     reader::Published,
     stream::nanos,
-    world::{MS, SECOND, World},
+    units::{MS, SECOND},
 };
 
 /// The one shard.

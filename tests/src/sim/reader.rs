@@ -18,10 +18,10 @@ use dunlin_workers::{
 };
 
 use super::{
-    Rule,
+    Rule, World,
     event::{AtReader, Event},
     plant::{Plant, SimplerHeads},
-    world::{MS, SECOND, World},
+    units::{MS, SECOND},
 };
 
 /// One worker's reader.
