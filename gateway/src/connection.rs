@@ -127,7 +127,11 @@ impl Connection {
 
     /// Gives the session an input from outside its task, and wakes the task if anything came of it.
     pub(crate) fn tell(&self, input: Input) {
-        let moment = Moment::now();
+        self.tell_at(Moment::now(), input);
+    }
+
+    /// The same at a moment that is known: of many who are told the same, each would look at the clocks.
+    pub(crate) fn tell_at(&self, moment: Moment, input: Input) {
         self.with((), |core| {
             core.handle(moment, input);
             if core.session.has_outgoing() || core.session.waits_for_drain() || !core.outputs.is_empty() {

@@ -26,7 +26,7 @@ use roll::Calls;
 pub(crate) use roll::Unheard;
 
 use crate::{
-    clock::Uptime,
+    clock::{Moment, Uptime},
     connection::Connection,
     metrics::Metrics,
     session::{Input, Tail},
@@ -200,9 +200,9 @@ impl LiveSink for Followers {
             tracing::error!("a panic over a live entry: the comparison of heads finds it");
             return;
         };
-        let ready = Arc::new(ready);
+        let (ready, moment) = (Arc::new(ready), Moment::now());
         for follower in followers.iter() {
-            follower.connection.tell(Input::Live(follower.log.clone(), ready.clone()));
+            follower.connection.tell_at(moment, Input::Live(follower.log.clone(), ready.clone()));
         }
     }
 

@@ -8,7 +8,6 @@ use dunlin_schema::{
 
 use super::*;
 use crate::{
-    clock::Moment,
     session::{HeadOf, Outgoing, SentCopies, Session, Setup, SharedFrame, Start},
     timer::{Alarm, Order, Timer},
 };

@@ -14,7 +14,7 @@ use super::{
     follow::{Follow, InStep},
     named::Named,
     queue::{LogQueue, Share, Taken},
-    tail::Outgoing,
+    tail::{Outgoing, TailEntry},
 };
 
 /// The logs of a session. All questions about one are by its index, which holds until another log is added.
@@ -169,6 +169,25 @@ impl Logs {
         if let Ok(at) = self.find(log) {
             self.with(at, handing, what);
         }
+    }
+
+    /// A live entry of a log.
+    pub(super) fn live(&mut self, log: &LogName, live: &TailEntry, handing: &mut Handing<'_>) {
+        let Ok(at) = self.find(log) else { return };
+        let Followed { follower, queue, .. } = &mut self.list[at];
+        let queued = !queue.is_empty();
+        let share = Share::beside(self.turns.len() - usize::from(queued), handing.bounds);
+        // Whoever stays in step waits for nothing else, and for a later tick than before.
+        if let Follower::InStep(step) = follower
+            && step.live(live, queue, share, &mut handing.sent)
+        {
+            if !queued && !queue.is_empty() {
+                self.turns.push_back(at);
+            }
+            return;
+        }
+        self.verifying.forget_new();
+        self.with(at, handing, |follow, around| follow.live(live, around));
     }
 
     fn with(&mut self, at: usize, handing: &mut Handing<'_>, what: impl FnOnce(&mut Follow, &mut Around<'_>)) {

@@ -225,7 +225,7 @@ impl Session {
                 }
             }
             Input::Subscribed(log) => logs.give(&log, handing, Follow::subscribed),
-            Input::Live(log, live) => logs.give(&log, handing, |follow, around| follow.live(&live, around)),
+            Input::Live(log, live) => logs.live(&log, &live, handing),
             Input::Heads(log, head) => logs.give(&log, handing, |follow, around| follow.heads(head, around)),
             Input::HeadsUnanswered(log) => logs.give(&log, handing, Follow::heads_unanswered),
             Input::Verified(shard, answer) => logs.verified(shard, answer, handing),

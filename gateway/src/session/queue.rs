@@ -46,7 +46,7 @@ pub(super) struct Share {
 
 impl Share {
     /// The share of a log beside `others` that have something waiting.
-    pub(super) fn beside(others: usize, bounds: &Bounds) -> Share {
+    pub(super) const fn beside(others: usize, bounds: &Bounds) -> Share {
         Share { frames: bounds.outbound_frames / (others + 1), bytes: bounds.outbound_bytes / (others + 1) }
     }
 }

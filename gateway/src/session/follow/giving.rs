@@ -1,12 +1,53 @@
 //! How a log's entries come to the device: queued in order, and dropped when the socket does not keep up.
 
-use dunlin_schema::{Cursor, Millis, Position, frame::ServerFrame};
+use dunlin_schema::{Cursor, Millis, Position, Seq, frame::ServerFrame};
 
 use super::{
-    Around, Follow,
+    Around, Follow, InStep,
     mode::{Carried, Footing, Mode, WaitsFor},
 };
-use crate::session::tail::{Outgoing, TailEntry, Told};
+use crate::session::{
+    around::SentHere,
+    queue::{LogQueue, Share},
+    tail::{Outgoing, TailEntry, Told},
+};
+
+impl InStep {
+    /// Gives the entry that comes next, which is all that a live entry is to most followers: this costs them a look at their cursor.
+    /// Returns false, and does nothing, where it may be more than that, and [`Follow::live`] decides.
+    pub(in crate::session) fn live(
+        &mut self,
+        live: &TailEntry,
+        queue: &mut LogQueue,
+        share: Share,
+        sent: &mut SentHere<'_>,
+    ) -> bool {
+        let TailEntry { position, after, bytes, told } = live;
+        let given = self.given(queue).position;
+        let comes_next = position.epoch == given.epoch
+            && given.seq > Seq(0)
+            && position.seq > given.seq
+            && position.time >= given.time
+            && *after <= given.seq.max(self.covers.seq);
+        let Some(told) = told.as_ref().filter(|_| comes_next && queue.has_room(*bytes, share)) else { return false };
+        if position.seq >= self.covers.seq {
+            self.covers = *position;
+        }
+        self.sent = give(Cursor::of_entry(*position), told, *bytes, queue, sent).unwrap_or(self.sent);
+        true
+    }
+}
+
+/// Gives an entry. Returns where the log stands if no frame carries that: what the device need not see moves the cursor alone.
+fn give(cursor: Cursor, told: &Told, bytes: usize, queue: &mut LogQueue, here: &mut SentHere<'_>) -> Option<Cursor> {
+    match told {
+        Told::Content(sent) if !here.is_own_copy(sent) => {
+            queue.push(Outgoing::Entry(sent.clone()), bytes, cursor);
+            None
+        }
+        Told::Content(_) | Told::Nothing => (!queue.pass(cursor)).then_some(cursor),
+    }
+}
 
 impl Follow {
     pub(super) fn give_live(&mut self, live: &TailEntry, around: &mut Around<'_>) {
@@ -30,20 +71,11 @@ impl Follow {
         self.mode = Mode::Reading { plan, waits_for: WaitsFor::Drain };
     }
 
-    /// Gives an entry, in order. What the device need not see moves the cursor alone.
+    /// Gives an entry, in order.
     pub(super) fn give(&mut self, position: Position, told: &Told, bytes: usize, around: &mut Around<'_>) {
         let cursor = Cursor::of_entry(position);
         self.given = cursor;
-        match told {
-            Told::Content(sent) if !around.sent.is_own_copy(sent) => {
-                around.queue.push(Outgoing::Entry(sent.clone()), bytes, cursor);
-            }
-            Told::Content(_) | Told::Nothing => {
-                if !around.queue.pass(cursor) {
-                    self.sent = cursor;
-                }
-            }
-        }
+        self.sent = give(cursor, told, bytes, around.queue, &mut around.sent).unwrap_or(self.sent);
     }
 
     pub(super) fn push_gap(&mut self, from: Millis, to: Millis, then: Cursor, around: &mut Around<'_>) {

@@ -55,9 +55,9 @@ pub(super) struct Follow {
 /// A follower that lacks nothing: the cursor of what the writer has taken, and up to where the log holds nothing that was not given.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct InStep {
-    sent: Cursor,
-    covers: Position,
-    unanswered: u32,
+    pub(super) sent: Cursor,
+    pub(super) covers: Position,
+    pub(super) unanswered: u32,
 }
 
 impl InStep {

@@ -1,8 +1,15 @@
 //! Many followers of one log: an entry is made ready once, and a follower in step holds little.
 
 use dunlin_schema::frame::Encoding;
+use proptest::prelude::{Strategy, prop_assert, prop_assert_eq, proptest};
 
 use super::*;
+use crate::session::{
+    around::{Around, Wants},
+    asking::{Reads, Verifying},
+    follow::InStep,
+    queue::{LogQueue, Share},
+};
 
 fn entry_for(followers: usize) -> Arc<TailEntry> {
     let live = LiveEntry { position: position(1, 6), after: Seq(5), entry: message(6).encode() };
@@ -95,4 +102,94 @@ fn what_a_comparison_told_is_known_to_a_follower_in_step() {
     rig.runs([(head(1, 50, 5), ""), (live(1, 51, 50), "entry 51")]);
     // Rounds without an answer are counted from one to the next.
     rig.runs([(Input::HeadsUnanswered(MAILBOX), ""), (Input::HeadsUnanswered(MAILBOX), "read any 51")]);
+}
+
+/// A follower in step that stands at `given`, with `waiting` frames on their way there, and one look at an entry for it.
+struct Step {
+    step: InStep,
+    queue: LogQueue,
+    waiting: usize,
+    copies: Copies,
+}
+
+const SHARE: Share = Share::beside(0, &BOUNDS);
+
+impl Step {
+    fn new(given: Position, covers: Position, waiting: usize) -> Step {
+        let step = InStep { sent: Cursor::of_entry(given), covers, unanswered: 1 };
+        let mut queue = LogQueue::default();
+        for _ in 0..waiting {
+            queue.push(Outgoing::Own(not_followed(&MAILBOX.into())), 100, Cursor::of_entry(given));
+        }
+        Step { step, queue, waiting, copies: Copies::default() }
+    }
+
+    fn quick(&mut self, entry: &TailEntry) -> bool {
+        let me = author();
+        let mut sent = SentHere { me: &me, copies: &mut self.copies };
+        self.step.live(entry, &mut self.queue, SHARE, &mut sent)
+    }
+
+    /// As any follower takes it. Gives what is left of it in step, and what it wants done.
+    fn whole(&mut self, entry: &TailEntry) -> (Option<InStep>, Vec<Output>) {
+        let (me, named, mut out) = (author(), named(&author(), MAILBOX), Vec::new());
+        let (mut reads, mut verifying) = (Reads::default(), Verifying::default());
+        let mut follow = self.step.follow(&self.queue);
+        let wants = Wants { named: &named, reads: &mut reads, verifying: &mut verifying, out: &mut out };
+        let sent = SentHere { me: &me, copies: &mut self.copies };
+        let (now, bounds) = (Millis(100_000), &BOUNDS);
+        let mut around = Around { now, bounds, named: &named, queue: &mut self.queue, share: SHARE, wants, sent };
+        follow.live(entry, &mut around);
+        (follow.in_step(&self.queue), out)
+    }
+}
+
+fn author() -> Author {
+    Author { user: user("bob"), region: region(), shards: 8, copies: true }
+}
+
+fn any_position() -> impl Strategy<Value = Position> {
+    (0..3_u64, 0..9_u64, 0..9_u64).prop_map(|(epoch, seq, time)| Position {
+        epoch: Epoch(epoch),
+        seq: Seq(seq),
+        time: seconds(time),
+    })
+}
+
+proptest! {
+    /// What most followers do with most entries is done without all that following can need: it must be the same.
+    #[test]
+    fn one_look_decides_as_following_does(
+        given in any_position(),
+        covers in any_position(),
+        position in any_position(),
+        after in 0..9_u64,
+        payload in 0..3_u64,
+        waiting in 0..5_usize,
+    ) {
+        let entry = [message(3).encode(), tombstone(3).encode(), Bytes::from_static(b"rotten")][payload as usize].clone();
+        let entry = ready(LiveEntry { position, after: Seq(after), entry });
+        let covers = Position { epoch: given.epoch, ..covers };
+        let (mut quick, mut whole) = (Step::new(given, covers, waiting), Step::new(given, covers, waiting));
+        if quick.quick(&entry) {
+            let (step, out) = whole.whole(&entry);
+            prop_assert!(out.is_empty());
+            prop_assert_eq!(format!("{:?}", Some(quick.step)), format!("{step:?}"));
+            prop_assert_eq!(format!("{:?}", quick.queue), format!("{:?}", whole.queue));
+        } else {
+            prop_assert_eq!((quick.queue.len(), quick.queue.end()), (quick.waiting, whole.queue.end()));
+        }
+    }
+}
+
+#[test]
+fn the_next_entry_of_a_follower_in_step_is_decided_by_one_look() {
+    let mut step = Step::new(position(1, 5), position(1, 7), 0);
+    let next = |seq, after| {
+        let live = LiveEntry { position: position(1, seq), after: Seq(after), entry: message(seq).encode() };
+        ready(live)
+    };
+    assert!(step.quick(&next(9, 7)) && step.quick(&next(10, 9)), "the first is promised by what the reader said");
+    assert!(!step.quick(&next(12, 11)), "one may be missing");
+    assert_eq!(step.queue.len(), 2);
 }
