@@ -44,7 +44,7 @@ pub struct TokenArgs {
     /// The only device it is good for
     #[arg(long, value_name = "NAME")]
     device: Option<DeviceName>,
-    /// What the token's claim `scope` says: `service`, `admin`. This release reads no scope: none allows more
+    /// What the token's claim `scope` says: `service` lets it send as a back end, in the name of any person
     #[arg(long)]
     scope: Option<String>,
     #[command(flatten)]

@@ -462,7 +462,7 @@ fn what_waiting_for_nats_cannot_mend_is_an_error_at_once() {
 #[test]
 fn nobody_is_promised_what_a_scope_allows() {
     let help = stdout(&output(&mut dunlin(&["token", "--help"])));
-    assert!(help.split_whitespace().collect::<Vec<_>>().join(" ").contains("This release reads no scope"), "{help}");
+    assert!(help.split_whitespace().collect::<Vec<_>>().join(" ").contains("send as a back end"), "{help}");
 }
 
 #[test]

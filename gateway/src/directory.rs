@@ -151,6 +151,11 @@ impl Directory {
         drop(gone);
     }
 
+    /// Whether somebody here follows a log.
+    pub(crate) fn is_followed(&self, log: &Log) -> bool {
+        self.logs(log.shard).lock().contains_key(&log.owner)
+    }
+
     /// Resolves when the interest in the live entries of a follower's log is in place: the first follower puts it there, the others wait
     /// for it. Then the other gateways are told of a mailbox's device. Errors: see [`FanInError`].
     pub(crate) async fn interest(&self, fan_in: &FanIn, following: &Following) -> Result<(), FanInError> {

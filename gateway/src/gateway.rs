@@ -11,6 +11,7 @@ use crate::{
     config::Config,
     limiter::Limiter,
     metrics::Metrics,
+    posts::Posts,
     region::Region,
     services::Services,
     socket::Gathering,
@@ -32,6 +33,8 @@ pub(crate) struct Gateway {
     pub(crate) regions: BTreeMap<RegionName, Arc<Region>>,
     /// One for each question that may be under way.
     pub(crate) asking: Arc<Semaphore>,
+    /// What is sent over HTTP.
+    pub(crate) posts: Arc<Posts>,
     pub(crate) services: Services,
     /// From now on the gateway is going away.
     pub(crate) drain: CancellationToken,

@@ -9,6 +9,7 @@
 //! | `tokens`, `limiter` | who somebody is, and how much they may do |
 //! | `socket` | RFC 6455 over the bare TCP socket |
 //! | `opening`, `running`, `ending` | the three parts of a socket's life, in its one task |
+//! | `posts` | what back ends send over HTTP, until it is answered |
 //! | `work`, `carrier` | what a session wants done: reads and questions; the steps of what is sent |
 //! | `asks` | what clients ask: one file a family of questions |
 //! | [`session`] | what a session wants: a state machine without I/O |
@@ -39,6 +40,7 @@ mod http;
 mod limiter;
 mod metrics;
 mod opening;
+mod posts;
 mod region;
 mod running;
 pub mod sending;

@@ -44,6 +44,9 @@ pub(crate) struct Metrics {
     pub(crate) devices: Gauge,
     /// Upgrades that were answered with an error, by status.
     refused_upgrades: Family<ByCode, Counter>,
+    /// Posts over HTTP, by the status of their answer, and those under way.
+    posts: Family<ByCode, Counter>,
+    pub(crate) posts_under_way: Gauge,
     /// Sockets that ended with a `goodbye`, by code.
     goodbyes: Family<ByCode, Counter>,
     /// Sockets that broke RFC 6455 or took too long over a message, by close code.
@@ -108,6 +111,8 @@ impl Metrics {
             sockets: Gauge::default(),
             devices: Gauge::default(),
             refused_upgrades: Family::default(),
+            posts: Family::default(),
+            posts_under_way: Gauge::default(),
             goodbyes: Family::default(),
             violations: Family::default(),
             dead_peers: Counter::default(),
@@ -148,6 +153,8 @@ impl Metrics {
         let registry = &mut self.registry;
         registry.register("sockets", "Sockets that are open", self.sockets.clone());
         registry.register("devices", "Devices that have said hello", self.devices.clone());
+        let under_way = "Posts whose body is read, or which wait for their answer";
+        registry.register("posts_under_way", under_way, self.posts_under_way.clone());
         registry.register_with_unit("append", "How long an append to a log took", Unit::Seconds, self.appends.clone());
         registry.register(
             "failed_appends",
@@ -168,6 +175,7 @@ impl Metrics {
         for (name, help, family) in [
             ("refused_upgrades", "Upgrades answered with an error, by HTTP status", &self.refused_upgrades),
             ("refused_asks", "Questions that were refused, by code", &self.refused_asks),
+            ("posts", "Posts of back ends, by the HTTP status of the answer", &self.posts),
             ("goodbyes", "Sockets that ended with a goodbye, by code", &self.goodbyes),
             (
                 "violations",
@@ -213,6 +221,10 @@ impl Metrics {
 
     pub(crate) fn refused_ask(&self, code: Code) {
         self.refused_asks.get_or_create(&ByCode { code: code.name().to_owned() }).inc();
+    }
+
+    pub(crate) fn post(&self, status: u16) {
+        self.posts.get_or_create(&ByCode { code: status.to_string() }).inc();
     }
 
     pub(crate) fn goodbye(&self, code: Code) {

@@ -20,6 +20,7 @@ use crate::{
     http::{Entrance, accept, of_clients, of_operators},
     limiter::Limiter,
     metrics::Metrics,
+    posts::Posts,
     region::Region,
     services::Services,
     socket::Gathering,
@@ -165,6 +166,7 @@ async fn open(config: Config) -> Result<Gateway, Error> {
         gathering: Gathering::default(),
         metrics,
         timer,
+        posts: Posts::new(region.clone(), config.sent_copies),
         regions: BTreeMap::from([(region.name().clone(), region)]),
         asking: Arc::new(Semaphore::new(limits::ASKS_AT_ONCE)),
         services,
@@ -190,7 +192,8 @@ async fn drain(gateway: &Gateway, sockets: &[TaskTracker]) {
     gateway.sockets.alarms().iter().for_each(|alarm| alarm.tell(Order::Drain));
     gateway.finish.cancel();
     let gone = || async {
-        for tasks in sockets {
+        // What was posted is stored and answered, also where nobody waits any more.
+        for tasks in sockets.iter().chain([gateway.posts.tasks()]) {
             tasks.close();
             tasks.wait().await;
         }

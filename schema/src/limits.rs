@@ -81,6 +81,10 @@ pub const LATE_SEND_COUNTS: u32 = 10;
 pub const SHARE_RETRY_AFTER: Millis = seconds(1);
 /// Sends of one session that wait for their turn or their answer.
 pub const SENDS_IN_FLIGHT: usize = 1_024;
+/// Posts over HTTP that are under way at once in a gateway: their bodies are read, or they wait for their answer.
+pub const POSTS_AT_ONCE: usize = 1_024;
+/// Those of one user, in whose name they are.
+pub const POSTS_OF_ONE_USER: usize = 256;
 /// How far ahead of the server an id's time may be.
 pub const CLOCK_SKEW: Millis = seconds(30);
 /// How young an id must be for the fresh path of an append.
@@ -196,4 +200,5 @@ const _: () = {
     assert!(LATE_SEND_COUNTS <= SENDS_BURST, "one late send is within everybody's share");
     assert!(SHARDS <= SHARDS_MAX);
     assert!(TOKEN_BYTES < FRAME_BYTES);
+    assert!(POSTS_OF_ONE_USER < POSTS_AT_ONCE && POSTS_AT_ONCE <= SENDS_IN_FLIGHT);
 };

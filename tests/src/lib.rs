@@ -13,6 +13,7 @@
 //! | [`accounts`] | who a nats-server knows: nkeys, and an operator's JWTs |
 //! | [`tokens`] | signing keys and tokens, good and bad |
 //! | [`device`] | a device: frames as JSON text, and nothing of Dunlin's own code |
+//! | [`backend`] | a back end: posts over HTTP, and nothing of Dunlin's own code |
 //! | [`raw`] | a WebSocket client that can say whatever bytes it likes |
 //! | [`load`] | users who send and receive whatever happens around them |
 //! | [`history`] | what was accepted and what arrived, held against each other |
@@ -23,6 +24,7 @@
 
 pub mod accounts;
 pub mod authority;
+pub mod backend;
 pub mod cluster;
 pub mod device;
 pub mod history;

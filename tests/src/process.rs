@@ -218,6 +218,11 @@ impl Processes {
         pages * 4_096
     }
 
+    /// A good token of a back end.
+    pub fn service_token(&self, user: &str) -> String {
+        self.key.sign(&crate::tokens::service_claims(user))
+    }
+
     /// A good token.
     pub fn token(&self, user: &str) -> String {
         self.key.token(user)

@@ -62,6 +62,13 @@ pub fn claims(user: &str) -> Value {
     json!({ "sub": user, "aud": "dunlin", "exp": now() + 3_600 })
 }
 
+/// The claims of a good token of a back end, for an hour.
+pub fn service_claims(user: &str) -> Value {
+    let mut claims = claims(user);
+    claims["scope"] = json!("service");
+    claims
+}
+
 /// A key set in a file.
 pub struct KeySet {
     folder: TempDir,

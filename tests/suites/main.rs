@@ -14,6 +14,7 @@ mod kills;
 mod live;
 mod lost;
 mod offline;
+mod posts;
 mod repeats;
 mod rfc6455;
 mod rules;

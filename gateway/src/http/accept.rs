@@ -14,7 +14,7 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use tower::ServiceExt as _;
 
-use super::{Handoff, Slot};
+use super::{Handoff, Slot, messages::ANSWER_WITHIN};
 use crate::{
     ending::{Ending, broken, end},
     gateway::Gateway,
@@ -174,7 +174,7 @@ async fn http(
                 }
                 finishing = true;
                 std::pin::Pin::new(&mut connection).graceful_shutdown();
-                late.as_mut().reset(tokio::time::Instant::now() + HEAD_WITHIN);
+                late.as_mut().reset(tokio::time::Instant::now() + ANSWER_WITHIN + HEAD_WITHIN);
             }
             () = kill.cancelled() => return None,
         }

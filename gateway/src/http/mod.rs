@@ -1,6 +1,9 @@
-//! HTTP: the upgrade to a WebSocket, and the few pages beside it.
+//! HTTP: the upgrade to a WebSocket, what back ends post, and the few pages beside them.
 
 mod accept;
+mod bearer;
+mod messages;
+mod refusal;
 mod upgrade;
 
 use std::sync::Arc;
@@ -10,7 +13,7 @@ use axum::{
     extract::State,
     http::{StatusCode, header::CONTENT_TYPE},
     response::{IntoResponse, Response},
-    routing::get,
+    routing::{get, post},
 };
 use bytes::Bytes;
 use parking_lot::Mutex;
@@ -34,18 +37,23 @@ type Slot = Arc<Mutex<Option<Handoff>>>;
 const WHAT_THIS_IS: &str = concat!(
     "This is a gateway of Dunlin ",
     env!("CARGO_PKG_VERSION"),
-    ", an edge messaging system. Clients connect to /v1/connect with a WebSocket; /asyncapi.json describes what is said there.\n",
+    ", an edge messaging system. Clients connect to /v1/connect with a WebSocket; /asyncapi.json describes what is said there. \
+     Back ends post to /v1/messages; /openapi.json describes that.\n",
     "The documents are in the folder docs of Dunlin's repository: begin with README.md.\n"
 );
 
 /// What clients are served.
 pub(crate) fn of_clients(gateway: Arc<Gateway>) -> Router {
-    let asyncapi = Bytes::from(dunlin_schema::asyncapi::document().to_string());
-    let asyncapi = move || std::future::ready(([(CONTENT_TYPE, "application/json")], asyncapi.clone()));
+    let document = |document: serde_json::Value| {
+        let document = Bytes::from(document.to_string());
+        move || std::future::ready(([(CONTENT_TYPE, "application/json")], document.clone()))
+    };
     Router::new()
         .route("/", get(|| std::future::ready(WHAT_THIS_IS)))
         .route("/v1/connect", get(upgrade::connect))
-        .route("/asyncapi.json", get(asyncapi))
+        .route(dunlin_schema::post::MESSAGES, post(messages::send).fallback(messages::only_posts))
+        .route("/asyncapi.json", get(document(dunlin_schema::asyncapi::document())))
+        .route("/openapi.json", get(document(dunlin_schema::openapi::document())))
         .with_state(gateway)
 }
 

@@ -1,58 +1,28 @@
 //! `GET /v1/connect`: whether a request becomes a WebSocket (RFC 6455, section 4.2), and with which subprotocol.
 
-use std::{sync::Arc, time::Duration};
+use std::sync::Arc;
 
 use axum::{
-    Extension, Json,
+    Extension,
     body::Body,
     extract::{Request, State},
     http::{
         HeaderMap, HeaderName, HeaderValue, Method, StatusCode, Version,
         header::{
-            ALLOW, AUTHORIZATION, CONNECTION, CONTENT_LENGTH, ORIGIN, RETRY_AFTER, SEC_WEBSOCKET_KEY,
-            SEC_WEBSOCKET_PROTOCOL, SEC_WEBSOCKET_VERSION, TRANSFER_ENCODING, UPGRADE, WWW_AUTHENTICATE,
+            ALLOW, CONNECTION, CONTENT_LENGTH, ORIGIN, SEC_WEBSOCKET_KEY, SEC_WEBSOCKET_PROTOCOL,
+            SEC_WEBSOCKET_VERSION, TRANSFER_ENCODING, UPGRADE,
         },
     },
     response::{IntoResponse, Response},
 };
 use base64::{Engine as _, engine::general_purpose::STANDARD};
-use dunlin_schema::{Code, Millis, frame::Encoding, limits};
-use serde::Serialize;
-use tokio::time::timeout;
+use dunlin_schema::{Code, frame::Encoding};
 
-use super::{Handoff, Slot};
-use crate::{clock, gateway::Gateway, tokens::Identity};
-
-/// Why a request is no upgrade.
-#[derive(Serialize)]
-struct Refusal {
-    #[serde(skip)]
-    status: StatusCode,
-    #[serde(skip)]
-    header: Option<(HeaderName, HeaderValue)>,
-    code: Code,
-    message: String,
-    retry_after: Option<Millis>,
-}
-
-fn refusal(status: StatusCode, code: Code, message: impl Into<String>) -> Refusal {
-    Refusal { status, header: None, code, message: message.into(), retry_after: None }
-}
-
-impl Refusal {
-    fn with(self, name: HeaderName, value: &'static str) -> Refusal {
-        Refusal { header: Some((name, HeaderValue::from_static(value))), ..self }
-    }
-
-    /// Trying again helps after this span.
-    fn until(self, span: Millis) -> Refusal {
-        let seconds = HeaderValue::from(span.0.div_ceil(1_000));
-        Refusal { header: Some((RETRY_AFTER, seconds)), retry_after: Some(span), ..self }
-    }
-}
-
-const BUSY: Millis = Millis(1_000);
-const WELCOME_WITHIN: Duration = Duration::from_millis(limits::WELCOME_WITHIN.0);
+use super::{
+    Handoff, Slot, bearer,
+    refusal::{BUSY, Refusal, refusal},
+};
+use crate::{gateway::Gateway, tokens::Identity};
 
 /// Answers an upgrade, or why it is none.
 pub(super) async fn connect(
@@ -67,8 +37,7 @@ pub(super) async fn connect(
         }
         Err(refusal) => {
             gateway.metrics.refused_upgrade(refusal.status.as_u16());
-            let (status, header) = (refusal.status, refusal.header.clone());
-            (status, header.map(|header| [header]), Json(refusal)).into_response()
+            refusal.into_response()
         }
     }
 }
@@ -142,25 +111,9 @@ fn origin(headers: &HeaderMap, allowed: &[String]) -> Result<(), Refusal> {
     }
 }
 
-/// Who is there, where the request says so; then it counts as a connection of that user's. An `Authorization` of another scheme was for a
-/// proxy before the gateway.
+/// Who is there, where the request says so; then it counts as a connection of that user's.
 async fn identity(gateway: &Gateway, headers: &HeaderMap) -> Result<Option<Identity>, Refusal> {
-    let bearer = headers.get_all(AUTHORIZATION).iter().find_map(|header| {
-        let (scheme, token) = header.to_str().ok()?.split_once(' ')?;
-        scheme.eq_ignore_ascii_case("bearer").then_some(token.trim())
-    });
-    let Some(token) = bearer else { return Ok(None) };
-    let unauthorized = |code, message: String| {
-        refusal(StatusCode::UNAUTHORIZED, code, message).with(WWW_AUTHENTICATE, "Bearer error=\"invalid_token\"")
-    };
-    let unavailable =
-        |message: String| refusal(StatusCode::SERVICE_UNAVAILABLE, Code::Unavailable, message).until(BUSY);
-    let verified = timeout(WELCOME_WITHIN, gateway.keys.verify(token, clock::now())).await;
-    let verified = verified.map_err(|_late| unavailable("the key set does not answer".to_owned()))?;
-    let identity = verified.map_err(|error| {
-        let (code, message) = (error.code(), error.to_string());
-        if code == Code::Unavailable { unavailable(message) } else { unauthorized(code, message) }
-    })?;
+    let Some(identity) = bearer::identity(gateway, headers).await? else { return Ok(None) };
     gateway.limiter.connect(&identity.user).map_err(|retry_after| {
         let often = "this user connects more often than is allowed";
         refusal(StatusCode::TOO_MANY_REQUESTS, Code::RateLimited, often).until(retry_after)

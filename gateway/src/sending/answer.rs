@@ -39,7 +39,7 @@ impl Answer {
     }
 
     /// Trying again can't help.
-    pub(super) fn refused(id: MessageId, code: Code, message: impl Into<String>) -> Answer {
+    pub fn refused(id: MessageId, code: Code, message: impl Into<String>) -> Answer {
         Answer::Rejected { id, code, message: message.into(), retry_after: None }
     }
 
@@ -47,7 +47,8 @@ impl Answer {
         Answer::Rejected { id, code, message: message.to_owned(), retry_after: Some(after) }
     }
 
-    pub(super) fn crowded(id: MessageId) -> Answer {
+    /// Too much waits.
+    pub fn crowded(id: MessageId) -> Answer {
         let message = "too many sends wait for their answer: wait for some before sending more";
         Answer::retried(id, Code::Unavailable, message, RETRY_AFTER)
     }
@@ -58,7 +59,8 @@ impl Answer {
         Answer::retried(id, Code::Unavailable, message, RETRY_AFTER)
     }
 
-    pub(super) fn unknown(id: MessageId) -> Answer {
+    /// Nobody knows whether it is stored.
+    pub fn unknown(id: MessageId) -> Answer {
         Answer::retried(id, Code::UnknownOutcome, "it may be stored: repeat it with the same id", RETRY_AFTER)
     }
 

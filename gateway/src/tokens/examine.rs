@@ -97,6 +97,9 @@ fn of_issuer(jwt: &Jwt<'_>, source: &Source, now: Millis) -> Vec<String> {
         "{}; a name is made of it by `user_map` {user_map:?} and the prefix {prefix:?}",
         said(jwt, user_claim)
     ));
+    if let Some(scope) = jwt.claim("scope") {
+        found.push(format!("its `scope` is {scope}; the word `service` lets it send as a back end"));
+    }
     for claim in ["exp", "nbf", "iat"] {
         if let Some(time) = jwt.claim(claim).and_then(Value::as_f64) {
             let ahead = time - now.0 as f64 / 1_000.0;

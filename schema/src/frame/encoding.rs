@@ -76,15 +76,7 @@ impl Encoding {
                 Ok(_) | Err(_) => return None,
             },
         };
-        let Err(why) = id.parse::<MessageId>() else { return Some(UnreadSend { id, bad_id: None }) };
-        let end = (0..=limits::ID_BYTES).rev().find(|&end| id.is_char_boundary(end)).unwrap_or_default();
-        Some(match id.get(..end) {
-            Some(start) if start.len() < id.len() => {
-                let bad_id = format!("{why}; this one has {} bytes, and is told up to byte {end}", id.len());
-                UnreadSend { id: start.to_owned(), bad_id: Some(bad_id) }
-            }
-            Some(_) | None => UnreadSend { id, bad_id: Some(why.to_string()) },
-        })
+        Some(UnreadSend::of(id))
     }
 
     fn read<T: de::DeserializeOwned>(self, bytes: &[u8], names: &[&str]) -> Result<T, FrameError> {
@@ -135,6 +127,21 @@ pub struct UnreadSend {
     pub id: String,
     /// Why the id is none, in words, if it is none.
     pub bad_id: Option<String>,
+}
+
+impl UnreadSend {
+    /// The refusal's parts for an id as it came.
+    pub(crate) fn of(id: String) -> UnreadSend {
+        let Err(why) = id.parse::<MessageId>() else { return UnreadSend { id, bad_id: None } };
+        let end = (0..=limits::ID_BYTES).rev().find(|&end| id.is_char_boundary(end)).unwrap_or_default();
+        match id.get(..end) {
+            Some(start) if start.len() < id.len() => {
+                let bad_id = format!("{why}; this one has {} bytes, and is told up to byte {end}", id.len());
+                UnreadSend { id: start.to_owned(), bad_id: Some(bad_id) }
+            }
+            Some(_) | None => UnreadSend { id, bad_id: Some(why.to_string()) },
+        }
+    }
 }
 
 /// Why bytes are not a frame.

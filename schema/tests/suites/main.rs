@@ -12,5 +12,6 @@ mod frames_postcard;
 mod golden;
 mod messages;
 mod names;
+mod openapi;
 mod strategy;
 mod subjects;

@@ -15,6 +15,8 @@ pub(crate) struct Identity {
     pub(crate) device: Option<DeviceName>,
     /// When the token ends.
     pub(crate) until: Millis,
+    /// Whether it may send as a back end: one of the words of its `scope` is `service`.
+    pub(crate) is_service: bool,
 }
 
 /// Who the token says is there, at the time `now`, as its issuer is configured. Errors: see [`TokenError`].
@@ -44,7 +46,10 @@ pub(super) fn verify(jwt: &Jwt<'_>, keys: &KeySet, issuer: &Issuer, now: Millis)
     let user = names::name(user, issuer.user_map, &issuer.prefix)
         .map_err(|why| TokenError::User { claim: issuer.user_claim.clone(), why })?;
     let device = text(jwt, "dev")?.map(DeviceName::new).transpose().map_err(TokenError::Device)?;
-    Ok(Identity { user, device, until })
+    // A person's token may have whatever its issuer says there.
+    let scope = jwt.claim("scope").and_then(Value::as_str).unwrap_or_default();
+    let is_service = scope.split(' ').any(|word| word == "service");
+    Ok(Identity { user, device, until, is_service })
 }
 
 /// Whether one of a claim's audiences, of which it has one or a list, is one of those that are wanted.

@@ -137,7 +137,7 @@ fn each_algorithm_says_who_is_there() {
     let keys = keys(&[("ed", &ed), ("ec", &ec), ("rsa", &rsa)]);
     let user = UserName::new("bob").unwrap();
     for (kid, pair) in [("ed", &ed), ("ec", &ec), ("rsa", &rsa)] {
-        let expected = Identity { user: user.clone(), device: None, until: Millis(NOW.0 + 60_000) };
+        let expected = Identity { user: user.clone(), device: None, until: Millis(NOW.0 + 60_000), is_service: false };
         assert_eq!(keys.verify(&pair.token(kid, &claims()), NOW), Ok(expected), "{kid}");
     }
     let pinned = changed(|claims| {
@@ -145,8 +145,33 @@ fn each_algorithm_says_who_is_there() {
         claims["exp"] = json!(NOW.0 as f64 / 1_000.0 + 0.25);
         claims["aud"] = json!(["others", "dunlin"]);
     });
-    let expected = Identity { user, device: Some(DeviceName::new("phone").unwrap()), until: Millis(NOW.0 + 250) };
+    let expected = Identity {
+        user,
+        device: Some(DeviceName::new("phone").unwrap()),
+        until: Millis(NOW.0 + 250),
+        is_service: false,
+    };
     assert_eq!(keys.verify(&ed.token("ed", &pinned), NOW), Ok(expected));
+}
+
+#[test]
+fn one_word_of_the_scope_makes_a_service() {
+    let pair = Pair::ed();
+    let keys = keys(&[("one", &pair)]);
+    for (scope, is_service) in [
+        (json!("service"), true),
+        (json!("openid service email"), true),
+        (json!("services"), false),
+        (json!("Service"), false),
+        (json!("no-service"), false),
+        (json!(""), false),
+        (json!(["service"]), false),
+        (json!(7), false),
+        (json!(null), false),
+    ] {
+        let token = pair.token("one", &changed(|claims| claims["scope"] = scope.clone()));
+        assert_eq!(keys.verify(&token, NOW).map(|identity| identity.is_service), Ok(is_service), "{scope}");
+    }
 }
 
 #[test]

@@ -1,0 +1,36 @@
+//! Who a request's `Authorization: Bearer` says is there.
+
+use std::time::Duration;
+
+use axum::http::{
+    HeaderMap, StatusCode,
+    header::{AUTHORIZATION, WWW_AUTHENTICATE},
+};
+use dunlin_schema::{Code, limits};
+use tokio::time::timeout;
+
+use super::refusal::{BUSY, Refusal, refusal};
+use crate::{clock, gateway::Gateway, tokens::Identity};
+
+const VERIFIED_WITHIN: Duration = Duration::from_millis(limits::WELCOME_WITHIN.0);
+
+/// Who is there, where the request says so. An `Authorization` of another scheme was for a proxy before the gateway. Errors: the token is
+/// not to be trusted, or nobody can say now.
+pub(super) async fn identity(gateway: &Gateway, headers: &HeaderMap) -> Result<Option<Identity>, Refusal> {
+    let bearer = headers.get_all(AUTHORIZATION).iter().find_map(|header| {
+        let (scheme, token) = header.to_str().ok()?.split_once(' ')?;
+        scheme.eq_ignore_ascii_case("bearer").then_some(token.trim())
+    });
+    let Some(token) = bearer else { return Ok(None) };
+    let unauthorized = |code, message: String| {
+        refusal(StatusCode::UNAUTHORIZED, code, message).with(WWW_AUTHENTICATE, "Bearer error=\"invalid_token\"")
+    };
+    let unavailable =
+        |message: String| refusal(StatusCode::SERVICE_UNAVAILABLE, Code::Unavailable, message).until(BUSY);
+    let verified = timeout(VERIFIED_WITHIN, gateway.keys.verify(token, clock::now())).await;
+    let verified = verified.map_err(|_late| unavailable("the key set does not answer".to_owned()))?;
+    verified.map(Some).map_err(|error| {
+        let (code, message) = (error.code(), error.to_string());
+        if code == Code::Unavailable { unavailable(message) } else { unauthorized(code, message) }
+    })
+}

@@ -1,0 +1,203 @@
+//! `POST /v1/messages`: a back end sends in the name of any person. The answer is the frame that a socket would be given, with the status
+//! that fits.
+
+use std::{sync::Arc, time::Duration};
+
+use axum::{
+    Json,
+    body::BodyDataStream,
+    extract::{Request, State},
+    http::{
+        HeaderMap, StatusCode,
+        header::{ALLOW, CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE, EXPECT, RETRY_AFTER, WWW_AUTHENTICATE},
+    },
+    response::{IntoResponse, Response},
+};
+use dunlin_schema::{
+    Code, Millis, UserName,
+    frame::{ServerFrame, UnreadSend},
+    limits,
+    post::{self, Post},
+};
+use futures_util::StreamExt as _;
+use tokio::time::timeout;
+
+use super::{
+    bearer,
+    refusal::{BUSY, Refusal, refusal, seconds},
+};
+use crate::{
+    clock,
+    gateway::Gateway,
+    sending::{self, Answer},
+};
+
+/// How long a body may take to come.
+const BODY_WITHIN: Duration = Duration::from_secs(10);
+/// How long an answer is waited for: longer than the steps of one item take.
+pub(super) const ANSWER_WITHIN: Duration = Duration::from_secs(30);
+
+/// How much of the body of a refused request is read all the same, and for how long: with bytes unread the connection would be reset, and
+/// its answer lost on the way.
+const PASSED_OVER_BYTES: usize = 8 * limits::FRAME_BYTES;
+const PASSED_OVER_FOR: Duration = Duration::from_secs(2);
+
+/// Sends what is posted.
+pub(super) async fn send(State(gateway): State<Arc<Gateway>>, request: Request) -> Response {
+    let (head, body) = request.into_parts();
+    let mut body = body.into_data_stream();
+    let response = match answer(&gateway, &head.headers, &mut body).await {
+        Ok(told) => told.into_response(),
+        Err(refusal) => {
+            // Whoever waits to be told to go on has not begun.
+            if !head.headers.contains_key(EXPECT) {
+                let _ = timeout(PASSED_OVER_FOR, gather(&mut body, PASSED_OVER_BYTES, |_| ())).await;
+            }
+            refusal.into_response()
+        }
+    };
+    gateway.metrics.post(response.status().as_u16());
+    response
+}
+
+/// What this address says to another method.
+pub(super) async fn only_posts() -> Response {
+    let message = "messages are sent here with POST";
+    refusal(StatusCode::METHOD_NOT_ALLOWED, Code::BadFrame, message).with(ALLOW, "POST").into_response()
+}
+
+async fn answer(gateway: &Gateway, headers: &HeaderMap, body: &mut BodyDataStream) -> Result<Told, Refusal> {
+    if gateway.is_draining() {
+        let away = "this gateway is going away, others are there";
+        return Err(refusal(StatusCode::SERVICE_UNAVAILABLE, Code::Draining, away).until(BUSY));
+    }
+    let own = service(gateway, headers).await?;
+    json(headers)?;
+    let place = gateway.posts.place().ok_or_else(|| {
+        let full = "this gateway has as many posts under way as it may";
+        refusal(StatusCode::SERVICE_UNAVAILABLE, Code::Unavailable, full).until(BUSY)
+    })?;
+    let body = read(headers, body).await?;
+    let (from, send) = match Post::read(&body) {
+        Ok(post) => post.into_send(),
+        Err(post::Unread { send: Some(UnreadSend { id, bad_id }), why }) => {
+            let (code, message) = bad_id.map_or((Code::BadContent, why), |why| (Code::BadId, why));
+            let rejected = ServerFrame::Rejected { id, code: code.into(), message, retry_after: None };
+            return Ok(Told { status: status(code), retry_after: None, frame: rejected });
+        }
+        Err(post::Unread { send: None, why }) => {
+            return Err(refusal(StatusCode::BAD_REQUEST, Code::BadFrame, format!("the body can't be read: {why}")));
+        }
+    };
+    let from = match from.as_deref().map_or(Ok(own), UserName::new) {
+        Ok(from) => from,
+        Err(why) => return Ok(Answer::refused(send.id, Code::BadAddress, format!("in `from`: {why}")).into()),
+    };
+    let age = clock::now().since(sending::oldest_id(send.id, &send.content));
+    if let Err(retry_after) = gateway.limiter.send(&from, age) {
+        gateway.metrics.limited_sends.inc();
+        return Ok(Answer::over_the_share(send.id, retry_after).into());
+    }
+    let id = send.id;
+    let answered = timeout(ANSWER_WITHIN, gateway.posts.send(&from, send, place)).await;
+    // Of one that did not come in time, or that a panic took, nobody knows.
+    Ok(answered.ok().and_then(Result::ok).unwrap_or_else(|| Answer::unknown(id)).into())
+}
+
+/// The user of a token that may send as a back end.
+async fn service(gateway: &Gateway, headers: &HeaderMap) -> Result<UserName, Refusal> {
+    let Some(identity) = bearer::identity(gateway, headers).await? else {
+        let nobody = "there is no token: send `Authorization: Bearer` with one that has the scope `service`";
+        return Err(refusal(StatusCode::UNAUTHORIZED, Code::Unauthorized, nobody).with(WWW_AUTHENTICATE, "Bearer"));
+    };
+    if !identity.is_service {
+        let person = "the token is a person's: only one whose `scope` has the word `service` sends here";
+        let asked = "Bearer error=\"insufficient_scope\", scope=\"service\"";
+        return Err(refusal(StatusCode::FORBIDDEN, Code::Forbidden, person).with(WWW_AUTHENTICATE, asked));
+    }
+    Ok(identity.user)
+}
+
+/// Whether the body is said to be JSON, as it is.
+fn json(headers: &HeaderMap) -> Result<(), Refusal> {
+    let kind = headers.get(CONTENT_TYPE).and_then(|kind| kind.to_str().ok());
+    let kind = kind.and_then(|kind| kind.split(';').next()).map(str::trim);
+    let plain = headers.get_all(CONTENT_ENCODING).iter().all(|encoding| encoding == "identity");
+    if plain && kind.is_some_and(|kind| kind.eq_ignore_ascii_case("application/json")) {
+        return Ok(());
+    }
+    let message = "the body is JSON as it is: send `Content-Type: application/json` and no `Content-Encoding`";
+    Err(refusal(StatusCode::UNSUPPORTED_MEDIA_TYPE, Code::BadFrame, message))
+}
+
+async fn read(headers: &HeaderMap, body: &mut BodyDataStream) -> Result<Vec<u8>, Refusal> {
+    let too_large = || {
+        let message = format!("a body has at most {} bytes", limits::FRAME_BYTES);
+        refusal(StatusCode::PAYLOAD_TOO_LARGE, Code::TooLarge, message)
+    };
+    let length = headers.get(CONTENT_LENGTH).and_then(|length| length.to_str().ok()?.parse::<u64>().ok());
+    if length.is_some_and(|length| length > limits::FRAME_BYTES as u64) {
+        return Err(too_large());
+    }
+    let mut bytes = Vec::new();
+    let gathered = gather(body, limits::FRAME_BYTES, |chunk| bytes.extend_from_slice(chunk));
+    match timeout(BODY_WITHIN, gathered).await {
+        Ok(Gathered::Whole) => Ok(bytes),
+        Ok(Gathered::TooMuch) => Err(too_large()),
+        Ok(Gathered::BrokenOff) => Err(refusal(StatusCode::BAD_REQUEST, Code::BadFrame, "the body broke off")),
+        Err(_late) => {
+            let message = format!("the body did not come within {} s", BODY_WITHIN.as_secs());
+            Err(refusal(StatusCode::REQUEST_TIMEOUT, Code::BadFrame, message))
+        }
+    }
+}
+
+/// How a body ended.
+enum Gathered {
+    Whole,
+    TooMuch,
+    BrokenOff,
+}
+
+/// Reads a body to its end, or until it has more than `most` bytes.
+async fn gather(body: &mut BodyDataStream, most: usize, mut take: impl FnMut(&[u8])) -> Gathered {
+    let mut length = 0;
+    while let Some(chunk) = body.next().await {
+        let Ok(chunk) = chunk else { return Gathered::BrokenOff };
+        length += chunk.len();
+        if length > most {
+            return Gathered::TooMuch;
+        }
+        take(&chunk);
+    }
+    Gathered::Whole
+}
+
+/// The frame that a socket would be given, with its status.
+struct Told {
+    status: StatusCode,
+    retry_after: Option<Millis>,
+    frame: ServerFrame,
+}
+
+impl From<Answer> for Told {
+    fn from(answer: Answer) -> Told {
+        let (status, retry_after) = match &answer {
+            Answer::Accepted { .. } => (StatusCode::OK, None),
+            Answer::Rejected { code, retry_after, .. } => (status(*code), *retry_after),
+        };
+        Told { status, retry_after, frame: answer.into() }
+    }
+}
+
+impl IntoResponse for Told {
+    fn into_response(self) -> Response {
+        let retry_after = self.retry_after.map(|span| [(RETRY_AFTER, seconds(span))]);
+        (self.status, retry_after, Json(self.frame)).into_response()
+    }
+}
+
+fn status(code: Code) -> StatusCode {
+    let status = post::status(code).and_then(|status| StatusCode::from_u16(status).ok());
+    status.unwrap_or(StatusCode::INTERNAL_SERVER_ERROR)
+}

@@ -1,0 +1,167 @@
+//! What back ends send over HTTP, in the name of any person: a [`Sending`] for each person of whom something is under way, with its lanes.
+//!
+//! What was taken goes on until it is answered, also when whoever sent it hangs up: its steps run in tasks of their own, which a gateway
+//! that goes away waits for.
+
+use std::{
+    collections::{HashMap, VecDeque},
+    panic::AssertUnwindSafe,
+    sync::Arc,
+};
+
+use dunlin_schema::{Address, MessageId, UserName, frame::Send, limits};
+use futures_util::FutureExt as _;
+use parking_lot::Mutex;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot};
+use tokio_util::task::TaskTracker;
+
+use crate::{
+    carrier, clock,
+    config::SentCopies,
+    region::Region,
+    sending::{Answer, Author, Do, Input, Sending, Then},
+};
+
+/// What is under way over HTTP.
+pub(crate) struct Posts {
+    region: Arc<Region>,
+    sent_copies: SentCopies,
+    people: Mutex<HashMap<UserName, Person>>,
+    places: Arc<Semaphore>,
+    tasks: TaskTracker,
+}
+
+struct Person {
+    author: Author,
+    sending: Sending,
+    /// Who waits for the answer to what, those with the same id to the same address in their order.
+    waiting: HashMap<(Address, MessageId), VecDeque<Waiting>>,
+}
+
+struct Waiting {
+    answer: oneshot::Sender<Answer>,
+    _place: Place,
+}
+
+/// A place among the [`limits::POSTS_AT_ONCE`].
+pub(crate) struct Place {
+    region: Arc<Region>,
+    _permit: OwnedSemaphorePermit,
+}
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        self.region.metrics.posts_under_way.dec();
+    }
+}
+
+impl Posts {
+    /// What is sent by users of this region.
+    pub(crate) fn new(region: Arc<Region>, sent_copies: SentCopies) -> Arc<Posts> {
+        Arc::new(Posts {
+            region,
+            sent_copies,
+            people: Mutex::default(),
+            places: Arc::new(Semaphore::new(limits::POSTS_AT_ONCE)),
+            tasks: TaskTracker::new(),
+        })
+    }
+
+    /// A place for one more; `None` where as many are under way as may be.
+    pub(crate) fn place(&self) -> Option<Place> {
+        let permit = self.places.clone().try_acquire_owned().ok()?;
+        self.region.metrics.posts_under_way.inc();
+        Some(Place { region: self.region.clone(), _permit: permit })
+    }
+
+    /// The tasks of what is under way.
+    pub(crate) fn tasks(&self) -> &TaskTracker {
+        &self.tasks
+    }
+
+    /// Sends in a user's name. The answer does not come only where a panic took it.
+    pub(crate) fn send(self: &Arc<Posts>, from: &UserName, send: Send, place: Place) -> oneshot::Receiver<Answer> {
+        let (answer, answered) = oneshot::channel();
+        let id = send.id;
+        let to = send.address().ok().map(|to| to.said_in(self.region.name()));
+        let mut people = self.people.lock();
+        let person = people.entry(from.clone()).or_insert_with(|| self.person(from));
+        // Every device of the user's is another one than this.
+        person.author.copies = match self.sent_copies {
+            SentCopies::Always => true,
+            SentCopies::SeveralDevices => self.region.directory.is_followed(&self.region.mailbox(from)),
+        };
+        let then = if person.sending.waiting().0 >= limits::POSTS_OF_ONE_USER {
+            Then { todo: None, answer: Some(Answer::crowded(id)) }
+        } else {
+            person.sending.handle(clock::now(), &person.author, Input::Send(send))
+        };
+        match (then.answer, to) {
+            (Some(refusal), _) => drop(answer.send(refusal)),
+            (None, Some(to)) => {
+                person.waiting.entry((to, id)).or_default().push_back(Waiting { answer, _place: place });
+            }
+            // What has no address is refused.
+            (None, None) => {}
+        }
+        if person.sending.waiting().0 == 0 {
+            people.remove(from);
+        }
+        drop(people);
+        if let Some(todo) = then.todo {
+            self.carry_out(from.clone(), todo);
+        }
+        answered
+    }
+
+    fn person(&self, user: &UserName) -> Person {
+        let settings = &self.region.settings;
+        let author =
+            Author { user: user.clone(), region: settings.region.clone(), shards: settings.shards, copies: true };
+        Person { author, sending: Sending::default(), waiting: HashMap::new() }
+    }
+
+    /// Carries out one step after another of a lane, until it is empty.
+    fn carry_out(self: &Arc<Posts>, from: UserName, first: Do) {
+        let posts = self.clone();
+        self.tasks.spawn(async move {
+            let steps = async {
+                let mut todo = Some(first);
+                while let Some(step) = todo.take() {
+                    todo = posts.take(&from, carrier::carry(&posts.region, step).await);
+                }
+            };
+            if AssertUnwindSafe(steps).catch_unwind().await.is_err() {
+                posts.region.metrics.panics.inc();
+                tracing::error!(user = %from, "a panic ends what is sent for a user over HTTP: its outcome is unknown");
+                posts.people.lock().remove(&from);
+            }
+        });
+    }
+
+    /// Takes what came of a step, tells who waits for an answer, and gives the lane's next step.
+    fn take(&self, from: &UserName, input: Input) -> Option<Do> {
+        let mut people = self.people.lock();
+        let person = people.get_mut(from)?;
+        let of = match &input {
+            Input::Appended { key, .. } | Input::LookedUp { key, .. } => (key.to.clone(), key.id),
+            Input::Send(_) => return None,
+        };
+        let Then { todo, answer } = person.sending.handle(clock::now(), &person.author, input);
+        if let Some(answer) = answer
+            && let Some(waiting) = person.waiting.get_mut(&of)
+        {
+            if let Some(first) = waiting.pop_front() {
+                // Whoever sent it may have hung up.
+                let _ = first.answer.send(answer);
+            }
+            if waiting.is_empty() {
+                person.waiting.remove(&of);
+            }
+        }
+        if person.sending.waiting().0 == 0 {
+            people.remove(from);
+        }
+        todo
+    }
+}
