@@ -16,6 +16,11 @@
 //! application has said it has stored: call `done` on each [`Entry`], [`Gap`] and [`CaughtUp`] (or only on the last of a batch) once what
 //! it brought is stored. `done` saves the cursor and tells the gateway. An application that stores entries in a database of its own sees
 //! each exactly once when it stores the cursor in the same transaction and gives it back through its own [`CursorStore`].
+//!
+//! # What a newer release says
+//! A gateway may be newer than this library. A code, an address, a kind of content or a membership's change that only a newer release
+//! knows is [`schema::Open::Unknown`] or [`schema::frame::EntryContent::Unknown`]: an application can say that there is something, and
+//! counts it as done like everything else. What is said of a log of an unknown kind, and whole frames that are unknown, are passed over.
 
 mod checkpointer;
 pub mod client;
