@@ -70,14 +70,13 @@ async fn what_a_newer_release_says_is_passed_over_with_its_cursor_settled_or_wai
         let (client, mut events) = start(gateway.options().encoding(encoding).store(store.clone())).await;
         let (mut peer, _) = gateway.welcome().await;
         // What is said of a log that is not known is not given, but acknowledged.
-        for frame in [entry(2), gap(2), entry(1), caught_up(5)] {
+        for (frame, acknowledged) in [(entry(2), Some(2)), (gap(2), None), (entry(1), Some(1)), (caught_up(5), Some(5))]
+        {
             peer.tell(of_a_log_to_come(frame)).await;
-        }
-        let mut acknowledged = 0;
-        while acknowledged != 5 {
-            let ClientFrame::Ack { log, delivered } = peer.next().await else { panic!("more than an ack") };
-            assert_eq!(log, Open::of_text("channel!news"));
-            acknowledged = delivered.0;
+            if let Some(seq) = acknowledged {
+                let ClientFrame::Ack { log, delivered } = peer.next().await else { panic!("more than an ack") };
+                assert_eq!((log, delivered.0), (Open::of_text("channel!news"), seq));
+            }
         }
         let code = || Open::of_text("solar_flare");
         peer.tell(ServerFrame::Refused { reference: None, code: code(), message: "?".to_owned(), retry_after: None })
