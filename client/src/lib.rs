@@ -19,7 +19,7 @@
 //!
 //! # What a newer release says
 //! A gateway may be newer than this library. A code, an address, a kind of content or a membership's change that only a newer release
-//! knows is [`schema::Open::Unknown`] or [`schema::frame::EntryContent::Unknown`]: an application can say that there is something, and
+//! knows is [`schema::Open::Unknown`] or [`schema::frame::Extensible::Unknown`]: an application can say that there is something, and
 //! counts it as done like everything else. What is said of a log of an unknown kind, and whole frames that are unknown, are passed over.
 
 mod checkpointer;

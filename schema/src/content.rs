@@ -114,27 +114,35 @@ pub enum Content {
         on: bool,
     },
     /// Said by the system alone: a group's members changed.
-    Membership {
-        /// The group.
-        group: GroupAddress,
-        /// Whose membership.
-        user: Address,
-        /// What became of it.
-        change: Open<Change>,
-        /// Who did it.
-        by: Address,
-    },
+    Membership(Box<Membership>),
     /// Said by the system alone: something that was accepted could not be delivered.
-    Failed {
-        /// Its id.
-        id: MessageId,
-        /// What it was sent to.
-        to: Address,
-        /// Why.
-        code: Open<Code>,
-        /// The same in words.
-        message: String,
-    },
+    Failed(Box<Failed>),
+}
+
+/// A group's members changed.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
+pub struct Membership {
+    /// The group.
+    pub group: GroupAddress,
+    /// Whose membership.
+    pub user: Address,
+    /// What became of it.
+    pub change: Open<Change>,
+    /// Who did it.
+    pub by: Address,
+}
+
+/// Something that was accepted could not be delivered.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
+pub struct Failed {
+    /// Its id.
+    pub id: MessageId,
+    /// What it was sent to.
+    pub to: Address,
+    /// Why.
+    pub code: Open<Code>,
+    /// The same in words.
+    pub message: String,
 }
 
 /// What became of a membership.
@@ -225,7 +233,7 @@ impl Content {
             Content::Edit { text, data, .. } => body(text, data),
             Content::React { emoji, .. } if !is_emoji(emoji) => Err(ContentError::Emoji),
             Content::Delete { .. } | Content::React { .. } => Ok(()),
-            Content::Membership { .. } | Content::Failed { .. } => Err(ContentError::Systems),
+            Content::Membership(_) | Content::Failed(_) => Err(ContentError::Systems),
         }
     }
 }

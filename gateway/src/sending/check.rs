@@ -45,7 +45,7 @@ pub fn oldest_id(id: MessageId, content: &Content) -> Millis {
 fn target(content: &Content) -> Option<MessageId> {
     match content {
         Content::Edit { target, .. } | Content::Delete { target } | Content::React { target, .. } => Some(*target),
-        Content::Message { .. } | Content::Membership { .. } | Content::Failed { .. } => None,
+        Content::Message { .. } | Content::Membership(_) | Content::Failed(_) => None,
     }
 }
 
@@ -61,8 +61,8 @@ impl Check {
             | Content::Edit { .. }
             | Content::Delete { .. }
             | Content::React { .. }
-            | Content::Membership { .. }
-            | Content::Failed { .. } => Step::FindSent,
+            | Content::Membership(_)
+            | Content::Failed(_) => Step::FindSent,
         };
         Ok(Check { entry, target, step })
     }
@@ -133,8 +133,8 @@ impl Check {
                 Content::Message { .. }
                 | Content::Edit { .. }
                 | Content::Delete { .. }
-                | Content::Membership { .. }
-                | Content::Failed { .. },
+                | Content::Membership(_)
+                | Content::Failed(_),
             )
             | Body::Tombstone { .. } => (
                 Code::NotYours,

@@ -286,7 +286,7 @@ fn weight(entry: &Entry) -> usize {
         }
         Body::Content(Content::Delete { .. } | Content::React { .. }) | Body::Tombstone { .. } => 0,
         // A client's is refused before it is weighed.
-        Body::Content(Content::Membership { .. } | Content::Failed { .. }) => 0,
+        Body::Content(Content::Membership(_) | Content::Failed(_)) => 0,
     }
 }
 

@@ -2,7 +2,7 @@
 
 use dunlin_schema::{
     Blob, Code, Content, MessageId,
-    content::{Change, ContentError},
+    content::{Change, ContentError, Failed, Membership},
     limits,
 };
 
@@ -18,14 +18,14 @@ fn content_is_checked() {
     let most = limits::BODY_BYTES;
     let edit = |text: Option<&str>| Content::Edit { target, text: text.map(str::to_owned), data: None };
     let react = |emoji: String| Content::React { target, emoji, on: false };
-    let membership = Content::Membership {
+    let membership = Content::Membership(Box::new(Membership {
         group: "#team".parse().unwrap(),
         user: "bob".parse().unwrap(),
         change: Change::Added.into(),
         by: "alice".parse().unwrap(),
-    };
+    }));
     let (to, code) = ("bob".parse().unwrap(), Code::UnknownOutcome.into());
-    let failed = Content::Failed { id: target, to, code, message: String::new() };
+    let failed = Content::Failed(Box::new(Failed { id: target, to, code, message: String::new() }));
     for (content, checked) in [
         (message(Some(1), None, 0), Ok(())),
         (message(None, Some(1), 0), Ok(())),

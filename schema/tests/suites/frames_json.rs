@@ -2,7 +2,7 @@
 
 use dunlin_schema::{
     Blob, Code, Content, LogName, MessageId, Open, Seq,
-    content::Change,
+    content::{Change, Failed, Membership},
     frame::{ClientFrame, Encoding, EntryContent, FrameError, Send, ServerFrame, StartAt, UnreadSend},
     id::IdError,
     limits,
@@ -94,21 +94,21 @@ fn content_is_one_of_six() {
         ),
         (
             r##"{"membership":{"group":"#team","user":"bob","change":"added","by":"alice@eu"}}"##.to_owned(),
-            Content::Membership {
+            Content::Membership(Box::new(Membership {
                 group: "#team".parse().unwrap(),
                 user: "bob".parse().unwrap(),
                 change: Change::Added.into(),
                 by: "alice@eu".parse().unwrap(),
-            },
+            })),
         ),
         (
             format!(r##"{{"failed":{{"id":"{ID}","to":"#team","code":"quota_exceeded","message":"full"}}}}"##),
-            Content::Failed {
+            Content::Failed(Box::new(Failed {
                 id: id(),
                 to: "#team".parse().unwrap(),
                 code: Open::Unknown("quota_exceeded".into()),
                 message: "full".into(),
-            },
+            })),
         ),
     ] {
         assert_eq!(serde_json::from_str::<Content>(&text).unwrap(), content, "{text}");
@@ -138,8 +138,8 @@ fn an_entry_of_a_newer_release_is_read_with_its_place() {
     let membership = r##"{"membership":{"group":"#team","user":"bob","change":"muted","by":"alice"}}"##;
     let team = entry("#team", membership);
     assert_eq!(team.log.known(), "#team".parse().ok().as_ref());
-    let Some(Content::Membership { change, .. }) = team.content.known() else { panic!("{team:?}") };
-    assert_eq!(*change, Open::Unknown("muted".into()));
+    let Some(Content::Membership(membership)) = team.content.known() else { panic!("{team:?}") };
+    assert_eq!(membership.change, Open::Unknown("muted".into()));
     assert_eq!(entry("~news", r#"{"poll":{}}"#).log, Open::Unknown("~news".into()));
     for none in ["{}", "7", "[]", r#"{"poll":{},"vote":{}}"#] {
         let text = format!(

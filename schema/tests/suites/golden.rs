@@ -6,7 +6,7 @@ use std::{collections::BTreeMap, fmt::Write as _};
 use dunlin_schema::{
     Blob, Code, Content, Cursor, CursorText, Entry, Epoch, Log, LogName, MessageId, Millis, Peer, Position, Sender,
     Seq, StreamTime,
-    content::Change,
+    content::{Change, Failed, Membership},
     entry::Body,
     frame::{
         Answer, AnswerFrame, Ask, ClientFrame, DeviceItem, Encoding, EntryFrame, Goodbye, Limits, Question, Send,
@@ -239,9 +239,9 @@ fn server_frames_in_postcard() {
         }))
     };
     let (group, user, by) = ("#team".parse().unwrap(), "bob".parse().unwrap(), "alice".parse().unwrap());
-    let membership = Content::Membership { group, user, change: Change::Added.into(), by };
+    let membership = Content::Membership(Box::new(Membership { group, user, change: Change::Added.into(), by }));
     let (to, code) = ("#team".parse().unwrap(), Code::UnknownOutcome.into());
-    let failed = Content::Failed { id: id(), to, code, message: "no".into() };
+    let failed = Content::Failed(Box::new(Failed { id: id(), to, code, message: "no".into() }));
     let limits = Limits { frame: 262_144, body: 32_768 };
     let (user, device, region) = ("bob".parse().unwrap(), "phone".parse().unwrap(), "local".parse().unwrap());
     let rejected = ServerFrame::Rejected {

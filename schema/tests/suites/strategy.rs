@@ -6,7 +6,7 @@ use bytes::Bytes;
 use dunlin_schema::{
     Address, Blob, Code, Content, Cursor, CursorText, DeviceName, Entry, Epoch, GroupAddress, GroupName, Log, LogName,
     MessageId, Millis, Open, Peer, Position, RegionName, Sender, Seq, Shard, StreamTime, UserName,
-    content::Change,
+    content::{Change, Failed, Membership},
     entry::Body,
     frame::{
         Answer, AnswerFrame, Ask, ClientFrame, DeviceItem, EntryFrame, Goodbye, Limits, Question, Send, ServerFrame,
@@ -109,13 +109,14 @@ pub(crate) fn content() -> impl Strategy<Value = Content> {
         id().prop_map(|target| Content::Delete { target }),
         (id(), any::<String>(), any::<bool>()).prop_map(|(target, emoji, on)| Content::React { target, emoji, on }),
         (group_address(), address(), open(select(vec![Change::Added, Change::Removed, Change::Left])), address())
-            .prop_map(|(group, user, change, by)| Content::Membership { group, user, change, by }),
-        (id(), address(), open(code()), any::<String>()).prop_map(|(id, to, code, message)| Content::Failed {
-            id,
-            to,
-            code,
-            message
-        }),
+            .prop_map(|(group, user, change, by)| Content::Membership(Box::new(Membership {
+                group,
+                user,
+                change,
+                by
+            }))),
+        (id(), address(), open(code()), any::<String>())
+            .prop_map(|(id, to, code, message)| Content::Failed(Box::new(Failed { id, to, code, message }))),
     ]
 }
 
