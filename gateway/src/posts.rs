@@ -145,7 +145,7 @@ impl Posts {
         let person = people.get_mut(from)?;
         let of = match &input {
             Input::Appended { key, .. } | Input::LookedUp { key, .. } => (key.to.clone(), key.id),
-            Input::Send(_) => return None,
+            Input::Send(_) | Input::OverTheShare(..) => return None,
         };
         let Then { todo, answer } = person.sending.handle(clock::now(), &person.author, input);
         if let Some(answer) = answer

@@ -21,7 +21,7 @@ use crate::{
     gateway::Gateway,
     opening::{Opened, draining, removed, too_many},
     region::Region,
-    sending::{self, Answer},
+    sending,
     session::{Input, Outgoing, not_followed},
     socket::{Appetite, Event, Socket, Violation},
     timer::Order,
@@ -263,7 +263,8 @@ impl Taking<'_> {
                     Ok(()) => connection.handle(moment, Input::Sending(sending::Input::Send(send))),
                     Err(retry_after) => {
                         gateway.metrics.limited_sends.inc();
-                        connection.answer(Answer::over_the_share(send.id, retry_after).into());
+                        let over = sending::Input::OverTheShare(send.id, retry_after);
+                        connection.handle(moment, Input::Sending(over));
                     }
                 }
             }

@@ -59,6 +59,12 @@ impl Answer {
         Answer::retried(id, Code::Unavailable, message, RETRY_AFTER)
     }
 
+    /// What it is about was refused for now, and is to come again before it.
+    pub(super) fn behind_its_message(id: MessageId) -> Answer {
+        let message = "the message that it is about was refused for now: send that again first";
+        Answer::retried(id, Code::Unavailable, message, RETRY_AFTER)
+    }
+
     /// Nobody knows whether it is stored.
     pub fn unknown(id: MessageId) -> Answer {
         Answer::retried(id, Code::UnknownOutcome, "it may be stored: repeat it with the same id", RETRY_AFTER)

@@ -9,8 +9,11 @@
 //! What is looked for bears the name of one of the two, so that nobody learns what somebody else wrote to a mailbox: a stranger's message
 //! and none are not there alike.
 //!
-//! **A repeat gets its first answer.** Where the message is not there the item is looked for itself before it is refused: it was stored
-//! while the message was there, and the message has gone since. The other order would read twice for each item that is new.
+//! **A repeat gets its first answer.** Where the message is not there the item is looked for itself before it is refused: it may have been
+//! stored while the message was there, which has gone since. The other order would read twice for each item that is new.
+//!
+//! **What comes again is waited for.** Where the message itself was refused for now, what is about it is refused for now as well: its sender
+//! sends both again, in their order.
 
 use dunlin_schema::{Address, Code, Content, Entry, MessageId, Millis, Peer, Sender, entry::Body};
 
@@ -34,6 +37,13 @@ pub(super) enum Verdict {
     LookOn,
     /// It is refused.
     Refuse(Answer),
+    /// The message is not there, and neither is the item.
+    NotThere {
+        /// The message.
+        target: MessageId,
+        /// What is told of it.
+        refusal: Answer,
+    },
 }
 
 /// The oldest id that a send makes somebody look for: its own, or that of the message that it is about.
@@ -116,7 +126,9 @@ impl Check {
                 Verdict::LookOn
             }
             (Step::FindItself | Step::Store | Step::Copy, Ok(Some(stored))) => Verdict::Stored(stored),
-            (Step::FindItself | Step::Store | Step::Copy, Ok(None)) => Verdict::Refuse(self.refusal()),
+            (Step::FindItself | Step::Store | Step::Copy, Ok(None)) => {
+                Verdict::NotThere { target: self.target, refusal: self.refusal() }
+            }
             (
                 Step::FindItself | Step::Store | Step::Copy,
                 Err(failure @ (AppendFailure::TooOld | AppendFailure::FromTheFuture)),

@@ -42,6 +42,13 @@ pub(super) enum After {
     Do(Do),
     /// The item's end.
     Answer(Answer),
+    /// The message that the item is about is not there: this is its end, unless the message is to come yet.
+    NotThere {
+        /// The message.
+        target: MessageId,
+        /// What is told then.
+        refusal: Answer,
+    },
 }
 
 impl Lane {
@@ -133,6 +140,7 @@ impl Lane {
             Verdict::Stored(stored) => self.stored(author, stored),
             Verdict::LookOn => After::Do(check.todo(author, &self.route)),
             Verdict::Refuse(answer) => After::Answer(answer),
+            Verdict::NotThere { target, refusal } => After::NotThere { target, refusal },
         })
     }
 

@@ -30,7 +30,9 @@ use lane::{After, Lane};
 use route::Route;
 
 /// Ids remembered that may have been tried before.
-const REMEMBERED: usize = 256;
+const TRIED: usize = 256;
+/// Ids remembered that were refused for now.
+const POSTPONED: usize = limits::SENDS_IN_FLIGHT;
 
 /// Who sends, and from where.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -61,6 +63,8 @@ impl Author {
 pub enum Input {
     /// Something is to be sent: it is within the sender's share.
     Send(Send),
+    /// Something is beyond the sender's share until this has passed.
+    OverTheShare(MessageId, Millis),
     /// The answer to [`Do::Append`].
     Appended {
         /// Its key.
@@ -180,15 +184,34 @@ pub struct Sending {
     count: usize,
     bytes: usize,
     tried: VecDeque<MessageId>,
+    /// What was refused for now: it comes again, and what is about it waits for that.
+    postponed: VecDeque<MessageId>,
 }
 
 impl Sending {
     /// Takes in what happened, and says what follows.
     pub fn handle(&mut self, now: Millis, author: &Author, input: Input) -> Then {
-        match input {
+        let then = match input {
             Input::Send(send) => self.send(now, author, send),
+            Input::OverTheShare(id, retry_after) => Answer::over_the_share(id, retry_after).into(),
             Input::Appended { key, outcome } => self.step(author, &key, |lane| lane.appended(author, &key, outcome)),
             Input::LookedUp { key, outcome } => self.step(author, &key, |lane| lane.looked_up(author, &key, outcome)),
+        };
+        if let Some(answer) = &then.answer {
+            self.note(answer);
+        }
+        then
+    }
+
+    fn note(&mut self, answer: &Answer) {
+        match answer {
+            Answer::Rejected { id, retry_after: Some(_), .. } => remember(&mut self.postponed, *id, POSTPONED),
+            Answer::Accepted { id, .. } | Answer::Rejected { id, retry_after: None, .. } => {
+                self.postponed.retain(|postponed| postponed != id);
+                if self.postponed.is_empty() {
+                    self.postponed = VecDeque::new();
+                }
+            }
         }
     }
 
@@ -211,7 +234,7 @@ impl Sending {
         match self.lanes.get_mut(&entry.to) {
             Some(lane) => {
                 if lane.holds(id) {
-                    remember(&mut self.tried, id);
+                    remember(&mut self.tried, id, TRIED);
                 }
                 lane.push(entry);
                 Then::default()
@@ -227,15 +250,16 @@ impl Sending {
 
     fn step(&mut self, author: &Author, key: &Key, step: impl FnOnce(&mut Lane) -> Option<After>) -> Then {
         let Some(after) = self.lanes.get_mut(&key.to).and_then(step) else { return Then::default() };
-        match after {
-            After::Do(todo) => Then { todo: Some(todo), answer: None },
-            After::Answer(answer) => {
-                if answer.is_unknown() {
-                    remember(&mut self.tried, key.id);
-                }
-                Then { todo: self.next(author, &key.to), answer: Some(answer) }
-            }
+        let answer = match after {
+            After::Do(todo) => return Then { todo: Some(todo), answer: None },
+            After::Answer(answer) => answer,
+            After::NotThere { target, .. } if self.postponed.contains(&target) => Answer::behind_its_message(key.id),
+            After::NotThere { refusal, .. } => refusal,
+        };
+        if answer.is_unknown() {
+            remember(&mut self.tried, key.id, TRIED);
         }
+        Then { todo: self.next(author, &key.to), answer: Some(answer) }
     }
 
     /// The lane's first is done: the one behind it takes its turn.
@@ -291,11 +315,11 @@ fn weight(entry: &Entry) -> usize {
 }
 
 /// Remembers an id; of too many the oldest is forgotten.
-fn remember(ids: &mut VecDeque<MessageId>, id: MessageId) {
+fn remember(ids: &mut VecDeque<MessageId>, id: MessageId, most: usize) {
     if ids.contains(&id) {
         return;
     }
-    if ids.len() == REMEMBERED {
+    if ids.len() == most {
         ids.pop_front();
     }
     ids.push_back(id);

@@ -174,6 +174,54 @@ fn an_edit_waits_behind_its_message_and_what_follows_waits_behind_the_look_up() 
 }
 
 #[test]
+fn what_is_about_a_message_that_was_refused_for_now_waits_for_it() {
+    use Step::*;
+    let message = || {
+        let content = Content::Message { text: Some("hi".into()), data: None, attachments: vec![], reply_to: None };
+        Input::Sending(Sent::Send(Send { id: id(1), to: "alice".into(), content }))
+    };
+    let appended = |step, outcome: Result<Entry, AppendFailure>| {
+        let outcome = outcome.map(|entry| Stored { seq: Seq(40), entry, repeat: false });
+        Input::Sending(Sent::Appended { key: Key { id: id(1), ..key("alice", step) }, outcome })
+    };
+    let over = || Input::Sending(Sent::OverTheShare(id(1), Millis(7)));
+    let not_there = |rig: &mut Rig, refused: &str| {
+        rig.runs([
+            (about("alice", edit()), "find target 1 of bob in alice"),
+            (looked_up("alice", FindSent, Ok(None)), "find itself 9 of bob in alice"),
+            (looked_up("alice", FindItself, Ok(None)), refused),
+        ]);
+    };
+    let (waits, refused) = ("rejected 9 Unavailable Some(1000)", "rejected 9 NotYours None");
+    for (failure, code) in [(AppendFailure::Full, "Unavailable"), (AppendFailure::Unknown, "UnknownOutcome")] {
+        let mut rig = Rig::live_at(5, 9);
+        rig.runs([
+            (message(), "append 1 to alice".to_owned()),
+            (appended(Store, Err(failure)), format!("rejected 1 {code} Some(1000)")),
+        ]);
+        not_there(&mut rig, waits);
+        not_there(&mut rig, waits);
+        // Refused for good at last: what is about it is refused, too.
+        let again = if failure == AppendFailure::Unknown { " again" } else { "" };
+        rig.runs([
+            (message(), format!("append 1 to alice{again}")),
+            (appended(Store, Err(AppendFailure::TooLarge)), "rejected 1 TooLarge None".to_owned()),
+        ]);
+        not_there(&mut rig, refused);
+    }
+    let mut rig = Rig::live_at(5, 9);
+    rig.runs([(over(), "rejected 1 RateLimited Some(7)")]);
+    not_there(&mut rig, waits);
+    // Stored at last, and gone since.
+    rig.runs([
+        (message(), "append 1 to alice"),
+        (appended(Store, Ok(text())), "append 1 to bob order 40"),
+        (appended(Copy, Ok(text())), "accepted 1 order 40 at 1"),
+    ]);
+    not_there(&mut rig, refused);
+}
+
+#[test]
 fn an_answer_to_another_step_is_nothing() {
     use Step::*;
     Rig::live_at(5, 9).runs([
