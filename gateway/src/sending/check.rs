@@ -12,8 +12,8 @@
 //! **A repeat gets its first answer.** Where the message is not there the item is looked for itself before it is refused: it may have been
 //! stored while the message was there, which has gone since. The other order would read twice for each item that is new.
 //!
-//! **What comes again is waited for.** Where the message itself was refused for now, what is about it is refused for now as well: its sender
-//! sends both again, in their order.
+//! **What comes again is waited for.** Where the message itself was refused for now, what is about it is refused for now as well: its
+//! sender sends both again, in their order.
 
 use dunlin_schema::{Address, Code, Content, Entry, MessageId, Millis, Peer, Sender, entry::Body};
 
