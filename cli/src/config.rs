@@ -9,8 +9,7 @@ use std::net::SocketAddr;
 
 use anyhow::{Context, anyhow};
 use clap::Args;
-use dunlin_gateway::config::listen_address;
-use dunlin_schema::{RegionName, limits, stream::RegionSettings};
+use dunlin_schema::{RegionName, limits, listen, stream::RegionSettings};
 use serde::Deserialize;
 
 use self::{
@@ -35,7 +34,7 @@ pub struct ConfigArgs {
     #[command(flatten)]
     file: FileArgs,
     /// Where to listen, whatever the configuration says
-    #[arg(long, value_name = "ADDR", value_parser = listen_address)]
+    #[arg(long, value_name = "ADDR", value_parser = listen::parse)]
     listen: Option<SocketAddr>,
 }
 

@@ -5,7 +5,7 @@ mod tokens;
 use std::{net::SocketAddr, path::PathBuf};
 
 use dunlin_nats::ConnectOptions;
-use dunlin_schema::{Millis, RegionName, limits};
+use dunlin_schema::{Millis, RegionName, limits, listen};
 use serde::Deserialize;
 
 pub use tokens::{Issuer, Tokens, UserMap};
@@ -15,10 +15,10 @@ pub use tokens::{Issuer, Tokens, UserMap};
 #[serde(deny_unknown_fields)]
 pub struct Config {
     /// Where HTTP and WebSockets are served. Port 0 takes a free one: see [`crate::Server::local_addr`].
-    #[serde(default = "default_listen")]
+    #[serde(default = "default_listen", deserialize_with = "listen::deserialize")]
     pub listen: SocketAddr,
     /// Where `/livez`, `/readyz` and `/metrics` are served, and nothing else; `None`: where clients are.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "listen::optional")]
     pub internal_listen: Option<SocketAddr>,
     /// The region whose users connect here.
     #[serde(default = "default_region")]
@@ -90,20 +90,6 @@ impl Default for Limits {
             connections: 250_000,
         }
     }
-}
-
-/// An address to listen on as people write it: `127.0.0.1:8080`, `[::]:8080`, `localhost:8080`, or a port of the loopback interface alone.
-/// Errors: what would be right, with an example.
-pub fn listen_address(text: &str) -> Result<SocketAddr, String> {
-    let text = text.trim();
-    let loopback = |port: &str| port.parse().map(|port: u16| SocketAddr::from(([127, 0, 0, 1], port)));
-    if let Ok(address) = text.parse().or_else(|_| loopback(text.strip_prefix("localhost:").unwrap_or(text))) {
-        return Ok(address);
-    }
-    Err(format!(
-        "{text:?} is no address to listen on: write an IP address and a port, as in `127.0.0.1:8080` for this machine alone or `0.0.0.0:8080` \
-         for all who reach it; `localhost:8080` and `8080` mean the first"
-    ))
 }
 
 fn default_listen() -> SocketAddr {
@@ -277,26 +263,6 @@ mod tests {
             let mut config = config();
             spoil(&mut config);
             assert_eq!(config.check().map_err(|error| error.field), Err(field));
-        }
-    }
-
-    #[test]
-    fn an_address_to_listen_on_is_written_as_people_do() {
-        for (text, address) in [
-            ("127.0.0.1:8080", Some("127.0.0.1:8080")),
-            ("0.0.0.0:8080", Some("0.0.0.0:8080")),
-            ("[::1]:8080", Some("[::1]:8080")),
-            ("localhost:8080", Some("127.0.0.1:8080")),
-            ("8080", Some("127.0.0.1:8080")),
-            ("0", Some("127.0.0.1:0")),
-            ("localhost", None),
-            (":8080", None),
-            ("80800", None),
-            ("gateway.example:8080", None),
-        ] {
-            let found = listen_address(text);
-            assert_eq!(found.clone().ok().map(|address| address.to_string()).as_deref(), address, "{text}");
-            assert!(found.is_ok() || found.is_err_and(|why| why.contains("`127.0.0.1:8080`")), "{text}");
         }
     }
 

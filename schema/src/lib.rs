@@ -25,6 +25,7 @@ pub mod frame;
 pub mod heads;
 pub mod id;
 pub mod limits;
+pub mod listen;
 pub mod live;
 pub mod log_name;
 pub mod name;

@@ -3,7 +3,7 @@
 use std::{net::SocketAddr, path::PathBuf};
 
 use dunlin_nats::ConnectOptions;
-use dunlin_schema::{Millis, RegionName};
+use dunlin_schema::{Millis, RegionName, listen};
 use serde::{Deserialize, Serialize};
 
 use crate::{
@@ -27,6 +27,7 @@ pub struct Config {
     /// How the boot of the machine that stores the shards is known.
     pub boot: Boot,
     /// Where `/metrics`, `/livez` and `/readyz` are served; `None` is nowhere.
+    #[serde(deserialize_with = "listen::optional")]
     pub listen: Option<SocketAddr>,
     /// Where roles that keep projections keep them: what can be made again from the log. `None` where no role does.
     pub folder: Option<PathBuf>,

@@ -43,8 +43,12 @@ fn what_is_wrong_is_said_with_key_and_file() {
             &["unknown key", "`nats.server`", "`servers`"][..],
         ),
         ("lissen = \"127.0.0.1:1\"\n[tokens]\nkeys = \"k\"\n", &["unknown key", "`lissen`"]),
-        ("listen = \"here\"\n[tokens]\nkeys = \"k\"\n", &["listen", "invalid socket address"]),
-        ("listen = 1\n[tokens]\nkeys = \"k\"\n", &["`listen`", "expected socket address, found a number"]),
+        ("listen = \"here\"\n[tokens]\nkeys = \"k\"\n", &["`listen`", "`127.0.0.1:8080`"]),
+        ("listen = 80800\n[tokens]\nkeys = \"k\"\n", &["`listen`", "`127.0.0.1:8080`"]),
+        (
+            "internal_listen = true\n[tokens]\nkeys = \"k\"\n",
+            &["`internal_listen`", "127.0.0.1:8080", "found true or false"],
+        ),
         ("drain = 10000000\n[tokens]\nkeys = \"k\"\n", &["`drain`", "at most"]),
         ("[tokens]\nkeys = \"ftp://a/b\"\n", &["`tokens.keys`", "this is neither"]),
         ("[tokens]\n", &["`tokens`", "`keys` is missing"]),
@@ -99,6 +103,48 @@ fn with_variables(text: &str, variables: &[(&str, &str)]) -> Result<dunlin_gatew
 }
 
 const KEYS: &str = "[tokens]\nkeys = \"k\"\n";
+
+#[test]
+fn an_address_to_listen_on_is_written_as_on_the_command_line() {
+    for (file, variable, address) in [
+        ("\"localhost:8081\"", "localhost:8081", "127.0.0.1:8081"),
+        ("\"8081\"", "8081", "127.0.0.1:8081"),
+        ("8081", " 8081", "127.0.0.1:8081"),
+        ("\"[::]:8081\"", "[::]:8081", "[::]:8081"),
+    ] {
+        let address = Some(address.parse().unwrap());
+        let (_folder, args) = self::file(&format!("listen = {file}\n"));
+        assert_eq!(worker(&args, None).unwrap().worker.listen, address, "{file}");
+        let (_folder, args) = self::file(&format!("listen = {file}\ninternal_listen = {file}\n{KEYS}"));
+        let gateway = gateway(&args).unwrap();
+        assert_eq!((Some(gateway.listen), gateway.internal_listen), (address, address), "{file}");
+        let variables = [("DUNLIN_LISTEN", variable), ("DUNLIN_INTERNAL_LISTEN", variable)];
+        let gateway = with_variables(KEYS, &variables).unwrap();
+        assert_eq!((Some(gateway.listen), gateway.internal_listen), (address, address), "{variable}");
+    }
+}
+
+#[test]
+fn a_secret_in_the_place_of_its_file_is_told_and_not_shown() {
+    let seed = "SUACSSL3UAHUDXKFSNVUZRF5UHPMWZ6BFDTJ7M6USDXIEDNPPQYYYCU3VY";
+    let creds = "-----BEGIN NATS USER JWT-----\\neyJh";
+    for secret in [seed, "eyJhbGciOiJlZDI1NTE5LW5rZXkifQ.e30.c2ln", creds] {
+        for key in ["creds_file", "nkey_seed_file"] {
+            let (_folder, args) = file(&format!("[nats]\ncredentials = {{ {key} = \"{secret}\" }}\n{KEYS}"));
+            let error = format!("{:#}", gateway(&args).unwrap_err());
+            assert!(
+                error.contains(key) && error.contains("a secret itself") && !error.contains(&secret[..12]),
+                "{error}"
+            );
+        }
+    }
+}
+
+#[test]
+fn what_nobody_wrote_is_blamed_on_no_variable() {
+    let error = with_variables("", &[("DUNLIN_NATS__CREDENTIALS__TOKEN", "t")]).unwrap_err().to_string();
+    assert_eq!(error, "`tokens`: it is missing, and has no default");
+}
 
 #[test]
 fn a_variable_is_read_as_what_its_key_is() {

@@ -10,9 +10,9 @@ use std::{net::SocketAddr, path::PathBuf, time::Duration};
 
 use anyhow::{Context, bail};
 use clap::Args;
-use dunlin_gateway::{KeySource, Server, config::listen_address};
+use dunlin_gateway::{KeySource, Server};
 use dunlin_nats::{ConnectOptions, Connection};
-use dunlin_schema::{Millis, RegionName};
+use dunlin_schema::{Millis, RegionName, listen};
 use dunlin_workers::Worker;
 use tokio::time::{sleep, timeout};
 use tokio_util::sync::CancellationToken;
@@ -35,7 +35,7 @@ const PHASE_WITHIN: Duration = Duration::from_secs(6);
 #[derive(Debug, Args)]
 pub struct DevArgs {
     /// Where the gateway listens; port 0 takes a free one
-    #[arg(long, default_value = "127.0.0.1:8080", value_name = "ADDR", value_parser = listen_address)]
+    #[arg(long, default_value = "127.0.0.1:8080", value_name = "ADDR", value_parser = listen::parse)]
     listen: SocketAddr,
     #[command(flatten)]
     folder: FolderArgs,
