@@ -20,6 +20,8 @@ pub(super) struct ReadError {
     known: Option<Vec<&'static str>>,
     key: Vec<String>,
     place: Option<Place>,
+    /// Whether it is about what nobody wrote: then no place is to blame.
+    missing: bool,
 }
 
 impl std::error::Error for ReadError {}
@@ -50,7 +52,7 @@ impl fmt::Display for ReadError {
 
 impl ReadError {
     fn new(what: impl Into<String>) -> ReadError {
-        ReadError { what: what.into(), known: None, key: Vec::new(), place: None }
+        ReadError { what: what.into(), known: None, key: Vec::new(), place: None, missing: false }
     }
 
     fn below(mut self, part: &str) -> ReadError {
@@ -59,7 +61,7 @@ impl ReadError {
     }
 
     fn at(mut self, node: &Node) -> ReadError {
-        if let (None, Some(place)) = (&self.place, place(node)) {
+        if let (None, false, Some(place)) = (&self.place, self.missing, place(node)) {
             self.place = Some(place.clone());
         }
         self
@@ -124,7 +126,8 @@ impl de::Error for ReadError {
     }
 
     fn missing_field(field: &'static str) -> ReadError {
-        ReadError::new("it is missing, and has no default").below(field)
+        let what = "it is missing, and has no default";
+        ReadError { missing: true, ..ReadError::new(what) }.below(field)
     }
 }
 
