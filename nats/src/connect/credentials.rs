@@ -7,7 +7,7 @@ use std::{
 
 use async_nats::{Auth, AuthError};
 use nkeys::KeyPair;
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize, de};
 
 use super::ConnectError;
 
@@ -16,9 +16,9 @@ use super::ConnectError;
 #[serde(rename_all = "snake_case")]
 pub enum Credentials {
     /// A `.creds` file: a user's JWT and seed.
-    CredsFile(PathBuf),
+    CredsFile(#[serde(deserialize_with = "path")] PathBuf),
     /// A file that holds an nkey seed (`SU…`).
-    NkeySeedFile(PathBuf),
+    NkeySeedFile(#[serde(deserialize_with = "path")] PathBuf),
     /// A user and a password.
     UserPassword {
         /// The user.
@@ -28,6 +28,24 @@ pub enum Credentials {
     },
     /// A token.
     Token(String),
+}
+
+/// The path of a file. Paths are shown, so the secret itself is refused in its place.
+fn path<'de, D: Deserializer<'de>>(deserializer: D) -> Result<PathBuf, D::Error> {
+    let text = String::deserialize(deserializer)?;
+    if is_secret(&text) {
+        return Err(de::Error::custom(
+            "this is a secret itself, not the path of a file that holds it: write it into a file, and that file's path here",
+        ));
+    }
+    Ok(text.into())
+}
+
+/// Whether a text looks like an nkey seed, a JWT, or what a `.creds` file holds.
+fn is_secret(text: &str) -> bool {
+    let text = text.trim();
+    let seed = text.len() >= 50 && text.starts_with('S') && text.bytes().all(|byte| byte.is_ascii_alphanumeric());
+    seed || text.starts_with("eyJ") || text.contains("-----BEGIN")
 }
 
 impl fmt::Debug for Credentials {
