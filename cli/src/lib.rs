@@ -18,6 +18,7 @@ pub mod bench;
 mod check;
 pub mod config;
 pub mod dev;
+pub mod devices;
 pub mod doctor;
 pub mod folder;
 pub mod keys;
@@ -61,6 +62,8 @@ enum Command {
     Send(talk::SendArgs),
     /// Print what comes, one JSON object a line, each entry once also over restarts
     Listen(talk::ListenArgs),
+    /// Print somebody's devices, one JSON object a line, or remove one
+    Devices(devices::DevicesArgs),
     /// Say what is wrong with a region, and how to mend it
     Doctor(doctor::DoctorArgs),
     /// Print a complete, commented configuration of a nats-server
@@ -82,6 +85,7 @@ impl Command {
             | Command::Token(_)
             | Command::Send(_)
             | Command::Listen(_)
+            | Command::Devices(_)
             | Command::Doctor(_)
             | Command::NatsConf(_)
             | Command::Completions { .. } => false,
@@ -130,6 +134,7 @@ pub async fn run(cli: Cli) -> anyhow::Result<ExitCode> {
         },
         Command::Send(args) => return Box::pin(talk::send(args)).await,
         Command::Listen(args) => Box::pin(talk::listen(args, shutdown::signalled()?)).await?,
+        Command::Devices(args) => Box::pin(devices::run(args)).await?,
         Command::Doctor(args) => return Box::pin(doctor::run(args)).await,
         Command::NatsConf(args) => print(nats_conf::text(&args)?.trim_end())?,
         Command::Bench(args) => Box::pin(bench::run(args)).await?,

@@ -64,7 +64,7 @@ pub struct ListenArgs {
 }
 
 impl WhoArgs {
-    fn options(&self) -> anyhow::Result<ClientOptions> {
+    pub(crate) fn options(&self) -> anyhow::Result<ClientOptions> {
         let folder = self.folder.folder();
         let url = match &self.url {
             Some(url) => url.clone(),

@@ -2,6 +2,9 @@
 
 #![expect(clippy::unwrap_used, reason = "a test that can't go on fails")]
 
+#[path = "command/devices.rs"]
+mod devices;
+
 use std::{
     fs,
     io::{BufRead, BufReader, Write},
@@ -146,6 +149,7 @@ fn a_region_for_development_from_its_first_start_to_its_end() {
     assert_eq!(listen(folder, "phone"), ["one", "two"]);
     assert_eq!(listen(folder, "phone"), [""; 0], "each once, also over restarts");
     assert_eq!(listen(folder, "laptop"), ["one", "two"], "another device has its own place");
+    devices::are_listed_and_removed(folder, &["one", "two"]);
 
     let doctor = beside(folder, &["doctor"]);
     assert!(doctor.status.success(), "{}", stdout(&doctor));

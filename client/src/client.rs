@@ -5,6 +5,7 @@ use std::{
     pin::Pin,
     sync::Arc,
     task::{Context, Poll},
+    time::Duration,
 };
 
 use dunlin_schema::{Address, Content, MessageId, frame, frame::ClientFrame, limits};
@@ -19,11 +20,17 @@ use crate::{
     run::{self, Command, Submit, Tells},
 };
 
+/// Questions that may wait for their answer, or for their turn; whoever asks more waits.
+const ASKS: usize = 256;
+
 /// A client's handle: cheap to clone. When all handles and the [`Events`] are dropped, the client's task ends.
 #[derive(Clone)]
 pub struct Client {
-    commands: mpsc::Sender<Command>,
+    pub(crate) commands: mpsc::Sender<Command>,
     room: Arc<Semaphore>,
+    /// One permit for each question that may wait for its answer.
+    pub(crate) asks: Arc<Semaphore>,
+    pub(crate) ask_within: Duration,
     status: watch::Receiver<Status>,
     skew: watch::Receiver<Option<ClockSkew>>,
     encoding: frame::Encoding,
@@ -53,14 +60,15 @@ impl Client {
             .await
             .map_err(|error| StoreError { doing: "loading the cursor".to_owned(), why: error.to_string() })??;
         let room = Arc::new(Semaphore::new(options.unaccepted.min(Semaphore::MAX_PERMITS)));
-        let encoding = options.encoding;
+        let asks = Arc::new(Semaphore::new(ASKS));
+        let (encoding, ask_within) = (options.encoding, options.ask_within);
         let (commands, asked) = mpsc::channel(64);
         let (events, happened) = mpsc::channel(options.events);
         let (tell_status, status) = watch::channel(Status::Connecting);
         let (tell_skew, skew) = watch::channel(None);
         let tells = Tells { status: tell_status, skew: tell_skew };
         tokio::spawn(run::run(options, gateways, kept, asked, events, tells));
-        Ok((Client { commands, room, status, skew, encoding }, Events(happened)))
+        Ok((Client { commands, room, asks, ask_within, status, skew, encoding }, Events(happened)))
     }
 
     /// Sends, and waits until it is stored. Dropping the future does not take the message back: see [`Client::submit`].
@@ -131,14 +139,18 @@ impl Client {
     }
 
     fn ended(&self) -> SendError {
-        ended(&self.status)
+        self.why_ended().into()
+    }
+
+    pub(crate) fn why_ended(&self) -> Ended {
+        why_ended(&self.status)
     }
 }
 
-fn ended(status: &watch::Receiver<Status>) -> SendError {
+fn why_ended(status: &watch::Receiver<Status>) -> Ended {
     match &*status.borrow() {
-        Status::Ended(ended) => ended.clone().into(),
-        Status::Connecting | Status::Connected(_) => Ended::Closed.into(),
+        Status::Ended(ended) => ended.clone(),
+        Status::Connecting | Status::Connected(_) => Ended::Closed,
     }
 }
 
@@ -153,7 +165,9 @@ impl Future for Sending {
     type Output = Result<Accepted, SendError>;
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let sending = &mut *self;
-        Pin::new(&mut sending.outcome).poll(cx).map(|answer| answer.unwrap_or_else(|_| Err(ended(&sending.status))))
+        Pin::new(&mut sending.outcome)
+            .poll(cx)
+            .map(|answer| answer.unwrap_or_else(|_| Err(why_ended(&sending.status).into())))
     }
 }
 

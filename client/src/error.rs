@@ -1,6 +1,11 @@
 //! What can go wrong, by operation.
 
-use dunlin_schema::{Code, Millis, Open, address::AddressError, content::ContentError, frame::Goodbye};
+use dunlin_schema::{
+    Code, Millis, Open,
+    address::AddressError,
+    content::ContentError,
+    frame::{Answer, Goodbye},
+};
 
 /// Why options can't be used.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -131,6 +136,42 @@ pub enum SendError {
     /// The client is over; what had no answer may or may not be stored. The message says why: no source repeats it.
     #[error("the client is over before the message was accepted: {0}")]
     Ended(Ended),
+}
+
+/// Why a question has no answer.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum AskError {
+    /// The gateway refused it.
+    #[error("the gateway refused the question: {message} ({code})")]
+    Refused {
+        /// Why.
+        code: Open<Code>,
+        /// The same in words.
+        message: String,
+        /// When asking again may help; `None` where it can't.
+        retry_after: Option<Millis>,
+    },
+    /// The connection was lost before the answer came. Ask again.
+    #[error("the connection was lost before the answer came")]
+    Disconnected,
+    /// No answer came in time.
+    #[error("no answer came in time")]
+    TimedOut,
+    /// The gateway answered what only a newer release knows: its name.
+    #[error("the gateway answered {0:?}, which this release does not know")]
+    Newer(String),
+    /// The gateway answered something else than what was asked: the answer.
+    #[error("the gateway answered something else than what was asked: {0}")]
+    Unexpected(String),
+    /// The client is over.
+    #[error("the client is over before the answer came: {0}")]
+    Ended(Ended),
+}
+
+impl AskError {
+    pub(crate) fn unexpected(answer: &Answer) -> AskError {
+        AskError::Unexpected(format!("{answer:?}"))
+    }
 }
 
 impl From<Ended> for SendError {

@@ -7,7 +7,7 @@
 //! | room | what lives there |
 //! |---|---|
 //! | [`options`], [`token`], [`store`] | what the library is told: where, as whom, and where cursors are kept |
-//! | [`client`], [`event`], [`error`] | what an application holds: the handle, what happens, what can go wrong |
+//! | [`client`], `asking`, [`event`], [`error`] | what an application holds: the handle, what it asks, what happens, what can go wrong |
 //! | `core` | what to send, repeat, drop and dial, decided without I/O |
 //! | `run`, `clock`, `socket`, `checkpointer` | the task that drives the core, its clocks, the WebSocket, and who saves cursors |
 //!
@@ -22,6 +22,7 @@
 //! knows is [`schema::Open::Unknown`] or [`schema::frame::Extensible::Unknown`]: an application can say that there is something, and
 //! counts it as done like everything else. What is said of a log of an unknown kind, and whole frames that are unknown, are passed over.
 
+mod asking;
 mod checkpointer;
 pub mod client;
 mod clock;
@@ -37,7 +38,7 @@ pub mod token;
 pub use client::{Client, Events, Sending};
 pub use core::{Accepted, ClockSkew};
 pub use dunlin_schema as schema;
-pub use error::{ConnectError, Ended, Lost, OptionsError, SendError, StoreError, TokenError};
+pub use error::{AskError, ConnectError, Ended, Lost, OptionsError, SendError, StoreError, TokenError};
 pub use event::{CaughtUp, Connected, Disconnected, Entry, Event, Gap, Status};
 pub use options::{Backoff, ClientOptions};
 pub use store::{CursorStore, Cursors, FileStore, MemoryStore};

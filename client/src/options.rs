@@ -36,6 +36,8 @@ pub struct ClientOptions {
     /// Sends to one address that are on their way at once. Default: 1, which keeps their order also where one is refused for now and
     /// repeated. More is faster over long lines, and lets such a one fall behind its successors.
     pub in_flight_per_address: usize,
+    /// How long a question may wait for its answer, the wait for a connection included. Default: 10 s.
+    pub ask_within: Duration,
     /// Events that may wait for the application. When they are full the library stops reading the socket. Default: 256.
     pub events: usize,
 }
@@ -70,6 +72,7 @@ impl ClientOptions {
             connect_within: Duration::from_secs(10),
             unaccepted: 1_024,
             in_flight_per_address: 1,
+            ask_within: Duration::from_secs(10),
             events: 256,
         }
     }

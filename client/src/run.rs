@@ -11,7 +11,10 @@ use std::{
     time::Duration,
 };
 
-use dunlin_schema::{Address, Content, LogName, Millis, Open};
+use dunlin_schema::{
+    Address, Content, LogName, Millis, Open,
+    frame::{Answer, Question},
+};
 use tokio::{
     sync::{OwnedSemaphorePermit, mpsc, oneshot, watch},
     task::JoinSet,
@@ -22,7 +25,7 @@ use crate::{
     checkpointer::{Checkpointer, Mark},
     clock::{Clock, millis},
     core::{Accepted, Acknowledged, ClockSkew, Core, Input, Notification, Output, Place, RequestId, Setup},
-    error::{Lost, SendError},
+    error::{AskError, Lost, SendError},
     event::{CaughtUp, Connected, Disconnected, Entry, Event, Gap, Status},
     options::ClientOptions,
     socket::{Incoming, Socket},
@@ -38,6 +41,12 @@ const CLOSE_WITHIN: Duration = Duration::from_secs(1);
 /// What a handle asks of the task.
 pub(crate) enum Command {
     Submit(Submit),
+    Ask {
+        what: Question,
+        within: Duration,
+        reply: oneshot::Sender<Result<Answer, AskError>>,
+        permit: OwnedSemaphorePermit,
+    },
     Close(oneshot::Sender<()>),
 }
 
@@ -57,6 +66,7 @@ struct Dialled {
 }
 
 type Dial = Pin<Box<dyn Future<Output = Result<Dialled, Lost>> + Send>>;
+type AskReply = (oneshot::Sender<Result<Answer, AskError>>, OwnedSemaphorePermit);
 type Reply = (oneshot::Sender<Result<Accepted, SendError>>, OwnedSemaphorePermit);
 
 /// What handles look at.
@@ -79,6 +89,7 @@ struct Driver {
     room: bool,
     tells: Tells,
     replies: HashMap<RequestId, Reply>,
+    answers: HashMap<RequestId, AskReply>,
     requests: u64,
     dial: Option<Dial>,
     socket: Option<Box<Socket>>,
@@ -131,6 +142,7 @@ pub(crate) async fn run(
         room: true,
         tells,
         replies: HashMap::new(),
+        answers: HashMap::new(),
         requests: 0,
         dial: None,
         socket: None,
@@ -209,12 +221,19 @@ impl Driver {
     fn command(&mut self, command: Command) {
         match command {
             // Its reply is dropped, which says that the client is over.
-            Command::Submit(_) if self.core.is_over() => {}
+            Command::Submit(_) | Command::Ask { .. } if self.core.is_over() => {}
             Command::Submit(submit) => {
                 self.requests += 1;
                 let request = RequestId(self.requests);
                 self.replies.insert(request, (submit.reply, submit.permit));
                 self.give(Input::Submit { request, to: submit.to, content: submit.content });
+            }
+            Command::Ask { what, within, reply, permit } => {
+                self.requests += 1;
+                let request = RequestId(self.requests);
+                self.answers.insert(request, (reply, permit));
+                let until = self.clock.now().steady.plus(millis(within));
+                self.give(Input::Ask { request, what, until });
             }
             Command::Close(done) => {
                 self.closing = Some(done);
@@ -260,6 +279,12 @@ impl Driver {
             Output::Skip(place) => {
                 let checkpointer = self.checkpointer.clone();
                 self.saves.spawn(async move { checkpointer.skip(place).await });
+            }
+            Output::Answered(request, answer) => {
+                if let Some((reply, _permit)) = self.answers.remove(&request) {
+                    // Whoever asked may have stopped waiting.
+                    let _ = reply.send(answer);
+                }
             }
             Output::Settle(request, outcome) => {
                 if let Some((reply, _permit)) = self.replies.remove(&request) {

@@ -2,6 +2,7 @@
 
 #![expect(clippy::unwrap_used, clippy::wildcard_enum_match_arm, reason = "what a script does not expect is a failure")]
 
+mod asking;
 mod gateway;
 mod newer;
 

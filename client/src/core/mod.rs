@@ -3,6 +3,7 @@
 //! Drive it: give every input to `handle` in the order it happened, with the time it happened; then carry out the outputs in order. Call
 //! it with [`Input::Tick`] at `next_deadline`, which is a time of the steady clock. Read the socket only while `wants_input`.
 
+mod asks;
 mod clock;
 mod history;
 mod ids;
@@ -15,18 +16,19 @@ use std::collections::BTreeMap;
 
 use dunlin_schema::{
     Address, Code, Content, CursorText, DeviceName, LogName, Millis, Open, RegionName, Retry, Seq, UserName,
-    frame::{ClientFrame, EntryFrame, Goodbye, ServerFrame, StartAt},
+    frame::{Answer, AnswerFrame, ClientFrame, EntryFrame, Goodbye, Question, ServerFrame, StartAt},
     limits,
 };
 use rand::{Rng, SeedableRng, rngs::StdRng};
 
 use self::{
+    asks::Asks,
     clock::Clocks,
     ids::Ids,
     inbox::{Inbox, Verdict},
     outbox::Outbox,
 };
-use crate::error::{Ended, Lost, SendError, TokenError};
+use crate::error::{AskError, Ended, Lost, SendError, TokenError};
 
 pub use self::{clock::ClockSkew, outbox::Accepted};
 pub(crate) use self::{
@@ -61,6 +63,8 @@ pub(crate) struct Setup {
 pub(crate) enum Input {
     /// Something to send.
     Submit { request: RequestId, to: Address, content: Content },
+    /// Something to ask, which is over at this time of the steady clock.
+    Ask { request: RequestId, what: Question, until: Millis },
     /// The dial that was asked for has a socket and a token. `date` is the time that the gateway's answer bears (RFC 9110, section 6.6.1).
     Opened { token: String, date: Option<Millis> },
     /// A frame came.
@@ -94,6 +98,8 @@ pub(crate) enum Output {
     Skip(Place),
     /// A send has its outcome.
     Settle(RequestId, Result<Accepted, SendError>),
+    /// A question has its answer, or has none.
+    Answered(RequestId, Result<Answer, AskError>),
 }
 
 /// What the application is told.
@@ -145,6 +151,7 @@ pub(crate) struct Core {
     ids: Ids,
     inbox: Inbox,
     outbox: Outbox,
+    asks: Asks,
     room: bool,
     behind: bool,
 }
@@ -162,6 +169,7 @@ impl Core {
             ids: Ids::default(),
             inbox: Inbox::new(setup.kept.clone(), setup.start.clone()),
             outbox: Outbox::new(setup.in_flight_per_address),
+            asks: Asks::default(),
             room: true,
             behind: false,
             setup,
@@ -175,6 +183,7 @@ impl Core {
         }
         match input {
             Input::Submit { request, to, content } => self.outbox.submit(request, to, content),
+            Input::Ask { request, what, until } => self.asks.ask(request, what, until),
             Input::Opened { token, date } => self.opened(now, token, date, outputs),
             Input::Frame(frame) => self.frame(now, *frame, outputs),
             Input::Heard => self.heard(now.steady),
@@ -189,6 +198,7 @@ impl Core {
         }
         if let Link::Up { .. } = self.link {
             self.acknowledge(outputs);
+            self.asks.pump(|ask| outputs.push(Output::Write(ClientFrame::Ask(ask))));
             let Core { outbox, ids, rng, clocks, .. } = self;
             let time = clocks.server_time(now).unwrap_or(now.wall);
             outbox.pump(
@@ -202,7 +212,7 @@ impl Core {
     /// Whether the socket is to be read. While the application leaves no room it is not, so that nothing has to be dropped; unless
     /// somebody waits for an answer, which may stand behind entries.
     pub(crate) fn wants_input(&self) -> bool {
-        self.room || self.outbox.waited_for() || matches!(self.link, Link::Opening { .. })
+        self.room || self.outbox.waited_for() || self.asks.waited_for() || matches!(self.link, Link::Opening { .. })
     }
 
     /// Whether entries were dropped for want of room: the next [`Input::Room`] should wait until there is plenty.
@@ -222,7 +232,7 @@ impl Core {
 
     /// When to call again with [`Input::Tick`], if nothing happens before.
     pub(crate) fn next_deadline(&self) -> Option<Millis> {
-        match self.link {
+        let of_link = match self.link {
             Link::Resting { until } => Some(until),
             Link::Opening { by } => Some(by),
             Link::Up { heard, .. } => {
@@ -231,7 +241,8 @@ impl Core {
                 [compare].into_iter().chain(silent).chain(self.outbox.next_deadline()).min()
             }
             Link::Over => None,
-        }
+        };
+        of_link.into_iter().chain(self.asks.next_deadline()).min()
     }
 
     /// The machine has slept: the socket is dead, and what was known of the gateway's time is not true any more.
@@ -270,26 +281,22 @@ impl Core {
         self.heard(now.steady);
         match frame {
             ServerFrame::Welcome { user, device, region, server_time, limits: _ } => {
-                if let Link::Opening { .. } = self.link {
-                    self.ids.corrected(server_time);
-                    self.clocks.told(now, server_time);
-                    self.link = Link::Up { since: now.steady, heard: now.steady };
-                    self.refused = false;
-                    self.inbox.connected();
-                    outputs.push(Output::Notify(Notification::Connected {
-                        gateway: self.gateway,
-                        user,
-                        device,
-                        region,
-                    }));
-                }
+                let gateway = self.gateway;
+                self.welcomed(now, server_time, Notification::Connected { gateway, user, device, region }, outputs);
             }
             ServerFrame::Goodbye(goodbye) => {
                 outputs.push(Output::HangUp);
                 self.lost(now.steady, Lost::Goodbye(goodbye), outputs);
             }
-            ServerFrame::Answer(_) => {}
-            ServerFrame::Refused { reference: _, code, message, retry_after: _ } => {
+            ServerFrame::Answer(AnswerFrame { reference, what }) => {
+                let answered = self.asks.answered(reference, what);
+                outputs.extend(answered.map(|(request, answer)| Output::Answered(request, answer)));
+            }
+            ServerFrame::Refused { reference: Some(reference), code, message, retry_after } => {
+                let refused = self.asks.refused(reference, code, message, retry_after);
+                outputs.extend(refused.map(|(request, refusal)| Output::Answered(request, refusal)));
+            }
+            ServerFrame::Refused { reference: None, code, message, retry_after: _ } => {
                 outputs.push(Output::Notify(Notification::Refused { code, message }));
             }
             ServerFrame::Accepted { id, order, time } => {
@@ -331,6 +338,17 @@ impl Core {
         }
     }
 
+    fn welcomed(&mut self, now: Now, server_time: Millis, connected: Notification, outputs: &mut Vec<Output>) {
+        if let Link::Opening { .. } = self.link {
+            self.ids.corrected(server_time);
+            self.clocks.told(now, server_time);
+            self.link = Link::Up { since: now.steady, heard: now.steady };
+            self.refused = false;
+            self.inbox.connected();
+            outputs.push(Output::Notify(connected));
+        }
+    }
+
     fn room(&mut self, now: Millis, room: bool, outputs: &mut Vec<Output>) {
         if room && !self.room {
             // While the socket was not read its silence meant nothing.
@@ -350,6 +368,7 @@ impl Core {
     fn tick(&mut self, now: Now, outputs: &mut Vec<Output>) {
         let server_time = self.clocks.server_time(now);
         let now = now.steady;
+        outputs.extend(self.asks.expired(now).into_iter().map(|(request, late)| Output::Answered(request, late)));
         match self.link {
             Link::Resting { until } if until <= now => {
                 self.link = Link::Opening { by: now.plus(self.setup.connect_within) };
@@ -378,6 +397,7 @@ impl Core {
             Link::Resting { .. } | Link::Over => return,
         }
         self.outbox.lost();
+        outputs.extend(self.asks.lost().into_iter().map(|(request, lost)| Output::Answered(request, lost)));
         self.behind = false;
         let (pause, refused) = match next(&why) {
             Next::End(ended) => {
@@ -410,6 +430,7 @@ impl Core {
         }
         self.link = Link::Over;
         outputs.extend(self.outbox.end(&why).into_iter().map(|(request, outcome)| Output::Settle(request, outcome)));
+        outputs.extend(self.asks.end(&why).into_iter().map(|(request, over)| Output::Answered(request, over)));
         outputs.push(Output::Notify(Notification::Ended(why)));
     }
 }

@@ -2,6 +2,8 @@
 
 #![expect(clippy::wildcard_enum_match_arm, reason = "a test that picks some outputs does not care for the others")]
 
+mod asks;
+
 use dunlin_schema::{Cursor, Epoch, Log, MessageId, Position, StreamTime, frame::Limits, frame::Send};
 
 use super::*;

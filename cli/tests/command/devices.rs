@@ -1,0 +1,34 @@
+//! `dunlin devices`, in a region that runs.
+
+use std::path::Path;
+
+use serde_json::Value;
+
+use super::{beside, listen, stderr, stdout, until};
+
+/// The names of bob's devices, but for the command's own.
+fn names(folder: &Path) -> Vec<String> {
+    let listed = beside(folder, &["devices", "--as", "bob"]);
+    assert!(listed.status.success(), "{}", stderr(&listed));
+    let items = stdout(&listed).lines().map(|line| serde_json::from_str(line).unwrap()).collect::<Vec<Value>>();
+    assert!(items.iter().any(|item| item["device"] == "devices" && item["here"] == true), "{items:?}");
+    let others = items.iter().filter(|item| item["here"] == false);
+    others.map(|item| item["device"].as_str().unwrap().to_owned()).collect()
+}
+
+/// Bob has listened as `phone` and as `laptop`, and was given `messages`.
+pub(super) fn are_listed_and_removed(folder: &Path, messages: &[&str]) {
+    until("both devices", || names(folder) == ["laptop", "phone"]);
+    let removed = beside(folder, &["devices", "remove", "--as", "bob", "laptop"]);
+    assert!(removed.status.success(), "{}", stderr(&removed));
+    assert_eq!(stdout(&removed).trim_end(), r#"{"removed":"laptop"}"#);
+    assert_eq!(names(folder), ["phone"]);
+    // Its cursor is kept beside the folder as well, and is not what was removed.
+    assert_eq!(listen(folder, "laptop"), [""; 0]);
+    assert_eq!(listen(folder, "tablet"), messages, "a new device");
+    let wrong = beside(folder, &["devices", "remove", "--as", "bob", "my phone"]);
+    assert_eq!(wrong.status.code(), Some(2));
+    let nobody = beside(folder, &["devices", "--as", "bob", "--url", "ws://127.0.0.1:1", "--timeout", "1s"]);
+    assert_eq!(nobody.status.code(), Some(1));
+    assert!(stderr(&nobody).contains("no gateway could be reached"), "{}", stderr(&nobody));
+}

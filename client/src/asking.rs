@@ -1,0 +1,54 @@
+//! Asking: questions of an application, and what is answered.
+
+use std::time::Duration;
+
+use dunlin_schema::{
+    DeviceName,
+    frame::{Answer, DeviceItem, Question},
+};
+use tokio::sync::oneshot;
+
+use crate::{client::Client, error::AskError, run::Command};
+
+impl Client {
+    /// Asks, and waits for the answer: for [`crate::ClientOptions::ask_within`] at most, also for a connection where there is none. A
+    /// question is asked once: where the connection is lost before its answer came, nobody knows whether it was heard, and asking again is
+    /// the application's to decide.
+    /// Errors: see [`AskError`].
+    pub async fn ask(&self, what: Question) -> Result<Answer, AskError> {
+        self.ask_within(what, self.ask_within).await
+    }
+
+    async fn ask_within(&self, what: Question, within: Duration) -> Result<Answer, AskError> {
+        let (reply, answer) = oneshot::channel();
+        let asked = async {
+            let permit = self.asks.clone().acquire_owned().await.map_err(|_| self.over())?;
+            let command = Command::Ask { what, within, reply, permit };
+            self.commands.send(command).await.map_err(|_| self.over())
+        };
+        // The task keeps the time of what it was handed.
+        tokio::time::timeout(within, asked).await.map_err(|_| AskError::TimedOut)??;
+        answer.await.unwrap_or_else(|_| Err(self.over()))
+    }
+
+    /// The user's devices. Errors: see [`AskError`].
+    pub async fn devices(&self) -> Result<Vec<DeviceItem>, AskError> {
+        match self.ask(Question::Devices {}).await? {
+            Answer::Devices { items } => Ok(items),
+            other @ Answer::Done {} => Err(AskError::unexpected(&other)),
+        }
+    }
+
+    /// Removes a device of the user's, also this one: its connections end, and it begins anew if it comes back. Does no harm where there is
+    /// no such device. Errors: see [`AskError`]; asking again does no harm.
+    pub async fn remove_device(&self, device: DeviceName) -> Result<(), AskError> {
+        match self.ask(Question::DeviceRemove { device }).await? {
+            Answer::Done {} => Ok(()),
+            other @ Answer::Devices { .. } => Err(AskError::unexpected(&other)),
+        }
+    }
+
+    fn over(&self) -> AskError {
+        AskError::Ended(self.why_ended())
+    }
+}
