@@ -15,11 +15,11 @@ pub(crate) fn now() -> Millis {
 
 /// Milliseconds since this process began. No step of the system's clock moves it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(crate) struct Uptime(pub(crate) u64);
+pub struct Uptime(pub u64);
 
 impl Uptime {
     /// Later than every deadline.
-    pub(crate) const NEVER: Uptime = Uptime(u64::MAX);
+    pub const NEVER: Uptime = Uptime(u64::MAX);
 
     /// The present moment.
     pub(crate) fn now() -> Uptime {
@@ -27,19 +27,24 @@ impl Uptime {
         Uptime(u64::try_from(START.elapsed().as_millis()).unwrap_or(u64::MAX))
     }
 
+    /// The span from an earlier moment to this one; nothing, if it is later.
+    pub fn since(self, earlier: Uptime) -> Millis {
+        Millis(self.0.saturating_sub(earlier.0))
+    }
+
     /// This moment, `span` later.
-    pub(crate) fn plus(self, span: Millis) -> Uptime {
+    pub fn plus(self, span: Millis) -> Uptime {
         Uptime(self.0.saturating_add(span.0))
     }
 }
 
 /// Both clocks, read together.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Moment {
+pub struct Moment {
     /// The time of the day.
-    pub(crate) wall: Millis,
+    pub wall: Millis,
     /// What deadlines are kept by.
-    pub(crate) uptime: Uptime,
+    pub uptime: Uptime,
 }
 
 impl Moment {
@@ -49,7 +54,7 @@ impl Moment {
     }
 
     /// When a time of the day comes.
-    pub(crate) fn when(self, wall: Millis) -> Uptime {
+    pub fn when(self, wall: Millis) -> Uptime {
         self.uptime.plus(wall.since(self.wall))
     }
 }

@@ -1,7 +1,9 @@
 //! One device's connection as others see it: live entries and answers about heads are given to its session at once, and its task is
-//! woken only when there is something to write or to carry out.
+//! woken only when there is something to write or to carry out: see [`core`].
 //!
 //! A panic of the session is its own, whichever task it happened on: that task goes on, and the connection's socket ends.
+
+pub mod core;
 
 use std::{
     collections::BTreeSet,
@@ -9,9 +11,10 @@ use std::{
     sync::Arc,
 };
 
-use dunlin_schema::{DeviceName, LogName, Millis, Shard, UserName, frame::ServerFrame, limits};
+use dunlin_schema::{DeviceName, LogName, Shard, UserName, frame::ServerFrame};
 use parking_lot::Mutex;
 
+use self::core::Core;
 use crate::{
     clock::{Moment, Uptime},
     metrics::Metrics,
@@ -30,37 +33,14 @@ pub(crate) struct Connection {
     opened: Moment,
     /// The user's devices elsewhere that were there before.
     earlier: Mutex<BTreeSet<DeviceName>>,
-    core: Mutex<Core>,
+    held: Mutex<Held>,
 }
 
-struct Core {
-    session: Session,
-    /// What the session wants done, in order, until the task takes it.
-    outputs: Vec<Output>,
-    /// When a question about a log's head counts as unanswered, where one is under way.
-    heads_by: Vec<(LogName, Uptime)>,
+struct Held {
+    core: Core,
     /// Whether the session panicked. It is given nothing more.
     broken: bool,
 }
-
-impl Core {
-    fn handle(&mut self, moment: Moment, input: Input) {
-        if let Input::Heads(log, _) | Input::HeadsUnanswered(log) | Input::Unfollow(log) = &input {
-            self.heads_by.retain(|(asked, _)| asked != log);
-        }
-        self.session.handle(moment.wall, input, &mut self.outputs);
-    }
-
-    /// When the session is to be given something because time has passed.
-    fn deadline(&self, moment: Moment) -> Uptime {
-        let tick = self.session.next_deadline().map_or(Uptime::NEVER, |deadline| moment.when(deadline));
-        self.heads_by.iter().fold(tick, |earliest, (_, by)| earliest.min(*by))
-    }
-}
-
-/// How long the comparison of heads may take over a question. It is longer than all that it waits for itself: whoever waits longer waits
-/// for somebody who is gone.
-const HEADS_WITHIN: Millis = Millis(5 * limits::HEADS_TIMEOUT.0);
 
 impl Connection {
     pub(crate) fn new(
@@ -72,21 +52,21 @@ impl Connection {
         session: Session,
         opened: Moment,
     ) -> Connection {
-        let core = Mutex::new(Core { session, outputs: Vec::new(), heads_by: Vec::new(), broken: false });
-        Connection { timer, metrics, alarm, user, device, shard, opened, earlier: Mutex::default(), core }
+        let held = Mutex::new(Held { core: Core::new(session), broken: false });
+        Connection { timer, metrics, alarm, user, device, shard, opened, earlier: Mutex::default(), held }
     }
 
     /// Lets `work` have the session. Where it panics, now or before, there is nothing to give, and the socket is told to end.
     fn with<T>(&self, nothing: T, work: impl FnOnce(&mut Core) -> T) -> T {
-        let mut core = self.core.lock();
-        if core.broken {
+        let mut held = self.held.lock();
+        if held.broken {
             return nothing;
         }
         // What the panic left half done is not looked at again.
-        let done = catch_unwind(AssertUnwindSafe(|| work(&mut core)));
+        let done = catch_unwind(AssertUnwindSafe(|| work(&mut held.core)));
         done.unwrap_or_else(|_panic| {
-            core.broken = true;
-            drop(core);
+            held.broken = true;
+            drop(held);
             self.broken();
             nothing
         })
@@ -134,10 +114,10 @@ impl Connection {
     pub(crate) fn tell_at(&self, moment: Moment, input: Input) {
         self.with((), |core| {
             core.handle(moment, input);
-            if core.session.has_outgoing() || core.session.waits_for_drain() || !core.outputs.is_empty() {
+            if core.has_work() {
                 self.alarm.wake();
             } else {
-                self.timer.set_earlier(&self.alarm, core.deadline(moment));
+                self.timer.set_earlier(&self.alarm, core.next_deadline(moment));
             }
         });
     }
@@ -154,68 +134,54 @@ impl Connection {
 
     /// Gives the session what time brings: its tick, and the end of the wait for an answer about heads.
     pub(crate) fn keep_time(&self, moment: Moment) {
-        self.with((), |core| {
-            let late: Vec<_> = core.heads_by.extract_if(.., |(_, by)| *by <= moment.uptime).collect();
-            for (log, _) in late {
-                self.metrics.heads_unanswered.inc();
-                core.handle(moment, Input::HeadsUnanswered(log));
-            }
-            if core.deadline(moment) <= moment.uptime {
-                core.handle(moment, Input::Tick);
-            }
-        });
+        let unanswered = self.with(0, |core| core.keep_time(moment));
+        self.metrics.heads_unanswered.inc_by(unanswered as u64);
     }
 
     /// A question about a log's head is on its way to whoever compares them.
     pub(crate) fn waits_for_heads(&self, log: &LogName) {
-        self.with((), |core| core.heads_by.push((log.clone(), Uptime::now().plus(HEADS_WITHIN))));
+        self.with((), |core| core.asks_heads(Moment::now(), log.clone()));
     }
 
     /// Queues an answer of the gateway's own.
     pub(crate) fn answer(&self, frame: ServerFrame) {
-        self.with((), |core| core.session.answer(frame));
+        self.with((), |core| core.answer(frame));
     }
 
     /// The next answer of the session's to write: what comes before the answers to questions, `welcome` above all.
     pub(crate) fn take_answer(&self) -> Option<Outgoing> {
-        self.with(None, |core| core.session.take_answer())
+        self.with(None, |core| core.take_answer())
     }
 
     /// The next frame to write.
     pub(crate) fn take_frame(&self) -> Option<Outgoing> {
-        self.with(None, |core| core.session.take())
+        self.with(None, |core| core.take())
     }
 
     /// What is to be done, in order.
     pub(crate) fn take_outputs(&self) -> Vec<Output> {
-        self.with(Vec::new(), |core| std::mem::take(&mut core.outputs))
+        self.with(Vec::new(), Core::take_outputs)
     }
 
     /// Everything that was taken is written. Gives whether the session had waited for that.
     pub(crate) fn drained(&self, moment: Moment) -> bool {
-        self.with(false, |core| {
-            let waited = core.session.waits_for_drain();
-            if waited {
-                core.handle(moment, Input::Drained);
-            }
-            waited
-        })
+        self.with(false, |core| core.drained(moment))
     }
 
     /// Whether frames of the client may be read.
     pub(crate) fn wants_input(&self) -> bool {
-        self.with(false, |core| core.session.wants_input())
+        self.with(false, |core| core.wants_input())
     }
 
     /// Sets the alarm to the earliest of the session's deadline and `other`. Under the session's lock, so that it does not meet with
     /// [`Connection::tell`].
     pub(crate) fn set_alarm(&self, moment: Moment, other: Uptime) {
-        self.with((), |core| self.timer.set(&self.alarm, core.deadline(moment).min(other)));
+        self.with((), |core| self.timer.set(&self.alarm, core.next_deadline(moment).min(other)));
     }
 
     /// Whether frames wait to be taken.
     pub(crate) fn has_outgoing(&self) -> bool {
-        self.with(false, |core| core.session.has_outgoing())
+        self.with(false, |core| core.has_outgoing())
     }
 }
 

@@ -15,10 +15,10 @@
 //! | [`session`] | what a session wants: a state machine without I/O |
 //! | [`sending`] | what is sent, whoever sends it: a state machine without I/O |
 //! | `gateway`, `region` | what all sockets share: of the process, and of the region of their users |
-//! | `connection`, `directory` | a device as others see it, and who follows which log |
+//! | [`connection`], `directory` | a device as others see it, and who follows which log |
 //! | [`comparison`] | the comparison of heads, for all sessions at once |
 //! | `acknowledgements` | what devices acknowledge, on its way to RECEIPTS |
-//! | `timer`, `clock` | one timer for all sockets |
+//! | `timer`, [`clock`] | one timer for all sockets |
 //! | `services` | the tasks beside the sockets, and who watches them |
 //! | `appends`, `metrics` | how the gateway is |
 //!
@@ -28,10 +28,10 @@ mod acknowledgements;
 mod appends;
 mod asks;
 mod carrier;
-mod clock;
+pub mod clock;
 pub mod comparison;
 pub mod config;
-mod connection;
+pub mod connection;
 mod directory;
 mod ending;
 mod error;

@@ -4,7 +4,7 @@
 //! Drive it: say who begins ([`Comparison::ask`]) and when live entries may have been lost ([`Comparison::lost`]). After each of these,
 //! and at [`Comparison::next_deadline`], send the questions of [`Comparison::due`], a round's once [`Question::about`] has said what is
 //! followed. When one is answered, or nobody answers it in time, let [`Question::tell`] say what that means to whom, give it to
-//! [`Comparison::answered`], and send what that gives. Time is any that never goes back.
+//! [`Comparison::answered`], and send what that gives.
 //!
 //! `F` is a follower of one log, and nothing that is looked into here.
 
@@ -16,7 +16,10 @@ use dunlin_schema::{
     limits::{self, Bounds},
 };
 
-use crate::session::{HeadOf, NoAnswer};
+use crate::{
+    clock::Uptime,
+    session::{HeadOf, NoAnswer},
+};
 
 /// How often a shard that is silent is asked for nobody, so that a comparison follows as soon as its reader is back.
 const PROBE_EVERY: Millis = Millis(500);
@@ -31,10 +34,10 @@ pub type Asked<F> = (Peer, Vec<F>);
 pub struct Comparison<F> {
     bounds: &'static Bounds,
     shards: Box<[Asking<F>]>,
-    round_at: Millis,
-    probe_at: Millis,
+    round_at: Uptime,
+    probe_at: Uptime,
     /// When the round after a loss is repeated.
-    again_at: Option<Millis>,
+    again_at: Option<Uptime>,
 }
 
 /// How it stands with a shard.
@@ -147,7 +150,7 @@ impl<F> Question<F> {
 
 impl<F> Comparison<F> {
     /// Asks nobody yet, and everybody at `now`.
-    pub fn new(shards: u16, bounds: &'static Bounds, now: Millis) -> Comparison<F> {
+    pub fn new(shards: u16, bounds: &'static Bounds, now: Uptime) -> Comparison<F> {
         let shards = (0..shards).map(|_| Asking::new()).collect();
         Comparison { bounds, shards, round_at: now, probe_at: now, again_at: None }
     }
@@ -162,13 +165,13 @@ impl<F> Comparison<F> {
     }
 
     /// Live entries may have been lost.
-    pub fn lost(&mut self, now: Millis) {
+    pub fn lost(&mut self, now: Uptime) {
         self.want_round();
         self.again_at = Some(now.plus(AFTER_LOSS));
     }
 
     /// When [`Comparison::due`] has questions because time has passed.
-    pub fn next_deadline(&self) -> Millis {
+    pub fn next_deadline(&self) -> Uptime {
         self.round_at.min(self.probe_at).min(self.again_at.unwrap_or(self.round_at))
     }
 
@@ -181,7 +184,7 @@ impl<F> Comparison<F> {
     }
 
     /// The questions to be sent now. The next round comes `earlier` than it might, by chance, so that gateways do not ask in step.
-    pub fn due(&mut self, now: Millis, earlier: Millis) -> Vec<Question<F>> {
+    pub fn due(&mut self, now: Uptime, earlier: Millis) -> Vec<Question<F>> {
         if now >= self.round_at {
             self.want_round();
             self.round_at = now.plus(limits::HEADS_EVERY.minus(earlier));

@@ -39,7 +39,7 @@ pub(crate) struct Comparison {
 
 impl Comparison {
     pub(crate) fn new(shards: u16) -> Comparison {
-        Comparison { core: Mutex::new(Core::new(shards, &Bounds::STANDARD, now())), more: Notify::new() }
+        Comparison { core: Mutex::new(Core::new(shards, &Bounds::STANDARD, Uptime::now())), more: Notify::new() }
     }
 
     /// Asks for a log that somebody has just begun to follow.
@@ -91,19 +91,19 @@ impl Comparison {
                     Ok(()) => {
                         info!("live entries may have been lost: comparing heads");
                         metrics.live_losses.inc();
-                        self.core.lock().lost(now());
+                        self.core.lock().lost(Uptime::now());
                     }
                     Err(_) => return,
                 },
-                () = tokio::time::sleep(Duration::from_millis(next_deadline.since(now()).0)) => {}
+                () = tokio::time::sleep(Duration::from_millis(next_deadline.since(Uptime::now()).0)) => {}
             }
         }
     }
 
     /// What is to be asked now, and when to look again.
-    fn due(&self) -> (Vec<Question>, Millis) {
+    fn due(&self) -> (Vec<Question>, Uptime) {
         let mut core = self.core.lock();
-        let due = core.due(now(), Millis(rand::random_range(0..=EARLIER)));
+        let due = core.due(Uptime::now(), Millis(rand::random_range(0..=EARLIER)));
         (due, core.next_deadline())
     }
 
@@ -130,11 +130,6 @@ impl Comparison {
         }
         next
     }
-}
-
-/// The present moment, by the clock that deadlines are kept by.
-fn now() -> Millis {
-    Millis(Uptime::now().0)
 }
 
 async fn ask(heads: &Heads, metrics: &Metrics, question: Question) -> (Question, Result<HeadsAnswer, HeadsError>) {

@@ -2,12 +2,12 @@
 
 use bytes::Bytes;
 use dunlin_schema::{
-    RegionName, Seq, StreamTime,
+    Millis, RegionName, Seq, StreamTime,
     limits::Bounds,
     read::{ReadAnswer, StoredEntry},
 };
 
-use super::*;
+use super::{core::HEADS_WITHIN, *};
 use crate::session::{SentCopies, Setup, Start};
 
 /// Bytes that panic where they are let go.

@@ -7,7 +7,9 @@ mod sockets;
 use std::sync::Arc;
 
 use dunlin_gateway::{
+    clock::Moment,
     comparison::core::{Comparison, Question},
+    connection::core::Core,
     sending,
     session::{Input, Output, SentCopies, Session, Setup, Start, Tail},
 };
@@ -43,7 +45,7 @@ struct Gateway {
 /// One connection's session.
 #[derive(Debug)]
 struct Held {
-    core: Session,
+    core: Core,
     gateway: usize,
     life: u32,
     user: usize,
@@ -115,6 +117,11 @@ impl World {
     /// What a gateway's clock says.
     pub(crate) fn gateway_clock(&self, gateway: usize) -> Millis {
         Millis((self.now / MS).saturating_add_signed(self.gateways.list[gateway].ahead))
+    }
+
+    /// Both clocks of a gateway. No step of the one that tells the time of day moves the other.
+    fn moment(&self, gateway: usize) -> Moment {
+        Moment { wall: self.gateway_clock(gateway), uptime: self.uptime() }
     }
 
     pub(crate) fn gateway_lives(&self, gateway: usize, life: u32) -> bool {
@@ -207,8 +214,8 @@ impl World {
             }
             Start::Beginning => None,
         };
-        let mut core = Session::new(setup);
-        core.handle(now, Input::Follow { log: LogName::Mailbox, start }, &mut Vec::new());
+        let mut core = Core::new(Session::new(setup));
+        core.handle(self.moment(gateway), Input::Follow { log: LogName::Mailbox, start });
         let held = Held {
             core,
             gateway,
@@ -270,30 +277,33 @@ impl World {
     /// Gives a session an input and carries out what comes of it.
     pub(crate) fn tell(&mut self, session: usize, input: Input) {
         let Some((gateway, _)) = self.gateway_of(session) else { return };
-        let now = self.gateway_clock(gateway);
-        let mut outputs = Vec::new();
+        let moment = self.moment(gateway);
         if self.trace.is_some() {
             self.note(|_| format!("session {session} <- {input:?}"));
         }
         if let Some(held) = &mut self.gateways.sessions[session] {
             held.compared |= matches!(input, Input::Heads(..));
-            held.core.handle(now, input, &mut outputs);
+            held.core.handle(moment, input);
         }
-        self.carry_out(session, outputs);
+        self.work(session);
+    }
+
+    /// Does what a session wants done, as its task does once it is woken.
+    fn work(&mut self, session: usize) {
+        let outputs = self.gateways.sessions[session].as_mut().map(|held| held.core.take_outputs());
+        self.carry_out(session, outputs.unwrap_or_default());
         self.settle_session(session);
     }
 
     /// Wakes the writer and sets the timer as the session wants them.
     fn settle_session(&mut self, session: usize) {
         let Some((gateway, _)) = self.gateway_of(session) else { return };
-        let ahead = self.gateways.list[gateway].ahead;
-        let now = self.now;
+        let (moment, now) = (self.moment(gateway), self.now);
         let Some(held) = &mut self.gateways.sessions[session] else { return };
-        let wakes = !held.writing && (held.core.has_outgoing() || held.core.waits_for_drain());
+        let wakes = !held.writing && held.core.has_work();
         held.writing |= wakes;
-        let deadline = held.core.next_deadline().map(|at| at.0.saturating_add_signed(-ahead) * MS);
-        let tick = deadline.map(|at| at.max(now)).filter(|at| *at < held.tick_at);
-        if let Some(at) = tick {
+        let at = held.core.next_deadline(moment).0.saturating_mul(MS).max(now);
+        if at < held.tick_at {
             held.tick_at = at;
             self.agenda.enter(at, Event::SessionTick { session, at });
         }
@@ -307,7 +317,12 @@ impl World {
             && held.tick_at == at
         {
             held.tick_at = u64::MAX;
-            self.tell(session, Input::Tick);
+            let gateway = held.gateway;
+            let moment = self.moment(gateway);
+            if let Some(held) = &mut self.gateways.sessions[session] {
+                held.core.keep_time(moment);
+            }
+            self.work(session);
         }
     }
 

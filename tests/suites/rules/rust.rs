@@ -71,6 +71,7 @@ fn is_pure(path: &str) -> bool {
         || path.starts_with("gateway/src/session/")
         || path.starts_with("gateway/src/sending/")
         || path.starts_with("gateway/src/comparison/core")
+        || path.starts_with("gateway/src/connection/core")
         || path.starts_with("nats/src/append/core")
         || path.starts_with("nats/src/read/together/core")
         || path.starts_with("client/src/core/")

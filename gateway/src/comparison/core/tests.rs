@@ -6,7 +6,7 @@ use super::*;
 
 /// Two logs a question.
 static BOUNDS: Bounds = Bounds { heads_page: 2, ..Bounds::STANDARD };
-const BEGIN: Millis = Millis(100_000);
+const BEGIN: Uptime = Uptime(100_000);
 
 type Told = Vec<(&'static str, Option<u64>)>;
 
@@ -22,7 +22,7 @@ fn new(shards: u16) -> Comparison<&'static str> {
     Comparison::new(shards, &BOUNDS, BEGIN)
 }
 
-fn after(millis: u64) -> Millis {
+fn after(millis: u64) -> Uptime {
     BEGIN.plus(Millis(millis))
 }
 

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use dunlin_gateway::{
+    clock::Uptime,
     comparison::core::{Question, Unanswered},
     session::{Input, NoAnswer},
 };
@@ -19,8 +20,8 @@ const EARLIER: u64 = limits::HEADS_EVERY.0 * 15 / 100;
 
 impl World {
     /// The time that a gateway's deadlines are kept by: no step of its clock moves it.
-    pub(super) fn uptime(&self) -> Millis {
-        Millis(self.now / MS)
+    pub(super) fn uptime(&self) -> Uptime {
+        Uptime(self.now / MS)
     }
 
     /// A gateway's comparison may have something to ask.
@@ -66,6 +67,10 @@ impl World {
     pub(super) fn ask_heads(&mut self, session: usize) {
         let Some(held) = &self.gateways.sessions[session] else { return };
         let (gateway, owner) = (held.gateway, self.users[held.user].log.owner.clone());
+        let moment = self.moment(gateway);
+        if let Some(held) = &mut self.gateways.sessions[session] {
+            held.core.asks_heads(moment, LogName::Mailbox);
+        }
         self.gateways.list[gateway].comparison.ask(SHARD, owner, session);
         self.settle_comparison(gateway);
     }

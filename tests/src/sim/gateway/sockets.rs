@@ -1,6 +1,5 @@
 //! Sockets: what a session has for its device, taken as fast as the device reads, and judged as it goes out.
 
-use dunlin_gateway::session::Input;
 use dunlin_schema::{Cursor, Position, Seq, frame::ServerFrame};
 
 use super::{Arrival, Event, Held, MS, Plant, Rule, World};
@@ -39,8 +38,11 @@ impl World {
                 }
                 continue;
             }
-            if held.core.waits_for_drain() {
-                self.tell(session, Input::Drained);
+            let gateway = held.gateway;
+            let moment = self.moment(gateway);
+            if self.gateways.sessions[session].as_mut().is_some_and(|held| held.core.drained(moment)) {
+                self.note(|_| format!("session {session} is drained"));
+                self.work(session);
                 let more = self.gateways.sessions[session].as_ref();
                 if more.is_some_and(|held| held.core.has_outgoing()) {
                     continue;
