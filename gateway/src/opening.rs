@@ -1,6 +1,6 @@
 //! From an upgraded socket to a device that has said `hello`: its first frame, its token, its place, and where its logs go on.
 
-use std::{collections::BTreeMap, future::poll_fn, pin::pin, sync::Arc, task::Poll};
+use std::{collections::BTreeMap, future::poll_fn, ops::ControlFlow, pin::pin, sync::Arc, task::Poll};
 
 use dunlin_schema::{
     Code, DeviceName, Log, LogName, Millis, Open, Peer, UserName,
@@ -21,7 +21,7 @@ use crate::{
     gateway::Gateway,
     region::Region,
     session::{Input, SentCopies, Session, Setup, Start},
-    socket::{Appetite, Event, Socket},
+    socket::{Event, Socket},
     timer::{Alarm, Order},
     tokens::Identity,
 };
@@ -111,13 +111,13 @@ async fn hello(gateway: &Gateway, socket: &mut Socket, alarm: &Arc<Alarm>) -> Re
                         }
                         Err(error) => Err(goodbye(Code::BadFrame, format!("the first frame is `hello`: {error}"))),
                     });
-                    Appetite::Enough
+                    ControlFlow::Break(())
                 }
                 Event::Close(code) => {
                     first = Some(Err(Ending::Closed(code)));
-                    Appetite::Enough
+                    ControlFlow::Break(())
                 }
-                Event::Ping(_) | Event::Pong => Appetite::More,
+                Event::Ping(_) | Event::Pong => ControlFlow::Continue(()),
             });
             if let Some(first) = first {
                 return Poll::Ready(first);

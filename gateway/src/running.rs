@@ -2,6 +2,7 @@
 //! time it is woken. What its session decides is in `session`; live entries and answers about heads come to it past this task.
 
 use std::{
+    ops::ControlFlow,
     sync::Arc,
     task::{Context, Poll},
 };
@@ -23,7 +24,7 @@ use crate::{
     region::Region,
     sending,
     session::{Input, Outgoing, not_followed},
-    socket::{Appetite, Event, Socket, Violation},
+    socket::{Event, Socket, Violation},
     timer::Order,
     work::{Done, Work, at_once},
 };
@@ -170,11 +171,11 @@ impl Running {
                 Event::Ping(_) | Event::Pong => Ok(()),
             };
             match taken {
-                Ok(()) if taking.connection.wants_input() => Appetite::More,
-                Ok(()) => Appetite::Enough,
+                Ok(()) if taking.connection.wants_input() => ControlFlow::Continue(()),
+                Ok(()) => ControlFlow::Break(()),
                 Err(why) => {
                     ending = Some(why);
-                    Appetite::Enough
+                    ControlFlow::Break(())
                 }
             }
         });

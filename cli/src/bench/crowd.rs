@@ -11,7 +11,7 @@ use memchr::memmem;
 
 use super::{
     item::Ids,
-    swarm::{Happened, Swarm},
+    sockets::{Happened, Sockets},
     wire,
 };
 
@@ -67,7 +67,7 @@ pub(super) enum News {
 pub(super) struct Crowd {
     pub(super) people: Vec<Person>,
     pub(super) ids: Ids,
-    swarm: Swarm,
+    sockets: Sockets,
     dialect: Dialect,
     address: SocketAddr,
 }
@@ -75,9 +75,9 @@ pub(super) struct Crowd {
 impl Crowd {
     /// A crowd without sockets. `names` with their tokens; tokens may be empty at a relay.
     pub(super) fn new(dialect: Dialect, address: SocketAddr, names: Vec<(String, String)>) -> io::Result<Crowd> {
-        let swarm = Swarm::new(names.len())?;
+        let sockets = Sockets::new(names.len())?;
         let person = |(name, token)| Person { name, token, cursor: None, live: false, seq: 0 };
-        Ok(Crowd { people: names.into_iter().map(person).collect(), ids: Ids::new(), swarm, dialect, address })
+        Ok(Crowd { people: names.into_iter().map(person).collect(), ids: Ids::new(), sockets, dialect, address })
     }
 
     /// Goes on at another address: a server that was started again.
@@ -100,13 +100,13 @@ impl Crowd {
             Dialect::Dunlin => wire::upgrade(&host, "/v1/connect", Some("dunlin.v1.json")),
         };
         self.people[person].live = false;
-        self.swarm.connect(person, self.address, upgrade.into_bytes())
+        self.sockets.connect(person, self.address, upgrade.into_bytes())
     }
 
     /// Closes the sockets of all these people.
     pub(super) fn leave(&mut self, people: Range<usize>) {
         for person in people {
-            self.swarm.close(person);
+            self.sockets.close(person);
             self.people[person].live = false;
         }
     }
@@ -119,19 +119,19 @@ impl Crowd {
     /// Sends an item from one person to another.
     pub(super) fn send(&mut self, item: u32, from: usize, to: usize) {
         let frame = self.dialect.message(&self.people[to].name, &self.ids.text(item));
-        self.swarm.send(from, frame.as_bytes());
+        self.sockets.send(from, frame.as_bytes());
     }
 
     /// Sends an item to a name that need not be one of the crowd.
     pub(super) fn send_to(&mut self, item: u32, from: usize, to: &str) {
         let frame = self.dialect.message(to, &self.ids.text(item));
-        self.swarm.send(from, frame.as_bytes());
+        self.sockets.send(from, frame.as_bytes());
     }
 
     /// Waits until `until`, or until something happened, and tells it.
     pub(super) fn turn(&mut self, until: Instant, mut tell: impl FnMut(usize, Instant, News)) -> io::Result<()> {
-        let Crowd { people, ids, swarm, dialect, .. } = self;
-        swarm.turn(until, |place, now, happened, answer| {
+        let Crowd { people, ids, sockets, dialect, .. } = self;
+        sockets.turn(until, |place, now, happened, answer| {
             let person = &mut people[place];
             let news = match (happened, *dialect) {
                 (Happened::Open, Dialect::Relay) => Some(News::Live),

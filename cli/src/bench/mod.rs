@@ -6,7 +6,7 @@
 //!
 //! | room | what lives there |
 //! |---|---|
-//! | `wire`, `swarm`, `crowd`, `item` | the client's side: frames, sockets, people, messages that tell which they are |
+//! | `wire`, `sockets`, `crowd`, `item` | the client's side: frames, sockets, people, messages that tell which they are |
 //! | `exchange`, `arrival`, `fill` | the loads: people who write to each other, who come, who write to who is not there |
 //! | `generator`, `process`, `system`, `tokens` | the thread that loads, the processes that are loaded |
 //! | `floor_relay`, `floor_nats` | floor A and floor B |
@@ -23,7 +23,7 @@ mod generator;
 mod item;
 mod process;
 mod report;
-mod swarm;
+mod sockets;
 mod system;
 mod tokens;
 mod wire;

@@ -10,6 +10,7 @@ mod gathering;
 use std::{
     cell::RefCell,
     io,
+    ops::ControlFlow,
     pin::Pin,
     task::{Context, Poll, ready},
 };
@@ -43,15 +44,6 @@ pub(crate) enum Gone {
     Lost,
     /// The client broke the protocol.
     Violation(Violation),
-}
-
-/// Whether the reader takes another event now.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Appetite {
-    /// It takes more.
-    More,
-    /// What was already read is kept for the next call.
-    Enough,
 }
 
 /// A WebSocket.
@@ -105,11 +97,11 @@ impl Socket {
         self.decoder.excuse();
     }
 
-    /// Reads once, and gives the events to `take` until it has enough. Pings are answered by the next write. Errors: see [`Gone`].
+    /// Reads once, and gives the events to `take` until that breaks off: what was already read is kept for the next call. Pings are answered by the next write. Errors: see [`Gone`].
     pub(crate) fn poll_read(
         &mut self,
         cx: &mut Context<'_>,
-        take: &mut impl FnMut(Event<'_>) -> Appetite,
+        take: &mut impl FnMut(Event<'_>) -> ControlFlow<()>,
     ) -> Poll<Result<(), Gone>> {
         if !self.unread.is_empty() {
             let mut unread = std::mem::take(&mut self.unread);
@@ -126,12 +118,16 @@ impl Socket {
         })
     }
 
-    fn decode(&mut self, mut bytes: &mut [u8], take: &mut impl FnMut(Event<'_>) -> Appetite) -> Result<(), Gone> {
+    fn decode(
+        &mut self,
+        mut bytes: &mut [u8],
+        take: &mut impl FnMut(Event<'_>) -> ControlFlow<()>,
+    ) -> Result<(), Gone> {
         while let Some(event) = self.decoder.next(&mut bytes).map_err(Gone::Violation)? {
             if let Event::Ping(payload) = &event {
                 self.pong = Some(payload.as_ref().into());
             }
-            if take(event) == Appetite::Enough {
+            if take(event).is_break() {
                 self.unread = bytes.to_vec();
                 break;
             }

@@ -12,7 +12,7 @@ use dunlin_schema::{Cursor, DeviceName, Millis, Peer, UserName, record::DeviceRe
 /// The highest mark of each connection in each log, and the items that it answers.
 #[derive(Debug)]
 pub struct Batch<Item> {
-    marks: HashMap<Whose, Mark<Item>>,
+    marks: HashMap<Whose, Acknowledged<Item>>,
 }
 
 /// Whose mark, and of which log.
@@ -30,7 +30,7 @@ pub struct Whose {
 
 /// A device's highest mark in a log, over one connection.
 #[derive(Debug)]
-pub struct Mark<Item> {
+pub struct Acknowledged<Item> {
     /// Up to where the device has everything.
     pub cursor: Cursor,
     /// What is done once that is stored.
@@ -46,7 +46,7 @@ impl<Item> Default for Batch<Item> {
 impl<Item> Batch<Item> {
     /// An item says that the device has everything of the log up to the cursor.
     pub fn add(&mut self, whose: Whose, cursor: Cursor, item: Item) {
-        let mark = self.marks.entry(whose).or_insert_with(|| Mark { cursor, items: Vec::new() });
+        let mark = self.marks.entry(whose).or_insert_with(|| Acknowledged { cursor, items: Vec::new() });
         if is_higher(cursor, mark.cursor) {
             mark.cursor = cursor;
         }
@@ -54,7 +54,7 @@ impl<Item> Batch<Item> {
     }
 
     /// Each highest mark; the batch is empty afterwards.
-    pub fn take(&mut self) -> impl Iterator<Item = (Whose, Mark<Item>)> {
+    pub fn take(&mut self) -> impl Iterator<Item = (Whose, Acknowledged<Item>)> {
         self.marks.drain()
     }
 }

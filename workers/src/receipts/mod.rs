@@ -18,7 +18,7 @@ use futures_util::{FutureExt, StreamExt, stream};
 use prometheus_client::registry::Registry;
 
 use self::{
-    core::{Batch, Mark, Whose, raised},
+    core::{Acknowledged, Batch, Whose, raised},
     metrics::{Metrics, ReceiptsMetrics},
     records::change,
 };
@@ -106,7 +106,7 @@ async fn store(
     records: &Records,
     metrics: &ReceiptsMetrics,
     Whose { user, device, log, opened }: Whose,
-    mark: Mark<Queued<ReceiptItem>>,
+    mark: Acknowledged<Queued<ReceiptItem>>,
 ) {
     let subject = subject::device_record(&context.settings.region, shard, &user, &device, &log);
     match change(records, shard, &subject, |stored| raised(stored, mark.cursor, opened)).await {

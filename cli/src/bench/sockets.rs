@@ -26,7 +26,7 @@ pub(super) enum Happened<'a> {
 }
 
 /// Sockets, each in a place that its owner chose.
-pub(super) struct Swarm {
+pub(super) struct Sockets {
     poll: Poll,
     events: Events,
     timer: TimerFd,
@@ -51,13 +51,13 @@ enum Stage {
 
 const TIMER: Token = Token(usize::MAX);
 
-impl Swarm {
-    /// A swarm of at most `places` sockets.
-    pub(super) fn new(places: usize) -> io::Result<Swarm> {
+impl Sockets {
+    /// A set of at most `places` sockets.
+    pub(super) fn new(places: usize) -> io::Result<Sockets> {
         let poll = Poll::new()?;
         let timer = TimerFd::new(ClockId::CLOCK_MONOTONIC, TimerFlags::TFD_NONBLOCK | TimerFlags::TFD_CLOEXEC)?;
         poll.registry().register(&mut SourceFd(&timer.as_fd().as_raw_fd()), TIMER, Interest::READABLE)?;
-        Ok(Swarm {
+        Ok(Sockets {
             poll,
             events: Events::with_capacity(256),
             timer,
