@@ -4,7 +4,7 @@ use serde::Deserialize;
 
 use crate::{
     Code, Content, MessageId,
-    frame::{Send, UnreadSend},
+    frame::{Send, UnreadSend, as_written},
     text::shortened_to,
 };
 
@@ -41,6 +41,7 @@ impl Post {
     pub fn read(body: &[u8]) -> Result<Post, Unread> {
         #[derive(Deserialize)]
         struct OnlyId {
+            #[serde(deserialize_with = "as_written")]
             id: String,
         }
         // In JSON a struct may be a list as well, which the document does not say.

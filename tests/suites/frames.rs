@@ -67,7 +67,7 @@ fn cases() -> Vec<(&'static str, Vec<u8>, Answer)> {
             Refused("unknown_frame"),
         ),
         ("a second hello", text(r#"{"hello":{"token":"x","device":"phone"}}"#), BAD),
-        ("numbers for texts", text(r#"{"send":{"id":7,"to":7,"content":7}}"#), BAD),
+        ("numbers for texts", text(r#"{"send":{"id":7,"to":7,"content":7}}"#), Rejected("bad_id")),
         ("text for a number", text(r#"{"ack":{"log":"mailbox","delivered":"7"}}"#), BAD),
         ("a number below zero", text(r#"{"ack":{"log":"mailbox","delivered":-1}}"#), BAD),
         ("a number beyond 2^53", text(r#"{"ack":{"log":"mailbox","delivered":9007199254740993}}"#), BAD),

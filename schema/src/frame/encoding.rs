@@ -3,6 +3,7 @@
 use std::fmt;
 
 use serde::{Deserialize, Deserializer, Serialize, de};
+use serde_json::Value;
 
 use super::{ClientFrame, ServerFrame};
 use crate::{
@@ -67,7 +68,10 @@ impl Encoding {
         #[derive(Deserialize)]
         #[serde(rename_all = "snake_case")]
         enum OnlyId {
-            Send { id: String },
+            Send {
+                #[serde(deserialize_with = "as_written")]
+                id: String,
+            },
         }
         let id = match self {
             Encoding::Json => serde_json::from_slice(bytes).ok().map(|OnlyId::Send { id }| id)?,
@@ -127,6 +131,15 @@ pub struct UnreadSend {
     pub id: String,
     /// Why the id is none, in words, if it is none.
     pub bad_id: Option<String>,
+}
+
+/// An id as a client wrote it: a text, or the number of a client that counts.
+pub(crate) fn as_written<'de, D: Deserializer<'de>>(deserializer: D) -> Result<String, D::Error> {
+    match Value::deserialize(deserializer)? {
+        Value::String(id) => Ok(id),
+        Value::Number(id) => Ok(id.to_string()),
+        Value::Null | Value::Bool(_) | Value::Array(_) | Value::Object(_) => Err(de::Error::custom("an id is a text")),
+    }
 }
 
 impl UnreadSend {

@@ -16,6 +16,7 @@ use crate::{
     Address, Code, Content, CursorText, DeviceName, LogName, MessageId, Millis, Open, RegionName, Seq, UserName, limits,
 };
 
+pub(crate) use self::encoding::as_written;
 pub use self::{
     ask::{Answer, AnswerFrame, Ask, DeviceItem, Question, UnreadAsk},
     encoding::{Encoding, FrameError, UnreadSend},

@@ -339,6 +339,8 @@ fn a_send_of_unknown_content_is_known_by_its_id() {
     for bad in ["8c7f1a3e-5b0d-4c7e-9a51-0d4c1f0a7b11", &ID.to_lowercase(), "", "\u{1}\"é", &most] {
         assert_eq!(with_id(bad), UnreadSend { id: bad.to_owned(), bad_id: Some(IdError.to_string()) });
     }
+    let counted = unread(r#"{"send":{"id":17,"to":"bob","content":{"message":{"text":"hi"}}}}"#).unwrap();
+    assert_eq!(counted, UnreadSend { id: "17".to_owned(), bad_id: Some(IdError.to_string()) });
     let longest = most.clone() + &"x".repeat(10 * 1024);
     for (long, told) in [(longest, &most[..]), (format!("{}é", &most[1..]), &most[1..])] {
         let UnreadSend { id, bad_id } = with_id(&long);
@@ -349,7 +351,8 @@ fn a_send_of_unknown_content_is_known_by_its_id() {
     for text in [
         "",
         r#"{"send":{"to":"bob","content":{"poll":{}}}}"#,
-        r#"{"send":{"id":17,"to":"bob","content":{"poll":{}}}}"#,
+        r#"{"send":{"id":null,"to":"bob","content":{"poll":{}}}}"#,
+        r#"{"send":{"id":{},"to":"bob","content":{"poll":{}}}}"#,
         &format!(r#"{{"send":{{"id":"{ID}","id":"{ID}"}}}}"#),
         &format!(r#"{{"send":{{"id":"{ID}"}},"ack":{{}}}}"#),
         &format!(r#"{{"send":{{"id":"{ID}""#),
