@@ -316,11 +316,11 @@ impl Taking<'_> {
         });
         match permit {
             Ok(permit) => self.work.ask(self.region, self.connection, ask, permit),
-            Err(refusal) => self.refuse(ask.reference, refusal),
+            Err(refusal) => self.refuse(Some(ask.reference), refusal),
         }
     }
 
-    fn refuse(&self, reference: u64, refusal: Refusal) {
+    fn refuse(&self, reference: Option<u64>, refusal: Refusal) {
         self.gateway.metrics.refused_ask(refusal.code);
         self.connection.answer(refusal.of(reference));
     }

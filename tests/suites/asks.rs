@@ -192,9 +192,12 @@ async fn what_is_no_question_is_refused_under_its_number_and_the_socket_goes_on(
     for _ in 0..2 {
         assert_eq!(answer(&mut phone, 7).await, Ok(json!({ "done": {} })));
     }
-    phone.say(json!({ "ask": { "what": { "devices": {} } } })).await;
-    let ended = phone.end().await;
-    assert_eq!((ended.code(), ended.close), (Some("bad_frame"), Some(4400)), "nobody could tell what is answered");
+    for ask in [json!({ "what": { "devices": {} } }), json!({ "ref": "7", "what": { "devices": {} } }), json!(7)] {
+        phone.say(json!({ "ask": ask })).await;
+        let refused = phone.expect("refused").await;
+        assert_eq!((&refused["code"], &refused["ref"]), (&json!("bad_question"), &Value::Null), "{ask}: {refused}");
+    }
+    phone.send_accepted("bob", "as ever").await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -43,7 +43,7 @@ impl Asks {
             && self.bytes + bytes > limits::OUTBOUND_BYTES
         {
             let message = "the answer found no room, because this socket reads slowly: ask again";
-            self.answers.push_back((Refusal::unavailable(message).of(frame.reference), 0));
+            self.answers.push_back((Refusal::unavailable(message).of(Some(frame.reference)), 0));
             return false;
         }
         self.bytes += bytes;

@@ -66,9 +66,9 @@ impl Refusal {
     }
 
     /// The frame that tells it.
-    pub(crate) fn of(self, reference: u64) -> ServerFrame {
+    pub(crate) fn of(self, reference: Option<u64>) -> ServerFrame {
         let Refusal { code, message, retry_after } = self;
-        ServerFrame::Refused { reference: Some(reference), code: code.into(), message, retry_after }
+        ServerFrame::Refused { reference, code: code.into(), message, retry_after }
     }
 }
 
@@ -111,7 +111,7 @@ pub(crate) async fn answered(
         Ok(what) => ServerFrame::Answer(AnswerFrame { reference, what: what.into() }),
         Err(refusal) => {
             tracing::debug!(user = %asker.user(), reason = refusal.message, "a question is refused");
-            refusal.of(reference)
+            refusal.of(Some(reference))
         }
     }
 }

@@ -86,22 +86,24 @@ pub struct DeviceItem {
 /// A question that can't be read, with the number under which it is refused.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct UnreadAsk {
-    /// The question's number.
-    pub reference: u64,
+    /// The question's number, if that can be read.
+    pub reference: Option<u64>,
     /// The name of a question that this release does not know, or in Postcard its number; `None` where the question is known, and what it
     /// says is wrong.
     pub unknown: Option<String>,
 }
 
 impl Encoding {
-    /// What is told of a question that can't be read, so that its refusal names it. `None` where the bytes are no `ask` with a number.
+    /// What is told of a question that can't be read, so that its refusal names it. `None` where the bytes are no `ask`.
     pub fn unread_ask(self, bytes: &[u8]) -> Option<UnreadAsk> {
         match self {
             Encoding::Json => unread_json(bytes),
             Encoding::Postcard => {
-                let ((frame, reference), rest) = postcard::take_from_bytes::<(u32, u64)>(bytes).ok()?;
+                let (frame, rest) = postcard::take_from_bytes::<u32>(bytes).ok()?;
                 let is_ask = ClientFrame::NAMES.get(frame as usize) == Some(&"ask");
-                let number = postcard::take_from_bytes::<u32>(rest).ok().map(|(number, _)| number);
+                let (reference, rest) = postcard::take_from_bytes::<u64>(rest).ok().unzip();
+                let number =
+                    rest.and_then(|rest| postcard::take_from_bytes::<u32>(rest).ok()).map(|(number, _)| number);
                 let unknown = number.filter(|&number| number as usize >= Question::NAMES.len());
                 is_ask.then(|| UnreadAsk { reference, unknown: unknown.map(|number| number.to_string()) })
             }
@@ -112,16 +114,14 @@ impl Encoding {
 fn unread_json(bytes: &[u8]) -> Option<UnreadAsk> {
     #[derive(Deserialize)]
     #[serde(rename_all = "snake_case")]
-    enum OnlyRef {
-        Ask {
-            #[serde(rename = "ref")]
-            reference: u64,
-            #[serde(default)]
-            what: serde_json::Value,
-        },
+    enum Frame {
+        Ask(serde_json::Value),
     }
-    let OnlyRef::Ask { reference, what } = serde_json::from_slice(bytes).ok()?;
-    let name = what.as_object().filter(|what| what.len() == 1).and_then(|what| what.keys().next());
-    let unknown = name.filter(|name| !Question::NAMES.contains(&name.as_str()));
-    Some(UnreadAsk { reference, unknown: unknown.map(|name| shortened(name)) })
+    let Frame::Ask(ask) = serde_json::from_slice(bytes).ok()?;
+    let what = ask.get("what").and_then(|what| what.as_object()).filter(|what| what.len() == 1);
+    let unknown = what.and_then(|what| what.keys().next()).filter(|name| !Question::NAMES.contains(&name.as_str()));
+    Some(UnreadAsk {
+        reference: ask.get("ref").and_then(|number| number.as_u64()),
+        unknown: unknown.map(|name| shortened(name)),
+    })
 }

@@ -10,6 +10,10 @@ fn read(text: &str) -> Result<ClientFrame, FrameError> {
 }
 
 fn unread(reference: u64, unknown: Option<&str>) -> Option<UnreadAsk> {
+    unread_of(Some(reference), unknown)
+}
+
+fn unread_of(reference: Option<u64>, unknown: Option<&str>) -> Option<UnreadAsk> {
     Some(UnreadAsk { reference, unknown: unknown.map(str::to_owned) })
 }
 
@@ -34,11 +38,14 @@ fn a_question_that_is_not_known_is_told_by_its_number_and_name() {
     for (text, expected) in [
         (r#"{"ask":{"ref":7,"what":{"presence":{"users":["bob"]}}}}"#, unread(7, Some("presence"))),
         (r#"{"ask":{"what":{"blocks":{}},"ref":9007199254740991}}"#, unread((1 << 53) - 1, Some("blocks"))),
-        (r#"{"ask":{"what":{"blocks":{}}}}"#, None),
-        (r#"{"ask":{"ref":null,"what":{"blocks":{}}}}"#, None),
-        (r#"{"ask":{"ref":-1,"what":{"blocks":{}}}}"#, None),
-        (r#"{"ask":{"ref":1.5,"what":{"blocks":{}}}}"#, None),
-        (r#"{"ask":7}"#, None),
+        (r#"{"ask":{"what":{"blocks":{}}}}"#, unread_of(None, Some("blocks"))),
+        (r#"{"ask":{"ref":null,"what":{"blocks":{}}}}"#, unread_of(None, Some("blocks"))),
+        (r#"{"ask":{"ref":-1,"what":{"blocks":{}}}}"#, unread_of(None, Some("blocks"))),
+        (r#"{"ask":{"ref":1.5,"what":{"blocks":{}}}}"#, unread_of(None, Some("blocks"))),
+        (r#"{"ask":{"what":{"devices":{}}}}"#, unread_of(None, None)),
+        (r#"{"ask":{"ref":"7","what":{"devices":{}}}}"#, unread_of(None, None)),
+        (r#"{"ask":7}"#, unread_of(None, None)),
+        (r#"{"ack":7}"#, None),
         (&format!(r#"{{"ask":{{"ref":7,"what":{{"{long}":{{}}}}}}}}"#), unread(7, Some(&format!("{}…", &long[..64])))),
     ] {
         assert!(matches!(read(text), Err(FrameError::Malformed(_))), "{text}");
@@ -48,7 +55,8 @@ fn a_question_that_is_not_known_is_told_by_its_number_and_name() {
         (&[3, 7, 9][..], unread(7, Some("9"))),
         (&[3, 0xac, 2, 0xff, 0xff, 0xff, 0xff, 0x0f, 1, 2], unread(300, Some("4294967295"))),
         (&[2, 7, 9], None),
-        (&[3], None),
+        (&[3], unread_of(None, None)),
+        (&[], None),
     ] {
         assert!(POSTCARD.read_client(bytes).is_err(), "{bytes:?}");
         assert_eq!(POSTCARD.unread_ask(bytes), expected, "{bytes:?}");

@@ -30,13 +30,14 @@ fn removal(device: &str, at: u64) -> RemoveDevice {
 
 async fn record(bench: &Bench, device: &str, log: &Peer) -> Option<DeviceRecord> {
     let subject = subject::device_record(&bench.settings.region, SHARD, &name("bob"), &device_name(device), log);
-    let record = Records::new(&bench.connection).load(SHARD, &subject).await.unwrap()?;
-    Some(DeviceRecord::decode(&record.bytes).unwrap())
+    let record = Records::new(&bench.connection).load(SHARD, &subject).await.expect("the record's stream")?;
+    Some(DeviceRecord::decode(&record.bytes).expect("a device's record"))
 }
 
 /// Waits until the queue has nothing more.
 async fn done(bench: &Bench) {
-    let jetstream = async_nats::jetstream::with_domain(async_nats::connect(bench.nats.url()).await.unwrap(), "local");
+    let client = async_nats::connect(bench.nats.url()).await.expect("a server");
+    let jetstream = async_nats::jetstream::with_domain(client, "local");
     until("an empty queue", async || {
         let stream = jetstream.get_stream(receipts_stream(&bench.settings.region, SHARD)).await.ok()?;
         (stream.cached_info().state.messages == 0).then_some(())
@@ -50,7 +51,7 @@ async fn a_removed_device_is_forgotten_and_what_was_on_its_way_does_not_bring_it
     let _workers = (bench.working("boot").await, bench.worker("boot").await);
     let (receipts, removals) = (Receipts::new(&bench.connection), Removals::new(&bench.connection));
     let (mailbox, team) = (Peer::User(name("bob")), Peer::Group("team".parse().unwrap()));
-    let says = async |receipt: Receipt| receipts.publish(SHARD, &name("bob"), &receipt).await.unwrap();
+    let says = async |receipt: Receipt| receipts.publish(SHARD, &name("bob"), &receipt).await.expect("stored");
     for receipt in [said("phone", &mailbox, 10, 7), said("phone", &team, 10, 3), said("web", &mailbox, 10, 5)] {
         says(receipt).await;
     }
