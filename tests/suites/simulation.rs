@@ -59,6 +59,7 @@ fn every_simpler_rule_is_caught() {
                 RememberedIsStored | RememberedInAnyLog => &[Rule::NotStored],
                 RememberedEndIsASequence | RemembersAnotherLog | RemembersEverything => &[Rule::StoredTwice],
                 LateExpectsTheEndOfTheRange => &[Rule::Stalled],
+                LookEndsWhereAnyReplicaDoes => &[Rule::Overlooked],
                 CopyInParallel => &[Rule::WrongOrder],
                 AfterReachesDown | EvictionLeavesTheFloor | HoleSaysNothing => &[Rule::Lost],
                 MissingOwnEntryIsAGap | HeadBelowSentIsAGap => &[Rule::FalseGap],

@@ -7,7 +7,7 @@ use dunlin_nats::append::core::{
     AppendError, AppendOnce, Event as Told, Item, Known, NoAnswer, Origin, Place, PubAck, PublishFailure, Step, Stored,
 };
 use dunlin_schema::{
-    Entry, Log, Millis, StreamTime,
+    Entry, Log, Millis, Seq, StreamTime,
     entry::Body,
     limits,
     read::{ReadAnswer, ReadFrom, ReadRequest, Source},
@@ -27,20 +27,22 @@ const OUTLIVES: u64 = 30 * SECOND;
 /// One call of `append_once`.
 #[derive(Debug)]
 pub(crate) struct Append {
-    core: AppendOnce,
-    gateway: usize,
-    life: u32,
-    session: usize,
-    key: sending::Key,
-    log: usize,
-    step: u32,
-    losses: usize,
+    pub(super) core: AppendOnce,
+    pub(super) gateway: usize,
+    pub(super) life: u32,
+    pub(super) session: usize,
+    pub(super) key: sending::Key,
+    pub(super) log: usize,
+    pub(super) step: u32,
+    pub(super) losses: usize,
+    /// What accounted for the item when a call that only looks began.
+    pub(super) there: Vec<(Seq, StreamTime)>,
 }
 
 /// All calls; those that ended are `None`.
 #[derive(Debug, Default)]
 pub(crate) struct Appends {
-    calls: Vec<Option<Append>>,
+    pub(super) calls: Vec<Option<Append>>,
     /// By gateway, its life, and the log. What is remembered outlives everything but the gateway: it may be far from the server, on a link
     /// that no restart there breaks.
     lanes: BTreeMap<(usize, u32, usize), Lane>,
@@ -70,23 +72,14 @@ impl World {
         self.note(|_| format!("append {key:?} first {first_try}"));
         let core = AppendOnce::new(item, window_whole, bounds, now);
         let losses = self.history.losses;
-        let append = Append { core, gateway, life, session, key, log: log_index, step: 0, losses };
+        let append = Append { core, gateway, life, session, key, log: log_index, step: 0, losses, there: Vec::new() };
+        self.begin_append(append, begins);
+    }
+
+    pub(super) fn begin_append(&mut self, append: Append, begins: Millis) {
         let index = self.appends.calls.len();
         self.appends.calls.push(Some(append));
         self.step_append(index, |core, _| core.begin(begins));
-    }
-
-    /// A session looks for an item.
-    pub(crate) fn look_up(&mut self, session: usize, wanted: sending::LookUp) {
-        let sending::LookUp { key, log, entry } = wanted;
-        let Some((gateway, life)) = self.gateway_of(session) else { return };
-        let (log_index, now) = (self.log_index(&log), self.gateway_clock(gateway));
-        let item = Item { log, entry, origin: Origin::Client, first_try: false, copy_of_new: false };
-        let core = AppendOnce::looking(item, *self.shape.bounds, now);
-        let losses = self.history.losses;
-        let index = self.appends.calls.len();
-        self.appends.calls.push(Some(Append { core, gateway, life, session, key, log: log_index, step: 0, losses }));
-        self.step_append(index, |core, now| core.begin(now));
     }
 
     /// The number of a log, which is its user's.
@@ -160,7 +153,7 @@ impl World {
         }
     }
 
-    fn publish(&mut self, index: usize, step: u32, mut expect: Option<dunlin_schema::Seq>) {
+    fn publish(&mut self, index: usize, step: u32, mut expect: Option<Seq>) {
         let Some(append) = &self.appends.calls[index] else { return };
         let mut message_id = append.core.message_id();
         if let Some(plant) = self.plant {
@@ -219,7 +212,7 @@ impl World {
     }
 
     /// An entry was stored: it is a fact, and readers that wait for it are woken.
-    pub(crate) fn born(&mut self, log: usize, seq: dunlin_schema::Seq, time: StreamTime, payload: &[u8]) {
+    pub(crate) fn born(&mut self, log: usize, seq: Seq, time: StreamTime, payload: &[u8]) {
         let entry = Entry::decode(payload).expect("the world stores entries alone");
         let (sender, id, tombstone) = match &entry.body {
             Body::Content(_) => (&entry.from, entry.id, false),
@@ -275,14 +268,16 @@ impl World {
     pub(crate) fn append_asks(&mut self, index: usize, step: u32, ask: &Step) {
         let Some(append) = &self.appends.calls[index] else { return };
         let log = append.log;
-        let answers = self.server_answers();
+        let (answers, looks) = (self.server_answers(), append.looks());
         self.notice_gone();
+        let believed = if looks { self.end_of_any_replica(log) } else { None };
         let Some(append) = &self.appends.calls[index] else { return };
         let now = self.now;
         let place = |entry: &super::stream::Stored| Place { seq: entry.seq, time: entry.time };
         let event = match ask {
             Step::AskLast => Told::Last(if answers {
                 let last = self.stream.truth(now).of(log).next_back().map(place);
+                let last = believed.unwrap_or(last);
                 Ok(self.plant.map_or(last, |plant| plant.last(last, &append.core)))
             } else {
                 Err(NoAnswer)
@@ -344,8 +339,7 @@ impl World {
     }
 
     fn done(&mut self, index: usize, result: Result<Stored, AppendError>) {
-        let looks = |append: &Append| !matches!(append.key.step, sending::Step::Store | sending::Step::Copy);
-        if self.appends.calls[index].as_ref().is_some_and(looks) {
+        if self.appends.calls[index].as_ref().is_some_and(Append::looks) {
             return self.looked_up(index, result.map(Some));
         }
         let Some(mut append) = self.appends.calls[index].take() else { return };
@@ -365,20 +359,13 @@ impl World {
         let told = sending::Input::Appended { key: append.key, outcome: result.map(stored).map_err(failure) };
         self.tell(append.session, session::Input::Sending(told));
     }
-
-    fn looked_up(&mut self, index: usize, result: Result<Option<Stored>, AppendError>) {
-        let Some(append) = self.appends.calls[index].take() else { return };
-        let outcome = result.map(|found| found.map(stored)).map_err(failure);
-        let told = sending::Input::LookedUp { key: append.key, outcome };
-        self.tell(append.session, session::Input::Sending(told));
-    }
 }
 
-fn stored(stored: Stored) -> sending::Stored {
+pub(super) fn stored(stored: Stored) -> sending::Stored {
     sending::Stored { seq: stored.seq, entry: stored.entry, repeat: stored.repeat }
 }
 
-fn failure(error: AppendError) -> sending::AppendFailure {
+pub(super) fn failure(error: AppendError) -> sending::AppendFailure {
     match error {
         AppendError::TooOld => sending::AppendFailure::TooOld,
         AppendError::FromTheFuture => sending::AppendFailure::FromTheFuture,

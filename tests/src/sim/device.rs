@@ -35,6 +35,8 @@ pub(crate) enum Arrival {
 struct Sending {
     id: MessageId,
     to: usize,
+    /// The message that it is an edit of.
+    edits: Option<MessageId>,
     answered: bool,
     refused: bool,
     /// The order it was told.
@@ -369,8 +371,22 @@ impl World {
     pub(crate) fn send(&mut self, device: usize, to: usize) {
         let time = Millis((self.now / MS).saturating_add_signed(self.devices.list[device].clock_ahead));
         let id = MessageId::from_parts(time, self.dice.bits());
-        let sending =
-            Sending { id, to, answered: false, refused: false, order: None, once_more: false, own: true, known: false };
+        // The lot that the id was draws again: one of eight edits the last message to the same person.
+        let before = self.devices.list[device].sendings.iter().rev().find(|before| before.to == to && before.own);
+        let edits = before
+            .filter(|before| id.to_bytes()[15].is_multiple_of(8) && before.edits.is_none())
+            .map(|before| before.id);
+        let sending = Sending {
+            id,
+            to,
+            edits,
+            answered: false,
+            refused: false,
+            order: None,
+            once_more: false,
+            own: true,
+            known: false,
+        };
         if self.plant == Some(Plant::FreshForAMinute) {
             self.repeat_at_the_end(device, sending.clone());
         }
@@ -439,8 +455,11 @@ impl World {
         else {
             return;
         };
-        let content =
-            Content::Message { text: Some("hi".to_owned()), data: None, attachments: Vec::new(), reply_to: None };
+        let text = Some("hi".to_owned());
+        let content = match sending.edits {
+            Some(target) => Content::Edit { target, text, data: None },
+            None => Content::Message { text, data: None, attachments: Vec::new(), reply_to: None },
+        };
         let send = Send { id, to: self.users[sending.to].name.to_string(), content };
         let latency = self.latency();
         self.after(latency, Event::Said { session, said: Said::Send(send) });

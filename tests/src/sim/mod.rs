@@ -25,6 +25,7 @@ mod event;
 mod faults;
 mod gateway;
 mod history;
+mod look;
 mod plant;
 mod reader;
 mod rule;

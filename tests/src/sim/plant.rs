@@ -63,6 +63,8 @@ plants! {
     RemembersAnotherLog,
     /// Late: what is not remembered is not stored, however far back.
     RemembersEverything,
+    /// Looking for a message: a log ends where any replica says that it does.
+    LookEndsWhereAnyReplicaDoes,
     // Reading in order.
     /// `after` reaches down to 0.
     AfterReachesDown,
@@ -152,7 +154,7 @@ impl Plant {
                 faults.power_loss = 50;
                 lone(shape);
             }
-            MissingOwnEntryIsAGap => {
+            MissingOwnEntryIsAGap | LookEndsWhereAnyReplicaDoes => {
                 (shape.replicas, shape.sync_always) = (3, false);
                 (faults.power_loss, faults.server_restart) = (0, 0);
                 faults.read_lags = 400;

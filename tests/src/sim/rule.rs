@@ -38,6 +38,8 @@ rules! {
     WrongOrder,
     /// An item was refused as too old though it could have been looked up.
     NotTooOld,
+    /// An item was looked for and said not to be there, and it was all along.
+    Overlooked,
     /// A promise of a reader is not true of the stream.
     FalsePromise,
     /// An epoch began though nothing can have gone back, or with a name that does not rise.
