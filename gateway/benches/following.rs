@@ -98,7 +98,7 @@ fn an_entry_for_the_followers_of_one_log(bencher: Bencher<'_, '_>, followers: us
     // Devices acknowledge, which is not measured: who never does has a long list of what was given.
     let acknowledged = || {
         for session in sessions.borrow_mut().iter_mut() {
-            let ack = Input::Ack { log: LogName::Mailbox.into(), delivered: Seq::MAX };
+            let ack = Input::Ack { log: LogName::Mailbox, delivered: Seq::MAX };
             session.handle(NOW, ack, &mut Vec::new());
         }
     };

@@ -30,14 +30,14 @@ async fn post(back_end: &BackEnd, body: &Value) -> Answered {
 fn texts(entries: &[Entry]) -> Vec<&str> {
     let text = |entry: &'_ Entry| match &entry.body {
         Body::Content(Content::Message { text, .. }) => text.is_some(),
-        _ => false,
+        Body::Content(_) | Body::Tombstone { .. } => false,
     };
     assert!(entries.iter().all(text));
     entries
         .iter()
         .filter_map(|entry| match &entry.body {
             Body::Content(Content::Message { text, .. }) => text.as_deref(),
-            _ => None,
+            Body::Content(_) | Body::Tombstone { .. } => None,
         })
         .collect()
 }

@@ -114,7 +114,8 @@ mod tests {
 
     #[test]
     fn what_was_acknowledged_before_a_removal_counts_no_more() {
-        let steps: [(&dyn Fn(&DeviceRecord) -> Option<DeviceRecord>, _); 9] = [
+        type Step<'a> = &'a dyn Fn(&DeviceRecord) -> Option<DeviceRecord>;
+        let steps: [(Step<'_>, _); 9] = [
             (&|record| removed(record, Millis(50)), (true, None, Some(50))),
             (&|record| raised(record, cursor(1, 10, 10), Millis(40)), (false, None, Some(50))), // it waited in the queue
             (&|record| raised(record, cursor(1, 10, 10), Millis(50)), (false, None, Some(50))),
