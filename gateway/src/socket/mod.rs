@@ -97,7 +97,8 @@ impl Socket {
         self.decoder.excuse();
     }
 
-    /// Reads once, and gives the events to `take` until that breaks off: what was already read is kept for the next call. Pings are answered by the next write. Errors: see [`Gone`].
+    /// Reads once, and gives the events to `take` until that breaks off: what was already read is kept for the next call. Pings are
+    /// answered by the next write. Errors: see [`Gone`].
     pub(crate) fn poll_read(
         &mut self,
         cx: &mut Context<'_>,
