@@ -170,3 +170,31 @@ impl Turn {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn few_look_through_much_at_once_and_those_who_append_wait_for_none_of_them() {
+        let late = Late::new();
+        let within = Duration::from_secs(1);
+        let mut looks: Vec<Scan> = (0..=limits::LOOK_SCANS).map(|_| late.look()).collect();
+        for look in &mut looks {
+            for _ in 0..READS_WITHOUT_LEAVE {
+                assert!(look.may_read(within).await, "a look at one page needs no leave");
+            }
+        }
+        let mut last = looks.pop().expect("one more than may");
+        for look in &mut looks {
+            assert!(look.may_read(within).await && look.may_read(within).await);
+        }
+        assert!(!last.may_read(within).await, "one more waits, and not for ever");
+        let mut append = late.scan();
+        for _ in 0..=READS_WITHOUT_LEAVE {
+            assert!(append.may_read(within).await);
+        }
+        looks.pop();
+        assert!(last.may_read(within).await);
+    }
+}
