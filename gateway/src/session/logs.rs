@@ -316,6 +316,17 @@ impl Logs {
         apart.map(|followed| &followed.named.log).collect()
     }
 
+    /// Whether what is counted over all logs is what each of them says.
+    #[cfg(test)]
+    pub(super) fn adds_up(&self) -> bool {
+        let states: Vec<State> = self.list.iter().map(Followed::state).collect();
+        let mut turns: Vec<usize> = self.turns.iter().copied().collect();
+        turns.sort_unstable();
+        turns.into_iter().eq((0..states.len()).filter(|at| states[*at].queued))
+            && self.draining == states.iter().filter(|state| state.drains).count()
+            && self.in_line == states.iter().filter(|state| state.in_line).count()
+    }
+
     /// How many frames of a log wait.
     #[cfg(test)]
     pub(super) fn waits(&self, log: &LogName) -> usize {

@@ -106,3 +106,61 @@ proptest! {
         }
     }
 }
+
+/// The same of another log.
+fn of_log(log: &LogName, input: Input) -> Input {
+    let log = log.clone();
+    match input {
+        Input::Subscribed(_) => Input::Subscribed(log),
+        Input::Live(_, live) => Input::Live(log, live),
+        Input::Heads(_, head) => Input::Heads(log, head),
+        Input::HeadsUnanswered(_) => Input::HeadsUnanswered(log),
+        Input::Read(_, answer) => Input::Read(log, answer),
+        Input::Ack { delivered, .. } => Input::Ack { log, delivered },
+        other @ (Input::Sending(_)
+        | Input::Follow { .. }
+        | Input::Unfollow(_)
+        | Input::Verified(..)
+        | Input::SeveralDevices
+        | Input::Drained
+        | Input::Tick) => other,
+    }
+}
+
+/// What happens to one of a few logs, which are followed and left again.
+fn input_of_some_log() -> impl Strategy<Value = Input> {
+    let log = prop_oneof![Just(MAILBOX), Just("#a".parse().unwrap()), Just("#b".parse().unwrap())];
+    let follow = (log.clone(), start()).prop_map(|(log, start)| Input::Follow { log, start });
+    prop_oneof![
+        2 => follow,
+        1 => log.clone().prop_map(Input::Unfollow),
+        2 => log.clone().prop_map(Input::Subscribed),
+        12 => (log, input()).prop_map(|(log, input)| of_log(&log, input)),
+    ]
+}
+
+proptest! {
+    /// What is counted over all logs would drift for ever if one change of one log were missed.
+    #[test]
+    fn what_is_counted_over_logs_that_come_and_go_is_what_they_say(
+        steps in prop::collection::vec((input_of_some_log(), 0..3_000_u64, 0..4_usize), 1..80),
+    ) {
+        let mut rig = Rig::new(Start::Beginning);
+        let mut out = Vec::new();
+        for (input, later, takes) in steps {
+            rig.now = rig.now.plus(Millis(later));
+            rig.session.handle(rig.now, input, &mut out);
+            prop_assert!(rig.session.logs.adds_up());
+            for _ in 0..takes {
+                rig.take();
+                prop_assert!(rig.session.logs.adds_up());
+            }
+        }
+        for log in [MAILBOX, "#b".parse().unwrap(), "#a".parse().unwrap()] {
+            rig.session.handle(rig.now, Input::Unfollow(log), &mut out);
+            prop_assert!(rig.session.logs.adds_up());
+        }
+        while rig.take().is_some() {}
+        prop_assert!(!rig.session.has_outgoing() && !rig.session.waits_for_drain());
+    }
+}
