@@ -88,9 +88,13 @@ impl Inbox {
         resume
     }
 
-    /// There is a new connection: a gap may come first, so that sequences of before mean nothing yet.
+    /// There is a new connection: a gap may come first, so that sequences of before mean nothing yet. Over each connection it is
+    /// acknowledged once what is stored, by which the user's other devices see when this one was last there.
     pub(crate) fn connected(&mut self) {
-        self.logs.values_mut().for_each(|log| log.resumed = false);
+        for log in self.logs.values_mut() {
+            log.resumed = false;
+            log.acknowledged = Acknowledged::default();
+        }
     }
 
     pub(crate) fn entry(&mut self, entry: &EntryFrame) -> Verdict {

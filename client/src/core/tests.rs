@@ -542,6 +542,11 @@ fn what_the_application_has_stored_is_acknowledged_once_and_never_of_another_lif
     assert!(!outputs.contains(&ack(501)[0]), "a gap may come first: {outputs:?}");
     assert_eq!(bench.frame(caught_up(501))[1..], ack(501));
 
+    bench.give(Input::Lost(Lost::Silent));
+    bench.connect();
+    assert_eq!(bench.frame(caught_up(501))[1..], ack(501), "over each connection, though nothing is new");
+    assert_eq!(bench.give(done(0, 501)), []);
+
     bench.frame(entry(502, 3));
     bench.frame(gap(2));
     assert_eq!(bench.give(done(0, 502)), [], "502 of the old life would be far ahead in the new one");

@@ -15,6 +15,8 @@ use serde_json::{Value, json};
 use super::{ask, remove};
 
 const QUESTIONS: u64 = 10_000;
+/// Entries of 30 KB: together more than the buffers of a socket take.
+const ENTRIES: usize = 700;
 
 /// Takes in answers and refusals until each of the first `count` questions has one. What else comes is given to `other`.
 async fn settle(device: &mut Device, count: u64, mut other: impl FnMut(Value)) -> BTreeMap<u64, String> {
@@ -78,18 +80,22 @@ async fn ten_thousand_questions_at_once_have_an_answer_or_a_refusal_each_and_mes
     assert_eq!(text(&alice.expect("entry").await), "as ever");
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn who_does_not_read_has_an_answer_or_a_refusal_for_each_question_in_the_end() {
-    let region = Region::start(1).await;
-    let (log, jetstream) = (region.mailbox("bob"), region.jetstream().await);
-    let user = "bob".parse().expect("a name");
-    // A long list makes long answers.
+/// As many devices as are listed: a long list makes long answers.
+async fn long_list(region: &Region, user: &str) {
+    let (log, jetstream) = (region.mailbox(user), region.jetstream().await);
+    let user = user.parse().expect("a name");
     for number in 0..limits::DEVICES_LISTED {
         let device = format!("{number:064}").parse().expect("a name");
         let record = subject::device_record(&log.region, log.shard, &user, &device, &Peer::User(user.clone()));
         let seen = DeviceRecord { cursor: Some(Default::default()), removed: None };
         jetstream.publish(record, seen.encode().into()).await.expect("a publish").await.expect("stored");
     }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn who_does_not_read_has_an_answer_or_a_refusal_for_each_question_in_the_end() {
+    let region = Region::start(1).await;
+    long_list(&region, "bob").await;
     let mut bob = region.caught_up(0, "bob", "phone").await;
     let asked = u64::from(limits::ASKS_BURST);
     for reference in 0..asked {
@@ -105,6 +111,45 @@ async fn who_does_not_read_has_an_answer_or_a_refusal_for_each_question_in_the_e
     assert_eq!(answered + refused, settled.len());
     assert!((1..=asked as usize).contains(&answered) && refused > 0, "{answered} {refused}");
     bob.send_accepted("bob", "as ever").await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn answers_that_find_no_room_before_a_full_socket_are_refused_and_entries_follow() {
+    let region = Region::start(1).await;
+    long_list(&region, "bob").await;
+    let mut bob = region.caught_up(0, "bob", "phone").await;
+    let mut alice = region.caught_up(0, "alice", "phone").await;
+    // More than the socket holds: bob reads none of it for now.
+    let body = "x".repeat(30_000);
+    for number in 0..ENTRIES {
+        alice.send_accepted("bob", &format!("{number:06} {body}")).await;
+    }
+    let asked = limits::ASKS_IN_FLIGHT as u64;
+    for reference in 0..asked {
+        bob.say(json!({ "ask": { "ref": reference, "what": { "devices": {} } } })).await;
+    }
+    let page = format!("http://{}/metrics", region.gateway(0));
+    dunlin_tests::wait::until("an answer that finds no room", async || {
+        let metrics = reqwest::get(&page).await.ok()?.text().await.ok()?;
+        let line = metrics.lines().find(|line| line.starts_with("dunlin_gateway_unread_answers_total "))?;
+        (!line.ends_with(" 0")).then_some(())
+    })
+    .await;
+    let mut next = 0;
+    let mut in_order = |frame: &Value| {
+        if frame["entry"].is_object() {
+            assert_eq!(text(&frame["entry"])[..6], format!("{next:06}"));
+            next += 1;
+        }
+        next
+    };
+    let settled = settle(&mut bob, asked, |frame| drop(in_order(&frame))).await;
+    let [answered, refused] = ["answered", "unavailable"].map(|how| count(&settled, how));
+    assert_eq!(answered + refused, settled.len());
+    assert!(answered > 0 && refused > 0, "{answered} {refused}");
+    while in_order(&Value::Null) < ENTRIES {
+        in_order(&bob.next().await.expect("an open socket"));
+    }
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
