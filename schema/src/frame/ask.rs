@@ -77,7 +77,7 @@ impl Answer {
 pub struct DeviceItem {
     /// Its name.
     pub device: DeviceName,
-    /// `None` while it is connected; otherwise when it last acknowledged something that it had not acknowledged before.
+    /// `None` while it is connected; otherwise the time of the last acknowledgement by which something was learned.
     pub last_seen: Option<Millis>,
     /// Whether it is the device that asks.
     pub here: bool,
