@@ -6,7 +6,7 @@ use dunlin_schema::{LogName, Open};
 use tokio::sync::{Mutex, watch};
 
 use crate::{
-    core::{Acknowledged, Place},
+    core::{Acknowledged, Progress},
     error::StoreError,
     store::CursorStore,
 };
@@ -15,12 +15,12 @@ use crate::{
 #[derive(Debug, Default)]
 struct Marks {
     done: u64,
-    skipped: Option<Place>,
+    skipped: Option<Progress>,
 }
 
 impl Marks {
     /// The application has stored everything up to `place`. `None`: that was known.
-    fn done(&self, place: Place) -> Option<Place> {
+    fn done(&self, place: Progress) -> Option<Progress> {
         if place.ordinal <= self.done {
             return None;
         }
@@ -28,7 +28,7 @@ impl Marks {
     }
 
     /// A repeat that was not given stood right after `place.ordinal`. `Some`: everything before it is done, so it is as well.
-    fn skipped(&mut self, place: Place) -> Option<Place> {
+    fn skipped(&mut self, place: Progress) -> Option<Progress> {
         match place.ordinal.cmp(&self.done) {
             std::cmp::Ordering::Less => None,
             std::cmp::Ordering::Equal => Some(place),
@@ -39,7 +39,7 @@ impl Marks {
         }
     }
 
-    fn saved(&mut self, place: &Place) {
+    fn saved(&mut self, place: &Progress) {
         self.done = place.ordinal;
         self.skipped.take_if(|skipped| skipped.ordinal <= place.ordinal);
     }
@@ -60,7 +60,7 @@ impl Checkpointer {
         (Arc::new(Checkpointer { store, marks: Mutex::default(), acknowledged }), receiver)
     }
 
-    async fn done(&self, place: Place) -> Result<(), StoreError> {
+    async fn done(&self, place: Progress) -> Result<(), StoreError> {
         let mut marks = self.marks.lock().await;
         let marks = marks.entry(place.log.clone()).or_default();
         match marks.done(place) {
@@ -70,7 +70,7 @@ impl Checkpointer {
     }
 
     /// A repeat was not given, but its cursor is the newer one.
-    pub(crate) async fn skip(&self, place: Place) {
+    pub(crate) async fn skip(&self, place: Progress) {
         let mut marks = self.marks.lock().await;
         let marks = marks.entry(place.log.clone()).or_default();
         if let Some(place) = marks.skipped(place)
@@ -80,13 +80,13 @@ impl Checkpointer {
         }
     }
 
-    async fn save(&self, marks: &mut Marks, place: Place) -> Result<(), StoreError> {
+    async fn save(&self, marks: &mut Marks, place: Progress) -> Result<(), StoreError> {
         let (store, log, cursor) = (self.store.clone(), place.log.clone(), place.cursor.clone());
         tokio::task::spawn_blocking(move || store.save(&log, &cursor))
             .await
             .map_err(|error| StoreError { doing: "saving a cursor".to_owned(), why: error.to_string() })??;
         marks.saved(&place);
-        let acknowledged = Acknowledged { life: place.life, seq: place.seq };
+        let acknowledged = Acknowledged { gaps: place.gaps, seq: place.seq };
         self.acknowledged.send_modify(|all| {
             all.insert(place.log, acknowledged);
         });
@@ -96,7 +96,7 @@ impl Checkpointer {
 
 /// Something given that can be said to be done.
 pub(crate) struct Mark {
-    pub(crate) place: Place,
+    pub(crate) place: Progress,
     pub(crate) checkpointer: Arc<Checkpointer>,
 }
 
@@ -113,13 +113,13 @@ mod tests {
     use super::*;
     use crate::store::Cursors;
 
-    fn place(ordinal: u64, seq: u64) -> Place {
+    fn place(ordinal: u64, seq: u64) -> Progress {
         let log = Log::mailbox(&RegionName::new("eu").unwrap(), 8, &UserName::new("bob").unwrap());
         let position = Position { seq: Seq(seq), ..Position::default() };
-        Place {
+        Progress {
             log: LogName::Mailbox.into(),
             ordinal,
-            life: 0,
+            gaps: 0,
             seq: Seq(seq),
             cursor: Cursor { position, ..Cursor::default() }.seal(&log),
         }
@@ -155,7 +155,7 @@ mod tests {
         let store = Arc::new(crate::store::MemoryStore::default());
         let (checkpointer, acknowledged) = Checkpointer::new(store.clone());
         let team: Open<LogName> = Open::of_text("#team");
-        let (mailbox, first) = (place(5, 50), Place { log: team.clone(), ..place(1, 10) });
+        let (mailbox, first) = (place(5, 50), Progress { log: team.clone(), ..place(1, 10) });
         for place in [mailbox.clone(), first.clone()] {
             Mark { place, checkpointer: checkpointer.clone() }.done().await.unwrap();
         }

@@ -24,7 +24,7 @@ use tokio_tungstenite::tungstenite::http::Uri;
 use crate::{
     checkpointer::{Checkpointer, Mark},
     clock::{Clock, millis},
-    core::{Accepted, Acknowledged, ClockSkew, Core, Input, Notification, Output, Place, RequestId, Setup},
+    core::{Accepted, Acknowledged, ClockSkew, Core, Input, Notification, Output, Progress, RequestId, Setup},
     error::{AskError, Lost, SendError},
     event::{CaughtUp, Connected, Disconnected, Entry, Event, Gap, Status},
     options::ClientOptions,
@@ -306,7 +306,7 @@ impl Driver {
     }
 
     fn notify(&mut self, notification: Notification) {
-        let mark = |place: Place| Mark { place, checkpointer: self.checkpointer.clone() };
+        let mark = |place: Progress| Mark { place, checkpointer: self.checkpointer.clone() };
         let event = match notification {
             Notification::Connected { gateway, user, device, region } => {
                 let connected = Connected { url: self.gateways[gateway].to_string(), user, device, region };

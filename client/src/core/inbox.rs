@@ -8,25 +8,25 @@ use dunlin_schema::{
     limits,
 };
 
-/// Where something that was given to the application stands.
+/// How far the application is in a log once it is done with what it was given.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Place {
+pub(crate) struct Progress {
     /// Its log.
     pub(crate) log: Open<LogName>,
     /// Its number among all that this client has given of the log, from 1.
     pub(crate) ordinal: u64,
-    /// How many gaps of the log came before it: sequences are comparable within one such life.
-    pub(crate) life: u64,
+    /// How many gaps of the log came before it: only between the same two gaps are sequences comparable.
+    pub(crate) gaps: u64,
     /// Its sequence; 0 is not known.
     pub(crate) seq: Seq,
     /// The cursor that came with it.
     pub(crate) cursor: CursorText,
 }
 
-/// What is to be acknowledged of a log: everything up to a sequence of a life.
+/// What is to be acknowledged of a log: everything up to a sequence, between two of its gaps.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Acknowledged {
-    pub(crate) life: u64,
+    pub(crate) gaps: u64,
     pub(crate) seq: Seq,
 }
 
@@ -34,12 +34,12 @@ pub(crate) struct Acknowledged {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Verdict {
     /// Give it: it stands here.
-    Give(Place),
+    Give(Progress),
     /// The same sequence was given.
     Known,
     /// The same id was given under another sequence, or the log is one that only a newer release knows: not given, but the cursor moves
     /// past it.
-    Skip(Place),
+    Skip(Progress),
 }
 
 /// From whom, to whom, and under which id: one id sent to two people is two messages.
@@ -60,8 +60,8 @@ struct LogInbox {
     resume: Option<CursorText>,
     last: Seq,
     given: u64,
-    life: u64,
-    /// Whether this connection has shown in which life its sequences are.
+    gaps: u64,
+    /// Whether this connection has shown behind how many gaps its sequences are.
     resumed: bool,
     done: Acknowledged,
     acknowledged: Acknowledged,
@@ -115,12 +115,12 @@ impl Inbox {
     }
 
     /// After a gap sequences of the log may begin again.
-    pub(crate) fn gap(&mut self, name: &Open<LogName>, cursor: CursorText) -> Place {
-        self.log(name).life += 1;
+    pub(crate) fn gap(&mut self, name: &Open<LogName>, cursor: CursorText) -> Progress {
+        self.log(name).gaps += 1;
         self.caught_up(name, Seq(0), cursor)
     }
 
-    pub(crate) fn caught_up(&mut self, name: &Open<LogName>, seq: Seq, cursor: CursorText) -> Place {
+    pub(crate) fn caught_up(&mut self, name: &Open<LogName>, seq: Seq, cursor: CursorText) -> Progress {
         let log = self.log(name);
         log.last = seq;
         log.resume = Some(cursor.clone());
@@ -140,7 +140,7 @@ impl Inbox {
     /// What is to be acknowledged and was not yet.
     pub(crate) fn acknowledge(&mut self, mut tell: impl FnMut(Open<LogName>, Seq)) {
         for (name, log) in &mut self.logs {
-            let news = log.done.life == log.life && log.done != log.acknowledged && log.done.seq > Seq(0);
+            let news = log.done.gaps == log.gaps && log.done != log.acknowledged && log.done.seq > Seq(0);
             if news && log.resumed {
                 log.acknowledged = log.done;
                 tell(name.clone(), log.done.seq);
@@ -157,13 +157,13 @@ impl Inbox {
 }
 
 impl LogInbox {
-    fn give(&mut self, name: &Open<LogName>, cursor: CursorText) -> Place {
+    fn give(&mut self, name: &Open<LogName>, cursor: CursorText) -> Progress {
         self.given += 1;
         self.place(name, cursor)
     }
 
-    fn place(&self, name: &Open<LogName>, cursor: CursorText) -> Place {
-        Place { log: name.clone(), ordinal: self.given, life: self.life, seq: self.last, cursor }
+    fn place(&self, name: &Open<LogName>, cursor: CursorText) -> Progress {
+        Progress { log: name.clone(), ordinal: self.given, gaps: self.gaps, seq: self.last, cursor }
     }
 
     /// Whether the id is new among the last ones.

@@ -33,7 +33,7 @@ use crate::error::{AskError, Ended, Lost, SendError, TokenError};
 pub use self::{clock::ClockSkew, outbox::Accepted};
 pub(crate) use self::{
     clock::Now,
-    inbox::{Acknowledged, Place},
+    inbox::{Acknowledged, Progress},
     outbox::RequestId,
 };
 
@@ -95,7 +95,7 @@ pub(crate) enum Output {
     /// Tell the application.
     Notify(Notification),
     /// A repeat, or something of a log of a newer release, was not given, but its cursor is newer than the last one that was.
-    Skip(Place),
+    Skip(Progress),
     /// A send has its outcome.
     Settle(RequestId, Result<Accepted, SendError>),
     /// A question has its answer, or has none.
@@ -106,9 +106,9 @@ pub(crate) enum Output {
 #[derive(Debug, PartialEq)]
 pub(crate) enum Notification {
     Connected { gateway: usize, user: UserName, device: DeviceName, region: RegionName },
-    Entry(Box<EntryFrame>, Place),
-    Gap { log: LogName, from: Millis, to: Millis, place: Place },
-    CaughtUp { log: LogName, seq: Seq, place: Place },
+    Entry(Box<EntryFrame>, Progress),
+    Gap { log: LogName, from: Millis, to: Millis, place: Progress },
+    CaughtUp { log: LogName, seq: Seq, place: Progress },
     Refused { code: Open<Code>, message: String },
     Disconnected { why: Lost, retry_in: Millis },
     Ended(Ended),

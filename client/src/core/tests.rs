@@ -339,7 +339,7 @@ fn entries_are_given_once_by_sequence_and_by_id() {
 #[test]
 fn a_repeat_by_id_moves_the_cursor_but_not_the_number() {
     let mut bench = Bench::up();
-    let place = |ordinal, seq| Place { log: mailbox(), ordinal, life: 0, seq: Seq(seq), cursor: cursor(1, seq) };
+    let place = |ordinal, seq| Progress { log: mailbox(), ordinal, gaps: 0, seq: Seq(seq), cursor: cursor(1, seq) };
     bench.frame(entry(1, 10));
     assert_eq!(bench.frame(entry(2, 10)), [Output::Skip(place(1, 2))]);
     bench.give(Input::Lost(Lost::Silent));
@@ -530,7 +530,7 @@ fn repeats_are_bounded_in_number_and_in_time() {
 fn what_the_application_has_stored_is_acknowledged_once_and_never_of_another_life() {
     let mut bench = Bench::up();
     let ack = |seq| vec![Output::Write(ClientFrame::Ack { log: mailbox(), delivered: Seq(seq) })];
-    let done = |life, seq| Input::Done(BTreeMap::from([(mailbox(), Acknowledged { life, seq: Seq(seq) })]));
+    let done = |gaps, seq| Input::Done(BTreeMap::from([(mailbox(), Acknowledged { gaps, seq: Seq(seq) })]));
     bench.frame(entry(500, 1));
     assert_eq!(bench.give(done(0, 500)), ack(500));
     assert_eq!(bench.give(done(0, 500)), []);
@@ -549,7 +549,7 @@ fn what_the_application_has_stored_is_acknowledged_once_and_never_of_another_lif
 
     bench.frame(entry(502, 3));
     bench.frame(gap(2));
-    assert_eq!(bench.give(done(0, 502)), [], "502 of the old life would be far ahead in the new one");
+    assert_eq!(bench.give(done(0, 502)), [], "502 of before the gap would be far ahead behind it");
     bench.frame(entry(3, 4));
     assert_eq!(bench.give(done(1, 3)), ack(3));
 }
@@ -703,7 +703,7 @@ fn each_log_has_its_own_sequences_ids_cursor_and_acknowledgement() {
     bench.frame(in_team(gap(1)));
     assert_eq!(given(&bench.frame(entry(8, 80))), [0; 0]);
     assert_eq!(given(&bench.frame(in_team(entry(2, 50)))), [2]);
-    let done = |log: &Open<LogName>, life, seq| (log.clone(), Acknowledged { life, seq: Seq(seq) });
+    let done = |log: &Open<LogName>, gaps, seq| (log.clone(), Acknowledged { gaps, seq: Seq(seq) });
     let all = BTreeMap::from([done(&mailbox(), 0, 8), done(&team, 1, 2)]);
     let ack = |log: &Open<LogName>, seq| Output::Write(ClientFrame::Ack { log: log.clone(), delivered: Seq(seq) });
     assert_eq!(bench.give(Input::Done(all.clone())), [ack(&mailbox(), 8), ack(&team, 2)]);
