@@ -43,7 +43,7 @@ const WINDOW_BYTES: usize = 16 * 1024 * 1024;
 /// How long a window is kept for nobody.
 const IDLE: Duration = Duration::from_secs(1);
 /// How long a window is kept at all: what was erased meanwhile is still in it.
-const LIFE: Duration = Duration::from_secs(4);
+const LIFE: Duration = Duration::from_secs(10);
 /// How long the leader's word about the stream's end is good enough beside what the window shows of it.
 const END_LASTS: Duration = Duration::from_secs(1);
 
