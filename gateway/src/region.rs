@@ -140,3 +140,6 @@ impl Region {
         None
     }
 }
+
+#[cfg(test)]
+mod tests;
