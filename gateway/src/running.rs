@@ -49,6 +49,8 @@ pub(crate) struct Running {
     ping: bool,
     /// Whether anything came from the client since the last ping.
     heard: bool,
+    /// Pings in a row behind which nothing came.
+    unanswered: u32,
     /// Until when the gateway, which is going away, waits for what was begun.
     leave_by: Uptime,
 }
@@ -64,7 +66,20 @@ impl Running {
         let ping_at = Uptime::now().plus(first);
         let leave_by = Uptime::NEVER;
         let asks = Asks::default();
-        Running { gateway, region, connection, follows, work, asks, until, ping_at, ping: false, heard: true, leave_by }
+        Running {
+            gateway,
+            region,
+            connection,
+            follows,
+            work,
+            asks,
+            until,
+            ping_at,
+            ping: false,
+            heard: true,
+            unanswered: 0,
+            leave_by,
+        }
     }
 
     /// Does what there is to do. Ready when the socket is to end.
@@ -113,7 +128,9 @@ impl Running {
         }
         if self.ping_at <= moment.uptime {
             let moved = socket.take_moved();
-            if !std::mem::replace(&mut self.heard, false) && !moved {
+            let alive = std::mem::replace(&mut self.heard, false) || moved;
+            self.unanswered = if alive { 0 } else { self.unanswered + 1 };
+            if self.unanswered >= limits::PINGS_UNANSWERED {
                 self.gateway.metrics.dead_peers.inc();
                 return Err(Ending::Lost);
             }

@@ -84,6 +84,11 @@ pub enum CursorError {
 }
 
 impl CursorText {
+    /// One that can't be opened, in the place of a text that is none.
+    pub(crate) fn unreadable() -> CursorText {
+        CursorText(SmolStr::default())
+    }
+
     /// The text, letter by letter as it came.
     pub fn as_str(&self) -> &str {
         &self.0

@@ -55,6 +55,8 @@ pub const WELCOME_WITHIN: Millis = seconds(5);
 /// The span between two pings of one connection. What a client had begun to say at one ping must be whole at the next: a message may
 /// take so long, and never twice as long.
 pub const PING_EVERY: Millis = seconds(25);
+/// Pings in a row that a client may leave unanswered before it is taken for gone.
+pub const PINGS_UNANSWERED: u32 = 2;
 /// Devices of one user that are connected at once.
 pub const DEVICES: usize = 16;
 /// How long a gateway waits for the others to say which of a user's devices they hold.

@@ -255,7 +255,8 @@ async fn a_cursor_that_cannot_be_opened_is_named_and_the_log_goes_on_after_what_
     bob.say(json!({ "ack": { "log": "mailbox", "delivered": caught_up["seq"] } })).await;
     drop(bob);
     sender.send_accepted("bob", "two").await;
-    for cursor in ["b0Zk", "", "b0 Zk=", other["cursor"].as_str().expect("a cursor")] {
+    let long = "A".repeat(100_000);
+    for cursor in ["b0Zk", "", "b0 Zk=", &long, other["cursor"].as_str().expect("a cursor")] {
         dunlin_tests::wait::until("the acknowledgement to be stored", async || {
             let mut bob = region.connect(0, "bob", "phone", Some(cursor)).await;
             let refused = bob.expect("refused").await;

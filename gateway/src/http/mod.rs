@@ -11,13 +11,15 @@ use std::sync::Arc;
 use axum::{
     Router,
     extract::State,
-    http::{StatusCode, header::CONTENT_TYPE},
+    http::{StatusCode, Uri, header::CONTENT_TYPE},
     response::{IntoResponse, Response},
     routing::{get, post},
 };
 use bytes::Bytes;
+use dunlin_schema::Code;
 use parking_lot::Mutex;
 
+use self::refusal::refusal;
 use crate::{clock::Uptime, gateway::Gateway, tokens::Identity};
 
 pub(crate) use accept::{Entrance, accept};
@@ -50,10 +52,11 @@ pub(crate) fn of_clients(gateway: Arc<Gateway>) -> Router {
     };
     Router::new()
         .route("/", get(|| std::future::ready(WHAT_THIS_IS)))
-        .route("/v1/connect", get(upgrade::connect))
+        .route("/v1/connect", get(upgrade::connect).fallback(upgrade::only_gets))
         .route(dunlin_schema::post::MESSAGES, post(messages::send).fallback(messages::only_posts))
         .route("/asyncapi.json", get(document(dunlin_schema::asyncapi::document())))
         .route("/openapi.json", get(document(dunlin_schema::openapi::document())))
+        .fallback(nothing_here)
         .with_state(gateway)
 }
 
@@ -64,6 +67,12 @@ pub(crate) fn of_operators(gateway: Arc<Gateway>) -> Router {
         .route("/readyz", get(readyz))
         .route("/metrics", get(metrics))
         .with_state(gateway)
+}
+
+async fn nothing_here(uri: Uri) -> Response {
+    let message =
+        format!("there is nothing at {:.64}: WebSockets are at /v1/connect, and / says what this is", uri.path());
+    refusal(StatusCode::NOT_FOUND, Code::NotFound, message).into_response()
 }
 
 async fn readyz(State(gateway): State<Arc<Gateway>>) -> Response {

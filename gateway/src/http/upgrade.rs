@@ -42,11 +42,19 @@ pub(super) async fn connect(
     }
 }
 
+/// What this address says to another method.
+pub(super) async fn only_gets() -> Refusal {
+    another_method()
+}
+
+fn another_method() -> Refusal {
+    refusal(StatusCode::METHOD_NOT_ALLOWED, Code::BadFrame, "an upgrade is a GET request").with(ALLOW, "GET")
+}
+
 async fn agree(gateway: &Gateway, request: Request) -> Result<(Handoff, Response), Refusal> {
     // The route takes HEAD where it takes GET.
     if request.method() != Method::GET {
-        let message = "an upgrade is a GET request";
-        return Err(refusal(StatusCode::METHOD_NOT_ALLOWED, Code::BadFrame, message).with(ALLOW, "GET"));
+        return Err(another_method());
     }
     let headers = request.headers();
     handshake(headers)?;
