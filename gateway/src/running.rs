@@ -172,8 +172,13 @@ impl Running {
         Ok(busy)
     }
 
+    /// Whether the client's frames are read now: not while what they cause would find no room.
+    fn reads(&self) -> bool {
+        self.leave_by == Uptime::NEVER && self.connection.wants_input()
+    }
+
     fn read(&mut self, socket: &mut Socket, cx: &mut Context<'_>, moment: Moment) -> Result<bool, Ending> {
-        if self.leave_by != Uptime::NEVER || !self.connection.wants_input() {
+        if !self.reads() {
             socket.excuse();
             return Ok(false);
         }
@@ -218,6 +223,7 @@ impl Running {
     }
 
     fn write(&mut self, socket: &mut Socket, cx: &mut Context<'_>, moment: Moment) -> Result<bool, Ending> {
+        let read = self.reads();
         let Running { gateway, connection, asks, ping, .. } = self;
         let written = socket.poll_write(cx, &mut |out| {
             if std::mem::take(ping) {
@@ -231,7 +237,8 @@ impl Running {
             }
         });
         match written {
-            Poll::Ready(Ok(())) => Ok(connection.drained(moment)),
+            // What was written makes room for answers, so that a client that was not read for want of it is read again.
+            Poll::Ready(Ok(())) => Ok(self.connection.drained(moment) | (!read && self.reads())),
             Poll::Ready(Err(_)) => Err(Ending::Lost),
             Poll::Pending => Ok(false),
         }

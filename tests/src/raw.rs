@@ -139,6 +139,18 @@ impl Raw {
         timeout(PATIENCE, self.output.write_all(bytes)).await.is_ok_and(|written| written.is_ok())
     }
 
+    /// Writes bytes and reads nothing, until the gateway takes no more for half a second. Gives how many it took.
+    pub async fn write_until_full(&mut self, bytes: &[u8]) -> usize {
+        let mut at = 0;
+        while at < bytes.len() {
+            let room = timeout(Duration::from_millis(500), self.output.writable());
+            let Ok(writable) = room.await else { break };
+            writable.expect("an open connection");
+            at += self.output.try_write(&bytes[at..]).unwrap_or_default();
+        }
+        at
+    }
+
     /// Writes many bytes, and hears what the gateway says meanwhile, as long as `wants` more.
     pub async fn exchange(&mut self, bytes: &[u8], mut wants: impl FnMut(Heard) -> bool) {
         let Raw { input, output, read } = self;

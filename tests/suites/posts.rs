@@ -10,7 +10,7 @@ use dunlin_tests::{
     raw::Raw,
     region::{Region, RegionOptions},
     tokens::service_claims,
-    wait::{until, within},
+    wait::{PATIENCE, until, within},
 };
 use serde_json::{Value, json};
 use tokio::task::JoinSet;
@@ -380,4 +380,45 @@ async fn every_200_is_in_the_mailbox_once_whatever_is_killed() {
     let mut accepted = accepted.lock().clone();
     accepted.sort_unstable();
     assert_eq!(stored, accepted, "what is stored is what was accepted");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_back_end_names_people_of_its_own_issuer_alone() {
+    let region = Region::start(0).await;
+    let staff = |config: &mut dunlin_gateway::Config| config.tokens.issuers[0].prefix = "staff-".into();
+    let (_node, gateway) = region.new_gateway_of(region.nats.url(), staff).await;
+    let shop = BackEnd::new(gateway, region.key.sign(&service_claims("shop")));
+    for (from, status, code) in [
+        (None, 200, None),
+        (Some("staff-alice"), 200, None),
+        (Some("cust-alice"), 403, Some("forbidden")),
+        (Some("alice"), 403, Some("forbidden")),
+        (Some("Staff-alice"), 403, Some("forbidden")),
+    ] {
+        let answer = post(&shop, &message(&new_id(), from, "staff-bob", "hi")).await;
+        assert_eq!((answer.status, answer.code()), (status, code), "{from:?}: {answer:?}");
+    }
+    assert!(region.stored("alice").await.is_empty() && region.stored("cust-alice").await.is_empty());
+}
+
+/// Whoever has said all closes its half, and waits for the answer.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_back_end_that_closes_its_half_is_answered() {
+    use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+    let region = Region::start(1).await;
+    let body = message(&new_id(), Some("alice"), "bob", "hi").to_string();
+    let token = region.key.sign(&service_claims("shop"));
+    let request = format!(
+        "POST /v1/messages HTTP/1.1\r\nHost: gateway\r\nAuthorization: Bearer {token}\r\nContent-Type: application/json\r\nContent-Length: {}\r\n\r\n{body}",
+        body.len()
+    );
+    let mut socket = tokio::net::TcpStream::connect(region.gateway(0)).await.expect("connecting");
+    socket.write_all(request.as_bytes()).await.expect("a gateway that reads");
+    socket.shutdown().await.expect("closing one half");
+    let mut answer = String::new();
+    tokio::time::timeout(PATIENCE, socket.read_to_string(&mut answer))
+        .await
+        .expect("an answer in time")
+        .expect("an answer");
+    assert!(answer.starts_with("HTTP/1.1 200 "), "{answer:?}");
 }

@@ -1,9 +1,15 @@
-//! A receiver that stops reading costs nobody else, and has everything in order once it reads on.
+//! A receiver that stops reading costs nobody else, and has everything in order once it reads on; so has one that is answered much.
 
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
-use dunlin_tests::{device::text, process::Processes, wait::PATIENCE};
+use dunlin_tests::{
+    device::text,
+    process::Processes,
+    raw::{Heard, Raw, TEXT, frame},
+    region::Region,
+    wait::PATIENCE,
+};
 use futures_util::SinkExt as _;
 use tokio_tungstenite::tungstenite::Message;
 
@@ -43,5 +49,22 @@ async fn a_receiver_that_stops_reading() {
     for number in 0..MESSAGES {
         let entry = slow.expect("entry").await;
         assert_eq!(text(&entry)[..6], format!("{number:06}"));
+    }
+}
+
+/// Its frames wait while its answers do, and are read as soon as it has read those: not at the next ping.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_sender_that_reads_late_is_answered_at_once_when_it_does() {
+    let region = Region::start(1).await;
+    let mut raw = Raw::caught_up(region.gateway(0), &region.token("late"), "phone").await;
+    let unknown = frame(TEXT, br#"{"what":{}}"#);
+    let written = raw.write_until_full(&unknown.repeat(400_000)).await;
+    let whole = written / unknown.len();
+    assert!(whole < 400_000, "the gateway reads on for who does not read");
+    for answered in 0..whole {
+        match raw.hear_any(PATIENCE).await {
+            Heard::Json(answer) => assert_eq!(answer["refused"]["code"], "unknown_frame"),
+            other => panic!("{other:?} behind {answered} of {whole} answers"),
+        }
     }
 }

@@ -153,6 +153,8 @@ async fn http(
     let service = TowerToHyperService::new(routes);
     let mut connection = http1::Builder::new()
         .timer(TokioTimer::new())
+        // Whoever has said all waits for the answer none the less.
+        .half_close(true)
         .header_read_timeout(HEAD_WITHIN)
         .max_header_size(HEAD_BYTES)
         .max_buf_size(HEAD_BYTES)

@@ -30,6 +30,7 @@ use crate::{
     clock,
     gateway::Gateway,
     sending::{self, Answer},
+    tokens::People,
 };
 
 /// How long a body may take to come.
@@ -71,7 +72,7 @@ async fn answer(gateway: &Gateway, headers: &HeaderMap, body: &mut BodyDataStrea
         let away = "this gateway is going away, others are there";
         return Err(refusal(StatusCode::SERVICE_UNAVAILABLE, Code::Draining, away).until(BUSY));
     }
-    let own = service(gateway, headers).await?;
+    let (own, people) = service(gateway, headers).await?;
     json(headers)?;
     let place = gateway.posts.place().ok_or_else(|| {
         let full = "this gateway has as many posts under way as it may";
@@ -93,6 +94,10 @@ async fn answer(gateway: &Gateway, headers: &HeaderMap, body: &mut BodyDataStrea
         Ok(from) => from,
         Err(why) => return Ok(Answer::refused(send.id, Code::BadAddress, format!("in `from`: {why}")).into()),
     };
+    if !people.has(&from) {
+        let message = format!("{from} is of another issuer's people: this token's issuer can't name them");
+        return Err(refusal(StatusCode::FORBIDDEN, Code::Forbidden, message));
+    }
     let age = clock::now().since(sending::oldest_id(send.id, &send.content));
     if let Err(retry_after) = gateway.limiter.send(&from, age) {
         gateway.metrics.limited_sends.inc();
@@ -104,18 +109,18 @@ async fn answer(gateway: &Gateway, headers: &HeaderMap, body: &mut BodyDataStrea
     Ok(answered.ok().and_then(Result::ok).unwrap_or_else(|| Answer::unknown(id)).into())
 }
 
-/// The user of a token that may send as a back end.
-async fn service(gateway: &Gateway, headers: &HeaderMap) -> Result<UserName, Refusal> {
+/// The user of a token that may send as a back end, and the people it may name.
+async fn service(gateway: &Gateway, headers: &HeaderMap) -> Result<(UserName, People), Refusal> {
     let Some(identity) = bearer::identity(gateway, headers).await? else {
         let nobody = "there is no token: send `Authorization: Bearer` with one that has the scope `service`";
         return Err(refusal(StatusCode::UNAUTHORIZED, Code::Unauthorized, nobody).with(WWW_AUTHENTICATE, "Bearer"));
     };
-    if !identity.is_service {
+    let Some(people) = identity.serves else {
         let person = "the token is a person's: only one whose `scope` has the word `service` sends here";
         let asked = "Bearer error=\"insufficient_scope\", scope=\"service\"";
         return Err(refusal(StatusCode::FORBIDDEN, Code::Forbidden, person).with(WWW_AUTHENTICATE, asked));
-    }
-    Ok(identity.user)
+    };
+    Ok((identity.user, people))
 }
 
 /// Whether the body is said to be JSON, as it is.

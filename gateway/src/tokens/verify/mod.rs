@@ -15,8 +15,20 @@ pub(crate) struct Identity {
     pub(crate) device: Option<DeviceName>,
     /// When the token ends.
     pub(crate) until: Millis,
-    /// Whether it may send as a back end: one of the words of its `scope` is `service`.
-    pub(crate) is_service: bool,
+    /// The people in whose names it may send as a back end, where one of the words of its `scope` is `service`.
+    pub(crate) serves: Option<People>,
+}
+
+/// The people of a token's issuer: those whose names begin with its prefix.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct People {
+    pub(super) prefix: String,
+}
+
+impl People {
+    pub(crate) fn has(&self, user: &UserName) -> bool {
+        user.as_str().starts_with(&self.prefix)
+    }
 }
 
 /// Who the token says is there, at the time `now`, as its issuer is configured. Errors: see [`TokenError`].
@@ -49,7 +61,8 @@ pub(super) fn verify(jwt: &Jwt<'_>, keys: &KeySet, issuer: &Issuer, now: Millis)
     // A person's token may have whatever its issuer says there.
     let scope = jwt.claim("scope").and_then(Value::as_str).unwrap_or_default();
     let is_service = scope.split(' ').any(|word| word == "service");
-    Ok(Identity { user, device, until, is_service })
+    let serves = is_service.then(|| People { prefix: issuer.prefix.clone() });
+    Ok(Identity { user, device, until, serves })
 }
 
 /// Whether one of a claim's audiences, of which it has one or a list, is one of those that are wanted.

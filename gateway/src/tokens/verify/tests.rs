@@ -137,7 +137,7 @@ fn each_algorithm_says_who_is_there() {
     let keys = keys(&[("ed", &ed), ("ec", &ec), ("rsa", &rsa)]);
     let user = UserName::new("bob").unwrap();
     for (kid, pair) in [("ed", &ed), ("ec", &ec), ("rsa", &rsa)] {
-        let expected = Identity { user: user.clone(), device: None, until: Millis(NOW.0 + 60_000), is_service: false };
+        let expected = Identity { user: user.clone(), device: None, until: Millis(NOW.0 + 60_000), serves: None };
         assert_eq!(keys.verify(&pair.token(kid, &claims()), NOW), Ok(expected), "{kid}");
     }
     let pinned = changed(|claims| {
@@ -145,12 +145,8 @@ fn each_algorithm_says_who_is_there() {
         claims["exp"] = json!(NOW.0 as f64 / 1_000.0 + 0.25);
         claims["aud"] = json!(["others", "dunlin"]);
     });
-    let expected = Identity {
-        user,
-        device: Some(DeviceName::new("phone").unwrap()),
-        until: Millis(NOW.0 + 250),
-        is_service: false,
-    };
+    let expected =
+        Identity { user, device: Some(DeviceName::new("phone").unwrap()), until: Millis(NOW.0 + 250), serves: None };
     assert_eq!(keys.verify(&ed.token("ed", &pinned), NOW), Ok(expected));
 }
 
@@ -170,7 +166,7 @@ fn one_word_of_the_scope_makes_a_service() {
         (json!(null), false),
     ] {
         let token = pair.token("one", &changed(|claims| claims["scope"] = scope.clone()));
-        assert_eq!(keys.verify(&token, NOW).map(|identity| identity.is_service), Ok(is_service), "{scope}");
+        assert_eq!(keys.verify(&token, NOW).map(|identity| identity.serves.is_some()), Ok(is_service), "{scope}");
     }
 }
 
