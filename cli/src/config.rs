@@ -9,6 +9,7 @@ use std::net::SocketAddr;
 
 use anyhow::{Context, anyhow};
 use clap::Args;
+use dunlin_nats::ConnectOptions;
 use dunlin_schema::{RegionName, limits, listen, stream::RegionSettings};
 use serde::Deserialize;
 
@@ -102,6 +103,7 @@ pub fn worker(args: &ConfigArgs, roles: Option<&[dunlin_workers::Role]>) -> anyh
             put(&mut table, &["roles"], Node::List(roles));
         }
         let streams = table.remove(STREAMS);
+        let table = below(table);
         let worker: dunlin_workers::Config = read(&table).map_err(|error| error.or(STREAMS))?;
         worker.check()?;
         let streams = streams.map(|section| read(&Table::from([(STREAMS.to_owned(), section)])));
@@ -112,6 +114,17 @@ pub fn worker(args: &ConfigArgs, roles: Option<&[dunlin_workers::Role]>) -> anyh
         anyhow::Ok(WorkerFile { worker, streams })
     };
     file().with_context(|| reading(args, "a worker"))
+}
+
+/// A worker's table above the defaults of who a worker is to NATS: its section `nats` may be there and not name them.
+fn below(above: Table) -> Table {
+    let ConnectOptions { name, inbox_prefix, .. } = dunlin_workers::Config::default().nats;
+    let mut table = Table::new();
+    for (key, value) in [("name", name), ("inbox_prefix", inbox_prefix)] {
+        put(&mut table, &["nats", key], option(&value));
+    }
+    merge(&mut table, above);
+    table
 }
 
 /// What stands in a worker's file beside its own part.

@@ -92,7 +92,10 @@ impl Allowed<'_> {
                 self.api(&format!("DIRECT.GET.{stream}.>"));
                 self.api(&format!("STREAM.MSG.GET.{stream}"));
             }
-            self.api(&format!("STREAM.INFO.{log}"));
+            // What `dunlin doctor` looks at beside a gateway.
+            for stream in [&log, &state, &receipts_stream(region, shard)] {
+                self.api(&format!("STREAM.INFO.{stream}"));
+            }
         }
     }
 

@@ -53,7 +53,7 @@ pub enum ProvisionError {
     #[error("the region's settings can't be used: {0}")]
     Settings(String),
     /// JetStream refused or did not answer.
-    #[error("while making the stream {stream}: {reason}")]
+    #[error("the stream {stream} can't be made or looked at: {reason}")]
     JetStream {
         /// The stream.
         stream: String,

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use tempfile::TempDir;
 
 use super::{read::ReadError, *};
-use dunlin_nats::Credentials;
+use dunlin_nats::{ConnectOptions, Credentials};
 
 fn file(text: &str) -> (TempDir, ConfigArgs) {
     let folder = tempfile::tempdir().unwrap();
@@ -29,6 +29,8 @@ fn a_workers_file_may_say_how_the_streams_are_made() {
         file("region = \"eu\"\nroles = [\"deliver\"]\n[streams]\nshards = 4\n[nats]\nservers = [\"nats://a:4222\"]\n");
     let read = worker(&args, None).unwrap();
     assert_eq!(read.worker.region.as_str(), "eu");
+    let ConnectOptions { name, inbox_prefix, .. } = &read.worker.nats;
+    assert_eq!((&**name, &**inbox_prefix), ("dunlin-worker", "_INBOX.wk"), "what the section leaves out");
     assert_eq!(read.streams, Some(Streams { shards: 4, ..Streams::default() }));
     let roles = [dunlin_workers::receipts::ROLE];
     assert_eq!(worker(&args, Some(&roles)).unwrap().worker.roles, roles);
