@@ -62,9 +62,8 @@ async fn a_sender_that_reads_late_is_answered_at_once_when_it_does() {
     let whole = written / unknown.len();
     assert!(whole < 400_000, "the gateway reads on for who does not read");
     for answered in 0..whole {
-        match raw.hear_any(PATIENCE).await {
-            Heard::Json(answer) => assert_eq!(answer["refused"]["code"], "unknown_frame"),
-            other => panic!("{other:?} behind {answered} of {whole} answers"),
-        }
+        let heard = raw.hear_any(PATIENCE).await;
+        let Heard::Json(answer) = heard else { panic!("{heard:?} behind {answered} of {whole} answers") };
+        assert_eq!(answer["refused"]["code"], "unknown_frame");
     }
 }
