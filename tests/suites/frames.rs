@@ -197,7 +197,6 @@ async fn a_first_frame_that_is_no_hello_ends_the_socket() {
         ("a device that is a wildcard", hello(json!(">"), json!({}))),
         ("a device with a line break", hello(json!("a\r\nb"), json!({}))),
         ("a long device", hello(json!("a".repeat(65)), json!({}))),
-        ("a cursor of 10 KB", hello(json!("phone"), json!({ "mailbox": "A".repeat(10_000) }))),
     ] {
         let mut device = Device::open(region.gateway(0)).await;
         device.say_text(first).await;
