@@ -150,13 +150,12 @@ async fn a_forged_cursor_is_told_of_a_gap_or_refused_and_harms_nobody() {
     let hers = region.connect(0, "alice", "tablet", None).await.catch_up().await.1;
     let hers = hers["cursor"].as_str().expect("a cursor");
     let longer = format!("{}A", caught_up["cursor"].as_str().expect("a cursor"));
-    for cursor in ["", "x", "AAAA", "=?\u{e9}", &beyond, &longer, hers] {
+    let longest = "x".repeat(1_000);
+    for cursor in ["", "x", "AAAA", "=?\u{e9}", &beyond, &longer, &longest, hers] {
         let mut bob = region.try_connect(0, "bob", "phone", cursor).await.expect("a welcome");
         assert_eq!(bob.expect("refused").await["code"], "bad_cursor", "{cursor}");
         bob.expect("caught_up").await;
     }
-    let ended = region.try_connect(0, "bob", "phone", &"x".repeat(1_000)).await.err().expect("a refusal");
-    assert_eq!((ended.code(), ended.close), (Some("bad_frame"), Some(4400)), "longer than a cursor of any release");
     assert_eq!(entries.len(), 5);
 }
 

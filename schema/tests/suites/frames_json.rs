@@ -1,8 +1,9 @@
 //! Frames in JSON: word for word what PROTOCOL.md shows, and a typed refusal for everything that is no frame.
 
 use dunlin_schema::{
-    Blob, Code, Content, LogName, MessageId, Open, Seq,
+    Blob, Code, Content, Log, LogName, MessageId, Open, RegionName, Seq, UserName,
     content::{Change, Failed, Membership},
+    cursor::CursorError,
     frame::{ClientFrame, Encoding, EntryContent, FrameError, Send, ServerFrame, StartAt, UnreadSend},
     id::IdError,
     limits,
@@ -367,7 +368,7 @@ fn a_send_of_unknown_content_is_known_by_its_id() {
 fn a_reason_quotes_little_of_the_frame() {
     let long = "\u{1}".repeat(30_000);
     for text in [
-        json!({ "hello": { "cursors": { "mailbox": long } } }),
+        json!({ "hello": { "cursors": long } }),
         json!({ "send": { "id": long, "to": "bob", "content": { "delete": { "target": ID } } } }),
         json!({ "hello": { "token": { "x": long } } }),
         json!({ "hello": { "device": long } }),
@@ -377,6 +378,18 @@ fn a_reason_quotes_little_of_the_frame() {
         let reason = malformed(&text.to_string());
         assert!(reason.chars().count() <= 257, "{} characters", reason.chars().count());
     }
+}
+
+#[test]
+fn a_cursor_longer_than_any_is_read_as_one_that_cannot_be_opened() {
+    let hello = |cursor: &str| read(&json!({ "hello": { "cursors": { "mailbox": cursor } } }).to_string());
+    let longest = "A".repeat(limits::CURSOR_BYTES);
+    let Ok(ClientFrame::Hello { cursors, .. }) = hello(&longest) else { panic!("the longest is read") };
+    assert_eq!(cursors[&LogName::Mailbox.into()].to_string(), longest, "as it came");
+    let log = Log::mailbox(&RegionName::new("local").unwrap(), 8, &UserName::new("bob").unwrap());
+    let Ok(ClientFrame::Hello { cursors, .. }) = hello(&format!("{longest}A")) else { panic!("a longer one is read") };
+    let StartAt::Cursor(cursor) = &cursors[&LogName::Mailbox.into()] else { panic!("{cursors:?}") };
+    assert_eq!(cursor.open(&log), Err(CursorError::Unreadable));
 }
 
 #[test]
