@@ -294,36 +294,6 @@ async fn who_says_nothing_is_told_to_go() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn the_same_device_takes_its_older_connections_place() {
-    let region = Region::start(1).await;
-    let mut old = region.caught_up(0, "bob", "phone").await;
-    let mut other = region.caught_up(0, "bob", "laptop").await;
-    let mut new = region.caught_up(0, "bob", "phone").await;
-    let ended = old.end().await;
-    assert_eq!((ended.code(), ended.close), (Some("replaced"), Some(4409)));
-    let id = new.send("bob", "note").await;
-    new.answer(&id).await.expect("accepted");
-    assert_eq!(other.expect("entry").await["id"], id);
-}
-
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_user_has_at_most_sixteen_devices_here() {
-    let region = Region::start(1).await;
-    let mut devices = vec![];
-    for device in 0..16 {
-        devices.push(region.connect(0, "bob", &format!("device-{device}"), None).await);
-    }
-    let Err(ended) = region.try_connect(0, "bob", "one-more", "beginning").await else { panic!("let in") };
-    assert_eq!((ended.code(), ended.close), (Some("too_many_devices"), Some(4429)));
-    assert!(ended.frames[0]["goodbye"]["retry_after"].is_u64());
-    drop(devices.pop());
-    dunlin_tests::wait::until("the place to be free", async || {
-        region.try_connect(0, "bob", "one-more", "beginning").await.ok()
-    })
-    .await;
-}
-
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn what_a_user_may_send_is_shared_by_its_devices() {
     const PER_SECOND: u32 = 100;
     const BURST: f64 = 500.0;
