@@ -1,10 +1,8 @@
 //! Every code that a client can be told, in one table: what it is called, whether it ends the socket, and whether to try again.
 
-use std::{fmt, str::FromStr};
+use std::fmt;
 
-use serde::{Deserialize, Deserializer, Serialize, Serializer};
-
-use crate::{Millis, Open};
+use crate::{Millis, Open, text::named};
 
 /// What a client can do about a code.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -60,24 +58,7 @@ impl fmt::Display for Code {
 #[error("no code that this release knows")]
 pub struct CodeError;
 
-impl FromStr for Code {
-    type Err = CodeError;
-    fn from_str(text: &str) -> Result<Code, CodeError> {
-        Code::ALL.iter().copied().find(|code| code.name() == text).ok_or(CodeError)
-    }
-}
-
-impl Serialize for Code {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.serialize_str(self.name())
-    }
-}
-
-impl<'de> Deserialize<'de> for Code {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        crate::text::parsed(deserializer)
-    }
-}
+named!(Code, CodeError);
 
 impl Open<Code> {
     /// What a client can do about it. Of a code that it does not know, `retry_after` tells.

@@ -1,6 +1,6 @@
 //! What a person or program says, and the checks it must pass.
 
-use std::{borrow::Cow, str::FromStr};
+use std::borrow::Cow;
 
 use base64::{
     Engine as _, alphabet,
@@ -15,7 +15,7 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 use unicode_properties::UnicodeEmoji;
 use unicode_segmentation::UnicodeSegmentation;
 
-use crate::{Address, Code, GroupAddress, MessageId, Open, limits};
+use crate::{Address, Code, GroupAddress, MessageId, Open, limits, text::named};
 
 /// Opaque bytes: base64 in JSON, raw in Postcard. Written in the standard alphabet with padding (RFC 4648, section 4); read in either
 /// alphabet, with padding or without, and with line breaks as MIME and PEM have them.
@@ -176,24 +176,7 @@ impl Change {
 #[error("no change that this release knows")]
 pub struct ChangeError;
 
-impl FromStr for Change {
-    type Err = ChangeError;
-    fn from_str(text: &str) -> Result<Change, ChangeError> {
-        Change::ALL.iter().copied().find(|change| change.name() == text).ok_or(ChangeError)
-    }
-}
-
-impl Serialize for Change {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.serialize_str(self.name())
-    }
-}
-
-impl<'de> Deserialize<'de> for Change {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        crate::text::parsed(deserializer)
-    }
-}
+named!(Change, ChangeError);
 
 /// Why content is refused.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]

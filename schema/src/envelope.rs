@@ -28,6 +28,24 @@ pub enum EnvelopeError {
     Content(postcard::Error),
 }
 
+/// Gives types their bytes: `sealed!(VERSION: Type, …)`.
+macro_rules! sealed {
+    ($version:ident: $($type:ty),*) => {$(
+        impl $type {
+            /// Its bytes.
+            pub fn encode(&self) -> Vec<u8> {
+                $crate::envelope::seal($version, self)
+            }
+
+            /// The value of its bytes. Errors: see [`EnvelopeError`](crate::envelope::EnvelopeError).
+            pub fn decode(bytes: &[u8]) -> Result<Self, $crate::envelope::EnvelopeError> {
+                $crate::envelope::open($version, bytes)
+            }
+        }
+    )*};
+}
+pub(crate) use sealed;
+
 /// The bytes of `value` under `version`.
 pub fn seal<T: Serialize>(version: u8, value: &T) -> Vec<u8> {
     let bytes = postcard::to_extend(value, vec![version]);

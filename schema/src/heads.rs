@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::{Peer, Position, Seq, StreamTime, envelope, envelope::EnvelopeError};
+use crate::{Peer, Position, Seq, StreamTime, envelope::sealed};
 
 const VERSION: u8 = 1;
 
@@ -48,20 +48,4 @@ pub struct Verified {
     pub position: Position,
 }
 
-macro_rules! sealed {
-    ($($type:ty),*) => {$(
-        impl $type {
-            /// The bytes of the message.
-            pub fn encode(&self) -> Vec<u8> {
-                envelope::seal(VERSION, self)
-            }
-
-            /// The message of bytes. Errors: see [`EnvelopeError`].
-            pub fn decode(bytes: &[u8]) -> Result<Self, EnvelopeError> {
-                envelope::open(VERSION, bytes)
-            }
-        }
-    )*};
-}
-
-sealed!(HeadsRequest, HeadsAnswer, Verify, Verified);
+sealed!(VERSION: HeadsRequest, HeadsAnswer, Verify, Verified);

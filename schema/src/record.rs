@@ -2,27 +2,9 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::{
-    Address, Cursor, DeviceName, Epoch, Millis, Peer, Position, Seq, StreamTime, envelope, envelope::EnvelopeError,
-};
+use crate::{Address, Cursor, DeviceName, Epoch, Millis, Peer, Position, Seq, StreamTime, envelope::sealed};
 
 const VERSION: u8 = 1;
-
-macro_rules! sealed {
-    ($type:ty) => {
-        impl $type {
-            /// The bytes that are stored.
-            pub fn encode(&self) -> Vec<u8> {
-                envelope::seal(VERSION, self)
-            }
-
-            /// The record of stored bytes. Errors: see [`EnvelopeError`].
-            pub fn decode(bytes: &[u8]) -> Result<Self, EnvelopeError> {
-                envelope::open(VERSION, bytes)
-            }
-        }
-    };
-}
 
 /// Who reads a shard for a role, how far it has come, and on which boot of which machine: `state.<region>.<shard>.reader.<role>`,
 /// written by compare-and-set.
@@ -38,7 +20,7 @@ pub struct ReaderRecord {
     pub begins_after: Option<Epoch>,
 }
 
-sealed!(ReaderRecord);
+sealed!(VERSION: ReaderRecord);
 
 impl ReaderRecord {
     /// The epoch that holds once this record is stored, `stamp` being the stream's timestamp of it: the stamp itself, at least the
@@ -60,7 +42,7 @@ pub struct DeviceRecord {
     pub removed: Option<Millis>,
 }
 
-sealed!(DeviceRecord);
+sealed!(VERSION: DeviceRecord);
 
 /// An item of RECEIPTS: something a user's device said, on its way to the receipts worker. By log, what one device has; by
 /// conversation, what its person has read.
@@ -86,4 +68,4 @@ pub enum Receipt {
     },
 }
 
-sealed!(Receipt);
+sealed!(VERSION: Receipt);

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::{DeviceName, Millis, UserName, envelope, envelope::EnvelopeError};
+use crate::{DeviceName, Millis, UserName, envelope::sealed};
 
 const VERSION: u8 = 1;
 
@@ -26,20 +26,4 @@ pub enum DeviceRemoved {
     NotStored,
 }
 
-macro_rules! sealed {
-    ($($type:ty),*) => {$(
-        impl $type {
-            /// The bytes of the message.
-            pub fn encode(&self) -> Vec<u8> {
-                envelope::seal(VERSION, self)
-            }
-
-            /// The message of bytes. Errors: see [`EnvelopeError`].
-            pub fn decode(bytes: &[u8]) -> Result<Self, EnvelopeError> {
-                envelope::open(VERSION, bytes)
-            }
-        }
-    )*};
-}
-
-sealed!(RemoveDevice, DeviceRemoved);
+sealed!(VERSION: RemoveDevice, DeviceRemoved);

@@ -45,6 +45,31 @@ impl<T: FromStr<Err: fmt::Display>> de::Visitor<'_> for Parse<T> {
     }
 }
 
+/// Makes an enum a word on the wire: `$type` has `ALL` and `name`, and `$error` says of a text that it is none of them.
+macro_rules! named {
+    ($type:ident, $error:ident) => {
+        impl std::str::FromStr for $type {
+            type Err = $error;
+            fn from_str(text: &str) -> Result<$type, $error> {
+                $type::ALL.iter().copied().find(|known| known.name() == text).ok_or($error)
+            }
+        }
+
+        impl serde::Serialize for $type {
+            fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+                serializer.serialize_str(self.name())
+            }
+        }
+
+        impl<'de> serde::Deserialize<'de> for $type {
+            fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+                $crate::text::parsed(deserializer)
+            }
+        }
+    };
+}
+pub(crate) use named;
+
 /// Characters of a text from outside that are repeated in a message.
 const SHOWN_CHARS: usize = 64;
 
