@@ -21,8 +21,8 @@ use crate::bench::{
 /// Messages a second.
 const RATES: [u32; 2] = [2_000, 5_000];
 
-/// Lets everybody in and runs each rate.
-fn each_rate(scale: &Scale, mut crowd: Crowd, answers: bool, servers: &Process) -> anyhow::Result<Vec<Outcome>> {
+/// Lets everybody in. Errors: somebody could not connect.
+pub(super) fn let_in(crowd: &mut Crowd) -> anyhow::Result<()> {
     let arrival = Arrival {
         who: crowd.everybody(),
         rate: Some(1_000),
@@ -30,10 +30,16 @@ fn each_rate(scale: &Scale, mut crowd: Crowd, answers: bool, servers: &Process) 
         entries: 0,
         within: Duration::from_secs(60),
     };
-    let arrived = pinned(|| arrival.run(&mut crowd, Instant::now()))?;
+    let arrived = pinned(|| arrival.run(crowd, Instant::now()))?;
     if let Some(why) = arrived.faults.why() {
         anyhow::bail!("not everybody could connect: {why}");
     }
+    Ok(())
+}
+
+/// Lets everybody in and runs each rate.
+fn each_rate(scale: &Scale, mut crowd: Crowd, answers: bool, servers: &Process) -> anyhow::Result<Vec<Outcome>> {
+    let_in(&mut crowd)?;
     RATES
         .into_iter()
         .map(|rate| {

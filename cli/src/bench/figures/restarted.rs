@@ -1,12 +1,13 @@
 //! The two minutes after a single nats-server's restart, in which every append looks into its log first: what that costs.
 
-use std::time::{Duration, Instant};
-
 use tempfile::TempDir;
 
-use super::{Scale, exchanged::quantiles, micros, say};
+use super::{
+    Scale,
+    exchanged::{let_in, quantiles},
+    micros, say,
+};
 use crate::bench::{
-    arrival::Arrival,
     crowd::{Crowd, Dialect},
     exchange::{Exchange, Load, Outcome},
     generator::pinned,
@@ -69,12 +70,7 @@ fn row(what: &str, before: &Outcome, after: &Outcome) -> Row {
 
 /// Lets everybody in, and runs one load after the other.
 fn both_loads(scale: &Scale, crowd: &mut Crowd, servers: &Process) -> anyhow::Result<[Outcome; 2]> {
-    let within = Duration::from_secs(60);
-    let arrival = Arrival { who: crowd.everybody(), rate: Some(scale.connects), jitter: None, entries: 0, within };
-    let arrived = pinned(|| arrival.run(crowd, Instant::now()))?;
-    if let Some(why) = arrived.faults.why() {
-        anyhow::bail!("not everybody could connect: {why}");
-    }
+    let_in(crowd)?;
     let mut load = |rate, to| {
         let (warm, measured) = (scale.warm, scale.measured);
         let exchange = Exchange { load: Load::Open { rate }, to, warm, measured, answers: true };
