@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use dunlin_nats::{
     Appender, ConnectError, ConnectOptions, Connection, FanIn, Heads, Reads, Receipts, Records, Removals,
-    SettingsError, Status, region_settings,
+    SettingsError, region_settings,
 };
 use dunlin_schema::{Log, LogName, RegionName, UserName, stream::RegionSettings};
 
@@ -112,7 +112,7 @@ impl Region {
 
     /// Why its users should be sent to another gateway; `None` when they should not.
     pub(crate) fn unready(&self) -> Option<String> {
-        if *self.fan_in.status().borrow() == Status::Disconnected {
+        if !self.fan_in.is_connected() {
             return Some("no connection to NATS".to_owned());
         }
         match self.comparison.silent() {

@@ -147,6 +147,11 @@ impl FanIn {
         self.shared.connection.publish(subject::live_user(user), message.encode()).await
     }
 
+    /// Whether there is a connection just now: without one, what is published goes out later.
+    pub fn is_connected(&self) -> bool {
+        *self.status().borrow() != Status::Disconnected
+    }
+
     /// A number that rises after every event that can have lost live entries, once every subscription is in place again.
     pub fn losses(&self) -> watch::Receiver<u64> {
         self.shared.connection.losses()

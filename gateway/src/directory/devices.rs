@@ -5,7 +5,7 @@
 
 use std::sync::Arc;
 
-use dunlin_nats::{FanIn, Status};
+use dunlin_nats::FanIn;
 use dunlin_schema::{
     Millis, UserName, limits,
     live::{ConnectionId, DeviceNews, Joined, Met, UserMessage},
@@ -87,13 +87,20 @@ pub(super) fn add(devices: &mut Vec<Arc<Following>>, following: Arc<Following>) 
 }
 
 impl Followers {
+    /// Tells the other gateways, for as long as there is somebody here.
+    pub(super) fn tell(&self, news: DeviceNews) {
+        let user = self.list.lock().first().map(|device| device.connection.user().clone());
+        if let Some(user) = user {
+            self.teller.tell(&user, news);
+        }
+    }
+
     /// A device joined somewhere. Where that was not here, its older connection here ends, and it is told of what was here before.
     pub(super) fn meet(&self, joined: Joined, now: Uptime) {
         if joined.connection.nonce == self.teller.nonce {
             return;
         }
         let devices = self.list.lock();
-        let Some(user) = devices.first().map(|device| device.connection.user().clone()) else { return };
         let (mut earlier, mut replaced) = (Vec::new(), false);
         for device in devices.iter().map(|device| &device.connection) {
             match (self.teller.is_earlier(device, &joined, now), *device.device() == joined.device) {
@@ -105,7 +112,7 @@ impl Followers {
         }
         drop(devices);
         if replaced || !earlier.is_empty() {
-            self.teller.tell(&user, DeviceNews::Met(Met { joined, earlier, replaced }));
+            self.tell(DeviceNews::Met(Met { joined, earlier, replaced }));
         }
     }
 
@@ -134,14 +141,14 @@ impl Followers {
 impl News {
     /// Publishes them until the directory is gone.
     pub(crate) async fn run(mut self, fan_in: &FanIn, metrics: &Metrics, pulse: &Pulse) {
-        let (mut beats, status) = (tokio::time::interval(BEAT_EVERY), fan_in.status());
+        let mut beats = tokio::time::interval(BEAT_EVERY);
         loop {
             tokio::select! {
                 _ = beats.tick() => pulse.beat(),
                 news = self.0.recv() => {
                     let Some((user, news)) = news else { return };
                     // It would be sent when the connection is back, when it is true no longer.
-                    if *status.borrow() == Status::Disconnected {
+                    if !fan_in.is_connected() {
                         metrics.devices_untold.inc();
                         continue;
                     }

@@ -9,7 +9,7 @@ use std::{
     time::Duration,
 };
 
-use dunlin_nats::{FanIn, FanInError, PublishError, Status};
+use dunlin_nats::{FanIn, FanInError, PublishError};
 use dunlin_schema::{
     DeviceName, LogName, limits,
     live::{DeviceNews, Present, Removed, RollCall, UserMessage},
@@ -71,7 +71,7 @@ impl Directory {
         fan_in: &FanIn,
         connection: &Connection,
     ) -> Result<BTreeSet<DeviceName>, Unheard> {
-        if *fan_in.status().borrow() == Status::Disconnected {
+        if !fan_in.is_connected() {
             return Err(Unheard::Disconnected);
         }
         // Only a connection that was replaced in the meantime is not there, and it is told to end.
@@ -89,7 +89,7 @@ impl Directory {
 
     /// Ends the connections of a device of a connection's user, here and at other gateways. Errors: the others were not told.
     pub(crate) async fn end(&self, fan_in: &FanIn, asker: &Connection, device: &DeviceName) -> Result<(), Unheard> {
-        if *fan_in.status().borrow() == Status::Disconnected {
+        if !fan_in.is_connected() {
             return Err(Unheard::Disconnected);
         }
         let removed = DeviceNews::Removed(Removed { device: device.clone() });
@@ -111,8 +111,7 @@ impl Followers {
         if self.calls.lock().contains_key(&call) {
             return;
         }
-        let Some(user) = self.list.lock().first().map(|device| device.connection.user().clone()) else { return };
-        self.teller.tell(&user, DeviceNews::Present(Present { call, devices: self.here() }));
+        self.tell(DeviceNews::Present(Present { call, devices: self.here() }));
     }
 
     /// Counts an answer, where it is to a call from here.
