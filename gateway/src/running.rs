@@ -96,9 +96,16 @@ impl Running {
         self.keep_time(socket, moment)?;
         for _ in 0..ROUNDS {
             let mut busy = self.finish_work(socket.encoding(), cx, moment)?;
-            busy |= self.read(socket, cx, moment)?;
+            let reads = self.reads();
+            if reads {
+                busy |= self.read(socket, cx, moment)?;
+            } else {
+                socket.excuse();
+            }
             busy |= self.carry_out();
             busy |= self.write(socket, cx, moment)?;
+            // What was written makes room for answers, so that a client that was not read for want of it is read again.
+            busy |= !reads && self.reads();
             if !busy {
                 self.left()?;
                 self.connection.set_alarm(moment, self.ping_at.min(moment.when(self.until)).min(self.leave_by));
@@ -178,10 +185,6 @@ impl Running {
     }
 
     fn read(&mut self, socket: &mut Socket, cx: &mut Context<'_>, moment: Moment) -> Result<bool, Ending> {
-        if !self.reads() {
-            socket.excuse();
-            return Ok(false);
-        }
         let Running { gateway, region, connection, work, asks, .. } = self;
         let encoding = socket.encoding();
         let mut taking = Taking { gateway, region, connection, work, asks, encoding, moment };
@@ -223,7 +226,6 @@ impl Running {
     }
 
     fn write(&mut self, socket: &mut Socket, cx: &mut Context<'_>, moment: Moment) -> Result<bool, Ending> {
-        let read = self.reads();
         let Running { gateway, connection, asks, ping, .. } = self;
         let written = socket.poll_write(cx, &mut |out| {
             if std::mem::take(ping) {
@@ -237,8 +239,7 @@ impl Running {
             }
         });
         match written {
-            // What was written makes room for answers, so that a client that was not read for want of it is read again.
-            Poll::Ready(Ok(())) => Ok(self.connection.drained(moment) | (!read && self.reads())),
+            Poll::Ready(Ok(())) => Ok(connection.drained(moment)),
             Poll::Ready(Err(_)) => Err(Ending::Lost),
             Poll::Pending => Ok(false),
         }
