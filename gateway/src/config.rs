@@ -8,6 +8,7 @@ use dunlin_nats::ConnectOptions;
 use dunlin_schema::{Millis, RegionName, limits, listen};
 use serde::Deserialize;
 
+pub use crate::session::SentCopies;
 pub use tokens::{Issuer, Tokens, UserMap};
 
 /// A gateway's configuration. Every field has a default but `tokens.keys`.
@@ -41,17 +42,6 @@ pub struct Config {
     /// as a cookie does. A request without an `Origin` header is no browser's and is always let in.
     #[serde(default)]
     pub origins: Vec<String>,
-}
-
-/// Whether a sender's own mailbox gets a copy of what it sends, for its other devices and later ones.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum SentCopies {
-    /// Always: a device that joins later sees both sides of a conversation.
-    #[default]
-    Always,
-    /// Only while the sender has several devices connected to this gateway.
-    SeveralDevices,
 }
 
 /// Where a key set is. It is shown without what may be secret in a URL.

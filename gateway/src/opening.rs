@@ -14,13 +14,12 @@ use dunlin_schema::{
 
 use crate::{
     clock::{self, Moment, Uptime},
-    config,
     connection::Connection,
     directory::{Following, TooMany},
     ending::{Ending, broken, goodbye, goodbye_until},
     gateway::Gateway,
     region::Region,
-    session::{Input, SentCopies, Session, Setup, Start},
+    session::{Input, Session, Setup, Start},
     socket::{Event, Socket},
     timer::{Alarm, Order},
     tokens::Identity,
@@ -286,15 +285,11 @@ fn admit(
     begins: Vec<(LogName, Start)>,
 ) -> Result<(Arc<Connection>, Vec<Arc<Following>>), Ending> {
     let (now, shard) = (Moment::now(), region.mailbox(&user).shard);
-    let sent_copies = match gateway.config.sent_copies {
-        config::SentCopies::Always => SentCopies::Always,
-        config::SentCopies::SeveralDevices => SentCopies::SeveralDevices,
-    };
     let setup = Setup {
         region: region.settings.region.clone(),
         shards: region.settings.shards,
         user: user.clone(),
-        sent_copies,
+        sent_copies: gateway.config.sent_copies,
         several_devices: false,
         bounds: &Bounds::STANDARD,
     };

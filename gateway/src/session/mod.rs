@@ -39,6 +39,7 @@ use dunlin_schema::{
     limits::{self, Bounds},
     read::{ReadAnswer, ReadRequest},
 };
+use serde::Deserialize;
 
 use crate::sending::{self, Author, Sending, Then};
 use around::SentHere;
@@ -66,12 +67,14 @@ pub struct Setup {
     pub bounds: &'static Bounds,
 }
 
-/// When a sent copy goes to the sender's own mailbox.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+/// Whether a sender's own mailbox gets a copy of what it sends, for its other devices and later ones.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum SentCopies {
-    /// Always: later devices see what was sent, too.
+    /// Always: a device that joins later sees both sides of a conversation.
+    #[default]
     Always,
-    /// Only for a user of several devices.
+    /// Only while the sender has several devices connected to this gateway.
     SeveralDevices,
 }
 
