@@ -75,7 +75,7 @@ pub(crate) async fn open(
     let (connection, follows) = admit(gateway, &region, alarm, who, begins)?;
     for message in unopened {
         gateway.metrics.unopened_cursors.inc();
-        connection.answer(refused(Code::BadCursor, message));
+        connection.answer(ServerFrame::refused(Code::BadCursor, message));
     }
     if let Some(refused) = others {
         connection.answer(refused);
@@ -235,10 +235,6 @@ fn start(said: Option<&StartAt>, log: &Log) -> Option<Result<Start, CursorError>
     })
 }
 
-fn refused(code: Code, message: String) -> ServerFrame {
-    ServerFrame::Refused { reference: None, code: code.into(), message, retry_after: None }
-}
-
 /// What a device is told of the logs in its `hello` that are not followed for it: a cursor is no permission, and no reason to go either,
 /// since it may be of a group that its person has left.
 fn passed_over<'a>(
@@ -254,7 +250,7 @@ fn passed_over<'a>(
         (false, 0) => format!("this gateway does not follow {names} for you"),
         (false, more) => format!("this gateway does not follow {names} and {more} more for you"),
     };
-    Some(refused(Code::UnknownLog, message))
+    Some(ServerFrame::refused(Code::UnknownLog, message))
 }
 
 /// Where the device last acknowledged a log; the beginning if it never did, or not since it was removed.

@@ -9,7 +9,7 @@ use std::{
 
 use dunlin_schema::{
     Code, Millis, Open,
-    frame::{Ask, ClientFrame, Encoding, FrameError, ServerFrame, UnreadAsk, UnreadSend},
+    frame::{Ask, ClientFrame, Encoding, FrameError, ServerFrame, UnreadAsk},
     limits,
 };
 
@@ -301,8 +301,7 @@ impl Taking<'_> {
             Ok(ClientFrame::Ask(ask)) => self.ask(ask),
             Ok(ClientFrame::Hello { .. }) => return Err(goodbye(Code::BadFrame, "`hello` comes once")),
             Err(error @ FrameError::Unknown(_)) => {
-                let (code, message) = (Code::UnknownFrame.into(), error.to_string());
-                connection.answer(ServerFrame::Refused { reference: None, code, message, retry_after: None });
+                connection.answer(ServerFrame::refused(Code::UnknownFrame, error.to_string()));
             }
             Err(error @ FrameError::Malformed(_)) => return self.malformed(bytes, &error),
         }
@@ -312,12 +311,9 @@ impl Taking<'_> {
     /// What can't be read, but says what it answers to, is refused: a kind of content or a question that a newer release knows, say. The
     /// other frames of this socket go on.
     fn malformed(&self, bytes: &[u8], error: &FrameError) -> Result<(), Ending> {
-        if let Some(UnreadSend { id, bad_id }) = self.encoding.unread_send(bytes) {
-            let (code, message) = match bad_id {
-                Some(why) => (Code::BadId, why),
-                None => (Code::BadContent, error.to_string()),
-            };
-            self.connection.answer(ServerFrame::Rejected { id, code: code.into(), message, retry_after: None });
+        if let Some(send) = self.encoding.unread_send(bytes) {
+            let (_, rejected) = send.rejected(error.to_string());
+            self.connection.answer(rejected);
         } else if let Some(UnreadAsk { reference, unknown }) = self.encoding.unread_ask(bytes) {
             let (code, message) = match unknown {
                 Some(name) => (Code::UnknownQuestion, format!("this release knows no question {name:?}")),

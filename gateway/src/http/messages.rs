@@ -15,7 +15,7 @@ use axum::{
 };
 use dunlin_schema::{
     Code, Millis, UserName,
-    frame::{ServerFrame, UnreadSend},
+    frame::ServerFrame,
     limits,
     post::{self, Post},
 };
@@ -81,10 +81,9 @@ async fn answer(gateway: &Gateway, headers: &HeaderMap, body: &mut BodyDataStrea
     let body = read(headers, body).await?;
     let (from, send) = match Post::read(&body) {
         Ok(post) => post.into_send(),
-        Err(post::Unread { send: Some(UnreadSend { id, bad_id }), why }) => {
-            let (code, message) = bad_id.map_or((Code::BadContent, why), |why| (Code::BadId, why));
-            let rejected = ServerFrame::Rejected { id, code: code.into(), message, retry_after: None };
-            return Ok(Told { status: status(code), retry_after: None, frame: rejected });
+        Err(post::Unread { send: Some(send), why }) => {
+            let (code, frame) = send.rejected(why);
+            return Ok(Told { status: status(code), retry_after: None, frame });
         }
         Err(post::Unread { send: None, why }) => {
             return Err(refusal(StatusCode::BAD_REQUEST, Code::BadFrame, format!("the body can't be read: {why}")));

@@ -277,8 +277,7 @@ impl Session {
 
 /// The answer to a frame about a log that is not followed here.
 pub(crate) fn not_followed(log: &Open<LogName>) -> ServerFrame {
-    let message = format!("this gateway does not follow {} for you", log.shortened());
-    ServerFrame::Refused { reference: None, code: Code::UnknownLog.into(), message, retry_after: None }
+    ServerFrame::refused(Code::UnknownLog, format!("this gateway does not follow {} for you", log.shortened()))
 }
 
 /// Where a log is, for this session's user.

@@ -7,7 +7,7 @@ use serde_json::Value;
 
 use super::{ClientFrame, ServerFrame};
 use crate::{
-    MessageId, limits,
+    Code, MessageId, limits,
     text::{shortened, shortened_to},
 };
 
@@ -143,6 +143,13 @@ pub(crate) fn as_written<'de, D: Deserializer<'de>>(deserializer: D) -> Result<S
 }
 
 impl UnreadSend {
+    /// The refusal of a send that can't be read for this reason, and its code.
+    pub fn rejected(self, why: String) -> (Code, ServerFrame) {
+        let UnreadSend { id, bad_id } = self;
+        let (code, message) = bad_id.map_or((Code::BadContent, why), |why| (Code::BadId, why));
+        (code, ServerFrame::Rejected { id, code: code.into(), message, retry_after: None })
+    }
+
     /// The refusal's parts for an id as it came.
     pub(crate) fn of(id: String) -> UnreadSend {
         let Err(why) = id.parse::<MessageId>() else { return UnreadSend { id, bad_id: None } };

@@ -269,6 +269,11 @@ pub enum ServerFrame {
 }
 
 impl ServerFrame {
+    /// The refusal of what is no question, where trying again can't help.
+    pub fn refused(code: Code, message: impl Into<String>) -> ServerFrame {
+        ServerFrame::Refused { reference: None, code: code.into(), message: message.into(), retry_after: None }
+    }
+
     /// The frames' names in JSON, in the order of their numbers in Postcard.
     pub const NAMES: &[&str] =
         &["welcome", "gap", "entry", "caught_up", "accepted", "rejected", "refused", "goodbye", "answer"];
