@@ -14,6 +14,8 @@ const LEADER_TIMEOUT: Duration = Duration::from_secs(1);
 
 /// JetStream's code for "there is no such message".
 const NO_MESSAGE: u64 = 10037;
+/// The same where one is to be taken away: it is not there, or no longer.
+const NOT_THERE: [u64; 2] = [10043, 10057];
 
 /// Why there is no answer.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -163,6 +165,25 @@ impl Api {
         let payload = STANDARD.decode(&message.data).map_err(|error| ApiError::Unreadable(error.to_string()))?;
         let time = parse_time(&message.time).ok_or_else(|| ApiError::Unreadable(message.time.clone()))?;
         Ok(Some(StoredMessage { subject: message.subject, seq: Seq(message.seq), time, payload: payload.into() }))
+    }
+
+    /// Takes the message at a sequence away. Gives whether it was still there.
+    pub(crate) async fn delete_message(&self, stream: &str, seq: Seq) -> Result<bool, ApiError> {
+        #[derive(Serialize)]
+        struct Question {
+            seq: u64,
+            no_erase: bool,
+        }
+        #[derive(Deserialize)]
+        struct Deleted {
+            success: bool,
+        }
+        let subject = self.subject(format_args!("STREAM.MSG.DELETE.{stream}"));
+        match self.ask(subject, &Question { seq: seq.0, no_erase: true }).await {
+            Ok(Deleted { success }) => Ok(success),
+            Err(ApiError::Refused { code, .. }) if NOT_THERE.contains(&code) => Ok(false),
+            Err(error) => Err(error),
+        }
     }
 
     /// What the leader says of a stream, with the messages of the subjects that `filter` matches.

@@ -113,8 +113,10 @@ impl Allowed<'_> {
         self.api("STREAM.MSG.GET.*");
         self.api("DIRECT.GET.>");
         for shard in (0..self.shards).map(Shard) {
-            let receipts = receipts_stream(region, shard);
-            for stream in [&log_stream(region, shard), &state_stream(region, shard), &receipts] {
+            let (state, receipts) = (state_stream(region, shard), receipts_stream(region, shard));
+            // One device's record makes room for another one's.
+            self.api(&format!("STREAM.MSG.DELETE.{state}"));
+            for stream in [&log_stream(region, shard), &state, &receipts] {
                 for call in ["CREATE", "DELETE", "INFO", "MSG.NEXT"] {
                     self.api(&format!("CONSUMER.{call}.{stream}.>"));
                 }

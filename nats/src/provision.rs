@@ -179,6 +179,7 @@ fn config(wanted: &StreamSettings, settings: &RegionSettings, server: &str) -> C
         num_replicas: usize::from(wanted.replicas),
         storage: StorageType::File,
         allow_direct: true,
+        allow_message_ttl: wanted.ttl_by_message,
         metadata: HashMap::from([
             (SHARDS.to_owned(), settings.shards.to_string()),
             (SYNC.to_owned(), sync_text(settings.sync_always).to_owned()),
@@ -205,7 +206,7 @@ fn difference(found: &Config, wanted: &Config) -> Option<ProvisionError> {
     let stream = &wanted.name;
     let of = |config: &Config, key| config.metadata.get(key).cloned().unwrap_or_else(|| "nothing".to_owned());
     type Shown<'a> = (&'static str, &'a dyn Fn(&Config) -> String, &'static str);
-    let compared: [Shown<'_>; 13] = [
+    let compared: [Shown<'_>; 14] = [
         ("shards", &|config| of(config, SHARDS), MEND_NEVER),
         ("sync", &|config| of(config, SYNC), MEND_EDIT),
         ("replicas", &|config| config.num_replicas.to_string(), MEND_EDIT),
@@ -216,6 +217,7 @@ fn difference(found: &Config, wanted: &Config) -> Option<ProvisionError> {
         ("max_msgs", &|config| config.max_messages.to_string(), MEND_FOREIGN),
         ("max_msgs_per_subject", &|config| config.max_messages_per_subject.to_string(), MEND_FOREIGN),
         ("max_age", &|config| format!("{} s", config.max_age.as_secs()), MEND_FOREIGN),
+        ("allow_msg_ttl", &|config| config.allow_message_ttl.to_string(), MEND_EDIT),
         ("duplicate_window", &|config| format!("{} s", config.duplicate_window.as_secs()), MEND_FOREIGN),
         ("storage", &|config| format!("{:?}", config.storage), MEND_FOREIGN),
         ("allow_direct", &|config| config.allow_direct.to_string(), MEND_FOREIGN),

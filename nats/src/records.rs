@@ -4,7 +4,7 @@ use std::{convert::Infallible, time::Duration};
 
 use async_nats::{HeaderMap, RequestErrorKind, header, jetstream::consumer::DeliverPolicy};
 use bytes::Bytes;
-use dunlin_schema::{Seq, Shard, StreamTime, limits, stream};
+use dunlin_schema::{Millis, Seq, Shard, StreamTime, limits, stream};
 use tokio::{
     sync::mpsc,
     task::AbortHandle,
@@ -168,11 +168,45 @@ impl Records {
     /// Writes a record if its revision is still `expect` (`Seq(0)`: if there is none), and gives its new revision. Errors: see
     /// [`SaveError`].
     pub async fn save(&self, subject: &str, bytes: impl Into<Bytes>, expect: Seq) -> Result<Seq, SaveError> {
+        self.write(subject, bytes.into(), expect, None).await
+    }
+
+    /// The same for a record that goes by itself where nobody writes it again for so long, which is counted in whole seconds.
+    pub async fn save_for(
+        &self,
+        kept: Millis,
+        subject: &str,
+        bytes: impl Into<Bytes>,
+        expect: Seq,
+    ) -> Result<Seq, SaveError> {
+        self.write(subject, bytes.into(), expect, Some(kept)).await
+    }
+
+    /// How many records of the shard's STATE have subjects that match a pattern, as the leader says. Errors: see [`RecordError`].
+    pub async fn count(&self, shard: Shard, pattern: &str) -> Result<usize, RecordError> {
+        let stream = stream::state_stream(self.connection.region(), shard);
+        let info = self.connection.api().stream_info(&stream, Some(pattern)).await?;
+        Ok(info.state.subjects.map_or(0, |subjects| subjects.len()))
+    }
+
+    /// Takes the record away whose subject matches a pattern and that was written longest ago; one that is written meanwhile stays. Gives
+    /// whether there was one to take. Errors: see [`RecordError`].
+    pub async fn take_oldest(&self, shard: Shard, pattern: &str) -> Result<bool, RecordError> {
+        let stream = stream::state_stream(self.connection.region(), shard);
+        let query = MessageQuery::NextFrom { seq: 1, next_by_subj: pattern };
+        let Some(oldest) = self.connection.api().message(&stream, query).await? else { return Ok(false) };
+        Ok(self.connection.api().delete_message(&stream, oldest.seq).await?)
+    }
+
+    async fn write(&self, subject: &str, bytes: Bytes, expect: Seq, kept: Option<Millis>) -> Result<Seq, SaveError> {
         let mut headers = HeaderMap::new();
         headers.insert(header::NATS_EXPECTED_LAST_SUBJECT_SEQUENCE, expect.0.to_string());
+        if let Some(kept) = kept {
+            headers.insert(header::NATS_MESSAGE_TTL, (kept.0 / 1_000).to_string());
+        }
         let request = async_nats::Request::new()
             .headers(headers)
-            .payload(bytes.into())
+            .payload(bytes)
             .timeout(Some(Duration::from_millis(limits::PUBLISH_TIMEOUT.0)));
         let answer = self.connection.client().send_request(subject.to_owned(), request).await;
         let answer = answer.map_err(|error| match error.kind() {

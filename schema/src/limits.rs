@@ -61,6 +61,10 @@ pub const PINGS_UNANSWERED: u32 = 2;
 pub const DEVICES: usize = 16;
 /// How long a gateway waits for the others to say which of a user's devices they hold.
 pub const ROLL_CALL: Millis = Millis(250);
+/// Devices of one user that are remembered, with those that were removed: of more, the one forgotten is the one heard from longest ago.
+pub const DEVICES_KEPT: usize = 256;
+/// How long a device is remembered after it was last heard from, or removed.
+pub const DEVICE_KEPT: Millis = seconds(90 * 24 * 3_600);
 /// Devices that are listed for their user.
 pub const DEVICES_LISTED: usize = 256;
 /// Questions of one connection that are under way, or whose answer was not written yet.
@@ -198,6 +202,11 @@ const _: () = {
     assert!(SENDS_BURST >= SENDS_PER_SECOND);
     assert!(ASKS_BURST >= ASKS_PER_SECOND);
     assert!(ROLL_CALL.0 * 4 < ASK_WITHIN.0, "who waits for a roll call has time for the rest");
+    assert!(
+        RETENTION.0 < DEVICE_KEPT.0,
+        "a forgotten device goes on from the beginning, and nothing that it acknowledged is still there by then"
+    );
+    assert!(DEVICES < DEVICES_KEPT, "no device that is connected makes room for another one that is");
     assert!(DEVICES_LISTED * (NAME_BYTES + 64) < OUTBOUND_BYTES, "a list of devices fits into the outbound queue");
     assert!(LATE_SEND_COUNTS <= SENDS_BURST, "one late send is within everybody's share");
     assert!(SHARDS <= SHARDS_MAX);

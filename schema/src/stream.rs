@@ -26,6 +26,8 @@ pub struct StreamSettings {
     pub max_per_subject: Option<u64>,
     /// How long an entry is kept.
     pub max_age: Option<Millis>,
+    /// Whether a message may say for itself how long it is kept.
+    pub ttl_by_message: bool,
     /// How long JetStream remembers a `Nats-Msg-Id`.
     pub duplicate_window: Millis,
     /// Servers that store it: 1, 3 or 5.
@@ -110,6 +112,7 @@ impl RegionSettings {
             max_bytes: Some(self.log_bytes),
             max_per_subject: Some(limits::MAILBOX_ENTRIES),
             max_age: Some(limits::RETENTION),
+            ttl_by_message: false,
             duplicate_window: limits::DUPLICATE_WINDOW,
             replicas: self.replicas,
         }
@@ -124,6 +127,7 @@ impl RegionSettings {
             max_bytes: None,
             max_per_subject: Some(1),
             max_age: None,
+            ttl_by_message: true,
             duplicate_window: limits::DUPLICATE_WINDOW,
             replicas: self.replicas,
         }
@@ -138,6 +142,7 @@ impl RegionSettings {
             max_bytes: Some(self.log_bytes / 8),
             max_per_subject: None,
             max_age: None,
+            ttl_by_message: false,
             duplicate_window: limits::DUPLICATE_WINDOW,
             replicas: self.replicas,
         }

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use dunlin_nats::{Connection, Records, Status, Watch, WatchEvent, records::PAGE};
-use dunlin_schema::{DeviceName, Seq, Shard, subject};
+use dunlin_schema::{DeviceName, Millis, Seq, Shard, subject};
 
 use crate::support::{Link, Server, mailbox, region, soon, user};
 
@@ -120,4 +120,41 @@ async fn a_snapshot_whose_last_record_is_taken_away_completes_all_the_same() {
         given += 1;
     }
     assert!((1_400..1_500).contains(&given), "{given}");
+}
+
+#[tokio::test]
+async fn a_record_that_nobody_writes_again_goes_when_its_time_is_over() {
+    let server = Server::start();
+    let records = Records::new(&server.provisioned().await);
+    let (short, long) = (Millis(1_000), Millis(3_600_000));
+    let kept = records.save_for(short, &of("bob", 1), "short", Seq(0)).await.unwrap();
+    records.save_for(short, &of("bob", 2), "short", Seq(0)).await.unwrap();
+    records.save(&of("bob", 3), "for ever", Seq(0)).await.unwrap();
+    records.save_for(long, &of("bob", 1), "written again", kept).await.unwrap();
+    let gone = async {
+        while records.load(SHARD, &of("bob", 2)).await.unwrap().is_some() {
+            tokio::time::sleep(std::time::Duration::from_millis(20)).await;
+        }
+    };
+    soon("the end of its time", gone).await;
+    assert_eq!(records.count(SHARD, &all_of("bob")).await, Ok(2));
+    assert_eq!(records.load(SHARD, &of("bob", 1)).await.unwrap().unwrap().bytes, "written again");
+    records.save_for(long, &of("bob", 2), "anew", Seq(0)).await.unwrap();
+}
+
+#[tokio::test]
+async fn the_record_that_was_written_longest_ago_is_taken_and_no_other() {
+    let server = Server::start();
+    let records = Records::new(&server.provisioned().await);
+    assert_eq!(records.take_oldest(SHARD, &all_of("bob")).await, Ok(false));
+    assert_eq!(records.count(SHARD, &all_of("bob")).await, Ok(0));
+    write(&records, &of("carol", 1), "hers").await;
+    for device in [1, 2, 3, 1] {
+        write(&records, &of("bob", device), "one").await;
+    }
+    assert_eq!(records.take_oldest(SHARD, &all_of("bob")).await, Ok(true));
+    let left = records.page(SHARD, &all_of("bob"), Seq(0)).await.unwrap();
+    let left: Vec<_> = left.records.into_iter().map(|(subject, _)| subject).collect();
+    assert_eq!(left, [of("bob", 3), of("bob", 1)]);
+    assert_eq!(records.count(SHARD, &all_of("carol")).await, Ok(1));
 }

@@ -2,7 +2,7 @@
 
 use dunlin_nats::{Receipts, Records, RemovalError, Removals};
 use dunlin_schema::{
-    Cursor, Epoch, Millis, Peer, Position, Seq, StreamTime,
+    Cursor, Epoch, Millis, Peer, Position, Seq, StreamTime, limits,
     record::{DeviceRecord, Receipt},
     removal::RemoveDevice,
     stream::receipts_stream,
@@ -99,4 +99,64 @@ async fn without_a_worker_it_is_told_at_once() {
     let bench = Bench::new(ServerOptions::default()).await;
     let told = Removals::new(&bench.connection).remove(SHARD, &removal("phone", 20), WITHIN).await;
     assert_eq!(told, Err(RemovalError::Unanswered(dunlin_nats::AskError::NoResponders)));
+}
+
+/// Publishes the records of bob's devices `from..to`, in this order.
+async fn remembered(bench: &Bench, from: usize, to: usize) {
+    let client = async_nats::connect(bench.nats.url()).await.expect("a server");
+    let jetstream = async_nats::jetstream::with_domain(client, "local");
+    let (bob, seen) = (name("bob"), DeviceRecord { cursor: Some(cursor(1)), removed: None });
+    for number in from..to {
+        let device = device_name(&format!("d{number}"));
+        let subject = subject::device_record(&bench.settings.region, SHARD, &bob, &device, &Peer::User(bob.clone()));
+        jetstream.publish(subject, seen.encode().into()).await.expect("a publish").await.expect("stored");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn of_more_devices_than_are_kept_those_heard_from_longest_ago_are_forgotten() {
+    let bench = Bench::new(ServerOptions::default()).await;
+    let worker = bench.working("boot").await;
+    let (receipts, removals) = (Receipts::new(&bench.connection), Removals::new(&bench.connection));
+    let (mailbox, records) = (Peer::User(name("bob")), Records::new(&bench.connection));
+    let all = subject::mailbox_records(&bench.settings.region, SHARD, &name("bob"));
+    remembered(&bench, 0, limits::DEVICES_KEPT).await;
+    // The oldest is heard from, and so is no longer the oldest.
+    receipts.publish(SHARD, &name("bob"), &said("d0", &mailbox, 10, 7)).await.expect("stored");
+    done(&bench).await;
+    assert_eq!(records.count(SHARD, &all).await, Ok(limits::DEVICES_KEPT), "nobody new");
+    for new in 0..20 {
+        let receipt = said(&format!("new-{new}"), &mailbox, 10, 7);
+        receipts.publish(SHARD, &name("bob"), &receipt).await.expect("stored");
+    }
+    done(&bench).await;
+    removals.remove(SHARD, &removal("no-such-device", 20), WITHIN).await.unwrap();
+    assert_eq!(records.count(SHARD, &all).await, Ok(limits::DEVICES_KEPT), "a removal is remembered as a device is");
+    for (device, kept) in
+        [("d0", true), ("d1", false), ("d21", false), ("d22", true), ("new-0", true), ("new-19", true)]
+    {
+        assert_eq!(record(&bench, device, &mailbox).await.is_some(), kept, "{device}");
+    }
+    assert!(worker.get("/metrics").await.contains(r#"dunlin_receipts_forgotten_total{shard="0"} 21"#));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_device_and_its_removal_are_forgotten_after_ninety_days() {
+    let bench = Bench::new(ServerOptions::default()).await;
+    let _worker = bench.working("boot").await;
+    let (receipts, removals) = (Receipts::new(&bench.connection), Removals::new(&bench.connection));
+    let mailbox = Peer::User(name("bob"));
+    receipts.publish(SHARD, &name("bob"), &said("phone", &mailbox, 10, 7)).await.expect("stored");
+    done(&bench).await;
+    removals.remove(SHARD, &removal("web", 20), WITHIN).await.unwrap();
+    let client = async_nats::connect(bench.nats.url()).await.expect("a server");
+    let state =
+        async_nats::jetstream::with_domain(client, "local").get_stream("STATE_local_0").await.expect("a stream");
+    for device in ["phone", "web"] {
+        let subject =
+            subject::device_record(&bench.settings.region, SHARD, &name("bob"), &device_name(device), &mailbox);
+        let stored = state.get_last_raw_message_by_subject(&subject).await.expect("a record");
+        let kept = stored.headers.get("Nats-TTL").expect("a time to live").as_str();
+        assert_eq!(kept, (90 * 24 * 3_600).to_string(), "{device}");
+    }
 }

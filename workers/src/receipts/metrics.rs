@@ -11,6 +11,7 @@ pub(super) struct Metrics {
     poison: Counters,
     failed: Counters,
     removed: Counters,
+    forgotten: Counters,
 }
 
 /// What the role counts of one shard.
@@ -20,6 +21,7 @@ pub(super) struct ReceiptsMetrics {
     pub(super) poison: Counter,
     pub(super) failed: Counter,
     pub(super) removed: Counter,
+    pub(super) forgotten: Counter,
 }
 
 impl Metrics {
@@ -30,11 +32,14 @@ impl Metrics {
             poison: Counters::default(),
             failed: Counters::default(),
             removed: Counters::default(),
+            forgotten: Counters::default(),
         };
         role.register("stored", "Marks of devices that were raised", metrics.stored.clone());
         role.register("poison", "Items that no release can read, taken off the queue", metrics.poison.clone());
         role.register("failed", "Marks and removals that could not be stored: they come again", metrics.failed.clone());
         role.register("removed", "Devices that their user removed", metrics.removed.clone());
+        let forgotten = "Devices that made room for a newer one of their user";
+        role.register("forgotten", forgotten, metrics.forgotten.clone());
         metrics
     }
 
@@ -45,6 +50,7 @@ impl Metrics {
             poison: self.poison.get_or_create_owned(&label),
             failed: self.failed.get_or_create_owned(&label),
             removed: self.removed.get_or_create_owned(&label),
+            forgotten: self.forgotten.get_or_create_owned(&label),
         }
     }
 }

@@ -11,8 +11,8 @@ mod removals;
 
 use std::sync::Arc;
 
-use dunlin_nats::{Queued, ReceiptItem, Records, WorkQueue};
-use dunlin_schema::{Shard, record::Receipt, subject};
+use dunlin_nats::{Queued, ReceiptItem, WorkQueue};
+use dunlin_schema::{Shard, record::Receipt};
 use futures_util::{FutureExt, StreamExt, stream};
 
 use prometheus_client::registry::Registry;
@@ -20,7 +20,7 @@ use prometheus_client::registry::Registry;
 use self::{
     core::{Acknowledged, Batch, Whose, raised},
     metrics::{Metrics, ReceiptsMetrics},
-    records::change,
+    records::Devices,
 };
 use crate::{
     context::Context,
@@ -43,17 +43,17 @@ fn prepare(registry: &mut Registry) -> Work {
 
 /// Works on a shard until it is told to stop.
 async fn run(context: Context, shard: Shard, metrics: ReceiptsMetrics) {
+    let devices = Devices::new(&context.settings.region, shard, context.records(), &metrics);
     tokio::select! {
-        () = acknowledge(&context, shard, &metrics) => {}
-        () = removals::run(&context, shard, &metrics) => {}
+        () = acknowledge(&context, &devices) => {}
+        () = removals::run(&context, &devices) => {}
     }
     context.tell(TaskState::Idle);
 }
 
 /// Takes what devices acknowledge off the queue, until it is told to stop.
-async fn acknowledge(context: &Context, shard: Shard, metrics: &ReceiptsMetrics) {
-    let mut queue = WorkQueue::receipts(&context.connection, shard);
-    let records = context.records();
+async fn acknowledge(context: &Context, devices: &Devices<'_>) {
+    let mut queue = WorkQueue::receipts(&context.connection, devices.shard);
     let mut batch = Batch::default();
     context.tell(TaskState::Working);
     loop {
@@ -63,7 +63,7 @@ async fn acknowledge(context: &Context, shard: Shard, metrics: &ReceiptsMetrics)
             item = queue.next() => item,
         };
         for left in (0..BATCH).rev() {
-            take(item, &mut batch, metrics).await;
+            take(item, &mut batch, devices.metrics).await;
             if left == 0 {
                 break;
             }
@@ -71,9 +71,7 @@ async fn acknowledge(context: &Context, shard: Shard, metrics: &ReceiptsMetrics)
             item = next;
         }
         let marks: Vec<_> = batch.take().collect();
-        stream::iter(marks)
-            .for_each_concurrent(AT_ONCE, |(whose, mark)| store(context, shard, &records, metrics, whose, mark))
-            .await;
+        stream::iter(marks).for_each_concurrent(AT_ONCE, |(whose, mark)| store(devices, whose, mark)).await;
     }
 }
 
@@ -101,24 +99,20 @@ async fn take(queued: Queued<ReceiptItem>, batch: &mut Batch<Queued<ReceiptItem>
 
 /// Stores a device's mark, and takes its items off the queue once it is stored. Otherwise they come again.
 async fn store(
-    context: &Context,
-    shard: Shard,
-    records: &Records,
-    metrics: &ReceiptsMetrics,
+    devices: &Devices<'_>,
     Whose { user, device, log, opened }: Whose,
     mark: Acknowledged<Queued<ReceiptItem>>,
 ) {
-    let subject = subject::device_record(&context.settings.region, shard, &user, &device, &log);
-    match change(records, shard, &subject, |stored| raised(stored, mark.cursor, opened)).await {
+    match devices.change(&user, &device, &log, |stored| raised(stored, mark.cursor, opened)).await {
         Ok(changed) => {
-            metrics.stored.inc_by(u64::from(changed));
+            devices.metrics.stored.inc_by(u64::from(changed));
             for item in mark.items {
                 item.ack().await;
             }
         }
         Err(why) => {
-            tracing::warn!(%shard, %user, %device, %why, "a receipt was not stored, it will come again");
-            metrics.failed.inc();
+            tracing::warn!(shard = %devices.shard, %user, %device, %why, "a receipt was not stored, it will come again");
+            devices.metrics.failed.inc();
         }
     }
 }

@@ -1,9 +1,17 @@
-//! Records of devices, changed by compare-and-set.
+//! Records of devices, changed by compare-and-set: [`limits::DEVICES_KEPT`] of a user, each for [`limits::DEVICE_KEPT`] after its last
+//! change.
+
+use std::ops::ControlFlow;
 
 use dunlin_nats::{RecordError, Records, SaveError};
-use dunlin_schema::{Seq, Shard, envelope::EnvelopeError, record::DeviceRecord};
+use dunlin_schema::{
+    DeviceName, Peer, RegionName, Seq, Shard, UserName, envelope::EnvelopeError, limits, record::DeviceRecord, subject,
+};
+use tokio::sync::Mutex;
 
-/// Tries to write a record before that is given up for now.
+use super::metrics::ReceiptsMetrics;
+
+/// Tries to write a record, or to make room for one, before that is given up for now.
 const TRIES: usize = 5;
 
 /// Why a record is not as it should be. It takes time to pass.
@@ -20,34 +28,95 @@ pub(super) enum ChangeError {
     Save(#[from] SaveError),
 }
 
-/// Writes what `change` makes of the record that is stored, if anything. Gives whether there was something to write. Errors: see
-/// [`ChangeError`].
-pub(super) async fn change(
-    records: &Records,
-    shard: Shard,
-    subject: &str,
-    change: impl Fn(&DeviceRecord) -> Option<DeviceRecord>,
-) -> Result<bool, ChangeError> {
-    let mut left = TRIES;
-    loop {
-        let (stored, revision) = match records.load(shard, subject).await? {
-            None => (DeviceRecord::default(), Seq(0)),
-            Some(record) => match DeviceRecord::decode(&record.bytes) {
-                Ok(device) => (device, record.revision),
-                Err(error @ EnvelopeError::Version { .. }) => return Err(ChangeError::Version(error)),
-                // Damaged: whatever it said, the device says it again.
-                Err(EnvelopeError::Short(_) | EnvelopeError::Checksum | EnvelopeError::Content(_)) => {
-                    (DeviceRecord::default(), record.revision)
-                }
-            },
-        };
-        let Some(changed) = change(&stored) else { return Ok(false) };
-        left -= 1;
-        match records.save(subject, changed.encode(), revision).await {
-            Ok(_) => return Ok(true),
-            // Another worker wrote it, or another connection of the device said something at the same time.
-            Err(SaveError::Conflict) if left > 0 => {}
-            Err(error) => return Err(error.into()),
+/// The records of the devices of a shard's users.
+pub(super) struct Devices<'a> {
+    pub(super) region: &'a RegionName,
+    pub(super) shard: Shard,
+    pub(super) records: Records,
+    pub(super) metrics: &'a ReceiptsMetrics,
+    /// Held by who makes room: two who count at once would both take one away.
+    room: Mutex<()>,
+}
+
+impl<'a> Devices<'a> {
+    pub(super) fn new(
+        region: &'a RegionName,
+        shard: Shard,
+        records: Records,
+        metrics: &'a ReceiptsMetrics,
+    ) -> Devices<'a> {
+        Devices { region, shard, records, metrics, room: Mutex::default() }
+    }
+
+    /// Writes what `change` makes of what is stored of a device's log, if anything. Gives whether there was something to write. Errors: see
+    /// [`ChangeError`].
+    pub(super) async fn change(
+        &self,
+        user: &UserName,
+        device: &DeviceName,
+        log: &Peer,
+        change: impl Fn(&DeviceRecord) -> Option<DeviceRecord>,
+    ) -> Result<bool, ChangeError> {
+        let subject = subject::device_record(self.region, self.shard, user, device, log);
+        let Some(expected) = self.rewrite(&subject, change).await? else { return Ok(false) };
+        if expected == Seq(0) {
+            self.make_room(user).await;
         }
+        Ok(true)
+    }
+
+    /// The same by the record's subject. Gives the revision that it had before, where something was written.
+    pub(super) async fn rewrite(
+        &self,
+        subject: &str,
+        change: impl Fn(&DeviceRecord) -> Option<DeviceRecord>,
+    ) -> Result<Option<Seq>, ChangeError> {
+        let mut left = TRIES;
+        loop {
+            let (stored, revision) = match self.records.load(self.shard, subject).await? {
+                None => (DeviceRecord::default(), Seq(0)),
+                Some(record) => match DeviceRecord::decode(&record.bytes) {
+                    Ok(device) => (device, record.revision),
+                    Err(error @ EnvelopeError::Version { .. }) => return Err(ChangeError::Version(error)),
+                    // Damaged: whatever it said, the device says it again.
+                    Err(EnvelopeError::Short(_) | EnvelopeError::Checksum | EnvelopeError::Content(_)) => {
+                        (DeviceRecord::default(), record.revision)
+                    }
+                },
+            };
+            let Some(changed) = change(&stored) else { return Ok(None) };
+            left -= 1;
+            match self.records.save_for(limits::DEVICE_KEPT, subject, changed.encode(), revision).await {
+                Ok(_) => return Ok(Some(revision)),
+                // Another worker wrote it, or another connection of the device said something at the same time.
+                Err(SaveError::Conflict) if left > 0 => {}
+                Err(error) => return Err(error.into()),
+            }
+        }
+    }
+
+    /// Forgets those of a user's devices that were not heard from for longest, where there are too many. Where it fails, the next new
+    /// device makes room for more than itself.
+    async fn make_room(&self, user: &UserName) {
+        let _alone = self.room.lock().await;
+        let devices = subject::mailbox_records(self.region, self.shard, user);
+        for _ in 0..TRIES {
+            match self.take_surplus(&devices).await {
+                Ok(ControlFlow::Continue(taken)) => self.metrics.forgotten.inc_by(u64::from(taken)),
+                Ok(ControlFlow::Break(())) => return,
+                Err(error) => {
+                    tracing::debug!(shard = %self.shard, %user, %error, "no room was made for another device");
+                    return;
+                }
+            };
+        }
+    }
+
+    /// Takes one record away where there are too many. Gives whether it was still there.
+    async fn take_surplus(&self, devices: &str) -> Result<ControlFlow<(), bool>, RecordError> {
+        if self.records.count(self.shard, devices).await? <= limits::DEVICES_KEPT {
+            return Ok(ControlFlow::Break(()));
+        }
+        self.records.take_oldest(self.shard, devices).await.map(ControlFlow::Continue)
     }
 }
