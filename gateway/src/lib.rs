@@ -42,6 +42,7 @@ mod metrics;
 mod opening;
 mod posts;
 mod region;
+mod remembered;
 mod running;
 pub mod sending;
 mod server;

@@ -7,9 +7,7 @@ use dunlin_schema::{
     cursor::CursorError,
     frame::{ClientFrame, Limits, ServerFrame, StartAt},
     limits::{self, Bounds},
-    read::Source,
     record::DeviceRecord,
-    subject,
 };
 
 use crate::{
@@ -19,6 +17,7 @@ use crate::{
     ending::{Ending, broken, goodbye, goodbye_until},
     gateway::Gateway,
     region::Region,
+    remembered,
     session::{Input, Session, Setup, Start},
     socket::{Event, Socket},
     timer::{Alarm, Order},
@@ -55,20 +54,25 @@ pub(crate) async fn open(
         let device = device(&identity, hello.device)?;
         let Identity { user, until, .. } = identity;
         let region = gateway.home().ok_or_else(elsewhere)?;
-        let (mut begins, mut unopened) = (Vec::with_capacity(1), Vec::new());
+        let (mut begins, mut unopened, mut removed) = (Vec::with_capacity(1), Vec::new(), None);
         for name in followed(&user) {
             let log = region.log(&user, &name);
-            let start = match start(hello.cursors.get(&name.clone().into()), &log) {
+            let said = start(hello.cursors.get(&name.clone().into()), &log);
+            if let Some(Err(error)) = &said {
+                unopened.push(format!("{name}: {error}; it goes on after what was acknowledged"));
+            }
+            let start = match said {
                 Some(Ok(start)) => start,
-                Some(Err(error)) => {
-                    unopened.push(format!("{name}: {error}; it goes on after what was acknowledged"));
-                    resumed(region, &log.owner, &user, &device).await?
+                Some(Err(_)) | None => {
+                    let (start, before) = resumed(region, &log.owner, &user, &device).await?;
+                    removed = removed.max(before);
+                    start
                 }
-                None => resumed(region, &log.owner, &user, &device).await?,
             };
             begins.push((name, start));
         }
-        Ok((region.clone(), (user, device), (begins, unopened), until))
+        let opened = opened(Moment::now(), removed);
+        Ok((region.clone(), (user, device, opened), (begins, unopened), until))
     };
     let (region, who, (begins, unopened), until) = in_time(gateway, alarm, who_and_where).await?;
     let others = passed_over(hello.cursors.keys(), &begins);
@@ -253,19 +257,15 @@ fn passed_over<'a>(
     Some(ServerFrame::refused(Code::UnknownLog, message))
 }
 
-/// Where the device last acknowledged a log; the beginning if it never did, or not since it was removed.
-async fn resumed(region: &Region, log: &Peer, user: &UserName, device: &DeviceName) -> Result<Start, Ending> {
-    let shard = region.mailbox(user).shard;
-    let subject = subject::device_record(region.name(), shard, user, device, log);
-    match region.reads.state(&subject, shard, Source::Leader).await {
-        Ok(None) => Ok(Start::Beginning),
-        Ok(Some((bytes, ..))) => match DeviceRecord::decode(&bytes) {
-            Ok(record) => Ok(record.cursor.map_or(Start::Beginning, Start::Cursor)),
-            Err(error) => {
-                tracing::error!(%error, %user, %device, "a device's record can't be read: it resumes from the beginning");
-                Ok(Start::Beginning)
-            }
-        },
+/// Where the device last acknowledged a log, and when it was removed; the beginning if it never did, or not since it was removed.
+async fn resumed(
+    region: &Region,
+    log: &Peer,
+    user: &UserName,
+    device: &DeviceName,
+) -> Result<(Start, Option<Millis>), Ending> {
+    match remembered::record(region, log, user, device).await {
+        Ok(DeviceRecord { cursor, removed }) => Ok((cursor.map_or(Start::Beginning, Start::Cursor), removed)),
         Err(error) => {
             tracing::warn!(%error, %user, "no answer where a device goes on");
             Err(goodbye_until(Code::Unavailable, "the region's storage does not answer", TRY_AGAIN))
@@ -273,11 +273,17 @@ async fn resumed(region: &Region, log: &Peer, user: &UserName, device: &DeviceNa
     }
 }
 
+/// When a connection counts as opened: after the removal that it has seen, whatever the clock says by which that was written down.
+fn opened(now: Moment, removed: Option<Millis>) -> Moment {
+    let after = removed.map_or(Millis(0), |removed| removed.plus(Millis(1)));
+    Moment { wall: now.wall.max(after), ..now }
+}
+
 fn admit(
     gateway: &Gateway,
     region: &Region,
     alarm: &Arc<Alarm>,
-    (user, device): (UserName, DeviceName),
+    (user, device, opened): (UserName, DeviceName, Moment),
     begins: Vec<(LogName, Start)>,
 ) -> Result<(Arc<Connection>, Vec<Arc<Following>>), Ending> {
     let (now, shard) = (Moment::now(), region.mailbox(&user).shard);
@@ -304,7 +310,7 @@ fn admit(
         shard,
         (user, device),
         session,
-        now,
+        opened,
     ));
     let mut follows = Vec::with_capacity(begins.len());
     for (log, start) in begins {

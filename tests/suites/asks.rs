@@ -2,10 +2,10 @@
 
 mod many;
 
-use dunlin_schema::{Peer, Seq, stream::receipts_stream, stream::state_stream, subject};
+use dunlin_schema::{Millis, Peer, Seq, record::DeviceRecord, stream::receipts_stream, stream::state_stream, subject};
 use dunlin_tests::{
     device::{Device, Ended, text},
-    region::Region,
+    region::{Region, RegionOptions},
     wait::until,
 };
 use serde_json::{Value, json};
@@ -152,6 +152,36 @@ async fn a_device_that_is_removed_at_another_gateway_ends_and_what_it_said_last_
     assert_eq!(listed.iter().map(|(name, ..)| name.as_str()).collect::<Vec<_>>(), ["phone", "web"]);
     let (entries, _) = region.connect(1, "bob", "tablet", None).await.catch_up().await;
     assert_eq!(entries.iter().map(text).collect::<Vec<_>>(), ["one", "two"]);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_device_that_is_removed_while_it_connects_ends_though_its_gateway_did_not_hear_of_it() {
+    let region = Region::start_with(RegionOptions { linked: true, ..RegionOptions::default() }).await;
+    let (_node, other) = region.new_gateway(region.url()).await;
+    let mut phone = region.caught_up_at(other, "bob", "phone").await;
+    // Let in by a gateway whose interest waits in its link, so that nobody tells it of the removal.
+    region.link().freeze();
+    let mut tablet = region.try_connect(0, "bob", "tablet", "live").await.expect("a welcome");
+    assert_eq!(ask(&mut phone, 1, remove("tablet")).await, Ok(json!({ "done": {} })));
+    region.link().heal();
+    let ended = tablet.end().await;
+    assert!(removed(&ended), "{ended:?}");
+    region.caught_up(0, "bob", "tablet").await.send_accepted("bob", "as a new one").await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_device_comes_back_at_a_gateway_whose_clock_is_behind_and_what_it_acknowledges_counts() {
+    let region = Region::start(1).await;
+    let (log, jetstream) = (region.mailbox("bob"), region.jetstream().await);
+    let (user, device) = ("bob".parse().expect("a name"), "tablet".parse().expect("a name"));
+    let record = subject::device_record(&log.region, log.shard, &user, &device, &log.owner);
+    let ahead = Millis((dunlin_tests::tokens::now() + 3_600) * 1_000);
+    let removed = DeviceRecord { cursor: None, removed: Some(ahead) };
+    jetstream.publish(record, removed.encode().into()).await.expect("a publish").await.expect("stored");
+    let mut tablet = region.connect(0, "bob", "tablet", None).await;
+    let seq = tablet.catch_up().await.1["seq"].clone();
+    acknowledge(&region, &mut tablet, "bob", "tablet", &seq).await;
+    tablet.send_accepted("alice", "as ever").await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
