@@ -173,6 +173,14 @@ impl Directory {
         self.logs(place.shard).lock().get(&place.owner).cloned()
     }
 
+    /// The devices here whose users' mailboxes are of a shard.
+    fn devices(&self, shard: Shard) -> Vec<Arc<Connection>> {
+        let logs = self.logs(shard).lock();
+        let mailboxes = logs.values().filter(|followed| followed.followers.log == LogName::Mailbox);
+        let devices = mailboxes.flat_map(|followed| followed.followers.list.lock().clone());
+        devices.map(|following| following.connection.clone()).collect()
+    }
+
     /// The logs of a shard that are compared, each once, with the followers that are to be told.
     pub(crate) fn followed(&self, shard: Shard) -> Vec<(Peer, Vec<Arc<Following>>)> {
         let logs = self.logs(shard).lock();
@@ -214,6 +222,7 @@ impl LiveSink for Followers {
     fn devices(&self, news: DeviceNews) {
         match (&self.log, news) {
             (LogName::Mailbox, DeviceNews::Joined(joined)) => self.meet(joined, Uptime::now()),
+            (LogName::Mailbox, DeviceNews::Stays(joined)) => self.meet_again(joined),
             (LogName::Mailbox, DeviceNews::Met(met)) => self.take_in(met),
             (LogName::Mailbox, DeviceNews::RollCall(call)) => self.answer(call),
             (LogName::Mailbox, DeviceNews::Present(present)) => self.count(present),

@@ -78,9 +78,10 @@ impl Region {
             settings,
         });
         services.spawn(format!("live entries of {}", region.name()), |pulse| reading.run(move || pulse.beat()));
-        let (telling, counted) = (region.fan_in.clone(), metrics.clone());
+        let told = region.clone();
         services.spawn(format!("news of devices in {}", region.name()), |pulse| async move {
-            news.run(&telling, &counted, &pulse).await;
+            let Region { fan_in, directory, metrics, .. } = &*told;
+            news.run(fan_in, directory, metrics, &pulse).await;
         });
         let compared = region.clone();
         services.spawn(format!("comparison of heads in {}", region.name()), |pulse| async move {

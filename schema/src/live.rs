@@ -37,6 +37,8 @@ pub enum DeviceNews {
     Present(Present),
     /// The user removed a device.
     Removed(Removed),
+    /// A device that joined before is still connected: what was told may have been lost.
+    Stays(Joined),
 }
 
 /// A live entry. The promise: the log has no entry between `after` and `position`, in `position`'s epoch.
@@ -171,6 +173,7 @@ const MET: u32 = 5;
 const ROLL_CALL: u32 = 6;
 const PRESENT: u32 = 7;
 const REMOVED: u32 = 8;
+const STAYS: u32 = 9;
 
 /// Why bytes are no message of this release.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
@@ -197,6 +200,7 @@ impl UserMessage {
                 DeviceNews::RollCall(call) => written(ROLL_CALL, call, &[]),
                 DeviceNews::Present(present) => written(PRESENT, present, &[]),
                 DeviceNews::Removed(removed) => written(REMOVED, removed, &[]),
+                DeviceNews::Stays(joined) => written(STAYS, joined, &[]),
             },
         }
     }
@@ -227,6 +231,7 @@ impl UserMessage {
             ROLL_CALL => news(rest, DeviceNews::RollCall),
             PRESENT => news(rest, DeviceNews::Present),
             REMOVED => news(rest, DeviceNews::Removed),
+            STAYS => news(rest, DeviceNews::Stays),
             _ => Err(LiveError::Unknown),
         }
     }

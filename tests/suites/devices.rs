@@ -1,6 +1,6 @@
 //! A user's devices, over all gateways.
 
-use dunlin_tests::region::Region;
+use dunlin_tests::region::{Region, RegionOptions};
 
 /// The same device connects anew at one of these gateways: its older connection at the first one ends, and no other.
 async fn replaced_at(region: &Region, gateway: usize) {
@@ -54,6 +54,27 @@ async fn seventeen_devices_over_two_gateways_the_last_is_too_many_and_sixteen_li
     assert!(ended.frames.last().expect("a goodbye")["goodbye"]["retry_after"].is_u64());
     let id = devices[0].send_accepted("bob", "note").await["id"].clone();
     for device in &mut devices[1..] {
+        assert_eq!(device.expect("entry").await["id"], id);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_joined_elsewhere_while_a_gateway_was_cut_off_counts_when_it_is_back() {
+    let region = Region::start_with(RegionOptions { gateways: 1, linked: true, ..RegionOptions::default() }).await;
+    let (_apart, apart) = region.new_gateway(region.nats.url()).await;
+    let mut old = region.caught_up(0, "bob", "phone").await;
+    let mut kept = vec![];
+    for device in 0..15 {
+        kept.push(region.caught_up(0, "bob", &format!("device-{device}")).await);
+    }
+    region.link().cut().await;
+    let mut new = region.caught_up_at(apart, "bob", "phone").await;
+    let mut last = region.caught_up_at(apart, "bob", "one-more").await;
+    region.link().heal();
+    assert_eq!(old.end().await.code(), Some("replaced"));
+    assert_eq!(last.end().await.code(), Some("too_many_devices"));
+    let id = new.send_accepted("bob", "note").await["id"].clone();
+    for device in &mut kept {
         assert_eq!(device.expect("entry").await["id"], id);
     }
 }

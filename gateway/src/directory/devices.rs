@@ -1,18 +1,19 @@
 //! A user's devices at all gateways: a device that joins is told to the others that hold devices of its user. The older connection of the
 //! same device ends, and so does the newcomer where it is one too many.
 //!
-//! Nobody waits for an answer: a device is let in at once and ends afterwards, so that no gateway that is cut off refuses anybody.
+//! Nobody waits for an answer: a device is let in at once and ends afterwards, so that no gateway that is cut off refuses anybody. One that
+//! may have missed something tells of all its devices once more.
 
 use std::sync::Arc;
 
 use dunlin_nats::FanIn;
 use dunlin_schema::{
-    Millis, UserName, limits,
+    Millis, Shard, UserName, limits,
     live::{ConnectionId, DeviceNews, Joined, Met, UserMessage},
 };
 use tokio::sync::mpsc;
 
-use super::{Followers, Following, TooMany};
+use super::{Directory, Followers, Following, TooMany};
 use crate::{
     clock::Uptime,
     connection::Connection,
@@ -48,10 +49,13 @@ impl Teller {
         ConnectionId { time: connection.opened().wall, nonce: self.nonce }
     }
 
+    fn joined(&self, connection: &Connection) -> Joined {
+        Joined { device: connection.device().clone(), connection: self.id(connection) }
+    }
+
     /// Tells of a device that joined here.
     pub(super) fn announce(&self, connection: &Connection) {
-        let joined = Joined { device: connection.device().clone(), connection: self.id(connection) };
-        self.tell(connection.user(), DeviceNews::Joined(joined));
+        self.tell(connection.user(), DeviceNews::Joined(self.joined(connection)));
     }
 
     pub(super) fn tell(&self, user: &UserName, news: DeviceNews) {
@@ -97,17 +101,37 @@ impl Followers {
 
     /// A device joined somewhere. Where that was not here, its older connection here ends, and it is told of what was here before.
     pub(super) fn meet(&self, joined: Joined, now: Uptime) {
+        self.compare(joined, |teller, device, joined| teller.is_earlier(device, joined, now), |_, _| {});
+    }
+
+    /// A device is still connected somewhere. What joined here since may not know of it.
+    pub(super) fn meet_again(&self, joined: Joined) {
+        let is_earlier = |teller: &Teller, device: &Connection, joined: &Joined| teller.id(device) < joined.connection;
+        let stays = joined.device.clone();
+        self.compare(joined, is_earlier, |devices, later| {
+            later.earlier().lock().insert(stays.clone());
+            end_one_too_many(devices, later);
+        });
+    }
+
+    /// Holds a connection elsewhere against those here.
+    fn compare(
+        &self,
+        joined: Joined,
+        is_earlier: impl Fn(&Teller, &Connection, &Joined) -> bool,
+        tell_later: impl Fn(&[Arc<Following>], &Connection),
+    ) {
         if joined.connection.nonce == self.teller.nonce {
             return;
         }
         let devices = self.list.lock();
         let (mut earlier, mut replaced) = (Vec::new(), false);
         for device in devices.iter().map(|device| &device.connection) {
-            match (self.teller.is_earlier(device, &joined, now), *device.device() == joined.device) {
+            match (is_earlier(&self.teller, device, &joined), *device.device() == joined.device) {
                 (true, true) => device.alarm().tell(Order::Replaced),
                 (false, true) => replaced = true,
                 (true, false) => earlier.push(device.device().clone()),
-                (false, false) => {}
+                (false, false) => tell_later(&devices, device),
             }
         }
         drop(devices);
@@ -119,45 +143,65 @@ impl Followers {
     /// Takes in an answer. Where it is to a device here, that one ends if it was replaced or is one too many.
     pub(super) fn take_in(&self, Met { joined, earlier, replaced }: Met) {
         let list = self.list.lock();
-        let devices = list.iter().map(|device| &device.connection);
-        let newcomer = devices
-            .clone()
-            .find(|device| *device.device() == joined.device && self.teller.id(device) == joined.connection);
+        let mut devices = list.iter().map(|device| &device.connection);
+        let newcomer =
+            devices.find(|device| *device.device() == joined.device && self.teller.id(device) == joined.connection);
         let Some(newcomer) = newcomer else { return };
         if replaced {
             newcomer.alarm().tell(Order::Replaced);
         }
-        let order = |device: &Connection| (device.opened().uptime, device.device().clone());
-        let mut elsewhere = newcomer.earlier().lock();
-        elsewhere.extend(earlier.into_iter().filter(|device| *device != joined.device).take(limits::DEVICES));
-        let before = devices.filter(|device| order(device) < order(newcomer));
-        let here = before.filter(|device| !elsewhere.contains(device.device())).count();
-        if elsewhere.len() + here >= limits::DEVICES {
-            newcomer.alarm().tell(Order::TooMany);
-        }
+        let others = earlier.into_iter().filter(|device| *device != joined.device).take(limits::DEVICES);
+        newcomer.earlier().lock().extend(others);
+        end_one_too_many(&list, newcomer);
+    }
+}
+
+/// Ends a device here before which there were as many as are allowed, here and elsewhere.
+fn end_one_too_many(list: &[Arc<Following>], newcomer: &Connection) {
+    let order = |device: &Connection| (device.opened().uptime, device.device().clone());
+    let elsewhere = newcomer.earlier().lock();
+    let before = list.iter().map(|device| &device.connection).filter(|device| order(device) < order(newcomer));
+    let here = before.filter(|device| !elsewhere.contains(device.device())).count();
+    if elsewhere.len() + here >= limits::DEVICES {
+        newcomer.alarm().tell(Order::TooMany);
     }
 }
 
 impl News {
-    /// Publishes them until the directory is gone.
-    pub(crate) async fn run(mut self, fan_in: &FanIn, metrics: &Metrics, pulse: &Pulse) {
+    /// Publishes them until the directory is gone, and what stands in it once more whenever something may have been missed.
+    pub(crate) async fn run(mut self, fan_in: &FanIn, directory: &Directory, metrics: &Metrics, pulse: &Pulse) {
         let mut beats = tokio::time::interval(BEAT_EVERY);
+        let mut losses = fan_in.losses();
+        losses.mark_unchanged();
         loop {
             tokio::select! {
                 _ = beats.tick() => pulse.beat(),
+                Ok(()) = losses.changed() => {
+                    for shard in (0..directory.shards.len()).map(|shard| Shard(shard as u16)) {
+                        for device in directory.devices(shard) {
+                            pulse.beat();
+                            let stays = DeviceNews::Stays(directory.teller.joined(&device));
+                            publish(fan_in, device.user(), stays, metrics).await;
+                        }
+                    }
+                }
                 news = self.0.recv() => {
                     let Some((user, news)) = news else { return };
-                    // It would be sent when the connection is back, when it is true no longer.
-                    if !fan_in.is_connected() {
-                        metrics.devices_untold.inc();
-                        continue;
-                    }
-                    if let Err(error) = fan_in.publish(&user, &UserMessage::Devices(news)).await {
-                        tracing::debug!(%error, %user, "the other gateways are not told of a device");
-                    }
+                    publish(fan_in, &user, news, metrics).await;
                 }
             }
         }
+    }
+}
+
+async fn publish(fan_in: &FanIn, user: &UserName, news: DeviceNews, metrics: &Metrics) {
+    // It would be sent when the connection is back, when it is true no longer.
+    if !fan_in.is_connected() {
+        metrics.devices_untold.inc();
+        return;
+    }
+    if let Err(error) = fan_in.publish(user, &UserMessage::Devices(news)).await {
+        tracing::debug!(%error, %user, "the other gateways are not told of a device");
     }
 }
 

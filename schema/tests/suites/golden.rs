@@ -120,6 +120,7 @@ fn live_messages() {
         (UserMessage::Devices(DeviceNews::RollCall(RollCall { call: 300 })), "0106ac02"),
         (UserMessage::Devices(DeviceNews::Present(Present { call: 300, devices: web() })), "0107ac020103776562"),
         (UserMessage::Devices(DeviceNews::Removed(Removed { device: web().remove(0) })), "010803776562"),
+        (UserMessage::Devices(DeviceNews::Stays(joined())), STAYS),
     ] {
         assert_eq!(hex(&message.encode()), golden, "{message:?}");
         assert_eq!(UserMessage::decode(&bytes(golden).into()), Ok(message));
@@ -329,6 +330,7 @@ const TOMBSTONE: &str = concat!(
 );
 const LIVE: &str = "010080b0f0fef58df7bc181181a38f8aeb90f7bc1810656e747279";
 const JOINED: &str = "01040570686f6e6596d9d79daa33ac02";
+const STAYS: &str = "01090570686f6e6596d9d79daa33ac02";
 const MET: &str = "01050570686f6e6596d9d79daa33ac02010377656201";
 const SIGNAL: &str = "010105616c69636502657506626f6240657506747970696e67";
 const RECEIPT_PERSON: &str = "01020005616c69636502657508616c69636540657501110096d9d79daa33";

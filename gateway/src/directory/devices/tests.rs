@@ -40,6 +40,7 @@ impl Side {
         let followers = followers(&self.directory, "bob").unwrap();
         match said.clone() {
             DeviceNews::Joined(joined) => followers.meet(joined, now),
+            DeviceNews::Stays(joined) => followers.meet_again(joined),
             DeviceNews::Met(met) => followers.take_in(met),
             DeviceNews::RollCall(call) => followers.answer(call),
             DeviceNews::Present(present) => followers.count(present),
@@ -130,4 +131,49 @@ fn a_device_that_moves_is_not_one_too_many() {
     let answer = here.hear(&joined, now.uptime).expect("there are others");
     there.hear(&answer, now.uptime);
     assert_eq!((moved.alarm().order(), all[3].alarm().order()), (Order::Stay, Order::Replaced));
+}
+
+/// What a gateway says of its devices when it may have missed something.
+fn told_again(side: &Side) -> Vec<DeviceNews> {
+    let devices = (0..side.directory.shards.len()).flat_map(|shard| side.directory.devices(Shard(shard as u16)));
+    devices.map(|device| DeviceNews::Stays(side.directory.teller.joined(&device))).collect()
+}
+
+#[test]
+fn of_a_device_that_joined_on_both_sides_of_a_cut_the_newer_connection_stays_however_long_it_is_there() {
+    for cut_off_is_older in [true, false] {
+        let (mut here, mut there, now) = (Side::new(), Side::new(), Moment::now());
+        let (older_at, newer_at) = if cut_off_is_older { (0, 10_000) } else { (10_000, 0) };
+        let (cut_off, _) = here.join("phone", later(now, older_at));
+        let (other, _) = there.join("phone", later(now, newer_at));
+        for stays in told_again(&here) {
+            let answer = there.hear(&stays, now.uptime.plus(Millis(600_000)));
+            assert_eq!(answer.is_some(), cut_off_is_older);
+            answer.iter().for_each(|answer| assert_eq!(here.hear(answer, now.uptime), None));
+        }
+        let expected = if cut_off_is_older { [Order::Replaced, Order::Stay] } else { [Order::Stay, Order::Replaced] };
+        assert_eq!([cut_off.alarm().order(), other.alarm().order()], expected);
+    }
+}
+
+#[test]
+fn devices_on_both_sides_of_a_cut_are_sixteen_when_it_is_over_and_telling_twice_ends_no_more() {
+    let (mut here, mut there, now) = (Side::new(), Side::new(), Moment::now());
+    let each = limits::DEVICES as u64 / 2 + 1;
+    let join = |side: &mut Side, name: &str, at| {
+        (0..each).map(|number| side.join(&format!("{name}-{number}"), later(now, at + number)).0).collect::<Vec<_>>()
+    };
+    let cut_off = join(&mut here, "a", 0);
+    let others = join(&mut there, "b", 1_000);
+    for _ in 0..2 {
+        for stays in told_again(&here) {
+            if let Some(answer) = there.hear(&stays, now.uptime) {
+                here.hear(&answer, now.uptime);
+            }
+        }
+        let ended = |devices: &[Arc<Connection>]| {
+            devices.iter().map(|device| device.alarm().order()).filter(|order| *order == Order::TooMany).count()
+        };
+        assert_eq!((ended(&cut_off), ended(&others)), (0, 2), "the last ones");
+    }
 }
