@@ -174,6 +174,11 @@ impl Processes {
         kill(Pid::from_raw(self.gateways[index].child.id() as i32), signal).expect("signalling our own child");
     }
 
+    /// Writes another key set, which its gateways read when they are told to.
+    pub fn rotate(&self, keys: &[&Key]) {
+        self.keys.write(keys);
+    }
+
     /// Signals a worker.
     pub fn signal_worker(&self, index: usize, signal: Signal) {
         kill(Pid::from_raw(self.workers[index].child.id() as i32), signal).expect("signalling our own child");
@@ -181,8 +186,12 @@ impl Processes {
 
     /// Writes another section `[nats]` for a worker: what it reads when it is told to.
     pub fn rewrite_worker(&self, index: usize, section: &str) {
-        let address = self.workers[index].address;
-        fs::write(self.config_path("worker", address), worker_config(address, section))
+        self.rewrite_worker_at(index, self.workers[index].address, section);
+    }
+
+    /// The same with another address to listen on.
+    pub fn rewrite_worker_at(&self, index: usize, listen: SocketAddr, section: &str) {
+        fs::write(self.config_path("worker", self.workers[index].address), worker_config(listen, section))
             .expect("writing a configuration");
     }
 
@@ -237,8 +246,8 @@ impl Processes {
 
     fn start_gateway(&self, address: SocketAddr) -> Process {
         let config = format!(
-            "listen = \"{address}\"\ndrain = 500\n\n[nats]\n{}\n\n[tokens]\nkeys = \"{}\"\n\n\
-             [limits]\nsends_per_second = 100000\nsends_burst = 100000\nconnects_per_second = 10000\nconnects_burst = 10000\n",
+            "listen = \"{address}\"\ndrain = 500\n\n[nats]\n{}\n\n[tokens]\nkeys = \"{}\"\n\
+             refresh = 600000\n\n[limits]\nsends_per_second = 100000\nsends_burst = 100000\nconnects_per_second = 10000\nconnects_burst = 10000\n",
             self.sections.gateway,
             self.keys.path().display()
         );

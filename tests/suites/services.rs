@@ -155,11 +155,16 @@ async fn what_may_have_been_lost_on_the_way_is_counted() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn sighup_to_a_gateway_ends_nothing() {
+async fn sighup_has_a_gateway_read_its_key_set_again_and_ends_nothing() {
     let region = Processes::start(1).await;
     let mut alice = region.caught_up(0, "alice", "phone").await;
+    let mut bob = region.caught_up(0, "bob", "phone").await;
+    let (new, token) = (Key::new("two"), region.token("carol"));
+    region.rotate(&[&new]);
     region.signal_gateway(0, Signal::SIGHUP);
+    let gateway = region.gateways()[0];
+    let let_in = async || Device::try_hello(gateway, &token, "phone", None).await.is_ok();
+    until("the key that is gone to be refused", async || (!let_in().await).then_some(())).await;
     alice.send_accepted("bob", "still here").await;
-    region.caught_up(0, "bob", "phone").await;
-    alice.send_accepted("bob", "and still").await;
+    assert_eq!(bob.expect("entry").await["content"]["message"]["text"], "still here");
 }
