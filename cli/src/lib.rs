@@ -124,7 +124,7 @@ fn runtime(command: &Command) -> std::io::Result<tokio::runtime::Runtime> {
 /// Runs a command. Errors say what was being done, with what, what is wrong and what to do about it.
 pub async fn run(cli: Cli) -> anyhow::Result<ExitCode> {
     match cli.command {
-        Command::Dev(args) => Box::pin(dev::run(args, shutdown::signalled()?)).await?,
+        Command::Dev(args) => Box::pin(dev::run(args, shutdown::signalled_or_hung_up()?)).await?,
         Command::Gateway(args) => Box::pin(serve::gateway(args, shutdown::signalled()?)).await?,
         Command::Worker(args) => Box::pin(serve::worker(args, shutdown::signalled()?)).await?,
         Command::Provision(args) => Box::pin(serve::provision(args)).await?,
@@ -133,7 +133,7 @@ pub async fn run(cli: Cli) -> anyhow::Result<ExitCode> {
             None => print(&keys::token(&args)?)?,
         },
         Command::Send(args) => return Box::pin(talk::send(args)).await,
-        Command::Listen(args) => Box::pin(talk::listen(args, shutdown::signalled()?)).await?,
+        Command::Listen(args) => Box::pin(talk::listen(args, shutdown::signalled_or_hung_up()?)).await?,
         Command::Devices(args) => Box::pin(devices::run(args)).await?,
         Command::Doctor(args) => return Box::pin(doctor::run(args)).await,
         Command::NatsConf(args) => print(nats_conf::text(&args)?.trim_end())?,
