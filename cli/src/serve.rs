@@ -4,6 +4,8 @@
 mod reload;
 mod waiting;
 
+use std::net::SocketAddr;
+
 use anyhow::Context;
 use clap::Args;
 use dunlin_gateway::Server;
@@ -49,6 +51,14 @@ pub struct ProvisionArgs {
     config: FileArgs,
 }
 
+/// Whether somebody can listen there once all that is needed is there. Errors: somebody else does.
+pub(crate) fn free(address: SocketAddr) -> anyhow::Result<()> {
+    let bound = std::net::TcpListener::bind(address);
+    let bound =
+        bound.with_context(|| format!("listening on {address}: choose another address, or end what holds this one"));
+    bound.map(drop)
+}
+
 /// Waits for NATS, serves until `shutdown`, drains, and ends. Prints `ready http://ADDR` when it listens. Errors: the configuration, the
 /// region, the address.
 pub async fn gateway(args: GatewayArgs, shutdown: impl Future<Output = ()> + Send + 'static) -> anyhow::Result<()> {
@@ -59,6 +69,7 @@ pub async fn gateway(args: GatewayArgs, shutdown: impl Future<Output = ()> + Sen
     }
     // From here on none ends the process: before NATS is there, nothing is held that could be read again.
     let mut hangups = shutdown::hangups()?;
+    [Some(config.listen), config.internal_listen].into_iter().flatten().try_for_each(free)?;
     tokio::pin!(shutdown);
     tokio::select! {
         there = waiting::for_nats(&config.nats, &config.region, Some(config.internal_listen.unwrap_or(config.listen))) => there.context("starting the gateway")?,
@@ -88,6 +99,7 @@ pub async fn worker(args: WorkerArgs, shutdown: impl Future<Output = ()> + Send 
         return print("the worker's configuration can be used");
     }
     let mut hangups = shutdown::hangups()?;
+    file.worker.listen.map_or(Ok(()), free)?;
     tokio::pin!(shutdown);
     loop {
         tokio::select! {
@@ -107,7 +119,7 @@ pub async fn worker(args: WorkerArgs, shutdown: impl Future<Output = ()> + Send 
         let end = async {
             tokio::select! {
                 () = &mut shutdown => {}
-                file = reload::working_worker(&args, &mut hangups) => read = Some(file),
+                file = reload::working_worker(&args, &mut hangups, file.worker.listen) => read = Some(file),
             }
         };
         let outcome = Box::pin(worker.run(end)).await.context("running the worker");

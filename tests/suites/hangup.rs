@@ -36,8 +36,12 @@ async fn a_worker_reads_its_credentials_again_at_sighup_and_loses_nothing() {
     let mut alice = region.caught_up(0, "alice", "phone").await;
 
     // What can't be used changes nothing.
-    for (case, unusable) in [section(&url, "before", "wrong"), "credentials = 7".to_owned()].iter().enumerate() {
-        region.rewrite_worker(0, unusable);
+    let own = section(&url, "before", "b");
+    for (case, unusable) in [&*section(&url, "before", "wrong"), "credentials = 7", "taken"].into_iter().enumerate() {
+        match unusable {
+            "taken" => region.rewrite_worker_at(0, region.gateways()[0], &own),
+            section => region.rewrite_worker(0, section),
+        }
         region.signal_worker(0, Signal::SIGHUP);
         until("the worker to say so", async || {
             let log = region.worker_log();
@@ -46,7 +50,7 @@ async fn a_worker_reads_its_credentials_again_at_sighup_and_loses_nothing() {
         .await;
         assert!(region.worker_lives(0));
         alice.send_accepted("bob", unusable).await;
-        assert_eq!(bob.expect("entry").await["content"]["message"]["text"], **unusable);
+        assert_eq!(bob.expect("entry").await["content"]["message"]["text"], *unusable);
     }
     assert_eq!(users(&region).await, ["before"]);
 

@@ -21,7 +21,7 @@ use self::nats::NatsServer;
 use crate::{
     config::Streams,
     folder::{Folder, FolderArgs},
-    keys, print,
+    keys, print, serve,
 };
 
 /// Bytes of each shard's log: JetStream sets them aside, and a developer's disk is no server's.
@@ -57,21 +57,13 @@ pub async fn run(args: DevArgs, shutdown: impl Future<Output = ()> + Send + 'sta
     let folder = Folder::create(&args.folder.path)?;
     let _lock = folder.lock()?;
     keys::ensure(&folder)?;
-    free(args.listen)?;
+    serve::free(args.listen)?;
     let binary = binary::find(args.nats_server.as_deref())?;
     let nats = NatsServer::start(binary, folder.nats()?, args.sync_always).await?;
     let outcome = serve(&args, &folder, &nats, shutdown).await;
     folder.untell();
     nats.stop(PHASE_WITHIN).await;
     outcome
-}
-
-/// Whether the gateway can listen there once all that it needs is started. Errors: somebody else does.
-fn free(address: SocketAddr) -> anyhow::Result<()> {
-    let bound = std::net::TcpListener::bind(address);
-    let bound =
-        bound.with_context(|| format!("listening on {address}: choose another `--listen`, or end what holds it"));
-    bound.map(drop)
 }
 
 async fn serve(

@@ -1,11 +1,13 @@
 //! SIGHUP: a process reads its configuration again, with the credentials and certificates that it names. What can't be used changes
 //! nothing.
 
+use std::net::SocketAddr;
+
 use anyhow::Context;
 use dunlin_nats::Connection;
 use tokio::signal::unix::Signal;
 
-use super::WorkerArgs;
+use super::{WorkerArgs, free};
 use crate::config::{self, WorkerFile};
 
 /// Waits for a SIGHUP after which the worker's configuration can be used, and gives it. Cancel-safe.
@@ -25,15 +27,22 @@ pub(super) async fn worker(args: &WorkerArgs, hangups: &mut Signal) -> WorkerFil
     }
 }
 
-/// The same as [`worker`], but only where NATS lets us in with it: nobody gives up work that is done for a place that can't be reached.
-pub(super) async fn working_worker(args: &WorkerArgs, hangups: &mut Signal) -> WorkerFile {
+/// The same as [`worker`], but only where NATS lets us in with it, and where nobody else listens on its address if that is another one
+/// than `listens`: nobody gives up work that is done for a place that can't be reached.
+pub(super) async fn working_worker(args: &WorkerArgs, hangups: &mut Signal, listens: Option<SocketAddr>) -> WorkerFile {
     loop {
         let file = worker(args, hangups).await;
-        match Connection::open(&file.worker.nats, &file.worker.region).await {
-            Ok(_) => return file,
-            Err(error) => tracing::error!(%error, "SIGHUP: going on with the configuration from before"),
+        match can_work(&file, listens).await {
+            Ok(()) => return file,
+            Err(error) => tracing::error!("SIGHUP: going on with the configuration from before: {error:#}"),
         }
     }
+}
+
+async fn can_work(file: &WorkerFile, listens: Option<SocketAddr>) -> anyhow::Result<()> {
+    file.worker.listen.filter(|listen| Some(*listen) != listens).map_or(Ok(()), free)?;
+    Connection::open(&file.worker.nats, &file.worker.region).await?;
+    Ok(())
 }
 
 async fn read(args: &WorkerArgs) -> anyhow::Result<WorkerFile> {
