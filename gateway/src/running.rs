@@ -318,11 +318,7 @@ impl Taking<'_> {
         if let Some(send) = self.encoding.unread_send(bytes) {
             let (_, rejected) = send.rejected(error.to_string());
             self.connection.answer(rejected);
-        } else if let Some(UnreadAsk { reference, unknown }) = self.encoding.unread_ask(bytes) {
-            let (code, message) = match unknown {
-                Some(name) => (Code::UnknownQuestion, format!("this release knows no question {name:?}")),
-                None => (Code::BadQuestion, error.to_string()),
-            };
+        } else if let Some(UnreadAsk { reference, code, message }) = self.encoding.unread_ask(bytes) {
             self.refuse(reference, Refusal { code, message, retry_after: None });
         } else {
             return Err(goodbye(Code::BadFrame, error.to_string()));

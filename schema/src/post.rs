@@ -5,14 +5,11 @@ use serde::Deserialize;
 use crate::{
     Code, Content, MessageId,
     frame::{Send, UnreadSend, as_written},
-    text::shortened_to,
+    text::reason,
 };
 
 /// The path at which it is sent.
 pub const MESSAGES: &str = "/v1/messages";
-
-/// Characters of a reason that are told.
-const REASON_CHARS: usize = 256;
 
 /// The body of `POST /v1/messages`, in JSON: a `send` with the person in whose name it is.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize, schemars::JsonSchema)]
@@ -50,7 +47,7 @@ impl Post {
         }
         serde_json::from_slice(body).map_err(|error| {
             let send = serde_json::from_slice(body).ok().map(|OnlyId { id }| UnreadSend::of(id));
-            Unread { send, why: shortened_to(&error.to_string(), REASON_CHARS) }
+            Unread { send, why: reason(&error) }
         })
     }
 

@@ -78,6 +78,34 @@ pub(crate) fn shortened(text: &str) -> String {
     shortened_to(text, SHOWN_CHARS)
 }
 
+/// Characters of a reason that are told: a reason may quote what came, and that may be large.
+const REASON_CHARS: usize = 256;
+
+/// Why JSON can't be read, as whoever wrote it would say: serde names types and kinds of variants that only this program has.
+pub(crate) fn reason(error: &serde_json::Error) -> String {
+    let mut text = error.to_string();
+    for kind in ["expected struct variant", "expected tuple struct", "expected struct", "expected enum"] {
+        if let Some((before, behind)) = text.split_once(kind) {
+            let name = behind.strip_prefix(' ').filter(|behind| behind.starts_with(|c: char| c.is_ascii_uppercase()));
+            let rest = name.map_or(behind, |name| name.find(' ').map_or("", |end| &name[end..]));
+            text = format!("{before}expected an object{rest}");
+        }
+    }
+    for (theirs, ours) in [
+        ("unknown variant", "unknown name"),
+        ("type: unit variant", "type: a text"),
+        ("type: newtype variant", "type: an object"),
+        ("type: struct variant", "type: an object"),
+        ("expected unit variant", "expected a text"),
+        ("expected newtype variant", "expected an object"),
+        ("expected u64", "expected a whole number"),
+        ("expected u32", "expected a whole number"),
+    ] {
+        text = text.replacen(theirs, ours, 1);
+    }
+    shortened_to(&text, REASON_CHARS)
+}
+
 /// A text of at most `chars` characters, and a sign that there were more.
 pub(crate) fn shortened_to(text: &str, chars: usize) -> String {
     match text.char_indices().nth(chars) {

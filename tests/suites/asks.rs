@@ -207,8 +207,8 @@ async fn what_is_no_question_is_refused_under_its_number_and_the_socket_goes_on(
         (remove("*"), "bad_question", "`device`"),
         (json!({ "device_remove": {} }), "bad_question", "`device`"),
         (json!({ "device_remove": { "device": 7 } }), "bad_question", "`device`"),
-        (json!("devices"), "bad_question", "frame"),
-        (Value::Null, "bad_question", "frame"),
+        (json!("devices"), "bad_question", "`what`"),
+        (Value::Null, "bad_question", "`what`"),
     ] {
         let refused = ask(&mut phone, 7, what.clone()).await.expect_err("a refusal");
         assert_eq!((&refused["code"], &refused["retry_after"]), (&json!(code), &Value::Null), "{what}");
@@ -222,10 +222,17 @@ async fn what_is_no_question_is_refused_under_its_number_and_the_socket_goes_on(
     for _ in 0..2 {
         assert_eq!(answer(&mut phone, 7).await, Ok(json!({ "done": {} })));
     }
-    for ask in [json!({ "what": { "devices": {} } }), json!({ "ref": "7", "what": { "devices": {} } }), json!(7)] {
+    let devices = json!({ "devices": {} });
+    for (ask, words) in [
+        (json!({ "what": devices }), "`ref`"),
+        (json!({ "ref": "7", "what": devices }), "`ref`"),
+        (json!({ "ref": 1_u64 << 53, "what": devices }), "`ref`"),
+        (json!(7), "`ask`"),
+    ] {
         phone.say(json!({ "ask": ask })).await;
         let refused = phone.expect("refused").await;
         assert_eq!((&refused["code"], &refused["ref"]), (&json!("bad_question"), &Value::Null), "{ask}: {refused}");
+        assert!(refused["message"].as_str().is_some_and(|said| said.contains(words)), "{ask}: {refused}");
     }
     phone.send_accepted("bob", "as ever").await;
 }

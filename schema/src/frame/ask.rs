@@ -3,18 +3,20 @@
 //! A family of questions is a few variants here, and a file of `asks/` in the gateway.
 
 use serde::{Deserialize, Deserializer, Serialize};
+use serde_json::Value;
 
 use super::{ClientFrame, Encoding, Extensible};
 use crate::{
-    DeviceName, Millis,
-    text::{parsed_field, shortened},
+    Code, DeviceName, Millis, Seq,
+    text::{parsed_field, reason, shortened},
 };
 
 /// A question.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 pub struct Ask {
     /// The client's number for it: the answer bears it. Two questions of one number are both answered.
-    #[serde(rename = "ref")]
+    #[serde(rename = "ref", deserialize_with = "reference")]
+    #[schemars(extend("maximum" = Seq::MAX.0))]
     pub reference: u64,
     /// What is asked.
     pub what: Question,
@@ -37,6 +39,11 @@ pub enum Question {
 impl Question {
     /// The questions' names in JSON, in the order of their numbers in Postcard.
     pub const NAMES: &[&str] = &["devices", "device_remove"];
+}
+
+/// As a sequence is, a question's number is one that JSON readers keep exact.
+fn reference<'de, D: Deserializer<'de>>(deserializer: D) -> Result<u64, D::Error> {
+    Seq::deserialize(deserializer).map(|number| number.0)
 }
 
 fn device<'de, D: Deserializer<'de>>(deserializer: D) -> Result<DeviceName, D::Error> {
@@ -83,30 +90,37 @@ pub struct DeviceItem {
     pub here: bool,
 }
 
-/// A question that can't be read, with the number under which it is refused.
+/// A question that can't be read, and how it is refused.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct UnreadAsk {
     /// The question's number, if that can be read.
     pub reference: Option<u64>,
-    /// The name of a question that this release does not know, or in Postcard its number; `None` where the question is known, and what it
-    /// says is wrong.
-    pub unknown: Option<String>,
+    /// [`Code::UnknownQuestion`] for one that this release does not know, otherwise [`Code::BadQuestion`].
+    pub code: Code,
+    /// What is wrong, with the field's name.
+    pub message: String,
 }
+
+impl UnreadAsk {
+    fn unknown(reference: Option<u64>, name: &str) -> UnreadAsk {
+        let message = format!("this release knows no question {:?}", shortened(name));
+        UnreadAsk { reference, code: Code::UnknownQuestion, message }
+    }
+
+    fn bad(reference: Option<u64>, message: impl Into<String>) -> UnreadAsk {
+        UnreadAsk { reference, code: Code::BadQuestion, message: message.into() }
+    }
+}
+
+const BAD_REFERENCE: &str = "`ref` is a whole number from 0 up, below 2^53";
+const BAD_WHAT: &str = "`what` is an object with one key, the name of the question, as in {\"devices\":{}}";
 
 impl Encoding {
     /// What is told of a question that can't be read, so that its refusal names it. `None` where the bytes are no `ask`.
     pub fn unread_ask(self, bytes: &[u8]) -> Option<UnreadAsk> {
         match self {
             Encoding::Json => unread_json(bytes),
-            Encoding::Postcard => {
-                let (frame, rest) = postcard::take_from_bytes::<u32>(bytes).ok()?;
-                let is_ask = ClientFrame::NAMES.get(frame as usize) == Some(&"ask");
-                let (reference, rest) = postcard::take_from_bytes::<u64>(rest).ok().unzip();
-                let number =
-                    rest.and_then(|rest| postcard::take_from_bytes::<u32>(rest).ok()).map(|(number, _)| number);
-                let unknown = number.filter(|&number| number as usize >= Question::NAMES.len());
-                is_ask.then(|| UnreadAsk { reference, unknown: unknown.map(|number| number.to_string()) })
-            }
+            Encoding::Postcard => unread_postcard(bytes),
         }
     }
 }
@@ -115,13 +129,43 @@ fn unread_json(bytes: &[u8]) -> Option<UnreadAsk> {
     #[derive(Deserialize)]
     #[serde(rename_all = "snake_case")]
     enum Frame {
-        Ask(serde_json::Value),
+        Ask(Value),
     }
     let Frame::Ask(ask) = serde_json::from_slice(bytes).ok()?;
-    let what = ask.get("what").and_then(|what| what.as_object()).filter(|what| what.len() == 1);
-    let unknown = what.and_then(|what| what.keys().next()).filter(|name| !Question::NAMES.contains(&name.as_str()));
-    Some(UnreadAsk {
-        reference: ask.get("ref").and_then(|number| number.as_u64()),
-        unknown: unknown.map(|name| shortened(name)),
+    let Value::Object(ask) = ask else { return Some(UnreadAsk::bad(None, "`ask` is an object with `ref` and `what`")) };
+    let reference = ask.get("ref").and_then(Value::as_u64).filter(|&number| number <= Seq::MAX.0);
+    let what = ask.get("what").and_then(Value::as_object).filter(|what| what.len() == 1);
+    let what = what.and_then(|what| what.iter().next());
+    if let Some((name, _)) = what.filter(|(name, _)| !Question::NAMES.contains(&name.as_str())) {
+        return Some(UnreadAsk::unknown(reference, name));
+    }
+    let why = match (reference, what) {
+        (None, _) => BAD_REFERENCE.to_owned(),
+        (Some(_), None) => BAD_WHAT.to_owned(),
+        (Some(_), Some((name, fields))) if !fields.is_object() => {
+            format!("`{name}` is an object, {{}} where there is nothing to say")
+        }
+        (Some(_), Some((name, _))) => match Question::deserialize(&ask["what"]) {
+            Err(error) => format!("in `{name}`: {}", reason(&error)),
+            // To a map of values the last of two is the one that counts.
+            Ok(_) => "a field is there twice".to_owned(),
+        },
+    };
+    Some(UnreadAsk::bad(reference, why))
+}
+
+fn unread_postcard(bytes: &[u8]) -> Option<UnreadAsk> {
+    let (frame, rest) = postcard::take_from_bytes::<u32>(bytes).ok()?;
+    if ClientFrame::NAMES.get(frame as usize) != Some(&"ask") {
+        return None;
+    }
+    let (reference, what) = postcard::take_from_bytes::<u64>(rest).ok().unzip();
+    let reference = reference.filter(|&number| number <= Seq::MAX.0);
+    let number = what.and_then(|what| postcard::take_from_bytes::<u32>(what).ok()).map(|(number, _)| number as usize);
+    Some(match (reference, number.map(|number| (number, Question::NAMES.get(number)))) {
+        (_, Some((number, None))) => UnreadAsk::unknown(reference, &number.to_string()),
+        (None, _) => UnreadAsk::bad(None, BAD_REFERENCE),
+        (Some(_), None) => UnreadAsk::bad(reference, "`what` is missing: the number of the question, and its fields"),
+        (Some(_), Some((_, Some(name)))) => UnreadAsk::bad(reference, format!("the fields of `{name}` can't be read")),
     })
 }

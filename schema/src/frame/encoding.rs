@@ -8,7 +8,7 @@ use serde_json::Value;
 use super::{ClientFrame, ServerFrame};
 use crate::{
     Code, MessageId, limits,
-    text::{shortened, shortened_to},
+    text::{reason, shortened},
 };
 
 /// The subprotocol of a connection: how its frames are written.
@@ -87,14 +87,14 @@ impl Encoding {
         match self {
             Encoding::Json => serde_json::from_slice(bytes).map_err(|error| match unknown_name(bytes, names) {
                 Some(name) => FrameError::Unknown(name),
-                None => FrameError::malformed(error),
+                None => FrameError::Malformed(reason(&error)),
             }),
             Encoding::Postcard => match postcard::take_from_bytes(bytes) {
                 // What follows are fields of a newer release: JSON passes over those that it does not know, too.
                 Ok((frame, _)) => Ok(frame),
                 Err(error) => match postcard::take_from_bytes::<u32>(bytes) {
                     Ok((number, _)) if number as usize >= names.len() => Err(FrameError::Unknown(number.to_string())),
-                    _ => Err(FrameError::malformed(error)),
+                    _ => Err(FrameError::Malformed(error.to_string())),
                 },
             },
         }
@@ -120,9 +120,6 @@ fn unknown_name(bytes: &[u8], names: &[&str]) -> Option<String> {
     deserializer.end().ok()?;
     (!names.contains(&name.as_str())).then(|| shortened(&name))
 }
-
-/// Characters of a reason that are told: a reason may quote the frame, and a frame is large.
-const REASON_CHARS: usize = 256;
 
 /// A send that can't be read.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -173,10 +170,4 @@ pub enum FrameError {
     /// Not a frame.
     #[error("the frame can't be read: {0}")]
     Malformed(String),
-}
-
-impl FrameError {
-    fn malformed(reason: impl fmt::Display) -> FrameError {
-        FrameError::Malformed(shortened_to(&reason.to_string(), REASON_CHARS))
-    }
 }

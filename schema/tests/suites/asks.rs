@@ -1,6 +1,9 @@
 //! Questions that can't be read: what their refusal names.
 
-use dunlin_schema::frame::{Answer, Ask, ClientFrame, Encoding, FrameError, Question, UnreadAsk};
+use dunlin_schema::{
+    Code,
+    frame::{Answer, Ask, ClientFrame, Encoding, FrameError, Question, UnreadAsk},
+};
 
 const JSON: Encoding = Encoding::Json;
 const POSTCARD: Encoding = Encoding::Postcard;
@@ -9,12 +12,9 @@ fn read(text: &str) -> Result<ClientFrame, FrameError> {
     JSON.read_client(text.as_bytes())
 }
 
-fn unread(reference: u64, unknown: Option<&str>) -> Option<UnreadAsk> {
-    unread_of(Some(reference), unknown)
-}
-
-fn unread_of(reference: Option<u64>, unknown: Option<&str>) -> Option<UnreadAsk> {
-    Some(UnreadAsk { reference, unknown: unknown.map(str::to_owned) })
+fn unknown(reference: Option<u64>, name: &str) -> UnreadAsk {
+    let message = format!("this release knows no question {name:?}");
+    UnreadAsk { reference, code: Code::UnknownQuestion, message }
 }
 
 #[test]
@@ -36,57 +36,122 @@ fn questions_and_answers_are_objects_also_without_fields() {
 fn a_question_that_is_not_known_is_told_by_its_number_and_name() {
     let long = "q".repeat(100);
     for (text, expected) in [
-        (r#"{"ask":{"ref":7,"what":{"presence":{"users":["bob"]}}}}"#, unread(7, Some("presence"))),
-        (r#"{"ask":{"what":{"blocks":{}},"ref":9007199254740991}}"#, unread((1 << 53) - 1, Some("blocks"))),
-        (r#"{"ask":{"what":{"blocks":{}}}}"#, unread_of(None, Some("blocks"))),
-        (r#"{"ask":{"ref":null,"what":{"blocks":{}}}}"#, unread_of(None, Some("blocks"))),
-        (r#"{"ask":{"ref":-1,"what":{"blocks":{}}}}"#, unread_of(None, Some("blocks"))),
-        (r#"{"ask":{"ref":1.5,"what":{"blocks":{}}}}"#, unread_of(None, Some("blocks"))),
-        (r#"{"ask":{"what":{"devices":{}}}}"#, unread_of(None, None)),
-        (r#"{"ask":{"ref":"7","what":{"devices":{}}}}"#, unread_of(None, None)),
-        (r#"{"ask":7}"#, unread_of(None, None)),
-        (r#"{"ack":7}"#, None),
-        (&format!(r#"{{"ask":{{"ref":7,"what":{{"{long}":{{}}}}}}}}"#), unread(7, Some(&format!("{}…", &long[..64])))),
+        (r#"{"ask":{"ref":7,"what":{"presence":{"users":["bob"]}}}}"#, unknown(Some(7), "presence")),
+        (r#"{"ask":{"what":{"blocks":{}},"ref":9007199254740991}}"#, unknown(Some((1 << 53) - 1), "blocks")),
+        (r#"{"ask":{"what":{"blocks":7},"ref":9007199254740992}}"#, unknown(None, "blocks")),
+        (r#"{"ask":{"what":{"blocks":{}}}}"#, unknown(None, "blocks")),
+        (r#"{"ask":{"ref":null,"what":{"blocks":{}}}}"#, unknown(None, "blocks")),
+        (r#"{"ask":{"ref":-1,"what":{"blocks":{}}}}"#, unknown(None, "blocks")),
+        (r#"{"ask":{"ref":1.5,"what":{"blocks":{}}}}"#, unknown(None, "blocks")),
+        (
+            &format!(r#"{{"ask":{{"ref":7,"what":{{"{long}":{{}}}}}}}}"#),
+            unknown(Some(7), &format!("{}…", &long[..64])),
+        ),
     ] {
         assert!(matches!(read(text), Err(FrameError::Malformed(_))), "{text}");
-        assert_eq!(JSON.unread_ask(text.as_bytes()), expected, "{text}");
+        assert_eq!(JSON.unread_ask(text.as_bytes()), Some(expected), "{text}");
     }
     for (bytes, expected) in [
-        (&[3, 7, 9][..], unread(7, Some("9"))),
-        (&[3, 0xac, 2, 0xff, 0xff, 0xff, 0xff, 0x0f, 1, 2], unread(300, Some("4294967295"))),
-        (&[2, 7, 9], None),
-        (&[3], unread_of(None, None)),
-        (&[], None),
+        (&[3, 7, 9][..], unknown(Some(7), "9")),
+        (&[3, 0xac, 2, 0xff, 0xff, 0xff, 0xff, 0x0f, 1, 2], unknown(Some(300), "4294967295")),
     ] {
         assert!(POSTCARD.read_client(bytes).is_err(), "{bytes:?}");
-        assert_eq!(POSTCARD.unread_ask(bytes), expected, "{bytes:?}");
+        assert_eq!(POSTCARD.unread_ask(bytes), Some(expected), "{bytes:?}");
+    }
+    assert_eq!(JSON.unread_ask(br#"{"ack":7}"#), None);
+    for bytes in [&[2, 7, 9][..], &[]] {
+        assert_eq!(POSTCARD.unread_ask(bytes), None, "{bytes:?}");
     }
 }
 
 #[test]
 fn what_is_wrong_with_a_question_is_told_with_the_fields_name() {
-    for (what, words) in [
-        (r#"{"device_remove":{}}"#, "missing field `device`"),
-        (r#"{"device_remove":{"device":"my phone"}}"#, "`device`: a name is made of A-Z a-z 0-9 _ and -, not of ' '"),
-        (r#"{"device_remove":{"device":""}}"#, "`device`: a name needs at least one character"),
-        (r#"{"device_remove":{"device":7}}"#, "expected a string for `device`"),
-        (r#"{"device_remove":{"device":null}}"#, "expected a string for `device`"),
-        (r#"{"devices":null}"#, "null"),
-        (r#""devices""#, "expected struct variant"),
-        (r#"{"devices":{},"blocks":{}}"#, "line 1"),
-        ("{}", "line 1"),
-        ("7", "expected value"),
+    let (of_ref, of_what) = ("`ref` is a whole number from 0 up, below 2^53", "`what` is an object with one key");
+    let devices = r#""what":{"devices":{}}"#;
+    for (ask, reference, words) in [
+        (r#""ref":7,"what":{"device_remove":{}}"#, Some(7), "in `device_remove`: missing field `device`"),
+        (
+            r#""ref":7,"what":{"device_remove":{"device":"my phone"}}"#,
+            Some(7),
+            "in `device_remove`: `device`: a name is made of A-Z a-z 0-9 _ and -, not of ' '",
+        ),
+        (r#""ref":7,"what":{"device_remove":{"device":""}}"#, Some(7), "`device`: a name needs at least one character"),
+        (r#""ref":7,"what":{"device_remove":{"device":7}}"#, Some(7), "expected a string for `device`"),
+        (r#""ref":7,"what":{"device_remove":{"device":null}}"#, Some(7), "expected a string for `device`"),
+        (r#""ref":7,"what":{"device_remove":{"device":"a","device":"b"}}"#, Some(7), "twice"),
+        (r#""ref":7,"what":{"device_remove":["phone",1]}"#, Some(7), "`device_remove` is an object"),
+        (r#""ref":7,"what":{"devices":null}"#, Some(7), "`devices` is an object"),
+        (r#""ref":7,"what":"devices""#, Some(7), of_what),
+        (r#""ref":7,"what":{"devices":{},"blocks":{}}"#, Some(7), of_what),
+        (r#""ref":7,"what":{}"#, Some(7), of_what),
+        (r#""ref":7,"what":7"#, Some(7), of_what),
+        (r#""ref":7"#, Some(7), of_what),
+        (devices, None, of_ref),
+        (&format!(r#""ref":null,{devices}"#), None, of_ref),
+        (&format!(r#""ref":"7",{devices}"#), None, of_ref),
+        (&format!(r#""ref":-7,{devices}"#), None, of_ref),
+        (&format!(r#""ref":7.5,{devices}"#), None, of_ref),
+        (&format!(r#""ref":9007199254740992,{devices}"#), None, of_ref),
+        (&format!(r#""ref":18446744073709551616,{devices}"#), None, of_ref),
+        (r#""ref":"7","what":7"#, None, of_ref),
     ] {
-        let text = format!(r#"{{"ask":{{"ref":7,"what":{what}}}}}"#);
-        let Err(FrameError::Malformed(told)) = read(&text) else { panic!("{text} is read") };
-        assert!(told.contains(words), "{text}: {told}");
-        assert_eq!(JSON.unread_ask(text.as_bytes()), unread(7, None), "{text}");
+        is_bad(JSON, format!(r#"{{"ask":{{{ask}}}}}"#).as_bytes(), reference, words);
     }
-    let Err(FrameError::Malformed(told)) = read(r#"{"ask":{"ref":7}}"#) else { panic!("it is read") };
-    assert!(told.contains("missing field `what`"), "{told}");
-    for bytes in [&[3, 7, 1][..], &[3, 7, 1, 1, b' '], &[3, 7]] {
-        assert!(POSTCARD.read_client(bytes).is_err(), "{bytes:?}");
-        assert_eq!(POSTCARD.unread_ask(bytes), unread(7, None), "{bytes:?}");
+    for ask in ["7", "null", r#""devices""#] {
+        is_bad(JSON, format!(r#"{{"ask":{ask}}}"#).as_bytes(), None, "`ask` is an object with `ref` and `what`");
+    }
+    let most = [0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0x0f];
+    for (bytes, reference, words) in [
+        (&[3, 7, 1][..], Some(7), "`device_remove`"),
+        (&[3, 7, 1, 1, b' '], Some(7), "`device_remove`"),
+        (&[3, 7], Some(7), "`what`"),
+        (&[3], None, of_ref),
+        (&[3, 0x80, 0x80, 0x80, 0x80, 0x80, 0x80, 0x80, 0x10, 0], None, of_ref), // 2^53
+        (&[&[3][..], &most, &[1]].concat(), Some((1 << 53) - 1), "`device_remove`"),
+    ] {
+        is_bad(POSTCARD, bytes, reference, words);
+    }
+}
+
+fn is_bad(encoding: Encoding, bytes: &[u8], of: Option<u64>, words: &str) {
+    let text = String::from_utf8_lossy(bytes);
+    assert!(matches!(encoding.read_client(bytes), Err(FrameError::Malformed(_))), "{text}");
+    let UnreadAsk { reference, code, message } = encoding.unread_ask(bytes).unwrap();
+    assert_eq!((reference, code), (of, Code::BadQuestion), "{text}: {message}");
+    assert!(message.contains(words), "{text}: {message}");
+}
+
+/// What a client's developer reads names nothing that only this program has.
+#[test]
+fn a_reason_has_no_names_of_types() {
+    for text in [
+        "7",
+        r#""hello""#,
+        r#"{"hello":7}"#,
+        r#"{"hello":{"device":7}}"#,
+        r#"{"hello":{"cursors":7}}"#,
+        r#"{"ack":{"log":"mailbox","delivered":"7"}}"#,
+        r#"{"ack":{"log":7,"delivered":7}}"#,
+        r#"{"ack":7}"#,
+        r#"{"ask":{"ref":"7"}}"#,
+        r#"{"ask":7}"#,
+        r#"{"ask":{"ref":7,"what":"devices"}}"#,
+        r#"{"ask":{"ref":7,"what":{"devices":null}}}"#,
+        r#"{"send":7}"#,
+        r#"{"send":{"id":7}}"#,
+        r#"{"send":{"id":"01JD0000000000000000000000","to":7}}"#,
+        r#"{"send":{"id":"01JD0000000000000000000000","to":"bob","content":7}}"#,
+        r#"{"send":{"id":"01JD0000000000000000000000","to":"bob","content":"message"}}"#,
+        r#"{"send":{"id":"01JD0000000000000000000000","to":"bob","content":{"poll":{}}}}"#,
+        r#"{"send":{"id":"01JD0000000000000000000000","to":"bob","content":{"message":7}}}"#,
+        r#"{"send":{"id":"01JD0000000000000000000000","to":"bob","content":{"message":{"text":7}}}}"#,
+        r#"{"send":{"id":"01JD0000000000000000000000","to":"bob","content":{"message":{"attachments":7}}}}"#,
+        r#"{"send":{"id":"01JD0000000000000000000000","to":"bob","content":{"react":{"on":"yes"}}}}"#,
+        r#"{"send":{"id":"01JD0000000000000000000000","to":"bob","content":{"membership":7}}}"#,
+    ] {
+        let Err(FrameError::Malformed(told)) = read(text) else { panic!("{text} is read") };
+        let names = ["struct", "variant", "enum", "::", "u64", "u32", "Frame", "Content", "Question", "Ask", "Send"];
+        assert!(names.iter().all(|name| !told.contains(name)), "{text}: {told}");
     }
 }
 

@@ -146,7 +146,7 @@ pub(crate) fn client_frame() -> impl Strategy<Value = ClientFrame> {
             .prop_map(|(token, device, cursors)| ClientFrame::Hello { token, device, cursors }),
         (id(), any::<String>(), content()).prop_map(|(id, to, content)| ClientFrame::Send(Send { id, to, content })),
         (open(log_name()), seq()).prop_map(|(log, delivered)| ClientFrame::Ack { log, delivered }),
-        (any::<u64>(), question()).prop_map(|(reference, what)| ClientFrame::Ask(Ask { reference, what })),
+        (0..=Seq::MAX.0, question()).prop_map(|(reference, what)| ClientFrame::Ask(Ask { reference, what })),
     ]
 }
 
