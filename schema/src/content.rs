@@ -194,7 +194,7 @@ pub enum ContentError {
     #[error("a message or an edit needs text or data")]
     Empty,
     /// Not one emoji.
-    #[error("`emoji` is one emoji of at most {max} bytes", max = limits::EMOJI_BYTES)]
+    #[error("`emoji` is one emoji of at most {max} characters", max = limits::EMOJI_CHARS)]
     Emoji,
     /// What only the system says.
     #[error("this is said by the system alone")]
@@ -221,19 +221,38 @@ impl Content {
     }
 }
 
+/// The flags that are written with tags. UTS 51 lets any region be written so, but a subdivision's code that has no flag shows a black one
+/// with letters behind it that nobody sees.
+const TAG_FLAGS: [&str; 3] = ["gbeng", "gbsct", "gbwls"];
+
 /// Whether a text is one emoji as people see it: one extended grapheme cluster (UAX 29) of what emoji sequences are made of (UTS 51), with
 /// or without variation selectors.
 fn is_emoji(text: &str) -> bool {
     const AS_TEXT: char = '\u{fe0e}';
     const JOINER: char = '\u{200d}';
     const KEYCAP: char = '\u{20e3}';
-    let one = text.len() <= limits::EMOJI_BYTES && text.graphemes(true).count() == 1;
+    if text.chars().any(is_tag) {
+        return is_tag_flag(text);
+    }
+    let one = text.chars().count() <= limits::EMOJI_CHARS && text.graphemes(true).count() == 1;
     let made_of_parts = text.chars().all(|c| c.is_emoji_char_or_emoji_component() || c == AS_TEXT);
     // Half of a flag is none, and digits, `#` and `*` are emojis only as keycaps.
     let whole = !text.ends_with(JOINER) && text.chars().filter(|c| matches!(c, '🇦'..='🇿')).count() % 2 == 0;
     let shows =
         text.chars().next().is_some_and(|c| if c.is_ascii() { text.ends_with(KEYCAP) } else { c.is_emoji_char() });
     one && made_of_parts && whole && shows
+}
+
+fn is_tag(c: char) -> bool {
+    ('\u{e0000}'..='\u{e007f}').contains(&c)
+}
+
+/// A black flag, the letters of a subdivision as tags, and the tag that ends them.
+fn is_tag_flag(text: &str) -> bool {
+    const END: char = '\u{e007f}';
+    let Some(tags) = text.strip_prefix('🏴').and_then(|tags| tags.strip_suffix(END)) else { return false };
+    let letters: Option<String> = tags.chars().map(|tag| char::from_u32((tag as u32).checked_sub(0xe_0000)?)).collect();
+    letters.is_some_and(|letters| TAG_FLAGS.contains(&letters.as_str()))
 }
 
 fn body(text: &Option<String>, data: &Option<Blob>) -> Result<(), ContentError> {

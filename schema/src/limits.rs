@@ -18,8 +18,8 @@ pub const GATHERED_FREE: usize = 4 * 1024;
 pub const BODY_BYTES: usize = 32 * 1024;
 /// Attachments of one message.
 pub const ATTACHMENTS: usize = 16;
-/// A reaction's emoji: the longest ones are families and flags with their joiners.
-pub const EMOJI_BYTES: usize = 64;
+/// Characters of a reaction's emoji: a couple kissing, each with a skin tone, has as many, and no emoji that Unicode recommends has more.
+pub const EMOJI_CHARS: usize = 10;
 /// An id as a client wrote it, where it is repeated to it.
 pub const ID_BYTES: usize = 128;
 /// A cursor's text, of any release.

@@ -43,10 +43,7 @@ fn a_question_that_is_not_known_is_told_by_its_number_and_name() {
         (r#"{"ask":{"ref":null,"what":{"blocks":{}}}}"#, unknown(None, "blocks")),
         (r#"{"ask":{"ref":-1,"what":{"blocks":{}}}}"#, unknown(None, "blocks")),
         (r#"{"ask":{"ref":1.5,"what":{"blocks":{}}}}"#, unknown(None, "blocks")),
-        (
-            &format!(r#"{{"ask":{{"ref":7,"what":{{"{long}":{{}}}}}}}}"#),
-            unknown(Some(7), &format!("{}…", &long[..64])),
-        ),
+        (&format!(r#"{{"ask":{{"ref":7,"what":{{"{long}":{{}}}}}}}}"#), unknown(Some(7), &format!("{}…", &long[..64]))),
     ] {
         assert!(matches!(read(text), Err(FrameError::Malformed(_))), "{text}");
         assert_eq!(JSON.unread_ask(text.as_bytes()), Some(expected), "{text}");

@@ -67,7 +67,10 @@ fn an_emoji_is_one_emoji() {
         "ℹ️",
         "‼",
         "🇪🇺",
-        "🏴\u{e0067}\u{e0062}\u{e0065}\u{e006e}\u{e0067}\u{e007f}",
+        "🏴",
+        &tagged("🏴", "gbeng"),
+        &tagged("🏴", "gbsct"),
+        &tagged("🏴", "gbwls"),
         "#️⃣",
         "7⃣",
         "👨‍👩‍👧‍👦",
@@ -107,9 +110,34 @@ fn an_emoji_is_one_emoji() {
         "\u{20e3}",
         &"x".repeat(50),
         &"👍".repeat(50),
+        // Tags are letters that nobody sees.
+        &tagged("👍", "gbeng"),
+        &tagged("🏴", "ustx"),
+        &tagged("🏴", ""),
+        &tagged("🏴", "gbengx"),
+        &tagged("🏴", "gbenggbsct"),
+        &tagged("🏴", "GBENG"),
+        &tagged("🏴\u{fe0f}", "gbeng"),
+        tagged("🏴", "gbeng").trim_end_matches('\u{e007f}'),
+        &tagged("🏴", "gbeng").repeat(2),
+        &format!("{}\u{200d}👍", tagged("🏴", "gbeng")),
+        "👍\u{e007f}",
+        "👍\u{e0001}",
+        "\u{e0067}",
     ] {
         assert_eq!(check(none), Err(ContentError::Emoji), "{none:?}");
     }
-    let piled = format!("👍{}", "\u{200d}👍".repeat(20));
-    assert_eq!(check(&piled), Err(ContentError::Emoji), "longer than any that people have");
+    // The couple above, with a joiner and another person behind: longer than any that people have.
+    let couple = "👩🏾‍❤️‍💋‍👨🏻";
+    assert_eq!(couple.chars().count(), limits::EMOJI_CHARS);
+    for piled in [format!("{couple}\u{fe0f}"), format!("{couple}\u{200d}👩"), format!("👍{}", "\u{200d}👍".repeat(20))]
+    {
+        assert_eq!(check(&piled), Err(ContentError::Emoji), "{piled:?}");
+    }
+}
+
+/// An emoji with letters behind it that are written as tags.
+fn tagged(emoji: &str, letters: &str) -> String {
+    let tags = letters.bytes().map(|letter| char::from_u32(0xe_0000 + u32::from(letter)).unwrap());
+    emoji.chars().chain(tags).chain(['\u{e007f}']).collect()
 }
