@@ -9,6 +9,7 @@ use dunlin_schema::{
     subject,
 };
 use dunlin_tests::{server::ServerOptions, wait::until};
+use futures_util::future::join_all;
 
 use super::bench::{Bench, SHARD, device_name, name};
 
@@ -159,4 +160,24 @@ async fn a_device_and_its_removal_are_forgotten_after_ninety_days() {
         let kept = stored.headers.get("Nats-TTL").expect("a time to live").as_str();
         assert_eq!(kept, (90 * 24 * 3_600).to_string(), "{device}");
     }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn many_removals_of_one_device_at_once_are_all_stored_and_their_conflicts_are_counted() {
+    let bench = Bench::new(ServerOptions::default()).await;
+    let worker = bench.working("boot").await;
+    let removals = Removals::new(&bench.connection);
+    let at_once = (0..40).map(|at| {
+        let (removals, removal) = (removals.clone(), removal("phone", 20 + at));
+        async move { removals.remove(SHARD, &removal, WITHIN).await }
+    });
+    for removed in join_all(at_once).await {
+        assert_eq!(removed, Ok(()));
+    }
+    let gone = DeviceRecord { cursor: None, removed: Some(Millis(59)) };
+    assert_eq!(record(&bench, "phone", &Peer::User(name("bob"))).await, Some(gone));
+    let page = worker.get("/metrics").await;
+    assert!(page.contains(r#"dunlin_receipts_failed_total{shard="0"} 0"#), "{page}");
+    let conflicts = page.lines().find(|line| line.starts_with("dunlin_receipts_conflicts_total"));
+    assert!(conflicts.is_some_and(|line| !line.ends_with(" 0")), "{conflicts:?}");
 }

@@ -12,6 +12,7 @@ pub(super) struct Metrics {
     failed: Counters,
     removed: Counters,
     forgotten: Counters,
+    conflicts: Counters,
 }
 
 /// What the role counts of one shard.
@@ -22,6 +23,7 @@ pub(super) struct ReceiptsMetrics {
     pub(super) failed: Counter,
     pub(super) removed: Counter,
     pub(super) forgotten: Counter,
+    pub(super) conflicts: Counter,
 }
 
 impl Metrics {
@@ -33,6 +35,7 @@ impl Metrics {
             failed: Counters::default(),
             removed: Counters::default(),
             forgotten: Counters::default(),
+            conflicts: Counters::default(),
         };
         role.register("stored", "Marks of devices that were raised", metrics.stored.clone());
         role.register("poison", "Items that no release can read, taken off the queue", metrics.poison.clone());
@@ -40,6 +43,8 @@ impl Metrics {
         role.register("removed", "Devices that their user removed", metrics.removed.clone());
         let forgotten = "Devices that made room for a newer one of their user";
         role.register("forgotten", forgotten, metrics.forgotten.clone());
+        let conflicts = "Records of devices that somebody else wrote at the same time: they were written again";
+        role.register("conflicts", conflicts, metrics.conflicts.clone());
         metrics
     }
 
@@ -51,6 +56,7 @@ impl Metrics {
             failed: self.failed.get_or_create_owned(&label),
             removed: self.removed.get_or_create_owned(&label),
             forgotten: self.forgotten.get_or_create_owned(&label),
+            conflicts: self.conflicts.get_or_create_owned(&label),
         }
     }
 }

@@ -33,7 +33,7 @@ pub const ROLE: Role = Role::new("receipts", prepare);
 
 /// Items taken together, at most.
 const BATCH: usize = 256;
-/// Devices that are written at once.
+/// Devices that are written at once, and as many that are removed: further ones wait, and are asked again by who gets no answer.
 const AT_ONCE: usize = 16;
 
 fn prepare(registry: &mut Registry) -> Work {
@@ -111,7 +111,7 @@ async fn store(
             }
         }
         Err(why) => {
-            tracing::warn!(shard = %devices.shard, %user, %device, %why, "a receipt was not stored, it will come again");
+            why.tell(devices.shard, &user, &device, "a receipt was not stored, it will come again");
             devices.metrics.failed.inc();
         }
     }

@@ -9,10 +9,13 @@ use dunlin_schema::{
 };
 use tokio::sync::Mutex;
 
-use super::metrics::ReceiptsMetrics;
+use super::{AT_ONCE, metrics::ReceiptsMetrics};
 
-/// Tries to write a record, or to make room for one, before that is given up for now.
-const TRIES: usize = 5;
+/// Tries to write a record before that is given up for now. Each that fails is a write of somebody else's: as many as two workers have
+/// under way for one device.
+const TRIES: usize = 4 * AT_ONCE;
+/// Records that are taken away for a new one, at most.
+const SURPLUS: usize = 5;
 
 /// Why a record is not as it should be. It takes time to pass.
 #[derive(Debug, thiserror::Error)]
@@ -26,6 +29,18 @@ pub(super) enum ChangeError {
     /// It was not written.
     #[error(transparent)]
     Save(#[from] SaveError),
+}
+
+impl ChangeError {
+    /// Says that something was not stored, which is no trouble of the operator's where others wrote the same record all the time.
+    pub(super) fn tell(&self, shard: Shard, user: &UserName, device: &DeviceName, what: &str) {
+        match self {
+            ChangeError::Save(SaveError::Conflict) => tracing::debug!(%shard, %user, %device, error = %self, "{what}"),
+            ChangeError::Read(_) | ChangeError::Version(_) | ChangeError::Save(_) => {
+                tracing::warn!(%shard, %user, %device, error = %self, "{what}");
+            }
+        }
+    }
 }
 
 /// The records of the devices of a shard's users.
@@ -89,7 +104,9 @@ impl<'a> Devices<'a> {
             match self.records.save_for(limits::DEVICE_KEPT, subject, changed.encode(), revision).await {
                 Ok(_) => return Ok(Some(revision)),
                 // Another worker wrote it, or another connection of the device said something at the same time.
-                Err(SaveError::Conflict) if left > 0 => {}
+                Err(SaveError::Conflict) if left > 0 => {
+                    self.metrics.conflicts.inc();
+                }
                 Err(error) => return Err(error.into()),
             }
         }
@@ -100,7 +117,7 @@ impl<'a> Devices<'a> {
     async fn make_room(&self, user: &UserName) {
         let _alone = self.room.lock().await;
         let devices = subject::mailbox_records(self.region, self.shard, user);
-        for _ in 0..TRIES {
+        for _ in 0..SURPLUS {
             match self.take_surplus(&devices).await {
                 Ok(ControlFlow::Continue(taken)) => self.metrics.forgotten.inc_by(u64::from(taken)),
                 Ok(ControlFlow::Break(())) => return,

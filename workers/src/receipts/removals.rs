@@ -11,6 +11,7 @@ use dunlin_schema::{
 use futures_util::{StreamExt, stream::FuturesUnordered};
 
 use super::{
+    AT_ONCE,
     core::removed,
     records::{ChangeError, Devices},
 };
@@ -18,8 +19,6 @@ use crate::context::Context;
 
 /// The pause before the service is offered again.
 const AGAIN: Duration = Duration::from_secs(1);
-/// Devices that are removed at once. Further questions wait, and are asked again by who gets no answer.
-const AT_ONCE: usize = 16;
 
 /// Answers until it is dropped.
 pub(super) async fn run(context: &Context, devices: &Devices<'_>) {
@@ -54,7 +53,7 @@ async fn remove(devices: &Devices<'_>, removal: RemoveDevice, reply: Reply<Devic
         }
         Err(error) => {
             let RemoveDevice { user, device, at: _ } = &removal;
-            tracing::warn!(shard = %devices.shard, %user, %device, %error, "a device was not removed");
+            error.tell(devices.shard, user, device, "a device was not removed");
             devices.metrics.failed.inc();
             DeviceRemoved::NotStored
         }
