@@ -51,7 +51,8 @@ pub async fn run(args: DevicesArgs) -> anyhow::Result<()> {
             let listed = client.devices().await;
             let listed = listed.with_context(|| format!("listing the devices{}", unreached(&client)));
             client.close().await;
-            for item in listed? {
+            // One of an earlier run may still be held for connected.
+            for item in listed?.into_iter().filter(|item| !item.device.as_str().starts_with(OWN)) {
                 print(&serde_json::to_string(&item)?)?;
             }
         }
@@ -67,9 +68,13 @@ pub async fn run(args: DevicesArgs) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// A client that reads no entries, and so acknowledges nothing.
+/// How the devices are called that this command makes for its question. Whoever asks means their own.
+const OWN: &str = "dunlin-devices-";
+
+/// A client that reads no entries, and so acknowledges nothing: once it is gone, nothing is left of its device. The name is a new one each
+/// time, so that it takes nobody's place.
 async fn connected(who: &WhoArgs, timeout: Span) -> anyhow::Result<Client> {
-    let device = DeviceName::new("devices").expect("`devices` is a name");
+    let device = DeviceName::new(&format!("{OWN}{:016x}", rand::random::<u64>()))?;
     let mut options = who.options()?.device(device).start(StartAt::Live);
     options.ask_within = timeout.0;
     Ok(Client::start(options).await?.0)
