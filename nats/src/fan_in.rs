@@ -144,7 +144,7 @@ impl FanIn {
     /// Publishes to all who have joined a user's mailbox, on the connection that the joins are on: whoever answers finds them in place.
     /// Errors: see [`PublishError`].
     pub async fn publish(&self, user: &UserName, message: &UserMessage) -> Result<(), PublishError> {
-        self.shared.connection.publish(subject::live_user(user), message.encode()).await
+        self.shared.connection.publish(subject::live(&Peer::User(user.clone())), message.encode()).await
     }
 
     /// Whether there is a connection just now: without one, what is published goes out later.

@@ -112,11 +112,6 @@ pub fn live(log: &Peer) -> String {
     owner(log)
 }
 
-/// Where what is live for a user is published: `user.<user>`.
-pub fn live_user(user: &UserName) -> String {
-    format!("user.{user}")
-}
-
 /// The record of a shard's reader: `state.<region>.<shard>.reader.<role>`.
 pub fn reader_record(region: &RegionName, shard: Shard, role: &str) -> String {
     format!("state.{region}.{shard}.reader.{role}")

@@ -14,7 +14,7 @@ use dunlin_nats::{
     ConnectOptions, Connection, provision,
     raw::{self, Listener, Store},
 };
-use dunlin_schema::{RegionName, UserName, stream::RegionSettings, subject};
+use dunlin_schema::{Peer, RegionName, UserName, stream::RegionSettings, subject};
 use hdrhistogram::Histogram;
 use nix::sys::timerfd::{ClockId, Expiration, TimerFd, TimerFlags, TimerSetTimeFlags};
 use tempfile::TempDir;
@@ -76,8 +76,7 @@ async fn at_rate(
     warm: Duration,
     measured: Duration,
 ) -> anyhow::Result<Outcome> {
-    let listener = UserName::new("floor")?;
-    let live = subject::live_user(&listener);
+    let live = subject::live(&Peer::User(UserName::new("floor")?));
     let mut arrives = Listener::open(listens, live.clone()).await?;
     listens.flush().await?;
     let logs: Rc<[subject::Log]> = (0..MAILBOXES)

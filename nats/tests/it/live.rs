@@ -79,7 +79,7 @@ async fn what_is_no_entry_is_passed_over_and_counted() {
     let _joined = soon("a join", fan_in.join(mailbox("bob"), phone)).await;
     let mark = UserMessage::Mark(Mark { with: "alice@eu".parse().unwrap(), read: Seq(7) });
     for bytes in [mark.encode(), Bytes::from_static(&[1, 99, 1, 2, 3]), Bytes::from_static(b"\xff")] {
-        worker.publish(subject::live_user(&user("bob")), bytes).await.unwrap();
+        worker.publish(subject::live(&Peer::User(user("bob"))), bytes).await.unwrap();
     }
     publish(&worker, "bob", 4).await;
     for expected in [PASSED_OVER, PASSED_OVER, PASSED_OVER, 4] {
@@ -149,7 +149,7 @@ async fn a_storm_of_joins_shares_round_trips_and_confirms_each() {
     for name in &names {
         let position = Position { epoch: Epoch(1), seq: Seq(7), time: StreamTime(7) };
         let live = LiveEntry { position, after: Seq(0), entry: Bytes::new() };
-        worker.publish(subject::live_user(&user(name)), UserMessage::Entry(live).encode()).await.unwrap();
+        worker.publish(subject::live(&Peer::User(user(name))), UserMessage::Entry(live).encode()).await.unwrap();
     }
     for received in &mut devices {
         assert_eq!(soon("an entry", received.recv()).await, Some(7));
@@ -246,7 +246,7 @@ async fn a_subscription_that_overflows_is_a_loss() {
     soon("the loss", async {
         while *losses.borrow_and_update() == 0 {
             for _ in 0..1_000 {
-                worker.publish(subject::live_user(&user("bob")), live.clone()).await.unwrap();
+                worker.publish(subject::live(&Peer::User(user("bob"))), live.clone()).await.unwrap();
             }
             worker.flush().await.unwrap();
         }
