@@ -4,7 +4,7 @@ mod devices;
 mod roll;
 
 use std::{
-    collections::HashMap,
+    collections::{BTreeSet, HashMap},
     panic::{AssertUnwindSafe, catch_unwind},
     sync::{
         Arc,
@@ -18,10 +18,10 @@ use dunlin_schema::{
     live::{DeviceNews, LiveEntry},
 };
 use parking_lot::Mutex;
-use tokio::sync::OnceCell;
+use tokio::sync::{Notify, OnceCell};
 
-pub(crate) use devices::News;
 use devices::Teller;
+pub(crate) use devices::{News, publish};
 use roll::Calls;
 pub(crate) use roll::Unheard;
 
@@ -38,6 +38,9 @@ pub(crate) struct Directory {
     metrics: Arc<Metrics>,
     teller: Teller,
     shards: Box<[Mutex<Logs>]>,
+    /// Shards of whose users' devices something may have been missed.
+    missed: Mutex<BTreeSet<Shard>>,
+    more_missed: Notify,
 }
 
 /// By the logs' owners.
@@ -101,7 +104,12 @@ impl Directory {
     pub(crate) fn new(region: RegionName, shards: u16, metrics: Arc<Metrics>) -> (Directory, News) {
         let (teller, news) = devices::channel(&metrics);
         let shards = (0..shards).map(|_| Mutex::default()).collect();
-        (Directory { region, metrics, teller, shards }, news)
+        let (missed, more_missed) = (Mutex::default(), Notify::new());
+        (Directory { region, metrics, teller, shards, missed, more_missed }, news)
+    }
+
+    pub(crate) fn shards(&self) -> impl Iterator<Item = Shard> + use<> {
+        (0..self.shards.len() as u16).map(Shard)
     }
 
     fn logs(&self, shard: Shard) -> &Mutex<Logs> {
@@ -171,14 +179,6 @@ impl Directory {
 
     fn found(&self, place: &Log) -> Option<Arc<Followed>> {
         self.logs(place.shard).lock().get(&place.owner).cloned()
-    }
-
-    /// The devices here whose users' mailboxes are of a shard.
-    fn devices(&self, shard: Shard) -> Vec<Arc<Connection>> {
-        let logs = self.logs(shard).lock();
-        let mailboxes = logs.values().filter(|followed| followed.followers.log == LogName::Mailbox);
-        let devices = mailboxes.flat_map(|followed| followed.followers.list.lock().clone());
-        devices.map(|following| following.connection.clone()).collect()
     }
 
     /// The logs of a shard that are compared, each once, with the followers that are to be told.

@@ -39,6 +39,7 @@ mod gateway;
 mod http;
 mod limiter;
 mod metrics;
+mod missed;
 mod opening;
 mod posts;
 mod region;

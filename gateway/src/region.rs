@@ -80,8 +80,8 @@ impl Region {
         services.spawn(format!("live entries of {}", region.name()), |pulse| reading.run(move || pulse.beat()));
         let told = region.clone();
         services.spawn(format!("news of devices in {}", region.name()), |pulse| async move {
-            let Region { fan_in, directory, metrics, .. } = &*told;
-            news.run(fan_in, directory, metrics, &pulse).await;
+            let Region { fan_in, metrics, .. } = &*told;
+            news.run(fan_in, metrics, &pulse).await;
         });
         let compared = region.clone();
         services.spawn(format!("comparison of heads in {}", region.name()), |pulse| async move {

@@ -11,7 +11,7 @@ use dunlin_schema::{DeviceName, Peer, UserName, limits, read::Source, record::De
 use crate::{connection::Connection, region::Region, timer::Order};
 
 /// The pause before storage that does not answer is asked again whether a device was removed.
-const AGAIN: Duration = Duration::from_millis(limits::HEADS_TIMEOUT.0);
+pub(crate) const AGAIN: Duration = Duration::from_millis(limits::HEADS_TIMEOUT.0);
 
 /// What a device acknowledged of a log, as the leader says; nothing where that can't be read. Errors: see [`ReadError`].
 pub(crate) async fn record(
@@ -33,16 +33,18 @@ pub(crate) async fn record(
 
 /// Tells a connection, whose interest is in place, to end where its device was removed since it was opened. Asks until there is an answer.
 pub(crate) async fn look_again(region: &Region, connection: &Connection) {
-    let (user, device) = (connection.user(), connection.device());
-    let mailbox = Peer::User(user.clone());
-    let record = loop {
-        match record(region, &mailbox, user, device).await {
-            Ok(record) => break record,
-            Err(error) => tracing::debug!(%error, %user, %device, "no answer whether a device was removed"),
-        }
+    while let Err(error) = look(region, connection).await {
+        tracing::debug!(%error, user = %connection.user(), device = %connection.device(), "no answer whether a device was removed");
         tokio::time::sleep(AGAIN).await;
-    };
+    }
+}
+
+/// The same, asking once. Errors: see [`ReadError`].
+pub(crate) async fn look(region: &Region, connection: &Connection) -> Result<(), ReadError> {
+    let (user, device) = (connection.user(), connection.device());
+    let record = record(region, &Peer::User(user.clone()), user, device).await?;
     if record.removed.is_some_and(|removed| connection.opened().wall <= removed) {
         connection.alarm().tell(Order::Removed);
     }
+    Ok(())
 }

@@ -20,6 +20,7 @@ use crate::{
     http::{Entrance, accept, of_clients, of_operators},
     limiter::Limiter,
     metrics::Metrics,
+    missed,
     posts::Posts,
     region::Region,
     services::Services,
@@ -159,6 +160,10 @@ async fn open(config: Config) -> Result<Gateway, Error> {
     services.spawn("timer", |pulse| async move { timed.run(&pulse).await });
     services.spawn("keys", |pulse| async move { looked.run(|| pulse.beat()).await });
     services.spawn("limiter", |pulse| async move { limited.run(&pulse).await });
+    let concerned = region.clone();
+    services.spawn(format!("missed news in {}", region.name()), |pulse| async move {
+        missed::run(&concerned, &pulse).await;
+    });
     Ok(Gateway {
         keys,
         limiter,

@@ -170,6 +170,19 @@ async fn a_device_that_is_removed_while_it_connects_ends_though_its_gateway_did_
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_device_that_is_removed_while_its_gateway_is_cut_off_ends_when_that_is_back() {
+    let region = Region::start_with(RegionOptions { linked: true, ..RegionOptions::default() }).await;
+    let (_node, other) = region.new_gateway(region.url()).await;
+    let mut phone = region.caught_up_at(other, "bob", "phone").await;
+    let mut tablet = region.caught_up(0, "bob", "tablet").await;
+    region.link().cut().await;
+    assert_eq!(ask(&mut phone, 1, remove("tablet")).await, Ok(json!({ "done": {} })));
+    region.link().heal();
+    let ended = tablet.end().await;
+    assert!(removed(&ended), "{ended:?}");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_device_comes_back_at_a_gateway_whose_clock_is_behind_and_what_it_acknowledges_counts() {
     let region = Region::start(1).await;
     let (log, jetstream) = (region.mailbox("bob"), region.jetstream().await);

@@ -140,3 +140,16 @@ async fn a_leaf_takes_another_hub_under_load() {
     accepted_more(&load, "with all servers again").await;
     edge.finish(load).await;
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_device_that_joins_elsewhere_while_the_leaf_is_cut_off_replaces_the_one_at_the_edge() {
+    let edge = Edge::start(1).await;
+    let mut old = edge.region.caught_up_at(edge.gateway, "bob", "phone").await;
+    within(GOES_ON, "the gateway to be ready", async || readiness(edge.gateway).await.ok()).await;
+    edge.leaf.links[0].cut().await;
+    let mut new = edge.region.caught_up(0, "bob", "phone").await;
+    within(GOES_ON, "the gateway to notice", async || readiness(edge.gateway).await.err()).await;
+    edge.leaf.links[0].heal();
+    assert_eq!(old.end().await.code(), Some("replaced"));
+    new.send_accepted("bob", "the newer one stays").await;
+}

@@ -18,9 +18,10 @@ use nix::sys::signal::Signal;
 use tokio::{net::TcpStream, sync::oneshot};
 
 /// A gateway's services, as its operators see them.
-const SERVICES: [&str; 8] = [
+const SERVICES: [&str; 9] = [
     "live entries of local",
     "news of devices in local",
+    "missed news in local",
     "comparison of heads in local",
     "acknowledgements of local",
     "timer",

@@ -82,7 +82,7 @@ impl Comparison {
             }
             tokio::select! {
                 Some((question, answer)) = asking.next() => {
-                    if let Some(next) = self.answered(question, &answer) {
+                    if let Some(next) = self.answered(question, &answer, directory) {
                         asking.push(Box::pin(ask(heads, metrics, next)));
                     }
                 }
@@ -92,6 +92,7 @@ impl Comparison {
                         info!("live entries may have been lost: comparing heads");
                         metrics.live_losses.inc();
                         self.core.lock().lost(Uptime::now());
+                        directory.shards().for_each(|shard| directory.missed(shard));
                     }
                     Err(_) => return,
                 },
@@ -108,7 +109,12 @@ impl Comparison {
     }
 
     /// Gives the sessions their shares. Gives what is to be asked next.
-    fn answered(&self, question: Question, answer: &Result<HeadsAnswer, HeadsError>) -> Option<Question> {
+    fn answered(
+        &self,
+        question: Question,
+        answer: &Result<HeadsAnswer, HeadsError>,
+        directory: &Directory,
+    ) -> Option<Question> {
         question.tell(answer.as_ref().ok(), |following, share| {
             let log = following.log().clone();
             following.tell(match share {
@@ -124,7 +130,11 @@ impl Comparison {
         };
         let Answered { next, news } = self.core.lock().answered(question, answered);
         match news {
-            Some(News::Answers) => info!(%shard, "a deliver reader answers"),
+            Some(News::Answers) => {
+                info!(%shard, "a deliver reader answers");
+                // Whoever could not ask it may have been cut off behind a leaf node, which loses no connection of ours.
+                directory.missed(shard);
+            }
             Some(News::Silent) => warn!(%shard, "no deliver reader answers"),
             None => {}
         }

@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use dunlin_nats::FanIn;
 use dunlin_schema::{
-    Millis, Shard, UserName, limits,
+    LogName, Millis, Shard, UserName, limits,
     live::{ConnectionId, DeviceNews, Joined, Met, UserMessage},
 };
 use tokio::sync::mpsc;
@@ -167,24 +167,41 @@ fn end_one_too_many(list: &[Arc<Following>], newcomer: &Connection) {
     }
 }
 
+impl Directory {
+    /// News of a device in this shard may have been missed, here or by the others.
+    pub(crate) fn missed(&self, shard: Shard) {
+        self.missed.lock().insert(shard);
+        self.more_missed.notify_one();
+    }
+
+    /// Resolves when something may have been missed, and gives the devices here that it may concern. Cancel-safe.
+    pub(crate) async fn concerned(&self) -> Vec<Arc<Connection>> {
+        self.more_missed.notified().await;
+        let shards = std::mem::take(&mut *self.missed.lock());
+        shards.into_iter().flat_map(|shard| self.devices(shard)).collect()
+    }
+
+    /// What the other gateways are told again of a device.
+    pub(crate) fn again(&self, device: &Connection) -> DeviceNews {
+        DeviceNews::Stays(self.teller.joined(device))
+    }
+
+    /// The devices here whose users' mailboxes are of a shard.
+    fn devices(&self, shard: Shard) -> Vec<Arc<Connection>> {
+        let logs = self.logs(shard).lock();
+        let mailboxes = logs.values().filter(|followed| followed.followers.log == LogName::Mailbox);
+        let devices = mailboxes.flat_map(|followed| followed.followers.list.lock().clone());
+        devices.map(|following| following.connection.clone()).collect()
+    }
+}
+
 impl News {
-    /// Publishes them until the directory is gone, and what stands in it once more whenever something may have been missed.
-    pub(crate) async fn run(mut self, fan_in: &FanIn, directory: &Directory, metrics: &Metrics, pulse: &Pulse) {
+    /// Publishes them until the directory is gone.
+    pub(crate) async fn run(mut self, fan_in: &FanIn, metrics: &Metrics, pulse: &Pulse) {
         let mut beats = tokio::time::interval(BEAT_EVERY);
-        let mut losses = fan_in.losses();
-        losses.mark_unchanged();
         loop {
             tokio::select! {
                 _ = beats.tick() => pulse.beat(),
-                Ok(()) = losses.changed() => {
-                    for shard in (0..directory.shards.len()).map(|shard| Shard(shard as u16)) {
-                        for device in directory.devices(shard) {
-                            pulse.beat();
-                            let stays = DeviceNews::Stays(directory.teller.joined(&device));
-                            publish(fan_in, device.user(), stays, metrics).await;
-                        }
-                    }
-                }
                 news = self.0.recv() => {
                     let Some((user, news)) = news else { return };
                     publish(fan_in, &user, news, metrics).await;
@@ -194,7 +211,8 @@ impl News {
     }
 }
 
-async fn publish(fan_in: &FanIn, user: &UserName, news: DeviceNews, metrics: &Metrics) {
+/// Tells the other gateways, where they can be told now.
+pub(crate) async fn publish(fan_in: &FanIn, user: &UserName, news: DeviceNews, metrics: &Metrics) {
     // It would be sent when the connection is back, when it is true no longer.
     if !fan_in.is_connected() {
         metrics.devices_untold.inc();

@@ -135,8 +135,8 @@ fn a_device_that_moves_is_not_one_too_many() {
 
 /// What a gateway says of its devices when it may have missed something.
 fn told_again(side: &Side) -> Vec<DeviceNews> {
-    let devices = (0..side.directory.shards.len()).flat_map(|shard| side.directory.devices(Shard(shard as u16)));
-    devices.map(|device| DeviceNews::Stays(side.directory.teller.joined(&device))).collect()
+    let devices = side.directory.shards().flat_map(|shard| side.directory.devices(shard));
+    devices.map(|device| side.directory.again(&device)).collect()
 }
 
 #[test]
