@@ -11,6 +11,7 @@ use std::{
 
 use arc_swap::ArcSwapOption;
 use dunlin_schema::Millis;
+use reqwest::redirect::Policy;
 use tokio::{
     sync::{Mutex, Notify, watch},
     time::{Instant, sleep_until},
@@ -32,6 +33,8 @@ use crate::{
 const SET_BYTES: usize = 1024 * 1024;
 /// Longer than a `hello` waits: who was told to try again finds what came meanwhile.
 const FETCH_TIMEOUT: Duration = Duration::from_secs(10);
+/// Redirects that are followed, one after the other.
+const REDIRECTS: usize = 10;
 /// How soon after the end of a look the next one may follow, however many unknown keys are named.
 const LOOK_AGAIN: Duration = Duration::from_secs(2);
 
@@ -272,8 +275,24 @@ async fn stamp(source: &KeySource) -> Option<Stamp> {
 }
 
 fn client() -> Result<reqwest::Client, String> {
-    let client = reqwest::Client::builder().timeout(FETCH_TIMEOUT).build();
+    let redirects = Policy::custom(|attempt| match may_follow(attempt.previous(), attempt.url()) {
+        Ok(()) => attempt.follow(),
+        Err(why) => attempt.error(why),
+    });
+    let client = reqwest::Client::builder().timeout(FETCH_TIMEOUT).redirect(redirects).build();
     client.map_err(|error| format!("making an HTTP client: {error}"))
+}
+
+/// Whether a redirect is followed. Errors: why not.
+pub(super) fn may_follow(previous: &[reqwest::Url], next: &reqwest::Url) -> Result<(), &'static str> {
+    if previous.len() > REDIRECTS {
+        return Err("it redirects again and again");
+    }
+    // Whoever is on the way could put keys of their own in its place.
+    match previous.iter().any(|url| url.scheme() == "https") && next.scheme() != "https" {
+        true => Err("it redirects from https to http"),
+        false => Ok(()),
+    }
 }
 
 async fn load(client: &reqwest::Client, source: &KeySource) -> Result<Vec<u8>, String> {

@@ -12,7 +12,10 @@ use tokio::{
 use super::*;
 use crate::{
     config::{Issuer, KeySource},
-    tokens::verify::tests::{NOW, Pair},
+    tokens::{
+        source::may_follow,
+        verify::tests::{NOW, Pair},
+    },
 };
 
 fn claims(issuer: &str) -> Value {
@@ -114,5 +117,43 @@ async fn serve(listener: TcpListener, body: String) {
         let _ = stream.read(&mut [0; 4_096]).await;
         let head = format!("HTTP/1.1 200 OK\r\ncontent-length: {}\r\nconnection: close\r\n\r\n", body.len());
         let _ = stream.write_all((head + &body).as_bytes()).await;
+    }
+}
+
+#[test]
+fn no_redirect_leaves_https() {
+    let url = |text: &str| text.parse::<reqwest::Url>().unwrap();
+    for (previous, next, follows) in [
+        (&["https://id.example/jwks"][..], "https://keys.example/jwks", true),
+        (&["http://localhost/jwks"], "http://127.0.0.1/jwks", true),
+        (&["http://id.example/jwks"], "https://id.example/jwks", true),
+        (&["https://id.example/jwks"], "http://id.example/jwks", false),
+        (&["http://id.example/jwks", "https://id.example/jwks"], "http://id.example/keys", false),
+    ] {
+        let previous: Vec<_> = previous.iter().map(|text| url(text)).collect();
+        assert_eq!(may_follow(&previous, &url(next)).is_ok(), follows, "{previous:?} to {next}");
+    }
+}
+
+#[tokio::test]
+async fn a_url_that_redirects_to_itself_is_told() {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let url = format!("http://{}/jwks", listener.local_addr().unwrap());
+    let serving = async {
+        loop {
+            let (mut stream, _) = listener.accept().await.unwrap();
+            let _ = stream.read(&mut [0; 4_096]).await;
+            let head =
+                format!("HTTP/1.1 302 Found\r\nlocation: {url}\r\ncontent-length: 0\r\nconnection: close\r\n\r\n");
+            let _ = stream.write_all(head.as_bytes()).await;
+        }
+    };
+    let tokens = Tokens::new(url.parse().unwrap());
+    tokio::select! {
+        () = serving => {}
+        ring = KeyRing::open(&tokens) => {
+            let why = ring.unwrap().unready().unwrap();
+            assert!(why.contains("it redirects again and again"), "{why}");
+        }
     }
 }
