@@ -67,6 +67,25 @@ async fn what_proxies_add_to_an_upgrade_does_no_harm() {
             ),
         ),
         (
+            "what it knows of the client",
+            Raw::upgrade(
+                GOOD,
+                "X-Real-IP: 192.0.2.1\r\nX-Forwarded-Host: chat.example\r\nX-Forwarded-Port: 443\r\nX-Request-Id: 7\r\nCF-Ray: 7\r\n\
+                 Traceparent: 00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01\r\nCookie: a=b; c=\"d\"\r\nX-Empty:\r\n",
+            ),
+        ),
+        ("a `Content-Type`", Raw::upgrade(GOOD, "Content-Type: application/json\r\nAccept: */*\r\n")),
+        ("an `Expect`", Raw::upgrade(GOOD, "Expect: 100-continue\r\n")),
+        ("a `Keep-Alive`", Raw::upgrade(GOOD, "Keep-Alive: timeout=5\r\nTE: trailers\r\nPragma: no-cache\r\n")),
+        ("extensions", Raw::upgrade(GOOD, "Sec-WebSocket-Extensions: permessage-deflate; client_max_window_bits\r\n")),
+        ("subprotocols in two lines", Raw::upgrade("chat", &format!("Sec-WebSocket-Protocol: {GOOD}\r\n"))),
+        ("the whole URL", Raw::upgrade(GOOD, "").replace("GET /", "GET http://chat.example/")),
+        ("a query", Raw::upgrade(GOOD, "").replace("/v1/connect", "/v1/connect?trace=7")),
+        (
+            "an offer of HTTP/2",
+            Raw::upgrade(GOOD, "Connection: HTTP2-Settings\r\nHTTP2-Settings: AAMAAABkAAQAoAAAAAIAAAAA\r\n"),
+        ),
+        (
             "a list in `Connection`",
             Raw::upgrade(GOOD, "").replace("Connection: Upgrade", "Connection: keep-alive, Upgrade"),
         ),
