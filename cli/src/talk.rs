@@ -82,7 +82,7 @@ impl WhoArgs {
                 };
                 Ok(ClientOptions::new(url, fresh))
             }
-            (None, Some(token)) => Ok(ClientOptions::new(url, token.clone())),
+            (None, Some(token)) => Ok(ClientOptions::new(url, token.trim().to_owned())),
             (None, None) => bail!("who speaks? Say it with --as, or give a --token"),
         }
     }

@@ -161,6 +161,10 @@ fn a_variable_is_read_as_what_its_key_is() {
         let config = with_variables(KEYS, &[("DUNLIN_NATS__CREDENTIALS__TOKEN", text)]).unwrap();
         assert_eq!(config.nats.credentials, Some(Credentials::Token(text.to_owned())), "{text}");
     }
+    for line_break in ["\n", "\r\n"] {
+        let config = with_variables(KEYS, &[("DUNLIN_NATS__CREDENTIALS__TOKEN", &format!(" a{line_break}"))]).unwrap();
+        assert_eq!(config.nats.credentials, Some(Credentials::Token(" a".to_owned())), "{line_break:?}");
+    }
     let all = [
         ("DUNLIN_TOKENS__AUDIENCE", "318274612345678901"),
         ("DUNLIN_DRAIN", "20000"),

@@ -23,7 +23,8 @@ pub(super) fn table(all: impl Iterator<Item = (std::ffi::OsString, std::ffi::OsS
             continue;
         }
         let value = value.into_string().map_err(|_| format!("the variable {name} is no UTF-8 text"))?;
-        ours.push((name, value));
+        // A secret that was written with `echo` ends with a line break, which nobody means.
+        ours.push((name, value.trim_end_matches(['\r', '\n']).to_owned()));
     }
     ours.sort();
     // Beside a link's name, Docker sets what its container was given: `DUNLIN_ENV_PATH`.
