@@ -4,6 +4,8 @@
 
 #[path = "command/devices.rs"]
 mod devices;
+#[path = "command/processes.rs"]
+mod processes;
 
 use std::{
     fs,
@@ -248,8 +250,7 @@ fn a_token_is_all_that_is_printed() {
     let text = stdout(&token);
     assert_eq!((text.lines().count(), text.trim().split('.').count()), (1, 3), "{text:?}");
     assert!(stderr(&token).is_empty());
-    let heard =
-        output(dunlin(&["send", "--token", text.trim(), "--url", &dev.url, "bob", "hi"]).arg("--data").arg(folder));
+    let heard = output(dunlin(&["send", "--token", &text, "--url", &dev.url, "bob", "hi"]).arg("--data").arg(folder));
     assert!(!heard.status.success(), "a token for the device phone is none for the device send");
     assert_eq!(stderr(&heard).matches("(forbidden)").count(), 1, "{}", stderr(&heard));
     let unsupported = beside(folder, &["send", "--as", "alice", "#team", "hi"]);
@@ -281,60 +282,6 @@ fn a_nats_server_that_is_none_or_not_there_is_said_with_what_to_do() {
 
 /// A key set with the public key of RFC 8037, appendix A.2.
 const KEY_SET: &str = r#"{"keys":[{"kty":"OKP","crv":"Ed25519","x":"11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo"}]}"#;
-
-#[test]
-fn a_port_that_is_taken_is_said_at_once_and_once() {
-    let holder = TcpListener::bind("127.0.0.1:0").unwrap();
-    let port = holder.local_addr().unwrap().port();
-    let folder = TempDir::new().unwrap();
-    // As people write it.
-    for listen in [format!("127.0.0.1:{port}"), format!("localhost:{port}"), port.to_string()] {
-        let output = output(dunlin(&["dev", "--listen", &listen, "--data"]).arg(data(folder.path())));
-        let said = stderr(&output);
-        assert_eq!((output.status.code(), said.matches("in use").count()), (Some(1), 1), "{listen}: {said}");
-        assert!(said.contains(&format!("listening on 127.0.0.1:{port}")) && !said.contains("nats"), "{listen}: {said}");
-    }
-    let named = output(&mut dunlin(&["dev", "--listen", "gateway.example"]));
-    assert!(stderr(&named).contains("`127.0.0.1:8080`"), "{}", stderr(&named));
-    // Nobody has to wait for NATS to learn it.
-    let config = folder.path().join("config.toml");
-    let taken = format!("\"127.0.0.1:{port}\"\n");
-    let gateway = "[tokens]\nkeys = \"jwks.json\"\n";
-    for (command, text) in [
-        ("gateway", format!("listen = {taken}{gateway}")),
-        ("gateway", format!("listen = \"127.0.0.1:0\"\ninternal_listen = {taken}{gateway}")),
-        ("gateway", format!("internal_listen = \"127.0.0.1:0\"\nlisten = {taken}{gateway}")),
-        ("worker", format!("listen = {taken}")),
-    ] {
-        fs::write(&config, format!("{text}[nats]\nservers = [\"nats://127.0.0.1:1\"]\n")).unwrap();
-        let ended = ended(dunlin(&[command, "--config"]).arg(&config));
-        let said = stderr(&ended);
-        assert_eq!((ended.status.code(), said.matches("in use").count()), (Some(1), 1), "{command} {text}: {said}");
-        assert!(said.contains(&format!("listening on 127.0.0.1:{port}")) && !said.contains("NATS"), "{said}");
-    }
-}
-
-#[test]
-fn a_terminal_that_is_closed_ends_it_in_order_and_with_nohup_nothing_does() {
-    let temporary = TempDir::new().unwrap();
-    let folder = temporary.path();
-    let mut dev = Dev::start(folder);
-    let server = dev.nats_server().unwrap();
-    send(folder, "kept");
-    // One from the kernel, one from the shell.
-    dev.signal(Signal::SIGHUP);
-    dev.signal(Signal::SIGHUP);
-    let status = dev.child.wait().unwrap();
-    assert!(status.success() && !is_alive(server), "{status}");
-
-    let arguments = ["-c", "trap '' HUP; exec \"$0\" \"$@\"", env!("CARGO_BIN_EXE_dunlin")];
-    let mut nohup = Command::new("sh");
-    nohup.args(arguments);
-    let dev = Dev::start_by(nohup, folder);
-    dev.signal(Signal::SIGHUP);
-    assert_eq!(listen(folder, "phone"), ["kept"]);
-    send(folder, "and more");
-}
 
 #[test]
 fn a_configuration_is_checked_without_running_anything() {
