@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeMap, sync::Arc};
 
-use dunlin_schema::RegionName;
+use dunlin_schema::{Millis, RegionName, UserName, frame::Send};
 use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 
@@ -13,6 +13,7 @@ use crate::{
     metrics::Metrics,
     posts::Posts,
     region::Region,
+    sending,
     services::Services,
     socket::Gathering,
     sockets::Sockets,
@@ -63,6 +64,18 @@ impl Gateway {
         let stalled = self.services.stalled(Uptime::now());
         let stalled = stalled.map(|service| format!("the service `{service}` does not move"));
         stalled.or_else(|| self.keys.unready()).or_else(|| self.regions.values().find_map(|region| region.unready()))
+    }
+
+    /// What a user sends, counted towards their share, whichever way it comes; what is beyond it is said to be.
+    pub(crate) fn sent(&self, from: &UserName, now: Millis, send: Send) -> sending::Input {
+        let age = now.since(sending::oldest_id(send.id, &send.content));
+        match self.limiter.send(from, age) {
+            Ok(()) => sending::Input::Send(send),
+            Err(retry_after) => {
+                self.metrics.limited_sends.inc();
+                sending::Input::OverTheShare(send.id, retry_after)
+            }
+        }
     }
 
     /// Ends every socket where it stands.

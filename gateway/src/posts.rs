@@ -1,4 +1,5 @@
-//! What back ends send over HTTP, in the name of any person: a [`Sending`] for each person of whom something is under way, with its lanes.
+//! What back ends send over HTTP, in the name of any person: a [`Sending`] for each person of whom something is under way, with its lanes,
+//! or of whom something was refused for now and is to come again.
 //!
 //! What was taken goes on until it is answered, also when whoever sent it hangs up: its steps run in tasks of their own, which a gateway
 //! that goes away waits for.
@@ -9,7 +10,7 @@ use std::{
     sync::Arc,
 };
 
-use dunlin_schema::{Address, MessageId, UserName, frame::Send, limits};
+use dunlin_schema::{Address, MessageId, UserName, limits};
 use futures_util::FutureExt as _;
 use parking_lot::Mutex;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot};
@@ -22,13 +23,43 @@ use crate::{
     sending::{Answer, Author, Do, Input, Sending, Then},
 };
 
+/// People of whom nothing is under way, and of whom it is remembered what was refused for now. Of more, the one is forgotten who was the
+/// first: what is about a message of theirs is then refused for good where that message was not sent again before.
+const RESTING: usize = 256;
+
 /// What is under way over HTTP.
 pub(crate) struct Posts {
     region: Arc<Region>,
     sent_copies: SentCopies,
-    people: Mutex<HashMap<UserName, Person>>,
+    people: Mutex<People>,
     places: Arc<Semaphore>,
     tasks: TaskTracker,
+}
+
+#[derive(Default)]
+struct People {
+    by_name: HashMap<UserName, Person>,
+    resting: VecDeque<UserName>,
+}
+
+impl People {
+    /// Forgets a person of whom nothing is under way, now or when there are too many of them.
+    fn rest(&mut self, user: &UserName) {
+        let Some(person) = self.by_name.get(user).filter(|person| person.sending.waiting().0 == 0) else { return };
+        if self.resting.contains(user) {
+            return;
+        }
+        if !person.sending.expects_more() {
+            self.by_name.remove(user);
+            return;
+        }
+        if self.resting.len() == RESTING
+            && let Some(first) = self.resting.pop_front()
+        {
+            self.by_name.remove(&first);
+        }
+        self.resting.push_back(user.clone());
+    }
 }
 
 struct Person {
@@ -79,34 +110,39 @@ impl Posts {
         &self.tasks
     }
 
-    /// Sends in a user's name. The answer does not come only where a panic took it.
-    pub(crate) fn send(self: &Arc<Posts>, from: &UserName, send: Send, place: Place) -> oneshot::Receiver<Answer> {
+    /// Takes in what is sent in a user's name, or refused before it was looked at. The answer does not come only where a panic took it.
+    pub(crate) fn send(self: &Arc<Posts>, from: &UserName, input: Input, place: Place) -> oneshot::Receiver<Answer> {
         let (answer, answered) = oneshot::channel();
-        let id = send.id;
-        let to = send.address().ok().map(|to| to.said_in(self.region.name()));
+        let key = match &input {
+            Input::Send(send) => send.address().ok().map(|to| (to.said_in(self.region.name()), send.id)),
+            Input::OverTheShare(..) | Input::Crowded(_) | Input::Appended { .. } | Input::LookedUp { .. } => None,
+        };
         let mut people = self.people.lock();
-        let person = people.entry(from.clone()).or_insert_with(|| self.person(from));
+        people.resting.retain(|resting| resting != from);
+        let person = people.by_name.entry(from.clone()).or_insert_with(|| self.person(from));
         // Every device of the user's is another one than this.
         person.author.copies = match self.sent_copies {
             SentCopies::Always => true,
             SentCopies::SeveralDevices => self.region.directory.is_followed(&self.region.mailbox(from)),
         };
-        let then = if person.sending.waiting().0 >= limits::POSTS_OF_ONE_USER {
-            Then { todo: None, answer: Some(Answer::crowded(id)) }
-        } else {
-            person.sending.handle(clock::now(), &person.author, Input::Send(send))
+        let input = match input {
+            Input::Send(send) if person.sending.waiting().0 >= limits::POSTS_OF_ONE_USER => Input::Crowded(send.id),
+            input @ (Input::Send(_)
+            | Input::OverTheShare(..)
+            | Input::Crowded(_)
+            | Input::Appended { .. }
+            | Input::LookedUp { .. }) => input,
         };
-        match (then.answer, to) {
+        let then = person.sending.handle(clock::now(), &person.author, input);
+        match (then.answer, key) {
             (Some(refusal), _) => drop(answer.send(refusal)),
-            (None, Some(to)) => {
-                person.waiting.entry((to, id)).or_default().push_back(Waiting { answer, _place: place });
+            (None, Some(key)) => {
+                person.waiting.entry(key).or_default().push_back(Waiting { answer, _place: place });
             }
             // What has no address is refused.
             (None, None) => {}
         }
-        if person.sending.waiting().0 == 0 {
-            people.remove(from);
-        }
+        people.rest(from);
         drop(people);
         if let Some(todo) = then.todo {
             self.carry_out(from.clone(), todo);
@@ -134,7 +170,7 @@ impl Posts {
             if AssertUnwindSafe(steps).catch_unwind().await.is_err() {
                 posts.region.metrics.panics.inc();
                 tracing::error!(user = %from, "a panic ends what is sent for a user over HTTP: its outcome is unknown");
-                posts.people.lock().remove(&from);
+                posts.people.lock().by_name.remove(&from);
             }
         });
     }
@@ -142,10 +178,10 @@ impl Posts {
     /// Takes what came of a step, tells who waits for an answer, and gives the lane's next step.
     fn take(&self, from: &UserName, input: Input) -> Option<Do> {
         let mut people = self.people.lock();
-        let person = people.get_mut(from)?;
+        let person = people.by_name.get_mut(from)?;
         let of = match &input {
             Input::Appended { key, .. } | Input::LookedUp { key, .. } => (key.to.clone(), key.id),
-            Input::Send(_) | Input::OverTheShare(..) => return None,
+            Input::Send(_) | Input::OverTheShare(..) | Input::Crowded(_) => return None,
         };
         let Then { todo, answer } = person.sending.handle(clock::now(), &person.author, input);
         if let Some(answer) = answer
@@ -159,9 +195,7 @@ impl Posts {
                 person.waiting.remove(&of);
             }
         }
-        if person.sending.waiting().0 == 0 {
-            people.remove(from);
-        }
+        people.rest(from);
         todo
     }
 }

@@ -22,7 +22,6 @@ use crate::{
     gateway::Gateway,
     opening::{Opened, draining, removed, too_many},
     region::Region,
-    sending,
     session::{Input, Outgoing, not_followed},
     socket::{Event, Socket, Violation},
     timer::Order,
@@ -288,15 +287,8 @@ impl Taking<'_> {
         gateway.metrics.frames_in.inc();
         match encoding.read_client(bytes) {
             Ok(ClientFrame::Send(send)) => {
-                let age = moment.wall.since(sending::oldest_id(send.id, &send.content));
-                match gateway.limiter.send(connection.user(), age) {
-                    Ok(()) => connection.handle(moment, Input::Sending(sending::Input::Send(send))),
-                    Err(retry_after) => {
-                        gateway.metrics.limited_sends.inc();
-                        let over = sending::Input::OverTheShare(send.id, retry_after);
-                        connection.handle(moment, Input::Sending(over));
-                    }
-                }
+                let sent = gateway.sent(connection.user(), moment.wall, send);
+                connection.handle(moment, Input::Sending(sent));
             }
             Ok(ClientFrame::Ack { log: Open::Known(log), delivered }) => {
                 connection.handle(moment, Input::Ack { log, delivered });

@@ -235,6 +235,34 @@ async fn each_person_has_a_share_of_its_own() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_is_about_a_post_that_was_refused_for_now_waits_for_it() {
+    let region = Region::start(0).await;
+    let tight = |config: &mut dunlin_gateway::Config| {
+        (config.limits.sends_per_second, config.limits.sends_burst) = (1, 1);
+    };
+    let (_node, gateway) = region.new_gateway_of(region.nats.url(), tight).await;
+    let shop = BackEnd::new(gateway, region.key.sign(&service_claims("shop")));
+    let within_share = async |body: &Value| {
+        until("a place in alice's share", async || {
+            let answer = post(&shop, body).await;
+            (answer.status != 429).then_some(answer)
+        })
+        .await
+    };
+    let limited = until("alice's share to be used up", async || {
+        let body = message(&new_id(), Some("alice"), "bob", "hi");
+        (post(&shop, &body).await.status == 429).then_some(body)
+    })
+    .await;
+    let content = json!({ "edit": { "target": limited["id"], "text": "ho" } });
+    let edit = json!({ "id": new_id(), "from": "alice", "to": "bob", "content": content });
+    let waits = within_share(&edit).await;
+    assert_eq!((waits.status, waits.code()), (503, Some("unavailable")), "{waits:?}");
+    assert_eq!(within_share(&limited).await.status, 200);
+    assert_eq!(within_share(&edit).await.status, 200);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn two_posts_of_one_person_to_one_address_keep_their_order_and_others_wait_for_neither() {
     let region = Region::start_with(RegionOptions { linked: true, ..RegionOptions::default() }).await;
     let shop = back_end(&region, 0);

@@ -26,12 +26,7 @@ use super::{
     bearer,
     refusal::{BUSY, Refusal, refusal, seconds},
 };
-use crate::{
-    clock,
-    gateway::Gateway,
-    sending::{self, Answer},
-    tokens::People,
-};
+use crate::{clock, gateway::Gateway, sending::Answer, tokens::People};
 
 /// How long a body may take to come.
 const BODY_WITHIN: Duration = Duration::from_secs(10);
@@ -97,13 +92,9 @@ async fn answer(gateway: &Gateway, headers: &HeaderMap, body: &mut BodyDataStrea
         let message = format!("{from} is of another issuer's people: this token's issuer can't name them");
         return Err(refusal(StatusCode::FORBIDDEN, Code::Forbidden, message));
     }
-    let age = clock::now().since(sending::oldest_id(send.id, &send.content));
-    if let Err(retry_after) = gateway.limiter.send(&from, age) {
-        gateway.metrics.limited_sends.inc();
-        return Ok(Answer::over_the_share(send.id, retry_after).into());
-    }
     let id = send.id;
-    let answered = timeout(ANSWER_WITHIN, gateway.posts.send(&from, send, place)).await;
+    let sent = gateway.sent(&from, clock::now(), send);
+    let answered = timeout(ANSWER_WITHIN, gateway.posts.send(&from, sent, place)).await;
     // Of one that did not come in time, or that a panic took, nobody knows.
     Ok(answered.ok().and_then(Result::ok).unwrap_or_else(|| Answer::unknown(id)).into())
 }

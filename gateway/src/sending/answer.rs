@@ -34,7 +34,7 @@ pub enum Answer {
 
 impl Answer {
     /// The author has sent more than its share.
-    pub fn over_the_share(id: MessageId, retry_after: Millis) -> Answer {
+    pub(super) fn over_the_share(id: MessageId, retry_after: Millis) -> Answer {
         Answer::retried(id, Code::RateLimited, "more than your share", retry_after)
     }
 
@@ -48,7 +48,7 @@ impl Answer {
     }
 
     /// Too much waits.
-    pub fn crowded(id: MessageId) -> Answer {
+    pub(super) fn crowded(id: MessageId) -> Answer {
         let message = "too many sends wait for their answer: wait for some before sending more";
         Answer::retried(id, Code::Unavailable, message, RETRY_AFTER)
     }

@@ -3,7 +3,7 @@
 //!
 //! Drive it: give each send and each outcome to [`Sending::handle`], with the time at which it happened; then carry out what [`Then`] says.
 //! Every [`Do`] is answered once, by the input of its kind under its key, and bounded in time by whoever carries it out. A socket keeps
-//! one [`Sending`] for as long as it is open; a request over HTTP has one of its own.
+//! one [`Sending`] for as long as it is open; what is sent over HTTP has one for each person.
 //!
 //! | file | what it decides |
 //! |---|---|
@@ -65,6 +65,8 @@ pub enum Input {
     Send(Send),
     /// Something is beyond the sender's share until this has passed.
     OverTheShare(MessageId, Millis),
+    /// Something found no room, for now.
+    Crowded(MessageId),
     /// The answer to [`Do::Append`].
     Appended {
         /// Its key.
@@ -194,6 +196,7 @@ impl Sending {
         let then = match input {
             Input::Send(send) => self.send(now, author, send),
             Input::OverTheShare(id, retry_after) => Answer::over_the_share(id, retry_after).into(),
+            Input::Crowded(id) => Answer::crowded(id).into(),
             Input::Appended { key, outcome } => self.step(author, &key, |lane| lane.appended(author, &key, outcome)),
             Input::LookedUp { key, outcome } => self.step(author, &key, |lane| lane.looked_up(author, &key, outcome)),
         };
@@ -218,6 +221,11 @@ impl Sending {
     /// How many sends have no answer yet, and the bytes that they hold.
     pub fn waiting(&self) -> (usize, usize) {
         (self.count, self.bytes)
+    }
+
+    /// Whether something was refused for now and has not come again.
+    pub fn expects_more(&self) -> bool {
+        !self.postponed.is_empty()
     }
 
     fn send(&mut self, now: Millis, author: &Author, send: Send) -> Then {
