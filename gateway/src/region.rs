@@ -143,4 +143,4 @@ impl Region {
 }
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;

@@ -228,3 +228,6 @@ impl Drop for Ended {
         self.0.services.abort();
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -11,7 +11,7 @@ use super::{core::HEADS_WITHIN, *};
 use crate::session::{SentCopies, Setup, Start};
 
 /// Bytes that panic where they are let go.
-struct Bomb;
+pub(crate) struct Bomb;
 
 impl AsRef<[u8]> for Bomb {
     fn as_ref(&self) -> &[u8] {
@@ -51,7 +51,7 @@ fn connection(user: &str) -> Connection {
 }
 
 /// An answer to a read, with these bytes as an entry.
-fn read(payload: Bytes) -> Input {
+pub(crate) fn read(payload: Bytes) -> Input {
     let entries = vec![StoredEntry { seq: Seq(1), time: StreamTime(1), payload }];
     Input::Read(LogName::Mailbox, Ok(ReadAnswer { entries, more: false, evidence: None }))
 }

@@ -21,12 +21,12 @@ use crate::clock::Moment;
 const PATIENCE: Duration = Duration::from_secs(30);
 
 /// A nats-server in a folder of its own, ended with its handle.
-struct Server {
+pub(crate) struct NatsServer {
     child: Child,
     folder: TempDir,
 }
 
-impl Drop for Server {
+impl Drop for NatsServer {
     fn drop(&mut self) {
         self.child.kill().unwrap();
         self.child.wait().unwrap();
@@ -38,8 +38,8 @@ fn binary() -> PathBuf {
     if tools.exists() { tools } else { "nats-server".into() }
 }
 
-impl Server {
-    async fn start() -> (Server, ConnectOptions) {
+impl NatsServer {
+    pub(crate) async fn start() -> (NatsServer, ConnectOptions) {
         let folder = tempfile::tempdir().unwrap();
         let conf = folder.path().join("nats.conf");
         fs::write(&conf, format!("jetstream {{ store_dir: {:?}, domain: eu }}\n", folder.path().join("store")))
@@ -47,7 +47,7 @@ impl Server {
         let mut command = Command::new(binary());
         command.arg("-c").arg(conf).args(["-a", "127.0.0.1", "-p", "-1", "--ports_file_dir"]).arg(folder.path());
         let child = command.stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
-        let server = Server { child, folder };
+        let server = NatsServer { child, folder };
         let url = until(async || server.url()).await;
         (server, ConnectOptions { servers: vec![url], ..ConnectOptions::default() })
     }
@@ -59,7 +59,7 @@ impl Server {
     }
 }
 
-async fn until<T>(mut found: impl AsyncFnMut() -> Option<T>) -> T {
+pub(crate) async fn until<T>(mut found: impl AsyncFnMut() -> Option<T>) -> T {
     let deadline = Instant::now() + PATIENCE;
     loop {
         if let Some(found) = found().await {
@@ -70,13 +70,13 @@ async fn until<T>(mut found: impl AsyncFnMut() -> Option<T>) -> T {
     }
 }
 
-fn name() -> RegionName {
+pub(crate) fn name() -> RegionName {
     RegionName::new("eu").unwrap()
 }
 
 #[tokio::test]
 async fn a_region_is_opened_used_and_watched_without_a_gateway() {
-    let (_server, options) = Server::start().await;
+    let (_server, options) = NatsServer::start().await;
     let (metrics, services) = (Arc::new(Metrics::new()), Services::default());
     let opened = Region::open(&options, &name(), &metrics, &services).await;
     assert!(matches!(opened.err(), Some(RegionError::Settings(_))), "it has no streams yet");
