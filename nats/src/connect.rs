@@ -121,6 +121,8 @@ pub(crate) struct Purpose {
     pub(crate) reconnect: bool,
     /// Messages that wait in one subscription; more are dropped and counted as a loss. Room is only taken when it is used.
     pub(crate) subscription_capacity: usize,
+    /// Whether what it publishes comes back on its own subscriptions.
+    pub(crate) echo: bool,
 }
 
 impl ConnectOptions {
@@ -184,6 +186,9 @@ impl ConnectOptions {
                 events(event);
                 std::future::ready(())
             });
+        if !purpose.echo {
+            options = options.no_echo();
+        }
         if !purpose.reconnect {
             // Before the others, so that a refusal is told as they say it.
             servers.insert(0, NOWHERE.to_owned());

@@ -77,20 +77,19 @@ const SUBSCRIPTION_CAPACITY: usize = 1_024;
 impl Connection {
     /// Opens a connection and checks the server's version. Errors: see [`ConnectError`].
     pub async fn open(options: &ConnectOptions, region: &RegionName) -> Result<Connection, ConnectError> {
-        Connection::open_for(options, region, "", SUBSCRIPTION_CAPACITY).await
+        let purpose = Purpose { suffix: "", reconnect: true, subscription_capacity: SUBSCRIPTION_CAPACITY, echo: true };
+        Connection::open_for(options, region, purpose).await
     }
 
     pub(crate) async fn open_for(
         options: &ConnectOptions,
         region: &RegionName,
-        suffix: &'static str,
-        subscription_capacity: usize,
+        purpose: Purpose,
     ) -> Result<Connection, ConnectError> {
         let (status, status_seen) = watch::channel(Status::Connected);
         let (doubts, doubts_seen) = watch::channel(());
         let (losses, losses_seen) = watch::channel(0);
-        let observer = Observer { name: format!("{}{suffix}", options.name), status, doubts };
-        let purpose = Purpose { suffix, reconnect: true, subscription_capacity };
+        let observer = Observer { name: format!("{}{}", options.name, purpose.suffix), status, doubts };
         let files = Files::of(options).await;
         let client = options.dial(purpose, move |event| observer.observe(event)).await?;
         let shared = Arc::new(Shared {

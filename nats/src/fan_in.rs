@@ -25,7 +25,7 @@ use tokio::{
     time::Instant,
 };
 
-use crate::{ConnectError, ConnectOptions, Connection, PublishError, Status};
+use crate::{ConnectError, ConnectOptions, Connection, PublishError, Status, connect::Purpose};
 
 /// Live entries that wait for one log. Room is only taken when it is used.
 const WAITING: usize = 512;
@@ -46,7 +46,7 @@ pub trait LiveSink: Send + Sync + 'static {
     /// Takes one. Called by the task that reads all subscriptions: it must neither block nor join nor leave.
     fn live(&self, entry: LiveEntry);
 
-    /// A gateway, perhaps this one, tells of the devices of a mailbox's user.
+    /// Another gateway tells of the devices of a mailbox's user.
     fn devices(&self, news: DeviceNews);
 
     /// Something came that this release does not use.
@@ -117,7 +117,9 @@ impl Drop for Joined {
 impl FanIn {
     /// Opens the connection. Nothing is joined and nothing comes but while the [`Reader`] runs. Errors: see [`ConnectError`].
     pub async fn open(options: &ConnectOptions, region: &RegionName) -> Result<(FanIn, Reader), ConnectError> {
-        let connection = Connection::open_for(options, region, "-live", WAITING).await?;
+        // A gateway knows what it says: what came back would cost a message for each device that connects, and the room of its channel.
+        let purpose = Purpose { suffix: "-live", reconnect: true, subscription_capacity: WAITING, echo: false };
+        let connection = Connection::open_for(options, region, purpose).await?;
         let (joins, joining) = mpsc::channel(JOINS);
         let shared = Arc::new(Shared { connection, joins });
         let reader = Reader::new(Arc::downgrade(&shared), joining);
@@ -141,9 +143,9 @@ impl FanIn {
         }
     }
 
-    /// Publishes to all who have joined a user's mailbox, on the connection that the joins are on: whoever answers finds them in place.
+    /// Publishes to all others who have joined a user's mailbox, on the connection that the joins are on: whoever answers finds them in place.
     /// Errors: see [`PublishError`].
-    pub async fn publish(&self, user: &UserName, message: &UserMessage) -> Result<(), PublishError> {
+    pub async fn tell_others(&self, user: &UserName, message: &UserMessage) -> Result<(), PublishError> {
         self.shared.connection.publish(subject::live(&Peer::User(user.clone())), message.encode()).await
     }
 

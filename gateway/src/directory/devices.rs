@@ -218,7 +218,7 @@ pub(crate) async fn publish(fan_in: &FanIn, user: &UserName, news: DeviceNews, m
         metrics.devices_untold.inc();
         return;
     }
-    if let Err(error) = fan_in.publish(user, &UserMessage::Devices(news)).await {
+    if let Err(error) = fan_in.tell_others(user, &UserMessage::Devices(news)).await {
         tracing::debug!(%error, %user, "the other gateways are not told of a device");
     }
 }

@@ -80,7 +80,7 @@ impl Directory {
         followed.joined(fan_in, mailbox.owner).await?;
         let call = Call::begin(&followed.followers);
         let question = DeviceNews::RollCall(RollCall { call: call.number });
-        fan_in.publish(connection.user(), &UserMessage::Devices(question)).await?;
+        fan_in.tell_others(connection.user(), &UserMessage::Devices(question)).await?;
         tokio::time::sleep(Duration::from_millis(limits::ROLL_CALL.0)).await;
         let mut devices = call.answers();
         devices.extend(followed.followers.here());
@@ -93,7 +93,7 @@ impl Directory {
             return Err(Unheard::Disconnected);
         }
         let removed = DeviceNews::Removed(Removed { device: device.clone() });
-        fan_in.publish(asker.user(), &UserMessage::Devices(removed)).await?;
+        fan_in.tell_others(asker.user(), &UserMessage::Devices(removed)).await?;
         if let Some(followed) = self.found(&self.place(asker, &LogName::Mailbox)) {
             followed.followers.end(device);
         }

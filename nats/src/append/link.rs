@@ -122,7 +122,7 @@ impl Keeper {
 
 async fn dial(options: &ConnectOptions) -> Result<(Client, CancellationToken), ConnectError> {
     let lost = CancellationToken::new();
-    let purpose = Purpose { suffix: "-appends", reconnect: false, subscription_capacity: ANSWERS };
+    let purpose = Purpose { suffix: "-appends", reconnect: false, subscription_capacity: ANSWERS, echo: true };
     let told = lost.clone();
     let client = options.dial(purpose, move |event| observe(&event, &told)).await?;
     Ok((client, lost))

@@ -28,6 +28,7 @@ use self::{
 use crate::{
     ConnectError, ConnectOptions, Connection,
     api::{Api, ApiError, MessageQuery, StoredMessage, format_time},
+    connect::Purpose,
 };
 
 /// Batches that are read at once on one connection; further reads wait for their turn, so that a storm does not time itself out.
@@ -83,7 +84,8 @@ struct BatchQuestion<'a> {
 impl Reads {
     /// Opens the connection. Errors: see [`ConnectError`].
     pub async fn open(options: &ConnectOptions, settings: &RegionSettings) -> Result<Reads, ConnectError> {
-        let connection = Connection::open_for(options, &settings.region, "-reads", REPLY_CAPACITY).await?;
+        let purpose = Purpose { suffix: "-reads", reconnect: true, subscription_capacity: REPLY_CAPACITY, echo: true };
+        let connection = Connection::open_for(options, &settings.region, purpose).await?;
         Ok(Reads {
             connection,
             replicas: settings.replicas,

@@ -87,6 +87,24 @@ async fn what_is_no_entry_is_passed_over_and_counted() {
     }
 }
 
+/// What a gateway says of a device comes to the others, and costs itself nothing: neither a message for each device that connects, nor the
+/// room of one.
+#[tokio::test]
+async fn what_a_fan_in_says_comes_to_the_others_alone() {
+    let server = Server::start();
+    let (worker, teller) = opened(&server).await;
+    let other = joining(&server.options()).await;
+    let ((phone, mut at_teller), (web, mut at_other)) = (device(), device());
+    let _joined = soon("a join", teller.join(mailbox("bob"), phone)).await;
+    let _also = soon("a join", other.join(mailbox("bob"), web)).await;
+    let mark = UserMessage::Mark(Mark { with: "alice@eu".parse().unwrap(), read: Seq(7) });
+    teller.tell_others(&user("bob"), &mark).await.unwrap();
+    assert_eq!(soon("what is heard", at_other.recv()).await, Some(PASSED_OVER));
+    publish(&worker, "bob", 1).await;
+    assert_eq!(soon("what is heard", at_other.recv()).await, Some(1));
+    assert_eq!(soon("what is heard", at_teller.recv()).await, Some(1), "nothing comes back before it");
+}
+
 #[tokio::test]
 async fn an_interest_is_in_place_when_the_join_resolves_and_goes_when_it_is_left() {
     let server = Server::monitored();
