@@ -3,6 +3,7 @@
 
 use std::{
     ops::ControlFlow,
+    panic::{AssertUnwindSafe, catch_unwind},
     sync::Arc,
     task::{Context, Poll},
 };
@@ -81,12 +82,16 @@ impl Running {
         }
     }
 
-    /// Does what there is to do. Ready when the socket is to end.
+    /// Does what there is to do. Ready when the socket is to end: also by a panic, which then ends nothing else.
     pub(crate) fn poll(&mut self, socket: &mut Socket, cx: &mut Context<'_>) -> Poll<Ending> {
         self.connection.alarm().register(cx.waker());
-        match self.go_round(socket, cx) {
-            Ok(()) => Poll::Pending,
-            Err(ending) => Poll::Ready(ending),
+        match catch_unwind(AssertUnwindSafe(|| self.go_round(socket, cx))) {
+            Ok(Ok(())) => Poll::Pending,
+            Ok(Err(ending)) => Poll::Ready(ending),
+            Err(_panic) => {
+                self.connection.broken();
+                Poll::Ready(broken())
+            }
         }
     }
 

@@ -1,7 +1,15 @@
 //! One task a TCP connection: it serves HTTP, and when a request was upgraded goes on as a WebSocket on the bare socket, with nothing
 //! of HTTP left.
 
-use std::{future::poll_fn, io, panic::AssertUnwindSafe, pin::pin, sync::Arc, time::Duration};
+use std::{
+    future::poll_fn,
+    io,
+    panic::AssertUnwindSafe,
+    pin::{Pin, pin},
+    sync::Arc,
+    task::Poll,
+    time::Duration,
+};
 
 use axum::Router;
 use futures_util::FutureExt as _;
@@ -16,8 +24,9 @@ use tower::ServiceExt as _;
 
 use super::{Handoff, Slot, messages::ANSWER_WITHIN};
 use crate::{
-    ending::{Ending, broken, end},
+    ending::{Ending, end},
     gateway::Gateway,
+    metrics::Metrics,
     opening::open,
     running::Running,
     services::{BEAT_EVERY, Pulse},
@@ -60,9 +69,11 @@ pub(crate) async fn accept(gateway: Arc<Gateway>, entrance: Entrance, pulse: Arc
             Ok((stream, _)) => {
                 let (gateway, routes) = (gateway.clone(), routes.clone());
                 let alarm = Alarm::new();
-                let socket = Entered::new(&gateway, &alarm);
+                let entered = Entered::new(&gateway, &alarm);
                 if tasks.len() < most {
-                    tasks.spawn(watched(gateway, socket, stream, routes));
+                    let metrics = gateway.metrics.clone();
+                    let entering = Box::pin(enter(gateway, alarm, stream, routes));
+                    tasks.spawn(watched(serve(entered, entering), metrics));
                 } else {
                     gateway.metrics.turned_away.inc();
                 }
@@ -102,37 +113,39 @@ impl Drop for Entered {
 }
 
 /// A connection whose panics are counted, and end nothing but it.
-async fn watched(gateway: Arc<Gateway>, entered: Entered, stream: TcpStream, routes: Router) {
-    let metrics = gateway.metrics.clone();
-    if AssertUnwindSafe(serve(gateway, entered, stream, routes)).catch_unwind().await.is_err() {
-        metrics.panics.inc();
-        tracing::error!("a panic ends a connection");
+fn watched(serving: impl Future<Output = ()>, metrics: Arc<Metrics>) -> impl Future<Output = ()> {
+    AssertUnwindSafe(serving).catch_unwind().map(move |served| {
+        if served.is_err() {
+            metrics.panics.inc();
+            tracing::error!("a panic ends a connection");
+        }
+    })
+}
+
+/// A WebSocket, and the device that came over it; or how it ends where none was let in.
+type Entry = (Box<Socket>, Result<Running, Ending>);
+
+/// A connection as long as it is open. What comes before and after the life of a device is boxed, so that the task of an idle one is small.
+async fn serve<F: Future<Output = Option<Entry>>>(entered: Entered, entering: Pin<Box<F>>) {
+    let Some((mut socket, mut device)) = entering.await else { return };
+    let ending = poll_fn(|cx| match &mut device {
+        Ok(running) => running.poll(&mut socket, cx),
+        Err(ending) => Poll::Ready(ending.clone()),
+    })
+    .await;
+    drop(device);
+    if ending != Ending::Lost {
+        Box::pin(end(socket, ending, &entered.gateway.metrics)).await;
     }
 }
 
-/// Each stage is boxed, so that the task of an idle connection is as small as the last one.
-async fn serve(gateway: Arc<Gateway>, entered: Entered, stream: TcpStream, routes: Router) {
+/// Serves HTTP, and opens the WebSocket if a request was upgraded.
+async fn enter(gateway: Arc<Gateway>, alarm: Arc<Alarm>, stream: TcpStream, routes: Router) -> Option<Entry> {
     // Frames are gathered here; the system need not wait for more.
     let _ = stream.set_nodelay(true);
-    let Some((mut socket, handoff)) = Box::pin(http(stream, routes, &gateway.finish, &gateway.kill)).await else {
-        return;
-    };
-    let opened = Box::pin(open(&gateway, &mut socket, &entered.alarm, handoff.identity)).await;
-    let ending = match opened {
-        Ok(opened) => {
-            let connection = opened.connection.clone();
-            let mut running = Running::new(gateway.clone(), opened);
-            let run = AssertUnwindSafe(poll_fn(|cx| running.poll(&mut socket, cx)));
-            run.catch_unwind().await.unwrap_or_else(|_panic| {
-                connection.broken();
-                broken()
-            })
-        }
-        Err(ending) => ending,
-    };
-    if ending != Ending::Lost {
-        Box::pin(end(socket, ending, &gateway.metrics)).await;
-    }
+    let (mut socket, handoff) = http(stream, routes, &gateway.finish, &gateway.kill).await?;
+    let opened = open(&gateway, &mut socket, &alarm, handoff.identity).await;
+    Some((socket, opened.map(|opened| Running::new(gateway, opened))))
 }
 
 /// Serves HTTP until the client is done with it, for [`HTTP_FOR`] at most: at `finish` it answers what was begun, at `kill` it ends

@@ -55,3 +55,13 @@ async fn a_client_that_takes_no_answers_is_let_go_soon_after_the_minute() {
     assert!(!timeout(2 * HTTP_FOR, served).await.expect("let go").unwrap());
     assert_eq!(began.elapsed().as_secs(), (HTTP_FOR + ANSWER_WITHIN + HEAD_WITHIN).as_secs());
 }
+
+/// Ten thousand idle connections are ten thousand of these.
+#[test]
+fn the_task_of_a_connection_is_little_more_than_its_device() {
+    fn size_of_output<A, B, F>(_: fn(A, B) -> F) -> usize {
+        size_of::<F>()
+    }
+    let task = size_of_output(serve::<std::future::Pending<Option<Entry>>>);
+    assert!(task <= size_of::<Running>() + 128, "{task} bytes");
+}
