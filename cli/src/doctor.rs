@@ -163,7 +163,10 @@ async fn readiness(gateway: &str) -> Finding {
     let what = format!("the gateway at {gateway}");
     match get(&format!("{gateway}/readyz")).await {
         Ok((status, _)) if status.is_success() => Finding::Good(format!("{what} is ready")),
-        Ok((_, why)) => Finding::Wrong(format!("{what} is not ready"), why.trim().to_owned()),
+        Ok((_, why)) => {
+            let why = why.trim();
+            Finding::Wrong(format!("{what} is not ready"), why.strip_prefix("not ready: ").unwrap_or(why).to_owned())
+        }
         Err(error) => Finding::Wrong(format!("{what} does not answer"), format!("{error}; is it started?")),
     }
 }

@@ -6,6 +6,8 @@
 mod devices;
 #[path = "command/processes.rs"]
 mod processes;
+#[path = "command/talk.rs"]
+mod talk;
 
 use std::{
     fs,
