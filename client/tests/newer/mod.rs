@@ -92,6 +92,11 @@ async fn what_a_newer_release_says_is_passed_over_with_its_cursor_settled_or_wai
         assert_eq!((unknown.seq.0, unknown.content.known()), (2, None));
         unknown.done().await.unwrap();
         assert_eq!(peer.ack().await, 2);
+        peer.raw(match encoding {
+            Encoding::Json => Message::text(r#"{"weather":{"at":"sea"}}"#),
+            Encoding::Postcard => Message::binary([99, 1, 7].as_slice()),
+        })
+        .await;
         peer.raw(with_fields_to_come(encoding, entry(3))).await;
         let third = next_entry(&mut events).await;
         assert_eq!((third.seq.0, third.from.to_string(), third.from.known()), (3, "bot!helper".to_owned(), None));
