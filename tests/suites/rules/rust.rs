@@ -333,15 +333,33 @@ fn no_function_is_too_long() {
 const COLUMNS: usize = 140;
 
 fn comments(source: &Source) -> Vec<Finding> {
-    let lines = source.text.lines().enumerate();
-    let comments = lines.filter(|(_, line)| source.path.ends_with(".rs") && line.trim_start().starts_with("//"));
-    let wide = comments.filter(|(_, line)| line.chars().count() > COLUMNS);
-    wide.map(|(index, _)| (index + 1, format!("a comment of over {COLUMNS} columns"))).collect()
+    let lines = source.text.split_inclusive('\n').scan(0, |end, line| {
+        let start = std::mem::replace(end, *end + line.len());
+        Some((start, line.trim_end()))
+    });
+    let wide = lines.filter(|(_, line)| source.path.ends_with(".rs") && line.chars().count() > COLUMNS);
+    // What is wide, but no code and no literal.
+    let comments = wide.filter(|(start, line)| {
+        let past = start + line.char_indices().nth(COLUMNS).map_or(0, |(at, _)| at);
+        source.in_comment(past)
+    });
+    comments.map(|(start, _)| (source.line(start), format!("a comment of over {COLUMNS} columns"))).collect()
 }
 
 #[test]
 fn no_comment_is_too_wide() {
     let wide = format!("fn f() {{}}\n    // {}", "é".repeat(COLUMNS - 6));
-    catches(comments, &[("a/src/x.rs", &wide, &[2]), ("a/src/x.rs", &wide.replacen('é', "", 1), &[])]);
+    let behind = wide.replacen("\n   ", "", 1);
+    let literal = format!("const X: &str = \"// {}\";", "é".repeat(COLUMNS));
+    catches(
+        comments,
+        &[
+            ("a/src/x.rs", &wide, &[2]),
+            ("a/src/x.rs", &wide.replacen('é', "", 1), &[]),
+            ("a/src/x.rs", &behind, &[1]),
+            ("a/src/x.rs", &behind.replace("//", "/*"), &[1]),
+            ("a/src/x.rs", &literal, &[]),
+        ],
+    );
     hold(comments);
 }

@@ -14,24 +14,31 @@ pub(super) struct Source {
     pub(super) shipped: String,
     /// What stands under `#[cfg(test)]`.
     tests: Vec<Range<usize>>,
+    /// Its comments.
+    comments: Vec<Range<usize>>,
     /// Its string literals: where each begins, and what it says.
     pub(super) literals: Vec<(usize, String)>,
 }
 
 impl Source {
     pub(super) fn new(path: &str, text: &str) -> Source {
-        let (code, literals) = if path.ends_with(".rs") { apart(text) } else { Default::default() };
+        let Apart { code, comments, literals } = if path.ends_with(".rs") { Apart::of(text) } else { Apart::default() };
         let tests = tests(&code);
         let mut shipped = code.clone();
         for range in &tests {
             shipped.replace_range(range.clone(), &blanks(&code[range.clone()]));
         }
-        Source { path: path.to_owned(), text: text.to_owned(), code, shipped, tests, literals }
+        Source { path: path.to_owned(), text: text.to_owned(), code, shipped, tests, comments, literals }
     }
 
     /// Whether a place stands under `#[cfg(test)]`.
     pub(super) fn in_tests(&self, at: usize) -> bool {
         self.tests.iter().any(|range| range.contains(&at))
+    }
+
+    /// Whether a place stands in a comment.
+    pub(super) fn in_comment(&self, at: usize) -> bool {
+        self.comments.iter().any(|range| range.contains(&at))
     }
 
     /// Whether it is a Rust file that ends up in what is shipped: of a crate's `src`, and not a file of tests.
@@ -70,40 +77,52 @@ pub(super) fn words<'a>(code: &'a str, word: &'a str) -> impl Iterator<Item = us
     })
 }
 
-/// Rust text with blanks for comments and literals, and the string literals.
-fn apart(text: &str) -> (String, Vec<(usize, String)>) {
-    let mut code = String::with_capacity(text.len());
-    let mut literals = Vec::new();
-    let mut rest = text;
-    while let Some(first) = rest.chars().next() {
-        let at = text.len() - rest.len();
-        let named = code.ends_with(|c: char| c.is_alphanumeric() || c == '_');
-        let length = if rest.starts_with("//") {
-            rest.find('\n').unwrap_or(rest.len())
-        } else if rest.starts_with("/*") {
-            comment(rest)
-        } else if let Some((open, length)) = raw(rest).filter(|_| !named) {
-            literals.push((at, rest[open..length.saturating_sub(open.saturating_sub(1))].to_owned()));
-            length
-        } else if first == '"' {
-            let length = quoted(rest);
-            literals.push((at, rest[1..length.saturating_sub(1).max(1)].to_owned()));
-            length
-        } else if let Some(length) = character(rest) {
-            length
-        } else {
-            code.push(first);
-            rest = &rest[first.len_utf8()..];
-            continue;
-        };
-        code.push_str(&blanks(&rest[..length]));
-        rest = &rest[length..];
-    }
-    (code, literals)
+/// Rust text taken apart.
+#[derive(Default)]
+struct Apart {
+    /// With blanks for comments and literals.
+    code: String,
+    comments: Vec<Range<usize>>,
+    literals: Vec<(usize, String)>,
 }
 
-/// The length of a block comment, with those inside it.
+impl Apart {
+    fn of(text: &str) -> Apart {
+        let Apart { mut code, mut comments, mut literals } = Apart::default();
+        let mut rest = text;
+        while let Some(first) = rest.chars().next() {
+            let at = text.len() - rest.len();
+            let named = code.ends_with(|c: char| c.is_alphanumeric() || c == '_');
+            let length = if rest.starts_with("//") || rest.starts_with("/*") {
+                let length = comment(rest);
+                comments.push(at..at + length);
+                length
+            } else if let Some((open, length)) = raw(rest).filter(|_| !named) {
+                literals.push((at, rest[open..length.saturating_sub(open.saturating_sub(1))].to_owned()));
+                length
+            } else if first == '"' {
+                let length = quoted(rest);
+                literals.push((at, rest[1..length.saturating_sub(1).max(1)].to_owned()));
+                length
+            } else if let Some(length) = character(rest) {
+                length
+            } else {
+                code.push(first);
+                rest = &rest[first.len_utf8()..];
+                continue;
+            };
+            code.push_str(&blanks(&rest[..length]));
+            rest = &rest[length..];
+        }
+        Apart { code, comments, literals }
+    }
+}
+
+/// The length of a comment; of a block with those inside it.
 fn comment(text: &str) -> usize {
+    if text.starts_with("//") {
+        return text.find('\n').unwrap_or(text.len());
+    }
     let (mut depth, mut at) = (0, 0);
     while at < text.len() {
         match text.as_bytes()[at..] {
