@@ -57,11 +57,11 @@ impl Gateway {
     }
 
     /// Why the gateway should be given no clients; `None` when it should.
-    pub(crate) fn unready(&self) -> Option<String> {
+    pub(crate) fn unready(&self, now: Uptime) -> Option<String> {
         if self.is_draining() {
             return Some("draining: this gateway is going away".to_owned());
         }
-        let stalled = self.services.stalled(Uptime::now());
+        let stalled = self.services.stalled(now);
         let stalled = stalled.map(|service| format!("the service `{service}` does not move"));
         stalled.or_else(|| self.keys.unready()).or_else(|| self.regions.values().find_map(|region| region.unready()))
     }

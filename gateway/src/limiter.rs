@@ -9,7 +9,10 @@ use governor::{
     state::keyed::DefaultKeyedStateStore,
 };
 
-use crate::{config::Limits, services::Pulse};
+use crate::{
+    config::Limits,
+    services::{BEAT_EVERY, Pulse},
+};
 
 type Accounts = RateLimiter<UserName, DefaultKeyedStateStore<UserName>, DefaultClock>;
 
@@ -72,9 +75,13 @@ impl Limiter {
     /// Forgets full accounts until it is dropped.
     pub(crate) async fn run(&self, pulse: &Pulse) {
         let mut times = tokio::time::interval(FORGET_EVERY);
+        let mut beats = tokio::time::interval(BEAT_EVERY);
         loop {
-            times.tick().await;
             pulse.beat();
+            tokio::select! {
+                _ = times.tick() => {}
+                _ = beats.tick() => continue,
+            }
             for accounts in [&self.sends, &self.connects, &self.asks] {
                 accounts.retain_recent();
                 accounts.shrink_to_fit();

@@ -20,7 +20,7 @@ use crate::{
     remembered,
     session::{Input, Session, Setup, Start},
     socket::{Event, Socket},
-    timer::{Alarm, Order},
+    timer::{Alarm, Order, Timer},
     tokens::Identity,
 };
 
@@ -74,7 +74,8 @@ pub(crate) async fn open(
         let opened = opened(Moment::now(), removed);
         Ok((region.clone(), (user, device, opened), (begins, unopened), until))
     };
-    let (region, who, (begins, unopened), until) = in_time(gateway, alarm, who_and_where).await?;
+    let (region, who, (begins, unopened), until) =
+        in_time(&gateway.timer, alarm, limits::WELCOME_WITHIN, who_and_where).await?;
     let others = passed_over(hello.cursors.keys(), &begins);
     let (connection, follows) = admit(gateway, &region, alarm, who, begins)?;
     for message in unopened {
@@ -142,14 +143,15 @@ async fn hello(gateway: &Gateway, socket: &mut Socket, alarm: &Arc<Alarm>) -> Re
     .await
 }
 
-/// What a `hello` waits for, which may be somebody who does not answer: until [`limits::WELCOME_WITHIN`], or until the gateway goes away.
+/// What a `hello` waits for, which may be somebody who does not answer: for so long, or until the gateway goes away.
 async fn in_time<T>(
-    gateway: &Gateway,
+    timer: &Timer,
     alarm: &Arc<Alarm>,
+    within: Millis,
     answer: impl Future<Output = Result<T, Ending>>,
 ) -> Result<T, Ending> {
-    let deadline = Uptime::now().plus(limits::WELCOME_WITHIN);
-    gateway.timer.set(alarm, deadline);
+    let deadline = Uptime::now().plus(within);
+    timer.set(alarm, deadline);
     let mut answer = pin!(answer);
     poll_fn(|cx| {
         alarm.register(cx.waker());
@@ -158,7 +160,7 @@ async fn in_time<T>(
         }
         match answer.as_mut().poll(cx) {
             Poll::Pending if Uptime::now() >= deadline => {
-                let late = format!("`hello` could not be answered within {} ms", limits::WELCOME_WITHIN.0);
+                let late = format!("`hello` could not be answered within {} ms", within.0);
                 Poll::Ready(Err(goodbye_until(Code::Unavailable, late, TRY_AGAIN)))
             }
             answered @ (Poll::Ready(_) | Poll::Pending) => answered,
@@ -333,3 +335,34 @@ pub(crate) fn too_many() -> Ending {
 
 /// How long a device waits for another one of its user to go.
 const TOO_MANY_WAIT: Millis = Millis(30_000);
+
+#[cfg(test)]
+mod tests {
+    use std::future::pending;
+
+    use super::*;
+    use crate::services::Pulse;
+
+    /// Waits for an answer that never comes, while the timer runs.
+    async fn unanswered(alarm: &Arc<Alarm>) -> Ending {
+        let (timer, pulse) = (Timer::new(), Pulse::new());
+        tokio::select! {
+            answered = in_time::<()>(&timer, alarm, Millis(100), pending()) => answered.expect_err("nobody answers"),
+            () = timer.run(&pulse) => unreachable!("it runs until it is dropped"),
+        }
+    }
+
+    #[tokio::test]
+    async fn a_hello_that_nobody_answers_ends_its_socket() {
+        let words = "`hello` could not be answered within 100 ms";
+        assert_eq!(unanswered(&Alarm::new()).await, goodbye_until(Code::Unavailable, words, TRY_AGAIN));
+    }
+
+    #[tokio::test]
+    async fn a_hello_that_nobody_answers_ends_when_its_gateway_goes_away() {
+        let alarm = Alarm::new();
+        alarm.tell(Order::Drain);
+        let Ending::Goodbye(code, ..) = unanswered(&alarm).await else { panic!("no goodbye") };
+        assert_eq!(code, Code::Draining);
+    }
+}

@@ -27,7 +27,7 @@ const MOVES_WITHIN: Millis = Millis(15_000);
 pub(crate) struct Pulse(AtomicU64);
 
 impl Pulse {
-    fn new() -> Arc<Pulse> {
+    pub(crate) fn new() -> Arc<Pulse> {
         Arc::new(Pulse(AtomicU64::new(Uptime::now().0)))
     }
 

@@ -219,6 +219,7 @@ pub(crate) async fn publish(fan_in: &FanIn, user: &UserName, news: DeviceNews, m
         return;
     }
     if let Err(error) = fan_in.tell_others(user, &UserMessage::Devices(news)).await {
+        metrics.devices_untold.inc();
         tracing::debug!(%error, %user, "the other gateways are not told of a device");
     }
 }

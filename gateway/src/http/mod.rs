@@ -76,7 +76,7 @@ async fn nothing_here(uri: Uri) -> Response {
 }
 
 async fn readyz(State(gateway): State<Arc<Gateway>>) -> Response {
-    match gateway.unready() {
+    match gateway.unready(Uptime::now()) {
         None => "ready\n".into_response(),
         Some(why) => (StatusCode::SERVICE_UNAVAILABLE, format!("not ready: {why}\n")).into_response(),
     }

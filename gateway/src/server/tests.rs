@@ -1,4 +1,5 @@
-//! What a client reads when its session panics, or what is done for it.
+//! What a client reads when its session panics, or what is done for it; and what operators see of a service that hangs, and of what is
+//! dropped.
 
 use std::{
     panic::{AssertUnwindSafe, catch_unwind},
@@ -8,7 +9,7 @@ use std::{
 use aws_lc_rs::signature::{Ed25519KeyPair, KeyPair as _};
 use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
 use dunlin_nats::{Connection, provision};
-use dunlin_schema::{Millis, Shard, stream::RegionSettings};
+use dunlin_schema::{LogName, Millis, Position, Shard, stream::RegionSettings};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 use tokio::{
@@ -19,10 +20,12 @@ use tracing::{Event, Metadata, Subscriber, span};
 
 use super::*;
 use crate::{
-    clock,
+    clock::{self, Uptime},
     config::KeySource,
     connection::tests::{Bomb, read},
     region::tests::{NatsServer, name, until},
+    session::Output,
+    work::at_once,
 };
 
 /// A gateway of a region in which no worker runs, and what signs its users' tokens.
@@ -77,6 +80,17 @@ impl Bench {
         let welcome: Value = serde_json::from_slice(&welcome).unwrap();
         assert!(opcode == TEXT && welcome["welcome"].is_object(), "{welcome}");
         device
+    }
+
+    /// The connection of a user's only device.
+    async fn connection(&self, user: &str) -> Arc<crate::connection::Connection> {
+        until(async || {
+            let mut followed = self.server.gateway.0.home()?.directory.followed(Shard(0)).into_iter();
+            followed.find_map(|(_, of)| {
+                of.first().map(|following| following.connection().clone()).filter(|of| of.user().as_str() == user)
+            })
+        })
+        .await
     }
 
     fn panics(&self) -> u64 {
@@ -168,14 +182,7 @@ impl Subscriber for Trap {
 async fn after_a_panic_under_the_sessions_lock_its_client_reads_a_goodbye_and_nobody_else_does() {
     let bench = Bench::new().await;
     let (alice, mut bob) = (bench.connected("alice").await, bench.connected("bob").await);
-    let gateway = &bench.server.gateway.0;
-    let connection = until(async || {
-        let mut followed = gateway.home()?.directory.followed(Shard(0)).into_iter();
-        followed.find_map(|(_, of)| {
-            of.first().map(|following| following.connection().clone()).filter(|of| of.user().as_str() == "alice")
-        })
-    })
-    .await;
+    let connection = bench.connection("alice").await;
     // As another task tells it.
     let told = catch_unwind(AssertUnwindSafe(|| connection.tell(read(bytes::Bytes::from_owner(Bomb)))));
     assert!(told.is_ok(), "whoever told it goes on");
@@ -195,4 +202,34 @@ async fn after_a_panic_of_what_is_done_for_a_session_its_client_reads_a_goodbye_
     assert_eq!(bench.panics(), 1);
     bob.asks().await;
     while !String::from_utf8(bob.next().await.1).unwrap().contains(r#""refused":{"ref":7"#) {}
+}
+
+#[tokio::test]
+async fn a_service_that_hangs_makes_the_gateway_unready() {
+    let bench = Bench::new().await;
+    let gateway = &bench.server.gateway.0;
+    gateway.services.spawn("what hangs", |_pulse| std::future::pending());
+    let began = Uptime::now();
+    // The others move meanwhile, so that it is the only one that has not for so long.
+    until(async || {
+        let ages = gateway.services.ages(Uptime::now());
+        let hung = Uptime::now().since(began);
+        ages.iter().all(|(name, age)| name == "what hangs" || age.0 + 100 < hung.0).then_some(())
+    })
+    .await;
+    let why = gateway.unready(began.plus(Millis(15_050))).expect("unready");
+    assert_eq!(why, "the service `what hangs` does not move");
+    assert!(!gateway.unready(Uptime::now()).is_some_and(|why| why.contains("does not move")));
+}
+
+#[tokio::test]
+async fn what_overflows_and_what_cannot_be_read_is_counted() {
+    let bench = Bench::new().await;
+    let _device = bench.connected("alice").await;
+    let connection = bench.connection("alice").await;
+    let Gateway { metrics, .. } = &*bench.server.gateway.0;
+    let region = bench.server.gateway.0.home().unwrap();
+    at_once(region, &connection, &[], Output::Overflowed(LogName::Mailbox));
+    at_once(region, &connection, &[], Output::Corrupt(LogName::Mailbox, Position::default()));
+    assert_eq!((metrics.overflows.get(), metrics.corrupt_entries.get()), (1, 1));
 }
