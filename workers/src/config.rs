@@ -24,6 +24,8 @@ pub struct Config {
     pub roles: Vec<Role>,
     /// The shards it does it for; `None` is all of them. Any number of workers may name the same shard: one works, the others stand by.
     pub shards: Option<Vec<u16>>,
+    /// The regions at the other ends of the links that it does it for, for roles whose work is a link.
+    pub links: Vec<RegionName>,
     /// How the boot of the machine that stores the shards is known.
     pub boot: Boot,
     /// Where `/metrics`, `/livez` and `/readyz` are served; `None` is nowhere.
@@ -46,6 +48,7 @@ impl Default for Config {
             region: RegionName::new("local").expect("a name of five letters"),
             roles: ROLES.to_vec(),
             shards: None,
+            links: Vec::new(),
             boot: Boot::Kernel,
             listen: None,
             folder: None,

@@ -5,7 +5,7 @@ use std::{
     sync::Arc,
 };
 
-use dunlin_nats::{Connection, Records};
+use dunlin_nats::{Appender, Connection, Reads, Records};
 use dunlin_schema::stream::RegionSettings;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
@@ -28,6 +28,8 @@ pub struct Context {
     pub(crate) states: Arc<TaskStates>,
     /// Its place among the worker's tasks.
     pub(crate) task: usize,
+    pub(crate) appender: Option<Appender>,
+    pub(crate) reads: Option<Reads>,
     pub(crate) folder: Option<PathBuf>,
 }
 
@@ -45,6 +47,16 @@ impl Context {
     /// The region's records.
     pub fn records(&self) -> Records {
         Records::new(&self.connection)
+    }
+
+    /// What appends to the region's logs; `None` for a role that did not ask for it.
+    pub fn appender(&self) -> Option<&Appender> {
+        self.appender.as_ref()
+    }
+
+    /// What reads single logs of the region; `None` for a role that did not ask for it.
+    pub fn reads(&self) -> Option<&Reads> {
+        self.reads.as_ref()
     }
 
     /// Resolves when the task should give its work back and end.

@@ -2,7 +2,7 @@
 
 use std::{fmt, sync::Arc};
 
-use dunlin_schema::Shard;
+use dunlin_schema::{RegionName, Shard};
 use futures_util::future::BoxFuture;
 use prometheus_client::registry::Registry;
 
@@ -15,15 +15,25 @@ pub type Task = BoxFuture<'static, ()>;
 pub enum Work {
     /// One for each shard that the worker is for.
     EachShard(Arc<dyn Fn(Context, Shard) -> Task + Send + Sync>),
+    /// One for each link that the worker is for: its other end is this region.
+    EachLink(Arc<dyn Fn(Context, RegionName) -> Task + Send + Sync>),
     /// One for the region.
     Region(Box<dyn FnOnce(Context) -> Task + Send>),
+}
+
+/// What the tasks of a role need that not every worker has.
+#[derive(Clone, Copy)]
+pub(crate) struct Needs {
+    pub(crate) appender: bool,
+    pub(crate) reads: bool,
+    pub(crate) folder: bool,
 }
 
 /// Something that workers do.
 #[derive(Clone, Copy)]
 pub struct Role {
     name: &'static str,
-    needs_folder: bool,
+    needs: Needs,
     prepare: fn(&mut Registry) -> Work,
 }
 
@@ -31,12 +41,22 @@ impl Role {
     /// A role of this name, which stands in subjects, settings and metrics. `prepare` is called once for each worker: it registers what the
     /// role counts, and says what the role runs.
     pub const fn new(name: &'static str, prepare: fn(&mut Registry) -> Work) -> Role {
-        Role { name, needs_folder: false, prepare }
+        Role { name, needs: Needs { appender: false, reads: false, folder: false }, prepare }
     }
 
     /// The same role, where each task keeps a projection in a folder of its own: see [`Context::folder`].
     pub const fn with_folder(self) -> Role {
-        Role { needs_folder: true, ..self }
+        Role { needs: Needs { folder: true, ..self.needs }, ..self }
+    }
+
+    /// The same role, whose tasks append to logs: see [`Context::appender`].
+    pub const fn with_appender(self) -> Role {
+        Role { needs: Needs { appender: true, ..self.needs }, ..self }
+    }
+
+    /// The same role, whose tasks read single logs: see [`Context::reads`].
+    pub const fn with_reads(self) -> Role {
+        Role { needs: Needs { reads: true, ..self.needs }, ..self }
     }
 
     /// Its name.
@@ -44,9 +64,8 @@ impl Role {
         self.name
     }
 
-    /// Whether its tasks have folders.
-    pub fn needs_folder(self) -> bool {
-        self.needs_folder
+    pub(crate) fn needs(self) -> Needs {
+        self.needs
     }
 
     pub(crate) fn prepare(self, registry: &mut Registry) -> Work {

@@ -3,9 +3,9 @@
 //! The end comes in phases with one deadline: every task is told, saves where it is and gives its shard back; then HTTP ends; what is
 //! still there at the deadline is dropped, and comes back by the next reader's takeover.
 
-use std::{io, net::SocketAddr, path::PathBuf, sync::Arc, time::Duration};
+use std::{collections::BTreeSet, io, net::SocketAddr, path::PathBuf, sync::Arc, time::Duration};
 
-use dunlin_nats::{ConnectError, Connection, SettingsError, region_settings};
+use dunlin_nats::{Appender, ConnectError, Connection, Reads, SettingsError, region_settings};
 use dunlin_schema::{Shard, stream::RegionSettings};
 use parking_lot::Mutex;
 use prometheus_client::registry::Registry;
@@ -25,7 +25,7 @@ use crate::{
     metrics::WorkerMetrics,
     pages,
     readiness::{Readiness, TaskStates},
-    role::{Role, Task, Work},
+    role::{Needs, Role, Task, Work},
 };
 
 /// Why a worker does not start.
@@ -56,6 +56,9 @@ pub enum StartError {
     /// A role keeps a projection, and there is no place for it.
     #[error("the role {0} keeps a projection: set `folder`")]
     NoFolder(Role),
+    /// A role works on links, and there is none.
+    #[error("the role {0} works on links to other regions: name them in `links`")]
+    NoLinks(Role),
     /// A folder can't be made.
     #[error("while making the folder {path:?}: {error}")]
     Folder {
@@ -109,13 +112,11 @@ impl Worker {
             stop: CancellationToken::new(),
             states: states.clone(),
             task: 0,
+            appender: None,
+            reads: None,
             folder: None,
         };
-        let mut tasks = Vec::new();
-        for (task, Unit { role, place, begin }) in units.into_iter().enumerate() {
-            let folder = folder(&config, role, &place).await?;
-            tasks.push(begin(Context { task, folder, ..context.clone() }));
-        }
+        let tasks = begun(units, &config, &context).await?;
         let listener = match config.listen {
             Some(address) => {
                 Some(TcpListener::bind(address).await.map_err(|error| StartError::Listen { address, error })?)
@@ -206,10 +207,40 @@ fn units(config: &Config, settings: &RegionSettings, registry: &mut Registry) ->
                     units.push(Unit { role, place: shard.to_string(), begin });
                 }
             }
+            Work::EachLink(_) if config.links.is_empty() => return Err(StartError::NoLinks(role)),
+            Work::EachLink(begin) => {
+                for link in config.links.iter().collect::<BTreeSet<_>>() {
+                    let (place, link, begin) = (link.to_string(), link.clone(), begin.clone());
+                    let begin = Box::new(move |context| begin(context, link));
+                    units.push(Unit { role, place, begin });
+                }
+            }
             Work::Region(begin) => units.push(Unit { role, place: "region".to_owned(), begin }),
         }
     }
     Ok(units)
+}
+
+/// Gives each unit what its role needs, and makes its task. Connections are opened once, and only where a role needs them.
+async fn begun(units: Vec<Unit>, config: &Config, context: &Context) -> Result<Vec<Task>, StartError> {
+    let needs: Vec<Needs> = units.iter().map(|unit| unit.role.needs()).collect();
+    let appender = match needs.iter().any(|needs| needs.appender) {
+        true => Some(Box::pin(Appender::open(&config.nats, &context.settings)).await?),
+        false => None,
+    };
+    let reads = match needs.iter().any(|needs| needs.reads) {
+        true => Some(Reads::open(&config.nats, &context.settings).await?),
+        false => None,
+    };
+    let mut tasks = Vec::new();
+    for (task, Unit { role, place, begin }) in units.into_iter().enumerate() {
+        let needs = role.needs();
+        let folder = folder(config, role, &place).await?;
+        let appender = appender.clone().filter(|_| needs.appender);
+        let reads = reads.clone().filter(|_| needs.reads);
+        tasks.push(begin(Context { task, appender, reads, folder, ..context.clone() }));
+    }
+    Ok(tasks)
 }
 
 fn shards(config: &Config, settings: &RegionSettings) -> Result<Vec<Shard>, StartError> {
@@ -228,7 +259,7 @@ fn shards(config: &Config, settings: &RegionSettings) -> Result<Vec<Shard>, Star
 
 /// The folder of a task, made where it is not there; `None` for a role that needs none.
 async fn folder(config: &Config, role: Role, place: &str) -> Result<Option<PathBuf>, StartError> {
-    if !role.needs_folder() {
+    if !role.needs().folder {
         return Ok(None);
     }
     let root = config.folder.as_ref().ok_or(StartError::NoFolder(role))?;

@@ -3,9 +3,21 @@
 
 #![allow(clippy::unwrap_used, reason = "the role of these tests panics where a test would")]
 
-use std::{collections::BTreeMap, fs, path::Path, sync::Arc};
+use std::{
+    collections::BTreeMap,
+    fs,
+    path::Path,
+    sync::Arc,
+    time::{SystemTime, UNIX_EPOCH},
+};
 
-use dunlin_schema::{Epoch, Peer, Position, Seq, Shard, StreamTime, subject::Logs};
+use dunlin_nats::{Item, Origin};
+use dunlin_schema::{
+    Address, Content, Entry, Epoch, Log, MessageId, Millis, Peer, Position, RegionName, Sender, Seq, Shard, StreamTime,
+    entry::Body,
+    read::{ReadFrom, ReadRequest, Source},
+    subject::Logs,
+};
 use dunlin_tests::{server::ServerOptions, wait::until};
 use dunlin_workers::{
     Boot, Config, Readiness, Role, Worker,
@@ -22,7 +34,7 @@ use futures_util::FutureExt;
 use prometheus_client::registry::Registry;
 use tempfile::TempDir;
 
-use super::bench::{Bench, Node};
+use super::bench::{Bench, Node, name};
 
 const COUNTER: Role = Role::new("counter", prepare).with_folder();
 
@@ -241,4 +253,61 @@ async fn a_role_of_the_region_has_one_task_and_one_folder() {
     let config = Config { nats: bench.options(), roles: vec![NOTICE], folder: None, ..Config::default() };
     let error = Worker::start(config).await.err().map(|error| error.to_string());
     assert_eq!(error.as_deref(), Some("the role notice keeps a projection: set `folder`"));
+}
+
+/// A role of each link, which stores what comes over it: here one entry from each region.
+const RELAY: Role = Role::new("relay", |_| Work::EachLink(Arc::new(|context, from| relay(context, from).boxed())))
+    .with_appender()
+    .with_reads();
+
+async fn relay(context: Context, from: RegionName) {
+    let time = Millis(SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_millis() as u64);
+    let (to, id) = (Address::local(name("bob")).said_in(&context.settings().region), MessageId::from_parts(time, 7));
+    let entry = Entry {
+        id,
+        from: Sender { user: name("alice"), region: from },
+        to,
+        order: None,
+        time,
+        body: Body::Content(Content::Delete { target: MessageId::from_parts(Millis(1), 1) }),
+    };
+    let log = Log::mailbox(&context.settings().region, context.settings().shards, &name("bob"));
+    let item = Item { log: log.clone(), entry, origin: Origin::Client, first_try: true, copy_of_new: false };
+    let stored = context.appender().unwrap().append(item).await.unwrap();
+    let request = ReadRequest { from: ReadFrom::Seq(stored.seq), source: Source::Leader };
+    let read = context.reads().unwrap().read(&log, request).await.unwrap();
+    assert_eq!(read.entries.first().map(|entry| entry.seq), Some(stored.seq));
+    assert!(context.folder().is_none());
+    context.tell(TaskState::Working);
+    context.stop().cancelled().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_role_of_each_link_has_a_task_for_each_and_what_it_declares() {
+    let bench = Bench::new(ServerOptions::default()).await;
+    let links = ["eu", "us"].map(|name| RegionName::new(name).unwrap()).to_vec();
+    let config = Config { roles: vec![RELAY], links, ..Config::default() };
+    let mut worker = bench.worker_with(config).await;
+    worker.wait("its tasks", |readiness| readiness.tasks == 2 && readiness.is_all_working()).await;
+    assert_eq!(bench.ends().await.unwrap().last, Seq(2));
+    worker.stop().await;
+    let config = Config { nats: bench.options(), roles: vec![RELAY], ..Config::default() };
+    let error = Worker::start(config).await.err().map(|error| error.to_string());
+    assert_eq!(error.as_deref(), Some("the role relay works on links to other regions: name them in `links`"));
+    // What a role does not declare, it is not given.
+    let bare = Role::new("bare", |_| {
+        Work::Region(Box::new(|context| {
+            async move {
+                if context.appender().is_none() && context.reads().is_none() {
+                    context.tell(TaskState::Working);
+                }
+                context.stop().cancelled().await;
+            }
+            .boxed()
+        }))
+    });
+    let links = vec![RegionName::new("eu").unwrap()];
+    let mut worker = bench.worker_with(Config { roles: vec![RELAY, bare], links, ..Config::default() }).await;
+    worker.wait("both at work", Readiness::is_all_working).await;
+    worker.stop().await;
 }
