@@ -1,6 +1,6 @@
 //! What a gateway counts, for `/metrics`. Names follow Prometheus' rules; every counter is one atomic addition.
 
-use std::sync::atomic::Ordering;
+use std::{collections::BTreeMap, sync::atomic::Ordering};
 
 use dunlin_nats::Appender;
 use dunlin_schema::{Code, Millis, Shard};
@@ -27,6 +27,12 @@ struct FailedAppend {
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct LookedUp {
     outcome: &'static str,
+}
+
+/// A bounded queue.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct ByQueue {
+    queue: &'static str,
 }
 
 /// A service of the gateway's.
@@ -61,8 +67,9 @@ pub(crate) struct Metrics {
     pub(crate) frames_in: Counter,
     /// Messages that were given to sockets.
     pub(crate) frames_out: Counter,
-    /// Sends that the rate limit refused.
+    /// Sends that the rate limit refused, and all that sockets were told are refused, by code.
     pub(crate) limited_sends: Counter,
+    rejected_sends: Family<ByCode, Counter>,
     /// Questions, those that were refused, by code, and answers that found no room because their socket read slowly.
     pub(crate) asks: Counter,
     refused_asks: Family<ByCode, Counter>,
@@ -72,6 +79,8 @@ pub(crate) struct Metrics {
     /// Appends that looked at their log first, and the entries that were read for them: as the appender counts them.
     late_appends: Counter,
     late_entries: Counter,
+    /// What found no room on the way to NATS and back, by queue: as each counts it.
+    refused: Family<ByQueue, Counter>,
     /// Appends that failed, by shard: its stream was full, or nobody knows whether they are stored.
     failed_appends: Family<FailedAppend, Counter>,
     /// Look-ups of earlier messages for what is about them.
@@ -119,12 +128,14 @@ impl Metrics {
             frames_in: Counter::default(),
             frames_out: Counter::default(),
             limited_sends: Counter::default(),
+            rejected_sends: Family::default(),
             asks: Counter::default(),
             refused_asks: Family::default(),
             unread_answers: Counter::default(),
             appends: Histogram::new([0.000_5, 0.001, 0.002, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 1.0, 5.0]),
             late_appends: Counter::default(),
             late_entries: Counter::default(),
+            refused: Family::default(),
             failed_appends: Family::default(),
             look_ups: Family::default(),
             panics: Counter::default(),
@@ -162,6 +173,11 @@ impl Metrics {
             self.failed_appends.clone(),
         );
         registry.register(
+            "queue_refusals",
+            "What found no room in a queue to NATS or back, by queue",
+            self.refused.clone(),
+        );
+        registry.register(
             "look_ups",
             "Look-ups of earlier messages, and of repeats, for edits, deletes and reactions",
             self.look_ups.clone(),
@@ -175,6 +191,7 @@ impl Metrics {
         for (name, help, family) in [
             ("refused_upgrades", "Upgrades answered with an error, by HTTP status", &self.refused_upgrades),
             ("refused_asks", "Questions that were refused, by code", &self.refused_asks),
+            ("rejected_sends", "Sends of sockets that were refused, by code", &self.rejected_sends),
             ("posts", "Posts of back ends, by the HTTP status of the answer", &self.posts),
             ("goodbyes", "Sockets that ended with a goodbye, by code", &self.goodbyes),
             (
@@ -185,6 +202,10 @@ impl Metrics {
         ] {
             registry.register(name, help, family.clone());
         }
+        self.register_counters();
+    }
+
+    fn register_counters(&mut self) {
         for (name, help, counter) in [
             ("dead_peers", "Sockets whose peer did not answer a ping", &self.dead_peers),
             ("frames_in", "Messages from clients", &self.frames_in),
@@ -211,7 +232,7 @@ impl Metrics {
             ("acknowledge_retries", "Acknowledgements that were tried again", &self.acknowledge_retries),
             ("acknowledge_dropped", "Acknowledgements let go because too many waited", &self.acknowledge_dropped),
         ] {
-            registry.register(name, help, counter.clone());
+            self.registry.register(name, help, counter.clone());
         }
     }
 
@@ -221,6 +242,10 @@ impl Metrics {
 
     pub(crate) fn refused_ask(&self, code: Code) {
         self.refused_asks.get_or_create(&ByCode { code: code.name().to_owned() }).inc();
+    }
+
+    pub(crate) fn rejected_send(&self, code: Code) {
+        self.rejected_sends.get_or_create(&ByCode { code: code.name().to_owned() }).inc();
     }
 
     pub(crate) fn post(&self, status: u16) {
@@ -245,14 +270,23 @@ impl Metrics {
         self.look_ups.get_or_create(&LookedUp { outcome }).inc();
     }
 
-    /// The text that Prometheus reads, with what others count: the late appends of `appenders`, and how old each service's last sign is.
+    /// The text that Prometheus reads, with what others count: the late appends of `appenders`, what was `refused` by queue, and how old
+    /// each service's last sign is.
     pub(crate) fn text<'a>(
         &self,
         appenders: impl Iterator<Item = &'a Appender> + Clone,
+        refused: impl Iterator<Item = (&'static str, u64)>,
         services: Vec<(String, Millis)>,
     ) -> String {
         self.late_appends.inner().store(appenders.clone().map(Appender::late_appends).sum(), Ordering::Relaxed);
         self.late_entries.inner().store(appenders.map(Appender::late_entries).sum(), Ordering::Relaxed);
+        let mut by_queue = BTreeMap::new();
+        for (queue, count) in refused {
+            *by_queue.entry(queue).or_insert(0) += count;
+        }
+        for (queue, count) in by_queue {
+            self.refused.get_or_create(&ByQueue { queue }).inner().store(count, Ordering::Relaxed);
+        }
         for (service, age) in services {
             let seconds = i64::try_from(age.0 / 1_000).unwrap_or(i64::MAX);
             self.service_idle.get_or_create(&ByService { service }).set(seconds);

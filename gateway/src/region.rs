@@ -32,6 +32,7 @@ pub(crate) struct Region {
     pub(crate) removals: Removals,
     pub(crate) acknowledgements: Acknowledgements,
     pub(crate) metrics: Arc<Metrics>,
+    nats: Connection,
 }
 
 /// Why a region can't be served.
@@ -75,6 +76,7 @@ impl Region {
             removals: Removals::new(&nats),
             acknowledgements: Acknowledgements::default(),
             metrics: metrics.clone(),
+            nats,
             settings,
         });
         services.spawn(format!("live entries of {}", region.name()), |pulse| reading.run(move || pulse.beat()));
@@ -109,6 +111,12 @@ impl Region {
     /// A user's mailbox.
     pub(crate) fn mailbox(&self, user: &UserName) -> Log {
         Log::mailbox(&self.settings.region, self.settings.shards, user)
+    }
+
+    /// What found no room in a queue on the way to NATS and back, by queue. Live entries are counted with what else can have lost them.
+    pub(crate) fn refused(&self) -> impl Iterator<Item = (&'static str, u64)> {
+        let answers = [("answers to reads", self.reads.dropped()), ("answers to questions", self.nats.dropped())];
+        self.appender.refused().into_iter().chain(answers)
     }
 
     /// Why its users should be sent to another gateway; `None` when they should not.

@@ -242,6 +242,9 @@ impl Running {
             while !out.is_full()
                 && let Some(frame) = next_frame(connection, asks)
             {
+                if let ServerFrame::Rejected { code: Open::Known(code), .. } = frame.frame() {
+                    gateway.metrics.rejected_send(*code);
+                }
                 out.payload(|encoding, out| frame.write(encoding, out));
                 gateway.metrics.frames_out.inc();
             }

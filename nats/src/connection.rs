@@ -1,6 +1,9 @@
 //! One connection to NATS that stays: it reconnects, and says what may have been lost on it.
 
-use std::sync::{Arc, Weak};
+use std::sync::{
+    Arc, Weak,
+    atomic::{AtomicU64, Ordering},
+};
 
 use async_nats::{Client, Event, RequestErrorKind};
 use bytes::Bytes;
@@ -62,6 +65,7 @@ struct Shared {
     region: RegionName,
     status: watch::Receiver<Status>,
     losses: watch::Receiver<u64>,
+    dropped: Arc<AtomicU64>,
     redialling: AbortHandle,
 }
 
@@ -89,7 +93,9 @@ impl Connection {
         let (status, status_seen) = watch::channel(Status::Connected);
         let (doubts, doubts_seen) = watch::channel(());
         let (losses, losses_seen) = watch::channel(0);
-        let observer = Observer { name: format!("{}{}", options.name, purpose.suffix), status, doubts };
+        let dropped = Arc::new(AtomicU64::new(0));
+        let name = format!("{}{}", options.name, purpose.suffix);
+        let observer = Observer { name, status, doubts, dropped: dropped.clone() };
         let files = Files::of(options).await;
         let client = options.dial(purpose, move |event| observer.observe(event)).await?;
         let shared = Arc::new(Shared {
@@ -98,6 +104,7 @@ impl Connection {
             region: region.clone(),
             status: status_seen,
             losses: losses_seen,
+            dropped,
             redialling: tokio::spawn(redial(client, files)).abort_handle(),
         });
         tokio::spawn(count_losses(doubts_seen, losses, Arc::downgrade(&shared)));
@@ -123,6 +130,11 @@ impl Connection {
     /// subscribed is in place again: whoever compares then misses nothing.
     pub fn losses(&self) -> watch::Receiver<u64> {
         self.shared.losses.clone()
+    }
+
+    /// How often messages were dropped because a subscription was full.
+    pub fn dropped(&self) -> u64 {
+        self.shared.dropped.load(Ordering::Relaxed)
     }
 
     /// Publishes a core message and does not wait for anybody; one that the server does not take is lost. Errors: see [`PublishError`].
@@ -162,6 +174,7 @@ struct Observer {
     name: String,
     status: watch::Sender<Status>,
     doubts: watch::Sender<()>,
+    dropped: Arc<AtomicU64>,
 }
 
 impl Observer {
@@ -183,6 +196,7 @@ impl Observer {
             }
             Event::SlowConsumer(subscription) => {
                 tracing::warn!(connection = name, subscription, "messages were dropped: a subscription is full");
+                self.dropped.fetch_add(1, Ordering::Relaxed);
                 self.doubts.send_replace(());
             }
             Event::LameDuckMode => tracing::info!(connection = name, "the NATS server is about to go away"),
@@ -215,5 +229,22 @@ async fn count_losses(mut doubts: watch::Receiver<()>, losses: watch::Sender<u64
             }
         }
         losses.send_modify(|count| *count += 1);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_a_full_subscription_drops_is_counted_and_a_doubt() {
+        let (status, _) = watch::channel(Status::Connected);
+        let (doubts, doubted) = watch::channel(());
+        let dropped = Arc::new(AtomicU64::new(0));
+        let observer = Observer { name: String::new(), status, doubts, dropped: dropped.clone() };
+        observer.observe(Event::LameDuckMode);
+        assert_eq!((dropped.load(Ordering::Relaxed), doubted.has_changed().unwrap()), (0, false));
+        observer.observe(Event::SlowConsumer(7));
+        assert_eq!((dropped.load(Ordering::Relaxed), doubted.has_changed().unwrap()), (1, true));
     }
 }

@@ -91,7 +91,20 @@ async fn one_full_shard_is_told_to_its_senders_and_the_operator_and_the_gateway_
     };
     let failed = format!("dunlin_gateway_failed_appends_total{{shard=\"{}\",why=\"full\"}}", full.shard);
     let (_, metrics) = page("/metrics").await;
-    assert!(metrics.contains(&failed), "{metrics}");
+    let told = "dunlin_gateway_rejected_sends_total{code=\"unavailable\"} 1\n";
+    assert!(metrics.contains(&failed) && metrics.contains(told), "{metrics}");
+    for queue in [
+        "answers to appends",
+        "answers to late appends",
+        "answers to questions",
+        "answers to reads",
+        "appends",
+        "late appends to one log",
+        "long reads of late appends",
+    ] {
+        let refused = format!("dunlin_gateway_queue_refusals_total{{queue=\"{queue}\"}} 0\n");
+        assert!(metrics.contains(&refused), "{refused}{metrics}");
+    }
     assert_eq!(page("/readyz").await, (200, "ready\n".to_owned()));
     sender.send_accepted(elsewhere(&["grace", "heidi", "ivan", "judy", "mallory"]), "the other shard stores").await;
 }

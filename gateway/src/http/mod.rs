@@ -85,6 +85,7 @@ async fn readyz(State(gateway): State<Arc<Gateway>>) -> Response {
 async fn metrics(State(gateway): State<Arc<Gateway>>) -> Response {
     let kind = "application/openmetrics-text; version=1.0.0; charset=utf-8";
     let appenders = gateway.regions.values().map(|region| &region.appender);
-    let text = gateway.metrics.text(appenders, gateway.services.ages(Uptime::now()));
+    let refused = gateway.regions.values().flat_map(|region| region.refused());
+    let text = gateway.metrics.text(appenders, refused, gateway.services.ages(Uptime::now()));
     ([(CONTENT_TYPE, kind)], text).into_response()
 }

@@ -13,12 +13,13 @@ use std::{
 use dunlin_schema::{Log, Millis, limits};
 use parking_lot::Mutex;
 use tokio::{
-    sync::{OwnedMutexGuard, OwnedSemaphorePermit, Semaphore},
+    sync::{OwnedMutexGuard, OwnedSemaphorePermit},
     time::timeout,
 };
 
 use super::{
     core::{Known, Memory, Room},
+    places::Places,
     span,
 };
 
@@ -32,8 +33,10 @@ const READS_WITHOUT_LEAVE: u32 = 2;
 pub(super) struct Late {
     lanes: Mutex<HashMap<Log, Arc<tokio::sync::Mutex<()>>>>,
     memory: Mutex<Swept>,
-    scans: Arc<Semaphore>,
-    looks: Arc<Semaphore>,
+    /// Whose turn in its log's lane did not come in time.
+    behind: AtomicU64,
+    scans: Arc<Places>,
+    looks: Arc<Places>,
     began: Instant,
     pub(super) appends: AtomicU64,
     pub(super) entries: AtomicU64,
@@ -51,8 +54,9 @@ impl Late {
         Arc::new(Late {
             lanes: Mutex::default(),
             memory: Mutex::new(Swept { memory: Memory::new(ROOM), sweeping: false }),
-            scans: Arc::new(Semaphore::new(limits::LATE_SCANS)),
-            looks: Arc::new(Semaphore::new(limits::LOOK_SCANS)),
+            behind: AtomicU64::new(0),
+            scans: Arc::new(Places::new(limits::LATE_SCANS)),
+            looks: Arc::new(Places::new(limits::LOOK_SCANS)),
             began: Instant::now(),
             appends: AtomicU64::new(0),
             entries: AtomicU64::new(0),
@@ -74,9 +78,17 @@ impl Late {
         self.appends.fetch_add(1, Ordering::Relaxed);
         let lane = self.lanes.lock().entry(log.clone()).or_default().clone();
         let member = LaneMember { late: self.clone(), log: log.clone(), lane: Some(lane.clone()) };
-        let guard = timeout(span(within), lane.lock_owned()).await.ok()?;
+        let Ok(guard) = timeout(span(within), lane.lock_owned()).await else {
+            self.behind.fetch_add(1, Ordering::Relaxed);
+            return None;
+        };
         let known = self.memory.lock().memory.take(self.now(), connection, log);
         Some((Turn { _guard: guard, member, connection }, known))
+    }
+
+    /// How many appends had no turn in their log's lane, and how many calls no leave to read much, in time.
+    pub(super) fn refused(&self) -> [u64; 2] {
+        [self.behind.load(Ordering::Relaxed), self.scans.refused() + self.looks.refused()]
     }
 
     /// The reads of an append.
@@ -137,7 +149,7 @@ impl Drop for LaneMember {
 #[derive(Debug)]
 pub(super) struct Scan {
     reads: u32,
-    most: Arc<Semaphore>,
+    most: Arc<Places>,
     leave: Option<OwnedSemaphorePermit>,
 }
 
@@ -146,7 +158,7 @@ impl Scan {
     pub(super) async fn may_read(&mut self, within: Duration) -> bool {
         self.reads += 1;
         if self.reads > READS_WITHOUT_LEAVE && self.leave.is_none() {
-            self.leave = timeout(within, self.most.clone().acquire_owned()).await.ok().and_then(Result::ok);
+            self.leave = self.most.take(within).await;
             return self.leave.is_some();
         }
         true
@@ -189,7 +201,9 @@ mod tests {
         for look in &mut looks {
             assert!(look.may_read(within).await && look.may_read(within).await);
         }
+        assert_eq!(late.refused(), [0, 0]);
         assert!(!last.may_read(within).await, "one more waits, and not for ever");
+        assert_eq!(late.refused(), [0, 1]);
         let mut append = late.scan();
         for _ in 0..=READS_WITHOUT_LEAVE {
             assert!(append.may_read(within).await);

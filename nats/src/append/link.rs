@@ -1,6 +1,12 @@
 //! The connection that appends: it does not reconnect but is made anew when it is lost, so that what was given up is never sent later.
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
+    time::Duration,
+};
 
 use async_nats::{Client, Event};
 use dunlin_schema::{RegionName, limits};
@@ -84,8 +90,12 @@ impl Origins {
 #[derive(Debug)]
 pub(super) struct Keeper {
     link: watch::Receiver<Option<Arc<Link>>>,
+    /// Events in which answers were dropped.
+    dropped: Dropped,
     task: AbortHandle,
 }
+
+type Dropped = Arc<AtomicU64>;
 
 impl Drop for Keeper {
     fn drop(&mut self) {
@@ -96,12 +106,18 @@ impl Drop for Keeper {
 impl Keeper {
     pub(super) async fn start(options: ConnectOptions, origins: Origins) -> Result<Keeper, ConnectError> {
         let files = Files::of(&options).await;
-        let first = dial(&options).await?;
+        let dropped = Dropped::default();
+        let first = dial(&options, &dropped).await?;
         let (current, link) = watch::channel(None);
-        let task = tokio::spawn(keep(options, files, origins, first, current)).abort_handle();
-        let mut keeper = Keeper { link, task };
+        let task = tokio::spawn(keep(options, files, origins, first, current, dropped.clone())).abort_handle();
+        let mut keeper = Keeper { link, dropped, task };
         keeper.link.wait_for(Option::is_some).await.map_err(|_| ConnectError::Options("shutting down".to_owned()))?;
         Ok(keeper)
+    }
+
+    /// How often answers were dropped, on any link, because too many waited to be taken.
+    pub(super) fn dropped(&self) -> u64 {
+        self.dropped.load(Ordering::Relaxed)
     }
 
     /// The link, if there is one now.
@@ -120,19 +136,22 @@ impl Keeper {
     }
 }
 
-async fn dial(options: &ConnectOptions) -> Result<(Client, CancellationToken), ConnectError> {
+async fn dial(options: &ConnectOptions, dropped: &Dropped) -> Result<(Client, CancellationToken), ConnectError> {
     let lost = CancellationToken::new();
     let purpose = Purpose { suffix: "-appends", reconnect: false, subscription_capacity: ANSWERS, echo: true };
-    let told = lost.clone();
-    let client = options.dial(purpose, move |event| observe(&event, &told)).await?;
+    let (told, dropped) = (lost.clone(), dropped.clone());
+    let client = options.dial(purpose, move |event| observe(&event, &told, &dropped)).await?;
     Ok((client, lost))
 }
 
-fn observe(event: &Event, lost: &CancellationToken) {
+fn observe(event: &Event, lost: &CancellationToken, dropped: &AtomicU64) {
     match event {
         Event::Disconnected | Event::Closed | Event::Draining => lost.cancel(),
         Event::ServerError(error) => tracing::warn!(%error, "the NATS server complains about appends"),
-        Event::Connected | Event::LameDuckMode | Event::SlowConsumer(_) | Event::ClientError(_) => {}
+        Event::SlowConsumer(_) => {
+            dropped.fetch_add(1, Ordering::Relaxed);
+        }
+        Event::Connected | Event::LameDuckMode | Event::ClientError(_) => {}
     }
 }
 
@@ -142,6 +161,7 @@ async fn keep(
     origins: Origins,
     first: (Client, CancellationToken),
     current: watch::Sender<Option<Arc<Link>>>,
+    dropped: Dropped,
 ) {
     let mut made = Some(first);
     let mut reach = options.clone();
@@ -150,7 +170,7 @@ async fn keep(
     loop {
         let (client, lost) = match made.take() {
             Some(made) => made,
-            None => match dial(&reach).await {
+            None => match dial(&reach, &dropped).await {
                 Ok(made) => made,
                 Err(error) => {
                     tracing::debug!(%error, "the connection for appends can't be made yet");
@@ -187,16 +207,16 @@ async fn keep(
                 link.publishes.close();
             }
             // What is under way on this one has it for itself, and is answered there.
-            replacement = replacement(&reach, &mut files) => made = Some(replacement),
+            replacement = replacement(&reach, &mut files, &dropped) => made = Some(replacement),
         }
     }
 }
 
 /// Another connection, once one of the files was replaced that this one was let in with.
-async fn replacement(options: &ConnectOptions, files: &mut Files) -> (Client, CancellationToken) {
+async fn replacement(options: &ConnectOptions, files: &mut Files, dropped: &Dropped) -> (Client, CancellationToken) {
     loop {
         files.replaced().await;
-        match dial(options).await {
+        match dial(options, dropped).await {
             Ok(made) => {
                 tracing::info!("a file of the NATS settings was replaced: appending with the new one");
                 return made;
@@ -260,12 +280,22 @@ mod tests {
         socket.into_inner()
     }
 
+    #[test]
+    fn answers_that_are_dropped_are_counted() {
+        let (lost, dropped) = (CancellationToken::new(), Dropped::default());
+        for event in [Event::Connected, Event::SlowConsumer(7), Event::SlowConsumer(8)] {
+            observe(&event, &lost, &dropped);
+        }
+        assert_eq!((dropped.load(Ordering::Relaxed), lost.is_cancelled()), (2, false));
+    }
+
     #[tokio::test]
     async fn a_lost_link_is_closed_for_good_and_takes_nothing_more() {
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
         let servers = vec![format!("nats://{}", listener.local_addr().unwrap())];
         let options = ConnectOptions { servers, ..ConnectOptions::default() };
-        let (socket, dialled) = tokio::join!(serve_one(&listener), dial(&options));
+        let dropped = Dropped::default();
+        let (socket, dialled) = tokio::join!(serve_one(&listener), dial(&options, &dropped));
         let (client, lost) = dialled.unwrap();
         drop(socket);
         // The server is still there, and would be sent what the client was given before.

@@ -4,6 +4,7 @@ pub mod core;
 mod late;
 mod link;
 mod pipeline;
+mod places;
 
 use std::{
     sync::{Arc, atomic::Ordering},
@@ -19,12 +20,13 @@ use dunlin_schema::{
     stream::{self, RegionSettings},
 };
 use futures_util::FutureExt;
-use tokio::{sync::Semaphore, time::timeout};
+use tokio::time::timeout;
 
 use self::{
     core::{AppendOnce, Event, NoAnswer, Place, PubAck, PublishFailure, Step},
     late::{Late, Scan, Turn},
     link::{Keeper, Link, Origins},
+    places::Places,
 };
 use crate::{
     ConnectError, ConnectOptions, Pace, Reads,
@@ -48,7 +50,7 @@ pub struct Appender {
 struct Shared {
     keeper: Keeper,
     reads: Reads,
-    turns: Semaphore,
+    turns: Places,
     late: Arc<Late>,
 }
 
@@ -62,7 +64,7 @@ impl Appender {
         let created_by = info.and_then(|mut info| info.config.metadata.remove(CREATED_BY));
         let origins = Origins { region: settings.region.clone(), replicas: settings.replicas, created_by };
         let keeper = Keeper::start(options.clone(), origins).await?;
-        let turns = Semaphore::new(IN_FLIGHT);
+        let turns = Places::new(IN_FLIGHT);
         Ok(Appender { shared: Arc::new(Shared { keeper, reads, turns, late: Late::new() }) })
     }
 
@@ -96,8 +98,9 @@ impl Appender {
         scan: Scan,
     ) -> Result<Option<Stored>, AppendError> {
         let clock = Clock::start();
-        let waited = timeout(span(limits::APPEND_FOR), self.shared.turns.acquire()).await;
-        let Ok(Ok(_turn)) = waited else { return Err(AppendError::Unknown) };
+        let Some(_turn) = self.shared.turns.take(span(limits::APPEND_FOR)).await else {
+            return Err(AppendError::Unknown);
+        };
         // A fresh publish relies on the window of the very server to which this link leads: it takes no other.
         let mut link = self.shared.keeper.now();
         let window_whole = link.as_ref().is_some_and(|link| link.window_whole());
@@ -146,6 +149,20 @@ impl Appender {
     /// How many entries were read for them, and for those who look.
     pub fn late_entries(&self) -> u64 {
         self.shared.late.entries.load(Ordering::Relaxed)
+    }
+
+    /// What found no room, by the queue that had none: appends and look-ups whose turn did not come in time, and answers that were dropped
+    /// because too many waited to be taken.
+    pub fn refused(&self) -> [(&'static str, u64); 5] {
+        let Shared { keeper, reads, turns, late } = &*self.shared;
+        let [lanes, scans] = late.refused();
+        [
+            ("appends", turns.refused()),
+            ("late appends to one log", lanes),
+            ("long reads of late appends", scans),
+            ("answers to appends", keeper.dropped()),
+            ("answers to late appends", reads.dropped()),
+        ]
     }
 
     async fn take_turn(&self, call: &mut Call, link: Option<&Link>, within: Millis) -> Event {

@@ -134,6 +134,11 @@ impl Reads {
         self.together.answered()
     }
 
+    /// How often answers were dropped because too many waited to be taken.
+    pub fn dropped(&self) -> u64 {
+        self.connection.dropped()
+    }
+
     /// Reads a log for one who needs no evidence. Errors: see [`ReadError`].
     pub(crate) async fn entries(&self, log: &Log, request: ReadRequest) -> Result<ReadAnswer, ReadError> {
         let (entries, more, _) = self.asked(&LogSubject::of(log), request).await?;
