@@ -172,7 +172,7 @@ mod tests {
     }
 
     #[test]
-    fn one_that_comes_back_and_finds_no_room_is_counted_as_dropped() {
+    fn one_that_finds_no_room_is_counted_as_dropped() {
         let (acknowledgements, metrics) = (Acknowledgements::default(), Metrics::new());
         acknowledgements.put(&metrics, who("alice"), Shard(0), cursor(1, 1));
         let (alice, shard, mark) = acknowledgements.waiting.lock().take().unwrap();
@@ -181,9 +181,11 @@ mod tests {
         }
         acknowledgements.came_back(&metrics, alice, shard, mark, false);
         assert_eq!((metrics.acknowledge_dropped.get(), metrics.acknowledge_retries.get()), (1, 0));
+        acknowledgements.put(&metrics, who("carol"), Shard(0), cursor(1, 1));
+        assert_eq!(metrics.acknowledge_dropped.get(), 2, "as is a new one");
         let (first, shard, mark) = acknowledgements.waiting.lock().take().unwrap();
         acknowledgements.came_back(&metrics, first, shard, mark, false);
-        assert_eq!((metrics.acknowledge_dropped.get(), metrics.acknowledge_retries.get()), (1, 1));
+        assert_eq!((metrics.acknowledge_dropped.get(), metrics.acknowledge_retries.get()), (2, 1));
     }
 
     #[test]

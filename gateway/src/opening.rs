@@ -338,17 +338,20 @@ const TOO_MANY_WAIT: Millis = Millis(30_000);
 
 #[cfg(test)]
 mod tests {
-    use std::future::pending;
+    use std::{future::pending, time::Duration};
+
+    use tokio::time::timeout;
 
     use super::*;
     use crate::services::Pulse;
 
     /// Waits for an answer that never comes, while the timer runs.
     async fn unanswered(alarm: &Arc<Alarm>) -> Ending {
+        const PATIENCE: Duration = Duration::from_secs(30);
         let (timer, pulse) = (Timer::new(), Pulse::new());
         tokio::select! {
             answered = in_time::<()>(&timer, alarm, Millis(100), pending()) => answered.expect_err("nobody answers"),
-            () = timer.run(&pulse) => unreachable!("it runs until it is dropped"),
+            _ = timeout(PATIENCE, timer.run(&pulse)) => panic!("nobody answers, and nobody says so"),
         }
     }
 

@@ -143,8 +143,8 @@ impl FanIn {
         }
     }
 
-    /// Publishes to all others who have joined a user's mailbox, on the connection that the joins are on: whoever answers finds them in place.
-    /// Errors: see [`PublishError`].
+    /// Publishes to all others who have joined a user's mailbox, on the connection that the joins are on: whoever answers finds them in
+    /// place. Errors: see [`PublishError`].
     pub async fn tell_others(&self, user: &UserName, message: &UserMessage) -> Result<(), PublishError> {
         self.shared.connection.publish(subject::live(&Peer::User(user.clone())), message.encode()).await
     }
