@@ -7,14 +7,15 @@ use std::{
 
 use super::*;
 
-/// A gateway as it seems to a machine whose clock is slow by decades: what its answers bear as `Date` is ahead. Gives its port.
+/// A gateway as it seems to a machine whose clock is slow by decades: what its answers bear as `Date` is ahead. It loses the first
+/// connection, so that the next token is made by that. Gives its port.
 fn ahead_of_us(gateway: &str) -> u16 {
     const DATE: &str = "date: Fri, 01 Jan 2100 00:00:00 GMT";
     let gateway = gateway.strip_prefix("http://").unwrap().to_owned();
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let port = listener.local_addr().unwrap().port();
     std::thread::spawn(move || {
-        for mut client in listener.incoming().map_while(Result::ok) {
+        for (number, mut client) in listener.incoming().map_while(Result::ok).enumerate() {
             let mut server = TcpStream::connect(&gateway).unwrap();
             let (mut requests, mut to_server) = (client.try_clone().unwrap(), server.try_clone().unwrap());
             std::thread::spawn(move || std::io::copy(&mut requests, &mut to_server));
@@ -23,9 +24,10 @@ fn ahead_of_us(gateway: &str) -> u16 {
                 let length = server.read(&mut head).unwrap_or_default();
                 let text = String::from_utf8_lossy(&head[..length]).into_owned();
                 let date = text.lines().find(|line| line.starts_with("date: ")).expect("a date").to_owned();
-                if client.write_all(text.replace(&date, DATE).as_bytes()).is_ok() {
+                if client.write_all(text.replace(&date, DATE).as_bytes()).is_ok() && number > 0 {
                     let _ = std::io::copy(&mut server, &mut client);
                 }
+                let _ = client.shutdown(std::net::Shutdown::Both);
             });
         }
     });
