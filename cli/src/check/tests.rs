@@ -126,6 +126,10 @@ async fn each_recipe_takes_the_tokens_of_its_issuer_and_no_others() {
 async fn a_refusal_says_what_was_found_and_what_is_trusted_without_the_token() {
     let (_, claims, ..) = documented().remove(0);
     let issuer = Issuer::of("auth0");
+    let found = issuer.report(&claims).await.found.join("\n");
+    let escaped =
+        r#"its `sub` is "auth0|507f1f77bcf86cd799439011"; the user's name is the prefix "" and that, escaped"#;
+    assert!(found.contains(escaped) && found.contains("becomes `_` and two hexadecimal digits"), "{found}");
     let with = |claim: &str, value: Value| {
         let mut claims = claims.clone();
         claims[claim] = value;

@@ -4,7 +4,7 @@ use dunlin_schema::{DeviceName, Millis, UserName};
 use serde_json::Value;
 
 use super::{jwt::Jwt, ring::KeyRing, source::Source};
-use crate::config::{Issuer, KeySource, Tokens};
+use crate::config::{Issuer, KeySource, Tokens, UserMap};
 
 /// What a key set is good for.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -85,7 +85,7 @@ fn of_issuer(jwt: &Jwt<'_>, source: &Source, now: Millis) -> Vec<String> {
     let mut found = vec![match source.keys() {
         Some(keys) => {
             let ids: Vec<_> = keys.ids().map(|id| format!("{id:?}")).collect();
-            format!("the key set {place} has {} keys that verify, with the ids: {}", keys.len(), ids.join(", "))
+            format!("keys that verify in the key set {place}: {}, with the ids: {}", keys.len(), ids.join(", "))
         }
         None => source.unready().unwrap_or_default(),
     }];
@@ -93,10 +93,11 @@ fn of_issuer(jwt: &Jwt<'_>, source: &Source, now: Millis) -> Vec<String> {
         source.keys().iter().flat_map(|keys| &keys.odd).map(|odd| format!("of the key set is passed over: {odd}")),
     );
     found.push(said_and_wanted(jwt, audience_claim, audience.iter().cloned().map(Value::String).collect()));
-    found.push(format!(
-        "{}; a name is made of it by `user_map` {user_map:?} and the prefix {prefix:?}",
-        said(jwt, user_claim)
-    ));
+    let how = match user_map {
+        UserMap::Exact => "as it stands",
+        UserMap::Escape => "escaped: every byte but letters, digits and `-` becomes `_` and two hexadecimal digits",
+    };
+    found.push(format!("{}; the user's name is the prefix {prefix:?} and that, {how}", said(jwt, user_claim)));
     if let Some(scope) = jwt.claim("scope") {
         found.push(format!("its `scope` is {scope}; the word `service` lets it send as a back end"));
     }
