@@ -217,6 +217,17 @@ async fn the_pages_beside_it_say_how_the_gateway_is() {
     let page = async |path: &str| reqwest::get(format!("{base}{path}")).await.expect("an answer");
     assert_eq!(page("/livez").await.status(), 200);
     until("ready", async || (page("/readyz").await.status() == 200).then_some(())).await;
+    for (method, host) in ["GET", "HEAD", "OPTIONS"].into_iter().flat_map(|method| [(method, ""), (method, "gateway")])
+    {
+        for path in ["/livez", "/readyz"] {
+            let request = match host {
+                "" => format!("{method} {path} HTTP/1.0\r\n\r\n"),
+                host => format!("{method} {path} HTTP/1.1\r\nHost: {host}\r\n\r\n"),
+            };
+            let (_, status, answer) = Raw::request(region.gateway(0), &request).await;
+            assert_eq!(status, 200, "as load balancers ask, {request:?}: {answer}");
+        }
+    }
     let asyncapi = page("/asyncapi.json").await.text().await.expect("text");
     let asyncapi: serde_json::Value = serde_json::from_str(&asyncapi).expect("JSON");
     assert!(asyncapi["asyncapi"].as_str().is_some_and(|version| version.starts_with("3.")), "{asyncapi}");

@@ -69,8 +69,9 @@ async fn away(options: &ConnectOptions, region: &RegionName) -> anyhow::Result<O
 /// Answers until it is dropped.
 async fn answer(listener: Option<TcpListener>) {
     let Some(listener) = listener else { return std::future::pending().await };
+    let livez = || async { "alive\n" };
     let routes = Router::new()
-        .route("/livez", get(|| async { "alive\n" }))
+        .route("/livez", get(livez).options(livez))
         .fallback(|| async { (StatusCode::SERVICE_UNAVAILABLE, "not ready: waiting for NATS\n") });
     pages::serve(listener, routes, || {}, CancellationToken::new()).await;
 }
@@ -94,17 +95,24 @@ mod tests {
         for _ in 0..15 {
             silent.push(TcpStream::connect(address).await.unwrap());
         }
-        for (path, status) in [("/livez", "HTTP/1.1 200"), ("/readyz", "HTTP/1.1 503"), ("/metrics", "HTTP/1.1 503")] {
-            let asked = async {
+        for (asked, status) in [
+            ("GET /livez", "HTTP/1.1 200"),
+            ("HEAD /livez", "HTTP/1.1 200"),
+            ("OPTIONS /livez", "HTTP/1.1 200"),
+            ("GET /readyz", "HTTP/1.1 503"),
+            ("OPTIONS /readyz", "HTTP/1.1 503"),
+            ("GET /metrics", "HTTP/1.1 503"),
+        ] {
+            let answered = async {
                 let mut client = TcpStream::connect(address).await.unwrap();
-                let request = format!("GET {path} HTTP/1.1\r\nHost: gateway\r\nConnection: close\r\n\r\n");
+                let request = format!("{asked} HTTP/1.1\r\nHost: gateway\r\nConnection: close\r\n\r\n");
                 client.write_all(request.as_bytes()).await.unwrap();
                 let mut answer = String::new();
                 client.read_to_string(&mut answer).await.unwrap();
                 answer
             };
-            let answer = timeout(Duration::from_secs(2), asked).await.unwrap();
-            assert!(answer.starts_with(status), "{path}: {answer}");
+            let answer = timeout(Duration::from_secs(2), answered).await.unwrap();
+            assert!(answer.starts_with(status), "{asked}: {answer}");
         }
     }
 }

@@ -60,11 +60,12 @@ pub(crate) fn of_clients(gateway: Arc<Gateway>) -> Router {
         .with_state(gateway)
 }
 
-/// What operators are served.
+/// What operators are served. Load balancers ask how it is by GET, HEAD or OPTIONS.
 pub(crate) fn of_operators(gateway: Arc<Gateway>) -> Router {
+    let livez = || std::future::ready("alive\n");
     Router::new()
-        .route("/livez", get(|| std::future::ready("alive\n")))
-        .route("/readyz", get(readyz))
+        .route("/livez", get(livez).options(livez))
+        .route("/readyz", get(readyz).options(readyz))
         .route("/metrics", get(metrics))
         .with_state(gateway)
 }
