@@ -205,7 +205,7 @@ fn a_region_for_development_from_its_first_start_to_its_end() {
 /// Looks at the running region as one whose configurations say otherwise.
 fn what_is_wrong_is_found_with_what_to_do(folder: &Path) {
     let nats = fs::read_to_string(data(folder).join("nats-address")).unwrap();
-    let nats = format!("[nats]\nservers = [\"{}\"]\n", nats.trim());
+    let nats = format!("[nats]\nservers = [\"{}\"]\ncredentials = {{ token = \"s3cr3t\" }}\n", nats.trim());
     let (keys, config) = (folder.join("no-keys.json"), folder.join("other.toml"));
     fs::write(&keys, r#"{ "keys": [] }"#).unwrap();
     let gateway = |keys: &Path| format!("listen = \"127.0.0.1:1\"\n[tokens]\nkeys = \"{}\"\n{nats}", keys.display());
@@ -214,6 +214,11 @@ fn what_is_wrong_is_found_with_what_to_do(folder: &Path) {
         ("--worker", format!("region = \"elsewhere\"\n{nats}"), &["WRONG  ", "elsewhere"]),
         ("--gateway", gateway(&keys), &["no-keys.json can't be used: it has no key", "127.0.0.1:1 does not answer"]),
         ("--gateway", gateway(&folder.join("none.json")), &["none.json can't be used", "or set `tokens.keys`"]),
+        (
+            "--gateway",
+            gateway(Path::new("http://dunlin:s3cr3t@127.0.0.1:1/jwks?key=s3cr3t")),
+            &["the key set http://127.0.0.1:1/jwks can't be used"],
+        ),
     ] {
         fs::write(&config, text).unwrap();
         let doctor = beside(folder, &["doctor", role, config.to_str().unwrap()]);
@@ -221,6 +226,8 @@ fn what_is_wrong_is_found_with_what_to_do(folder: &Path) {
         for word in wrong {
             assert!(stdout(&doctor).contains(word), "{word:?} is not in {}", stdout(&doctor));
         }
+        let said = stdout(&doctor) + &stderr(&doctor);
+        assert!(!said.contains("s3cr3t"), "a secret is told: {said}");
     }
 }
 

@@ -202,7 +202,16 @@ impl Processes {
 
     /// What the workers logged.
     pub fn worker_log(&self) -> String {
-        fs::read_to_string(self.folder.path().join("worker.log")).unwrap_or_default()
+        self.log("worker")
+    }
+
+    /// What the gateways logged.
+    pub fn gateway_log(&self) -> String {
+        self.log("gateway")
+    }
+
+    fn log(&self, role: &str) -> String {
+        fs::read_to_string(self.folder.path().join(format!("{role}.log"))).unwrap_or_default()
     }
 
     /// Asks a gateway to end as an operator does, and gives its exit code and how long it took.
@@ -282,7 +291,7 @@ impl Drop for Processes {
     fn drop(&mut self) {
         if std::thread::panicking() {
             for role in ["gateway", "worker"] {
-                let log = fs::read_to_string(self.folder.path().join(format!("{role}.log"))).unwrap_or_default();
+                let log = self.log(role);
                 let lines: Vec<&str> = log.lines().collect();
                 eprintln!("the last of {role}.log:\n{}", lines[lines.len().saturating_sub(60)..].join("\n"));
             }

@@ -26,18 +26,20 @@ async fn users(region: &Processes) -> Vec<String> {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_worker_reads_its_credentials_again_at_sighup_and_loses_nothing() {
-    let more = "http: \"127.0.0.1:-1\"\nauthorization { users: [ { user: edge, password: e }, \
-                { user: before, password: b }, { user: after, password: a } ] }";
+    let more = "http: \"127.0.0.1:-1\"\nauthorization { users: [ { user: edge, password: s3cr3t-e }, \
+                { user: before, password: s3cr3t-b }, { user: after, password: s3cr3t-a } ] }";
     let server = NatsServer::start_with(&ServerOptions { more: more.to_owned(), ..ServerOptions::default() });
     let url = server.url();
-    let sections = Sections { gateway: section(&url, "edge", "e"), worker: section(&url, "before", "b") };
+    let sections = Sections { gateway: section(&url, "edge", "s3cr3t-e"), worker: section(&url, "before", "s3cr3t-b") };
     let mut region = Processes::start_at(server, sections, 1).await;
     let mut bob = region.caught_up(0, "bob", "phone").await;
     let mut alice = region.caught_up(0, "alice", "phone").await;
 
     // What can't be used changes nothing.
-    let own = section(&url, "before", "b");
-    for (case, unusable) in [&*section(&url, "before", "wrong"), "credentials = 7", "taken"].into_iter().enumerate() {
+    let own = section(&url, "before", "s3cr3t-b");
+    for (case, unusable) in
+        [&*section(&url, "before", "s3cr3t-wrong"), "credentials = 7", "taken"].into_iter().enumerate()
+    {
         match unusable {
             "taken" => region.rewrite_worker_at(0, region.gateways()[0], &own),
             section => region.rewrite_worker(0, section),
@@ -54,7 +56,7 @@ async fn a_worker_reads_its_credentials_again_at_sighup_and_loses_nothing() {
     }
     assert_eq!(users(&region).await, ["before"]);
 
-    region.rewrite_worker(0, &section(&url, "after", "a"));
+    region.rewrite_worker(0, &section(&url, "after", "s3cr3t-a"));
     for number in 0..100 {
         if number == 20 {
             region.signal_worker(0, Signal::SIGHUP);
@@ -68,4 +70,7 @@ async fn a_worker_reads_its_credentials_again_at_sighup_and_loses_nothing() {
         .await;
     region.ready().await;
     assert!(region.worker_lives(0));
+    for log in [region.worker_log(), region.gateway_log()] {
+        assert!(log.contains("INFO") && !log.contains("s3cr3t"), "a secret is logged: {log}");
+    }
 }
