@@ -41,6 +41,15 @@ fn a_terminal_that_is_closed_ends_it_in_order_and_with_nohup_nothing_does() {
     let mut dev = Dev::start(folder);
     let server = dev.nats_server().unwrap();
     send(folder, "kept");
+    let mut listening = dunlin(&["listen", "--as", "bob", "--device", "laptop", "--data"])
+        .arg(data(folder))
+        .stdout(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut line = String::new();
+    BufReader::new(listening.stdout.take().unwrap()).read_line(&mut line).unwrap();
+    kill(Pid::from_raw(listening.id() as i32), Signal::SIGHUP).unwrap();
+    assert!(line.contains("kept") && listening.wait().unwrap().success(), "{line}");
     // One from the kernel, one from the shell.
     dev.signal(Signal::SIGHUP);
     dev.signal(Signal::SIGHUP);
