@@ -163,6 +163,8 @@ async fn a_device_that_is_removed_while_it_connects_ends_though_its_gateway_did_
     region.link().freeze();
     let mut tablet = region.try_connect(0, "bob", "tablet", "live").await.expect("a welcome");
     assert_eq!(ask(&mut phone, 1, remove("tablet")).await, Ok(json!({ "done": {} })));
+    // What goes out behind the removal has its answer: the removal has been told, too.
+    assert_eq!(devices(&mut phone).await, [("phone".to_owned(), true, true)]);
     region.link().heal();
     let ended = tablet.end().await;
     assert!(removed(&ended), "{ended:?}");
