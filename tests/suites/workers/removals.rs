@@ -167,6 +167,7 @@ async fn many_removals_of_one_device_at_once_are_all_stored_and_their_conflicts_
     let bench = Bench::new(ServerOptions::default()).await;
     let worker = bench.working("boot").await;
     let removals = Removals::new(&bench.connection);
+    until("the worker to listen", async || removals.remove(SHARD, &removal("phone", 1), WITHIN).await.ok()).await;
     let at_once = (0..40).map(|at| {
         let (removals, removal) = (removals.clone(), removal("phone", 20 + at));
         async move { removals.remove(SHARD, &removal, WITHIN).await }

@@ -70,10 +70,11 @@ pub fn raised(stored: &DeviceRecord, said: Cursor, opened: Millis) -> Option<Dev
 }
 
 /// What must be stored when the device is removed at `at`; `None` for a removal that is stored already: the device may have come back
-/// since.
+/// since; and where nothing would be other than it is.
 pub fn removed(stored: &DeviceRecord, at: Millis) -> Option<DeviceRecord> {
     let known = stored.removed == Some(at);
-    (!known).then_some(DeviceRecord { cursor: None, removed: stored.removed.max(Some(at)) })
+    let changed = DeviceRecord { cursor: None, removed: stored.removed.max(Some(at)) };
+    (!known && changed != *stored).then_some(changed)
 }
 
 /// Whether one cursor is above another. An older epoch is always lower.
@@ -115,7 +116,7 @@ mod tests {
     #[test]
     fn what_was_acknowledged_before_a_removal_counts_no_more() {
         type Step<'a> = &'a dyn Fn(&DeviceRecord) -> Option<DeviceRecord>;
-        let steps: [(Step<'_>, _); 9] = [
+        let steps: [(Step<'_>, _); 10] = [
             (&|record| removed(record, Millis(50)), (true, None, Some(50))),
             (&|record| raised(record, cursor(1, 10, 10), Millis(40)), (false, None, Some(50))), // it waited in the queue
             (&|record| raised(record, cursor(1, 10, 10), Millis(50)), (false, None, Some(50))),
@@ -125,6 +126,7 @@ mod tests {
             (&|record| removed(record, Millis(45)), (true, None, Some(50))),     // by a clock that is behind
             (&|record| raised(record, cursor(1, 4, 4), Millis(60)), (true, Some(4), Some(50))),
             (&|record| removed(record, Millis(70)), (true, None, Some(70))),
+            (&|record| removed(record, Millis(65)), (false, None, Some(70))), // another one, at the same time
         ];
         let mut stored = DeviceRecord { cursor: Some(cursor(1, 9, 9)), removed: None };
         for (number, (step, expected)) in steps.into_iter().enumerate() {
