@@ -1,7 +1,9 @@
 //! A reader of a stream.
 
-use dunlin_nats::{ReaderEvent, Start, Status, StreamEnds, StreamName, StreamReader, entry_time, stream_ends};
-use dunlin_schema::{Seq, Shard};
+use dunlin_nats::{
+    Connection, ReaderEvent, Start, Status, StreamEnds, StreamName, StreamReader, entry_time, stream_ends,
+};
+use dunlin_schema::{RegionName, Seq, Shard};
 use futures_util::StreamExt;
 
 use crate::support::{Link, Server, first, id, mailbox, now, region, soon};
@@ -184,4 +186,37 @@ async fn an_entry_that_was_lost_with_its_connection_comes_without_another_one_be
     soon("the loss", connection.status().wait_for(|status| *status == Status::Disconnected)).await.unwrap();
     link.mend();
     assert_eq!(through_interruptions(&mut reader, 2, 3).await, 1);
+}
+
+/// As the bridge of a region reads what another region stored for it.
+#[tokio::test]
+async fn a_stream_of_another_domain_is_read_over_the_link_to_it() {
+    let here = Server::start_with("http: \"127.0.0.1:-1\"\nleafnodes { listen: \"127.0.0.1:-1\" }");
+    let varz = here.monitor("/varz").await;
+    let varz: serde_json::Value = serde_json::from_str(&varz[varz.find('{').unwrap()..]).unwrap();
+    let link = format!("leafnodes {{ remotes: [{{ url: \"nats://127.0.0.1:{}\" }}] }}", varz["leaf"]["port"]);
+    let other = RegionName::new("other").unwrap();
+    let there = Server::start_in(&other, &link);
+    let client = async_nats::connect(format!("127.0.0.1:{}", there.port())).await.unwrap();
+    let jetstream = async_nats::jetstream::with_domain(client, other.as_str());
+    let stream = StreamName { domain: other, name: "OUT_other_test".to_owned() };
+    let config = async_nats::jetstream::stream::Config {
+        name: stream.name.clone(),
+        subjects: vec!["out.other.test.>".to_owned()],
+        ..Default::default()
+    };
+    jetstream.create_stream(config).await.unwrap();
+    let store = async |text: &'static str| jetstream.publish("out.other.test.bob", text.into()).await.unwrap().await;
+    for text in ["one", "two", "three"] {
+        store(text).await.unwrap();
+    }
+
+    let connection = Connection::open(&here.options(), &region()).await.unwrap();
+    let mut reader = StreamReader::start(&connection, stream.clone(), Start::After(Seq(1)));
+    // Until the link stands there is nothing but interruptions.
+    while !matches!(next(&mut reader).await, ReaderEvent::Opened { ends: StreamEnds { last: Seq(3), .. }, .. }) {}
+    assert_eq!(entries(&mut reader, 2).await, [2, 3]);
+    store("four").await.unwrap();
+    assert_eq!(entries(&mut reader, 1).await, [4]);
+    assert_eq!(stream_ends(&connection, &stream).await.unwrap(), StreamEnds { first: Seq(1), last: Seq(4) });
 }

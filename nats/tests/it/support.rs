@@ -60,9 +60,15 @@ impl Server {
     }
 
     pub(crate) fn start_with(more: &str) -> Server {
+        Server::start_in(&region(), more)
+    }
+
+    /// One that stores in the domain of this region.
+    pub(crate) fn start_in(region: &RegionName, more: &str) -> Server {
         let folder = tempfile::tempdir().unwrap();
         let store = folder.path().join("store");
-        let conf = format!("server_name: one\njetstream {{ store_dir: {store:?}, domain: {} }}\n{more}\n", region());
+        let conf =
+            format!("server_name: of-{region}\njetstream {{ store_dir: {store:?}, domain: {region} }}\n{more}\n");
         fs::write(folder.path().join("nats.conf"), conf).unwrap();
         let mut server = Server { folder, port: 0, child: None };
         server.spawn();
