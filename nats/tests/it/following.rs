@@ -214,7 +214,10 @@ async fn a_stream_of_another_domain_is_read_over_the_link_to_it() {
     let connection = Connection::open(&here.options(), &region()).await.unwrap();
     let mut reader = StreamReader::start(&connection, stream.clone(), Start::After(Seq(1)));
     // Until the link stands there is nothing but interruptions.
-    while !matches!(next(&mut reader).await, ReaderEvent::Opened { ends: StreamEnds { last: Seq(3), .. }, .. }) {}
+    soon("the link", async {
+        while !matches!(reader.next().await, ReaderEvent::Opened { ends: StreamEnds { last: Seq(3), .. }, .. }) {}
+    })
+    .await;
     assert_eq!(entries(&mut reader, 2).await, [2, 3]);
     store("four").await.unwrap();
     assert_eq!(entries(&mut reader, 1).await, [4]);

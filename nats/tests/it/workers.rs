@@ -153,6 +153,9 @@ async fn receipts_wait_for_their_worker_and_come_again_until_they_are_acknowledg
         cursor: Cursor::of_entry(position(seq)),
         opened: Millis(1),
     };
+    // A stranger's item, whose subject names nobody, is taken off the queue and given to nobody.
+    let nobodys = dunlin_schema::subject::receipt(&region(), SHARD, &user("bob")).replace(".bob", ".b@b");
+    server.stranger().await.publish(nobodys, "?".into()).await.unwrap().await.unwrap();
     for seq in 1..=3 {
         receipts.publish(SHARD, &user("bob"), &receipt(seq)).await.unwrap();
     }
@@ -165,6 +168,13 @@ async fn receipts_wait_for_their_worker_and_come_again_until_they_are_acknowledg
         }
     }
     connection.flush().await.unwrap();
+    let name = dunlin_schema::stream::receipts_stream(&region(), SHARD);
+    let stranger = server.stranger().await;
+    soon("what is nobody's to go", async {
+        // The third alone is left.
+        while stranger.get_stream(&name).await.unwrap().cached_info().state.messages > 1 {}
+    })
+    .await;
     // The worker dies with the third one; the server forgets who had it.
     drop(queue);
     server.restart();
