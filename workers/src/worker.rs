@@ -3,7 +3,14 @@
 //! The end comes in phases with one deadline: every task is told, saves where it is and gives its shard back; then HTTP ends; what is
 //! still there at the deadline is dropped, and comes back by the next reader's takeover.
 
-use std::{collections::BTreeSet, io, net::SocketAddr, path::PathBuf, sync::Arc, time::Duration};
+use std::{
+    collections::{BTreeSet, HashMap},
+    io,
+    net::SocketAddr,
+    path::PathBuf,
+    sync::Arc,
+    time::Duration,
+};
 
 use dunlin_nats::{Appender, ConnectError, Connection, Reads, SettingsError, region_settings};
 use dunlin_schema::{Shard, stream::RegionSettings};
@@ -12,7 +19,7 @@ use prometheus_client::registry::Registry;
 use tokio::{
     net::TcpListener,
     sync::watch,
-    task::{JoinError, JoinSet},
+    task::{Id, JoinError, JoinSet},
     time::Instant,
 };
 use tokio_util::sync::CancellationToken;
@@ -79,15 +86,20 @@ pub enum StartError {
 
 /// Why a worker ended by itself.
 #[derive(Debug, thiserror::Error)]
-#[error("a task of the worker ended before its time: {0}")]
-pub struct RunError(String);
+#[error("the worker's task `{task}` {how}")]
+pub struct RunError {
+    /// Whose it was.
+    pub task: String,
+    /// What became of it.
+    pub how: String,
+}
 
 /// A worker that is connected and bound, and works once it runs.
 pub struct Worker {
     config: Config,
     stop: CancellationToken,
     states: Arc<TaskStates>,
-    tasks: Vec<Task>,
+    tasks: Vec<(String, Task)>,
     registry: Arc<Mutex<Registry>>,
     metrics: WorkerMetrics,
     listener: Option<TcpListener>,
@@ -152,12 +164,14 @@ impl Worker {
             let dropped = move || _ = metrics.pages_dropped.inc();
             http.spawn(pages::serve(listener, http::routes(shown), dropped, end_http.clone()));
         }
-        let mut working: JoinSet<()> = tasks.into_iter().collect();
+        let mut working = JoinSet::new();
+        let names: HashMap<Id, String> =
+            tasks.into_iter().map(|(name, task)| (working.spawn(task).id(), name)).collect();
         tracing::info!(region = %config.region, roles = ?config.roles, tasks = working.len(), "working");
         let ended_early = tokio::select! {
             () = shutdown => None,
-            Some(ended) = working.join_next() => Some(how(ended)),
-            Some(ended) = http.join_next() => Some(how(ended)),
+            Some(ended) = working.join_next_with_id() => Some(before_its_time(ended, &names)),
+            Some(ended) = http.join_next_with_id() => Some(before_its_time(ended, &names)),
         };
         states.end();
         stop.cancel();
@@ -174,14 +188,19 @@ impl Worker {
         }
         match ended_early {
             None => Ok(()),
-            Some(how) => Err(RunError(how)),
+            Some(error) => Err(error),
         }
     }
 }
 
-/// How a task ended that should not have.
-fn how(ended: Result<(), JoinError>) -> String {
-    ended.map_or_else(|error| error.to_string(), |()| "it returned".to_owned())
+/// Says of a task that should not have ended whose it was and how it ended.
+fn before_its_time(ended: Result<(Id, ()), JoinError>, names: &HashMap<Id, String>) -> RunError {
+    let (id, how) = match ended {
+        Ok((id, ())) => (id, "ended by itself"),
+        Err(error) if error.is_panic() => (error.id(), "panicked: the log says where"),
+        Err(error) => (error.id(), "was ended"),
+    };
+    RunError { task: names.get(&id).map_or_else(|| "HTTP".to_owned(), String::clone), how: how.to_owned() }
 }
 
 /// One task of a role, before it begins.
@@ -222,7 +241,7 @@ fn units(config: &Config, settings: &RegionSettings, registry: &mut Registry) ->
 }
 
 /// Gives each unit what its role needs, and makes its task. Connections are opened once, and only where a role needs them.
-async fn begun(units: Vec<Unit>, config: &Config, context: &Context) -> Result<Vec<Task>, StartError> {
+async fn begun(units: Vec<Unit>, config: &Config, context: &Context) -> Result<Vec<(String, Task)>, StartError> {
     let needs: Vec<Needs> = units.iter().map(|unit| unit.role.needs()).collect();
     let appender = match needs.iter().any(|needs| needs.appender) {
         true => Some(Box::pin(Appender::open(&config.nats, &context.settings)).await?),
@@ -238,7 +257,8 @@ async fn begun(units: Vec<Unit>, config: &Config, context: &Context) -> Result<V
         let folder = folder(config, role, &place).await?;
         let appender = appender.clone().filter(|_| needs.appender);
         let reads = reads.clone().filter(|_| needs.reads);
-        tasks.push(begin(Context { task, appender, reads, folder, ..context.clone() }));
+        let begun = begin(Context { task, appender, reads, folder, ..context.clone() });
+        tasks.push((format!("{role} of {place}"), begun));
     }
     Ok(tasks)
 }

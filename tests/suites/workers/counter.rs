@@ -8,7 +8,7 @@ use std::{
     fs,
     path::Path,
     sync::Arc,
-    time::{SystemTime, UNIX_EPOCH},
+    time::{Duration, SystemTime, UNIX_EPOCH},
 };
 
 use dunlin_nats::{Item, Origin};
@@ -236,6 +236,7 @@ const NOTICE: Role = Role::new("notice", |_| {
             fs::write(context.folder().unwrap().join("there"), context.settings().region.as_str()).unwrap();
             context.tell(TaskState::Working);
             context.stop().cancelled().await;
+            fs::write(context.folder().unwrap().join("handed over"), "").unwrap();
         }
         .boxed()
     }))
@@ -310,4 +311,26 @@ async fn a_role_of_each_link_has_a_task_for_each_and_what_it_declares() {
     let mut worker = bench.worker_with(Config { roles: vec![RELAY, bare], links, ..Config::default() }).await;
     worker.wait("both at work", Readiness::is_all_working).await;
     worker.stop().await;
+}
+
+/// Roles whose task ends though nobody told it to.
+const RETURNS: Role = Role::new("returns", |_| Work::Region(Box::new(|_| async {}.boxed())));
+const PANICS: Role =
+    Role::new("panics", |_| Work::Region(Box::new(|_| async { panic!("as the test wants it") }.boxed())));
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_task_that_ends_by_itself_ends_the_worker_by_name_and_the_others_hand_over() {
+    let bench = Bench::new(ServerOptions::default()).await;
+    for (role, expected) in [
+        (RETURNS, "the worker's task `returns of region` ended by itself"),
+        (PANICS, "the worker's task `panics of region` panicked: the log says where"),
+    ] {
+        let folder = TempDir::new().unwrap();
+        let (nats, roles) = (bench.options(), vec![role, NOTICE]);
+        let config = Config { nats, roles, folder: Some(folder.path().to_owned()), ..Config::default() };
+        let worker = Worker::start(config).await.unwrap();
+        let ended = tokio::time::timeout(Duration::from_secs(20), worker.run(std::future::pending())).await;
+        assert_eq!(ended.expect("an end").unwrap_err().to_string(), expected);
+        assert!(folder.path().join("local/notice/region/handed over").exists(), "{role}");
+    }
 }
