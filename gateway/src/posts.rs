@@ -32,7 +32,7 @@ pub(crate) struct Posts {
     region: Arc<Region>,
     sent_copies: SentCopies,
     people: Mutex<People>,
-    places: Arc<Semaphore>,
+    permits: Arc<Semaphore>,
     tasks: TaskTracker,
 }
 
@@ -71,16 +71,16 @@ struct Person {
 
 struct Waiting {
     answer: oneshot::Sender<Answer>,
-    _place: Place,
+    _permit: Permit,
 }
 
-/// A place among the [`limits::POSTS_AT_ONCE`].
-pub(crate) struct Place {
+/// The permit to be one of the [`limits::POSTS_AT_ONCE`].
+pub(crate) struct Permit {
     region: Arc<Region>,
     _permit: OwnedSemaphorePermit,
 }
 
-impl Drop for Place {
+impl Drop for Permit {
     fn drop(&mut self) {
         self.region.metrics.posts_under_way.dec();
     }
@@ -93,16 +93,16 @@ impl Posts {
             region,
             sent_copies,
             people: Mutex::default(),
-            places: Arc::new(Semaphore::new(limits::POSTS_AT_ONCE)),
+            permits: Arc::new(Semaphore::new(limits::POSTS_AT_ONCE)),
             tasks: TaskTracker::new(),
         })
     }
 
-    /// A place for one more; `None` where as many are under way as may be.
-    pub(crate) fn place(&self) -> Option<Place> {
-        let permit = self.places.clone().try_acquire_owned().ok()?;
+    /// A permit for one more; `None` where as many are under way as may be.
+    pub(crate) fn permit(&self) -> Option<Permit> {
+        let permit = self.permits.clone().try_acquire_owned().ok()?;
         self.region.metrics.posts_under_way.inc();
-        Some(Place { region: self.region.clone(), _permit: permit })
+        Some(Permit { region: self.region.clone(), _permit: permit })
     }
 
     /// The tasks of what is under way.
@@ -111,7 +111,7 @@ impl Posts {
     }
 
     /// Takes in what is sent in a user's name, or refused before it was looked at. The answer does not come only where a panic took it.
-    pub(crate) fn send(self: &Arc<Posts>, from: &UserName, input: Input, place: Place) -> oneshot::Receiver<Answer> {
+    pub(crate) fn send(self: &Arc<Posts>, from: &UserName, input: Input, permit: Permit) -> oneshot::Receiver<Answer> {
         let (answer, answered) = oneshot::channel();
         let key = match &input {
             Input::Send(send) => send.address().ok().map(|to| (to.said_in(self.region.name()), send.id)),
@@ -137,7 +137,7 @@ impl Posts {
         match (then.answer, key) {
             (Some(refusal), _) => drop(answer.send(refusal)),
             (None, Some(key)) => {
-                person.waiting.entry(key).or_default().push_back(Waiting { answer, _place: place });
+                person.waiting.entry(key).or_default().push_back(Waiting { answer, _permit: permit });
             }
             // What has no address is refused.
             (None, None) => {}

@@ -27,7 +27,7 @@ const PROBE_EVERY: Millis = Millis(500);
 const AFTER_LOSS: Millis = Millis(1_000);
 
 /// A log by its owner, and those who are to be told of it.
-pub type Asked<F> = (Peer, Vec<F>);
+pub type LogFollowers<F> = (Peer, Vec<F>);
 
 /// When a region's deliver readers are asked, and how each of them answers.
 #[derive(Debug)]
@@ -90,9 +90,9 @@ enum Cause {
 pub struct Question<F> {
     shard: Shard,
     cause: Cause,
-    page: Vec<Asked<F>>,
+    page: Vec<LogFollowers<F>>,
     /// What is still to be asked for the same cause.
-    rest: Vec<Asked<F>>,
+    rest: Vec<LogFollowers<F>>,
 }
 
 /// What follows from an answer, or from none.
@@ -125,7 +125,7 @@ impl<F> Question<F> {
     }
 
     /// The first page of a question about these logs.
-    pub fn about(self, mut logs: Vec<Asked<F>>, bounds: &Bounds) -> Question<F> {
+    pub fn about(self, mut logs: Vec<LogFollowers<F>>, bounds: &Bounds) -> Question<F> {
         let rest = logs.split_off(logs.len().min(bounds.heads_page));
         Question { page: logs, rest, ..self }
     }

@@ -69,7 +69,7 @@ async fn answer(gateway: &Gateway, headers: &HeaderMap, body: &mut BodyDataStrea
     }
     let (own, people) = service(gateway, headers).await?;
     json(headers)?;
-    let place = gateway.posts.place().ok_or_else(|| {
+    let permit = gateway.posts.permit().ok_or_else(|| {
         let full = "this gateway has as many posts under way as it may";
         refusal(StatusCode::SERVICE_UNAVAILABLE, Code::Unavailable, full).until(BUSY)
     })?;
@@ -94,7 +94,7 @@ async fn answer(gateway: &Gateway, headers: &HeaderMap, body: &mut BodyDataStrea
     }
     let id = send.id;
     let sent = gateway.sent(&from, clock::now(), send);
-    let answered = timeout(ANSWER_WITHIN, gateway.posts.send(&from, sent, place)).await;
+    let answered = timeout(ANSWER_WITHIN, gateway.posts.send(&from, sent, permit)).await;
     // Of one that did not come in time, or that a panic took, nobody knows.
     Ok(answered.ok().and_then(Result::ok).unwrap_or_else(|| Answer::unknown(id)).into())
 }

@@ -62,8 +62,8 @@ impl Follow {
             }
             // The reader compared after what is held was read.
             Doubt::Erased(held) => {
-                let Held { answer, plan, asked } = &*held;
-                self.go_through(Proof::Complete, *plan, *asked, answer, around);
+                let Held { answer, plan, as_of } = &*held;
+                self.go_through(Proof::Complete, *plan, *as_of, answer, around);
             }
             Doubt::End => {
                 let (footing, source) = self.footing(Footing::Given);

@@ -78,12 +78,12 @@ pub(super) enum WaitsFor {
     /// A read that began before something changed: its answer says nothing.
     FormerAnswer,
     /// The answer.
-    Answer(Asked),
+    Answer(AsOf),
 }
 
 /// What was known when a read began.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Asked {
+pub(super) struct AsOf {
     pub(super) began: Millis,
     pub(super) heard: Seq,
     pub(super) covers: Position,
@@ -119,5 +119,5 @@ pub(super) enum Verdict {
 pub(super) struct Held {
     pub(super) answer: ReadAnswer,
     pub(super) plan: Plan,
-    pub(super) asked: Asked,
+    pub(super) as_of: AsOf,
 }

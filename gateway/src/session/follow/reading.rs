@@ -9,7 +9,7 @@ use dunlin_schema::{
 
 use super::{
     Around, Follow,
-    mode::{Asked, Carried, Doubt, Footing, Held, Mode, Plan, WaitsFor},
+    mode::{AsOf, Carried, Doubt, Footing, Held, Mode, Plan, WaitsFor},
     proof::{Proof, is_there, just_before, prove, stands_at_nothing},
 };
 use crate::session::{ReadFailed, tail::Told};
@@ -73,9 +73,9 @@ impl Follow {
             }
             Footing::Given | Footing::OtherEpoch | Footing::Time => ReadFrom::Time(after(time, around.now)),
         };
-        let asked = Asked { began: around.now, heard: self.heard, covers: self.covers };
+        let as_of = AsOf { began: around.now, heard: self.heard, covers: self.covers };
         let begins = around.wants.read(ReadRequest { from, source: plan.source });
-        let waits_for = if begins { WaitsFor::Answer(asked) } else { WaitsFor::Line };
+        let waits_for = if begins { WaitsFor::Answer(as_of) } else { WaitsFor::Line };
         self.mode = Mode::Reading { plan, waits_for };
     }
 
@@ -83,13 +83,13 @@ impl Follow {
     pub(in crate::session) fn answered(&mut self, answer: Result<ReadAnswer, ReadFailed>, around: &mut Around<'_>) {
         let Mode::Reading { plan, waits_for } = &self.mode else { return };
         let plan = *plan;
-        let asked = match waits_for {
-            WaitsFor::Answer(asked) => *asked,
+        let as_of = match waits_for {
+            WaitsFor::Answer(as_of) => *as_of,
             WaitsFor::FormerAnswer => return self.ask(plan, around),
             WaitsFor::Drain | WaitsFor::Line | WaitsFor::Time(_) => return,
         };
         let Ok(answer) = answer else { return self.fail(plan, around) };
-        if answer.evidence.is_some_and(|evidence| evidence.stream_last < asked.covers.seq) {
+        if answer.evidence.is_some_and(|evidence| evidence.stream_last < as_of.covers.seq) {
             return self.doubt(Doubt::End, plan.carried, around);
         }
         let proof = match plan.footing {
@@ -103,12 +103,12 @@ impl Follow {
         match proof {
             // All that was read was dropped while it was.
             Proof::Unproven if self.outrun(plan.footing, &answer, around.now) => self.fail(plan, around),
-            Proof::Complete | Proof::Unproven => self.go_through(proof, plan, asked, &answer, around),
+            Proof::Complete | Proof::Unproven => self.go_through(proof, plan, as_of, &answer, around),
             Proof::AskLeader if plan.source == Source::Leader => self.fail(plan, around),
             Proof::AskLeader => self.go_on(Plan { source: Source::Leader, ..plan }, around),
             Proof::Contradiction => self.doubt(Doubt::Entry, plan.carried, around),
             Proof::Erased => {
-                self.doubt(Doubt::Erased(Arc::new(Held { answer, plan, asked })), plan.carried, around);
+                self.doubt(Doubt::Erased(Arc::new(Held { answer, plan, as_of })), plan.carried, around);
             }
         }
     }
@@ -118,12 +118,12 @@ impl Follow {
         &mut self,
         proof: Proof,
         plan: Plan,
-        asked: Asked,
+        as_of: AsOf,
         answer: &ReadAnswer,
         around: &mut Around<'_>,
     ) {
         if proof == Proof::Unproven {
-            self.gap(plan.footing, answer, asked, around);
+            self.gap(plan.footing, answer, as_of, around);
         }
         let before = self.given.position.seq;
         let all = self.take_in(answer, around);
@@ -144,7 +144,7 @@ impl Follow {
         match answer.evidence {
             None if caught && !plan.to_the_end => self.settle(plan.carried, None, around),
             None => self.go_on(Plan { source: Source::Leader, ..plan }, around),
-            Some(_) if caught || self.heard == asked.heard => self.settle(plan.carried, Some(asked.began), around),
+            Some(_) if caught || self.heard == as_of.heard => self.settle(plan.carried, Some(as_of.began), around),
             Some(_) => self.go_on(plan, around),
         }
     }
@@ -171,7 +171,7 @@ impl Follow {
         &mut self,
         footing: Footing,
         answer: &ReadAnswer,
-        Asked { began, covers, .. }: Asked,
+        AsOf { began, covers, .. }: AsOf,
         around: &mut Around<'_>,
     ) {
         let from = self.given.at;
