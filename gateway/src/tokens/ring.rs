@@ -1,5 +1,7 @@
 //! The key sets of all issuers.
 
+use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
+
 use dunlin_schema::Millis;
 use futures_util::future::join_all;
 
@@ -42,9 +44,20 @@ impl KeyRing {
         }
     }
 
-    /// Looks for rotations until it is dropped, and when a token names an unknown key. Calls `moves` once a second, and after each look.
+    /// Looks for rotations until it is dropped, and when a token names an unknown key. Calls `moves` once a second while all sources move:
+    /// one that hangs is not to be covered by the others.
     pub(crate) async fn run(&self, moves: impl Fn()) {
-        join_all(self.sources.iter().map(|source| source.run(&moves))).await;
+        let moved: Vec<AtomicBool> = self.sources.iter().map(|_| AtomicBool::default()).collect();
+        let runs = self.sources.iter().zip(&moved).map(|(source, own)| {
+            source.run(|| {
+                own.store(true, Relaxed);
+                if moved.iter().all(|moved| moved.load(Relaxed)) {
+                    moved.iter().for_each(|moved| moved.store(false, Relaxed));
+                    moves();
+                }
+            })
+        });
+        join_all(runs).await;
     }
 
     /// Has every key set read again now, also a file that looks unchanged.

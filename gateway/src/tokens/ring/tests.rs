@@ -1,6 +1,11 @@
 //! Key sets that come late, change unseen, and belong to several issuers.
 
-use std::{fs::File, path::Path, time::Duration};
+use std::{
+    fs::File,
+    path::Path,
+    sync::atomic::{AtomicUsize, Ordering::Relaxed},
+    time::Duration,
+};
 
 use serde_json::{Value, json};
 use tokio::{
@@ -156,4 +161,27 @@ async fn a_url_that_redirects_to_itself_is_told() {
             assert!(why.contains("it redirects again and again"), "{why}");
         }
     }
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_issuer_that_hangs_is_not_covered_by_another_that_moves() {
+    let folder = tempfile::tempdir().unwrap();
+    let keys = folder.path().join("keys.json");
+    std::fs::write(&keys, set(&[("key", &Pair::ed())])).unwrap();
+    // It takes connections, and never answers.
+    let silent = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let url = format!("http://{}/keys", silent.local_addr().unwrap()).parse().unwrap();
+    let issuer = |name: &str, keys| Issuer { issuer: Some(name.to_owned()), ..Issuer::new(keys) };
+    let moves_of = async |issuers| {
+        let ring = KeyRing::open(&Tokens { issuers, refresh: Millis(600_000) }).await.unwrap();
+        let moves = AtomicUsize::new(0);
+        let a_while = Duration::from_millis(4_500);
+        let running = ring.run(|| _ = moves.fetch_add(1, Relaxed));
+        assert!(timeout(a_while, running).await.is_err(), "it runs until it is dropped");
+        moves.into_inner()
+    };
+    let both = vec![issuer("file", KeySource::File(keys.clone())), issuer("silent", url)];
+    assert!(moves_of(both).await <= 2, "as its first look began, and not since");
+    let alone = vec![issuer("file", KeySource::File(keys))];
+    assert!(moves_of(alone).await >= 4);
 }
