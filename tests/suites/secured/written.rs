@@ -3,8 +3,8 @@
 
 use std::process::Command;
 
-use dunlin_nats::{ConnectOptions, Connection, Provisioned, permissions::Role, provision};
-use dunlin_schema::{RegionName, stream::RegionSettings};
+use dunlin_nats::{ConnectOptions, Connection, Provisioned, Records, permissions::Role, provision};
+use dunlin_schema::{Peer, RegionName, Seq, Shard, limits, stream::RegionSettings, subject};
 use dunlin_tests::{
     process::{Processes, Sections, dunlin},
     server::NatsServer,
@@ -91,4 +91,21 @@ async fn a_gateway_s_user_may_do_nothing_else() {
     let _others = stranger.subscribe("_INBOX.wk.>").await.expect("written");
     stranger.flush().await.expect("the server has them");
     until("five refusals", async || (hub.log().matches("Violation").count() >= 5).then_some(())).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_worker_that_is_configured_as_is_written_may_forget_a_device() {
+    let hub = hub().await;
+    let region = RegionName::new("local").expect("a name");
+    let worker: ConnectOptions = toml::from_str(&section(&hub.url(), "worker", Role::Worker)).expect("a section");
+    let records = Records::new(&Connection::open(&worker, &region).await.expect("the worker is let in"));
+    let (shard, user) = (Shard(1), "bob".parse().expect("a name"));
+    let (log, devices) = (Peer::User("bob".parse().expect("a name")), subject::mailbox_records(&region, shard, &user));
+    for device in ["phone", "web"] {
+        let subject = subject::device_record(&region, shard, &user, &device.parse().expect("a name"), &log);
+        records.save_for(limits::DEVICE_KEPT, &subject, device, Seq(0)).await.expect("a record");
+    }
+    assert_eq!(records.count(shard, &devices).await, Ok(2));
+    assert_eq!(records.take_oldest(shard, &devices).await, Ok(true));
+    assert_eq!(records.count(shard, &devices).await, Ok(1));
 }
