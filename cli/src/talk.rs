@@ -141,7 +141,7 @@ impl Attempts {
                 Event::Disconnected(lost) => self.last = Some(lost.why),
                 Event::Connected(_) => self.welcomed = true,
                 Event::Refused { code, message } => tracing::warn!("the gateway refused a frame: {message} ({code})"),
-                Event::Entry(_) | Event::Gap(_) | Event::CaughtUp(_) | Event::Ended(_) => {}
+                Event::Entry(_) | Event::Gap(_) | Event::CaughtUp(_) | Event::Signal { .. } | Event::Ended(_) => {}
             }
         }
         std::future::pending().await
@@ -184,7 +184,7 @@ impl Troubles {
             }
             Event::Connected(_) => self.told = None,
             Event::Refused { code, message } => tracing::warn!("the gateway refused a frame: {message} ({code})"),
-            Event::Entry(_) | Event::Gap(_) | Event::CaughtUp(_) | Event::Ended(_) => {}
+            Event::Entry(_) | Event::Gap(_) | Event::CaughtUp(_) | Event::Signal { .. } | Event::Ended(_) => {}
         }
     }
 }
@@ -239,6 +239,9 @@ async fn show(event: &Event) -> anyhow::Result<()> {
             print(&serde_json::to_string(
                 &serde_json::json!({ "gap": { "log": gap.log, "from": gap.from, "to": gap.to } }),
             )?)?;
+        }
+        Event::Signal { from, kind } => {
+            print(&serde_json::to_string(&serde_json::json!({ "signal": { "from": from, "kind": kind } }))?)?;
         }
         Event::CaughtUp(_) | Event::Connected(_) | Event::Refused { .. } | Event::Disconnected(_) | Event::Ended(_) => {
         }

@@ -27,7 +27,12 @@ async fn main() -> anyhow::Result<()> {
                 }
             }
             Event::Ended(why) => bail!("{why}"),
-            Event::Entry(_) | Event::Gap(_) | Event::CaughtUp(_) | Event::Refused { .. } | Event::Disconnected(_) => {}
+            Event::Entry(_)
+            | Event::Gap(_)
+            | Event::CaughtUp(_)
+            | Event::Refused { .. }
+            | Event::Signal { .. }
+            | Event::Disconnected(_) => {}
         }
         // The answer is stored: the question need not come again.
         event.done().await.context("keeping the cursor")?;

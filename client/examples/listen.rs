@@ -14,6 +14,7 @@ async fn main() -> anyhow::Result<()> {
         match &event {
             Event::Entry(entry) => eprintln!("{} {}: {:?}", entry.seq.0, entry.from, entry.content),
             Event::Gap(gap) => eprintln!("something may be missing between {} and {} ms", gap.from.0, gap.to.0),
+            Event::Signal { from, kind } => eprintln!("{from}: {kind}"),
             Event::Ended(why) => bail!("{why}"),
             Event::CaughtUp(_) | Event::Connected(_) | Event::Refused { .. } | Event::Disconnected(_) => {
                 eprintln!("{event:?}")

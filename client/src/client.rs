@@ -14,7 +14,7 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, oneshot, watch};
 
 use crate::{
     core::{Accepted, ClockSkew},
-    error::{ConnectError, Ended, SendError, StoreError},
+    error::{ConnectError, Ended, SendError, SignalError, StoreError},
     event::{Event, Status},
     options::ClientOptions,
     run::{self, Command, Submit, Tells},
@@ -115,6 +115,13 @@ impl Client {
             length if length > limits::FRAME_BYTES => Err(SendError::TooLarge(length)),
             _ => Ok(address),
         }
+    }
+
+    /// Tells the devices of a user or the members of a group something that is so just now (`typing`). It is never stored or repeated, and
+    /// lost where nobody is there to see it, or where this client has no connection. Errors: see [`SignalError`].
+    pub async fn signal(&self, to: &str, kind: &str) -> Result<(), SignalError> {
+        let (to, kind) = (to.parse()?, kind.parse()?);
+        self.commands.send(Command::Signal { to, kind }).await.map_err(|_| SignalError::Ended(self.why_ended()))
     }
 
     /// How the client stands, as a value to watch.

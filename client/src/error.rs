@@ -1,7 +1,7 @@
 //! What can go wrong, by operation.
 
 use dunlin_schema::{
-    Code, Millis, Open,
+    Code, Millis, NameError, Open,
     address::AddressError,
     content::ContentError,
     frame::{Answer, Goodbye},
@@ -172,6 +172,20 @@ impl AskError {
     pub(crate) fn unexpected(answer: &Answer) -> AskError {
         AskError::Unexpected(format!("{answer:?}"))
     }
+}
+
+/// Why a signal was not told.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum SignalError {
+    /// The address is none.
+    #[error(transparent)]
+    Address(#[from] AddressError),
+    /// The kind is none.
+    #[error("the kind of a signal: {0}")]
+    Kind(#[from] NameError),
+    /// The client is over.
+    #[error("the client is over: {0}")]
+    Ended(Ended),
 }
 
 impl From<Ended> for SendError {

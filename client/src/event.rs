@@ -2,7 +2,7 @@
 
 use std::{fmt, ops::Deref, time::Duration};
 
-use dunlin_schema::{Code, DeviceName, LogName, Millis, Open, RegionName, Seq, UserName, frame::EntryFrame};
+use dunlin_schema::{Address, Code, DeviceName, LogName, Millis, Open, RegionName, Seq, UserName, frame::EntryFrame};
 
 use crate::{
     checkpointer::Mark,
@@ -26,6 +26,13 @@ pub enum Event {
         code: Open<Code>,
         /// The same in words.
         message: String,
+    },
+    /// Somebody does something just now. It was never stored, and may have been lost.
+    Signal {
+        /// Who.
+        from: Open<Address>,
+        /// What, as applications agree on it: `typing`.
+        kind: String,
     },
     /// The connection is lost; the client connects again by itself.
     Disconnected(Disconnected),
@@ -146,7 +153,11 @@ impl Event {
             Event::Entry(entry) => entry.done().await,
             Event::Gap(gap) => gap.done().await,
             Event::CaughtUp(caught_up) => caught_up.done().await,
-            Event::Connected(_) | Event::Refused { .. } | Event::Disconnected(_) | Event::Ended(_) => Ok(()),
+            Event::Connected(_)
+            | Event::Refused { .. }
+            | Event::Signal { .. }
+            | Event::Disconnected(_)
+            | Event::Ended(_) => Ok(()),
         }
     }
 }

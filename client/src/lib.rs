@@ -38,7 +38,7 @@ pub mod token;
 pub use client::{Client, Events, Sending};
 pub use core::{Accepted, ClockSkew};
 pub use dunlin_schema as schema;
-pub use error::{AskError, ConnectError, Ended, Lost, OptionsError, SendError, StoreError, TokenError};
+pub use error::{AskError, ConnectError, Ended, Lost, OptionsError, SendError, SignalError, StoreError, TokenError};
 pub use event::{CaughtUp, Connected, Disconnected, Entry, Event, Gap, Status};
 pub use options::{Backoff, ClientOptions};
 pub use store::{CursorStore, Cursors, FileStore, MemoryStore};

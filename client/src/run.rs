@@ -12,7 +12,7 @@ use std::{
 };
 
 use dunlin_schema::{
-    Address, Content, LogName, Millis, Open,
+    Address, Content, LogName, Millis, Open, SignalKind,
     frame::{Answer, Question},
 };
 use tokio::{
@@ -46,6 +46,10 @@ pub(crate) enum Command {
         within: Duration,
         reply: oneshot::Sender<Result<Answer, AskError>>,
         permit: OwnedSemaphorePermit,
+    },
+    Signal {
+        to: Address,
+        kind: SignalKind,
     },
     Close(oneshot::Sender<()>),
 }
@@ -222,6 +226,7 @@ impl Driver {
         match command {
             // Its reply is dropped, which says that the client is over.
             Command::Submit(_) | Command::Ask { .. } if self.core.is_over() => {}
+            Command::Signal { to, kind } => self.give(Input::Signal { to, kind }),
             Command::Submit(submit) => {
                 self.requests += 1;
                 let request = RequestId(self.requests);
@@ -318,6 +323,7 @@ impl Driver {
             Notification::Gap { log, from, to, place } => Event::Gap(Gap::new(log, from, to, mark(place))),
             Notification::CaughtUp { log, seq, place } => Event::CaughtUp(CaughtUp::new(log, seq, mark(place))),
             Notification::Refused { code, message } => Event::Refused { code, message },
+            Notification::Signal { from, kind } => Event::Signal { from, kind },
             Notification::Disconnected { why, retry_in } => {
                 tracing::debug!(%why, retry_in = retry_in.0, "disconnected");
                 self.tells.status.send_replace(Status::Connecting);
@@ -332,6 +338,9 @@ impl Driver {
             && !self.untold.is_empty()
         {
             return tracing::warn!(?code, message, "a frame was refused, and the application left no room to be told");
+        }
+        if matches!(event, Event::Signal { .. }) && !self.untold.is_empty() {
+            return;
         }
         if stands(&event) && self.untold.back().is_some_and(stands) {
             self.untold.pop_back();
@@ -389,6 +398,11 @@ impl Driver {
 fn stands(event: &Event) -> bool {
     match event {
         Event::Connected(_) | Event::Disconnected(_) => true,
-        Event::Entry(_) | Event::Gap(_) | Event::CaughtUp(_) | Event::Refused { .. } | Event::Ended(_) => false,
+        Event::Entry(_)
+        | Event::Gap(_)
+        | Event::CaughtUp(_)
+        | Event::Refused { .. }
+        | Event::Signal { .. }
+        | Event::Ended(_) => false,
     }
 }

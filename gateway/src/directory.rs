@@ -14,8 +14,8 @@ use std::{
 
 use dunlin_nats::{FanIn, FanInError, Joined, LiveSink};
 use dunlin_schema::{
-    Log, LogName, Peer, RegionName, Shard, limits,
-    live::{DeviceNews, LiveEntry},
+    Log, LogName, Peer, RegionName, Shard, UserName, limits,
+    live::{DeviceNews, LiveEntry, Signal},
 };
 use parking_lot::Mutex;
 use tokio::sync::{Notify, OnceCell};
@@ -177,6 +177,14 @@ impl Directory {
         Ok(())
     }
 
+    /// Gives a signal to the devices here of the user to whom it is sent.
+    pub(crate) fn signal(&self, to: &UserName, signal: &Signal) {
+        let mailbox = Log::mailbox(&self.region, self.shards.len() as u16, to);
+        if let Some(followed) = self.found(&mailbox) {
+            followed.followers.signal(signal.clone());
+        }
+    }
+
     fn found(&self, place: &Log) -> Option<Arc<Followed>> {
         self.logs(place.shard).lock().get(&place.owner).cloned()
     }
@@ -228,6 +236,13 @@ impl LiveSink for Followers {
             (LogName::Mailbox, DeviceNews::Present(present)) => self.count(present),
             (LogName::Mailbox, DeviceNews::Removed(removed)) => self.end(&removed.device),
             (LogName::Group(_), _) => self.passed_over(),
+        }
+    }
+
+    fn signal(&self, signal: Signal) {
+        let moment = Moment::now();
+        for follower in self.list.lock().iter() {
+            follower.connection.tell_at(moment, Input::Signal(signal.clone()));
         }
     }
 

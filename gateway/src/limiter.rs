@@ -21,6 +21,7 @@ pub(crate) struct Limiter {
     sends: Accounts,
     connects: Accounts,
     asks: Accounts,
+    signals: Accounts,
     /// As how many a late send counts: never more than an account holds.
     late: NonZeroU32,
     clock: DefaultClock,
@@ -42,6 +43,7 @@ impl Limiter {
             sends: accounts(limits.sends_per_second, limits.sends_burst),
             connects: accounts(limits.connects_per_second, limits.connects_burst),
             asks: accounts(limits::ASKS_PER_SECOND, limits::ASKS_BURST),
+            signals: accounts(limits::SIGNALS_PER_SECOND, limits::SIGNALS_BURST),
             late: positive(limits::LATE_SEND_COUNTS.min(limits.sends_burst)),
             clock: DefaultClock::default(),
         }
@@ -64,6 +66,11 @@ impl Limiter {
         self.check(&self.asks, user, NonZeroU32::MIN).map_err(|wait| wait.max(limits::SHARE_RETRY_AFTER))
     }
 
+    /// Whether the user may tell somebody a signal. Errors: when to try again.
+    pub(crate) fn signal(&self, user: &UserName) -> Result<(), Millis> {
+        self.check(&self.signals, user, NonZeroU32::MIN).map_err(|wait| wait.max(limits::SHARE_RETRY_AFTER))
+    }
+
     fn check(&self, accounts: &Accounts, user: &UserName, count: NonZeroU32) -> Result<(), Millis> {
         let checked = accounts.check_key_n(user, count).expect("no count is above what an account holds");
         checked.map_err(|until| {
@@ -82,7 +89,7 @@ impl Limiter {
                 _ = times.tick() => {}
                 _ = beats.tick() => continue,
             }
-            for accounts in [&self.sends, &self.connects, &self.asks] {
+            for accounts in [&self.sends, &self.connects, &self.asks, &self.signals] {
                 accounts.retain_recent();
                 accounts.shrink_to_fit();
             }

@@ -96,6 +96,9 @@ pub(crate) struct Metrics {
     pub(crate) live_passed_over: Counter,
     /// What was not told other gateways of a user's devices, because too much waited.
     pub(crate) devices_untold: Counter,
+    /// Signals that came from clients, and those that were not told everywhere or to everybody, because too much waited.
+    pub(crate) signals: Counter,
+    pub(crate) signals_lost: Counter,
     /// Outbound queues that were full: what was in them is read again.
     pub(crate) overflows: Counter,
     /// Entries that could not be read.
@@ -146,6 +149,8 @@ impl Metrics {
             unopened_cursors: Counter::default(),
             live_passed_over: Counter::default(),
             devices_untold: Counter::default(),
+            signals: Counter::default(),
+            signals_lost: Counter::default(),
             overflows: Counter::default(),
             corrupt_entries: Counter::default(),
             live_losses: Counter::default(),
@@ -222,6 +227,8 @@ impl Metrics {
             ("unopened_cursors", "Cursors of a hello that could not be opened", &self.unopened_cursors),
             ("live_passed_over", "Live messages that this release does not use", &self.live_passed_over),
             ("devices_untold", "News of devices that other gateways were not told", &self.devices_untold),
+            ("signals", "Signals that came from clients", &self.signals),
+            ("signals_lost", "Signals that found no room, or no connection to NATS", &self.signals_lost),
             ("overflows", "Outbound queues that were full and are read again", &self.overflows),
             ("corrupt_entries", "Entries that could not be read", &self.corrupt_entries),
             ("live_losses", "Events that can have lost live entries: they are compared", &self.live_losses),

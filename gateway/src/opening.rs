@@ -110,9 +110,12 @@ async fn hello(gateway: &Gateway, socket: &mut Socket, alarm: &Arc<Alarm>) -> Re
                     gateway.metrics.frames_in.inc();
                     first = Some(match encoding.read_client(&bytes) {
                         Ok(ClientFrame::Hello { token, device, cursors }) => Ok(Hello { token, device, cursors }),
-                        Ok(ClientFrame::Send(_) | ClientFrame::Ack { .. } | ClientFrame::Ask(_)) => {
-                            Err(goodbye(Code::BadFrame, "the first frame is `hello`"))
-                        }
+                        Ok(
+                            ClientFrame::Send(_)
+                            | ClientFrame::Ack { .. }
+                            | ClientFrame::Ask(_)
+                            | ClientFrame::Signal { .. },
+                        ) => Err(goodbye(Code::BadFrame, "the first frame is `hello`")),
                         Err(error) => Err(goodbye(Code::BadFrame, format!("the first frame is `hello`: {error}"))),
                     });
                     ControlFlow::Break(())

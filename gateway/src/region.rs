@@ -15,6 +15,7 @@ use crate::{
     directory::Directory,
     metrics::Metrics,
     services::Services,
+    signals::{self, Signals},
 };
 
 /// A region that is served here.
@@ -25,6 +26,7 @@ pub(crate) struct Region {
     pub(crate) appends: Appends,
     pub(crate) reads: Reads,
     pub(crate) fan_in: FanIn,
+    pub(crate) signals: Signals,
     pub(crate) heads: Heads,
     pub(crate) comparison: Comparison,
     pub(crate) receipts: Receipts,
@@ -63,12 +65,14 @@ impl Region {
         );
         let (fan_in, reading) = fan_in?;
         let (directory, news) = Directory::new(settings.region.clone(), settings.shards, metrics.clone());
+        let (signals, elsewhere) = signals::channel();
         let region = Arc::new(Region {
             directory,
             appender: appender?,
             appends: Appends::new(settings.shards),
             reads: reads?,
             fan_in,
+            signals,
             heads: Heads::new(&nats),
             comparison: Comparison::new(settings.shards),
             receipts: Receipts::new(&nats),
@@ -84,6 +88,11 @@ impl Region {
         services.spawn(format!("news of devices in {}", region.name()), |pulse| async move {
             let Region { fan_in, metrics, .. } = &*told;
             news.run(fan_in, metrics, &pulse).await;
+        });
+        let signalled = region.clone();
+        services.spawn(format!("signals of {}", region.name()), |pulse| async move {
+            let Region { fan_in, metrics, .. } = &*signalled;
+            elsewhere.run(fan_in, metrics, &pulse).await;
         });
         let compared = region.clone();
         services.spawn(format!("comparison of heads in {}", region.name()), |pulse| async move {

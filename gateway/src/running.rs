@@ -9,21 +9,23 @@ use std::{
 };
 
 use dunlin_schema::{
-    Code, LogName, Millis, Open,
+    Code, LogName, Millis, Open, Sender,
     frame::{Ask, ClientFrame, Encoding, FrameError, ServerFrame, UnreadAsk},
     limits,
 };
 
 use crate::{
-    asks::{Asks, Refusal},
+    asks::Asks,
     clock::{Moment, Uptime},
     connection::Connection,
     directory::Following,
     ending::{Ending, broken, goodbye, goodbye_until},
     gateway::Gateway,
     opening::{Opened, draining, removed, too_many},
+    refusal::Refusal,
     region::Region,
     session::{Input, Outgoing, not_followed},
+    signals,
     socket::{Event, Socket, Violation},
     timer::Order,
     work::{Done, Work, at_once},
@@ -303,6 +305,7 @@ impl Taking<'_> {
             }
             Ok(ClientFrame::Ack { log: log @ Open::Unknown(_), delivered: _ }) => connection.answer(not_followed(&log)),
             Ok(ClientFrame::Ask(ask)) => self.ask(ask),
+            Ok(ClientFrame::Signal { to, kind }) => self.signal(&to, &kind),
             Ok(ClientFrame::Hello { .. }) => return Err(goodbye(Code::BadFrame, "`hello` comes once")),
             Err(error @ FrameError::Unknown(_)) => {
                 connection.answer(ServerFrame::refused(Code::UnknownFrame, error.to_string()));
@@ -338,6 +341,17 @@ impl Taking<'_> {
         match permit {
             Ok(permit) => self.work.ask(self.region, self.connection, ask, permit),
             Err(refusal) => self.refuse(Some(ask.reference), refusal),
+        }
+    }
+
+    /// Tells a signal to whoever is there to see it.
+    fn signal(&self, to: &str, kind: &str) {
+        let Taking { gateway, region, connection, .. } = *self;
+        let from = Sender { user: connection.user().clone(), region: region.name().clone() };
+        let within_share = gateway.limiter.signal(connection.user()).map_err(Refusal::over_the_share);
+        match within_share.and_then(|()| signals::addressed(from, to, kind)) {
+            Ok((user, signal)) => region.signals.tell(&region.directory, &gateway.metrics, user, signal),
+            Err(refusal) => connection.answer(refusal.of(None)),
         }
     }
 

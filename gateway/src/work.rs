@@ -124,7 +124,11 @@ impl Work {
                 let region = region.clone();
                 self.push(async move { Done::Input(verify(&region, shard, doubted).await) });
             }
-            output @ (Output::AskHeads(_) | Output::Acknowledge(..) | Output::Corrupt(..) | Output::Overflowed(_)) => {
+            output @ (Output::AskHeads(_)
+            | Output::Acknowledge(..)
+            | Output::Corrupt(..)
+            | Output::Overflowed(_)
+            | Output::SignalLost) => {
                 at_once(region, connection, follows, output);
                 return false;
             }
@@ -154,6 +158,9 @@ pub(crate) fn at_once(region: &Region, connection: &Connection, follows: &[Arc<F
         }
         Output::Overflowed(_) => {
             region.metrics.overflows.inc();
+        }
+        Output::SignalLost => {
+            region.metrics.signals_lost.inc();
         }
     }
 }

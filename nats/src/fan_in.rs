@@ -15,7 +15,7 @@ use async_nats::{Message, Subscriber};
 use bytes::Bytes;
 use dunlin_schema::{
     Peer, RegionName, UserName, limits,
-    live::{DeviceNews, LiveEntry, UserMessage},
+    live::{DeviceNews, LiveEntry, Signal, UserMessage},
     subject,
 };
 use futures_util::{FutureExt, Stream, StreamExt, future::BoxFuture, stream::SelectAll, task::AtomicWaker};
@@ -48,6 +48,9 @@ pub trait LiveSink: Send + Sync + 'static {
 
     /// Another gateway tells of the devices of a mailbox's user.
     fn devices(&self, news: DeviceNews);
+
+    /// Somebody does something just now.
+    fn signal(&self, signal: Signal);
 
     /// Something came that this release does not use.
     fn passed_over(&self);
@@ -178,7 +181,8 @@ impl Interest {
         match message {
             Ok(UserMessage::Entry(entry)) => sink.live(entry),
             Ok(UserMessage::Devices(news)) => sink.devices(news),
-            Ok(UserMessage::Signal(_) | UserMessage::Receipt(_) | UserMessage::Mark(_)) => sink.passed_over(),
+            Ok(UserMessage::Signal(signal)) => sink.signal(signal),
+            Ok(UserMessage::Receipt(_) | UserMessage::Mark(_)) => sink.passed_over(),
             Err(error) => {
                 tracing::debug!(%error, "if it was an entry, the comparison of heads finds it");
                 sink.passed_over();

@@ -49,7 +49,7 @@ pub use cursor::{Cursor, CursorText, Seal};
 pub use entry::Entry;
 pub use id::MessageId;
 pub use log_name::LogName;
-pub use name::{DeviceName, GroupName, NameError, RegionName, UserName};
+pub use name::{DeviceName, GroupName, NameError, RegionName, SignalKind, UserName};
 pub use open::Open;
 pub use position::{Epoch, Position, Seq};
 pub use shard::Shard;

@@ -77,6 +77,12 @@ pub const ASK_WITHIN: Millis = seconds(5);
 pub const ASKS_PER_SECOND: u32 = 50;
 /// Questions of one user at once.
 pub const ASKS_BURST: u32 = 200;
+/// Signals a second of one user.
+pub const SIGNALS_PER_SECOND: u32 = 10;
+/// Signals of one user at once.
+pub const SIGNALS_BURST: u32 = 30;
+/// Where so much waits for one socket beside entries, a signal is let go.
+pub const SIGNALS_WAITING: usize = 64;
 /// Sends a second of one user.
 pub const SENDS_PER_SECOND: u32 = 200;
 /// Sends of one user at once.
@@ -201,6 +207,7 @@ const _: () = {
     assert!(HEADS_TIMEOUT.0 < HEADS_EVERY.0);
     assert!(SENDS_BURST >= SENDS_PER_SECOND);
     assert!(ASKS_BURST >= ASKS_PER_SECOND);
+    assert!(SIGNALS_BURST >= SIGNALS_PER_SECOND);
     assert!(ROLL_CALL.0 * 4 < ASK_WITHIN.0, "who waits for a roll call has time for the rest");
     assert!(
         RETENTION.0 < DEVICE_KEPT.0,

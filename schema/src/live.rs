@@ -7,14 +7,14 @@
 use bytes::Bytes;
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 
-use crate::{Address, DeviceName, Millis, Position, Sender, Seq};
+use crate::{Address, DeviceName, Millis, Position, Sender, Seq, SignalKind};
 
 /// What is live for a user.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum UserMessage {
     /// An entry of the user's mailbox.
     Entry(LiveEntry),
-    /// Something that somebody does just now. No gateway of this release publishes or gives it.
+    /// Something that somebody does just now.
     Signal(Signal),
     /// News of what the user has sent. No worker of this release publishes it.
     Receipt(Receipt),
@@ -59,8 +59,8 @@ pub struct Signal {
     pub from: Sender,
     /// In which conversation: the address that the signal was sent to, with its region.
     pub to: Address,
-    /// What, as the client says it: `typing`.
-    pub kind: String,
+    /// What.
+    pub kind: SignalKind,
 }
 
 /// How far what the user sent to an address has come. Marks: each is everything up to an order, and only rises.

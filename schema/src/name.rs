@@ -113,3 +113,7 @@ name!(
     /// One of a user's devices.
     DeviceName
 );
+name!(
+    /// What somebody does just now, as applications agree on it: `typing`.
+    SignalKind
+);

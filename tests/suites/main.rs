@@ -20,6 +20,7 @@ mod rfc6455;
 mod rules;
 mod secured;
 mod services;
+mod signals;
 mod simulation;
 mod slow;
 mod takeover;

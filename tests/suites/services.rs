@@ -18,10 +18,11 @@ use nix::sys::signal::Signal;
 use tokio::{net::TcpStream, sync::oneshot};
 
 /// A gateway's services, as its operators see them.
-const SERVICES: [&str; 9] = [
+const SERVICES: [&str; 10] = [
     "live entries of local",
     "news of devices in local",
     "missed news in local",
+    "signals of local",
     "comparison of heads in local",
     "acknowledgements of local",
     "timer",

@@ -15,7 +15,8 @@ mod tests;
 use std::collections::BTreeMap;
 
 use dunlin_schema::{
-    Address, Code, Content, CursorText, DeviceName, LogName, Millis, Open, RegionName, Retry, Seq, UserName,
+    Address, Code, Content, CursorText, DeviceName, LogName, Millis, Open, RegionName, Retry, Seq, SignalKind,
+    UserName,
     frame::{Answer, AnswerFrame, ClientFrame, EntryFrame, Goodbye, Question, ServerFrame, StartAt},
     limits,
 };
@@ -65,6 +66,8 @@ pub(crate) enum Input {
     Submit { request: RequestId, to: Address, content: Content },
     /// Something to ask, which is over at this time of the steady clock.
     Ask { request: RequestId, what: Question, until: Millis },
+    /// Something to tell just now, or never.
+    Signal { to: Address, kind: SignalKind },
     /// The dial that was asked for has a socket and a token. `date` is the time that the gateway's answer bears (RFC 9110, section 6.6.1).
     Opened { token: String, date: Option<Millis> },
     /// A frame came.
@@ -110,6 +113,7 @@ pub(crate) enum Notification {
     Gap { log: LogName, from: Millis, to: Millis, place: Progress },
     CaughtUp { log: LogName, seq: Seq, place: Progress },
     Refused { code: Open<Code>, message: String },
+    Signal { from: Open<Address>, kind: String },
     Disconnected { why: Lost, retry_in: Millis },
     Ended(Ended),
 }
@@ -184,6 +188,12 @@ impl Core {
         match input {
             Input::Submit { request, to, content } => self.outbox.submit(request, to, content),
             Input::Ask { request, what, until } => self.asks.ask(request, what, until),
+            Input::Signal { to, kind } => {
+                if let Link::Up { .. } = self.link {
+                    let (to, kind) = (to.to_string(), kind.to_string());
+                    outputs.push(Output::Write(ClientFrame::Signal { to, kind }));
+                }
+            }
             Input::Opened { token, date } => self.opened(now, token, date, outputs),
             Input::Frame(frame) => self.frame(now, *frame, outputs),
             Input::Heard => self.heard(now.steady),
@@ -298,6 +308,12 @@ impl Core {
             }
             ServerFrame::Refused { reference: None, code, message, retry_after: _ } => {
                 outputs.push(Output::Notify(Notification::Refused { code, message }));
+            }
+            ServerFrame::Signal { from, kind } => {
+                // It tells of this moment: later it is of no use.
+                if self.room {
+                    outputs.push(Output::Notify(Notification::Signal { from, kind }));
+                }
             }
             ServerFrame::Accepted { id, order, time } => {
                 let settled = self.outbox.accepted(Accepted { id, order, time });

@@ -722,3 +722,20 @@ fn a_hello_names_no_more_logs_than_a_gateway_takes() {
     assert_eq!(cursors.len(), limits::CURSORS);
     assert_eq!(cursors.get(&mailbox()), Some(&StartAt::Live));
 }
+
+/// A signal tells of this moment: it is written now, or never.
+#[test]
+fn a_signal_is_written_and_given_at_once_or_let_go() {
+    let signal = || Input::Signal { to: "bob".parse().unwrap(), kind: "typing".parse().unwrap() };
+    let seen = || ServerFrame::Signal { from: Open::of_text("alice"), kind: "typing".into() };
+    let given = Output::Notify(Notification::Signal { from: Open::of_text("alice"), kind: "typing".into() });
+    let mut bench = Bench::new(setup());
+    assert_eq!(bench.give(signal()), []);
+    let written = |output: &Output| matches!(output, Output::Write(ClientFrame::Signal { .. }));
+    assert!(!bench.connect().iter().any(written), "it is not kept for a connection");
+    let output = Output::Write(ClientFrame::Signal { to: "bob".into(), kind: "typing".into() });
+    assert_eq!(bench.give(signal()), [output]);
+    assert_eq!(bench.frame(seen()), [given]);
+    bench.give(Input::Room(false));
+    assert_eq!(bench.frame(seen()), []);
+}

@@ -235,7 +235,11 @@ pub(crate) async fn next_entry(events: &mut Events) -> dunlin_client::Entry {
     loop {
         match soon("an event", events.next()).await.expect("the client is over") {
             Event::Entry(entry) => return entry,
-            Event::Connected(_) | Event::Disconnected(_) | Event::CaughtUp(_) | Event::Gap(_) => {}
+            Event::Connected(_)
+            | Event::Disconnected(_)
+            | Event::CaughtUp(_)
+            | Event::Gap(_)
+            | Event::Signal { .. } => {}
             Event::Refused { code, message } => panic!("refused: {message} ({code:?})"),
             Event::Ended(ended) => panic!("{ended}"),
         }

@@ -11,8 +11,9 @@ use dunlin_schema::{
     subject,
 };
 
-use super::{Context, Refusal};
+use super::Context;
 use crate::clock;
+use crate::refusal::Refusal;
 
 /// Lists the devices.
 pub(super) async fn list(context: &Context<'_>) -> Result<Answer, Refusal> {

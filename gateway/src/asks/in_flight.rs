@@ -11,7 +11,7 @@ use dunlin_schema::{
     limits,
 };
 
-use super::Refusal;
+use crate::refusal::Refusal;
 
 /// The questions of one connection.
 #[derive(Debug, Default)]

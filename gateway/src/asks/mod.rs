@@ -8,20 +8,16 @@ mod in_flight;
 
 use std::{sync::Arc, time::Duration};
 
-use dunlin_nats::{FanIn, RecordError, Records, RemovalError, Removals};
+use dunlin_nats::{FanIn, Records, Removals};
 use dunlin_schema::{
-    Code, Millis, RegionName,
+    RegionName,
     frame::{Answer, AnswerFrame, Ask, Question, ServerFrame},
     limits,
 };
 use tokio::{sync::OwnedSemaphorePermit, time::timeout};
 
 pub(crate) use self::in_flight::Asks;
-use crate::{
-    connection::Connection,
-    directory::{Directory, Unheard},
-    region::Region,
-};
+use crate::{connection::Connection, directory::Directory, refusal::Refusal, region::Region};
 
 /// What a family of questions is given, and all that it may touch.
 pub(crate) struct Context<'a> {
@@ -36,58 +32,6 @@ pub(crate) struct Context<'a> {
     directory: &'a Directory,
     /// What other gateways are told, and say.
     fan_in: &'a FanIn,
-}
-
-/// Why a question has no answer.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Refusal {
-    pub(crate) code: Code,
-    pub(crate) message: String,
-    pub(crate) retry_after: Option<Millis>,
-}
-
-const RETRY_AFTER: Millis = Millis(1_000);
-
-impl Refusal {
-    /// Not now.
-    fn unavailable(message: impl Into<String>) -> Refusal {
-        Refusal { code: Code::Unavailable, message: message.into(), retry_after: Some(RETRY_AFTER) }
-    }
-
-    /// The gateway has as many questions under way as it takes.
-    pub(crate) fn crowded() -> Refusal {
-        Refusal::unavailable("this gateway answers as many questions as it can: ask again")
-    }
-
-    /// Beyond the user's share.
-    pub(crate) fn over_the_share(retry_after: Millis) -> Refusal {
-        let message = "this user asks more than is allowed".to_owned();
-        Refusal { code: Code::RateLimited, message, retry_after: Some(retry_after) }
-    }
-
-    /// The frame that tells it.
-    pub(crate) fn of(self, reference: Option<u64>) -> ServerFrame {
-        let Refusal { code, message, retry_after } = self;
-        ServerFrame::Refused { reference, code: code.into(), message, retry_after }
-    }
-}
-
-impl From<RecordError> for Refusal {
-    fn from(error: RecordError) -> Refusal {
-        Refusal::unavailable(error.to_string())
-    }
-}
-
-impl From<RemovalError> for Refusal {
-    fn from(error: RemovalError) -> Refusal {
-        Refusal::unavailable(error.to_string())
-    }
-}
-
-impl From<Unheard> for Refusal {
-    fn from(error: Unheard) -> Refusal {
-        Refusal::unavailable(format!("the other gateways can't be asked: {error}"))
-    }
 }
 
 /// Answers a question within [`limits::ASK_WITHIN`]. The permit is one of the gateway's [`limits::ASKS_AT_ONCE`].

@@ -28,6 +28,7 @@ pub use answer::Answer;
 pub use check::oldest_id;
 use lane::{After, Lane};
 use route::Route;
+pub(crate) use route::mailbox_of;
 
 /// Ids remembered that may have been tried before.
 const TRIED: usize = 256;

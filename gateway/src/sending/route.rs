@@ -1,6 +1,6 @@
 //! Where an address leads.
 
-use dunlin_schema::{Address, Log, Peer, UserName};
+use dunlin_schema::{Address, Log, Peer, RegionName, UserName};
 
 use super::Author;
 
@@ -19,22 +19,28 @@ pub(super) enum Route {
 
 /// An address to which this release has no route.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-pub(super) enum NoRoute {
+pub(crate) enum NoRoute {
     #[error("this release carries no message to another region")]
     Region,
     #[error("this release has no groups")]
     Group,
 }
 
+/// The user of `region` whose mailbox an address that names its region leads to. Errors: see [`NoRoute`].
+pub(crate) fn mailbox_of<'a>(to: &'a Address, region: &RegionName) -> Result<&'a UserName, NoRoute> {
+    if to.region.as_ref() != Some(region) {
+        return Err(NoRoute::Region);
+    }
+    match &to.peer {
+        Peer::User(user) => Ok(user),
+        Peer::Group(_) => Err(NoRoute::Group),
+    }
+}
+
 impl Route {
     /// The route of an address that names its region. Errors: see [`NoRoute`].
     pub(super) fn of(to: &Address, author: &Author) -> Result<Route, NoRoute> {
-        if to.region.as_ref() != Some(&author.region) {
-            return Err(NoRoute::Region);
-        }
-        match &to.peer {
-            Peer::User(user) => Ok(Route::Mailbox { user: user.clone(), log: author.mailbox(user) }),
-            Peer::Group(_) => Err(NoRoute::Group),
-        }
+        let user = mailbox_of(to, &author.region)?;
+        Ok(Route::Mailbox { user: user.clone(), log: author.mailbox(user) })
     }
 }

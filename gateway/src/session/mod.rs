@@ -37,6 +37,7 @@ use dunlin_schema::{
     frame::ServerFrame,
     heads::Head,
     limits::{self, Bounds},
+    live::Signal,
     read::{ReadAnswer, ReadRequest},
 };
 use serde::Deserialize;
@@ -135,6 +136,8 @@ pub enum Input {
     Verified(Shard, Result<Position, NoAnswer>),
     /// The answer to [`Output::Read`].
     Read(LogName, Result<ReadAnswer, ReadFailed>),
+    /// Somebody does something just now.
+    Signal(Signal),
     /// The user has, or had, another device than this one.
     SeveralDevices,
     /// Everything that was taken is written.
@@ -179,6 +182,8 @@ pub enum Output {
     Corrupt(LogName, Position),
     /// For a metric: too much of a log was queued, which is read again when the socket has drained.
     Overflowed(LogName),
+    /// For a metric: a signal came while too much waited for the socket, and is let go.
+    SignalLost,
 }
 
 /// One device's connection.
@@ -189,7 +194,7 @@ pub struct Session {
     logs: Logs,
     sending: Sending,
     copies: Copies,
-    /// What the client waits for. Never dropped.
+    /// What the client waits for, which is never dropped; and signals, which find room where little waits.
     answers: VecDeque<ServerFrame>,
 }
 
@@ -218,6 +223,15 @@ impl Session {
                 }
                 out.extend(todo.map(Output::Sending));
                 answers.extend(answer.map(ServerFrame::from));
+            }
+            Input::Signal(signal) => {
+                let Signal { from, kind, to: _ } = signal;
+                let frame = ServerFrame::Signal { from: from.seen_from(&me.region).into(), kind: kind.to_string() };
+                if answers.len() < limits::SIGNALS_WAITING {
+                    answers.push_back(frame);
+                } else {
+                    out.push(Output::SignalLost);
+                }
             }
             Input::SeveralDevices => me.copies = true,
             Input::Follow { log, start } => logs.follow(named(me, log), start, now),

@@ -6,7 +6,7 @@ use bytes::Bytes;
 use dunlin_nats::{ConnectOptions, Connection, FanIn, FanInError, LiveSink, Status};
 use dunlin_schema::{
     Epoch, Peer, Position, Seq, StreamTime,
-    live::{DeviceNews, LiveEntry, Mark, UserMessage},
+    live::{DeviceNews, LiveEntry, Mark, Signal, UserMessage},
     subject,
 };
 use tokio::sync::mpsc;
@@ -25,6 +25,8 @@ impl LiveSink for Device {
     }
 
     fn devices(&self, _: DeviceNews) {}
+
+    fn signal(&self, _: Signal) {}
 
     fn passed_over(&self) {
         self.0.send(PASSED_OVER).ok();
@@ -242,6 +244,8 @@ async fn a_subscription_that_overflows_is_a_loss() {
         }
 
         fn devices(&self, _: DeviceNews) {}
+
+        fn signal(&self, _: Signal) {}
 
         fn passed_over(&self) {}
     }

@@ -17,14 +17,21 @@ use crate::{
 
 const NOW: Millis = Millis(1_763_683_200_123);
 
-/// The examples of the frame `name`.
-pub(super) fn of(name: &str) -> Vec<Value> {
-    let frames =
-        client().into_iter().map(|frame| to_json(&frame)).chain(server().into_iter().map(|frame| to_json(&frame)));
-    frames.filter(|frame| frame.get(name).is_some()).collect()
+/// The examples of a client's frame.
+pub(super) fn client(name: &str) -> Vec<Value> {
+    of(name, &clients())
 }
 
-fn client() -> Vec<ClientFrame> {
+/// The examples of a gateway's frame.
+pub(super) fn server(name: &str) -> Vec<Value> {
+    of(name, &servers())
+}
+
+fn of(name: &str, frames: &[impl Serialize]) -> Vec<Value> {
+    frames.iter().map(|frame| json!(frame)).filter(|frame| frame.get(name).is_some()).collect()
+}
+
+fn clients() -> Vec<ClientFrame> {
     let cursors = BTreeMap::from([(LogName::Mailbox.into(), StartAt::Cursor(cursor(17)))]);
     vec![
         ClientFrame::Hello { token: Some("eyJ…".to_owned()), device: Some(phone()), cursors },
@@ -42,10 +49,11 @@ fn client() -> Vec<ClientFrame> {
         ClientFrame::Ack { log: LogName::Mailbox.into(), delivered: Seq(17) },
         ClientFrame::Ask(Ask { reference: 1, what: Question::Devices {} }),
         ClientFrame::Ask(Ask { reference: 2, what: Question::DeviceRemove { device: phone() } }),
+        ClientFrame::Signal { to: "bob".to_owned(), kind: "typing".to_owned() },
     ]
 }
 
-fn server() -> Vec<ServerFrame> {
+fn servers() -> Vec<ServerFrame> {
     vec![
         ServerFrame::Welcome {
             user: bob(),
@@ -82,7 +90,7 @@ fn server() -> Vec<ServerFrame> {
         ServerFrame::Refused {
             reference: None,
             code: Code::UnknownFrame.into(),
-            message: "this release knows no frame \"signal\"".to_owned(),
+            message: "this release knows no frame \"gesture\"".to_owned(),
             retry_after: None,
         },
         ServerFrame::Refused {
@@ -98,6 +106,7 @@ fn server() -> Vec<ServerFrame> {
         }),
         ServerFrame::Answer(AnswerFrame { reference: 1, what: Answer::Devices { items: devices() }.into() }),
         ServerFrame::Answer(AnswerFrame { reference: 2, what: Answer::Done {}.into() }),
+        ServerFrame::Signal { from: Address::local(bob()).into(), kind: "typing".to_owned() },
     ]
 }
 
@@ -107,10 +116,6 @@ fn devices() -> Vec<DeviceItem> {
         DeviceItem { device: laptop, last_seen: None, here: true },
         DeviceItem { device: phone(), last_seen: Some(NOW.minus(Millis(100_000))), here: false },
     ]
-}
-
-fn to_json(frame: &impl Serialize) -> Value {
-    json!(frame)
 }
 
 fn hi() -> Content {

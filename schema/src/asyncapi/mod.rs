@@ -32,13 +32,15 @@ pub fn document() -> Value {
     let mut schemas = generator.take_definitions(true);
     schemas.values_mut().for_each(join_lines);
     let mut messages = Map::new();
-    for (name, schema) in client.into_iter().chain(server) {
-        messages.insert(name.to_owned(), message(name, &schema));
-        let replaced = schemas.insert(frame_schema(name), schema);
+    let client = client.into_iter().map(|(name, schema)| (name, name.to_owned(), schema, examples::client(name)));
+    let server = server.into_iter().map(|(name, schema)| (name, server_key(name), schema, examples::server(name)));
+    for (name, key, schema, examples) in client.chain(server) {
+        messages.insert(key.clone(), message(name, &key, &schema, examples));
+        let replaced = schemas.insert(frame_schema(&key), schema);
         assert_eq!(replaced, None, "no type is called like the schema of a frame");
     }
-    schemas.insert("ClientFrame".into(), one_of(ClientFrame::NAMES));
-    schemas.insert("ServerFrame".into(), one_of(ServerFrame::NAMES));
+    schemas.insert("ClientFrame".into(), one_of(ClientFrame::NAMES.iter().map(|name| frame_schema(name))));
+    schemas.insert("ServerFrame".into(), one_of(ServerFrame::NAMES.iter().map(|name| frame_schema(&server_key(name)))));
 
     json!({
         "asyncapi": "3.0.0",
@@ -72,6 +74,8 @@ pub fn document() -> Value {
             "send": receive("send", &["accepted", "rejected"], "Something to send. A repeat with the same id is stored once."),
             "acknowledge": receive("ack", &[], "What this device has consumed, cumulatively."),
             "ask": receive("ask", &["answer", "refused"], "A question. Each has one answer, or one refusal, under its number."),
+            "signal": receive("signal", &[], "Something that the user does just now: never stored, and lost where nobody is there to see it."),
+            "tell": emit(&["server_signal"], "What others do just now."),
             "deliver": emit(&["entry", "gap", "caught_up"], "What the user's logs hold, oldest first, then live."),
             "refuse": emit(&["refused"], "What this gateway does not take: a frame, a question or a log that it does not know, or a cursor that it can not open."),
             "end": emit(&["goodbye"], "The last frame before the close."),
@@ -101,6 +105,8 @@ pub fn document() -> Value {
             "ask_within_ms": limits::ASK_WITHIN,
             "asks_per_second": limits::ASKS_PER_SECOND,
             "asks_burst": limits::ASKS_BURST,
+            "signals_per_second": limits::SIGNALS_PER_SECOND,
+            "signals_burst": limits::SIGNALS_BURST,
         },
     })
 }
@@ -150,8 +156,13 @@ fn frame_schema(name: &str) -> String {
     words.collect::<String>() + "Frame"
 }
 
-fn one_of(names: &[&str]) -> Value {
-    json!({ "oneOf": names.iter().map(|name| reference("schemas", &frame_schema(name))).collect::<Vec<_>>() })
+/// What a gateway's frame is called in the document: its name, unless a client has one of the same name.
+fn server_key(name: &str) -> String {
+    if ClientFrame::NAMES.contains(&name) { format!("server_{name}") } else { name.to_owned() }
+}
+
+fn one_of(schemas: impl Iterator<Item = String>) -> Value {
+    json!({ "oneOf": schemas.map(|schema| reference("schemas", &schema)).collect::<Vec<_>>() })
 }
 
 fn reference(kind: &str, name: &str) -> Value {
@@ -162,14 +173,14 @@ fn in_channel(name: &str) -> Value {
     json!({ "$ref": format!("#/channels/connect/messages/{name}") })
 }
 
-fn message(name: &str, schema: &Value) -> Value {
+fn message(name: &str, key: &str, schema: &Value, examples: Vec<Value>) -> Value {
     json!({
         "name": name,
-        "title": frame_schema(name),
+        "title": frame_schema(key),
         "summary": schema["description"],
         "contentType": "application/json",
-        "payload": reference("schemas", &frame_schema(name)),
-        "examples": examples::of(name).into_iter().map(|payload| json!({ "payload": payload })).collect::<Vec<_>>(),
+        "payload": reference("schemas", &frame_schema(key)),
+        "examples": examples.into_iter().map(|payload| json!({ "payload": payload })).collect::<Vec<_>>(),
     })
 }
 

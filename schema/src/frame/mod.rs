@@ -53,6 +53,13 @@ pub enum ClientFrame {
     },
     /// A question.
     Ask(Ask),
+    /// Something that the user does just now. It is never stored, and may be lost.
+    Signal {
+        /// The address to tell, as the client wrote it: a bad one is answered with `refused`.
+        to: String,
+        /// What, as applications agree on it: `typing`. A name of 1 to 64 of `A-Z a-z 0-9 _ -`; another one is answered with `refused`.
+        kind: String,
+    },
 }
 
 /// Something to send.
@@ -75,7 +82,7 @@ impl Send {
 
 impl ClientFrame {
     /// The frames' names in JSON, in the order of their numbers in Postcard.
-    pub const NAMES: &[&str] = &["hello", "send", "ack", "ask"];
+    pub const NAMES: &[&str] = &["hello", "send", "ack", "ask", "signal"];
 }
 
 impl fmt::Debug for ClientFrame {
@@ -94,6 +101,7 @@ impl fmt::Debug for ClientFrame {
                 f.debug_struct("Ack").field("log", log).field("delivered", delivered).finish()
             }
             ClientFrame::Ask(ask) => ask.fmt(f),
+            ClientFrame::Signal { to, kind } => f.debug_struct("Signal").field("to", to).field("kind", kind).finish(),
         }
     }
 }
@@ -266,6 +274,13 @@ pub enum ServerFrame {
     Goodbye(Goodbye),
     /// The answer to a question.
     Answer(AnswerFrame),
+    /// Something that somebody does just now.
+    Signal {
+        /// Who.
+        from: Open<Address>,
+        /// What.
+        kind: String,
+    },
 }
 
 impl ServerFrame {
@@ -276,7 +291,7 @@ impl ServerFrame {
 
     /// The frames' names in JSON, in the order of their numbers in Postcard.
     pub const NAMES: &[&str] =
-        &["welcome", "gap", "entry", "caught_up", "accepted", "rejected", "refused", "goodbye", "answer"];
+        &["welcome", "gap", "entry", "caught_up", "accepted", "rejected", "refused", "goodbye", "answer", "signal"];
 }
 
 /// An entry of a log, as a client sees it.

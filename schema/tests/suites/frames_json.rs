@@ -187,7 +187,7 @@ fn unknown_fields_are_ignored() {
 #[test]
 fn an_unknown_frame_is_told_by_its_name() {
     for (text, name) in [
-        (r#"{"signal":{"to":"bob","kind":"typing"}}"#, "signal"),
+        (r#"{"gesture":{"to":"bob","kind":"typing"}}"#, "gesture"),
         (r#"{"query":{"ref":1,"what":{"blocks":{}}}}"#, "query"),
         (r#"{"Hello":{}}"#, "Hello"),
         (r#"{"welcome":{}}"#, "welcome"), // a gateway's frame is none of a client's
@@ -212,20 +212,20 @@ fn what_is_no_frame_is_malformed_and_never_unknown() {
         "null",
         "17",
         "\"hello\"",
-        "\"signal\"",
+        "\"gesture\"",
         r#"{"hello":{"#,
         r#"{"hello":{}"#,
         r#"{"hello":{}}x"#,
         r#"{"hello":{}}{"hello":{}}"#,
         r#"{"hello":{},"ack":{"log":"mailbox","delivered":1}}"#,
         r#"{"hello":{},"hello":{}}"#,
-        r#"{"signal":{},"other":{}}"#,
-        r#"{"signal":{},"signal":{}}"#,
-        r#"{"signal":}"#,
-        r#"{"signal":{}"#,
-        r#"{"signal":{}} x"#,
-        r#"{"signal":1,}"#,
-        r#"{signal:1}"#,
+        r#"{"gesture":{},"other":{}}"#,
+        r#"{"gesture":{},"gesture":{}}"#,
+        r#"{"gesture":}"#,
+        r#"{"gesture":{}"#,
+        r#"{"gesture":{}} x"#,
+        r#"{"gesture":1,}"#,
+        r#"{gesture:1}"#,
         r#"{1:{}}"#,
         r#"{"hello":null}"#,
         r#"{"hello":17}"#,
@@ -281,7 +281,7 @@ fn deep_nesting_is_refused_and_never_overflows() {
         let deep = open.repeat(60_000 / open.len()) + "1" + &close.repeat(60_000 / open.len());
         malformed(&deep[..60_000]);
         malformed(&format!(r#"{{"send":{deep}}}"#));
-        let unknown = read(&format!(r#"{{"signal":{deep}}}"#));
+        let unknown = read(&format!(r#"{{"gesture":{deep}}}"#));
         assert!(unknown.is_err(), "whatever it is called, it is refused");
         let ignored = read(&format!(r#"{{"ack":{{"log":"mailbox","delivered":1,"more":{deep}}}}}"#));
         assert!(ignored.is_ok() || matches!(ignored, Err(FrameError::Malformed(_))));

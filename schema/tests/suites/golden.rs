@@ -98,7 +98,7 @@ fn live_messages() {
     let joined = || Joined { device: "phone".parse().unwrap(), connection: ConnectionId { time: AT, nonce: 300 } };
     for (message, golden) in [
         (UserMessage::Entry(entry), LIVE),
-        (UserMessage::Signal(Signal { from: alice(), to: to("bob@eu"), kind: "typing".into() }), SIGNAL),
+        (UserMessage::Signal(Signal { from: alice(), to: to("bob@eu"), kind: "typing".parse().unwrap() }), SIGNAL),
         (
             UserMessage::Receipt(live::Receipt::Person { by: alice(), to: to("alice@eu"), delivered, read, time: AT }),
             RECEIPT_PERSON,
@@ -217,6 +217,7 @@ fn client_frames_in_postcard() {
             ClientFrame::Ask(Ask { reference: 1, what: Question::DeviceRemove { device: "phone".parse().unwrap() } }),
             ASK_REMOVE,
         ),
+        (ClientFrame::Signal { to: "bob".into(), kind: "typing".into() }, "0403626f6206747970696e67"),
     ] {
         assert_eq!(hex(&Encoding::Postcard.write(&frame)), golden, "{frame:?}");
         assert_eq!(Encoding::Postcard.read_client(&bytes(golden)), Ok(frame));
@@ -274,6 +275,10 @@ fn server_frames_in_postcard() {
         (ServerFrame::Goodbye(goodbye), GOODBYE),
         (ServerFrame::Answer(AnswerFrame { reference: 300, what: Answer::Done {}.into() }), "08ac020100"),
         (ServerFrame::Answer(AnswerFrame { reference: 1, what: Answer::Devices { items }.into() }), ANSWER_DEVICES),
+        (
+            ServerFrame::Signal { from: dunlin_schema::Open::of_text("alice"), kind: "typing".into() },
+            "0905616c69636506747970696e67",
+        ),
     ] {
         assert_eq!(hex(&Encoding::Postcard.write(&frame)), golden, "{frame:?}");
         assert_eq!(Encoding::Postcard.read_server(&bytes(golden)), Ok(frame));

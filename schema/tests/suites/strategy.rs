@@ -5,7 +5,7 @@ use std::fmt::Debug;
 use bytes::Bytes;
 use dunlin_schema::{
     Address, Blob, Code, Content, Cursor, CursorText, DeviceName, Entry, Epoch, GroupAddress, GroupName, Log, LogName,
-    MessageId, Millis, Open, Peer, Position, RegionName, Sender, Seq, Shard, StreamTime, UserName,
+    MessageId, Millis, Open, Peer, Position, RegionName, Sender, Seq, Shard, SignalKind, StreamTime, UserName,
     content::{Change, Failed, Membership},
     entry::Body,
     frame::{
@@ -38,6 +38,10 @@ pub(crate) fn region() -> impl Strategy<Value = RegionName> {
 
 pub(crate) fn device() -> impl Strategy<Value = DeviceName> {
     name().prop_map(|name| DeviceName::new(&name).unwrap())
+}
+
+fn signal_kind() -> impl Strategy<Value = SignalKind> {
+    name().prop_map(|name| SignalKind::new(&name).unwrap())
 }
 
 pub(crate) fn peer() -> impl Strategy<Value = Peer> {
@@ -147,6 +151,7 @@ pub(crate) fn client_frame() -> impl Strategy<Value = ClientFrame> {
         (id(), any::<String>(), content()).prop_map(|(id, to, content)| ClientFrame::Send(Send { id, to, content })),
         (open(log_name()), seq()).prop_map(|(log, delivered)| ClientFrame::Ack { log, delivered }),
         (0..=Seq::MAX.0, question()).prop_map(|(reference, what)| ClientFrame::Ask(Ask { reference, what })),
+        (any::<String>(), any::<String>()).prop_map(|(to, kind)| ClientFrame::Signal { to, kind }),
     ]
 }
 
@@ -226,6 +231,7 @@ pub(crate) fn server_frame() -> impl Strategy<Value = ServerFrame> {
             let what = what.into();
             ServerFrame::Answer(AnswerFrame { reference, what })
         }),
+        (open(address()), any::<String>()).prop_map(|(from, kind)| ServerFrame::Signal { from, kind }),
     ]
 }
 
@@ -242,7 +248,7 @@ pub(crate) fn user_message() -> impl Strategy<Value = UserMessage> {
             after,
             entry
         })),
-        (sender(), address(), any::<String>()).prop_map(|(from, to, kind)| UserMessage::Signal(Signal {
+        (sender(), address(), signal_kind()).prop_map(|(from, to, kind)| UserMessage::Signal(Signal {
             from,
             to,
             kind

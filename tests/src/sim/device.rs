@@ -326,7 +326,8 @@ impl World {
             ServerFrame::Welcome { .. }
             | ServerFrame::Refused { .. }
             | ServerFrame::Goodbye(_)
-            | ServerFrame::Answer(_) => {
+            | ServerFrame::Answer(_)
+            | ServerFrame::Signal { .. } => {
                 self.history.blame(Rule::Stalled, || format!("device {device} was told {frame:?}"));
             }
         }

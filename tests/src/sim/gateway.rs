@@ -362,7 +362,7 @@ impl World {
                 Output::Corrupt(_, position) => {
                     self.history.blame(Rule::Lost, || format!("session {session} takes {position:?} for damaged"));
                 }
-                Output::Overflowed(_) => {}
+                Output::Overflowed(_) | Output::SignalLost => {}
             }
         }
     }

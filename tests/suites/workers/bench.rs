@@ -15,7 +15,7 @@ use dunlin_nats::{
 use dunlin_schema::{
     Cursor, DeviceName, Epoch, Log, Peer, Position, RegionName, Seq, Shard, UserName,
     heads::HeadsAnswer,
-    live::{DeviceNews, LiveEntry},
+    live::{DeviceNews, LiveEntry, Signal},
     record::{DeviceRecord, ReaderRecord},
     stream::RegionSettings,
     subject,
@@ -241,6 +241,8 @@ impl LiveSink for Sink {
     }
 
     fn devices(&self, _: DeviceNews) {}
+
+    fn signal(&self, _: Signal) {}
 
     fn passed_over(&self) {}
 }

@@ -121,6 +121,7 @@ fn of_log(log: &LogName, input: Input) -> Input {
         | Input::Follow { .. }
         | Input::Unfollow(_)
         | Input::Verified(..)
+        | Input::Signal(_)
         | Input::SeveralDevices
         | Input::Drained
         | Input::Tick) => other,

@@ -20,6 +20,7 @@ fn to(log: &LogName, input: Input) -> Input {
         | Input::Unfollow(_)
         | Input::Live(..)
         | Input::Verified(..)
+        | Input::Signal(_)
         | Input::SeveralDevices
         | Input::Drained
         | Input::Tick) => panic!("not a word about one log: {other:?}"),

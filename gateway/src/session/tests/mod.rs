@@ -7,6 +7,7 @@ mod opening;
 mod resuming;
 mod sending;
 mod shared;
+mod signals;
 mod small;
 mod socket;
 mod tail;
@@ -257,6 +258,7 @@ fn output_in_words(output: &Output) -> String {
         Output::Acknowledge(log, cursor) => format!("acknowledge {}{}", cursor_in_words(cursor), of(log)),
         Output::Corrupt(log, position) => format!("corrupt {}{}", position.seq.0, of(log)),
         Output::Overflowed(log) => format!("overflowed{}", of(log)),
+        Output::SignalLost => "signal lost".to_owned(),
     }
 }
 
@@ -293,6 +295,7 @@ fn frame_in_words(frame: &ServerFrame) -> String {
         }
         ServerFrame::Refused { code, .. } => format!("refused {code:?}"),
         ServerFrame::Answer(answer) => format!("answer {}", answer.reference),
+        ServerFrame::Signal { from, kind } => format!("{kind} of {from}"),
         ServerFrame::Welcome { .. } | ServerFrame::Goodbye(_) => panic!("not a session's: {frame:?}"),
     }
 }

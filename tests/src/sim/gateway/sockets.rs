@@ -80,7 +80,8 @@ impl World {
             | ServerFrame::Rejected { .. }
             | ServerFrame::Refused { .. }
             | ServerFrame::Goodbye(_)
-            | ServerFrame::Answer(_) => None,
+            | ServerFrame::Answer(_)
+            | ServerFrame::Signal { .. } => None,
         };
         if let Some(cursor) = told {
             let cursor = cursor.expect("a session seals its cursors for its own log");

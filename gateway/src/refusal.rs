@@ -1,0 +1,63 @@
+//! What a client is told of a frame that is refused, a question among others.
+
+use dunlin_nats::{RecordError, RemovalError};
+use dunlin_schema::{Code, Millis, frame::ServerFrame};
+
+use crate::directory::Unheard;
+
+/// Why a frame is refused.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Refusal {
+    pub(crate) code: Code,
+    pub(crate) message: String,
+    pub(crate) retry_after: Option<Millis>,
+}
+
+const RETRY_AFTER: Millis = Millis(1_000);
+
+impl Refusal {
+    /// Not now.
+    pub(crate) fn unavailable(message: impl Into<String>) -> Refusal {
+        Refusal { code: Code::Unavailable, message: message.into(), retry_after: Some(RETRY_AFTER) }
+    }
+
+    /// Asking again can't help.
+    pub(crate) fn never(code: Code, message: impl ToString) -> Refusal {
+        Refusal { code, message: message.to_string(), retry_after: None }
+    }
+
+    /// The gateway has as many questions under way as it takes.
+    pub(crate) fn crowded() -> Refusal {
+        Refusal::unavailable("this gateway answers as many questions as it can: ask again")
+    }
+
+    /// Beyond the user's share.
+    pub(crate) fn over_the_share(retry_after: Millis) -> Refusal {
+        let message = "this is more than the user's share".to_owned();
+        Refusal { code: Code::RateLimited, message, retry_after: Some(retry_after) }
+    }
+
+    /// The frame that tells it.
+    pub(crate) fn of(self, reference: Option<u64>) -> ServerFrame {
+        let Refusal { code, message, retry_after } = self;
+        ServerFrame::Refused { reference, code: code.into(), message, retry_after }
+    }
+}
+
+impl From<RecordError> for Refusal {
+    fn from(error: RecordError) -> Refusal {
+        Refusal::unavailable(error.to_string())
+    }
+}
+
+impl From<RemovalError> for Refusal {
+    fn from(error: RemovalError) -> Refusal {
+        Refusal::unavailable(error.to_string())
+    }
+}
+
+impl From<Unheard> for Refusal {
+    fn from(error: Unheard) -> Refusal {
+        Refusal::unavailable(format!("the other gateways can't be asked: {error}"))
+    }
+}
