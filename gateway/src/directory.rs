@@ -15,7 +15,7 @@ use std::{
 use dunlin_nats::{FanIn, FanInError, Joined, LiveSink};
 use dunlin_schema::{
     Log, LogName, Peer, RegionName, Shard, UserName, limits,
-    live::{DeviceNews, LiveEntry, Signal},
+    live::{DeviceNews, LiveEntry, Removed, Signal},
 };
 use parking_lot::Mutex;
 use tokio::sync::{Notify, OnceCell};
@@ -30,6 +30,7 @@ use crate::{
     connection::Connection,
     metrics::Metrics,
     session::{Input, Tail},
+    timer::Order,
 };
 
 /// The logs of a region that somebody here follows.
@@ -60,6 +61,8 @@ struct Followers {
     teller: Teller,
     list: Mutex<Vec<Arc<Following>>>,
     calls: Calls,
+    /// Devices of the user that were removed from here.
+    removals: Mutex<Vec<Removed>>,
 }
 
 /// A log, as one connection follows it.
@@ -130,9 +133,9 @@ impl Directory {
         let mut logs = self.logs(place.shard).lock();
         let followed = logs.entry(place.owner.clone()).or_insert_with(|| {
             let (log, metrics, teller) = (following.log.clone(), self.metrics.clone(), self.teller.clone());
-            let calls = Calls::default();
+            let (calls, removals) = (Calls::default(), Mutex::default());
             let (tail, list) = (Tail::of(&place, log.clone()), Mutex::new(Vec::with_capacity(1)));
-            let followers = Arc::new(Followers { log, tail, metrics, teller, list, calls });
+            let followers = Arc::new(Followers { log, tail, metrics, teller, list, calls, removals });
             Arc::new(Followed { followers, interest: OnceCell::new() })
         });
         let mut list = followed.followers.list.lock();
@@ -172,7 +175,11 @@ impl Directory {
         let Some(followed) = self.found(&place) else { return Ok(()) };
         followed.joined(fan_in, place.owner).await?;
         if following.log == LogName::Mailbox {
-            self.teller.announce(&following.connection);
+            let connection = &following.connection;
+            if followed.followers.removal_of(connection.device(), connection.opened().wall).is_some() {
+                connection.alarm().tell(Order::Removed);
+            }
+            self.teller.announce(connection);
         }
         Ok(())
     }
@@ -234,7 +241,7 @@ impl LiveSink for Followers {
             (LogName::Mailbox, DeviceNews::Met(met)) => self.take_in(met),
             (LogName::Mailbox, DeviceNews::RollCall(call)) => self.answer(call),
             (LogName::Mailbox, DeviceNews::Present(present)) => self.count(present),
-            (LogName::Mailbox, DeviceNews::Removed(removed)) => self.end(&removed.device),
+            (LogName::Mailbox, DeviceNews::Removed(removed)) => self.end(&removed),
             (LogName::Group(_), _) => self.passed_over(),
         }
     }

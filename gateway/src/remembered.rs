@@ -1,7 +1,8 @@
 //! What is stored of a device: where it goes on, and whether its user removed it.
 //!
-//! **A removal meets every connection.** It is stored first, and told to the gateways then. A connection's interest is put in place first,
-//! and the record is looked at then: so whoever did not hear of a removal sees it stored.
+//! **A removal meets every connection.** It is stored first, and told to the gateways then; where it was told from it is remembered. A
+//! connection's interest is in place before it is announced: so whoever was not told is found by the announcement, and whoever may have
+//! missed something looks at the record.
 
 use std::time::Duration;
 
@@ -31,15 +32,7 @@ pub(crate) async fn record(
     }))
 }
 
-/// Tells a connection, whose interest is in place, to end where its device was removed since it was opened. Asks until there is an answer.
-pub(crate) async fn look_again(region: &Region, connection: &Connection) {
-    while let Err(error) = look(region, connection).await {
-        tracing::debug!(%error, user = %connection.user(), device = %connection.device(), "no answer whether a device was removed");
-        tokio::time::sleep(AGAIN).await;
-    }
-}
-
-/// The same, asking once. Errors: see [`ReadError`].
+/// Tells a connection to end where its device was removed since it was opened. Errors: see [`ReadError`].
 pub(crate) async fn look(region: &Region, connection: &Connection) -> Result<(), ReadError> {
     let (user, device) = (connection.user(), connection.device());
     let record = record(region, &Peer::User(user.clone()), user, device).await?;

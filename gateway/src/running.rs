@@ -9,7 +9,7 @@ use std::{
 };
 
 use dunlin_schema::{
-    Code, LogName, Millis, Open, Sender,
+    Code, Millis, Open, Sender,
     frame::{Ask, ClientFrame, Encoding, FrameError, ServerFrame, UnreadAsk},
     limits,
 };
@@ -175,11 +175,7 @@ impl Running {
                 Done::Joined(following, true) => {
                     self.connection.handle(moment, Input::Subscribed(following.log().clone()));
                     following.subscribed();
-                    if *following.log() == LogName::Mailbox {
-                        self.work.look_again(&self.region, &self.connection);
-                    }
                 }
-                Done::LookedAgain => {}
                 Done::Joined(_, false) => {
                     let nobody = "the region's NATS does not answer";
                     return Err(goodbye_until(Code::Unavailable, nobody, Millis(1_000)));

@@ -21,7 +21,6 @@ use crate::{
     connection::Connection,
     directory::Following,
     region::Region,
-    remembered,
     session::{Input, NoAnswer, Output, ReadFailed},
 };
 
@@ -40,8 +39,6 @@ pub(crate) enum Done {
     Answered(ServerFrame),
     /// Whether the interest in a log's live entries is in place; it could not be put there otherwise.
     Joined(Arc<Following>, bool),
-    /// It is known whether the device was removed before its gateway could hear of it. The connection's alarm says so.
-    LookedAgain,
 }
 
 /// A connection's work. It holds nothing while there is none; dropping it gives up what is on its way.
@@ -79,15 +76,6 @@ impl Work {
         self.push(async move {
             let joined = join(&region, &following).await;
             Done::Joined(following, joined)
-        });
-    }
-
-    /// Begins to look whether a connection's device was removed before its interest was in place.
-    pub(crate) fn look_again(&mut self, region: &Arc<Region>, connection: &Arc<Connection>) {
-        let (region, connection) = (region.clone(), connection.clone());
-        self.push(async move {
-            remembered::look_again(&region, &connection).await;
-            Done::LookedAgain
         });
     }
 

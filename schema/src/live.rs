@@ -150,11 +150,13 @@ pub struct Present {
     pub devices: Vec<DeviceName>,
 }
 
-/// The user removed a device: its connections end.
+/// The user removed a device: its connections that were open then end.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Removed {
     /// Which.
     pub device: DeviceName,
+    /// When.
+    pub at: Millis,
 }
 
 #[derive(Serialize, Deserialize)]

@@ -6,14 +6,14 @@ use dunlin_schema::{
     DeviceName, Millis, Seq,
     frame::{Answer, DeviceItem},
     limits,
+    live::Removed,
     record::DeviceRecord,
     removal::RemoveDevice,
     subject,
 };
 
 use super::Context;
-use crate::clock;
-use crate::refusal::Refusal;
+use crate::{clock, refusal::Refusal};
 
 /// Lists the devices.
 pub(super) async fn list(context: &Context<'_>) -> Result<Answer, Refusal> {
@@ -76,7 +76,8 @@ pub(super) async fn remove(context: &Context<'_>, device: DeviceName) -> Result<
     let (user, shard) = (context.asker.user().clone(), context.asker.shard());
     let removal = RemoveDevice { user, device, at: clock::now() };
     context.removals.remove(shard, &removal, limits::ASK_WITHIN).await?;
-    context.directory.end(context.fan_in, context.asker, &removal.device).await?;
+    let removed = Removed { device: removal.device, at: removal.at };
+    context.directory.end(context.fan_in, context.asker, removed).await?;
     Ok(Answer::Done {})
 }
 

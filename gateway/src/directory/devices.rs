@@ -124,6 +124,9 @@ impl Followers {
         if joined.connection.nonce == self.teller.nonce {
             return;
         }
+        if let Some(removed) = self.removal_of(&joined.device, joined.connection.time) {
+            self.tell(DeviceNews::Removed(removed));
+        }
         let devices = self.list.lock();
         let (mut earlier, mut replaced) = (Vec::new(), false);
         for device in devices.iter().map(|device| &device.connection) {

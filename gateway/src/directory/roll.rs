@@ -11,7 +11,7 @@ use std::{
 
 use dunlin_nats::{FanIn, FanInError, PublishError};
 use dunlin_schema::{
-    DeviceName, LogName, limits,
+    DeviceName, LogName, Millis, limits,
     live::{DeviceNews, Present, Removed, RollCall, UserMessage},
 };
 use parking_lot::Mutex;
@@ -88,15 +88,15 @@ impl Directory {
     }
 
     /// Ends the connections of a device of a connection's user, here and at other gateways. Errors: the others were not told.
-    pub(crate) async fn end(&self, fan_in: &FanIn, asker: &Connection, device: &DeviceName) -> Result<(), Unheard> {
+    pub(crate) async fn end(&self, fan_in: &FanIn, asker: &Connection, removed: Removed) -> Result<(), Unheard> {
         if !fan_in.is_connected() {
             return Err(Unheard::Disconnected);
         }
-        let removed = DeviceNews::Removed(Removed { device: device.clone() });
-        fan_in.tell_others(asker.user(), &UserMessage::Devices(removed)).await?;
         if let Some(followed) = self.found(&self.place(asker, &LogName::Mailbox)) {
-            followed.followers.end(device);
+            followed.followers.remember(removed.clone());
+            followed.followers.end(&removed);
         }
+        fan_in.tell_others(asker.user(), &UserMessage::Devices(DeviceNews::Removed(removed))).await?;
         Ok(())
     }
 }
@@ -122,12 +122,27 @@ impl Followers {
         }
     }
 
+    /// A removal was told from here. Of many the newest are remembered.
+    fn remember(&self, removed: Removed) {
+        let mut removals = self.removals.lock();
+        if removals.len() == limits::DEVICES {
+            removals.remove(0);
+        }
+        removals.push(removed);
+    }
+
+    /// The removal that was told from here when a device was connecting, and may not have reached its gateway.
+    pub(super) fn removal_of(&self, device: &DeviceName, opened: Millis) -> Option<Removed> {
+        let removals = self.removals.lock();
+        removals.iter().rev().find(|removed| removed.device == *device && opened <= removed.at).cloned()
+    }
+
     /// The user removed a device.
-    pub(super) fn end(&self, device: &DeviceName) {
+    pub(super) fn end(&self, Removed { device, at }: &Removed) {
         let devices = self.list.lock();
         let connections = devices.iter().map(|device| &device.connection);
         connections
-            .filter(|connection| connection.device() == device)
+            .filter(|connection| connection.device() == device && connection.opened().wall <= *at)
             .for_each(|connection| connection.alarm().tell(Order::Removed));
     }
 }

@@ -119,7 +119,10 @@ fn live_messages() {
         (UserMessage::Devices(DeviceNews::Met(Met { joined: joined(), earlier: web(), replaced: true })), MET),
         (UserMessage::Devices(DeviceNews::RollCall(RollCall { call: 300 })), "0106ac02"),
         (UserMessage::Devices(DeviceNews::Present(Present { call: 300, devices: web() })), "0107ac020103776562"),
-        (UserMessage::Devices(DeviceNews::Removed(Removed { device: web().remove(0) })), "010803776562"),
+        (
+            UserMessage::Devices(DeviceNews::Removed(Removed { device: web().remove(0), at: Millis(5) })),
+            "01080377656205",
+        ),
         (UserMessage::Devices(DeviceNews::Stays(joined())), STAYS),
     ] {
         assert_eq!(hex(&message.encode()), golden, "{message:?}");

@@ -275,7 +275,7 @@ fn device_news() -> impl Strategy<Value = DeviceNews> {
         })),
         any::<u64>().prop_map(|call| DeviceNews::RollCall(RollCall { call })),
         (any::<u64>(), devices()).prop_map(|(call, devices)| DeviceNews::Present(Present { call, devices })),
-        device().prop_map(|device| DeviceNews::Removed(Removed { device })),
+        (device(), millis()).prop_map(|(device, at)| DeviceNews::Removed(Removed { device, at })),
         joined().prop_map(DeviceNews::Stays),
     ]
 }

@@ -44,7 +44,7 @@ impl Side {
             DeviceNews::Met(met) => followers.take_in(met),
             DeviceNews::RollCall(call) => followers.answer(call),
             DeviceNews::Present(present) => followers.count(present),
-            DeviceNews::Removed(removed) => followers.end(&removed.device),
+            DeviceNews::Removed(removed) => followers.end(&removed),
         }
         self.said()
     }

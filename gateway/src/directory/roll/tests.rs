@@ -47,11 +47,40 @@ fn what_others_answer_is_bounded() {
     assert_eq!(asked.answers().len(), NAMED);
 }
 
+fn removal(phone: &Connection) -> Removed {
+    Removed { device: phone.device().clone(), at: phone.opened().wall }
+}
+
 #[test]
 fn a_removed_device_ends_and_no_other() {
     let (mut here, now) = (Side::new(), Moment::now());
     let (phone, _) = here.join("phone", now);
     let (web, _) = here.join("web", now);
-    here.hear(&DeviceNews::Removed(Removed { device: phone.device().clone() }), now.uptime);
+    here.hear(&DeviceNews::Removed(removal(&phone)), now.uptime);
     assert_eq!((phone.alarm().order(), web.alarm().order()), (Order::Removed, Order::Stay));
+    let later = Moment { wall: Millis(now.wall.0 + 1), ..now };
+    let (back, _) = here.join("phone", later);
+    here.hear(&DeviceNews::Removed(removal(&phone)), now.uptime);
+    assert_eq!(back.alarm().order(), Order::Stay, "what is told again of an earlier one");
+}
+
+/// Its gateway had no interest yet when the removal was told.
+#[test]
+fn a_device_that_was_removed_while_it_connected_ends_when_it_joins() {
+    let (mut here, mut there, now) = (Side::new(), Side::new(), Moment::now());
+    here.join("web", now);
+    let (phone, joined) = there.join("phone", now);
+    let remembers = followers(&here.directory, "bob").unwrap();
+    remembers.remember(removal(&phone));
+    let told = here.hear(&joined, now.uptime).expect("the removal is told again");
+    assert_eq!(told, DeviceNews::Removed(removal(&phone)));
+    there.hear(&told, now.uptime);
+    assert_eq!(phone.alarm().order(), Order::Removed);
+    let (_, back) = there.join("phone", Moment { wall: Millis(now.wall.0 + 1), ..now });
+    assert!(!matches!(here.hear(&back, now.uptime), Some(DeviceNews::Removed(_))), "it is a new one");
+    for number in 0..limits::DEVICES {
+        remembers.remember(Removed { device: DeviceName::new(&format!("d{number}")).unwrap(), at: Millis(1) });
+    }
+    assert_eq!(remembers.removals.lock().len(), limits::DEVICES);
+    assert!(remembers.removal_of(phone.device(), now.wall).is_none(), "the oldest is forgotten");
 }
