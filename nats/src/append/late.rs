@@ -19,7 +19,7 @@ use tokio::{
 
 use super::{
     core::{Known, Memory, Room},
-    places::Places,
+    turns::Turns,
     span,
 };
 
@@ -35,8 +35,8 @@ pub(super) struct Late {
     memory: Mutex<Swept>,
     /// Whose turn in its log's lane did not come in time.
     behind: AtomicU64,
-    scans: Arc<Places>,
-    looks: Arc<Places>,
+    scans: Arc<Turns>,
+    looks: Arc<Turns>,
     began: Instant,
     pub(super) appends: AtomicU64,
     pub(super) entries: AtomicU64,
@@ -55,8 +55,8 @@ impl Late {
             lanes: Mutex::default(),
             memory: Mutex::new(Swept { memory: Memory::new(ROOM), sweeping: false }),
             behind: AtomicU64::new(0),
-            scans: Arc::new(Places::new(limits::LATE_SCANS)),
-            looks: Arc::new(Places::new(limits::LOOK_SCANS)),
+            scans: Arc::new(Turns::new(limits::LATE_SCANS)),
+            looks: Arc::new(Turns::new(limits::LOOK_SCANS)),
             began: Instant::now(),
             appends: AtomicU64::new(0),
             entries: AtomicU64::new(0),
@@ -149,7 +149,7 @@ impl Drop for LaneMember {
 #[derive(Debug)]
 pub(super) struct Scan {
     reads: u32,
-    most: Arc<Places>,
+    most: Arc<Turns>,
     leave: Option<OwnedSemaphorePermit>,
 }
 

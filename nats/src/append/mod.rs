@@ -4,7 +4,7 @@ pub mod core;
 mod late;
 mod link;
 mod pipeline;
-mod places;
+mod turns;
 
 use std::{
     sync::{Arc, atomic::Ordering},
@@ -26,7 +26,7 @@ use self::{
     core::{AppendOnce, Event, NoAnswer, Place, PubAck, PublishFailure, Step},
     late::{Late, Scan, Turn},
     link::{Keeper, Link, Origins},
-    places::Places,
+    turns::Turns,
 };
 use crate::{
     ConnectError, ConnectOptions, Pace, Reads,
@@ -50,7 +50,7 @@ pub struct Appender {
 struct Shared {
     keeper: Keeper,
     reads: Reads,
-    turns: Places,
+    turns: Turns,
     late: Arc<Late>,
 }
 
@@ -64,7 +64,7 @@ impl Appender {
         let created_by = info.and_then(|mut info| info.config.metadata.remove(CREATED_BY));
         let origins = Origins { region: settings.region.clone(), replicas: settings.replicas, created_by };
         let keeper = Keeper::start(options.clone(), origins).await?;
-        let turns = Places::new(IN_FLIGHT);
+        let turns = Turns::new(IN_FLIGHT);
         Ok(Appender { shared: Arc::new(Shared { keeper, reads, turns, late: Late::new() }) })
     }
 
