@@ -116,7 +116,7 @@ fn leaf(args: &RegionArgs, listen: SocketAddr) -> String {
          #   NATS_HUB: where the region's servers take leaf nodes, as in nats-leaf://leaf:PASSWORD@hub.example:7422\n\
          #   NATS_GATEWAY_PASSWORD: the password of the gateways beside it\n\n\
          server_name: \"{region}-edge\"\nlisten: \"{listen}\"\n\n{PINGS}\n\
-         leafnodes {{\n  # Seconds between two tries to join.\n  reconnect: 1\n  # One hub is joined; of several addresses in the list another one is taken when it is gone.\n\
+         leafnodes {{\n  # The time between two tries to join.\n  reconnect: \"1s\"\n  # One hub is joined; of several addresses in the list another one is taken when it is gone.\n\
          \x20 remotes: [ {{ urls: [ $NATS_HUB ] }} ]\n}}\n\n\
          # In the configuration of gateways `inbox_prefix` is \"_INBOX.gw\".\nauthorization {{\n  users: [\n",
     );
