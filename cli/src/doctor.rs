@@ -15,7 +15,7 @@ use dunlin_nats::{
     stream_fill,
 };
 use dunlin_schema::{Millis, RegionName, Shard, limits, record::ReaderRecord, stream::RegionSettings, subject};
-use dunlin_workers::reader::LEADER;
+use dunlin_workers::reader::{LEADER, ownership::NOBODY};
 use nix::sys::resource::{Resource, getrlimit};
 
 use crate::{
@@ -284,6 +284,12 @@ fn reader(looks: &Looks, last: Option<u64>) -> Vec<Finding> {
             )];
         }
     };
+    if decoded.owner == NOBODY {
+        return vec![Finding::Wrong(
+            format!("shard {shard} has no deliver reader: the last one has stopped, and no other took over"),
+            start,
+        )];
+    }
     if looks.before.as_ref().is_some_and(|before| before.revision == record.revision) {
         return vec![Finding::Wrong(
             format!("shard {shard} has no deliver reader: {} has not renewed its record", decoded.owner),
@@ -342,9 +348,13 @@ mod tests {
     const NOW: Millis = Millis(1_763_683_200_000);
 
     fn record(revision: u64, seq: u64, stamp: Millis) -> Option<Record> {
+        record_of("w1", revision, seq, stamp)
+    }
+
+    fn record_of(owner: &str, revision: u64, seq: u64, stamp: Millis) -> Option<Record> {
         let position = Position { seq: Seq(seq), ..Position::default() };
         let bytes =
-            ReaderRecord { owner: "w1".to_owned(), position, boot: "b".to_owned(), begins_after: None }.encode();
+            ReaderRecord { owner: owner.to_owned(), position, boot: "b".to_owned(), begins_after: None }.encode();
         Some(Record { bytes: bytes.into(), revision: Seq(revision), stamp: StreamTime::from(stamp) })
     }
 
@@ -352,7 +362,9 @@ mod tests {
     fn a_reader_is_judged_by_two_looks_and_the_logs_end() {
         let cases = [
             ("never had", None, None, Some(5)),
-            ("has not renewed", record(7, 5, NOW), record(7, 5, NOW), Some(5)),
+            ("the last one has stopped", record_of(NOBODY, 7, 5, NOW), record_of(NOBODY, 7, 5, NOW), Some(5)),
+            ("the last one has stopped", record(7, 5, NOW), record_of(NOBODY, 8, 5, NOW), Some(5)),
+            ("w1 has not renewed", record(7, 5, NOW), record(7, 5, NOW), Some(5)),
             ("20000 entries behind", record(7, 5, NOW), record(8, 5, NOW), Some(20_005)),
             ("ok     shard 3 is read by w1, 0 entries behind", record(7, 5, NOW), record(8, 5, NOW), Some(5)),
             ("ok     shard 3 is read by w1, 0 entries behind", None, record(1, 5, NOW), None),
