@@ -1,11 +1,14 @@
 //! `dunlin send` and `dunlin listen`: as somebody, beside a running `dunlin dev` with no options.
 
-use std::{io::Write, process::ExitCode};
+use std::{
+    io::{IsTerminal, Write},
+    process::ExitCode,
+};
 
 use anyhow::{Context, bail};
 use clap::Args;
 use dunlin_client::{
-    Client, ClientOptions, ClockSkew, Event, Events, FileStore, Lost, Status, TokenError, TokenRequest,
+    Client, ClientOptions, ClockSkew, Connected, Event, Events, FileStore, Lost, Status, TokenError, TokenRequest,
 };
 use dunlin_schema::{Content, DeviceName, Millis, UserName, frame::EntryFrame};
 
@@ -189,6 +192,18 @@ impl Troubles {
     }
 }
 
+/// Says once that there is a connection: until something comes, whoever sits at a terminal sees nothing else.
+struct Greeting {
+    due: bool,
+}
+
+impl Greeting {
+    fn upon(&mut self, event: &Event) -> Option<String> {
+        let Event::Connected(Connected { url, user, device, .. }) = event else { return None };
+        std::mem::take(&mut self.due).then(|| format!("listening as {user}, device {device}, at {url}"))
+    }
+}
+
 /// Prints entries until `shutdown`. Errors: the gateway ended it for good, or the cursor can't be kept.
 pub async fn listen(args: ListenArgs, shutdown: impl Future<Output = ()> + Send + 'static) -> anyhow::Result<()> {
     let folder = args.who.folder.folder();
@@ -204,6 +219,7 @@ pub async fn listen(args: ListenArgs, shutdown: impl Future<Output = ()> + Send 
     let options = args.who.options()?.device(args.device.clone()).store(store);
     let (client, mut events) = Client::start(options).await?;
     let mut troubles = Troubles::default();
+    let mut greeting = Greeting { due: std::io::stderr().is_terminal() };
     tokio::pin!(shutdown);
     let outcome = loop {
         let event = tokio::select! {
@@ -219,6 +235,10 @@ pub async fn listen(args: ListenArgs, shutdown: impl Future<Output = ()> + Send 
             });
         }
         troubles.note(&event, client.clock_skew());
+        if let Some(greeting) = greeting.upon(&event) {
+            // With stderr gone there is nobody to tell.
+            let _ = writeln!(std::io::stderr(), "{greeting}");
+        }
         let caught_up = matches!(event, Event::CaughtUp(_));
         if let Err(error) = show(&event).await {
             break Err(error);
@@ -251,4 +271,27 @@ async fn show(event: &Event) -> anyhow::Result<()> {
 
 fn line(entry: &EntryFrame) -> anyhow::Result<String> {
     Ok(serde_json::to_string(&serde_json::json!({ "entry": entry }))?)
+}
+
+#[cfg(test)]
+mod tests {
+    use dunlin_schema::Code;
+
+    use super::*;
+
+    #[test]
+    fn a_listener_at_a_terminal_is_greeted_once() {
+        let connected = Event::Connected(Connected {
+            url: "ws://127.0.0.1:8080/v1/connect".to_owned(),
+            user: "bob".parse().unwrap(),
+            device: "listen".parse().unwrap(),
+            region: "local".parse().unwrap(),
+        });
+        let refused = Event::Refused { code: Code::UnknownLog.into(), message: String::new() };
+        let mut greeting = Greeting { due: true };
+        let said = [&refused, &connected, &connected].map(|event| greeting.upon(event));
+        let meant = "listening as bob, device listen, at ws://127.0.0.1:8080/v1/connect".to_owned();
+        assert_eq!(said, [None, Some(meant), None]);
+        assert_eq!(Greeting { due: false }.upon(&connected), None);
+    }
 }
