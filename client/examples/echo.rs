@@ -1,4 +1,4 @@
-//! A bot that says back what it hears: `cargo run --example echo -- ws://localhost:4080 TOKEN cursors.redb`.
+//! A bot that says back what it hears: `cargo run --example echo -- ws://localhost:8080 TOKEN cursors.redb`.
 
 use anyhow::{Context, bail};
 use dunlin_client::{Client, ClientOptions, Event, FileStore, SendError};

@@ -1,4 +1,4 @@
-//! Prints what comes, each once, also over restarts: `cargo run --example listen -- ws://localhost:4080 TOKEN cursors.redb`.
+//! Prints what comes, each once, also over restarts: `cargo run --example listen -- ws://localhost:8080 TOKEN cursors.redb`.
 
 use anyhow::{Context, bail};
 use dunlin_client::{Client, ClientOptions, Event, FileStore};

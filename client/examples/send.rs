@@ -1,4 +1,4 @@
-//! Sends one message: `cargo run --example send -- ws://localhost:4080 TOKEN bob "hi"`.
+//! Sends one message: `cargo run --example send -- ws://localhost:8080 TOKEN bob "hi"`.
 
 use anyhow::{Context, bail};
 use dunlin_client::{Client, ClientOptions, schema::Content};

@@ -11,7 +11,7 @@ use dunlin_schema::{
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum OptionsError {
     /// No gateway is named.
-    #[error("a client needs the URL of at least one gateway, for example ws://localhost:4080")]
+    #[error("a client needs the URL of at least one gateway, for example ws://localhost:8080")]
     NoUrl,
     /// A URL that is none.
     #[error("{url:?} can't be a gateway: {why}")]

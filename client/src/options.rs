@@ -160,8 +160,8 @@ mod tests {
     #[test]
     fn urls() {
         for (given, meant) in [
-            ("ws://localhost:4080", Ok("ws://localhost:4080/v1/connect")),
-            ("http://localhost:4080/", Ok("ws://localhost:4080/v1/connect")),
+            ("ws://localhost:8080", Ok("ws://localhost:8080/v1/connect")),
+            ("http://localhost:8080/", Ok("ws://localhost:8080/v1/connect")),
             ("https://im.example.org", Ok("wss://im.example.org/v1/connect")),
             ("wss://im.example.org/eu/v1/connect", Ok("wss://im.example.org/eu/v1/connect")),
             ("ftp://im.example.org", Err("it has to begin with ws://, wss://, http:// or https://")),
