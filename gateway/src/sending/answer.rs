@@ -78,7 +78,7 @@ impl Answer {
                 Answer::refused(id, Code::TooOld, message)
             }
             AppendFailure::FromTheFuture => {
-                let message = "the id's time is ahead of the server's: set the clock by welcome";
+                let message = "the id's time is ahead of the server's: set the clock by `server_time` of `welcome`, over HTTP by the header `Date`";
                 Answer::refused(id, Code::FromTheFuture, message)
             }
             AppendFailure::Full => Answer::retried(id, Code::Unavailable, "the region's storage is full", RETRY_AFTER),
