@@ -1,4 +1,5 @@
-//! Carries out the steps of what is sent, for sockets and for HTTP: [`crate::sending`] decides, and each step is bounded in time by `nats`.
+//! Makes the calls to NATS that storing a message takes (appends and look-ups), for sockets and for HTTP alike: [`crate::sending`] decides
+//! which comes next, and `nats` bounds each in time.
 
 use std::time::Instant;
 

@@ -1,4 +1,5 @@
-//! What a connection has on its way: appends, reads and questions that its session wanted, each of them bounded in time by `nats`.
+//! The futures that a connection waits for: the appends, reads and questions that its session asked for, and whose results it is given.
+//! Each is bounded in time by `nats`.
 
 use std::{
     sync::Arc,

@@ -1,4 +1,5 @@
-//! The sends to one address: one on its way, step by step, the others behind it, so that an author's order is kept.
+//! A lane: what one author sends to one address, stored one message after the other. The first is on its way, step by step, and the others
+//! wait behind it, so that they are stored in the order in which they were sent.
 
 use std::collections::VecDeque;
 

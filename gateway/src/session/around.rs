@@ -1,5 +1,5 @@
-//! What following a log may touch of the session around it: the queue of its frames, the questions it may ask, and whether an entry is its
-//! session's own.
+//! The part of a session that the follower of one log borrows while it handles an input: the log's queue of frames, the reads and
+//! questions it may begin, and whether an entry is one that this session sent itself.
 
 use dunlin_schema::{Millis, Position, RegionName, limits::Bounds, read::ReadRequest};
 

@@ -1,4 +1,4 @@
-//! Turns for a bounded number of things at once: who finds none in time is refused, and counted.
+//! Bounds how many appends, or scans of a log, run at once: each waits for a turn, and one that gets none in time is refused, and counted.
 
 use std::{
     sync::{

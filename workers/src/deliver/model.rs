@@ -1,5 +1,6 @@
-//! The promises of the cores against a plain list of everything that was ever stored: two readers, any order of answers, failed and
-//! doubtful writes, erased entries, crashes, stops, power losses and restored folders.
+//! A test by random histories, with a model to hold the results against: what the cores of the reader and of `deliver` promise must agree
+//! with a plain list of everything that was ever stored. Two readers, any order of answers, failed and doubtful writes, erased entries,
+//! crashes, stops, power losses and restored folders.
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 

@@ -1,4 +1,5 @@
-//! Feeds a reader's core, and gives its role the entries.
+//! The loop of one pass through a shard: it feeds NATS's answers, the time and the stream's entries to the reader's core, and hands the
+//! entries to the role.
 //!
 //! In this order: answers of NATS, time, entries. What the core decides is carried out in its order, and only as far as the next thing for
 //! the role: whoever asks for more has done what it does with what was given before, and a position is saved only then.

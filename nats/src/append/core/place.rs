@@ -1,4 +1,5 @@
-//! Where an entry stands in its log, and how to tell that it is still the same one.
+//! A stored entry's sequence and timestamp: an entry under the same sequence with another timestamp is another one, so the log was
+//! restored or lost its end.
 
 use dunlin_schema::{Seq, StreamTime, read::StoredEntry};
 

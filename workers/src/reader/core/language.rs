@@ -1,4 +1,4 @@
-//! What a reader is told, and what it says.
+//! The inputs and outputs of a reader's core: what the loop around it tells it, and what it wants done.
 
 use dunlin_schema::{Epoch, Position, Seq, StreamTime, read::ReadFrom, record::ReaderRecord};
 
