@@ -19,8 +19,8 @@ use tokio::{
 
 use super::{
     core::{Known, Memory, Room},
-    turns::Turns,
     span,
+    turns::Turns,
 };
 
 /// What is remembered, at most: some 30 MB.
