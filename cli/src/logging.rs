@@ -38,7 +38,8 @@ pub fn init(args: &LogArgs, serves: bool) -> anyhow::Result<()> {
     let usual = if serves { "info,async_nats=warn" } else { "warn" };
     let levels = args.log.as_deref().unwrap_or(usual);
     let filter = EnvFilter::try_new(levels).with_context(|| format!("reading --log {levels:?} (or DUNLIN_LOG)"))?;
-    let builder = fmt().with_env_filter(filter).with_writer(io::stderr);
+    // Where nobody reads what is logged, or a disk is full, its complaint about that would be a panic: it writes to stderr, too.
+    let builder = fmt().with_env_filter(filter).with_writer(io::stderr).log_internal_errors(false);
     // A second call, as tests make it, leaves the first one's choice.
     let _ = match args.log_format {
         LogFormat::Text => builder.with_ansi(io::IsTerminal::is_terminal(&io::stderr())).try_init(),

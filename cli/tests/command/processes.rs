@@ -64,3 +64,31 @@ fn a_terminal_that_is_closed_ends_it_in_order_and_with_nohup_nothing_does() {
     assert_eq!(listen(folder, "phone"), ["kept"]);
     send(folder, "and more");
 }
+
+/// Whoever read the log is gone, or its disk is full: what is served goes on.
+#[test]
+fn a_log_that_can_not_be_written_ends_nothing() {
+    let server = TcpListener::bind("127.0.0.1:0").unwrap();
+    server.set_nonblocking(true).unwrap();
+    let folder = TempDir::new().unwrap();
+    let config = folder.path().join("config.toml");
+    let nats = format!("[nats]\nservers = [\"nats://{}\"]\n", server.local_addr().unwrap());
+    for (command, tokens) in [("gateway", "listen = \"127.0.0.1:0\"\n[tokens]\nkeys = \"jwks.json\"\n"), ("worker", "")]
+    {
+        fs::write(&config, format!("{tokens}{nats}")).unwrap();
+        let full = || Stdio::from(fs::OpenOptions::new().write(true).open("/dev/full").unwrap());
+        for log in [Stdio::piped(), full()] {
+            let mut process = dunlin(&[command, "--config"]).arg(&config).stderr(log).spawn().unwrap();
+            drop(process.stderr.take());
+            // Each is a try that fails, and a line about it.
+            for _ in 0..4 {
+                until("a try", || {
+                    assert_eq!(process.try_wait().unwrap(), None, "{command} ended");
+                    server.accept().is_ok()
+                });
+            }
+            kill(Pid::from_raw(process.id() as i32), Signal::SIGTERM).unwrap();
+            assert!(process.wait().unwrap().success());
+        }
+    }
+}
