@@ -66,7 +66,9 @@ pub enum ProvisionError {
 #[derive(Debug, thiserror::Error)]
 pub enum SettingsError {
     /// The region has no streams yet.
-    #[error("the region {0} has no streams yet: start a worker (or `dunlin dev`) with its settings first")]
+    #[error(
+        "the region {0} has no streams yet: `dunlin provision` makes them, and so does `dunlin worker --provision`"
+    )]
     NotProvisioned(String),
     /// The streams were not made by Dunlin.
     #[error("the stream {stream} says nothing usable of {what}: was it made by Dunlin?")]

@@ -60,9 +60,10 @@ async fn away(options: &ConnectOptions, region: &RegionName) -> anyhow::Result<O
         }
     };
     Ok(match region_settings(&connection).await {
-        Err(error @ SettingsError::Unanswered { .. }) => Some(error.to_string()),
-        // What is missing or foreign is told by whoever needs it.
-        Ok(_) | Err(SettingsError::NotProvisioned(_) | SettingsError::Foreign { .. }) => None,
+        // Everything may be started at once, and the region provisioned last.
+        Err(error @ (SettingsError::Unanswered { .. } | SettingsError::NotProvisioned(_))) => Some(error.to_string()),
+        // What is foreign is told by whoever needs it.
+        Ok(_) | Err(SettingsError::Foreign { .. }) => None,
     })
 }
 
