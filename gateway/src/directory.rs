@@ -248,6 +248,10 @@ impl LiveSink for Followers {
 
     fn signal(&self, signal: Signal) {
         let moment = Moment::now();
+        if !signal.holds(moment.wall) {
+            self.metrics.signals_lost.inc();
+            return;
+        }
         for follower in self.list.lock().iter() {
             follower.connection.tell_at(moment, Input::Signal(signal.clone()));
         }

@@ -318,7 +318,8 @@ impl Taking<'_> {
             let (_, rejected) = send.rejected(error.to_string());
             self.connection.answer(rejected);
         } else if let Some(UnreadAsk { reference, code, message }) = self.encoding.unread_ask(bytes) {
-            self.refuse(reference, Refusal { code, message, retry_after: None });
+            let within_share = self.gateway.limiter.ask(self.connection.user()).map_err(Refusal::over_the_share);
+            self.refuse(reference, within_share.err().unwrap_or_else(|| Refusal::never(code, message)));
         } else {
             return Err(goodbye(Code::BadFrame, error.to_string()));
         }
@@ -345,7 +346,7 @@ impl Taking<'_> {
         let Taking { gateway, region, connection, .. } = *self;
         let from = Sender { user: connection.user().clone(), region: region.name().clone() };
         let within_share = gateway.limiter.signal(connection.user()).map_err(Refusal::over_the_share);
-        match within_share.and_then(|()| signals::addressed(from, to, kind)) {
+        match within_share.and_then(|()| signals::addressed(self.moment.wall, from, to, kind)) {
             Ok((user, signal)) => region.signals.tell(&region.directory, &gateway.metrics, user, signal),
             Err(refusal) => connection.answer(refusal.of(None)),
         }

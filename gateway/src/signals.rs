@@ -3,12 +3,13 @@
 
 use dunlin_nats::FanIn;
 use dunlin_schema::{
-    Address, Code, Sender, SignalKind, UserName,
+    Address, Code, Millis, Sender, SignalKind, UserName,
     live::{Signal, UserMessage},
 };
 use tokio::sync::mpsc;
 
 use crate::{
+    clock,
     directory::Directory,
     metrics::Metrics,
     refusal::Refusal,
@@ -33,13 +34,13 @@ pub(crate) fn channel() -> (Signals, Elsewhere) {
 }
 
 /// Whom a client's signal is for, and what they are told. Errors: why it is refused.
-pub(crate) fn addressed(from: Sender, to: &str, kind: &str) -> Result<(UserName, Signal), Refusal> {
+pub(crate) fn addressed(at: Millis, from: Sender, to: &str, kind: &str) -> Result<(UserName, Signal), Refusal> {
     let kind: SignalKind =
         kind.parse().map_err(|error| Refusal::never(Code::BadContent, format!("`kind`: {error}")))?;
     let to: Address = to.parse().map_err(|error| Refusal::never(Code::BadAddress, format!("`to`: {error}")))?;
     let to = to.said_in(&from.region);
     let user = sending::mailbox_of(&to, &from.region).map_err(|error| Refusal::never(Code::Unsupported, error))?;
-    Ok((user.clone(), Signal { from, to, kind }))
+    Ok((user.clone(), Signal { from, to, kind, at }))
 }
 
 impl Signals {
@@ -63,12 +64,13 @@ impl Elsewhere {
                 signal = self.0.recv() => {
                     let Some((to, signal)) = signal else { return };
                     // It would be published when the connection is back, when it is true no longer.
-                    if !fan_in.is_connected() {
+                    if !fan_in.is_connected() || !signal.holds(clock::now()) {
                         metrics.signals_lost.inc();
                     } else if let Err(error) = fan_in.tell_others(&to, &UserMessage::Signal(signal)).await {
                         metrics.signals_lost.inc();
                         tracing::debug!(%error, %to, "the other gateways are not told of a signal");
                     }
+                    pulse.beat();
                 }
             }
         }

@@ -38,6 +38,9 @@ const ENTRIES_AT_ONCE: usize = 256;
 /// How long a join may take, through a reconnect if need be.
 const JOIN_WITHIN: Duration = Duration::from_millis(limits::APPEND_FOR.0);
 
+/// How long it may take to hand over what is told: a server that does not read has others wait behind it.
+const TELL_WITHIN: Duration = Duration::from_secs(1);
+
 /// How often it shows that it moves.
 const BEAT_EVERY: Duration = Duration::from_secs(1);
 
@@ -149,7 +152,8 @@ impl FanIn {
     /// Publishes to all others who have joined a user's mailbox, on the connection that the joins are on: whoever answers finds them in
     /// place. Errors: see [`PublishError`].
     pub async fn tell_others(&self, user: &UserName, message: &UserMessage) -> Result<(), PublishError> {
-        self.shared.connection.publish(subject::live(&Peer::User(user.clone())), message.encode()).await
+        let told = self.shared.connection.publish(subject::live(&Peer::User(user.clone())), message.encode());
+        tokio::time::timeout(TELL_WITHIN, told).await.unwrap_or(Err(PublishError::Unanswered))
     }
 
     /// Whether there is a connection just now: without one, what is published goes out later.

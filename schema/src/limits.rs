@@ -81,6 +81,8 @@ pub const ASKS_BURST: u32 = 200;
 pub const SIGNALS_PER_SECOND: u32 = 10;
 /// Signals of one user at once.
 pub const SIGNALS_BURST: u32 = 30;
+/// For how long a signal tells of this moment: one that was on its way for longer is let go. Gateways' clocks differ by less.
+pub const SIGNAL_HOLDS: Millis = seconds(10);
 /// Where so much waits for one socket beside entries, a signal is let go.
 pub const SIGNALS_WAITING: usize = 64;
 /// Sends a second of one user.

@@ -7,7 +7,7 @@
 use bytes::Bytes;
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 
-use crate::{Address, DeviceName, Millis, Position, Sender, Seq, SignalKind};
+use crate::{Address, DeviceName, Millis, Position, Sender, Seq, SignalKind, limits};
 
 /// What is live for a user.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -61,6 +61,15 @@ pub struct Signal {
     pub to: Address,
     /// What.
     pub kind: SignalKind,
+    /// When, by the clock of the gateway that says so.
+    pub at: Millis,
+}
+
+impl Signal {
+    /// Whether it still tells of this moment.
+    pub fn holds(&self, now: Millis) -> bool {
+        now.since(self.at) <= limits::SIGNAL_HOLDS
+    }
 }
 
 /// How far what the user sent to an address has come. Marks: each is everything up to an order, and only rises.

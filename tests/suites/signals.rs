@@ -1,5 +1,9 @@
 //! Signals: what a user does just now, told to whoever is there to see it.
 
+use dunlin_schema::{
+    Millis, Sender, limits,
+    live::{Signal, UserMessage},
+};
 use dunlin_tests::{
     device::Device,
     region::{Region, RegionOptions},
@@ -126,4 +130,21 @@ async fn what_was_signalled_at_a_gateway_that_was_cut_off_does_not_come_later() 
         (frame["signal"]["kind"] == "back").then_some(())
     })
     .await;
+}
+
+/// NATS may stand still for longer than a signal holds.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_signal_that_was_on_its_way_for_too_long_is_not_given() {
+    let region = Region::start(1).await;
+    let mut bob = region.caught_up(0, "bob", "phone").await;
+    let nats = async_nats::connect(region.url()).await.expect("NATS");
+    let alice = Sender { user: "alice".parse().expect("a name"), region: region.settings().region.clone() };
+    let to = "bob@local".parse().expect("an address");
+    let old = Signal { from: alice, to, kind: "old".parse().expect("a kind"), at: Millis(0) };
+    for (kind, age) in [("old", limits::SIGNAL_HOLDS.0 + 1_000), ("young", 0)] {
+        let at = Millis(dunlin_tests::tokens::now() * 1_000).minus(Millis(age));
+        let signal = UserMessage::Signal(Signal { kind: kind.parse().expect("a kind"), at, ..old.clone() });
+        nats.publish("user.bob", signal.encode()).await.expect("a publish");
+    }
+    sees(&mut bob, "alice", "young").await;
 }

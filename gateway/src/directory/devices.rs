@@ -208,6 +208,7 @@ impl News {
                 news = self.0.recv() => {
                     let Some((user, news)) = news else { return };
                     publish(fan_in, &user, news, metrics).await;
+                    pulse.beat();
                 }
             }
         }

@@ -225,7 +225,7 @@ impl Session {
                 answers.extend(answer.map(ServerFrame::from));
             }
             Input::Signal(signal) => {
-                let Signal { from, kind, to: _ } = signal;
+                let Signal { from, kind, to: _, at: _ } = signal;
                 let frame = ServerFrame::Signal { from: from.seen_from(&me.region).into(), kind: kind.to_string() };
                 if answers.len() < limits::SIGNALS_WAITING {
                     answers.push_back(frame);

@@ -98,7 +98,10 @@ fn live_messages() {
     let joined = || Joined { device: "phone".parse().unwrap(), connection: ConnectionId { time: AT, nonce: 300 } };
     for (message, golden) in [
         (UserMessage::Entry(entry), LIVE),
-        (UserMessage::Signal(Signal { from: alice(), to: to("bob@eu"), kind: "typing".parse().unwrap() }), SIGNAL),
+        (
+            UserMessage::Signal(Signal { from: alice(), to: to("bob@eu"), kind: "typing".parse().unwrap(), at: AT }),
+            SIGNAL,
+        ),
         (
             UserMessage::Receipt(live::Receipt::Person { by: alice(), to: to("alice@eu"), delivered, read, time: AT }),
             RECEIPT_PERSON,
@@ -340,7 +343,7 @@ const LIVE: &str = "010080b0f0fef58df7bc181181a38f8aeb90f7bc1810656e747279";
 const JOINED: &str = "01040570686f6e6596d9d79daa33ac02";
 const STAYS: &str = "01090570686f6e6596d9d79daa33ac02";
 const MET: &str = "01050570686f6e6596d9d79daa33ac02010377656201";
-const SIGNAL: &str = "010105616c69636502657506626f6240657506747970696e67";
+const SIGNAL: &str = "010105616c69636502657506626f6240657506747970696e6796d9d79daa33";
 const RECEIPT_PERSON: &str = "01020005616c69636502657508616c69636540657501110096d9d79daa33";
 const RECEIPT_GROUP: &str = "01020108237465616d40657509ac069003e80796d9d79daa33";
 const RECEIPT_OF_GROUP: &str =

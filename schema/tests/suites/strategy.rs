@@ -248,10 +248,11 @@ pub(crate) fn user_message() -> impl Strategy<Value = UserMessage> {
             after,
             entry
         })),
-        (sender(), address(), signal_kind()).prop_map(|(from, to, kind)| UserMessage::Signal(Signal {
+        (sender(), address(), signal_kind(), millis()).prop_map(|(from, to, kind, at)| UserMessage::Signal(Signal {
             from,
             to,
-            kind
+            kind,
+            at
         })),
         (sender(), address(), marks, millis()).prop_map(|(by, to, (delivered, read), time)| {
             UserMessage::Receipt(Receipt::Person { by, to, delivered, read, time })

@@ -4,7 +4,12 @@ use super::*;
 
 fn signal(number: usize) -> Input {
     let from = Sender { user: user("alice"), region: region() };
-    Input::Signal(Signal { from, to: "bob@eu".parse().unwrap(), kind: format!("kind-{number}").parse().unwrap() })
+    Input::Signal(Signal {
+        from,
+        to: "bob@eu".parse().unwrap(),
+        kind: format!("kind-{number}").parse().unwrap(),
+        at: Millis(100_000),
+    })
 }
 
 #[test]
