@@ -2,7 +2,9 @@
 //!
 //! A family of questions is a few variants here, and a file of `asks/` in the gateway.
 
-use serde::{Deserialize, Deserializer, Serialize};
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Deserializer, Serialize, de::IgnoredAny};
 use serde_json::Value;
 
 use super::{ClientFrame, Encoding, Extensible};
@@ -131,7 +133,7 @@ fn unread_json(bytes: &[u8]) -> Option<UnreadAsk> {
     enum Frame {
         Ask(Value),
     }
-    let Frame::Ask(ask) = serde_json::from_slice(bytes).ok()?;
+    let Ok(Frame::Ask(ask)) = serde_json::from_slice(bytes) else { return unread_deep(bytes) };
     let Value::Object(ask) = ask else { return Some(UnreadAsk::bad(None, "`ask` is an object with `ref` and `what`")) };
     let reference = ask.get("ref").and_then(Value::as_u64).filter(|&number| number <= Seq::MAX.0);
     let what = ask.get("what").and_then(Value::as_object).filter(|what| what.len() == 1);
@@ -152,6 +154,27 @@ fn unread_json(bytes: &[u8]) -> Option<UnreadAsk> {
         },
     };
     Some(UnreadAsk::bad(reference, why))
+}
+
+/// The same of a question that is nested more deeply than a value is read: what is inside is passed over.
+fn unread_deep(bytes: &[u8]) -> Option<UnreadAsk> {
+    #[derive(Deserialize)]
+    #[serde(rename_all = "snake_case")]
+    enum Frame {
+        Ask {
+            #[serde(rename = "ref")]
+            reference: u64,
+            what: BTreeMap<String, IgnoredAny>,
+        },
+    }
+    let Frame::Ask { reference, what } = serde_json::from_slice(bytes).ok()?;
+    let reference = Some(reference).filter(|&number| number <= Seq::MAX.0);
+    Some(match what.keys().next() {
+        Some(name) if what.len() == 1 && !Question::NAMES.contains(&name.as_str()) => {
+            UnreadAsk::unknown(reference, name)
+        }
+        Some(_) | None => UnreadAsk::bad(reference, "it is nested too deeply"),
+    })
 }
 
 fn unread_postcard(bytes: &[u8]) -> Option<UnreadAsk> {

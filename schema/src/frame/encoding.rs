@@ -94,7 +94,11 @@ impl Encoding {
                 Ok((frame, _)) => Ok(frame),
                 Err(error) => match postcard::take_from_bytes::<u32>(bytes) {
                     Ok((number, _)) if number as usize >= names.len() => Err(FrameError::Unknown(number.to_string())),
-                    _ => Err(FrameError::Malformed(error.to_string())),
+                    // Its errors say what kind of number was read, and of which field it was not.
+                    _ if error == postcard::Error::DeserializeUnexpectedEnd => {
+                        Err(FrameError::Malformed("the bytes end too early".to_owned()))
+                    }
+                    _ => Err(FrameError::Malformed("its fields can't be read".to_owned())),
                 },
             },
         }

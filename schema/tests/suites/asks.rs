@@ -55,6 +55,12 @@ fn a_question_that_is_not_known_is_told_by_its_number_and_name() {
         assert!(POSTCARD.read_client(bytes).is_err(), "{bytes:?}");
         assert_eq!(POSTCARD.unread_ask(bytes), Some(expected), "{bytes:?}");
     }
+    let deep = format!("{}{}", "[".repeat(5_000), "]".repeat(5_000));
+    for (question, code) in [("to_come", Code::UnknownQuestion), ("device_remove", Code::BadQuestion)] {
+        let text = format!(r#"{{"ask":{{"ref":5,"what":{{"{question}":{deep}}}}}}}"#);
+        let unread = JSON.unread_ask(text.as_bytes()).unwrap();
+        assert_eq!((unread.reference, unread.code), (Some(5), code), "{}", unread.message);
+    }
     assert_eq!(JSON.unread_ask(br#"{"ack":7}"#), None);
     for bytes in [&[2, 7, 9][..], &[]] {
         assert_eq!(POSTCARD.unread_ask(bytes), None, "{bytes:?}");

@@ -28,6 +28,13 @@ fn an_unknown_frame_is_told_by_its_number() {
 }
 
 #[test]
+fn what_is_malformed_is_said_in_words() {
+    for (bytes, words) in [(&[4][..], "the bytes end too early"), (&[4, 1, 0xff, 0], "its fields can't be read")] {
+        assert_eq!(POSTCARD.read_client(bytes), Err(FrameError::Malformed(words.to_owned())), "{bytes:?}");
+    }
+}
+
+#[test]
 fn what_is_no_frame_is_malformed() {
     let id = [0; 16];
     for bytes in [

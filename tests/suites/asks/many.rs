@@ -80,6 +80,25 @@ async fn ten_thousand_questions_at_once_have_an_answer_or_a_refusal_each_and_mes
     assert_eq!(text(&alice.expect("entry").await), "as ever");
 }
 
+/// A refusal is an answer too: whoever has none to hope for may not have more of them than others.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn questions_that_nobody_knows_count_like_all_others() {
+    let region = Region::start(1).await;
+    let mut bob = region.caught_up(0, "bob", "phone").await;
+    let asked = u64::from(2 * limits::ASKS_BURST);
+    for reference in 0..asked {
+        let what = if reference % 2 == 0 { json!({ "blocks": {} }) } else { json!({ "device_remove": {} }) };
+        bob.say(json!({ "ask": { "ref": reference, "what": what } })).await;
+    }
+    let mut codes = BTreeMap::<String, u64>::new();
+    for _ in 0..asked {
+        let refused = bob.expect("refused").await;
+        *codes.entry(refused["code"].as_str().expect("a code").to_owned()).or_default() += 1;
+    }
+    let expected = ["bad_question", "rate_limited", "unknown_question"];
+    assert_eq!(codes.keys().map(String::as_str).collect::<Vec<_>>(), expected, "{codes:?}");
+}
+
 /// As many devices as are listed: a long list makes long answers.
 async fn long_list(region: &Region, user: &str) {
     let (log, jetstream) = (region.mailbox(user), region.jetstream().await);
