@@ -2,6 +2,8 @@
 
 #![expect(clippy::unwrap_used, reason = "a test that can't go on fails")]
 
+#[path = "command/dev.rs"]
+mod dev;
 #[path = "command/devices.rs"]
 mod devices;
 #[path = "command/processes.rs"]
@@ -14,7 +16,7 @@ use std::{
     io::{BufRead, BufReader, Write},
     net::TcpListener,
     path::{Path, PathBuf},
-    process::{Child, Command, Output, Stdio},
+    process::{Child, Command, ExitStatus, Output, Stdio},
     time::{Duration, Instant},
 };
 
@@ -24,10 +26,22 @@ use nix::{
 };
 use tempfile::TempDir;
 
+use self::dev::Dev;
+
 const DEADLINE: Duration = Duration::from_secs(60);
 
 fn dunlin(args: &[&str]) -> Command {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_dunlin"));
+    run_by(Command::new(env!("CARGO_BIN_EXE_dunlin")), args)
+}
+
+/// As from a terminal: where this test runs under `nohup`, what it starts would ignore a hangup, too.
+fn dunlin_at_a_terminal(args: &[&str]) -> Command {
+    let mut env = Command::new("env");
+    env.args(["--default-signal=HUP", env!("CARGO_BIN_EXE_dunlin")]);
+    run_by(env, args)
+}
+
+fn run_by(mut command: Command, args: &[&str]) -> Command {
     command.args(args).stdin(Stdio::null());
     for (name, _) in std::env::vars_os() {
         let ours = name.to_string_lossy().starts_with("DUNLIN_");
@@ -59,62 +73,10 @@ fn until(what: &str, mut holds: impl FnMut() -> bool) {
     }
 }
 
-/// A running `dunlin dev`.
-struct Dev {
-    child: Child,
-    url: String,
-}
-
-impl Dev {
-    fn start(folder: &Path) -> Dev {
-        Dev::start_by(dunlin(&[]), folder)
-    }
-
-    /// By a command that runs `dunlin` with the arguments that it is given.
-    fn start_by(mut command: Command, folder: &Path) -> Dev {
-        let log = fs::File::options().create(true).append(true).open(folder.join("dev.log")).unwrap();
-        let mut child = command
-            .args(["dev", "--listen", "127.0.0.1:0", "--data"])
-            .arg(data(folder))
-            .stdin(Stdio::null())
-            .stdout(Stdio::piped())
-            .stderr(log)
-            .spawn()
-            .unwrap();
-        let mut line = String::new();
-        BufReader::new(child.stdout.take().unwrap()).read_line(&mut line).unwrap();
-        let url = line.strip_prefix("ready ").unwrap_or_else(|| {
-            panic!(
-                "{line:?} is not `ready http://ADDR`; the log: {}",
-                fs::read_to_string(folder.join("dev.log")).unwrap()
-            )
-        });
-        assert!(url.starts_with("http://127.0.0.1:"), "{line:?}");
-        Dev { url: url.trim_end().to_owned(), child }
-    }
-
-    fn signal(&self, signal: Signal) {
-        kill(Pid::from_raw(self.child.id() as i32), signal).unwrap();
-    }
-
-    /// The nats-server that is its child.
-    fn nats_server(&self) -> Option<Pid> {
-        let task = format!("/proc/{}/task", self.child.id());
-        for thread in fs::read_dir(task).ok()? {
-            let children = fs::read_to_string(thread.ok()?.path().join("children")).unwrap_or_default();
-            if let Some(pid) = children.split_whitespace().next() {
-                return Some(Pid::from_raw(pid.parse().unwrap()));
-            }
-        }
-        None
-    }
-}
-
-impl Drop for Dev {
-    fn drop(&mut self) {
-        let _ = self.child.kill();
-        let _ = self.child.wait();
-    }
+/// How a process ends.
+fn end(process: &mut Child) -> ExitStatus {
+    until("an end", || process.try_wait().unwrap().is_some());
+    process.wait().unwrap()
 }
 
 fn data(folder: &Path) -> PathBuf {

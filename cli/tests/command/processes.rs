@@ -38,10 +38,10 @@ fn a_port_that_is_taken_is_said_at_once_and_once() {
 fn a_terminal_that_is_closed_ends_it_in_order_and_with_nohup_nothing_does() {
     let temporary = TempDir::new().unwrap();
     let folder = temporary.path();
-    let mut dev = Dev::start(folder);
+    let mut dev = Dev::start_by(dunlin_at_a_terminal(&[]), folder);
     let server = dev.nats_server().unwrap();
     send(folder, "kept");
-    let mut listening = dunlin(&["listen", "--as", "bob", "--device", "laptop", "--data"])
+    let mut listening = dunlin_at_a_terminal(&["listen", "--as", "bob", "--device", "laptop", "--data"])
         .arg(data(folder))
         .stdout(Stdio::piped())
         .spawn()
@@ -49,11 +49,11 @@ fn a_terminal_that_is_closed_ends_it_in_order_and_with_nohup_nothing_does() {
     let mut line = String::new();
     BufReader::new(listening.stdout.take().unwrap()).read_line(&mut line).unwrap();
     kill(Pid::from_raw(listening.id() as i32), Signal::SIGHUP).unwrap();
-    assert!(line.contains("kept") && listening.wait().unwrap().success(), "{line}");
+    assert!(line.contains("kept") && end(&mut listening).success(), "{line}");
     // One from the kernel, one from the shell.
     dev.signal(Signal::SIGHUP);
     dev.signal(Signal::SIGHUP);
-    let status = dev.child.wait().unwrap();
+    let status = end(&mut dev.child);
     assert!(status.success() && !is_alive(server), "{status}");
 
     let arguments = ["-c", "trap '' HUP; exec \"$0\" \"$@\"", env!("CARGO_BIN_EXE_dunlin")];
@@ -88,7 +88,7 @@ fn a_log_that_can_not_be_written_ends_nothing() {
                 });
             }
             kill(Pid::from_raw(process.id() as i32), Signal::SIGTERM).unwrap();
-            assert!(process.wait().unwrap().success());
+            assert!(end(&mut process).success());
         }
     }
 }
