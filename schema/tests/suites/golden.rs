@@ -223,7 +223,7 @@ fn client_frames_in_postcard() {
             ClientFrame::Ask(Ask { reference: 1, what: Question::DeviceRemove { device: "phone".parse().unwrap() } }),
             ASK_REMOVE,
         ),
-        (ClientFrame::Signal { to: "bob".into(), kind: "typing".into() }, "0403626f6206747970696e67"),
+        (ClientFrame::Signal { to: "bob".into(), kind: "typing".into() }, SAY_SIGNAL),
     ] {
         assert_eq!(hex(&Encoding::Postcard.write(&frame)), golden, "{frame:?}");
         assert_eq!(Encoding::Postcard.read_client(&bytes(golden)), Ok(frame));
@@ -281,10 +281,7 @@ fn server_frames_in_postcard() {
         (ServerFrame::Goodbye(goodbye), GOODBYE),
         (ServerFrame::Answer(AnswerFrame { reference: 300, what: Answer::Done {}.into() }), "08ac020100"),
         (ServerFrame::Answer(AnswerFrame { reference: 1, what: Answer::Devices { items }.into() }), ANSWER_DEVICES),
-        (
-            ServerFrame::Signal { from: dunlin_schema::Open::of_text("alice"), kind: "typing".into() },
-            "0905616c69636506747970696e67",
-        ),
+        (ServerFrame::Signal { from: dunlin_schema::Open::of_text("alice"), kind: "typing".into() }, SEE_SIGNAL),
     ] {
         assert_eq!(hex(&Encoding::Postcard.write(&frame)), golden, "{frame:?}");
         assert_eq!(Encoding::Postcard.read_server(&bytes(golden)), Ok(frame));
@@ -302,7 +299,20 @@ fn the_description_of_postcard_is_true() {
         .collect();
     assert_eq!(
         examples,
-        ["0200ac02", SEND, ACK_TEAM, HELLO, ASK_REMOVE, WELCOME, ACCEPTED, REJECTED, GOODBYE, ANSWER_DEVICES]
+        [
+            "0200ac02",
+            SEND,
+            ACK_TEAM,
+            HELLO,
+            ASK_REMOVE,
+            SAY_SIGNAL,
+            SEE_SIGNAL,
+            WELCOME,
+            ACCEPTED,
+            REJECTED,
+            GOODBYE,
+            ANSWER_DEVICES
+        ]
     );
     for (names, heading) in
         [(ClientFrame::NAMES, "## What a client says"), (ServerFrame::NAMES, "## What a gateway says")]
@@ -343,6 +353,8 @@ const LIVE: &str = "010080b0f0fef58df7bc181181a38f8aeb90f7bc1810656e747279";
 const JOINED: &str = "01040570686f6e6596d9d79daa33ac02";
 const STAYS: &str = "01090570686f6e6596d9d79daa33ac02";
 const MET: &str = "01050570686f6e6596d9d79daa33ac02010377656201";
+const SAY_SIGNAL: &str = "0403626f6206747970696e67";
+const SEE_SIGNAL: &str = "0905616c69636506747970696e67";
 const SIGNAL: &str = "010105616c69636502657506626f6240657506747970696e6796d9d79daa33";
 const RECEIPT_PERSON: &str = "01020005616c69636502657508616c69636540657501110096d9d79daa33";
 const RECEIPT_GROUP: &str = "01020108237465616d40657509ac069003e80796d9d79daa33";
