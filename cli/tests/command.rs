@@ -73,6 +73,14 @@ fn until(what: &str, mut holds: impl FnMut() -> bool) {
     }
 }
 
+/// Starts a command, and gives the first line that it prints.
+fn first_line(command: &mut Command) -> (Child, String) {
+    let mut child = command.stdout(Stdio::piped()).spawn().unwrap();
+    let mut line = String::new();
+    BufReader::new(child.stdout.take().unwrap()).read_line(&mut line).unwrap();
+    (child, line)
+}
+
 /// How a process ends.
 fn end(process: &mut Child) -> ExitStatus {
     until("an end", || process.try_wait().unwrap().is_some());
@@ -140,13 +148,8 @@ fn a_region_for_development_from_its_first_start_to_its_end() {
     until("another nats-server", || dev.nats_server().is_some_and(|pid| pid != server));
     send(folder, "three");
     // Live: what the reader has not come to yet is no part of what a device catches up with.
-    let mut listening = dunlin(&["listen", "--as", "bob", "--device", "phone", "--data"])
-        .arg(data(folder))
-        .stdout(Stdio::piped())
-        .spawn()
-        .unwrap();
-    let mut line = String::new();
-    BufReader::new(listening.stdout.take().unwrap()).read_line(&mut line).unwrap();
+    let (mut listening, line) =
+        first_line(dunlin(&["listen", "--as", "bob", "--device", "phone", "--data"]).arg(data(folder)));
     assert!(line.contains(r#""text":"three""#), "{line}");
     kill(Pid::from_raw(listening.id() as i32), Signal::SIGINT).unwrap();
     assert!(listening.wait().unwrap().success());

@@ -16,16 +16,8 @@ impl Dev {
     /// By a command that runs `dunlin` with the arguments that it is given.
     pub(super) fn start_by(mut command: Command, folder: &Path) -> Dev {
         let log = fs::File::options().create(true).append(true).open(folder.join("dev.log")).unwrap();
-        let mut child = command
-            .args(["dev", "--listen", "127.0.0.1:0", "--data"])
-            .arg(data(folder))
-            .stdin(Stdio::null())
-            .stdout(Stdio::piped())
-            .stderr(log)
-            .spawn()
-            .unwrap();
-        let mut line = String::new();
-        BufReader::new(child.stdout.take().unwrap()).read_line(&mut line).unwrap();
+        command.args(["dev", "--listen", "127.0.0.1:0", "--data"]).arg(data(folder));
+        let (child, line) = first_line(command.stdin(Stdio::null()).stderr(log));
         let url = line.strip_prefix("ready ").unwrap_or_else(|| {
             panic!(
                 "{line:?} is not `ready http://ADDR`; the log: {}",

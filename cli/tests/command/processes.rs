@@ -41,13 +41,8 @@ fn a_terminal_that_is_closed_ends_it_in_order_and_with_nohup_nothing_does() {
     let mut dev = Dev::start_by(dunlin_at_a_terminal(&[]), folder);
     let server = dev.nats_server().unwrap();
     send(folder, "kept");
-    let mut listening = dunlin_at_a_terminal(&["listen", "--as", "bob", "--device", "laptop", "--data"])
-        .arg(data(folder))
-        .stdout(Stdio::piped())
-        .spawn()
-        .unwrap();
-    let mut line = String::new();
-    BufReader::new(listening.stdout.take().unwrap()).read_line(&mut line).unwrap();
+    let mut listen_as_bob = dunlin_at_a_terminal(&["listen", "--as", "bob", "--device", "laptop", "--data"]);
+    let (mut listening, line) = first_line(listen_as_bob.arg(data(folder)));
     kill(Pid::from_raw(listening.id() as i32), Signal::SIGHUP).unwrap();
     assert!(line.contains("kept") && end(&mut listening).success(), "{line}");
     // One from the kernel, one from the shell.
