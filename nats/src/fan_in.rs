@@ -152,11 +152,15 @@ impl FanIn {
     /// Publishes to all others who have joined a user's mailbox, on the connection that the joins are on: whoever answers finds them in
     /// place. Errors: see [`PublishError`].
     pub async fn tell_others(&self, user: &UserName, message: &UserMessage) -> Result<(), PublishError> {
+        // It would go out when the connection is back, when it is true no longer.
+        if !self.is_connected() {
+            return Err(PublishError::Unanswered);
+        }
         let told = self.shared.connection.publish(subject::live(&Peer::User(user.clone())), message.encode());
         tokio::time::timeout(TELL_WITHIN, told).await.unwrap_or(Err(PublishError::Unanswered))
     }
 
-    /// Whether there is a connection just now: without one, what is published goes out later.
+    /// Whether there is a connection just now.
     pub fn is_connected(&self) -> bool {
         *self.status().borrow() != Status::Disconnected
     }

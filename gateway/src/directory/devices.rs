@@ -217,11 +217,6 @@ impl News {
 
 /// Tells the other gateways, where they can be told now.
 pub(crate) async fn publish(fan_in: &FanIn, user: &UserName, news: DeviceNews, metrics: &Metrics) {
-    // It would be sent when the connection is back, when it is true no longer.
-    if !fan_in.is_connected() {
-        metrics.devices_untold.inc();
-        return;
-    }
     if let Err(error) = fan_in.tell_others(user, &UserMessage::Devices(news)).await {
         metrics.devices_untold.inc();
         tracing::debug!(%error, %user, "the other gateways are not told of a device");
