@@ -107,7 +107,7 @@ impl Acknowledgements {
                 let Some((who, shard, cursor)) = self.waiting.lock().take() else { break };
                 publishing.push(async move {
                     let Who { device, log, opened, .. } = who.clone();
-                    let receipt = Receipt::Delivered { device, log, cursor, opened };
+                    let receipt = Receipt::Delivered { device, log, cursor, opened, senders: None };
                     let stored = receipts.publish(shard, &who.user, &receipt).await;
                     if let Err(error) = &stored {
                         tracing::debug!(%error, user = %who.user, "an acknowledgement is tried again");

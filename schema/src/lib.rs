@@ -28,6 +28,7 @@ pub mod limits;
 pub mod listen;
 pub mod live;
 pub mod log_name;
+pub mod marks;
 pub mod name;
 pub mod open;
 pub mod openapi;

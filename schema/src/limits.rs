@@ -67,6 +67,14 @@ pub const DEVICES_KEPT: usize = 256;
 pub const DEVICE_KEPT: Millis = seconds(90 * 24 * 3_600);
 /// Devices that are listed for their user.
 pub const DEVICES_LISTED: usize = 256;
+/// Senders that an acknowledgement names: where there are more, the worker reads who sent what is acknowledged.
+pub const SENDERS_HINTED: usize = 64;
+/// Changes of the marks of one pair that are remembered with their times.
+pub const MARK_CHANGES: usize = 64;
+/// How long a pair's marks are remembered after they last rose.
+pub const MARK_KEPT: Millis = seconds(90 * 24 * 3_600);
+/// Changes that an answer about marks names.
+pub const MARKS_PAGE: usize = 4_096;
 /// Questions of one connection that are under way, or whose answer was not written yet.
 pub const ASKS_IN_FLIGHT: usize = 16;
 /// Questions of all connections of a gateway that are under way at once.
@@ -215,6 +223,7 @@ const _: () = {
         RETENTION.0 < DEVICE_KEPT.0,
         "a forgotten device goes on from the beginning, and nothing that it acknowledged is still there by then"
     );
+    assert!(RETENTION.0 < MARK_KEPT.0, "nothing that forgotten marks were about is still there");
     assert!(DEVICES < DEVICES_KEPT, "no device that is connected makes room for another one that is");
     assert!(DEVICES_LISTED * (NAME_BYTES + 64) < OUTBOUND_BYTES, "a list of devices fits into the outbound queue");
     assert!(LATE_SEND_COUNTS <= SENDS_BURST, "one late send is within everybody's share");

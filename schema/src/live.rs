@@ -16,9 +16,9 @@ pub enum UserMessage {
     Entry(LiveEntry),
     /// Something that somebody does just now.
     Signal(Signal),
-    /// News of what the user has sent. No worker of this release publishes it.
+    /// News of what the user has sent.
     Receipt(Receipt),
-    /// A read mark of the user's own was stored. No worker of this release publishes it.
+    /// A read mark of the user's own was stored.
     Mark(Mark),
     /// What gateways tell each other of the user's devices.
     Devices(DeviceNews),
@@ -87,6 +87,8 @@ pub enum Receipt {
         read: Option<Seq>,
         /// When the later of the two became so.
         time: Millis,
+        /// The revision of the record in STATE that says so.
+        revision: Seq,
     },
     /// Of a group: of how many members, how many.
     Group {
@@ -112,6 +114,8 @@ pub struct Mark {
     pub with: Address,
     /// Up to this order.
     pub read: Seq,
+    /// The revision of the record in STATE that says so.
+    pub revision: Seq,
 }
 
 /// A device has connected, and what is live for its user comes to it.

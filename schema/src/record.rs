@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::{Address, Cursor, DeviceName, Epoch, Millis, Peer, Position, Seq, StreamTime, envelope::sealed};
+use crate::{Address, Cursor, DeviceName, Epoch, Millis, Peer, Position, Sender, Seq, StreamTime, envelope::sealed};
 
 const VERSION: u8 = 1;
 
@@ -58,14 +58,74 @@ pub enum Receipt {
         cursor: Cursor,
         /// When the connection was opened that says so.
         opened: Millis,
+        /// Of a mailbox, who sent what it is about, as far as the gateway knows: a hint that saves reading the mailbox.
+        senders: Option<Senders>,
     },
-    /// The user has read a conversation. No gateway of this release writes it.
+    /// The user has read a conversation.
     Read {
         /// With whom: a person or a group, with its region.
         with: Address,
         /// Up to this order.
         upto: Seq,
+        /// The epoch of the log that gave the order, as the device's gateway knows it.
+        epoch: Epoch,
     },
 }
 
 sealed!(VERSION: Receipt);
+
+/// Who sent the entries of a mailbox that lie above `from`, up to the cursor of the acknowledgement that carries this.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Senders {
+    /// It says nothing of entries at or below this sequence.
+    pub from: Seq,
+    /// Each sender once, with the highest order of theirs: [`crate::limits::SENDERS_HINTED`] at most.
+    pub highest: Vec<(Sender, Seq)>,
+}
+
+/// How far what a user has sent to somebody was delivered and read: see [`crate::subject::sent_marks`]. Written by `receipts`. Both marks
+/// only rise within an epoch of the log that gave the orders; in a newer epoch orders begin anew, and so do marks.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SentMarks {
+    /// The epoch of the recipient's log.
+    pub epoch: Epoch,
+    /// Everything up to this order was delivered.
+    pub delivered: Option<Seq>,
+    /// Everything up to this order was read.
+    pub read: Option<Seq>,
+    /// How they rose, the oldest first: the last [`crate::limits::MARK_CHANGES`].
+    pub changes: Vec<MarkChange>,
+}
+
+/// A mark rose.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct MarkChange {
+    /// When, by the worker's clock.
+    pub time: Millis,
+    /// Which.
+    pub kind: MarkKind,
+    /// Up to this order.
+    pub order: Seq,
+}
+
+/// What a mark says of everything up to an order.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum MarkKind {
+    /// It was delivered.
+    Delivered,
+    /// It was read.
+    Read,
+}
+
+/// How far a user has read a conversation: see [`crate::subject::read_mark`]. Written by `receipts`; it only rises within an epoch.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ReadMark {
+    /// The epoch of the log that gave the order.
+    pub epoch: Epoch,
+    /// Up to this order of what the other one, or the group's members, sent.
+    pub order: Seq,
+    /// When that was stored, by the worker's clock.
+    pub time: Millis,
+}
+
+sealed!(VERSION: SentMarks, ReadMark);

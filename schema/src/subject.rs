@@ -146,6 +146,80 @@ pub fn parse_device_record(subject: &str) -> Option<DeviceName> {
     (device_record(&region, Shard(shard.parse().ok()?), &user, &device, &log) == subject).then_some(device)
 }
 
+/// The record of how far what a user sent to somebody was delivered and read:
+/// `state.<region>.<shard>.mark.<user>.sent.<region>.<user or group>.<name>`. The shard is the sender's. `to` has its region.
+pub fn sent_marks(region: &RegionName, shard: Shard, user: &UserName, to: &Peer, of: &RegionName) -> String {
+    format!("state.{region}.{shard}.mark.{user}.sent.{of}.{}", owner(to))
+}
+
+/// The record of how far a user has read a conversation:
+/// `state.<region>.<shard>.mark.<user>.read.<region>.<user or group>.<name>`. The shard is the reader's.
+pub fn read_mark(region: &RegionName, shard: Shard, user: &UserName, with: &Peer, of: &RegionName) -> String {
+    format!("state.{region}.{shard}.mark.{user}.read.{of}.{}", owner(with))
+}
+
+/// All marks of a user, of both kinds: a pattern.
+pub fn marks_of(region: &RegionName, shard: Shard, user: &UserName) -> String {
+    format!("state.{region}.{shard}.mark.{user}.>")
+}
+
+/// All marks of a shard's users: a pattern.
+pub fn marks(region: &RegionName, shard: Shard) -> String {
+    format!("state.{region}.{shard}.mark.>")
+}
+
+/// All read marks of a shard's users: a pattern.
+pub fn read_marks(region: &RegionName, shard: Shard) -> String {
+    format!("state.{region}.{shard}.mark.*.read.>")
+}
+
+/// A mark's subject, taken apart.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct MarkOf {
+    /// Whose it is.
+    pub user: UserName,
+    /// Which of the two.
+    pub kind: MarkRecord,
+    /// The other side.
+    pub peer: Peer,
+    /// The other side's region.
+    pub region: RegionName,
+}
+
+/// Which record of marks.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum MarkRecord {
+    /// See [`sent_marks`].
+    Sent,
+    /// See [`read_mark`].
+    Read,
+}
+
+/// The mark that a subject names; `None` where it names none.
+pub fn parse_mark(subject: &str) -> Option<MarkOf> {
+    let mut tokens = subject.splitn(8, '.');
+    let (Some("state"), Some(region), Some(shard), Some("mark"), Some(user), Some(kind), Some(of), Some(peer)) = (
+        tokens.next(),
+        tokens.next(),
+        tokens.next(),
+        tokens.next(),
+        tokens.next(),
+        tokens.next(),
+        tokens.next(),
+        tokens.next(),
+    ) else {
+        return None;
+    };
+    let (region, shard) = (RegionName::new(region).ok()?, Shard(shard.parse().ok()?));
+    let (user, of, peer) = (UserName::new(user).ok()?, RegionName::new(of).ok()?, parse_owner(peer)?);
+    let (kind, built) = match kind {
+        "sent" => (MarkRecord::Sent, sent_marks(&region, shard, &user, &peer, &of)),
+        "read" => (MarkRecord::Read, read_mark(&region, shard, &user, &peer, &of)),
+        _ => return None,
+    };
+    (built == subject).then_some(MarkOf { user, kind, peer, region: of })
+}
+
 /// Where what a user's devices acknowledge waits for the receipts worker: `receipt.<region>.<shard>.<user>`.
 pub fn receipt(region: &RegionName, shard: Shard, user: &UserName) -> String {
     format!("receipt.{region}.{shard}.{user}")
@@ -180,7 +254,8 @@ pub fn verify(region: &RegionName, shard: Shard) -> String {
     format!("svc.{region}.deliver-{shard}.verify")
 }
 
-/// The name of the service by which the receipts worker changes a shard's records on demand. Its endpoint is [`remove_device`].
+/// The name of the service by which the receipts worker changes a shard's records on demand, and says what has changed. Its
+/// endpoints are [`remove_device`] and [`changed_marks`].
 pub fn receipts_service(region: &RegionName, shard: Shard) -> String {
     format!("receipts-{region}-{shard}")
 }
@@ -188,6 +263,11 @@ pub fn receipts_service(region: &RegionName, shard: Shard) -> String {
 /// Where the receipts worker of a shard is told that a device is removed: `svc.<region>.receipts-<shard>.remove-device`.
 pub fn remove_device(region: &RegionName, shard: Shard) -> String {
     format!("svc.{region}.receipts-{shard}.remove-device")
+}
+
+/// Where the receipts worker of a shard says whose marks have changed: `svc.<region>.receipts-<shard>.marks`.
+pub fn changed_marks(region: &RegionName, shard: Shard) -> String {
+    format!("svc.{region}.receipts-{shard}.marks")
 }
 
 /// Where nobody ever listens: a request to it is refused by the server itself, in its turn, and so proves that the server has processed

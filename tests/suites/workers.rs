@@ -305,7 +305,7 @@ async fn marks_of_devices_only_rise_and_poison_leaves_the_queue() {
     };
     let delivered = |device, cursor| {
         let (device, log, opened) = (device_name(device), Peer::User(name("bob")), Millis(1));
-        Receipt::Delivered { device, log, cursor, opened }
+        Receipt::Delivered { device, log, cursor, opened, senders: None }
     };
     let poison = subject::receipt(&bench.settings.region, SHARD, &name("bob"));
     bench.connection.publish(poison, Bytes::from_static(b"not a receipt")).await.unwrap();

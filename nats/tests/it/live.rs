@@ -79,7 +79,7 @@ async fn what_is_no_entry_is_passed_over_and_counted() {
     let (worker, fan_in) = opened(&server).await;
     let (phone, mut heard) = device();
     let _joined = soon("a join", fan_in.join(mailbox("bob"), phone)).await;
-    let mark = UserMessage::Mark(Mark { with: "alice@eu".parse().unwrap(), read: Seq(7) });
+    let mark = UserMessage::Mark(Mark { with: "alice@eu".parse().unwrap(), read: Seq(7), revision: Seq(9) });
     for bytes in [mark.encode(), Bytes::from_static(&[1, 99, 1, 2, 3]), Bytes::from_static(b"\xff")] {
         worker.publish(subject::live(&Peer::User(user("bob"))), bytes).await.unwrap();
     }
@@ -99,7 +99,7 @@ async fn what_a_fan_in_says_comes_to_the_others_alone() {
     let ((phone, mut at_teller), (web, mut at_other)) = (device(), device());
     let _joined = soon("a join", teller.join(mailbox("bob"), phone)).await;
     let _also = soon("a join", other.join(mailbox("bob"), web)).await;
-    let mark = UserMessage::Mark(Mark { with: "alice@eu".parse().unwrap(), read: Seq(7) });
+    let mark = UserMessage::Mark(Mark { with: "alice@eu".parse().unwrap(), read: Seq(7), revision: Seq(9) });
     teller.tell_others(&user("bob"), &mark).await.unwrap();
     assert_eq!(soon("what is heard", at_other.recv()).await, Some(PASSED_OVER));
     publish(&worker, "bob", 1).await;

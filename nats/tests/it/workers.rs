@@ -152,6 +152,7 @@ async fn receipts_wait_for_their_worker_and_come_again_until_they_are_acknowledg
         log: Peer::User(user("bob")),
         cursor: Cursor::of_entry(position(seq)),
         opened: Millis(1),
+        senders: None,
     };
     // A stranger's item, whose subject names nobody, is taken off the queue and given to nobody.
     let nobodys = dunlin_schema::subject::receipt(&region(), SHARD, &user("bob")).replace(".bob", ".b@b");

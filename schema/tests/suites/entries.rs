@@ -143,7 +143,7 @@ fn a_live_message_of_a_newer_release_is_told_from_one_that_is_none() {
     let UserMessage::Entry(least) = read(&[1, 0, 0, 0, 0, 0]).unwrap() else { panic!("no entry") };
     assert!(least.entry.is_empty(), "the entry has a checksum of its own, which its reader looks at");
     // A field that a newer release adds at the end.
-    let mark = Mark { with: "bob@eu".parse().unwrap(), read: Seq(7) };
+    let mark = Mark { with: "bob@eu".parse().unwrap(), read: Seq(7), revision: Seq(9) };
     let longer = [&UserMessage::Mark(mark.clone()).encode()[..], &[1, 2, 3]].concat();
     assert_eq!(read(&longer), Ok(UserMessage::Mark(mark)));
 }

@@ -16,7 +16,8 @@ use dunlin_schema::{
     live::{
         self, ConnectionId, DeviceNews, Joined, LiveEntry, Mark, Met, Present, Removed, RollCall, Signal, UserMessage,
     },
-    record::{DeviceRecord, ReaderRecord, Receipt},
+    marks::{MarksAnswer, MarksRequest},
+    record::{DeviceRecord, MarkChange, MarkKind, ReadMark, ReaderRecord, Receipt, Senders, SentMarks},
     removal::{DeviceRemoved, RemoveDevice},
 };
 
@@ -103,7 +104,14 @@ fn live_messages() {
             SIGNAL,
         ),
         (
-            UserMessage::Receipt(live::Receipt::Person { by: alice(), to: to("alice@eu"), delivered, read, time: AT }),
+            UserMessage::Receipt(live::Receipt::Person {
+                by: alice(),
+                to: to("alice@eu"),
+                delivered,
+                read,
+                time: AT,
+                revision: Seq(300),
+            }),
             RECEIPT_PERSON,
         ),
         (
@@ -117,7 +125,10 @@ fn live_messages() {
             }),
             RECEIPT_GROUP,
         ),
-        (UserMessage::Mark(Mark { with: to("alice@eu"), read: Seq(17) }), "010308616c69636540657511"),
+        (
+            UserMessage::Mark(Mark { with: to("alice@eu"), read: Seq(17), revision: Seq(300) }),
+            "010308616c69636540657511ac02",
+        ),
         (UserMessage::Devices(DeviceNews::Joined(joined())), JOINED),
         (UserMessage::Devices(DeviceNews::Met(Met { joined: joined(), earlier: web(), replaced: true })), MET),
         (UserMessage::Devices(DeviceNews::RollCall(RollCall { call: 300 })), "0106ac02"),
@@ -167,14 +178,18 @@ macro_rules! sealed {
     )*};
 }
 
+sealed!(SentMarks, ReadMark, MarksRequest, MarksAnswer);
 sealed!(ReaderRecord, DeviceRecord, Receipt, RemoveDevice, DeviceRemoved, HeadsRequest, HeadsAnswer, Verify, Verified);
 
 #[test]
 fn records() {
     let delivered = |log| {
         let device = "phone".parse().unwrap();
-        Receipt::Delivered { device, log, cursor: cursor(), opened: AT }
+        let highest = vec![(Sender { user: "alice".parse().unwrap(), region: "eu".parse().unwrap() }, Seq(17))];
+        let senders = matches!(log, Peer::User(_)).then_some(Senders { from: Seq(3), highest });
+        Receipt::Delivered { device, log, cursor: cursor(), opened: AT, senders }
     };
+    let changes = vec![MarkChange { time: AT, kind: MarkKind::Delivered, order: Seq(17) }];
     let record =
         |begins_after| ReaderRecord { owner: "one".into(), position: POSITION, boot: "boot".into(), begins_after };
     golden!(
@@ -184,7 +199,9 @@ fn records() {
         (DeviceRecord { cursor: None, removed: Some(AT) }, DEVICE_REMOVED),
         (delivered(user("bob")), RECEIPT),
         (delivered(group("team")), RECEIPT_OF_GROUP),
-        (Receipt::Read { with: "alice@eu".parse().unwrap(), upto: Seq(17) }, RECEIPT_READ),
+        (Receipt::Read { with: "alice@eu".parse().unwrap(), upto: Seq(17), epoch: EPOCH }, RECEIPT_READ),
+        (SentMarks { epoch: EPOCH, delivered: Some(Seq(17)), read: None, changes }, SENT_MARKS),
+        (ReadMark { epoch: EPOCH, order: Seq(17), time: AT }, READ_MARK),
     );
 }
 
@@ -194,6 +211,8 @@ fn heads() {
     golden!(
         (HeadsRequest { logs: vec![user("alice"), group("team")] }, HEADS_REQUEST),
         (HeadsAnswer { position: POSITION, floor: Seq(3), heads }, HEADS_ANSWER),
+        (MarksRequest { after: Seq(3) }, MARKS_REQUEST),
+        (MarksAnswer { floor: Seq(3), upto: Seq(17), changes: vec![("bob".parse().unwrap(), Seq(9))] }, MARKS_ANSWER),
         (Verify { doubted: POSITION }, VERIFY),
         (Verified { position: POSITION }, VERIFY),
     );
@@ -356,16 +375,15 @@ const MET: &str = "01050570686f6e6596d9d79daa33ac02010377656201";
 const SAY_SIGNAL: &str = "0403626f6206747970696e67";
 const SEE_SIGNAL: &str = "0905616c69636506747970696e67";
 const SIGNAL: &str = "010105616c69636502657506626f6240657506747970696e6796d9d79daa33";
-const RECEIPT_PERSON: &str = "01020005616c69636502657508616c69636540657501110096d9d79daa33";
+const RECEIPT_PERSON: &str = "01020005616c69636502657508616c69636540657501110096d9d79daa33ac02";
 const RECEIPT_GROUP: &str = "01020108237465616d40657509ac069003e80796d9d79daa33";
 const RECEIPT_OF_GROUP: &str =
-    "01000570686f6e6501047465616d80b0f0fef58df7bc181181a38f8aeb90f7bc1896d9d79daa3396d9d79daa33260d3405";
-const RECEIPT_READ: &str = "010108616c69636540657511ce3b08ec";
+    "01000570686f6e6501047465616d80b0f0fef58df7bc181181a38f8aeb90f7bc1896d9d79daa3396d9d79daa33006a0e6454";
+const RECEIPT_READ: &str = "010108616c6963654065751180b0f0fef58df7bc182cf86e7b";
 const READER: &str = "01036f6e6580b0f0fef58df7bc181181a38f8aeb90f7bc1804626f6f7400a2b3f877";
 const READER_BEGINS: &str = "01036f6e6580b0f0fef58df7bc181181a38f8aeb90f7bc1804626f6f740180b0f0fef58df7bc18181b0c3d";
 const DEVICE: &str = "010180b0f0fef58df7bc181181a38f8aeb90f7bc1896d9d79daa3300f57d9414";
-const RECEIPT: &str =
-    "01000570686f6e650003626f6280b0f0fef58df7bc181181a38f8aeb90f7bc1896d9d79daa3396d9d79daa33d8d0e667";
+const RECEIPT: &str = "01000570686f6e650003626f6280b0f0fef58df7bc181181a38f8aeb90f7bc1896d9d79daa3396d9d79daa3301030105616c696365026575110bd95db9";
 const DEVICE_REMOVED: &str = "01000196d9d79daa33ccf58155";
 const REMOVE_DEVICE: &str = "0103626f620570686f6e6596d9d79daa332abcf1d9";
 const DEVICE_STORED: &str = "0100a5efc3e2";
@@ -373,6 +391,10 @@ const DEVICE_NOT_STORED: &str = "0101a66ca810";
 const HEADS_REQUEST: &str = "01020005616c69636501047465616d6bb7f4f1";
 const HEADS_ANSWER: &str = "0180b0f0fef58df7bc181181a38f8aeb90f7bc180302011181a38f8aeb90f7bc180014390aa5";
 const VERIFY: &str = "0180b0f0fef58df7bc181181a38f8aeb90f7bc1821704be9";
+const SENT_MARKS: &str = "0180b0f0fef58df7bc180111000196d9d79daa33001193977725";
+const READ_MARK: &str = "0180b0f0fef58df7bc181196d9d79daa339a13a0ea";
+const MARKS_REQUEST: &str = "0103511c93f1";
+const MARKS_ANSWER: &str = "0103110103626f6209a9b3cbb1";
 const HELLO: &str = concat!(
     "00010365794a010570686f6e6502002f41644b366a507750674c44775f76574e393777594559476a6a3472726b",
     "506538474a625a313532714d33785a31344d05237465616d046c697665"

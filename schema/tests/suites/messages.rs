@@ -4,7 +4,8 @@ use dunlin_schema::{
     Cursor, Epoch, Peer, Position, Seq, StreamTime,
     heads::{Head, HeadsAnswer, HeadsRequest, Verified, Verify},
     limits,
-    record::{DeviceRecord, ReaderRecord, Receipt},
+    marks::{MarksAnswer, MarksRequest},
+    record::{DeviceRecord, MarkChange, MarkKind, ReadMark, ReaderRecord, Receipt, Senders, SentMarks},
     removal::{DeviceRemoved, RemoveDevice},
 };
 use proptest::{collection, option, prelude::*};
@@ -73,13 +74,19 @@ proptest! {
     fn records_come_back_as_they_were(
         owner in any::<String>(), boot in any::<String>(), position in strategy::position(), before in option::of(any::<u64>()),
         cursor in option::of(strategy::cursor()), removed in option::of(strategy::millis()), device in strategy::device(), log in strategy::peer(),
-        with in strategy::address(), upto in strategy::seq(),
+        with in strategy::address(), upto in strategy::seq(), epoch in any::<u64>(), time in strategy::millis(), read in any::<bool>(),
+        highest in collection::vec((strategy::sender(), strategy::seq()), 0..5),
     ) {
         comes_back!(ReaderRecord { owner, position, boot, begins_after: before.map(Epoch) }, ReaderRecord);
         comes_back!(DeviceRecord { cursor, removed }, DeviceRecord);
         let (cursor, opened) = (cursor.unwrap_or_default(), removed.unwrap_or_default());
-        comes_back!(Receipt::Delivered { device, log, cursor, opened }, Receipt);
-        comes_back!(Receipt::Read { with, upto }, Receipt);
+        let (epoch, senders) = (Epoch(epoch), Some(Senders { from: upto, highest }));
+        comes_back!(Receipt::Delivered { device, log, cursor, opened, senders }, Receipt);
+        comes_back!(Receipt::Read { with, upto, epoch }, Receipt);
+        let kind = if read { MarkKind::Read } else { MarkKind::Delivered };
+        let changes = vec![MarkChange { time, kind, order: upto }];
+        comes_back!(SentMarks { epoch, delivered: Some(upto), read: read.then_some(upto), changes }, SentMarks);
+        comes_back!(ReadMark { epoch, order: upto, time }, ReadMark);
     }
 
     #[test]
@@ -91,6 +98,8 @@ proptest! {
         let heads = heads.into_iter().map(|head| head.map(|(seq, time)| Head { seq, time: StreamTime(time) })).collect();
         comes_back!(HeadsRequest { logs }, HeadsRequest);
         comes_back!(HeadsAnswer { position, floor, heads }, HeadsAnswer);
+        comes_back!(MarksRequest { after: floor }, MarksRequest);
+        comes_back!(MarksAnswer { floor, upto: position.seq, changes: vec![(user.clone(), floor)] }, MarksAnswer);
         comes_back!(Verify { doubted: position }, Verify);
         comes_back!(Verified { position }, Verified);
         comes_back!(RemoveDevice { user, device, at }, RemoveDevice);
@@ -105,6 +114,8 @@ proptest! {
         let _ = (ReaderRecord::decode(&sealed), DeviceRecord::decode(&sealed), Receipt::decode(&sealed));
         let _ = (HeadsRequest::decode(&sealed), HeadsAnswer::decode(&sealed), Verify::decode(&sealed), Verified::decode(&sealed));
         let _ = (RemoveDevice::decode(&sealed), DeviceRemoved::decode(&sealed));
+        let _ = (SentMarks::decode(&sealed), ReadMark::decode(&sealed));
+        let _ = (MarksRequest::decode(&sealed), MarksAnswer::decode(&sealed));
     }
 }
 

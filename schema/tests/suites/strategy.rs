@@ -254,13 +254,13 @@ pub(crate) fn user_message() -> impl Strategy<Value = UserMessage> {
             kind,
             at
         })),
-        (sender(), address(), marks, millis()).prop_map(|(by, to, (delivered, read), time)| {
-            UserMessage::Receipt(Receipt::Person { by, to, delivered, read, time })
+        (sender(), address(), marks, millis(), seq()).prop_map(|(by, to, (delivered, read), time, revision)| {
+            UserMessage::Receipt(Receipt::Person { by, to, delivered, read, time, revision })
         }),
         (address(), seq(), any::<[u32; 3]>(), millis()).prop_map(|(to, order, [delivered, read, of], time)| {
             UserMessage::Receipt(Receipt::Group { to, order, delivered, read, of, time })
         }),
-        (address(), seq()).prop_map(|(with, read)| UserMessage::Mark(Mark { with, read })),
+        (address(), seq(), seq()).prop_map(|(with, read, revision)| UserMessage::Mark(Mark { with, read, revision })),
         device_news().prop_map(UserMessage::Devices),
     ]
 }

@@ -36,6 +36,18 @@ fn subjects_are_those_of_the_design() {
         ),
         (subject::mailbox_records(&eu, Shard(3), &bob), "state.eu.3.device.bob.*.user.bob"),
         (subject::device_records(&eu, Shard(3), &bob, &phone), "state.eu.3.device.bob.phone.>"),
+        (
+            subject::sent_marks(&eu, Shard(3), &bob, &Peer::User(user("alice")), &region("us")),
+            "state.eu.3.mark.bob.sent.us.user.alice",
+        ),
+        (
+            subject::read_mark(&eu, Shard(3), &bob, &Peer::Group("team".parse().unwrap()), &eu),
+            "state.eu.3.mark.bob.read.eu.group.team",
+        ),
+        (subject::marks_of(&eu, Shard(3), &bob), "state.eu.3.mark.bob.>"),
+        (subject::marks(&eu, Shard(3)), "state.eu.3.mark.>"),
+        (subject::read_marks(&eu, Shard(3)), "state.eu.3.mark.*.read.>"),
+        (subject::changed_marks(&eu, Shard(3)), "svc.eu.receipts-3.marks"),
         (subject::receipts_service(&eu, Shard(3)), "receipts-eu-3"),
         (subject::remove_device(&eu, Shard(3)), "svc.eu.receipts-3.remove-device"),
         (subject::live(&Peer::Group("team".parse().unwrap())), "group.team"),
@@ -173,6 +185,15 @@ proptest! {
         let record = subject::device_record(&log.region, log.shard, &user, &device, &log.owner);
         prop_assert_eq!(subject::parse_device_record(&record), Some(device));
         prop_assert_eq!(tokens(record)?, 8);
+        let mark = subject::sent_marks(&log.region, log.shard, &user, &log.owner, &log.region);
+        let (kind, peer, region) = (subject::MarkRecord::Sent, log.owner.clone(), log.region.clone());
+        let of = subject::MarkOf { user: user.clone(), kind, peer, region };
+        prop_assert_eq!(subject::parse_mark(&mark), Some(of.clone()));
+        prop_assert_eq!(tokens(mark)?, 9);
+        let mark = subject::read_mark(&log.region, log.shard, &user, &log.owner, &log.region);
+        let of = subject::MarkOf { kind: subject::MarkRecord::Read, ..of };
+        prop_assert_eq!(subject::parse_mark(&mark), Some(of));
+        prop_assert_eq!(subject::parse_mark(&format!("{mark}.x")), None);
         prop_assert_eq!(tokens(subject::remove_device(&log.region, log.shard))?, 4);
         prop_assert_eq!(tokens(subject::receipt(&log.region, log.shard, &user))?, 4);
         prop_assert_eq!(tokens(subject::heads(&log.region, log.shard))?, 4);

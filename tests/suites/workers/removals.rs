@@ -22,7 +22,13 @@ fn cursor(seq: u64) -> Cursor {
 
 /// What a connection of bob's, opened at this time, has of a log.
 fn said(device: &str, log: &Peer, opened: u64, seq: u64) -> Receipt {
-    Receipt::Delivered { device: device_name(device), log: log.clone(), cursor: cursor(seq), opened: Millis(opened) }
+    Receipt::Delivered {
+        device: device_name(device),
+        log: log.clone(),
+        cursor: cursor(seq),
+        opened: Millis(opened),
+        senders: None,
+    }
 }
 
 fn removal(device: &str, at: u64) -> RemoveDevice {

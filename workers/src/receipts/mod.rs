@@ -77,7 +77,7 @@ async fn acknowledge(context: &Context, devices: &Devices<'_>) {
 
 async fn take(queued: Queued<ReceiptItem>, batch: &mut Batch<Queued<ReceiptItem>>, metrics: &ReceiptsMetrics) {
     match &queued.item.receipt {
-        Ok(Receipt::Delivered { device, log, cursor, opened }) => {
+        Ok(Receipt::Delivered { device, log, cursor, opened, senders: _ }) => {
             let (user, opened) = (queued.item.user.clone(), *opened);
             let whose = Whose { user, device: device.clone(), log: log.clone(), opened };
             let cursor = *cursor;
