@@ -12,6 +12,7 @@
 //! | [`fan_in`] | `user.<id>`: one subscription a user, however many devices |
 //! | [`service`] | request and reply, of any question |
 //! | [`heads`] | the comparison of heads, asked by a gateway and answered by a worker |
+//! | [`marks`] | marks of what users have sent and read; whose have changed, asked by a gateway and answered by a worker |
 //! | [`removal`] | the removal of a device, asked by a gateway and done by a worker |
 //! | [`stream_reader`] | every entry of a stream in order, checked for contiguity, in any domain |
 //! | `ordered` | one consumer of a stream, checked for contiguity, until the first doubt |
@@ -29,6 +30,7 @@ pub mod connect;
 mod connection;
 pub mod fan_in;
 pub mod heads;
+pub mod marks;
 mod ordered;
 mod outbox;
 pub mod permissions;
@@ -47,6 +49,7 @@ pub use connect::{ConnectError, ConnectOptions, Credentials, Tls};
 pub use connection::{Connection, PublishError, ServerInfo, Status};
 pub use fan_in::{FanIn, FanInError, Joined, LiveSink};
 pub use heads::{Heads, HeadsError, HeadsService, Question};
+pub use marks::{MarkValue, Marks, MarksError, MarksPage, StoredMark};
 pub use ordered::StreamName;
 pub use outbox::Pace;
 pub use provision::{ProvisionError, Provisioned, SettingsError, inspect, provision, region_settings};

@@ -6,6 +6,7 @@
 
 mod chain;
 mod evidence;
+mod records;
 mod together;
 
 use std::{sync::Arc, time::Duration};
@@ -272,6 +273,11 @@ impl Reads {
 
     /// One batch, by whoever answers. `Going` is one that stopped.
     async fn batch(&self, place: &LogSubject, from: ReadFrom) -> Progress {
+        self.batch_seen(place, from, |_| ()).await
+    }
+
+    /// The same, where each reply is shown as it came.
+    async fn batch_seen(&self, place: &LogSubject, from: ReadFrom, mut seen: impl FnMut(&Message)) -> Progress {
         let (seq, start_time) = match from {
             ReadFrom::Seq(seq) => (Some(seq), None),
             ReadFrom::Time(time) => (None, Some(format_time(time))),
@@ -284,6 +290,7 @@ impl Reads {
         }
         let mut chain = Chain::default();
         while let Ok(Some(reply)) = timeout(self.reply_timeout(), replies.next()).await {
+            seen(&reply);
             let progress = chain.take(Reply::of(reply));
             if progress != Progress::Going {
                 return progress;

@@ -10,6 +10,7 @@ mod appending;
 mod connecting;
 mod following;
 mod live;
+mod marks;
 mod provisioning;
 mod reading;
 mod records;
