@@ -315,7 +315,7 @@ impl Taking<'_> {
     /// other frames of this socket go on.
     fn malformed(&self, bytes: &[u8], error: &FrameError) -> Result<(), Ending> {
         if let Some(send) = self.encoding.unread_send(bytes) {
-            let (_, rejected) = send.rejected(error.to_string());
+            let rejected = send.rejected(error.to_string());
             self.connection.answer(rejected);
         } else if let Some(UnreadAsk { reference, code, message }) = self.encoding.unread_ask(bytes) {
             let within_share = self.gateway.limiter.ask(self.connection.user()).map_err(Refusal::over_the_share);

@@ -18,11 +18,11 @@ pub enum Retry {
 }
 
 macro_rules! codes {
-    ($($(#[$doc:meta])* $name:ident $text:literal $close:expr, $retry:ident;)*) => {
+    ($($(#[doc = $doc:literal])* $name:ident $text:literal $close:expr, $retry:ident;)*) => {
         /// A code that a client can be told. On the wire its name in snake case.
         #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, schemars::JsonSchema)]
         #[schemars(rename_all = "snake_case")]
-        pub enum Code { $($(#[$doc])* $name,)* }
+        pub enum Code { $($(#[doc = $doc])* $name,)* }
 
         impl Code {
             /// Every code.
@@ -31,6 +31,11 @@ macro_rules! codes {
             /// The code as clients see it.
             pub fn name(self) -> &'static str {
                 match self { $(Code::$name => $text,)* }
+            }
+
+            /// What it means, in a sentence.
+            pub fn meaning(self) -> &'static str {
+                match self { $(Code::$name => concat!($($doc),*).trim_ascii_start(),)* }
             }
 
             /// The WebSocket close code that goes with it (RFC 6455, section 7.4); `None` for a code that ends no socket.
@@ -85,7 +90,7 @@ codes! {
     Forbidden "forbidden" Some(4403), Never;
     /// No `hello` came in time.
     HelloTimeout "hello_timeout" Some(4400), Never;
-    /// A frame that can't be read, or comes out of turn.
+    /// A frame or a request that can't be read, or comes out of turn.
     BadFrame "bad_frame" Some(4400), Never;
     /// A frame or a body over the limit.
     TooLarge "too_large" Some(1009), Never;
@@ -120,7 +125,7 @@ codes! {
     UnknownLog "unknown_log" None, Never;
     /// What an `edit` or a `delete` names is no message of the author's to this address, or is no longer stored.
     NotYours "not_yours" None, Never;
-    /// What a `react` names is no message of this conversation, or is no longer stored.
+    /// What is named is not there: of a `react`, no message of this conversation, or one that is no longer stored.
     NotFound "not_found" None, Never;
     /// A cursor that this gateway can't open: its log goes on as if none had been named.
     BadCursor "bad_cursor" None, Never;

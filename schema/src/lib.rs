@@ -11,7 +11,7 @@
 //! | [`entry`], [`record`] | what is stored: entries of a log, records of STATE and RECEIPTS |
 //! | [`live`], [`heads`], [`read`], [`removal`] | what gateways and workers tell each other |
 //! | [`frame`], [`log_name`], [`code`], [`open`], [`asyncapi`] | what clients and gateways tell each other, and its machine-readable form |
-//! | [`post`], [`openapi`] | what back ends and gateways tell each other over HTTP, and its machine-readable form |
+//! | [`post`], [`problem`], [`openapi`] | what back ends and gateways tell each other over HTTP, and its machine-readable form |
 //! | [`limits`] | every bound, related by const assertions |
 
 pub mod address;
@@ -34,6 +34,7 @@ pub mod open;
 pub mod openapi;
 pub mod position;
 pub mod post;
+pub mod problem;
 pub mod read;
 pub mod record;
 pub mod removal;

@@ -2,52 +2,14 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use schemars::{JsonSchema, generate::SchemaSettings};
+use schemars::generate::SchemaSettings;
 use serde_json::{Value, json};
 
 use crate::{
-    Code, MessageId, Millis, Seq, limits,
-    post::{MESSAGES, Post, status},
+    Code, limits,
+    post::{MESSAGES, Post, Sent},
+    problem::{self, Problem, status},
 };
-
-/// The answer to what is sent, in one object with one key.
-#[derive(JsonSchema)]
-#[schemars(rename_all = "snake_case")]
-#[expect(dead_code, reason = "only its schema is used: the frames themselves are written")]
-enum Answer {
-    /// It is stored.
-    Accepted {
-        /// Its id.
-        id: MessageId,
-        /// Rises with each item of this sender to this address.
-        order: Option<Seq>,
-        /// When it was accepted.
-        time: Millis,
-    },
-    /// It is refused, or its outcome is unknown.
-    Rejected {
-        /// Its id, as it came.
-        id: String,
-        /// Why.
-        code: Code,
-        /// The same in words.
-        message: String,
-        /// When to try again, in milliseconds; `null` where that can't help.
-        retry_after: Option<Millis>,
-    },
-}
-
-/// A request that is refused before what it sends was looked at.
-#[derive(JsonSchema)]
-#[expect(dead_code, reason = "only its schema is used")]
-struct Refusal {
-    /// Why.
-    code: Code,
-    /// The same in words.
-    message: String,
-    /// When to try again, in milliseconds; `null` where that can't help.
-    retry_after: Option<Millis>,
-}
 
 /// The document, as `/openapi.json` serves it.
 pub fn document() -> Value {
@@ -56,9 +18,8 @@ pub fn document() -> Value {
     settings.definitions_path = "/components/schemas".into();
     let mut generator = settings.into_generator();
     let post = generator.subschema_for::<Post>().to_value();
-    let answer = generator.subschema_for::<Answer>().to_value();
-    let refusal = generator.subschema_for::<Refusal>().to_value();
-    let body = json!({ "anyOf": [answer, refusal] });
+    let sent = generator.subschema_for::<Sent>().to_value();
+    let problem = generator.subschema_for::<Problem>().to_value();
     json!({
         "openapi": "3.1.0",
         "info": {
@@ -78,7 +39,7 @@ pub fn document() -> Value {
                 ),
                 "security": [{ "token": ["service"] }],
                 "requestBody": { "required": true, "content": { "application/json": { "schema": post } } },
-                "responses": responses(&answer, &body),
+                "responses": responses(&sent, &problem),
             } },
             "/asyncapi.json": page("The machine-readable form of what is said on a WebSocket.", "application/json"),
             "/openapi.json": page("This document.", "application/json"),
@@ -97,7 +58,7 @@ pub fn document() -> Value {
 const OTHERS: [(u16, &str); 3] =
     [(405, "another method than POST"), (408, "the body did not come in time"), (415, "no `application/json`")];
 
-fn responses(answer: &Value, body: &Value) -> BTreeMap<String, Value> {
+fn responses(sent: &Value, problem: &Value) -> BTreeMap<String, Value> {
     let mut by_status: BTreeMap<u16, BTreeSet<String>> = BTreeMap::new();
     for (code, status) in Code::ALL.iter().filter_map(|code| Some((code, status(*code)?))) {
         by_status.entry(status).or_default().insert(format!("`{code}`"));
@@ -105,19 +66,22 @@ fn responses(answer: &Value, body: &Value) -> BTreeMap<String, Value> {
     for (status, why) in OTHERS {
         by_status.entry(status).or_default().insert(why.to_owned());
     }
-    let content = |schema: &Value| json!({ "application/json": { "schema": schema } });
     let mut responses: BTreeMap<String, Value> = by_status
         .into_iter()
         .map(|(status, why)| {
             let why: Vec<String> = why.into_iter().collect();
-            let mut response = json!({ "description": why.join(", "), "content": content(body) });
+            let mut response =
+                json!({ "description": why.join(", "), "content": { problem::MEDIA_TYPE: { "schema": problem } } });
             if [429, 503].contains(&status) {
                 response["headers"] = json!({ "Retry-After": { "schema": { "type": "integer" } } });
             }
             (status.to_string(), response)
         })
         .collect();
-    responses.insert("200".into(), json!({ "description": "It is stored.", "content": content(answer) }));
+    responses.insert(
+        "200".into(),
+        json!({ "description": "It is stored.", "content": { "application/json": { "schema": sent } } }),
+    );
     responses
 }
 

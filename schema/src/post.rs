@@ -1,9 +1,9 @@
-//! What a back end sends over HTTP, and with which status it is answered.
+//! What a back end sends over HTTP, and what it is told when that is stored. How it is refused: [`crate::problem`].
 
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 
 use crate::{
-    Code, Content, MessageId,
+    Content, MessageId, Millis, Seq,
     frame::{Send, UnreadSend, as_written},
     text::reason,
 };
@@ -22,6 +22,24 @@ pub struct Post {
     pub to: String,
     /// What is sent.
     pub content: Content,
+}
+
+/// The answer to what is stored: the frame that a WebSocket would be given.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, schemars::JsonSchema)]
+pub struct Sent {
+    /// It is stored.
+    pub accepted: Accepted,
+}
+
+/// What is told of a message that is stored.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, schemars::JsonSchema)]
+pub struct Accepted {
+    /// Its id.
+    pub id: MessageId,
+    /// Rises with each item of this sender to this address.
+    pub order: Option<Seq>,
+    /// When it was accepted.
+    pub time: Millis,
 }
 
 /// A body that is no [`Post`].
@@ -55,31 +73,5 @@ impl Post {
     pub fn into_send(self) -> (Option<String>, Send) {
         let Post { id, from, to, content } = self;
         (from, Send { id, to, content })
-    }
-}
-
-/// The HTTP status that says what a code says (RFC 9110; 429 is RFC 6585's); `None` for what is told on sockets alone.
-pub fn status(code: Code) -> Option<u16> {
-    match code {
-        Code::BadFrame => Some(400),
-        Code::TokenExpired | Code::TokenRevoked | Code::Unauthorized => Some(401),
-        Code::Forbidden | Code::NotYours => Some(403),
-        Code::NotFound => Some(404),
-        Code::TooLarge => Some(413),
-        Code::Elsewhere => Some(421),
-        Code::BadAddress | Code::BadContent | Code::BadId | Code::Unsupported | Code::TooOld | Code::FromTheFuture => {
-            Some(422)
-        }
-        Code::RateLimited => Some(429),
-        Code::Draining | Code::Unavailable | Code::UnknownOutcome | Code::RegionUnreachable => Some(503),
-        Code::HelloTimeout
-        | Code::Replaced
-        | Code::TooManyDevices
-        | Code::DeviceRemoved
-        | Code::UnknownFrame
-        | Code::UnknownQuestion
-        | Code::BadQuestion
-        | Code::UnknownLog
-        | Code::BadCursor => None,
     }
 }

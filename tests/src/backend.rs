@@ -24,14 +24,44 @@ pub struct Answered {
     pub status: u16,
     /// In seconds.
     pub retry_after: Option<u64>,
+    /// The media type.
+    pub kind: String,
     /// The body; `null` where it is no JSON.
     pub body: Value,
 }
 
 impl Answered {
-    /// The code of a refusal, of what was sent or of the request.
+    /// The code of a refusal.
     pub fn code(&self) -> Option<&str> {
-        self.body["rejected"]["code"].as_str().or(self.body["code"].as_str())
+        self.body["code"].as_str()
+    }
+
+    /// Panics unless it is what was sent, or a problem document (RFC 9457) that says the same in all its parts.
+    pub fn assert_form(&self) {
+        let Answered { status, retry_after, kind, body } = self;
+        if *status < 400 {
+            assert_eq!(kind, "application/json", "{self:?}");
+            return;
+        }
+        assert_eq!(
+            (kind.as_str(), body["status"].as_u64()),
+            ("application/problem+json", Some((*status).into())),
+            "{self:?}"
+        );
+        assert_eq!(body["type"], format!("/codes/{}", self.code().expect("a code")), "{self:?}");
+        for words in ["title", "detail"] {
+            assert!(body[words].as_str().is_some_and(|words| !words.is_empty()), "{words}: {self:?}");
+        }
+        let seconds = body["retry_after"].as_u64().map(|span| span.div_ceil(1_000));
+        assert_eq!(seconds, *retry_after, "{self:?}");
+        if let Some(rejected) = body["rejected"].as_object() {
+            assert_eq!(
+                [&rejected["code"], &rejected["message"], &rejected["retry_after"]],
+                ["code", "detail", "retry_after"].map(|part| &body[part]),
+                "{self:?}"
+            );
+            assert!(rejected["id"].is_string(), "{self:?}");
+        }
     }
 }
 
@@ -72,9 +102,13 @@ impl BackEnd {
         }
         let answer = request.send().await.ok()?;
         let status = answer.status().as_u16();
-        let retry_after = answer.headers().get("retry-after").and_then(|after| after.to_str().ok()?.parse().ok());
+        let header = |name| answer.headers().get(name).and_then(|value| value.to_str().ok());
+        let retry_after = header("retry-after").and_then(|after| after.parse().ok());
+        let kind = header("content-type").unwrap_or_default().to_owned();
         let body = answer.text().await.ok()?;
-        Some(Answered { status, retry_after, body: serde_json::from_str(&body).unwrap_or_default() })
+        let answered = Answered { status, retry_after, kind, body: serde_json::from_str(&body).unwrap_or_default() };
+        answered.assert_form();
+        Some(answered)
     }
 
     /// The token.

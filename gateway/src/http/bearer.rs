@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use axum::http::{
-    HeaderMap, StatusCode,
+    HeaderMap,
     header::{AUTHORIZATION, WWW_AUTHENTICATE},
 };
 use dunlin_schema::{Code, limits};
@@ -22,11 +22,9 @@ pub(super) async fn identity(gateway: &Gateway, headers: &HeaderMap) -> Result<O
         scheme.eq_ignore_ascii_case("bearer").then_some(token.trim())
     });
     let Some(token) = bearer else { return Ok(None) };
-    let unauthorized = |code, message: String| {
-        refusal(StatusCode::UNAUTHORIZED, code, message).with(WWW_AUTHENTICATE, "Bearer error=\"invalid_token\"")
-    };
-    let unavailable =
-        |message: String| refusal(StatusCode::SERVICE_UNAVAILABLE, Code::Unavailable, message).until(BUSY);
+    let unauthorized =
+        |code, message: String| refusal(code, message).with(WWW_AUTHENTICATE, "Bearer error=\"invalid_token\"");
+    let unavailable = |message: String| refusal(Code::Unavailable, message).until(BUSY);
     let verified = timeout(VERIFIED_WITHIN, gateway.keys.verify(token, clock::now())).await;
     let verified = verified.map_err(|_late| unavailable("the key set does not answer".to_owned()))?;
     verified.map(Some).map_err(|error| {

@@ -1,5 +1,5 @@
-//! `POST /v1/messages`: a back end sends in the name of any person. The answer is the frame that a socket would be given, with the status
-//! that fits.
+//! `POST /v1/messages`: a back end sends in the name of any person. What is stored is answered with the frame that a socket would be given,
+//! what is refused with a problem document that has this frame in it.
 
 use std::{sync::Arc, time::Duration};
 
@@ -9,22 +9,20 @@ use axum::{
     extract::{Request, State},
     http::{
         HeaderMap, StatusCode,
-        header::{ALLOW, CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE, EXPECT, RETRY_AFTER, WWW_AUTHENTICATE},
+        header::{ALLOW, CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE, EXPECT, WWW_AUTHENTICATE},
     },
     response::{IntoResponse, Response},
 };
 use dunlin_schema::{
-    Code, Millis, UserName,
-    frame::ServerFrame,
-    limits,
-    post::{self, Post},
+    Code, UserName, limits,
+    post::{self, Accepted, Post, Sent},
 };
 use futures_util::StreamExt as _;
 use tokio::time::timeout;
 
 use super::{
     bearer,
-    refusal::{BUSY, Refusal, refusal, seconds},
+    refusal::{BUSY, Refusal, refusal},
 };
 use crate::{clock, gateway::Gateway, sending::Answer, tokens::People};
 
@@ -43,7 +41,7 @@ pub(super) async fn send(State(gateway): State<Arc<Gateway>>, request: Request) 
     let (head, body) = request.into_parts();
     let mut body = body.into_data_stream();
     let response = match answer(&gateway, &head.headers, &mut body).await {
-        Ok(told) => told.into_response(),
+        Ok(sent) => Json(sent).into_response(),
         Err(refusal) => {
             // Whoever waits to be told to go on has not begun.
             if !head.headers.contains_key(EXPECT) {
@@ -59,56 +57,63 @@ pub(super) async fn send(State(gateway): State<Arc<Gateway>>, request: Request) 
 /// What this address says to another method.
 pub(super) async fn only_posts() -> Response {
     let message = "messages are sent here with POST";
-    refusal(StatusCode::METHOD_NOT_ALLOWED, Code::BadFrame, message).with(ALLOW, "POST").into_response()
+    refusal(Code::BadFrame, message).status(StatusCode::METHOD_NOT_ALLOWED).with(ALLOW, "POST").into_response()
 }
 
-async fn answer(gateway: &Gateway, headers: &HeaderMap, body: &mut BodyDataStream) -> Result<Told, Refusal> {
+async fn answer(gateway: &Gateway, headers: &HeaderMap, body: &mut BodyDataStream) -> Result<Sent, Refusal> {
     if gateway.is_draining() {
         let away = "this gateway is going away, others are there";
-        return Err(refusal(StatusCode::SERVICE_UNAVAILABLE, Code::Draining, away).until(BUSY));
+        return Err(refusal(Code::Draining, away).until(BUSY));
     }
     let (own, people) = service(gateway, headers).await?;
     json(headers)?;
     let permit = gateway.posts.permit().ok_or_else(|| {
         let full = "this gateway has as many posts under way as it may";
-        refusal(StatusCode::SERVICE_UNAVAILABLE, Code::Unavailable, full).until(BUSY)
+        refusal(Code::Unavailable, full).until(BUSY)
     })?;
     let body = read(headers, body).await?;
     let (from, send) = match Post::read(&body) {
         Ok(post) => post.into_send(),
         Err(post::Unread { send: Some(send), why }) => {
-            let (code, frame) = send.rejected(why);
-            return Ok(Told { status: status(code), retry_after: None, frame });
+            let (id, code, why) = send.explained(why);
+            return Err(refusal(code, why).of_message(id));
         }
         Err(post::Unread { send: None, why }) => {
-            return Err(refusal(StatusCode::BAD_REQUEST, Code::BadFrame, format!("the body can't be read: {why}")));
+            return Err(refusal(Code::BadFrame, format!("the body can't be read: {why}")));
         }
     };
     let from = match from.as_deref().map_or(Ok(own), UserName::new) {
         Ok(from) => from,
-        Err(why) => return Ok(Answer::refused(send.id, Code::BadAddress, format!("in `from`: {why}")).into()),
+        Err(why) => {
+            return Err(refusal(Code::BadAddress, format!("in `from`: {why}")).of_message(send.id.to_string()));
+        }
     };
     if !people.has(&from) {
         let message = format!("{from} is of another issuer's people: this token's issuer can't name them");
-        return Err(refusal(StatusCode::FORBIDDEN, Code::Forbidden, message));
+        return Err(refusal(Code::Forbidden, message));
     }
     let id = send.id;
     let sent = gateway.sent(&from, clock::now(), send);
     let answered = timeout(ANSWER_WITHIN, gateway.posts.send(&from, sent, permit)).await;
     // Of one that did not come in time, or that a panic took, nobody knows.
-    Ok(answered.ok().and_then(Result::ok).unwrap_or_else(|| Answer::unknown(id)).into())
+    match answered.ok().and_then(Result::ok).unwrap_or_else(|| Answer::unknown(id)) {
+        Answer::Accepted { id, order, time } => Ok(Sent { accepted: Accepted { id, order: Some(order), time } }),
+        Answer::Rejected { id, code, message, retry_after } => {
+            Err(refusal(code, message).until(retry_after).of_message(id.to_string()))
+        }
+    }
 }
 
 /// The user of a token that may send as a back end, and the people it may name.
 async fn service(gateway: &Gateway, headers: &HeaderMap) -> Result<(UserName, People), Refusal> {
     let Some(identity) = bearer::identity(gateway, headers).await? else {
         let nobody = "there is no token: send `Authorization: Bearer` with one that has the scope `service`";
-        return Err(refusal(StatusCode::UNAUTHORIZED, Code::Unauthorized, nobody).with(WWW_AUTHENTICATE, "Bearer"));
+        return Err(refusal(Code::Unauthorized, nobody).with(WWW_AUTHENTICATE, "Bearer"));
     };
     let Some(people) = identity.serves else {
         let person = "the token is a person's: only one whose `scope` has the word `service` sends here";
         let asked = "Bearer error=\"insufficient_scope\", scope=\"service\"";
-        return Err(refusal(StatusCode::FORBIDDEN, Code::Forbidden, person).with(WWW_AUTHENTICATE, asked));
+        return Err(refusal(Code::Forbidden, person).with(WWW_AUTHENTICATE, asked));
     };
     Ok((identity.user, people))
 }
@@ -122,13 +127,13 @@ fn json(headers: &HeaderMap) -> Result<(), Refusal> {
         return Ok(());
     }
     let message = "the body is JSON as it is: send `Content-Type: application/json` and no `Content-Encoding`";
-    Err(refusal(StatusCode::UNSUPPORTED_MEDIA_TYPE, Code::BadFrame, message))
+    Err(refusal(Code::BadFrame, message).status(StatusCode::UNSUPPORTED_MEDIA_TYPE))
 }
 
 async fn read(headers: &HeaderMap, body: &mut BodyDataStream) -> Result<Vec<u8>, Refusal> {
     let too_large = || {
         let message = format!("a body has at most {} bytes", limits::FRAME_BYTES);
-        refusal(StatusCode::PAYLOAD_TOO_LARGE, Code::TooLarge, message)
+        refusal(Code::TooLarge, message)
     };
     let length = headers.get(CONTENT_LENGTH).and_then(|length| length.to_str().ok()?.parse::<u64>().ok());
     if length.is_some_and(|length| length > limits::FRAME_BYTES as u64) {
@@ -139,10 +144,10 @@ async fn read(headers: &HeaderMap, body: &mut BodyDataStream) -> Result<Vec<u8>,
     match timeout(BODY_WITHIN, gathered).await {
         Ok(Gathered::Whole) => Ok(bytes),
         Ok(Gathered::TooMuch) => Err(too_large()),
-        Ok(Gathered::BrokenOff) => Err(refusal(StatusCode::BAD_REQUEST, Code::BadFrame, "the body broke off")),
+        Ok(Gathered::BrokenOff) => Err(refusal(Code::BadFrame, "the body broke off")),
         Err(_late) => {
             let message = format!("the body did not come within {} s", BODY_WITHIN.as_secs());
-            Err(refusal(StatusCode::REQUEST_TIMEOUT, Code::BadFrame, message))
+            Err(refusal(Code::BadFrame, message).status(StatusCode::REQUEST_TIMEOUT))
         }
     }
 }
@@ -166,33 +171,4 @@ async fn gather(body: &mut BodyDataStream, most: usize, mut take: impl FnMut(&[u
         take(&chunk);
     }
     Gathered::Whole
-}
-
-/// The frame that a socket would be given, with its status.
-struct Told {
-    status: StatusCode,
-    retry_after: Option<Millis>,
-    frame: ServerFrame,
-}
-
-impl From<Answer> for Told {
-    fn from(answer: Answer) -> Told {
-        let (status, retry_after) = match &answer {
-            Answer::Accepted { .. } => (StatusCode::OK, None),
-            Answer::Rejected { code, retry_after, .. } => (status(*code), *retry_after),
-        };
-        Told { status, retry_after, frame: answer.into() }
-    }
-}
-
-impl IntoResponse for Told {
-    fn into_response(self) -> Response {
-        let retry_after = self.retry_after.map(|span| [(RETRY_AFTER, seconds(span))]);
-        (self.status, retry_after, Json(self.frame)).into_response()
-    }
-}
-
-fn status(code: Code) -> StatusCode {
-    let status = post::status(code).and_then(|status| StatusCode::from_u16(status).ok());
-    status.unwrap_or(StatusCode::INTERNAL_SERVER_ERROR)
 }

@@ -10,13 +10,13 @@ use std::sync::Arc;
 
 use axum::{
     Router,
-    extract::State,
+    extract::{Path, State},
     http::{StatusCode, Uri, header::CONTENT_TYPE},
     response::{IntoResponse, Response},
     routing::{get, post},
 };
 use bytes::Bytes;
-use dunlin_schema::Code;
+use dunlin_schema::{Code, problem};
 use parking_lot::Mutex;
 
 use self::refusal::refusal;
@@ -54,6 +54,7 @@ pub(crate) fn of_clients(gateway: Arc<Gateway>) -> Router {
         .route("/", get(|| std::future::ready(WHAT_THIS_IS)))
         .route("/v1/connect", get(upgrade::connect).fallback(upgrade::only_gets))
         .route(dunlin_schema::post::MESSAGES, post(messages::send).fallback(messages::only_posts))
+        .route(&format!("{}{{code}}", problem::CODES), get(code))
         .route("/asyncapi.json", get(document(dunlin_schema::asyncapi::document())))
         .route("/openapi.json", get(document(dunlin_schema::openapi::document())))
         .fallback(nothing_here)
@@ -70,10 +71,18 @@ pub(crate) fn of_operators(gateway: Arc<Gateway>) -> Router {
         .with_state(gateway)
 }
 
+/// What a code means.
+async fn code(Path(name): Path<String>) -> Response {
+    match name.parse() {
+        Ok(code) => problem::explanation(code).into_response(),
+        Err(_) => refusal(Code::NotFound, "there is no such code here").into_response(),
+    }
+}
+
 async fn nothing_here(uri: Uri) -> Response {
     let message =
         format!("there is nothing at {:.64}: WebSockets are at /v1/connect, and / says what this is", uri.path());
-    refusal(StatusCode::NOT_FOUND, Code::NotFound, message).into_response()
+    refusal(Code::NotFound, message).into_response()
 }
 
 async fn readyz(State(gateway): State<Arc<Gateway>>) -> Response {

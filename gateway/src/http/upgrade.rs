@@ -36,7 +36,7 @@ pub(super) async fn connect(
             response
         }
         Err(refusal) => {
-            gateway.metrics.refused_upgrade(refusal.status.as_u16());
+            gateway.metrics.refused_upgrade(refusal.status_number());
             refusal.into_response()
         }
     }
@@ -48,7 +48,7 @@ pub(super) async fn only_gets() -> Refusal {
 }
 
 fn another_method() -> Refusal {
-    refusal(StatusCode::METHOD_NOT_ALLOWED, Code::BadFrame, "an upgrade is a GET request").with(ALLOW, "GET")
+    refusal(Code::BadFrame, "an upgrade is a GET request").status(StatusCode::METHOD_NOT_ALLOWED).with(ALLOW, "GET")
 }
 
 async fn agree(gateway: &Gateway, request: Request) -> Result<(Handoff, Response), Refusal> {
@@ -64,21 +64,21 @@ async fn agree(gateway: &Gateway, request: Request) -> Result<(Handoff, Response
         || headers.contains_key(TRANSFER_ENCODING)
     {
         let message = "an upgrade is an HTTP/1.1 request without a body";
-        return Err(refusal(StatusCode::BAD_REQUEST, Code::BadFrame, message));
+        return Err(refusal(Code::BadFrame, message));
     }
     let encoding = subprotocol(headers)?;
     origin(headers, &gateway.config.origins)?;
     if gateway.is_draining() {
         let away = "this gateway is going away, others are there";
-        return Err(refusal(StatusCode::SERVICE_UNAVAILABLE, Code::Draining, away).until(BUSY));
+        return Err(refusal(Code::Draining, away).until(BUSY));
     }
     if gateway.sockets.count() > gateway.config.limits.connections {
         let full = "this gateway has as many connections as it may";
-        return Err(refusal(StatusCode::SERVICE_UNAVAILABLE, Code::Unavailable, full).until(BUSY));
+        return Err(refusal(Code::Unavailable, full).until(BUSY));
     }
     let identity = identity(gateway, headers).await?;
-    let (answer, _by_hyper) = fastwebsockets::upgrade::upgrade(request)
-        .map_err(|error| refusal(StatusCode::BAD_REQUEST, Code::BadFrame, error.to_string()))?;
+    let (answer, _by_hyper) =
+        fastwebsockets::upgrade::upgrade(request).map_err(|error| refusal(Code::BadFrame, error.to_string()))?;
     let mut answer = answer.map(Body::new);
     answer.headers_mut().insert(SEC_WEBSOCKET_PROTOCOL, HeaderValue::from_static(encoding.subprotocol()));
     Ok((Handoff { encoding, identity, gathering: gateway.gathering.clone() }, answer))
@@ -87,16 +87,18 @@ async fn agree(gateway: &Gateway, request: Request) -> Result<(Handoff, Response
 fn handshake(headers: &HeaderMap) -> Result<(), Refusal> {
     if !lists(headers, &CONNECTION, "upgrade") || !lists(headers, &UPGRADE, "websocket") {
         let message = "this address speaks WebSocket: send `Connection: Upgrade` and `Upgrade: websocket`";
-        return Err(refusal(StatusCode::UPGRADE_REQUIRED, Code::BadFrame, message).with(UPGRADE, "websocket"));
+        return Err(refusal(Code::BadFrame, message).status(StatusCode::UPGRADE_REQUIRED).with(UPGRADE, "websocket"));
     }
     if headers.get(SEC_WEBSOCKET_VERSION).is_none_or(|version| version != "13") {
         let message = "this address speaks version 13 of the WebSocket protocol: send `Sec-WebSocket-Version: 13`";
-        return Err(refusal(StatusCode::UPGRADE_REQUIRED, Code::BadFrame, message).with(SEC_WEBSOCKET_VERSION, "13"));
+        return Err(refusal(Code::BadFrame, message)
+            .status(StatusCode::UPGRADE_REQUIRED)
+            .with(SEC_WEBSOCKET_VERSION, "13"));
     }
     let key = headers.get(SEC_WEBSOCKET_KEY).and_then(|key| STANDARD.decode(key).ok());
     if key.is_none_or(|key| key.len() != 16) {
         let message = "`Sec-WebSocket-Key` has 16 bytes in base64";
-        return Err(refusal(StatusCode::BAD_REQUEST, Code::BadFrame, message));
+        return Err(refusal(Code::BadFrame, message));
     }
     Ok(())
 }
@@ -106,14 +108,14 @@ fn subprotocol(headers: &HeaderMap) -> Result<Encoding, Refusal> {
     items(headers, &SEC_WEBSOCKET_PROTOCOL).find_map(Encoding::of_subprotocol).ok_or_else(|| {
         let [json, postcard] = [Encoding::Json, Encoding::Postcard].map(Encoding::subprotocol);
         let message = format!("say how frames are written: `Sec-WebSocket-Protocol: {json}` or `{postcard}`");
-        refusal(StatusCode::BAD_REQUEST, Code::BadFrame, message)
+        refusal(Code::BadFrame, message)
     })
 }
 
 fn origin(headers: &HeaderMap, allowed: &[String]) -> Result<(), Refusal> {
     match headers.get(ORIGIN) {
         Some(origin) if !allowed.is_empty() && !allowed.iter().any(|allowed| origin == allowed.as_str()) => {
-            Err(refusal(StatusCode::FORBIDDEN, Code::Forbidden, "pages of this origin may not connect here"))
+            Err(refusal(Code::Forbidden, "pages of this origin may not connect here"))
         }
         _ => Ok(()),
     }
@@ -124,7 +126,7 @@ async fn identity(gateway: &Gateway, headers: &HeaderMap) -> Result<Option<Ident
     let Some(identity) = bearer::identity(gateway, headers).await? else { return Ok(None) };
     gateway.limiter.connect(&identity.user).map_err(|retry_after| {
         let often = "this user connects more often than is allowed";
-        refusal(StatusCode::TOO_MANY_REQUESTS, Code::RateLimited, often).until(retry_after)
+        refusal(Code::RateLimited, often).until(retry_after)
     })?;
     Ok(Some(identity))
 }

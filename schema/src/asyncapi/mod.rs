@@ -27,8 +27,6 @@ pub fn document() -> Value {
 
     let client = frames::<ClientFrame>(&mut generator, ClientFrame::NAMES);
     let server = frames::<ServerFrame>(&mut generator, ServerFrame::NAMES);
-    let mut code = generator.root_schema_for::<Code>().to_value();
-    join_lines(&mut code);
     let mut schemas = generator.take_definitions(true);
     schemas.values_mut().for_each(join_lines);
     let mut messages = Map::new();
@@ -92,7 +90,7 @@ pub fn document() -> Value {
                 },
             },
         },
-        "x-codes": codes(&code),
+        "x-codes": codes(),
         "x-limits": {
             "frame_bytes": limits::FRAME_BYTES,
             "body_bytes": limits::BODY_BYTES,
@@ -221,19 +219,16 @@ fn upgrade_headers() -> Value {
     })
 }
 
-/// The table of codes; the words are those of the schema of [`Code`].
-fn codes(schema: &Value) -> Vec<Value> {
-    let described = schema["oneOf"].as_array().map(Vec::as_slice).unwrap_or_default();
+/// The table of codes.
+fn codes() -> Vec<Value> {
     let row = |code: &Code| {
-        let name = json!(code);
-        let words = described.iter().find(|variant| variant["const"] == name).map(|variant| &variant["description"]);
         let retry = match code.retry() {
             Retry::Never => "never",
             Retry::Later => "later",
             Retry::NewToken => "new_token",
             Retry::Elsewhere => "elsewhere",
         };
-        json!({ "code": name, "close": code.close(), "retry": retry, "description": words })
+        json!({ "code": code, "close": code.close(), "retry": retry, "description": code.meaning() })
     };
     Code::ALL.iter().map(row).collect()
 }

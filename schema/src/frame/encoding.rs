@@ -144,11 +144,17 @@ pub(crate) fn as_written<'de, D: Deserializer<'de>>(deserializer: D) -> Result<S
 }
 
 impl UnreadSend {
-    /// The refusal of a send that can't be read for this reason, and its code.
-    pub fn rejected(self, why: String) -> (Code, ServerFrame) {
+    /// The refusal of a send that can't be read for this reason.
+    pub fn rejected(self, why: String) -> ServerFrame {
+        let (id, code, message) = self.explained(why);
+        ServerFrame::Rejected { id, code: code.into(), message, retry_after: None }
+    }
+
+    /// The refusal's id, code and words.
+    pub fn explained(self, why: String) -> (String, Code, String) {
         let UnreadSend { id, bad_id } = self;
         let (code, message) = bad_id.map_or((Code::BadContent, why), |why| (Code::BadId, why));
-        (code, ServerFrame::Rejected { id, code: code.into(), message, retry_after: None })
+        (id, code, message)
     }
 
     /// The refusal's parts for an id as it came.

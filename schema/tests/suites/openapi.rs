@@ -1,11 +1,6 @@
 //! The OpenAPI document, and the bodies and statuses that it describes.
 
-use dunlin_schema::{
-    Code, Content,
-    frame::UnreadSend,
-    openapi::document,
-    post::{Post, status},
-};
+use dunlin_schema::{Code, Content, frame::UnreadSend, openapi::document, post::Post, problem::status};
 use serde_json::{Value, json};
 
 const ID: &str = "01J0000000000000000000000Z";
