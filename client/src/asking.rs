@@ -1,10 +1,11 @@
 //! Asking: questions of an application, and what is answered.
 
-use std::time::Duration;
+use std::{collections::BTreeMap, time::Duration};
 
 use dunlin_schema::{
-    DeviceName,
+    Address, DeviceName, Open,
     frame::{Answer, DeviceItem, Question},
+    presence::Presence,
 };
 use tokio::sync::oneshot;
 
@@ -35,7 +36,7 @@ impl Client {
     pub async fn devices(&self) -> Result<Vec<DeviceItem>, AskError> {
         match self.ask(Question::Devices {}).await? {
             Answer::Devices { items } => Ok(items),
-            other @ Answer::Done {} => Err(AskError::unexpected(&other)),
+            other @ (Answer::Done {} | Answer::Presence { .. }) => Err(AskError::unexpected(&other)),
         }
     }
 
@@ -44,7 +45,16 @@ impl Client {
     pub async fn remove_device(&self, device: DeviceName) -> Result<(), AskError> {
         match self.ask(Question::DeviceRemove { device }).await? {
             Answer::Done {} => Ok(()),
-            other @ Answer::Devices { .. } => Err(AskError::unexpected(&other)),
+            other @ (Answer::Devices { .. } | Answer::Presence { .. }) => Err(AskError::unexpected(&other)),
+        }
+    }
+
+    /// Whether people are connected, and when those who are not last were: each under the address that is asked for, of which there may
+    /// be 200. Errors: see [`AskError`].
+    pub async fn presence(&self, users: Vec<String>) -> Result<BTreeMap<Open<Address>, Presence>, AskError> {
+        match self.ask(Question::Presence { users }).await? {
+            Answer::Presence { users } => Ok(users),
+            other @ (Answer::Done {} | Answer::Devices { .. }) => Err(AskError::unexpected(&other)),
         }
     }
 

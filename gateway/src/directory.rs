@@ -16,6 +16,7 @@ use dunlin_nats::{FanIn, FanInError, Joined, LiveSink};
 use dunlin_schema::{
     Log, LogName, Peer, RegionName, Shard, UserName, limits,
     live::{DeviceNews, LiveEntry, Removed, Signal},
+    presence::Here,
 };
 use parking_lot::Mutex;
 use tokio::sync::{Notify, OnceCell};
@@ -255,6 +256,11 @@ impl LiveSink for Followers {
         for follower in self.list.lock().iter() {
             follower.connection.tell_at(moment, Input::Signal(signal.clone()));
         }
+    }
+
+    fn here(&self) -> Option<Here> {
+        let is_here = self.log == LogName::Mailbox && !self.list.lock().is_empty();
+        is_here.then(|| Here { gateway: self.teller.run() })
     }
 
     fn passed_over(&self) {

@@ -42,6 +42,7 @@ mod metrics;
 mod missed;
 mod opening;
 mod posts;
+mod presence;
 mod refusal;
 mod region;
 mod remembered;

@@ -99,6 +99,9 @@ pub(crate) struct Metrics {
     /// Signals that came from clients, and those that were not told everywhere or to everybody, because too much waited.
     pub(crate) signals: Counter,
     pub(crate) signals_lost: Counter,
+    /// Questions to other gateways whether somebody is connected, and those to which nobody could say.
+    pub(crate) presence_asked: Counter,
+    pub(crate) presence_unknown: Counter,
     /// Outbound queues that were full: what was in them is read again.
     pub(crate) overflows: Counter,
     /// Entries that could not be read.
@@ -151,6 +154,8 @@ impl Metrics {
             devices_untold: Counter::default(),
             signals: Counter::default(),
             signals_lost: Counter::default(),
+            presence_asked: Counter::default(),
+            presence_unknown: Counter::default(),
             overflows: Counter::default(),
             corrupt_entries: Counter::default(),
             live_losses: Counter::default(),
@@ -229,6 +234,12 @@ impl Metrics {
             ("devices_untold", "News of devices that other gateways were not told", &self.devices_untold),
             ("signals", "Signals that came from clients", &self.signals),
             ("signals_lost", "Signals that found no room, or no connection to NATS", &self.signals_lost),
+            ("presence_asked", "Questions to other gateways whether somebody is connected", &self.presence_asked),
+            (
+                "presence_unknown",
+                "Questions whether somebody is connected to which nobody could say",
+                &self.presence_unknown,
+            ),
             ("overflows", "Outbound queues that were full and are read again", &self.overflows),
             ("corrupt_entries", "Entries that could not be read", &self.corrupt_entries),
             ("live_losses", "Events that can have lost live entries: they are compared", &self.live_losses),

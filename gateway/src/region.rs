@@ -14,6 +14,7 @@ use crate::{
     comparison::{Comparison, core::Silent},
     directory::Directory,
     metrics::Metrics,
+    presence::Whereabouts,
     services::Services,
     signals::{self, Signals},
 };
@@ -32,6 +33,7 @@ pub(crate) struct Region {
     pub(crate) receipts: Receipts,
     pub(crate) records: Records,
     pub(crate) removals: Removals,
+    pub(crate) whereabouts: Whereabouts,
     pub(crate) acknowledgements: Acknowledgements,
     pub(crate) metrics: Arc<Metrics>,
     nats: Connection,
@@ -66,6 +68,7 @@ impl Region {
         let (fan_in, reading) = fan_in?;
         let (directory, news) = Directory::new(settings.region.clone(), settings.shards, metrics.clone());
         let (signals, elsewhere) = signals::channel();
+        let whereabouts = Whereabouts::new(&settings, &fan_in, &Records::new(&nats), metrics);
         let region = Arc::new(Region {
             directory,
             appender: appender?,
@@ -78,6 +81,7 @@ impl Region {
             receipts: Receipts::new(&nats),
             records: Records::new(&nats),
             removals: Removals::new(&nats),
+            whereabouts,
             acknowledgements: Acknowledgements::default(),
             metrics: metrics.clone(),
             nats,
@@ -124,7 +128,11 @@ impl Region {
 
     /// What found no room in a queue on the way to NATS and back, by queue. Live entries are counted with what else can have lost them.
     pub(crate) fn refused(&self) -> impl Iterator<Item = (&'static str, u64)> {
-        let answers = [("answers to reads", self.reads.dropped()), ("answers to questions", self.nats.dropped())];
+        let answers = [
+            ("answers to reads", self.reads.dropped()),
+            ("answers to questions", self.nats.dropped()),
+            ("answers to gateways", self.fan_in.unanswered()),
+        ];
         self.appender.refused().into_iter().chain(answers)
     }
 

@@ -6,16 +6,20 @@
 use std::{
     fmt,
     pin::Pin,
-    sync::{Arc, Weak},
+    sync::{
+        Arc, Weak,
+        atomic::{AtomicU64, Ordering::Relaxed},
+    },
     task::{Context, Poll},
     time::Duration,
 };
 
-use async_nats::{Message, Subscriber};
+use async_nats::{Message, Subject, Subscriber};
 use bytes::Bytes;
 use dunlin_schema::{
-    Peer, RegionName, UserName, limits,
+    Millis, Peer, RegionName, UserName, limits,
     live::{DeviceNews, LiveEntry, Signal, UserMessage},
+    presence::Here,
     subject,
 };
 use futures_util::{FutureExt, Stream, StreamExt, future::BoxFuture, stream::SelectAll, task::AtomicWaker};
@@ -25,7 +29,11 @@ use tokio::{
     time::Instant,
 };
 
-use crate::{ConnectError, ConnectOptions, Connection, PublishError, Status, connect::Purpose};
+use crate::{
+    ConnectError, ConnectOptions, Connection, PublishError, Status,
+    connect::Purpose,
+    service::{AskError, ask},
+};
 
 /// Live entries that wait for one log. Room is only taken when it is used.
 const WAITING: usize = 512;
@@ -35,6 +43,8 @@ const JOINS: usize = 1_024;
 const JOINS_AT_ONCE: usize = 256;
 /// Entries that are given at once, before the task looks at joins again.
 const ENTRIES_AT_ONCE: usize = 256;
+/// Answers to other gateways that wait to be published; further ones are counted and let go: whoever asked asks again.
+const ANSWERS: usize = 1_024;
 /// How long a join may take, through a reconnect if need be.
 const JOIN_WITHIN: Duration = Duration::from_millis(limits::APPEND_FOR.0);
 
@@ -54,6 +64,9 @@ pub trait LiveSink: Send + Sync + 'static {
 
     /// Somebody does something just now.
     fn signal(&self, signal: Signal);
+
+    /// Another gateway asks whether a device of a mailbox's user is connected: what it is told, where one is here. Called as `live` is.
+    fn here(&self) -> Option<Here>;
 
     /// Something came that this release does not use.
     fn passed_over(&self);
@@ -82,6 +95,8 @@ impl fmt::Debug for FanIn {
 struct Shared {
     connection: Connection,
     joins: mpsc::Sender<Join>,
+    /// Answers to other gateways that found no room.
+    unanswered: AtomicU64,
 }
 
 /// The interest in what is live of a log, for as long as its [`Joined`] is kept.
@@ -127,7 +142,7 @@ impl FanIn {
         let purpose = Purpose { suffix: "-live", reconnect: true, subscription_capacity: WAITING, echo: false };
         let connection = Connection::open_for(options, region, purpose).await?;
         let (joins, joining) = mpsc::channel(JOINS);
-        let shared = Arc::new(Shared { connection, joins });
+        let shared = Arc::new(Shared { connection, joins, unanswered: AtomicU64::new(0) });
         let reader = Reader::new(Arc::downgrade(&shared), joining);
         Ok((FanIn { shared }, reader))
     }
@@ -160,6 +175,19 @@ impl FanIn {
         tokio::time::timeout(TELL_WITHIN, told).await.unwrap_or(Err(PublishError::Unanswered))
     }
 
+    /// Asks the other gateways whether a device of a user is connected; the first one that holds one answers. Errors: nobody there has an
+    /// interest in the user, or none of those who have answered in time.
+    pub async fn is_there(&self, user: &UserName, within: Millis) -> Result<Here, AskError> {
+        let subject = subject::live(&Peer::User(user.clone()));
+        let answer = ask(&self.shared.connection, subject, UserMessage::IsThere.encode(), within).await?;
+        Here::decode(&answer).map_err(|_| AskError::Unanswered)
+    }
+
+    /// How many answers to other gateways found no room.
+    pub fn unanswered(&self) -> u64 {
+        self.shared.unanswered.load(Relaxed)
+    }
+
     /// Whether there is a connection just now.
     pub fn is_connected(&self) -> bool {
         *self.status().borrow() != Status::Disconnected
@@ -181,21 +209,51 @@ impl Interest {
         self.sink.lock().is_none()
     }
 
-    fn give(&self, payload: &Bytes) {
+    fn give(&self, Message { payload, reply, .. }: Message, answers: &Answers) {
         // A copy of its own: the payload is a slice of the connection's whole read buffer, which must not wait in a socket's queue.
-        let message = UserMessage::decode(&Bytes::copy_from_slice(payload));
+        let message = UserMessage::decode(&Bytes::copy_from_slice(&payload));
         let sink = self.sink.lock();
         let Some(sink) = &*sink else { return };
         match message {
             Ok(UserMessage::Entry(entry)) => sink.live(entry),
             Ok(UserMessage::Devices(news)) => sink.devices(news),
             Ok(UserMessage::Signal(signal)) => sink.signal(signal),
+            Ok(UserMessage::IsThere) => {
+                if let (Some(reply), Some(here)) = (reply, sink.here()) {
+                    answers.give(reply, here);
+                }
+            }
             Ok(UserMessage::Receipt(_) | UserMessage::Mark(_)) => sink.passed_over(),
             Err(error) => {
                 tracing::debug!(%error, "if it was an entry, the comparison of heads finds it");
                 sink.passed_over();
             }
         }
+    }
+}
+
+/// What other gateways are answered.
+struct Answers {
+    shared: Weak<Shared>,
+    waiting: mpsc::Sender<(Subject, Here)>,
+}
+
+impl Answers {
+    fn give(&self, to: Subject, here: Here) {
+        if self.waiting.try_send((to, here)).is_err()
+            && let Some(shared) = self.shared.upgrade()
+        {
+            shared.unanswered.fetch_add(1, Relaxed);
+        }
+    }
+}
+
+/// Publishes what other gateways are answered, until there is nobody to answer for.
+async fn publish(shared: &Weak<Shared>, mut waiting: mpsc::Receiver<(Subject, Here)>) {
+    while let Some((to, here)) = waiting.recv().await {
+        let Some(shared) = shared.upgrade() else { return };
+        // Of a closed connection nobody waits for an answer.
+        shared.connection.publish(to.to_string(), here.encode().into()).await.ok();
     }
 }
 
@@ -244,7 +302,18 @@ impl Reader {
 
     /// Runs until the last `FanIn` and `Joined` are gone: confirmations first, then joins, then entries, some of each at a time. Calls
     /// `moves` once a second at least.
-    pub async fn run(mut self, moves: impl Fn()) {
+    pub async fn run(self, moves: impl Fn()) {
+        let (sender, waiting) = mpsc::channel(ANSWERS);
+        let shared = self.shared.clone();
+        let answers = Answers { shared: shared.clone(), waiting: sender };
+        // Apart, so that a server that does not take answers keeps no entry waiting.
+        tokio::select! {
+            () = self.read(&answers, moves) => {}
+            () = publish(&shared, waiting) => {}
+        }
+    }
+
+    async fn read(mut self, answers: &Answers, moves: impl Fn()) {
         let mut joins = Vec::with_capacity(JOINS_AT_ONCE);
         let mut beats = tokio::time::interval(BEAT_EVERY);
         loop {
@@ -260,21 +329,21 @@ impl Reader {
                         self.subscribe(join).await;
                     }
                     // However many join, entries have their turn.
-                    self.give_ready();
+                    self.give_ready(answers);
                 }
                 Some((interest, message)) = self.inboxes.next(), if !self.inboxes.is_empty() => {
-                    interest.give(&message.payload);
-                    self.give_ready();
+                    interest.give(message, answers);
+                    self.give_ready(answers);
                 }
             }
             self.begin_round_trip();
         }
     }
 
-    fn give_ready(&mut self) {
+    fn give_ready(&mut self, answers: &Answers) {
         for _ in 0..ENTRIES_AT_ONCE {
             match self.inboxes.next().now_or_never() {
-                Some(Some((interest, message))) => interest.give(&message.payload),
+                Some(Some((interest, message))) => interest.give(message, answers),
                 Some(None) | None => return,
             }
         }

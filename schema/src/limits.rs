@@ -67,6 +67,10 @@ pub const DEVICES_KEPT: usize = 256;
 pub const DEVICE_KEPT: Millis = seconds(90 * 24 * 3_600);
 /// Devices that are listed for their user.
 pub const DEVICES_LISTED: usize = 256;
+/// People whose presence one question asks for, and whom one connection watches.
+pub const PRESENCE_USERS: usize = 200;
+/// How long a gateway waits for others to say that they hold a device of somebody; it asks a second time.
+pub const PRESENCE_WITHIN: Millis = Millis(500);
 /// Senders that an acknowledgement names: where there are more, the worker reads who sent what is acknowledged.
 pub const SENDERS_HINTED: usize = 64;
 /// Changes of the marks of one pair that are remembered with their times.
@@ -218,6 +222,11 @@ const _: () = {
     assert!(SENDS_BURST >= SENDS_PER_SECOND);
     assert!(ASKS_BURST >= ASKS_PER_SECOND);
     assert!(SIGNALS_BURST >= SIGNALS_PER_SECOND);
+    assert!(PRESENCE_WITHIN.0 * 4 < ASK_WITHIN.0, "one who does not answer leaves time for the others");
+    assert!(
+        PRESENCE_USERS * (2 * NAME_BYTES + 64) < OUTBOUND_BYTES,
+        "an answer about presence fits into the outbound queue"
+    );
     assert!(ROLL_CALL.0 * 4 < ASK_WITHIN.0, "who waits for a roll call has time for the rest");
     assert!(
         RETENTION.0 < DEVICE_KEPT.0,

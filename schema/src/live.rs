@@ -22,6 +22,8 @@ pub enum UserMessage {
     Mark(Mark),
     /// What gateways tell each other of the user's devices.
     Devices(DeviceNews),
+    /// A gateway asks whether the user is connected: whoever holds a device answers [`crate::presence::Here`] to where the request says.
+    IsThere,
 }
 
 /// What gateways tell each other of a user's devices.
@@ -189,6 +191,7 @@ const ROLL_CALL: u32 = 6;
 const PRESENT: u32 = 7;
 const REMOVED: u32 = 8;
 const STAYS: u32 = 9;
+const IS_THERE: u32 = 10;
 
 /// Why bytes are no message of this release.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
@@ -217,6 +220,7 @@ impl UserMessage {
                 DeviceNews::Removed(removed) => written(REMOVED, removed, &[]),
                 DeviceNews::Stays(joined) => written(STAYS, joined, &[]),
             },
+            UserMessage::IsThere => written(IS_THERE, &(), &[]),
         }
     }
 
@@ -247,6 +251,7 @@ impl UserMessage {
             PRESENT => news(rest, DeviceNews::Present),
             REMOVED => news(rest, DeviceNews::Removed),
             STAYS => news(rest, DeviceNews::Stays),
+            IS_THERE => Ok(UserMessage::IsThere),
             _ => Err(LiveError::Unknown),
         }
     }

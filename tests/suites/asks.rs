@@ -213,7 +213,7 @@ async fn what_is_no_question_is_refused_under_its_number_and_the_socket_goes_on(
     let region = Region::start(1).await;
     let mut phone = region.caught_up(0, "bob", "phone").await;
     for (what, code, words) in [
-        (json!({ "presence": { "users": ["alice"] } }), "unknown_question", "presence"),
+        (json!({ "weather": { "users": ["alice"] } }), "unknown_question", "weather"),
         (json!({ "blocks": {} }), "unknown_question", "blocks"),
         (remove("my phone"), "bad_question", "`device`"),
         (remove(""), "bad_question", "`device`"),

@@ -15,6 +15,7 @@ mod live;
 mod lost;
 mod offline;
 mod posts;
+mod presence;
 mod repeats;
 mod rfc6455;
 mod rules;

@@ -5,6 +5,7 @@
 
 mod devices;
 mod in_flight;
+mod presence;
 
 use std::{sync::Arc, time::Duration};
 
@@ -17,7 +18,7 @@ use dunlin_schema::{
 use tokio::{sync::OwnedSemaphorePermit, time::timeout};
 
 pub(crate) use self::in_flight::Asks;
-use crate::{connection::Connection, directory::Directory, refusal::Refusal, region::Region};
+use crate::{connection::Connection, directory::Directory, presence::Whereabouts, refusal::Refusal, region::Region};
 
 /// What a family of questions is given, and all that it may touch.
 pub(crate) struct Context<'a> {
@@ -32,6 +33,8 @@ pub(crate) struct Context<'a> {
     directory: &'a Directory,
     /// What other gateways are told, and say.
     fan_in: &'a FanIn,
+    /// Who is connected, here or elsewhere.
+    whereabouts: &'a Whereabouts,
 }
 
 /// Answers a question within [`limits::ASK_WITHIN`]. The permit is one of the gateway's [`limits::ASKS_AT_ONCE`].
@@ -48,6 +51,7 @@ pub(crate) async fn answered(
         removals: &region.removals,
         directory: &region.directory,
         fan_in: &region.fan_in,
+        whereabouts: &region.whereabouts,
     };
     let answer = timeout(Duration::from_millis(limits::ASK_WITHIN.0), context.answer(what)).await;
     let late = || Refusal::unavailable(format!("there was no answer within {} ms", limits::ASK_WITHIN.0));
@@ -65,6 +69,7 @@ impl Context<'_> {
         match what {
             Question::Devices {} => devices::list(self).await,
             Question::DeviceRemove { device } => devices::remove(self, device).await,
+            Question::Presence { users } => presence::list(self, &users).await,
         }
     }
 }

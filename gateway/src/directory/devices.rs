@@ -10,6 +10,7 @@ use dunlin_nats::FanIn;
 use dunlin_schema::{
     LogName, Millis, Shard, UserName, limits,
     live::{ConnectionId, DeviceNews, Joined, Met, UserMessage},
+    presence::GatewayRun,
 };
 use tokio::sync::mpsc;
 
@@ -45,6 +46,11 @@ pub(super) fn channel(metrics: &Arc<Metrics>) -> (Teller, News) {
 }
 
 impl Teller {
+    /// This run of the gateway.
+    pub(super) fn run(&self) -> GatewayRun {
+        GatewayRun(self.nonce)
+    }
+
     fn id(&self, connection: &Connection) -> ConnectionId {
         ConnectionId { time: connection.opened().wall, nonce: self.nonce }
     }

@@ -7,6 +7,7 @@ use dunlin_nats::{ConnectOptions, Connection, FanIn, FanInError, LiveSink, Statu
 use dunlin_schema::{
     Epoch, Peer, Position, Seq, StreamTime,
     live::{DeviceNews, LiveEntry, Mark, Signal, UserMessage},
+    presence::Here,
     subject,
 };
 use tokio::sync::mpsc;
@@ -27,6 +28,10 @@ impl LiveSink for Device {
     fn devices(&self, _: DeviceNews) {}
 
     fn signal(&self, _: Signal) {}
+
+    fn here(&self) -> Option<Here> {
+        None
+    }
 
     fn passed_over(&self) {
         self.0.send(PASSED_OVER).ok();
@@ -246,6 +251,10 @@ async fn a_subscription_that_overflows_is_a_loss() {
         fn devices(&self, _: DeviceNews) {}
 
         fn signal(&self, _: Signal) {}
+
+        fn here(&self) -> Option<Here> {
+            None
+        }
 
         fn passed_over(&self) {}
     }

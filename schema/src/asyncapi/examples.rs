@@ -6,13 +6,14 @@ use serde::Serialize;
 use serde_json::{Value, json};
 
 use crate::{
-    Address, Code, Content, Cursor, CursorText, DeviceName, Epoch, Log, LogName, MessageId, Millis, Position,
+    Address, Code, Content, Cursor, CursorText, DeviceName, Epoch, Log, LogName, MessageId, Millis, Open, Position,
     RegionName, Seq, StreamTime, UserName,
     frame::{
         Answer, AnswerFrame, Ask, ClientFrame, DeviceItem, EntryFrame, Goodbye, Limits, Question, Send, ServerFrame,
         StartAt,
     },
     limits,
+    presence::Presence,
 };
 
 const NOW: Millis = Millis(1_763_683_200_123);
@@ -49,6 +50,10 @@ fn clients() -> Vec<ClientFrame> {
         ClientFrame::Ack { log: LogName::Mailbox.into(), delivered: Seq(17) },
         ClientFrame::Ask(Ask { reference: 1, what: Question::Devices {} }),
         ClientFrame::Ask(Ask { reference: 2, what: Question::DeviceRemove { device: phone() } }),
+        ClientFrame::Ask(Ask {
+            reference: 3,
+            what: Question::Presence { users: vec!["bob".to_owned(), "carol@eu".to_owned()] },
+        }),
         ClientFrame::Signal { to: "bob".to_owned(), kind: "typing".to_owned() },
     ]
 }
@@ -106,6 +111,7 @@ fn servers() -> Vec<ServerFrame> {
         }),
         ServerFrame::Answer(AnswerFrame { reference: 1, what: Answer::Devices { items: devices() }.into() }),
         ServerFrame::Answer(AnswerFrame { reference: 2, what: Answer::Done {}.into() }),
+        ServerFrame::Answer(AnswerFrame { reference: 3, what: Answer::Presence { users: people() }.into() }),
         ServerFrame::Signal { from: Address::local(bob()).into(), kind: "typing".to_owned() },
     ]
 }
@@ -116,6 +122,14 @@ fn devices() -> Vec<DeviceItem> {
         DeviceItem { device: laptop, last_seen: None, here: true },
         DeviceItem { device: phone(), last_seen: Some(NOW.minus(Millis(100_000))), here: false },
     ]
+}
+
+fn people() -> BTreeMap<Open<Address>, Presence> {
+    BTreeMap::from([
+        (Address::local(bob()).into(), Presence::online()),
+        (Open::of_text("carol@eu"), Presence::unknown()),
+        (Open::of_text("dave"), Presence::offline(Some(NOW.minus(Millis(100_000))))),
+    ])
 }
 
 fn hi() -> Content {

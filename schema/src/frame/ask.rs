@@ -2,14 +2,18 @@
 //!
 //! A family of questions is a few variants here, and a file of `asks/` in the gateway.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, fmt};
 
-use serde::{Deserialize, Deserializer, Serialize, de::IgnoredAny};
+use serde::{
+    Deserialize, Deserializer, Serialize,
+    de::{self, IgnoredAny},
+};
 use serde_json::Value;
 
 use super::{ClientFrame, Encoding, Extensible};
 use crate::{
-    Code, DeviceName, Millis, Seq,
+    Address, Code, DeviceName, Millis, Open, Seq, limits,
+    presence::Presence,
     text::{parsed_field, reason, shortened},
 };
 
@@ -36,11 +40,18 @@ pub enum Question {
         #[serde(deserialize_with = "device")]
         device: DeviceName,
     },
+    /// Whether people are connected, and when those who are not last were.
+    Presence {
+        /// Their addresses, as the client wrote them, 200 at most: a bad one is answered with `refused`.
+        #[serde(deserialize_with = "people")]
+        #[schemars(length(max = limits::PRESENCE_USERS))]
+        users: Vec<String>,
+    },
 }
 
 impl Question {
     /// The questions' names in JSON, in the order of their numbers in Postcard.
-    pub const NAMES: &[&str] = &["devices", "device_remove"];
+    pub const NAMES: &[&str] = &["devices", "device_remove", "presence"];
 }
 
 /// As a sequence is, a question's number is one that JSON readers keep exact.
@@ -50,6 +61,28 @@ fn reference<'de, D: Deserializer<'de>>(deserializer: D) -> Result<u64, D::Error
 
 fn device<'de, D: Deserializer<'de>>(deserializer: D) -> Result<DeviceName, D::Error> {
     parsed_field(deserializer, "device")
+}
+
+/// Addresses of people: not more of them than a question may name.
+fn people<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<String>, D::Error> {
+    struct People;
+    impl<'de> de::Visitor<'de> for People {
+        type Value = Vec<String>;
+        fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+            write!(f, "a list for `users`, of {} addresses at most", limits::PRESENCE_USERS)
+        }
+        fn visit_seq<A: de::SeqAccess<'de>>(self, mut list: A) -> Result<Self::Value, A::Error> {
+            let mut users = Vec::new();
+            while let Some(user) = list.next_element()? {
+                if users.len() == limits::PRESENCE_USERS {
+                    return Err(de::Error::custom(format_args!("`users` names more than {}", limits::PRESENCE_USERS)));
+                }
+                users.push(user);
+            }
+            Ok(users)
+        }
+    }
+    deserializer.deserialize_seq(People)
 }
 
 /// The answer to a question.
@@ -74,11 +107,16 @@ pub enum Answer {
         /// Each once, in the order of their names: 256 at most. Of more, those are left out that were not seen for longest.
         items: Vec<DeviceItem>,
     },
+    /// Whether people are connected.
+    Presence {
+        /// Each under the address that was asked for.
+        users: BTreeMap<Open<Address>, Presence>,
+    },
 }
 
 impl Answer {
     /// The answers' names in JSON, in the order of their numbers in Postcard.
-    pub const NAMES: &[&str] = &["done", "devices"];
+    pub const NAMES: &[&str] = &["done", "devices", "presence"];
 }
 
 /// A device of the user's.

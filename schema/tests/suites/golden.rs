@@ -17,6 +17,7 @@ use dunlin_schema::{
         self, ConnectionId, DeviceNews, Joined, LiveEntry, Mark, Met, Present, Removed, RollCall, Signal, UserMessage,
     },
     marks::{MarksAnswer, MarksRequest},
+    presence::{GatewayRun, Here, Presence},
     record::{DeviceRecord, MarkChange, MarkKind, ReadMark, ReaderRecord, Receipt, Senders, SentMarks},
     removal::{DeviceRemoved, RemoveDevice},
 };
@@ -138,6 +139,7 @@ fn live_messages() {
             "01080377656205",
         ),
         (UserMessage::Devices(DeviceNews::Stays(joined())), STAYS),
+        (UserMessage::IsThere, "010a"),
     ] {
         assert_eq!(hex(&message.encode()), golden, "{message:?}");
         assert_eq!(UserMessage::decode(&bytes(golden).into()), Ok(message));
@@ -179,6 +181,7 @@ macro_rules! sealed {
 }
 
 sealed!(SentMarks, ReadMark, MarksRequest, MarksAnswer);
+sealed!(Here);
 sealed!(ReaderRecord, DeviceRecord, Receipt, RemoveDevice, DeviceRemoved, HeadsRequest, HeadsAnswer, Verify, Verified);
 
 #[test]
@@ -227,6 +230,15 @@ fn removals() {
     );
 }
 
+fn people() -> Vec<String> {
+    vec!["bob".into(), "carol@eu".into()]
+}
+
+#[test]
+fn presence() {
+    golden!((Here { gateway: GatewayRun(300) }, "01ac026cfac873"));
+}
+
 #[test]
 fn client_frames_in_postcard() {
     let cursors =
@@ -243,6 +255,7 @@ fn client_frames_in_postcard() {
             ASK_REMOVE,
         ),
         (ClientFrame::Signal { to: "bob".into(), kind: "typing".into() }, SAY_SIGNAL),
+        (ClientFrame::Ask(Ask { reference: 1, what: Question::Presence { users: people() } }), ASK_PRESENCE),
     ] {
         assert_eq!(hex(&Encoding::Postcard.write(&frame)), golden, "{frame:?}");
         assert_eq!(Encoding::Postcard.read_client(&bytes(golden)), Ok(frame));
@@ -286,6 +299,12 @@ fn server_frames_in_postcard() {
         message: "no".into(),
         retry_after: Some(Millis(800)),
     };
+    let address = dunlin_schema::Open::of_text;
+    let users = BTreeMap::from([
+        (address("bob"), Presence::offline(Some(AT))),
+        (address("carol@eu"), Presence::unknown()),
+        (address("dave"), Presence::online()),
+    ]);
     let goodbye = Goodbye { code: Code::Draining.into(), message: "bye".into(), retry_after: Some(Millis(350)) };
     for (frame, golden) in [
         (ServerFrame::Welcome { user, device, region, server_time: AT, limits }, WELCOME),
@@ -301,6 +320,7 @@ fn server_frames_in_postcard() {
         (ServerFrame::Answer(AnswerFrame { reference: 300, what: Answer::Done {}.into() }), "08ac020100"),
         (ServerFrame::Answer(AnswerFrame { reference: 1, what: Answer::Devices { items }.into() }), ANSWER_DEVICES),
         (ServerFrame::Signal { from: dunlin_schema::Open::of_text("alice"), kind: "typing".into() }, SEE_SIGNAL),
+        (ServerFrame::Answer(AnswerFrame { reference: 1, what: Answer::Presence { users }.into() }), ANSWER_PRESENCE),
     ] {
         assert_eq!(hex(&Encoding::Postcard.write(&frame)), golden, "{frame:?}");
         assert_eq!(Encoding::Postcard.read_server(&bytes(golden)), Ok(frame));
@@ -373,6 +393,9 @@ const JOINED: &str = "01040570686f6e6596d9d79daa33ac02";
 const STAYS: &str = "01090570686f6e6596d9d79daa33ac02";
 const MET: &str = "01050570686f6e6596d9d79daa33ac02010377656201";
 const SAY_SIGNAL: &str = "0403626f6206747970696e67";
+const ASK_PRESENCE: &str = "0301020203626f62086361726f6c406575";
+const ANSWER_PRESENCE: &str =
+    "080134020303626f62076f66666c696e650196d9d79daa33086361726f6c40657507756e6b6e6f776e000464617665066f6e6c696e6500";
 const SEE_SIGNAL: &str = "0905616c69636506747970696e67";
 const SIGNAL: &str = "010105616c69636502657506626f6240657506747970696e6796d9d79daa33";
 const RECEIPT_PERSON: &str = "01020005616c69636502657508616c69636540657501110096d9d79daa33ac02";

@@ -16,6 +16,7 @@ use dunlin_schema::{
         ConnectionId, DeviceNews, Joined, LiveEntry, Mark, Met, Present, Receipt, Removed, RollCall, Signal,
         UserMessage,
     },
+    presence::{Presence, PresenceState},
 };
 use proptest::{collection, option, prelude::*, sample::select};
 use smol_str::SmolStr;
@@ -156,13 +157,27 @@ pub(crate) fn client_frame() -> impl Strategy<Value = ClientFrame> {
 }
 
 fn question() -> impl Strategy<Value = Question> {
-    prop_oneof![Just(Question::Devices {}), device().prop_map(|device| Question::DeviceRemove { device })]
+    let users = || collection::vec(any::<String>(), 0..4);
+    prop_oneof![
+        Just(Question::Devices {}),
+        device().prop_map(|device| Question::DeviceRemove { device }),
+        users().prop_map(|users| Question::Presence { users }),
+    ]
 }
 
 fn answer() -> impl Strategy<Value = Answer> {
     let item = (device(), option::of(millis()), any::<bool>());
     let items = item.prop_map(|(device, last_seen, here)| DeviceItem { device, last_seen, here });
-    prop_oneof![Just(Answer::Done {}), collection::vec(items, 0..4).prop_map(|items| Answer::Devices { items })]
+    prop_oneof![
+        Just(Answer::Done {}),
+        collection::vec(items, 0..4).prop_map(|items| Answer::Devices { items }),
+        collection::btree_map(open(address()), presence(), 0..4).prop_map(|users| Answer::Presence { users }),
+    ]
+}
+
+fn presence() -> impl Strategy<Value = Presence> {
+    (open(select(PresenceState::ALL)), option::of(millis()))
+        .prop_map(|(state, last_seen)| Presence { state, last_seen })
 }
 
 fn unknown() -> impl Strategy<Value = SmolStr> {
@@ -262,6 +277,7 @@ pub(crate) fn user_message() -> impl Strategy<Value = UserMessage> {
         }),
         (address(), seq(), seq()).prop_map(|(with, read, revision)| UserMessage::Mark(Mark { with, read, revision })),
         device_news().prop_map(UserMessage::Devices),
+        Just(UserMessage::IsThere),
     ]
 }
 

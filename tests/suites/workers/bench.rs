@@ -244,6 +244,10 @@ impl LiveSink for Sink {
 
     fn signal(&self, _: Signal) {}
 
+    fn here(&self) -> Option<dunlin_schema::presence::Here> {
+        None
+    }
+
     fn passed_over(&self) {}
 }
 

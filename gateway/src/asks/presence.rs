@@ -1,0 +1,62 @@
+//! Whether people are connected.
+
+use dunlin_schema::{Address, Code, Open, Peer, UserName, frame::Answer, presence::Presence};
+use futures_util::{StreamExt, stream};
+
+use super::Context;
+use crate::refusal::Refusal;
+
+/// People of one question who are looked for at once.
+const AT_ONCE: usize = 32;
+
+/// Says of each person whether they are connected.
+pub(super) async fn list(context: &Context<'_>, users: &[String]) -> Result<Answer, Refusal> {
+    let people = users.iter().map(|user| named(user)).collect::<Result<Vec<_>, _>>()?;
+    let looked_for = stream::iter(people).map(|(address, user)| async move {
+        // No link to another region carries such questions.
+        let is_of_here = address.region.as_ref().is_none_or(|region| region == context.region);
+        let presence = match is_of_here {
+            true => context.whereabouts.of(context.directory, &user).await,
+            false => Presence::unknown(),
+        };
+        (Open::Known(address), presence)
+    });
+    Ok(Answer::Presence { users: looked_for.buffer_unordered(AT_ONCE).collect().await })
+}
+
+/// A person, as a client names them. Errors: the refusal that says which name is none.
+fn named(text: &str) -> Result<(Address, UserName), Refusal> {
+    let shown = || Open::<Address>::Unknown(text.into()).shortened();
+    let address: Address = text.parse().map_err(|error| {
+        Refusal::never(Code::BadAddress, format!("in `users`: {:?} is no address: {error}", shown()))
+    })?;
+    match &address.peer {
+        Peer::User(user) => Ok((address.clone(), user.clone())),
+        Peer::Group(_) => {
+            let message = format!("in `users`: {} is a group, and only people have a presence", shown());
+            Err(Refusal::never(Code::Unsupported, message))
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_name_that_is_none_is_refused_by_it() {
+        let long = "x".repeat(5_000);
+        for (text, code, says) in [
+            ("b.b", Code::BadAddress, "\"b.b\""),
+            ("", Code::BadAddress, "\"\""),
+            ("bob@", Code::BadAddress, "region"),
+            ("#team", Code::Unsupported, "#team"),
+            (long.as_str(), Code::BadAddress, "xxx…"),
+        ] {
+            let refusal = named(text).unwrap_err();
+            assert_eq!((refusal.code, refusal.retry_after), (code, None), "{text}");
+            assert!(refusal.message.contains(says) && refusal.message.len() < 512, "{}", refusal.message);
+        }
+        assert_eq!(named("bob@eu").unwrap().1.as_str(), "bob");
+    }
+}
