@@ -140,7 +140,11 @@ mod tests {
     }
 
     fn cursor(epoch: u64, seq: u64) -> Cursor {
-        Cursor { position: Position { epoch: Epoch(epoch), seq: Seq(seq), time: StreamTime(1) }, at: Millis(1) }
+        Cursor {
+            position: Position { epoch: Epoch(epoch), seq: Seq(seq), time: StreamTime(1) },
+            at: Millis(1),
+            began: Seq(0),
+        }
     }
 
     #[test]

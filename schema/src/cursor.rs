@@ -6,7 +6,7 @@ use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use smol_str::SmolStr;
 
-use crate::{Log, Millis, Position, envelope, limits, shard::fnv1a32};
+use crate::{Log, Millis, Position, Seq, StreamTime, envelope, limits, shard::fnv1a32};
 
 /// What a device has consumed of one log.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -16,12 +16,29 @@ pub struct Cursor {
     /// Up to this time the device is known to lack nothing: the entry's own time, or, from `caught_up`, the time at which that read
     /// began.
     pub at: Millis,
+    /// Everything above this sequence, up to the position, was given to devices of the log's owner in one run: 0 from the log's
+    /// beginning, else the place where a device began that wanted only what comes, or the one behind a gap. An acknowledgement covers no
+    /// more than that.
+    pub began: Seq,
 }
 
 impl Cursor {
-    /// The cursor of an entry that was consumed.
+    /// The cursor of an entry that was consumed, as was all before it.
     pub fn of_entry(position: Position) -> Cursor {
-        Cursor { position, at: position.time.millis() }
+        Cursor { position, at: position.time.millis(), began: Seq(0) }
+    }
+
+    /// The cursor of the entry that was consumed next.
+    pub fn on_to(self, position: Position) -> Cursor {
+        // Nobody knows which entries lie between a time alone and the first one behind it.
+        let stands_at_a_time = self.position.seq == Seq(0) && self.position.time > StreamTime(0);
+        let began = if stands_at_a_time { position.seq.previous() } else { self.began };
+        Cursor { began, ..Cursor::of_entry(position) }
+    }
+
+    /// The same place where a device begins: what lies below was not given.
+    pub fn beginning_here(self) -> Cursor {
+        Cursor { began: self.position.seq, ..self }
     }
 
     /// The opaque text of this cursor of `log`.

@@ -302,6 +302,7 @@ async fn marks_of_devices_only_rise_and_poison_leaves_the_queue() {
     let cursor = |epoch, seq| Cursor {
         position: Position { epoch: Epoch(epoch), seq: Seq(seq), time: StreamTime(seq) },
         at: Millis(seq),
+        began: Seq(0),
     };
     let delivered = |device, cursor| {
         let (device, log, opened) = (device_name(device), Peer::User(name("bob")), Millis(1));

@@ -26,7 +26,12 @@ fn setup() -> Setup {
 
 fn cursor(epoch: u64, seq: u64) -> CursorText {
     let log = Log::mailbox(&RegionName::new("eu").unwrap(), 8, &UserName::new("bob").unwrap());
-    Cursor { position: Position { epoch: Epoch(epoch), seq: Seq(seq), time: StreamTime(0) }, at: Millis(0) }.seal(&log)
+    Cursor {
+        position: Position { epoch: Epoch(epoch), seq: Seq(seq), time: StreamTime(0) },
+        at: Millis(0),
+        began: Seq(0),
+    }
+    .seal(&log)
 }
 
 fn id(number: u64) -> MessageId {

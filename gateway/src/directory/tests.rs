@@ -2,8 +2,8 @@
 
 use bytes::Bytes;
 use dunlin_schema::{
-    Address, Content, DeviceName, Entry, Epoch, MessageId, Millis, Position, RegionName, Sender, Seq, StreamTime,
-    UserName, entry::Body, heads::Head, limits::Bounds, live, live::ConnectionId,
+    Address, Content, Cursor, DeviceName, Entry, Epoch, MessageId, Millis, Position, RegionName, Sender, Seq,
+    StreamTime, UserName, entry::Body, heads::Head, limits::Bounds, live, live::ConnectionId,
 };
 
 use super::*;
@@ -63,12 +63,13 @@ pub(super) fn connection_at(user: &str, device: &str, opened: Moment) -> Arc<Con
 
 /// Follows a log for a connection. It lacks nothing up to entry 1, and has been told so.
 fn live(directory: &Directory, connection: &Arc<Connection>, log: &LogName) -> Arc<Following> {
-    connection.handle(Moment::now(), Input::Follow { log: log.clone(), start: Start::Live });
+    let position = Position { epoch: Epoch(1), seq: Seq(1), time: StreamTime(1) };
+    let start = Start::Cursor(Cursor { at: Moment::now().wall, ..Cursor::of_entry(position) });
+    connection.handle(Moment::now(), Input::Follow { log: log.clone(), start });
     let following = directory.follow(connection, log.clone()).unwrap();
     connection.handle(Moment::now(), Input::Subscribed(log.clone()));
     following.subscribed();
     let head = Some(Head { seq: Seq(1), time: StreamTime(1) });
-    let position = Position { epoch: Epoch(1), seq: Seq(1), time: StreamTime(1) };
     following.tell(Input::Heads(log.clone(), HeadOf { position, head, floor: Seq(0) }));
     while connection.take_frame().is_some() {}
     connection.take_outputs();

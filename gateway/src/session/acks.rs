@@ -14,7 +14,7 @@ const EVERY: Millis = Millis(1_000);
 #[derive(Debug)]
 pub(super) struct Acks {
     /// Taken before `last` and not acknowledged: `last`'s epoch, rising.
-    earlier: VecDeque<(Seq, StreamTime)>,
+    earlier: VecDeque<Earlier>,
     /// The last that was taken, until it is acknowledged.
     last: Option<Cursor>,
     /// The highest that was passed on, or where the session began.
@@ -23,6 +23,14 @@ pub(super) struct Acks {
     next: Millis,
     /// Whether the log was in another epoch before: then a sequence above all may be one of that epoch.
     epoch_changed: bool,
+}
+
+/// An entry that was taken, and where its run began.
+#[derive(Clone, Copy, Debug)]
+struct Earlier {
+    seq: Seq,
+    time: StreamTime,
+    began: Seq,
 }
 
 impl Acks {
@@ -47,14 +55,14 @@ impl Acks {
             self.last = None;
         }
         if let Some(last) = self.last.filter(|last| last.position.seq != cursor.position.seq) {
-            self.remember(last.position);
+            self.remember(last);
         }
         // Sequence 0 counts too: who was caught up with an empty mailbox lacks what comes after it.
         self.last = Some(cursor).filter(|cursor| *cursor != Cursor::default());
     }
 
     /// Up to an earlier entry nothing is known but its own time.
-    fn remember(&mut self, position: Position) {
+    fn remember(&mut self, Cursor { position: Position { seq, time, .. }, began, .. }: Cursor) {
         if self.earlier.len() == REMEMBERED {
             let mut keep = false;
             self.earlier.retain(|_| {
@@ -62,7 +70,7 @@ impl Acks {
                 keep
             });
         }
-        self.earlier.push_back((position.seq, position.time));
+        self.earlier.push_back(Earlier { seq, time, began });
     }
 
     /// The device has everything up to `delivered`. What nobody took for it, it can't have: a higher number counts for all that was taken.
@@ -77,9 +85,9 @@ impl Acks {
             self.earlier = VecDeque::new();
             last
         } else {
-            let upto = self.earlier.partition_point(|(seq, _)| *seq <= delivered);
-            let (seq, time) = self.earlier.drain(..upto).next_back()?;
-            Cursor::of_entry(Position { epoch: last.position.epoch, seq, time })
+            let upto = self.earlier.partition_point(|earlier| earlier.seq <= delivered);
+            let Earlier { seq, time, began } = self.earlier.drain(..upto).next_back()?;
+            Cursor { began, ..Cursor::of_entry(Position { epoch: last.position.epoch, seq, time }) }
         };
         self.acknowledged = cursor.position;
         self.waiting = Some(cursor);

@@ -289,6 +289,10 @@ impl Logs {
             Follower::Apart(follow) => follow.taken(then),
         }
         followed.acks.taken(to);
+        let frame = match frame {
+            Outgoing::Entry(sent) if to.began > Seq(0) => Outgoing::Own(sent.with_cursor(followed.named.cursor(to))),
+            frame @ (Outgoing::Entry(_) | Outgoing::Own(_)) => frame,
+        };
         let before = State { queued: false, drains: false, in_line: followed.follower.waits_in_line() };
         self.changed(at, before, bounds);
         Some(frame)

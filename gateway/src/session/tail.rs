@@ -6,7 +6,7 @@ use std::sync::{Arc, OnceLock};
 
 use bytes::Bytes;
 use dunlin_schema::{
-    Address, Cursor, Entry, Log, LogName, MessageId, Position, RegionName, Seal, Sender, Seq,
+    Address, Cursor, CursorText, Entry, Log, LogName, MessageId, Position, RegionName, Seal, Sender, Seq,
     entry::Body,
     frame::{Encoding, EntryFrame, ServerFrame},
     live::LiveEntry,
@@ -64,6 +64,7 @@ pub struct SharedFrame {
     pub(super) id: MessageId,
     pub(super) from: Sender,
     pub(super) to: Address,
+    /// With the cursor of a device that was given everything from the log's beginning.
     frame: ServerFrame,
     /// Its encodings, where several followers write it.
     shared: Option<Box<Encodings>>,
@@ -100,6 +101,15 @@ impl Told {
 }
 
 impl SharedFrame {
+    /// The same frame for a device that began behind the log's beginning, which its own cursor says.
+    pub(super) fn with_cursor(self: Arc<Self>, cursor: CursorText) -> ServerFrame {
+        let mut frame = Arc::try_unwrap(self).map_or_else(|sent| sent.frame.clone(), |sent| sent.frame);
+        if let ServerFrame::Entry(entry) = &mut frame {
+            entry.cursor = cursor;
+        }
+        frame
+    }
+
     /// What several followers write, encoded by the first of them; `None` where one writes it alone.
     pub(super) fn encoded(&self, encoding: Encoding) -> Option<&Bytes> {
         let Encodings { json, postcard } = self.shared.as_deref()?;

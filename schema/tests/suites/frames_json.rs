@@ -16,7 +16,7 @@ use crate::strategy;
 const JSON: Encoding = Encoding::Json;
 const ID: &str = "01ARZ3NDEKTSV4RRFFQ69G5FAV";
 /// A cursor of bob's mailbox.
-const CURSOR: &str = "AdK6jPwPgLDw_vWN97wYEYGjj4rrkPe8GJbZ152qM3xZ14M";
+const CURSOR: &str = "AdK6jPwPgLDw_vWN97wYEYGjj4rrkPe8GJbZ152qMwMh7HV9";
 
 fn read(text: &str) -> Result<ClientFrame, FrameError> {
     JSON.read_client(text.as_bytes())

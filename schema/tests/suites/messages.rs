@@ -122,5 +122,5 @@ proptest! {
 #[test]
 fn the_cursor_of_an_entry_is_as_old_as_the_entry() {
     let position = Position { epoch: Epoch(1), seq: Seq(2), time: StreamTime(3_999_999) };
-    assert_eq!(Cursor::of_entry(position), Cursor { position, at: dunlin_schema::Millis(3) });
+    assert_eq!(Cursor::of_entry(position), Cursor { position, at: dunlin_schema::Millis(3), began: Seq(0) });
 }

@@ -118,7 +118,7 @@ fn ids_are_ordered_by_their_time() {
 fn a_cursor_opens_for_its_own_log_alone() {
     let region = RegionName::new("local").unwrap();
     let log = |user| Log::mailbox(&region, 8, &UserName::new(user).unwrap());
-    let cursor = Cursor { position: Position { seq: Seq(17), ..Position::default() }, at: Millis(5) };
+    let cursor = Cursor { position: Position { seq: Seq(17), ..Position::default() }, at: Millis(5), began: Seq(3) };
     let text = cursor.seal(&log("bob")).to_string();
     let read: CursorText = text.parse().unwrap();
     assert_eq!(read.open(&log("bob")), Ok(cursor));
@@ -158,7 +158,8 @@ fn a_cursor_that_was_touched_is_refused() {
 #[test]
 fn a_cursor_of_a_sequence_that_no_stream_reaches_is_refused() {
     let log = Log::mailbox(&RegionName::new("local").unwrap(), 8, &UserName::new("bob").unwrap());
-    let cursor = |seq| Cursor { position: Position { seq: Seq(seq), ..Position::default() }, at: Millis(0) };
+    let cursor =
+        |seq| Cursor { position: Position { seq: Seq(seq), ..Position::default() }, at: Millis(0), began: Seq(0) };
     assert!(cursor(Seq::MAX.0).seal(&log).open(&log).is_ok());
     assert_eq!(cursor(Seq::MAX.0 + 1).seal(&log).open(&log), Err(CursorError::Unreadable));
     assert_eq!(Seq(u64::MAX).next(), Seq(u64::MAX), "and counting on from anywhere never wraps round");

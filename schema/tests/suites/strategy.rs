@@ -90,7 +90,7 @@ pub(crate) fn log_name() -> impl Strategy<Value = LogName> {
 }
 
 pub(crate) fn cursor() -> impl Strategy<Value = Cursor> {
-    (position(), millis()).prop_map(|(position, at)| Cursor { position, at })
+    (position(), millis(), seq()).prop_map(|(position, at, began)| Cursor { position, at, began })
 }
 
 pub(crate) fn cursor_text() -> impl Strategy<Value = CursorText> {

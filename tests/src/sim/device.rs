@@ -210,7 +210,7 @@ impl World {
         let user = self.devices.list[device].user;
         let truth = self.stream.truth(self.now);
         let existing = truth.of(user).next_back().map(|entry| (entry.seq, entry.time));
-        let at = |position: Position| Cursor { position, at: now };
+        let at = |position: Position| Cursor { position, at: now, began: Seq(0) };
         match self.dice.between(0, 5) {
             // Above the stream's end.
             0 => (at(Position { epoch, seq: Seq(end.seq.0 + far), time: other_time }), true),
@@ -229,7 +229,7 @@ impl World {
             // The far end of every number.
             _ => {
                 let position = Position { epoch: Epoch(u64::MAX), seq: Seq(u64::MAX), time: StreamTime(u64::MAX) };
-                (Cursor { position, at: Millis(u64::MAX) }, true)
+                (Cursor { position, at: Millis(u64::MAX), began: Seq(u64::MAX) }, true)
             }
         }
     }

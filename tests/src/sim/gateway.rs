@@ -210,7 +210,7 @@ impl World {
             // What was there before is no business of a device that wants only what comes.
             Start::Live => {
                 let position = Position { epoch: self.history.epoch(), ..Position::default() };
-                Some(Cursor { position, at: now })
+                Some(Cursor { position, at: now, ..Cursor::default() })
             }
             Start::Beginning => None,
         };

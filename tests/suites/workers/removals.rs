@@ -17,7 +17,7 @@ const WITHIN: Millis = Millis(5_000);
 
 fn cursor(seq: u64) -> Cursor {
     let position = Position { epoch: Epoch(1), seq: Seq(seq), time: StreamTime(seq) };
-    Cursor { position, at: Millis(seq) }
+    Cursor { position, at: Millis(seq), began: Seq(0) }
 }
 
 /// What a connection of bob's, opened at this time, has of a log.

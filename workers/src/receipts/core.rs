@@ -90,7 +90,11 @@ mod tests {
     use super::*;
 
     fn cursor(epoch: u64, seq: u64, at: u64) -> Cursor {
-        Cursor { position: Position { epoch: Epoch(epoch), seq: Seq(seq), time: StreamTime(seq) }, at: Millis(at) }
+        Cursor {
+            position: Position { epoch: Epoch(epoch), seq: Seq(seq), time: StreamTime(seq) },
+            at: Millis(at),
+            began: Seq(0),
+        }
     }
 
     #[test]

@@ -23,7 +23,8 @@ impl InStep {
         sent: &mut SentHere<'_>,
     ) -> bool {
         let TailEntry { position, after, bytes, told } = live;
-        let given = self.given(queue).position;
+        let before = self.given(queue);
+        let given = before.position;
         let comes_next = position.epoch == given.epoch
             && given.seq > Seq(0)
             && position.seq > given.seq
@@ -33,7 +34,7 @@ impl InStep {
         if position.seq >= self.covers.seq {
             self.covers = *position;
         }
-        self.sent = give(Cursor::of_entry(*position), told, *bytes, queue, sent).unwrap_or(self.sent);
+        self.sent = give(before.on_to(*position), told, *bytes, queue, sent).unwrap_or(self.sent);
         true
     }
 }
@@ -73,7 +74,7 @@ impl Follow {
 
     /// Gives an entry, in order.
     pub(super) fn give(&mut self, position: Position, told: &Told, bytes: usize, around: &mut Around<'_>) {
-        let cursor = Cursor::of_entry(position);
+        let cursor = self.given.on_to(position);
         self.given = cursor;
         self.sent = give(cursor, told, bytes, around.queue, &mut around.sent).unwrap_or(self.sent);
     }

@@ -91,6 +91,7 @@ impl Follow {
             // Who claims to lack nothing in the future is forged, or comes from a gateway whose clock is ahead.
             Start::Cursor(mut cursor) => {
                 cursor.at = cursor.at.min(now);
+                cursor.began = cursor.began.min(cursor.position.seq);
                 if cursor.position.seq == Seq(0) {
                     let latest = StreamTime::from(now.plus(limits::CLOCK_SKEW));
                     cursor.position.time = cursor.position.time.min(latest);
@@ -307,7 +308,7 @@ impl Follow {
         };
         self.epoch = position.epoch;
         self.confirmed = true;
-        self.sent = Cursor { position: place, at: around.now };
+        self.sent = Cursor { position: place, at: around.now, began: place.seq };
         self.given = self.sent;
         self.hear(self.given.position.seq, position);
         self.settle(Carried::OWING, None, around);

@@ -88,5 +88,6 @@ pub(super) fn stands_at_nothing(cursor: &Cursor) -> bool {
 /// The cursor just before `entry`.
 pub(super) fn just_before(entry: &StoredEntry, epoch: Epoch) -> Cursor {
     let time = StreamTime(entry.time.0.saturating_sub(1));
-    Cursor { position: Position { epoch, seq: entry.seq.previous(), time }, at: entry.time.millis() }
+    let position = Position { epoch, seq: entry.seq.previous(), time };
+    Cursor { position, at: entry.time.millis(), began: position.seq }
 }

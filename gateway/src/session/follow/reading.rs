@@ -177,21 +177,20 @@ impl Follow {
         let from = self.given.at;
         let Position { epoch, time, .. } = self.given.position;
         let survivors = epoch != self.epoch && covers.time < time && time == believed(time, around.now);
+        let standing = |position: Position| Cursor { position, at: began, began: position.seq };
         // Behind the first one that is still there nothing was dropped while one entry was read after the other.
         let first = answer.evidence.and_then(|evidence| evidence.first).unwrap_or(Seq(0));
         let mut then = match self.new_entries(answer, footing, around.now).find(|entry| entry.seq >= first) {
             Some(first) => just_before(first, self.epoch),
             // What survived behind the reader was given: on behind everything up to that time.
-            None if footing == Footing::Time && survivors => {
-                Cursor { position: Position { seq: Seq(0), time, ..covers }, at: began }
-            }
+            None if footing == Footing::Time && survivors => standing(Position { seq: Seq(0), time, ..covers }),
             // A reader that stands at nothing says nothing of what is there: on behind everything up to now, of which the gap tells.
             None if footing == Footing::Time && covers.seq == Seq(0) && covers.time == StreamTime(0) => {
-                Cursor { position: Position { time: StreamTime::from(began), ..covers }, at: began }
+                standing(Position { time: StreamTime::from(began), ..covers })
             }
-            None if footing == Footing::Time => Cursor { position: covers, at: began },
-            None if footing == Footing::Given && !self.has(covers) => Cursor { position: covers, at: began },
-            None => Cursor { position: self.given.position, at: began },
+            None if footing == Footing::Time => standing(covers),
+            None if footing == Footing::Given && !self.has(covers) => standing(covers),
+            None => standing(self.given.position),
         };
         then.position.epoch = self.epoch;
         let mut to = then.at.max(from).max(then.position.time.millis());
@@ -240,7 +239,7 @@ impl Follow {
                 }
                 Err(_) => {
                     around.wants.corrupt(position);
-                    let then = Cursor::of_entry(position);
+                    let then = Cursor::of_entry(position).beginning_here();
                     self.push_gap(self.given.at, then.at.max(self.given.at), then, around);
                 }
             }

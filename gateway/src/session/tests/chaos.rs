@@ -13,7 +13,7 @@ fn position_of_any() -> impl Strategy<Value = Position> {
 
 fn cursor() -> impl Strategy<Value = Cursor> {
     let at = prop_oneof![9 => 0..120_000_u64, 1 => Just(u64::MAX)];
-    (position_of_any(), at).prop_map(|(position, at)| Cursor { position, at: Millis(at) })
+    (position_of_any(), at).prop_map(|(position, at)| Cursor { position, at: Millis(at), began: Seq(at) })
 }
 
 fn bytes() -> impl Strategy<Value = Bytes> {

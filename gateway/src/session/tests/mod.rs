@@ -1,5 +1,6 @@
 //! Tables of inputs and exactly what follows from them. Entry `n` is stored in second `n` unless a case says otherwise; it is second 100.
 
+mod began;
 mod chaos;
 mod logs;
 mod looking;

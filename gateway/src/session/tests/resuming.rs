@@ -93,7 +93,7 @@ fn a_follower_that_lags_makes_no_gap_and_no_end() {
 
 #[test]
 fn an_idle_mailbox_whose_old_entries_expired_lost_nothing() {
-    let fresh = Cursor { position: position(1, 5), at: Millis(90_000) };
+    let fresh = Cursor { position: position(1, 5), at: Millis(90_000), began: Seq(0) };
     let mut rig = Rig::new(Start::Cursor(fresh));
     rig.opens(floor(1, 95, 60), "read any 5");
     rig.runs([
@@ -142,7 +142,7 @@ fn a_mailbox_that_rolled_over_is_a_gap() {
 #[test]
 fn away_longer_than_the_retention_is_a_gap_also_at_0_and_also_with_nothing_left() {
     for (seq, gap, caught) in [(0, "gap 50..2000 1/90@2000", 90), (5, "gap 50..2000 1/90@2000", 90)] {
-        let mut rig = Rig::new(Start::Cursor(Cursor { position: position(1, seq), at: Millis(50_000) }));
+        let mut rig = Rig::new(Start::Cursor(Cursor { position: position(1, seq), at: Millis(50_000), began: Seq(0) }));
         rig.now = Millis(2_000_000);
         if seq == 0 {
             // No replica's entry could show that nothing is missing.
@@ -163,6 +163,7 @@ fn coming_back_with_a_gaps_cursor_is_proven_by_the_entry_behind_it() {
     let gap = Cursor {
         position: Position { epoch: Epoch(1), seq: Seq(19), time: StreamTime(seconds(20).0 - 1) },
         at: Millis(20_000),
+        began: Seq(19),
     };
     let mut rig = Rig::new(Start::Cursor(gap));
     rig.now = Millis(1_010_000);
@@ -212,8 +213,11 @@ fn a_gap_reaches_to_the_beginning_of_its_epoch() {
 #[test]
 fn a_gaps_cursor_stands_when_the_entry_behind_it_is_erased() {
     // A gap ended just before entry 9, which is erased since; 8 is an entry of this mailbox, stored earlier.
-    let before_9 =
-        Cursor { position: Position { time: StreamTime(seconds(9).0 - 1), ..position(1, 8) }, at: Millis(9_000) };
+    let before_9 = Cursor {
+        position: Position { time: StreamTime(seconds(9).0 - 1), ..position(1, 8) },
+        at: Millis(9_000),
+        began: Seq(0),
+    };
     let mut rig = Rig::new(Start::Cursor(before_9));
     rig.opens(head(1, 12, 12), "read any 8");
     rig.runs([(any(&[8, 12]), "entry 12; caught up 12 1/12@12")]);
@@ -339,7 +343,7 @@ fn an_end_below_the_cursor_is_verified_and_nothing_given() {
 #[test]
 fn a_forged_future_is_not_believed() {
     let far = Position { epoch: Epoch(1), seq: Seq::MAX, time: StreamTime(u64::MAX) };
-    let mut rig = Rig::new(Start::Cursor(Cursor { position: far, at: Millis(u64::MAX) }));
+    let mut rig = Rig::new(Start::Cursor(Cursor { position: far, at: Millis(u64::MAX), began: Seq(0) }));
     rig.opens(head(1, 50, 50), "read leader 9007199254740991");
     rig.runs([
         (leader(&[], Some(2), 55), "verify 1/9007199254740991"),
@@ -352,7 +356,7 @@ fn a_forged_future_is_not_believed() {
 #[test]
 fn a_gap_before_a_reader_that_stands_at_nothing_ends_behind_what_is_there() {
     let far = Position { epoch: Epoch(9), seq: Seq::MAX, time: StreamTime(u64::MAX) };
-    let mut rig = Rig::new(Start::Cursor(Cursor { position: far, at: Millis(u64::MAX) }));
+    let mut rig = Rig::new(Start::Cursor(Cursor { position: far, at: Millis(u64::MAX), began: Seq(0) }));
     let nothing = Position { epoch: Epoch(1), ..Position::default() };
     rig.opens(
         Input::Heads(MAILBOX, HeadOf { position: nothing, head: None, floor: Seq(0) }),
@@ -371,7 +375,7 @@ fn a_gap_before_a_reader_that_stands_at_nothing_ends_behind_what_is_there() {
 #[test]
 fn a_forged_future_without_a_sequence_hides_nothing() {
     let far = Position { epoch: Epoch(1), seq: Seq(0), time: StreamTime(u64::MAX) };
-    let mut rig = Rig::new(Start::Cursor(Cursor { position: far, at: Millis(u64::MAX) }));
+    let mut rig = Rig::new(Start::Cursor(Cursor { position: far, at: Millis(u64::MAX), began: Seq(0) }));
     rig.opens(head(1, 50, 50), "read leader after 130");
     rig.runs([
         (leader(&[], Some(2), 50), "caught up 0 1/0@100"),
@@ -383,7 +387,7 @@ fn a_forged_future_without_a_sequence_hides_nothing() {
 #[test]
 fn a_cursor_with_a_time_alone_is_not_one_of_a_device_that_never_had_anything() {
     let forged = Position { epoch: Epoch(1), seq: Seq(0), time: seconds(50) };
-    let mut rig = Rig::new(Start::Cursor(Cursor { position: forged, at: Millis(0) }));
+    let mut rig = Rig::new(Start::Cursor(Cursor { position: forged, at: Millis(0), began: Seq(0) }));
     rig.now = Millis(2_000_000);
     rig.opens(head(1, 90, 80), "read any after 50");
     rig.runs([

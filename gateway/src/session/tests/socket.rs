@@ -149,7 +149,8 @@ fn who_is_caught_up_with_an_empty_mailbox_acknowledges_0_and_is_told_of_a_gap_la
     rig.opens(floor(1, 9, 0), "read any 1");
     rig.runs([(any(&[]), "caught up 0 1/0@9"), (ack(0), "acknowledge 1/0@9")]);
     // Of more entries than a mailbox holds the first ones were evicted.
-    let acknowledged = Cursor { position: Position { epoch: Epoch(1), ..Position::default() }, at: Millis(9_000) };
+    let acknowledged =
+        Cursor { position: Position { epoch: Epoch(1), ..Position::default() }, at: Millis(9_000), began: Seq(0) };
     let mut rig = Rig::new(Start::Cursor(acknowledged));
     rig.opens(head(1, 40, 31), "read leader 1");
     let full = Some(Evidence { first: Some(Seq(30)), stream_last: Seq(40), weight: 10 });
