@@ -315,7 +315,7 @@ fn a_configuration_is_checked_without_running_anything() {
     let worker = output(&mut dunlin(&["worker", "--check", "--roles", "deliver,receipts"]));
     assert!(worker.status.success(), "{}", stderr(&worker));
     let worker = output(&mut dunlin(&["worker", "--check", "--roles", "dance"]));
-    assert!(stderr(&worker).contains("deliver, receipts"), "{}", stderr(&worker));
+    assert!(stderr(&worker).contains("deliver, eraser, receipts"), "{}", stderr(&worker));
 }
 
 /// A command's child whose stdout has been closed by its reader after the first line.

@@ -67,6 +67,15 @@ pub(crate) enum MessageQuery<'a> {
     NextSince { start_time: &'a str, next_by_subj: &'a str },
 }
 
+/// What becomes of the bytes of a message that is taken away.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Left {
+    /// They stay in the stream's files until these are written anew.
+    AsTheyAre,
+    /// They are overwritten.
+    Overwritten,
+}
+
 #[derive(Deserialize)]
 struct Envelope<T> {
     error: Option<Refusal>,
@@ -168,7 +177,7 @@ impl Api {
     }
 
     /// Takes the message at a sequence away. Gives whether it was still there.
-    pub(crate) async fn delete_message(&self, stream: &str, seq: Seq) -> Result<bool, ApiError> {
+    pub(crate) async fn delete_message(&self, stream: &str, seq: Seq, left: Left) -> Result<bool, ApiError> {
         #[derive(Serialize)]
         struct Question {
             seq: u64,
@@ -179,7 +188,7 @@ impl Api {
             success: bool,
         }
         let subject = self.subject(format_args!("STREAM.MSG.DELETE.{stream}"));
-        match self.ask(subject, &Question { seq: seq.0, no_erase: true }).await {
+        match self.ask(subject, &Question { seq: seq.0, no_erase: left == Left::AsTheyAre }).await {
             Ok(Deleted { success }) => Ok(success),
             Err(ApiError::Refused { code, .. }) if NOT_THERE.contains(&code) => Ok(false),
             Err(error) => Err(error),

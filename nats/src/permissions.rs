@@ -114,9 +114,11 @@ impl Allowed<'_> {
         self.api("DIRECT.GET.>");
         for shard in (0..self.shards).map(Shard) {
             let (state, receipts) = (state_stream(region, shard), receipts_stream(region, shard));
-            // One device's record makes room for another one's.
+            let log = log_stream(region, shard);
+            // What was deleted is erased; one device's record makes room for another one's.
+            self.api(&format!("STREAM.MSG.DELETE.{log}"));
             self.api(&format!("STREAM.MSG.DELETE.{state}"));
-            for stream in [&log_stream(region, shard), &state, &receipts] {
+            for stream in [&log, &state, &receipts] {
                 for call in ["CREATE", "DELETE", "INFO", "MSG.NEXT"] {
                     self.api(&format!("CONSUMER.{call}.{stream}.>"));
                 }

@@ -13,7 +13,7 @@ use tokio::{
 
 use crate::{
     Connection, ReadError, StreamName,
-    api::{ApiError, MessageQuery, PublishAnswer, StoredMessage},
+    api::{ApiError, Left, MessageQuery, PublishAnswer, StoredMessage},
     ordered::{Doubt, Ordered, Placed, pause},
 };
 
@@ -195,7 +195,7 @@ impl Records {
         let stream = stream::state_stream(self.connection.region(), shard);
         let query = MessageQuery::NextFrom { seq: 1, next_by_subj: pattern };
         let Some(oldest) = self.connection.api().message(&stream, query).await? else { return Ok(false) };
-        Ok(self.connection.api().delete_message(&stream, oldest.seq).await?)
+        Ok(self.connection.api().delete_message(&stream, oldest.seq, Left::AsTheyAre).await?)
     }
 
     async fn write(&self, subject: &str, bytes: Bytes, expect: Seq, kept: Option<Millis>) -> Result<Seq, SaveError> {

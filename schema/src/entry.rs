@@ -73,6 +73,13 @@ impl Header {
     pub fn is_sent_copy(&self, owner: &UserName) -> bool {
         is_sent_copy(&self.from, &self.to, owner)
     }
+
+    /// The tombstone, under an id of its own, of the entry with this header that stands at `seq`. It has what `accepted` tells, so that
+    /// a repeat of what was erased gets its first answer.
+    pub fn tombstone(self, seq: Seq, id: MessageId) -> Entry {
+        let body = Body::Tombstone { sender: self.from.clone(), id: self.id };
+        Entry { id, from: self.from, to: self.to, order: self.order.or(Some(seq)), time: self.time, body }
+    }
 }
 
 fn is_sent_copy(from: &Sender, to: &Address, owner: &UserName) -> bool {
@@ -88,6 +95,12 @@ impl Entry {
     /// The entry of stored bytes. Errors: see [`EnvelopeError`].
     pub fn decode(bytes: &[u8]) -> Result<Entry, EnvelopeError> {
         envelope::open(v1::VERSION, bytes)
+    }
+
+    /// Everything but what it says.
+    pub fn header(&self) -> Header {
+        let Entry { id, from, to, order, time, body: _ } = self;
+        Header { id: *id, from: from.clone(), to: to.clone(), order: *order, time: *time }
     }
 
     /// Who sent the item that this entry is or tells of, and its id.

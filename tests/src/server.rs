@@ -163,6 +163,11 @@ impl NatsServer {
         copy_folder(snapshot.path(), &store);
     }
 
+    /// Whether any file that the server stores has these bytes.
+    pub fn stores(&self, bytes: &str) -> bool {
+        folder_has(&self.folder.path().join("store"), bytes.as_bytes())
+    }
+
     fn signal(&self, signal: Signal) {
         if let Some(child) = &self.child {
             kill(Pid::from_raw(child.id() as i32), signal).expect("signalling our own child");
@@ -218,6 +223,16 @@ fn read_port(ports: &Path, what: &str) -> Option<u16> {
     let text = fs::read_to_string(file.path()).ok()?;
     let ports: serde_json::Value = serde_json::from_str(&text).ok()?;
     ports[what][0].as_str()?.rsplit(':').next()?.parse().ok()
+}
+
+/// Whether any file of a folder, however deep, has these bytes. What goes while it is looked at is not there.
+pub fn folder_has(folder: &Path, bytes: &[u8]) -> bool {
+    let Ok(items) = fs::read_dir(folder) else { return false };
+    items.flatten().any(|item| match item.file_type() {
+        Ok(kind) if kind.is_dir() => folder_has(&item.path(), bytes),
+        Ok(_) => fs::read(item.path()).is_ok_and(|held| held.windows(bytes.len()).any(|window| window == bytes)),
+        Err(_) => false,
+    })
 }
 
 fn copy_folder(from: &Path, to: &Path) {

@@ -7,6 +7,7 @@ mod devices;
 mod drain;
 mod edge;
 mod edits;
+mod erased;
 mod frames;
 mod gaps;
 mod hangup;

@@ -8,6 +8,7 @@
 //! | [`role`], [`context`], [`readiness`] | what a role is, what its tasks are given, and where they say what they are doing |
 //! | [`reader`] | an ordered pass over a shard: what a role is given that goes through a log |
 //! | [`deliver`] | publishes each mailbox entry to `user.<user>`, and knows the head of each mailbox |
+//! | [`eraser`] | takes what people deleted out of the logs |
 //! | [`receipts`] | stores what devices acknowledge |
 //! | [`pages`] | how a process answers operators over HTTP, whatever the pages are |
 //!
@@ -18,6 +19,7 @@ mod boot;
 pub mod config;
 pub mod context;
 pub mod deliver;
+pub mod eraser;
 mod http;
 mod metrics;
 pub mod pages;

@@ -231,10 +231,6 @@ impl AppendOnce {
         Step::AskLast
     }
 
-    fn remembered(&self) -> Option<Seq> {
-        self.known.as_ref()?.find(&self.item.log, &self.item.entry)
-    }
-
     fn recalled(&mut self, now: Millis, seq: Seq, result: Result<Option<StoredEntry>, NoAnswer>) -> Step {
         match result.map(|found| found.and_then(|found| self.accounting(&found))) {
             Ok(Some(entry)) => self.stored(seq, entry, true),

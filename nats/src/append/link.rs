@@ -17,6 +17,7 @@ use tokio_util::sync::CancellationToken;
 use super::pipeline::Pipeline;
 use crate::{
     ConnectError, ConnectOptions,
+    api::Api,
     connect::{Files, Purpose},
 };
 
@@ -31,6 +32,8 @@ pub(super) struct Link {
     /// Counts the links of a process, from 1.
     pub(super) number: u64,
     pub(super) publishes: Pipeline,
+    /// For questions and orders that must not outlive the link either.
+    pub(super) api: Api,
     window: Window,
 }
 
@@ -196,9 +199,10 @@ async fn keep(
             );
         }
         // A connection that is closed already is lost.
+        let api = Api::new(client.clone(), &origins.region);
         let Ok(publishes) = Pipeline::over(client).await else { continue };
         number += 1;
-        let link = Arc::new(Link { number, publishes, window });
+        let link = Arc::new(Link { number, publishes, api, window });
         current.send_replace(Some(link.clone()));
         tokio::select! {
             () = lost.cancelled() => {

@@ -1,6 +1,7 @@
 //! `append_once`: stored once, whoever writes and however late. [`core`] decides, [`Appender`] carries it out.
 
 pub mod core;
+mod erase;
 mod late;
 mod link;
 mod pipeline;

@@ -2,7 +2,7 @@
 
 use std::time::Instant;
 
-use dunlin_nats::{AppendError, Appender, Item, Origin, Stored, provision};
+use dunlin_nats::{AppendError, Appender, Item, Origin, ReadError, Stored, provision};
 use dunlin_schema::{
     Content, Log, MessageId, Millis, Peer, Seq,
     entry::{Body, Entry},
@@ -169,6 +169,39 @@ async fn a_tombstone_answers_for_what_was_erased() {
     let stream = server.stranger().await.get_stream("LOG_test_0").await.unwrap();
     stream.delete_message(erased.seq.0).await.unwrap();
     assert_eq!(appender.append(item).await, stored(2, &grave, true));
+}
+
+#[tokio::test]
+async fn an_erasure_takes_what_its_tombstone_stands_for_and_nothing_else() {
+    let server = Server::start();
+    server.provisioned().await;
+    let appender = server.appender().await;
+    let (item, other) = (first(id(now()), "regretted"), first(id(now()), "of the same mailbox"));
+    let log = item.log.clone();
+    for item in [&item, &other] {
+        appender.append(item.clone()).await.unwrap();
+    }
+    // The message itself is not taken for its tombstone where the log is looked at; an earlier tombstone is.
+    let entry = item.entry.header().tombstone(Seq(1), id(now()));
+    let tombstone = Item { entry, first_try: false, ..item.clone() };
+    assert_eq!(appender.append(tombstone.clone()).await, stored(3, &tombstone, false));
+    let another = Item { entry: item.entry.header().tombstone(Seq(1), id(now())), ..tombstone.clone() };
+    assert_eq!(server.appender().await.append(another).await, stored(3, &tombstone, true));
+    for (seq, tombstone) in [(2, 3), (1, 2), (1, 9), (3, 3)] {
+        assert_eq!(
+            appender.erase(&log, Seq(seq), Seq(tombstone)).await,
+            Err(ReadError::Unanswered),
+            "{seq} {tombstone}"
+        );
+    }
+    assert_eq!(appender.erase(&log, Seq(1), Seq(3)).await, Ok(true));
+    assert_eq!(appender.erase(&log, Seq(1), Seq(3)).await, Ok(false), "it is gone");
+    assert_eq!(texts(&server, &log).await.len(), 2);
+    assert_eq!(
+        appender.append(Item { first_try: false, ..item }).await.unwrap().seq,
+        Seq(3),
+        "the tombstone answers for it"
+    );
 }
 
 #[tokio::test]

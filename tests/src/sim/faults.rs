@@ -1,6 +1,6 @@
 //! What is done at each step of a schedule, what goes wrong, and how all of it ends.
 
-use dunlin_schema::{Entry, MessageId, Millis, Position, Seq, StreamTime, entry::Body};
+use dunlin_schema::{Entry, MessageId, Millis, Position, Seq, StreamTime};
 
 use super::{
     World,
@@ -173,16 +173,7 @@ impl World {
             return;
         }
         let id = MessageId::from_parts(Millis(now / MS), self.dice.bits());
-        let tombstone = Entry {
-            id,
-            from: entry.from.clone(),
-            to: entry.to.clone(),
-            // So that a repeat of the erased item still gets the first answer.
-            order: entry.order.or(Some(erased.seq)),
-            time: entry.time,
-            body: Body::Tombstone { sender: entry.from, id: entry.id },
-        };
-        let payload = tombstone.encode();
+        let payload = entry.header().tombstone(erased.seq, id).encode();
         let publish =
             Publish { log: erased.log, payload: payload.clone(), message_id: format!("erase {id}"), expect: None };
         if self.plant != Some(Plant::ErasedWithoutTombstone)

@@ -6,10 +6,12 @@ use std::process::Command;
 use dunlin_nats::{ConnectOptions, Connection, Provisioned, Records, permissions::Role, provision};
 use dunlin_schema::{Peer, RegionName, Seq, Shard, limits, stream::RegionSettings, subject};
 use dunlin_tests::{
+    device::new_id,
     process::{Processes, Sections, dunlin},
     server::NatsServer,
     wait::until,
 };
+use serde_json::json;
 
 fn written(args: &[&str]) -> String {
     let output = Command::new(dunlin()).arg("nats-conf").args(args).output().expect("the command");
@@ -66,9 +68,14 @@ async fn a_message_passes_through_a_hub_and_a_leaf_that_are_configured_as_is_wri
     let region = Processes::start_at(hub, sections, 1).await;
     let mut bob = region.caught_up(0, "bob", "phone").await;
     let mut alice = region.caught_up(0, "alice", "phone").await;
-    alice.send_accepted("bob", "through the leaf").await;
+    let id = alice.send_accepted("bob", "through the leaf").await["id"].clone();
     let entry = bob.expect("entry").await;
     assert_eq!(entry["content"]["message"]["text"], "through the leaf");
+    // A worker may erase it.
+    let deletion = new_id();
+    alice.say(json!({ "send": { "id": deletion, "to": "bob", "content": { "delete": { "target": id } } } })).await;
+    alice.answer(&deletion).await.expect("accepted");
+    until("it to be in no file", async || (!region.nats.stores("through the leaf")).then_some(())).await;
     for log in [region.nats.log(), leaf.log()] {
         assert!(!log.contains("Permissions Violation"), "{log}");
         // What the configuration says wrong is told before the log begins. The passwords are this test's own.

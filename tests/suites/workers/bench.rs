@@ -24,7 +24,7 @@ use dunlin_tests::{
     server::{NatsServer, ServerOptions},
     wait::until,
 };
-use dunlin_workers::{Boot, Config, Readiness, Worker};
+use dunlin_workers::{Boot, Config, Readiness, Worker, deliver, receipts};
 use parking_lot::Mutex;
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
@@ -82,9 +82,10 @@ impl Bench {
         stream_ends(&self.connection, &StreamName::log(&self.settings.region, SHARD)).await.ok()
     }
 
-    /// A worker on a runtime of its own that sees this boot.
+    /// A worker on a runtime of its own that sees this boot, with the roles without which nobody is served.
     pub(super) async fn worker(&self, boot: &str) -> Node {
-        self.worker_with(Config { boot: Boot::Given(boot.to_owned()), ..Config::default() }).await
+        let roles = vec![deliver::ROLE, receipts::ROLE];
+        self.worker_with(Config { roles, boot: Boot::Given(boot.to_owned()), ..Config::default() }).await
     }
 
     pub(super) async fn worker_with(&self, config: Config) -> Node {

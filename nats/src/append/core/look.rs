@@ -2,8 +2,11 @@
 //!
 //! It goes the late way of an append, with the same proofs, and ends where that would publish: with [`Step::Absent`]. It takes no turn and
 //! leaves nothing behind, so that those who append wait for nobody who looks.
+//!
+//! An append of a tombstone takes only a tombstone for what it looks for: what is to be erased is still there. What is remembered does not
+//! tell the two apart, so it is not asked; a second tombstone does no harm.
 
-use dunlin_schema::{Entry, Millis, limits::Bounds, read::StoredEntry};
+use dunlin_schema::{Entry, Millis, Seq, limits::Bounds, read::StoredEntry};
 
 use super::{AppendOnce, Item, State, Step};
 
@@ -21,7 +24,14 @@ impl AppendOnce {
     }
 
     pub(super) fn accounts(&self, entry: &Entry) -> bool {
-        entry.accounts_for(&self.item.log, &self.item.entry)
+        let buries = self.item.entry.is_tombstone() && !self.looks;
+        (entry.is_tombstone() || !buries) && entry.accounts_for(&self.item.log, &self.item.entry)
+    }
+
+    /// Where an earlier call has read the item.
+    pub(super) fn remembered(&self) -> Option<Seq> {
+        let Item { log, entry, .. } = &self.item;
+        self.known.as_ref().filter(|_| !entry.is_tombstone())?.find(log, entry)
     }
 
     pub(super) fn accounting(&self, found: &StoredEntry) -> Option<Entry> {
