@@ -1,7 +1,7 @@
 //! `POST /v1/messages`: a back end sends in the name of any person. What is stored is answered with the frame that a socket would be given,
 //! what is refused with a problem document that has this frame in it.
 
-use std::{sync::Arc, time::Duration};
+use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 use axum::{
     Json,
@@ -9,19 +9,20 @@ use axum::{
     extract::{Request, State},
     http::{
         HeaderMap, StatusCode,
-        header::{ALLOW, CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE, EXPECT, WWW_AUTHENTICATE},
+        header::{CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE, EXPECT, WWW_AUTHENTICATE},
     },
     response::{IntoResponse, Response},
 };
 use dunlin_schema::{
     Code, UserName, limits,
-    post::{self, Accepted, Post, Sent},
+    post::{self, Accepted, MESSAGES, Post, Sent},
 };
 use futures_util::StreamExt as _;
 use tokio::time::timeout;
+use utoipa::openapi::RefOr;
 
 use super::{
-    bearer,
+    bearer, openapi,
     refusal::{BUSY, Refusal, refusal},
 };
 use crate::{clock, gateway::Gateway, sending::Answer, tokens::People};
@@ -36,7 +37,33 @@ pub(super) const ANSWER_WITHIN: Duration = Duration::from_secs(30);
 const PASSED_OVER_BYTES: usize = 8 * limits::FRAME_BYTES;
 const PASSED_OVER_FOR: Duration = Duration::from_secs(2);
 
-/// Sends what is posted.
+/// How a post is refused.
+struct Refused;
+
+impl utoipa::IntoResponses for Refused {
+    fn responses() -> BTreeMap<String, RefOr<utoipa::openapi::Response>> {
+        let others =
+            [(405, "another method than POST"), (408, "the body did not come in time"), (415, "no `application/json`")];
+        openapi::refused(Code::ALL, &others)
+    }
+}
+
+/// Send as a back end, in the name of any person.
+///
+/// The same rules and codes as for a `send` on a WebSocket. A request without an answer, and one answered 429 or 503, is repeated with the
+/// same id: it is stored once.
+#[utoipa::path(
+    post,
+    path = MESSAGES,
+    operation_id = "send",
+    tag = "back ends",
+    security(("token" = ["service"])),
+    request_body(content = ref("#/components/schemas/Post"), content_type = "application/json"),
+    responses(
+        (status = 200, description = "It is stored.", body = ref("#/components/schemas/Sent"), content_type = "application/json"),
+        Refused,
+    ),
+)]
 pub(super) async fn send(State(gateway): State<Arc<Gateway>>, request: Request) -> Response {
     let (head, body) = request.into_parts();
     let mut body = body.into_data_stream();
@@ -52,12 +79,6 @@ pub(super) async fn send(State(gateway): State<Arc<Gateway>>, request: Request) 
     };
     gateway.metrics.post(response.status().as_u16());
     response
-}
-
-/// What this address says to another method.
-pub(super) async fn only_posts() -> Response {
-    let message = "messages are sent here with POST";
-    refusal(Code::BadFrame, message).status(StatusCode::METHOD_NOT_ALLOWED).with(ALLOW, "POST").into_response()
 }
 
 async fn answer(gateway: &Gateway, headers: &HeaderMap, body: &mut BodyDataStream) -> Result<Sent, Refusal> {

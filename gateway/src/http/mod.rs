@@ -3,15 +3,16 @@
 mod accept;
 mod bearer;
 mod messages;
+mod openapi;
 mod refusal;
 mod upgrade;
 
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock};
 
 use axum::{
     Router,
     extract::{Path, State},
-    http::{StatusCode, Uri, header::CONTENT_TYPE},
+    http::{HeaderName, StatusCode, Uri, header::CONTENT_TYPE},
     response::{IntoResponse, Response},
     routing::{get, post},
 };
@@ -19,7 +20,7 @@ use bytes::Bytes;
 use dunlin_schema::{Code, problem};
 use parking_lot::Mutex;
 
-use self::refusal::refusal;
+use self::refusal::{Refusal, refusal};
 use crate::{clock::Uptime, gateway::Gateway, tokens::Identity};
 
 pub(crate) use accept::{Entrance, accept};
@@ -46,37 +47,73 @@ const WHAT_THIS_IS: &str = concat!(
 
 /// What clients are served.
 pub(crate) fn of_clients(gateway: Arc<Gateway>) -> Router {
-    let document = |document: serde_json::Value| {
-        let document = Bytes::from(document.to_string());
-        move || std::future::ready(([(CONTENT_TYPE, "application/json")], document.clone()))
-    };
     Router::new()
-        .route("/", get(|| std::future::ready(WHAT_THIS_IS)))
+        .route("/", get(what_this_is))
         .route("/v1/connect", get(upgrade::connect).fallback(upgrade::only_gets))
-        .route(dunlin_schema::post::MESSAGES, post(messages::send).fallback(messages::only_posts))
+        .route(dunlin_schema::post::MESSAGES, post(messages::send))
         .route(&format!("{}{{code}}", problem::CODES), get(code))
-        .route("/asyncapi.json", get(document(dunlin_schema::asyncapi::document())))
-        .route("/openapi.json", get(document(dunlin_schema::openapi::document())))
+        .route("/asyncapi.json", get(asyncapi_document))
+        .route("/openapi.json", get(openapi_document))
+        .method_not_allowed_fallback(another_method)
         .fallback(nothing_here)
         .with_state(gateway)
 }
 
 /// What operators are served. Load balancers ask how it is by GET, HEAD or OPTIONS.
 pub(crate) fn of_operators(gateway: Arc<Gateway>) -> Router {
-    let livez = || std::future::ready("alive\n");
     Router::new()
         .route("/livez", get(livez).options(livez))
         .route("/readyz", get(readyz).options(readyz))
         .route("/metrics", get(metrics))
+        .method_not_allowed_fallback(another_method)
         .with_state(gateway)
 }
 
+/// What this is.
+#[utoipa::path(get, path = "/", tag = "pages", responses((status = 200, description = "Words.", body = String)))]
+async fn what_this_is() -> &'static str {
+    WHAT_THIS_IS
+}
+
+/// A document that never changes.
+type Document = ([(HeaderName, &'static str); 1], Bytes);
+
+/// The machine-readable form of what is said on a WebSocket.
+#[utoipa::path(get, path = "/asyncapi.json", tag = "pages", responses((status = 200, description = "AsyncAPI 3.0.", body = serde_json::Value)))]
+async fn asyncapi_document() -> Document {
+    static TEXT: LazyLock<Bytes> = LazyLock::new(|| Bytes::from(dunlin_schema::asyncapi::document().to_string()));
+    ([(CONTENT_TYPE, "application/json")], TEXT.clone())
+}
+
+/// This document.
+#[utoipa::path(get, path = "/openapi.json", tag = "pages", responses((status = 200, description = "OpenAPI 3.1.", body = serde_json::Value)))]
+async fn openapi_document() -> Document {
+    static TEXT: LazyLock<Bytes> = LazyLock::new(|| Bytes::from(openapi::document().to_string()));
+    ([(CONTENT_TYPE, "application/json")], TEXT.clone())
+}
+
 /// What a code means.
+#[utoipa::path(
+    get,
+    path = "/codes/{code}",
+    tag = "pages",
+    params(("code" = String, Path, description = "The code.", example = "rate_limited")),
+    responses(
+        (status = 200, description = "Words.", body = String),
+        (status = 404, description = "There is no such code.", body = ref("#/components/schemas/Problem"), content_type = "application/problem+json"),
+    ),
+)]
 async fn code(Path(name): Path<String>) -> Response {
     match name.parse() {
         Ok(code) => problem::explanation(code).into_response(),
         Err(_) => refusal(Code::NotFound, "there is no such code here").into_response(),
     }
+}
+
+/// Whether the process lives. Where operators have a listener of their own, it is there.
+#[utoipa::path(get, path = "/livez", tag = "operators", responses((status = 200, description = "It does.", body = String)))]
+async fn livez() -> &'static str {
+    "alive\n"
 }
 
 async fn nothing_here(uri: Uri) -> Response {
@@ -85,6 +122,21 @@ async fn nothing_here(uri: Uri) -> Response {
     refusal(Code::NotFound, message).into_response()
 }
 
+/// Axum says which methods an address has.
+async fn another_method() -> Refusal {
+    refusal(Code::BadFrame, "this address has other methods: `Allow` lists them").status(StatusCode::METHOD_NOT_ALLOWED)
+}
+
+/// Whether clients are welcome. Where operators have a listener of their own, it is there.
+#[utoipa::path(
+    get,
+    path = "/readyz",
+    tag = "operators",
+    responses(
+        (status = 200, description = "They are.", body = String),
+        (status = 503, description = "They are not: why.", body = String),
+    ),
+)]
 async fn readyz(State(gateway): State<Arc<Gateway>>) -> Response {
     match gateway.unready(Uptime::now()) {
         None => "ready\n".into_response(),
@@ -92,6 +144,13 @@ async fn readyz(State(gateway): State<Arc<Gateway>>) -> Response {
     }
 }
 
+/// Metrics for Prometheus. Where operators have a listener of their own, it is there.
+#[utoipa::path(
+    get,
+    path = "/metrics",
+    tag = "operators",
+    responses((status = 200, description = "OpenMetrics.", body = String, content_type = "application/openmetrics-text")),
+)]
 async fn metrics(State(gateway): State<Arc<Gateway>>) -> Response {
     let kind = "application/openmetrics-text; version=1.0.0; charset=utf-8";
     let appenders = gateway.regions.values().map(|region| &region.appender);
