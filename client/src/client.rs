@@ -17,6 +17,7 @@ use crate::{
     error::{ConnectError, Ended, SendError, SignalError, StoreError},
     event::{Event, Status},
     options::ClientOptions,
+    pending::PendingId,
     run::{self, Command, Submit, Tells},
 };
 
@@ -101,9 +102,10 @@ impl Client {
         permit: OwnedSemaphorePermit,
     ) -> Result<Sending, SendError> {
         let (reply, outcome) = oneshot::channel();
-        let submit = Submit { to, content, reply, permit };
+        let id = PendingId::default();
+        let submit = Submit { to, content, id: id.clone(), reply, permit };
         self.commands.send(Command::Submit(submit)).await.map_err(|_| self.ended())?;
-        Ok(Sending { outcome, status: self.status.clone() })
+        Ok(Sending { id, outcome, status: self.status.clone() })
     }
 
     fn check(&self, to: &str, content: &Content) -> Result<Address, SendError> {
@@ -164,8 +166,16 @@ fn why_ended(status: &watch::Receiver<Status>) -> Ended {
 /// The outcome of a send, to be awaited. Dropping it does not take the message back.
 #[must_use = "the outcome of a send is known when this is awaited"]
 pub struct Sending {
+    id: PendingId,
     outcome: oneshot::Receiver<Result<Accepted, SendError>>,
     status: watch::Receiver<Status>,
+}
+
+impl Sending {
+    /// The message's id, as soon as it has one.
+    pub fn id(&self) -> PendingId {
+        self.id.clone()
+    }
 }
 
 impl Future for Sending {

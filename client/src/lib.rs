@@ -7,7 +7,8 @@
 //! | room | what lives there |
 //! |---|---|
 //! | [`options`], [`token`], [`store`] | what the library is told: where, as whom, and where cursors are kept |
-//! | [`client`], `asking`, [`event`], [`error`] | what an application holds: the handle, what it asks, what happens, what can go wrong |
+//! | [`client`], `asking`, `pending`, [`event`], [`error`] | what an application holds: the handle, what it asks, what happens, what can go wrong |
+//! | [`conversation`] | the messages with one peer as they are now, folded out of what happens |
 //! | `core` | what to send, repeat, drop and dial, decided without I/O |
 //! | `run`, `clock`, `socket`, `checkpointer` | the task that drives the core, its clocks, the WebSocket, and who saves cursors |
 //!
@@ -26,20 +27,24 @@ mod asking;
 mod checkpointer;
 pub mod client;
 mod clock;
+pub mod conversation;
 mod core;
 pub mod error;
 pub mod event;
 pub mod options;
+mod pending;
 mod run;
 mod socket;
 pub mod store;
 pub mod token;
 
 pub use client::{Client, Events, Sending};
+pub use conversation::Conversation;
 pub use core::{Accepted, ClockSkew};
 pub use dunlin_schema as schema;
 pub use error::{AskError, ConnectError, Ended, Lost, OptionsError, SendError, SignalError, StoreError, TokenError};
 pub use event::{CaughtUp, Connected, Disconnected, Entry, Event, Gap, Status};
 pub use options::{Backoff, ClientOptions};
+pub use pending::PendingId;
 pub use store::{CursorStore, Cursors, FileStore, MemoryStore};
 pub use token::{TokenProvider, TokenRequest};

@@ -28,6 +28,7 @@ use crate::{
     error::{AskError, Lost, SendError},
     event::{CaughtUp, Connected, Disconnected, Entry, Event, Gap, Status},
     options::ClientOptions,
+    pending::PendingId,
     socket::{Incoming, Socket},
     store::Cursors,
     token::TokenRequest,
@@ -58,6 +59,7 @@ pub(crate) enum Command {
 pub(crate) struct Submit {
     pub(crate) to: Address,
     pub(crate) content: Content,
+    pub(crate) id: PendingId,
     pub(crate) reply: oneshot::Sender<Result<Accepted, SendError>>,
     pub(crate) permit: OwnedSemaphorePermit,
 }
@@ -71,7 +73,7 @@ struct Dialled {
 
 type Dial = Pin<Box<dyn Future<Output = Result<Dialled, Lost>> + Send>>;
 type AskReply = (oneshot::Sender<Result<Answer, AskError>>, OwnedSemaphorePermit);
-type Reply = (oneshot::Sender<Result<Accepted, SendError>>, OwnedSemaphorePermit);
+type Reply = (PendingId, oneshot::Sender<Result<Accepted, SendError>>, OwnedSemaphorePermit);
 
 /// What handles look at.
 pub(crate) struct Tells {
@@ -230,7 +232,7 @@ impl Driver {
             Command::Submit(submit) => {
                 self.requests += 1;
                 let request = RequestId(self.requests);
-                self.replies.insert(request, (submit.reply, submit.permit));
+                self.replies.insert(request, (submit.id, submit.reply, submit.permit));
                 self.give(Input::Submit { request, to: submit.to, content: submit.content });
             }
             Command::Ask { what, within, reply, permit } => {
@@ -291,8 +293,13 @@ impl Driver {
                     let _ = reply.send(answer);
                 }
             }
+            Output::Named(request, id) => {
+                if let Some((named, _, _)) = self.replies.get(&request) {
+                    named.set(id);
+                }
+            }
             Output::Settle(request, outcome) => {
-                if let Some((reply, _permit)) = self.replies.remove(&request) {
+                if let Some((_, reply, _permit)) = self.replies.remove(&request) {
                     // Nobody may be waiting: the message was sent all the same.
                     let _ = reply.send(outcome);
                 }

@@ -15,8 +15,8 @@ mod tests;
 use std::collections::BTreeMap;
 
 use dunlin_schema::{
-    Address, Code, Content, CursorText, DeviceName, LogName, Millis, Open, RegionName, Retry, Seq, SignalKind,
-    UserName,
+    Address, Code, Content, CursorText, DeviceName, LogName, MessageId, Millis, Open, RegionName, Retry, Seq,
+    SignalKind, UserName,
     frame::{Answer, AnswerFrame, ClientFrame, EntryFrame, Goodbye, Question, ServerFrame, StartAt},
     limits,
 };
@@ -99,6 +99,8 @@ pub(crate) enum Output {
     Notify(Notification),
     /// A repeat, or something of a log of a newer release, was not given, but its cursor is newer than the last one that was.
     Skip(Progress),
+    /// A send has its id from now on.
+    Named(RequestId, MessageId),
     /// A send has its outcome.
     Settle(RequestId, Result<Accepted, SendError>),
     /// A question has its answer, or has none.
@@ -214,7 +216,10 @@ impl Core {
             outbox.pump(
                 now.steady,
                 || ids.next(time, rng.random()),
-                |send| outputs.push(Output::Write(ClientFrame::Send(send))),
+                |send, named| {
+                    outputs.extend(named.map(|request| Output::Named(request, send.id)));
+                    outputs.push(Output::Write(ClientFrame::Send(send)));
+                },
             );
         }
     }

@@ -103,8 +103,13 @@ impl Outbox {
         self.queue(to);
     }
 
-    /// What can be sent now.
-    pub(crate) fn pump(&mut self, now: Millis, mut id: impl FnMut() -> MessageId, mut send: impl FnMut(Send)) {
+    /// What can be sent now; with the request of what has its id from now on.
+    pub(crate) fn pump(
+        &mut self,
+        now: Millis,
+        mut id: impl FnMut() -> MessageId,
+        mut send: impl FnMut(Send, Option<RequestId>),
+    ) {
         self.release(now);
         while self.flying.len() < IN_FLIGHT
             && let Some(to) = self.ready.pop_front()
@@ -115,8 +120,9 @@ impl Outbox {
                 continue;
             }
             let Some(mut item) = lane.waiting.pop_front() else { continue };
+            let named = item.request.filter(|_| item.id.is_none());
             let id = *item.id.get_or_insert_with(&mut id);
-            send(Send { id, to: to.to_string(), content: item.content.clone() });
+            send(Send { id, to: to.to_string(), content: item.content.clone() }, named);
             lane.flying.push(item);
             self.flying.insert(id, to.clone());
             self.queue(to);

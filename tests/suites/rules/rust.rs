@@ -75,6 +75,7 @@ fn is_pure(path: &str) -> bool {
         || path.starts_with("nats/src/append/core")
         || path.starts_with("nats/src/read/together/core")
         || path.starts_with("client/src/core/")
+        || path.starts_with("client/src/conversation/")
         || path.starts_with("workers/src/") && (path.ends_with("/core.rs") || path.contains("/core/"))
 }
 

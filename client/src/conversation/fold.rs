@@ -1,0 +1,287 @@
+//! How entries become messages. Whatever the order in which they come, and however often, the same ones give the same.
+
+use std::collections::BTreeMap;
+
+use super::*;
+
+/// Reactions of one message that are remembered, those that were taken back among them.
+const REACTIONS: usize = 64;
+
+/// Whose something is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub(super) enum Author {
+    Me,
+    Peer,
+}
+
+/// Where an entry stands among all of the conversation.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) struct Place {
+    pub(super) time: Millis,
+    pub(super) id: MessageId,
+}
+
+/// What was said, as an edit changes it.
+#[derive(Debug, Default)]
+struct Words {
+    text: Option<String>,
+    data: Option<Blob>,
+}
+
+/// A message that came.
+#[derive(Debug)]
+pub(super) struct Stored {
+    place: Place,
+    pub(super) order: Option<Seq>,
+    words: Words,
+    attachments: Vec<String>,
+    reply_to: Option<MessageId>,
+}
+
+/// All that is known of what one author said under one id.
+#[derive(Debug)]
+pub(super) struct Slot {
+    pub(super) key: Key,
+    pub(super) message: Option<Stored>,
+    edit: Option<(Place, Words)>,
+    deleted: bool,
+    failure: Option<Failure>,
+}
+
+/// The last word of each person for each emoji.
+#[derive(Debug, Default)]
+pub(super) struct Reactions(BTreeMap<(Author, String), Given>);
+
+#[derive(Debug)]
+struct Given {
+    place: Place,
+    emoji: String,
+    on: bool,
+}
+
+impl Slot {
+    fn new(key: Key) -> Slot {
+        Slot { key, message: None, edit: None, deleted: false, failure: None }
+    }
+
+    /// Whether it differs now.
+    fn edited(&mut self, place: Place, words: Words) -> bool {
+        let newer = self.edit.as_ref().is_none_or(|(last, _)| *last < place);
+        if newer && !self.deleted {
+            self.edit = Some((place, words));
+        }
+        newer && !self.deleted
+    }
+
+    /// Whether it differs now. What was deleted is let go of.
+    fn delete(&mut self) -> bool {
+        self.edit = None;
+        if let Some(message) = &mut self.message {
+            message.words = Words::default();
+            message.attachments.clear();
+        }
+        !std::mem::replace(&mut self.deleted, true)
+    }
+
+    /// Whether it is another than before, and where it stood. After a power loss a message is stored again, and later: that counts.
+    fn stored(&mut self, message: Stored) -> Option<Option<Place>> {
+        let before = self.message.as_ref().map(|before| before.place);
+        if before.is_some_and(|before| before >= message.place) {
+            return None;
+        }
+        self.message = Some(message);
+        if self.deleted {
+            self.delete();
+        }
+        Some(before)
+    }
+}
+
+impl Reactions {
+    /// Whether something differs now.
+    fn react(&mut self, author: Author, place: Place, emoji: String, on: bool) -> bool {
+        let whose = (author, canonical(&emoji));
+        if self.0.get(&whose).is_some_and(|last| last.place >= place) {
+            return false;
+        }
+        self.0.insert(whose, Given { place, emoji, on });
+        if self.0.len() > REACTIONS {
+            let oldest = self.0.iter().min_by_key(|(_, given)| given.place).map(|(whose, _)| whose.clone());
+            oldest.and_then(|whose| self.0.remove(&whose));
+        }
+        true
+    }
+}
+
+/// An emoji without its variation selectors, which only choose how it is drawn.
+fn canonical(emoji: &str) -> String {
+    emoji.chars().filter(|c| !matches!(c, '\u{fe0e}' | '\u{fe0f}')).collect()
+}
+
+impl Conversation {
+    /// Takes what was stored; `key` is the one of a draft that this is.
+    pub(super) fn apply(
+        &mut self,
+        key: Option<Key>,
+        author: Author,
+        place: Place,
+        order: Option<Seq>,
+        content: Content,
+    ) -> Vec<Change> {
+        match content {
+            Content::Message { text, data, attachments, reply_to } => {
+                let words = Words { text, data };
+                self.store(key, author, Stored { place, order, words, attachments, reply_to })
+            }
+            Content::Edit { target, text, data } => {
+                self.change((target, author), |slot| slot.edited(place, Words { text, data }))
+            }
+            Content::Delete { target } => self.change((target, author), Slot::delete),
+            Content::React { target, emoji, on } => self.react(target, author, place, emoji, on),
+            Content::Membership(_) | Content::Failed(_) => Vec::new(),
+        }
+    }
+
+    /// Something that was accepted could not be delivered.
+    pub(super) fn undeliverable(&mut self, id: MessageId, failure: Failure) -> Vec<Change> {
+        self.change((id, Author::Me), |slot| slot.failure.replace(failure.clone()).as_ref() != Some(&failure))
+    }
+
+    fn store(&mut self, key: Option<Key>, author: Author, message: Stored) -> Vec<Change> {
+        let (place, item) = (message.place, (message.place.id, author));
+        let fresh = self.slot(item);
+        self.awaited.remove(&item);
+        let Some(slot) = self.slots.get_mut(&item) else { return Vec::new() };
+        let first = slot.message.is_none();
+        let Some(before) = slot.stored(message) else { return Vec::new() };
+        // The draft's key goes on, so that whoever shows it shows the same message.
+        if let Some(key) = key.filter(|_| first) {
+            slot.key = key;
+            self.by_key.remove(&fresh);
+            self.by_key.insert(key, item);
+        }
+        let key = slot.key;
+        before.map(|before| self.timeline.remove(&(before, author)));
+        self.timeline.insert((place, author));
+        self.trim();
+        let mut changes = Vec::new();
+        if self.slots.contains_key(&item) {
+            changes.push(Change::Message(key));
+            changes.extend((author == Author::Peer).then_some(Change::Unread));
+        }
+        changes
+    }
+
+    /// Changes what is known of an item; the message may come later.
+    fn change(&mut self, item: (MessageId, Author), change: impl FnOnce(&mut Slot) -> bool) -> Vec<Change> {
+        let key = self.slot(item);
+        let changed = self.slots.get_mut(&item).is_some_and(|slot| change(slot) && slot.message.is_some());
+        self.trim();
+        if changed { vec![Change::Message(key)] } else { Vec::new() }
+    }
+
+    fn react(&mut self, target: MessageId, author: Author, place: Place, emoji: String, on: bool) -> Vec<Change> {
+        if !self.reactions.entry(target).or_default().react(author, place, emoji, on) {
+            return Vec::new();
+        }
+        if self.reactions.len() > self.keep {
+            self.reactions.pop_first();
+        }
+        let shown = [Author::Me, Author::Peer].into_iter().filter_map(|author| self.slots.get(&(target, author)));
+        shown.filter(|slot| slot.message.is_some()).map(|slot| Change::Message(slot.key)).collect()
+    }
+
+    /// What is known of an item is there from now on; its key.
+    fn slot(&mut self, item: (MessageId, Author)) -> Key {
+        if let Some(slot) = self.slots.get(&item) {
+            return slot.key;
+        }
+        let key = self.key();
+        self.slots.insert(item, Slot::new(key));
+        self.by_key.insert(key, item);
+        self.awaited.insert(item);
+        key
+    }
+
+    /// Forgets the oldest of what is too much: of what is awaited by the time that its id carries.
+    fn trim(&mut self) {
+        while self.timeline.len() > self.keep
+            && let Some((place, author)) = self.timeline.pop_first()
+        {
+            self.forget((place.id, author));
+            self.reactions.remove(&place.id);
+        }
+        while self.awaited.len() > self.keep
+            && let Some(item) = self.awaited.pop_first()
+        {
+            self.forget(item);
+        }
+    }
+
+    fn forget(&mut self, item: (MessageId, Author)) {
+        if let Some(slot) = self.slots.remove(&item) {
+            self.by_key.remove(&slot.key);
+        }
+    }
+
+    pub(super) fn stored(&self, item: (MessageId, Author)) -> Option<Message<'_>> {
+        let slot = self.slots.get(&item)?;
+        let Stored { place, order, words, attachments, reply_to } = slot.message.as_ref()?;
+        let edit = slot.edit.as_ref().map(|(_, words)| words);
+        let Words { text, data } = edit.unwrap_or(words);
+        let given = self.reactions.get(&item.0).into_iter().flat_map(|reactions| &reactions.0);
+        let standing = given.filter(|(_, given)| given.on && !slot.deleted);
+        let reactions =
+            standing.map(|((author, _), given)| Reaction { by: self.address(*author), emoji: &given.emoji }).collect();
+        Some(Message {
+            key: slot.key,
+            id: Some(place.id),
+            from: self.address(item.1),
+            time: place.time,
+            order: *order,
+            text: text.as_deref(),
+            data: data.as_ref(),
+            attachments,
+            reply_to: *reply_to,
+            edited: edit.is_some(),
+            deleted: slot.deleted,
+            reactions,
+            state: (item.1 == Author::Me).then(|| self.state(slot.failure.as_ref(), *order)),
+        })
+    }
+
+    pub(super) fn draft<'a>(&'a self, draft: &'a Draft) -> Option<Message<'a>> {
+        let Content::Message { text, data, attachments, reply_to } = &draft.content else { return None };
+        Some(Message {
+            key: draft.key,
+            id: draft.id.get(),
+            from: &self.me,
+            time: draft.at,
+            order: None,
+            text: text.as_deref(),
+            data: data.as_ref(),
+            attachments,
+            reply_to: *reply_to,
+            edited: false,
+            deleted: false,
+            reactions: Vec::new(),
+            state: Some(draft.failure.clone().map_or(State::Sending, State::Failed)),
+        })
+    }
+
+    fn state(&self, failure: Option<&Failure>, order: Option<Seq>) -> State {
+        match (failure, order) {
+            (Some(failure), _) => State::Failed(failure.clone()),
+            (None, Some(order)) if order <= self.read => State::Read,
+            (None, Some(order)) if order <= self.delivered => State::Delivered,
+            (None, Some(_) | None) => State::Sent,
+        }
+    }
+
+    fn address(&self, author: Author) -> &Address {
+        match author {
+            Author::Me => &self.me,
+            Author::Peer => &self.peer,
+        }
+    }
+}

@@ -1,0 +1,399 @@
+//! A conversation with one peer as it is now: its messages with their state, with edits, deletions and reactions applied.
+//!
+//! Decided without I/O. Drive it: give [`Conversation::event`] everything that happens to the client, hand what is sent to
+//! [`Conversation::sending`] and its outcome to [`Conversation::settled`]; each says what has changed. Times are the application's own
+//! clock, and only compared with each other.
+//!
+//! # Order
+//! Messages stand in the order in which gateways accepted them: by time, and by id where two have the same time. Both belong to the message,
+//! so each device of both people shows the same order in the end, whatever came first, and also after a gap, when the sequences of a mailbox
+//! may begin again. What is not accepted yet stands behind everything else. Where the clocks of two gateways differ, two messages that were
+//! sent within that difference may have changed places, for everybody alike. Of several edits of a message the last one in this order counts.
+//!
+//! # What counts
+//! Entries may come in any order, repeatedly, and before what they are about. An edit or a deletion counts where its author is the message's
+//! own, whoever has checked that before. A deletion is final. A reaction is one for each person and emoji; of several the last one counts.
+
+mod fold;
+#[cfg(test)]
+mod tests;
+
+use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
+
+use dunlin_schema::{Address, Blob, Code, Content, LogName, MessageId, Millis, Open, Seq, UserName, frame::EntryFrame};
+
+use self::fold::{Author, Place, Reactions, Slot};
+use crate::{core::Accepted, error::SendError, event::Event, pending::PendingId};
+
+/// How long a peer is typing after they said so.
+pub const TYPING_FOR: Millis = Millis(10_000);
+/// The kind of signal that says it.
+pub const TYPING: &str = "typing";
+/// Messages that are kept where nothing else is said.
+pub const KEPT: usize = 2_000;
+/// Gaps that are remembered.
+const GAPS: usize = 64;
+
+/// Names a message for as long as the conversation keeps it, from before it has an id.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Key(u64);
+
+/// What has changed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Change {
+    /// A message is new, or differs from what it was.
+    Message(Key),
+    /// There is another [`Gap`].
+    Gap(Gap),
+    /// The peer began to type, or stopped. That time has passed is no change: see [`Conversation::typing_until`].
+    Typing,
+    /// What is unread has changed.
+    Unread,
+}
+
+/// What may be missing: messages between two times.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Gap {
+    /// Nothing is missing before this time.
+    pub from: Millis,
+    /// Nothing is missing after this time.
+    pub to: Millis,
+}
+
+/// How far one of one's own messages is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum State {
+    /// No gateway has accepted it yet.
+    Sending,
+    /// It is stored.
+    Sent,
+    /// A device of the peer has it.
+    Delivered,
+    /// The peer has read it.
+    Read,
+    /// It was refused, or could not be delivered; or nobody knows, and the message says so.
+    Failed(Failure),
+}
+
+/// Why a message failed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Failure {
+    /// The refusal's code; `None` where no gateway answered.
+    pub code: Option<Open<Code>>,
+    /// The same in words.
+    pub message: String,
+}
+
+/// A reaction that stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Reaction<'a> {
+    /// Whose.
+    pub by: &'a Address,
+    /// The emoji, as it came last.
+    pub emoji: &'a str,
+}
+
+/// A message as it is now.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Message<'a> {
+    /// Its name here.
+    pub key: Key,
+    /// Its id, which edits, deletions and reactions name; `None` while it was never sent.
+    pub id: Option<MessageId>,
+    /// Who sent it.
+    pub from: &'a Address,
+    /// When it was accepted; before that, when it was handed over.
+    pub time: Millis,
+    /// Its order among what its sender sent to the other one, once it is accepted.
+    pub order: Option<Seq>,
+    /// What a person reads; nothing of a deleted message.
+    pub text: Option<&'a str>,
+    /// What a program reads; nothing of a deleted message.
+    pub data: Option<&'a Blob>,
+    /// Media that goes with it; nothing of a deleted message.
+    pub attachments: &'a [String],
+    /// The message that it answers.
+    pub reply_to: Option<MessageId>,
+    /// Whether text and data are those of an edit.
+    pub edited: bool,
+    /// Whether its author took it back.
+    pub deleted: bool,
+    /// The reactions that stand, one's own first.
+    pub reactions: Vec<Reaction<'a>>,
+    /// How far it is; `None` for the peer's.
+    pub state: Option<State>,
+}
+
+/// Something that was handed over to be sent and has no answer yet, or failed.
+#[derive(Debug)]
+struct Draft {
+    key: Key,
+    at: Millis,
+    id: PendingId,
+    content: Content,
+    failure: Option<Failure>,
+}
+
+/// A conversation: see the module.
+#[derive(Debug)]
+pub struct Conversation {
+    me: Address,
+    peer: Address,
+    keep: usize,
+    keys: u64,
+    drafts: VecDeque<Draft>,
+    slots: BTreeMap<(MessageId, Author), Slot>,
+    by_key: HashMap<Key, (MessageId, Author)>,
+    /// The messages that came, in their order.
+    timeline: BTreeSet<(Place, Author)>,
+    /// What only changes of which have come: the message may still follow.
+    awaited: BTreeSet<(MessageId, Author)>,
+    reactions: BTreeMap<MessageId, Reactions>,
+    gaps: VecDeque<Gap>,
+    delivered: Seq,
+    read: Seq,
+    marked: Seq,
+    typing_until: Option<Millis>,
+}
+
+impl Conversation {
+    /// The conversation of `me` with `peer`, empty. The peer is named as entries name it: without its region where that is one's own (see
+    /// [`Address::seen_from`]).
+    pub fn new(me: UserName, peer: Address) -> Conversation {
+        Conversation {
+            me: Address::local(me),
+            peer,
+            keep: KEPT,
+            keys: 0,
+            drafts: VecDeque::new(),
+            slots: BTreeMap::new(),
+            by_key: HashMap::new(),
+            timeline: BTreeSet::new(),
+            awaited: BTreeSet::new(),
+            reactions: BTreeMap::new(),
+            gaps: VecDeque::new(),
+            delivered: Seq(0),
+            read: Seq(0),
+            marked: Seq(0),
+            typing_until: None,
+        }
+    }
+
+    /// Keeps this many messages, at least one, and forgets the oldest. A message takes what its text and data do: 32 KiB at most.
+    /// Default: [`KEPT`].
+    pub fn keep(mut self, messages: usize) -> Conversation {
+        self.keep = messages.max(1);
+        self
+    }
+
+    /// Who this is.
+    pub fn me(&self) -> &Address {
+        &self.me
+    }
+
+    /// The other one.
+    pub fn peer(&self) -> &Address {
+        &self.peer
+    }
+
+    /// Takes what has happened to the client. What belongs to other conversations changes nothing.
+    pub fn event(&mut self, now: Millis, event: &Event) -> Vec<Change> {
+        match event {
+            Event::Entry(entry) => {
+                let mut changes = self.entry(entry);
+                let is_message = matches!(entry.content.known(), Some(Content::Message { .. }));
+                if is_message && entry.from == self.peer && self.typing_until.take().is_some() {
+                    changes.push(Change::Typing);
+                }
+                changes
+            }
+            Event::Gap(gap) if gap.log == LogName::Mailbox => self.gap(Gap { from: gap.from, to: gap.to }),
+            Event::Signal { from, kind } => self.signal(now, from, kind),
+            // Nobody says any more whether they type.
+            Event::Disconnected(_) => self.typing_until.take().map(|_| Change::Typing).into_iter().collect(),
+            Event::Gap(_) | Event::Connected(_) | Event::CaughtUp(_) | Event::Refused { .. } | Event::Ended(_) => {
+                Vec::new()
+            }
+        }
+    }
+
+    /// Takes an entry, wherever it comes from: a page of history, a store of the application's own.
+    pub fn entry(&mut self, entry: &EntryFrame) -> Vec<Change> {
+        let Some(content) = entry.content.known() else { return Vec::new() };
+        if let Content::Failed(failed) = content {
+            // The system's word; a peer that says it is a gateway's mistake.
+            let ours = failed.to == self.peer && entry.from != self.peer;
+            let failure = Failure { code: Some(failed.code.clone()), message: failed.message.clone() };
+            return if ours { self.undeliverable(failed.id, failure) } else { Vec::new() };
+        }
+        let author = if entry.from == self.me && entry.to == self.peer {
+            Author::Me
+        } else if entry.from == self.peer && entry.to == self.me {
+            Author::Peer
+        } else {
+            return Vec::new();
+        };
+        let key = if author == Author::Me { self.sent_here(entry.id) } else { None };
+        let place = Place { time: entry.time, id: entry.id };
+        self.apply(key, author, place, entry.order, content.clone())
+    }
+
+    /// Takes what was handed to [`crate::Client::submit`] at `now`; `id` is [`crate::Sending::id`]. A message is shown from now on; an edit,
+    /// a deletion and a reaction count once they are stored.
+    pub fn sending(&mut self, now: Millis, content: Content, id: PendingId) -> Key {
+        let key = self.key();
+        // What failed stays until it is dismissed, or until there is too much.
+        if self.drafts.len() >= self.keep
+            && let Some(failed) = self.drafts.iter().position(|draft| draft.failure.is_some())
+        {
+            self.drafts.remove(failed);
+        }
+        self.drafts.push_back(Draft { key, at: now, id, content, failure: None });
+        key
+    }
+
+    /// Takes the outcome of what was sent. One that failed and is stored all the same becomes a message like all others once its entry comes.
+    pub fn settled(&mut self, key: Key, outcome: &Result<Accepted, SendError>) -> Vec<Change> {
+        let Some(at) = self.drafts.iter().position(|draft| draft.key == key) else { return Vec::new() };
+        match outcome {
+            Ok(accepted) => {
+                let Some(draft) = self.drafts.remove(at) else { return Vec::new() };
+                let place = Place { time: accepted.time, id: accepted.id };
+                self.apply(Some(key), Author::Me, place, accepted.order, draft.content)
+            }
+            Err(error) => {
+                let draft = &mut self.drafts[at];
+                draft.failure = Some(Failure::from(error));
+                if matches!(draft.content, Content::Message { .. }) {
+                    return vec![Change::Message(key)];
+                }
+                self.drafts.remove(at);
+                Vec::new()
+            }
+        }
+    }
+
+    /// Forgets a message that failed, or one that is still to be sent: the client sends it all the same.
+    pub fn dismiss(&mut self, key: Key) {
+        self.drafts.retain(|draft| draft.key != key);
+    }
+
+    /// The peer has what was sent to them up to an order, and has read what was up to another. Marks only rise.
+    pub fn receipt(&mut self, delivered: Option<Seq>, read: Option<Seq>) -> Vec<Change> {
+        let before = (self.delivered, self.read);
+        self.read = self.read.max(read.unwrap_or_default());
+        self.delivered = self.delivered.max(delivered.unwrap_or_default()).max(self.read);
+        let state = |order: Seq, (delivered, read): (Seq, Seq)| (order <= delivered, order <= read);
+        let after = (self.delivered, self.read);
+        let changed = self.slots.iter().filter_map(|((_, author), slot)| {
+            let order = slot.message.as_ref()?.order?;
+            let differs = *author == Author::Me && state(order, before) != state(order, after);
+            differs.then_some(Change::Message(slot.key))
+        });
+        changed.collect()
+    }
+
+    /// One has read what the peer sent up to an order, here or on another device. The mark only rises.
+    pub fn marked(&mut self, read: Seq) -> Vec<Change> {
+        let rises = read > self.marked;
+        self.marked = self.marked.max(read);
+        if rises { vec![Change::Unread] } else { Vec::new() }
+    }
+
+    /// Counts everything that is here as read. The order to tell with `read`, where it rises.
+    pub fn mark_read(&mut self) -> Option<Seq> {
+        let last = self.received().filter_map(|message| message.order).max()?;
+        (!self.marked(last).is_empty()).then_some(last)
+    }
+
+    /// How many messages of the peer's are unread. A deleted one is not.
+    pub fn unread(&self) -> usize {
+        self.received().filter(|message| message.order.is_some_and(|order| order > self.marked)).count()
+    }
+
+    /// Takes note of messages that may be missing.
+    pub fn gap(&mut self, gap: Gap) -> Vec<Change> {
+        if self.gaps.contains(&gap) {
+            return Vec::new();
+        }
+        if self.gaps.len() == GAPS {
+            self.gaps.pop_front();
+        }
+        let at = self.gaps.partition_point(|other| (other.from, other.to) < (gap.from, gap.to));
+        self.gaps.insert(at, gap);
+        vec![Change::Gap(gap)]
+    }
+
+    /// The gaps, by their beginning: each stands behind the messages up to its `from`.
+    pub fn gaps(&self) -> impl Iterator<Item = Gap> {
+        self.gaps.iter().copied()
+    }
+
+    /// Takes what somebody does just now.
+    pub fn signal(&mut self, now: Millis, from: &Open<Address>, kind: &str) -> Vec<Change> {
+        if *from != self.peer || kind != TYPING {
+            return Vec::new();
+        }
+        let began = !self.typing(now);
+        self.typing_until = Some(now.plus(TYPING_FOR));
+        if began { vec![Change::Typing] } else { Vec::new() }
+    }
+
+    /// Whether the peer is typing.
+    pub fn typing(&self, now: Millis) -> bool {
+        self.typing_until.is_some_and(|until| now < until)
+    }
+
+    /// When the peer stops typing if they say nothing more.
+    pub fn typing_until(&self) -> Option<Millis> {
+        self.typing_until
+    }
+
+    /// The messages, oldest first.
+    pub fn messages(&self) -> impl Iterator<Item = Message<'_>> {
+        let stored = self.timeline.iter().filter_map(|(place, author)| self.stored((place.id, *author)));
+        stored.chain(self.drafts.iter().filter_map(|draft| self.draft(draft)))
+    }
+
+    /// One message, while it is kept.
+    pub fn message(&self, key: Key) -> Option<Message<'_>> {
+        match self.by_key.get(&key) {
+            Some(item) => self.stored(*item),
+            None => self.drafts.iter().find(|draft| draft.key == key).and_then(|draft| self.draft(draft)),
+        }
+    }
+
+    /// The message of an id, while it is kept.
+    pub fn find(&self, id: MessageId) -> Option<Message<'_>> {
+        self.stored((id, Author::Me)).or_else(|| self.stored((id, Author::Peer)))
+    }
+
+    fn key(&mut self) -> Key {
+        self.keys += 1;
+        Key(self.keys)
+    }
+
+    /// The key of what was sent from here under this id and has had no answer, or a bad one: its entry is the answer.
+    fn sent_here(&mut self, id: MessageId) -> Option<Key> {
+        let at = self.drafts.iter().position(|draft| draft.id.get() == Some(id))?;
+        Some(self.drafts.remove(at)?.key)
+    }
+
+    fn received(&self) -> impl Iterator<Item = Message<'_>> {
+        self.messages().filter(|message| message.state.is_none() && !message.deleted)
+    }
+}
+
+impl From<&SendError> for Failure {
+    fn from(error: &SendError) -> Failure {
+        let (code, message) = match error {
+            SendError::Rejected { code, message } => (Some(code.clone()), message.clone()),
+            SendError::Address(_)
+            | SendError::Content(_)
+            | SendError::TooLarge(_)
+            | SendError::Full
+            | SendError::Ended(_) => (None, error.to_string()),
+        };
+        Failure { code, message }
+    }
+}
