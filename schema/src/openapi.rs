@@ -4,7 +4,7 @@ use schemars::{Schema, SchemaGenerator, generate::SchemaSettings};
 use serde_json::{Map, Value};
 
 use crate::{
-    post::{Post, Sent},
+    post::{Post, Present, Sent},
     problem::Problem,
 };
 
@@ -14,9 +14,10 @@ pub fn schemas() -> Map<String, Value> {
     settings.meta_schema = None;
     settings.definitions_path = "/components/schemas".into();
     let mut generator = settings.into_generator();
-    let bodies: [fn(&mut SchemaGenerator) -> Schema; 3] = [
+    let bodies: [fn(&mut SchemaGenerator) -> Schema; 4] = [
         SchemaGenerator::subschema_for::<Post>,
         SchemaGenerator::subschema_for::<Sent>,
+        SchemaGenerator::subschema_for::<Present>,
         SchemaGenerator::subschema_for::<Problem>,
     ];
     for body in bodies {

@@ -1,15 +1,23 @@
 //! What a back end sends over HTTP, and what it is told when that is stored. How it is refused: [`crate::problem`].
 
+use std::collections::BTreeMap;
+
+use schemars::JsonSchema as _;
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 
 use crate::{
-    Content, MessageId, Millis, Seq,
+    Address, Content, MessageId, Millis, Open, Seq, UserName,
     frame::{Send, UnreadSend, as_written},
+    presence::Presence,
     text::reason,
 };
 
 /// The path at which it is sent.
 pub const MESSAGES: &str = "/v1/messages";
+
+/// The path at which it is asked who is connected.
+pub const PRESENCE: &str = "/v1/presence";
 
 /// The body of `POST /v1/messages`, in JSON: a `send` with the person in whose name it is.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize, schemars::JsonSchema)]
@@ -17,11 +25,25 @@ pub struct Post {
     /// The id, made by the sender: a repeat with the same id is stored once and gets the first answer.
     pub id: MessageId,
     /// The user who is to have sent it; the token's own where it is left out.
+    #[schemars(with = "Option<UserName>")]
     pub from: Option<String>,
     /// The address to send to.
+    #[schemars(with = "Address")]
     pub to: String,
     /// What is sent.
+    #[schemars(schema_with = "sendable")]
     pub content: Content,
+}
+
+/// Content without what only the system says.
+fn sendable(generator: &mut schemars::SchemaGenerator) -> schemars::Schema {
+    let mut schema = Content::json_schema(generator);
+    if let Some(Value::Array(kinds)) = schema.get_mut("oneOf") {
+        let by_system =
+            |kind: &Value| ["membership", "failed"].iter().any(|name| kind["properties"].get(name).is_some());
+        kinds.retain(|kind| !by_system(kind));
+    }
+    schema
 }
 
 /// The answer to what is stored: the frame that a WebSocket would be given.
@@ -40,6 +62,20 @@ pub struct Accepted {
     pub order: Option<Seq>,
     /// When it was accepted.
     pub time: Millis,
+}
+
+/// The answer to `GET /v1/presence`: what a WebSocket would be given.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, schemars::JsonSchema)]
+pub struct Present {
+    /// Whether people are connected.
+    pub presence: PresentUsers,
+}
+
+/// Whether people are connected.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, schemars::JsonSchema)]
+pub struct PresentUsers {
+    /// Each under the address that was asked for.
+    pub users: BTreeMap<Open<Address>, Presence>,
 }
 
 /// A body that is no [`Post`].

@@ -81,9 +81,13 @@ pub fn status(code: Code) -> Option<u16> {
         Code::NotFound => Some(404),
         Code::TooLarge => Some(413),
         Code::Elsewhere => Some(421),
-        Code::BadAddress | Code::BadContent | Code::BadId | Code::Unsupported | Code::TooOld | Code::FromTheFuture => {
-            Some(422)
-        }
+        Code::BadQuestion
+        | Code::BadAddress
+        | Code::BadContent
+        | Code::BadId
+        | Code::Unsupported
+        | Code::TooOld
+        | Code::FromTheFuture => Some(422),
         Code::RateLimited => Some(429),
         Code::Draining | Code::Unavailable | Code::UnknownOutcome | Code::RegionUnreachable => Some(503),
         Code::HelloTimeout
@@ -92,7 +96,6 @@ pub fn status(code: Code) -> Option<u16> {
         | Code::DeviceRemoved
         | Code::UnknownFrame
         | Code::UnknownQuestion
-        | Code::BadQuestion
         | Code::UnknownLog
         | Code::BadCursor => None,
     }

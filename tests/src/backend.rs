@@ -100,21 +100,35 @@ impl BackEnd {
                 request = request.header(name, value);
             }
         }
-        let answer = request.send().await.ok()?;
-        let status = answer.status().as_u16();
-        let header = |name| answer.headers().get(name).and_then(|value| value.to_str().ok());
-        let retry_after = header("retry-after").and_then(|after| after.parse().ok());
-        let kind = header("content-type").unwrap_or_default().to_owned();
-        let body = answer.text().await.ok()?;
-        let answered = Answered { status, retry_after, kind, body: serde_json::from_str(&body).unwrap_or_default() };
-        answered.assert_form();
-        Some(answered)
+        answered(request).await
+    }
+
+    /// The answer to a GET of this path and authorization; none where that is empty.
+    pub async fn get(&self, path: &str, authorization: &str) -> Answered {
+        let mut request = self.http.get(self.url.replace("/v1/messages", path));
+        if !authorization.is_empty() {
+            request = request.header("authorization", authorization);
+        }
+        answered(request).await.expect("an answer")
     }
 
     /// The token.
     pub fn token(&self) -> &str {
         &self.token
     }
+}
+
+/// The answer to a request, which has the form that it should have; `None` where there is none.
+async fn answered(request: reqwest::RequestBuilder) -> Option<Answered> {
+    let answer = request.send().await.ok()?;
+    let status = answer.status().as_u16();
+    let header = |name| answer.headers().get(name).and_then(|value| value.to_str().ok());
+    let retry_after = header("retry-after").and_then(|after| after.parse().ok());
+    let kind = header("content-type").unwrap_or_default().to_owned();
+    let body = answer.text().await.ok()?;
+    let answered = Answered { status, retry_after, kind, body: serde_json::from_str(&body).unwrap_or_default() };
+    answered.assert_form();
+    Some(answered)
 }
 
 /// The body of a message.

@@ -2,6 +2,7 @@
 
 mod asks;
 mod away;
+mod back_ends;
 mod cluster;
 mod devices;
 mod drain;

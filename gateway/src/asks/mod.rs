@@ -54,7 +54,6 @@ pub(crate) async fn answered(
         whereabouts: &region.whereabouts,
     };
     let answer = timeout(Duration::from_millis(limits::ASK_WITHIN.0), context.answer(what)).await;
-    let late = || Refusal::unavailable(format!("there was no answer within {} ms", limits::ASK_WITHIN.0));
     match answer.unwrap_or_else(|_| Err(late())) {
         Ok(what) => ServerFrame::Answer(AnswerFrame { reference, what: what.into() }),
         Err(refusal) => {
@@ -62,6 +61,16 @@ pub(crate) async fn answered(
             refusal.of(Some(reference))
         }
     }
+}
+
+/// Whether people are connected, for a back end that asks over HTTP.
+pub(crate) async fn presence(region: &Region, users: &[String]) -> Result<Answer, Refusal> {
+    let looked_for = presence::of(region.name(), &region.directory, &region.whereabouts, users);
+    timeout(Duration::from_millis(limits::ASK_WITHIN.0), looked_for).await.unwrap_or_else(|_| Err(late()))
+}
+
+fn late() -> Refusal {
+    Refusal::unavailable(format!("there was no answer within {} ms", limits::ASK_WITHIN.0))
 }
 
 impl Context<'_> {

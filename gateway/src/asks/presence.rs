@@ -1,22 +1,32 @@
 //! Whether people are connected.
 
-use dunlin_schema::{Address, Code, Open, Peer, UserName, frame::Answer, presence::Presence};
+use dunlin_schema::{Address, Code, Open, Peer, RegionName, UserName, frame::Answer, presence::Presence};
 use futures_util::{StreamExt, stream};
 
 use super::Context;
-use crate::refusal::Refusal;
+use crate::{directory::Directory, presence::Whereabouts, refusal::Refusal};
 
 /// People of one question who are looked for at once.
 const AT_ONCE: usize = 32;
 
 /// Says of each person whether they are connected.
 pub(super) async fn list(context: &Context<'_>, users: &[String]) -> Result<Answer, Refusal> {
+    of(context.region, context.directory, context.whereabouts, users).await
+}
+
+/// The same for whoever asks.
+pub(super) async fn of(
+    region: &RegionName,
+    directory: &Directory,
+    whereabouts: &Whereabouts,
+    users: &[String],
+) -> Result<Answer, Refusal> {
     let people = users.iter().map(|user| named(user)).collect::<Result<Vec<_>, _>>()?;
     let looked_for = stream::iter(people).map(|(address, user)| async move {
         // No link to another region carries such questions.
-        let is_of_here = address.region.as_ref().is_none_or(|region| region == context.region);
+        let is_of_here = address.region.as_ref().is_none_or(|here| here == region);
         let presence = match is_of_here {
-            true => context.whereabouts.of(context.directory, &user).await,
+            true => whereabouts.of(directory, &user).await,
             false => Presence::unknown(),
         };
         (Open::Known(address), presence)

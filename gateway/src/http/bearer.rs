@@ -6,11 +6,15 @@ use axum::http::{
     HeaderMap,
     header::{AUTHORIZATION, WWW_AUTHENTICATE},
 };
-use dunlin_schema::{Code, limits};
+use dunlin_schema::{Code, UserName, limits};
 use tokio::time::timeout;
 
 use super::refusal::{BUSY, Refusal, refusal};
-use crate::{clock, gateway::Gateway, tokens::Identity};
+use crate::{
+    clock,
+    gateway::Gateway,
+    tokens::{Identity, People},
+};
 
 const VERIFIED_WITHIN: Duration = Duration::from_millis(limits::WELCOME_WITHIN.0);
 
@@ -31,4 +35,18 @@ pub(super) async fn identity(gateway: &Gateway, headers: &HeaderMap) -> Result<O
         let (code, message) = (error.code(), error.to_string());
         if code == Code::Unavailable { unavailable(message) } else { unauthorized(code, message) }
     })
+}
+
+/// The user of a token that is a back end's, and the people it may name.
+pub(super) async fn service(gateway: &Gateway, headers: &HeaderMap) -> Result<(UserName, People), Refusal> {
+    let Some(identity) = identity(gateway, headers).await? else {
+        let nobody = "there is no token: send `Authorization: Bearer` with one that has the scope `service`";
+        return Err(refusal(Code::Unauthorized, nobody).with(WWW_AUTHENTICATE, "Bearer"));
+    };
+    let Some(people) = identity.serves else {
+        let person = "the token is a person's: only one whose `scope` has the word `service` is taken here";
+        let asked = "Bearer error=\"insufficient_scope\", scope=\"service\"";
+        return Err(refusal(Code::Forbidden, person).with(WWW_AUTHENTICATE, asked));
+    };
+    Ok((identity.user, people))
 }

@@ -9,7 +9,7 @@ use axum::{
     extract::{Request, State},
     http::{
         HeaderMap, StatusCode,
-        header::{CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE, EXPECT, WWW_AUTHENTICATE},
+        header::{CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE, EXPECT},
     },
     response::{IntoResponse, Response},
 };
@@ -25,7 +25,7 @@ use super::{
     bearer, openapi,
     refusal::{BUSY, Refusal, refusal},
 };
-use crate::{clock, gateway::Gateway, sending::Answer, tokens::People};
+use crate::{clock, gateway::Gateway, sending::Answer};
 
 /// How long a body may take to come.
 const BODY_WITHIN: Duration = Duration::from_secs(10);
@@ -37,6 +37,30 @@ pub(super) const ANSWER_WITHIN: Duration = Duration::from_secs(30);
 const PASSED_OVER_BYTES: usize = 8 * limits::FRAME_BYTES;
 const PASSED_OVER_FOR: Duration = Duration::from_secs(2);
 
+/// What a post may be refused with.
+pub(super) const CODES: [Code; 20] = [
+    Code::BadFrame,
+    Code::Unauthorized,
+    Code::TokenExpired,
+    Code::TokenRevoked,
+    Code::Forbidden,
+    Code::NotYours,
+    Code::NotFound,
+    Code::TooLarge,
+    Code::Elsewhere,
+    Code::BadAddress,
+    Code::BadContent,
+    Code::BadId,
+    Code::Unsupported,
+    Code::TooOld,
+    Code::FromTheFuture,
+    Code::RateLimited,
+    Code::Draining,
+    Code::Unavailable,
+    Code::UnknownOutcome,
+    Code::RegionUnreachable,
+];
+
 /// How a post is refused.
 struct Refused;
 
@@ -44,7 +68,7 @@ impl utoipa::IntoResponses for Refused {
     fn responses() -> BTreeMap<String, RefOr<utoipa::openapi::Response>> {
         let others =
             [(405, "another method than POST"), (408, "the body did not come in time"), (415, "no `application/json`")];
-        openapi::refused(Code::ALL, &others)
+        openapi::refused(&CODES, &others)
     }
 }
 
@@ -86,7 +110,7 @@ async fn answer(gateway: &Gateway, headers: &HeaderMap, body: &mut BodyDataStrea
         let away = "this gateway is going away, others are there";
         return Err(refusal(Code::Draining, away).until(BUSY));
     }
-    let (own, people) = service(gateway, headers).await?;
+    let (own, people) = bearer::service(gateway, headers).await?;
     json(headers)?;
     let permit = gateway.posts.permit().ok_or_else(|| {
         let full = "this gateway has as many posts under way as it may";
@@ -123,20 +147,6 @@ async fn answer(gateway: &Gateway, headers: &HeaderMap, body: &mut BodyDataStrea
             Err(refusal(code, message).until(retry_after).of_message(id.to_string()))
         }
     }
-}
-
-/// The user of a token that may send as a back end, and the people it may name.
-async fn service(gateway: &Gateway, headers: &HeaderMap) -> Result<(UserName, People), Refusal> {
-    let Some(identity) = bearer::identity(gateway, headers).await? else {
-        let nobody = "there is no token: send `Authorization: Bearer` with one that has the scope `service`";
-        return Err(refusal(Code::Unauthorized, nobody).with(WWW_AUTHENTICATE, "Bearer"));
-    };
-    let Some(people) = identity.serves else {
-        let person = "the token is a person's: only one whose `scope` has the word `service` sends here";
-        let asked = "Bearer error=\"insufficient_scope\", scope=\"service\"";
-        return Err(refusal(Code::Forbidden, person).with(WWW_AUTHENTICATE, asked));
-    };
-    Ok((identity.user, people))
 }
 
 /// Whether the body is said to be JSON, as it is.

@@ -4,6 +4,7 @@ mod accept;
 mod bearer;
 mod messages;
 mod openapi;
+mod presence;
 mod refusal;
 mod upgrade;
 
@@ -51,6 +52,7 @@ pub(crate) fn of_clients(gateway: Arc<Gateway>) -> Router {
         .route("/", get(what_this_is))
         .route("/v1/connect", get(upgrade::connect).fallback(upgrade::only_gets))
         .route(dunlin_schema::post::MESSAGES, post(messages::send))
+        .route(dunlin_schema::post::PRESENCE, get(presence::ask))
         .route(&format!("{}{{code}}", problem::CODES), get(code))
         .route("/asyncapi.json", get(asyncapi_document))
         .route("/openapi.json", get(openapi_document))

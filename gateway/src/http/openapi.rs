@@ -11,7 +11,7 @@ use serde_json::Value;
 use utoipa::{
     Modify, OpenApi,
     openapi::{
-        ContentBuilder, HeaderBuilder, ObjectBuilder, Ref, RefOr, Response, ResponseBuilder, Type,
+        ContentBuilder, HeaderBuilder, ObjectBuilder, Ref, RefOr, Required, Response, ResponseBuilder, Type,
         security::{HttpAuthScheme, HttpBuilder, SecurityScheme},
     },
 };
@@ -27,6 +27,7 @@ use utoipa::{
     paths(
         super::what_this_is,
         super::messages::send,
+        super::presence::ask,
         super::code,
         super::asyncapi_document,
         super::openapi_document,
@@ -34,7 +35,7 @@ use utoipa::{
         super::readyz,
         super::metrics,
     ),
-    modifiers(&Tokens)
+    modifiers(&Tokens, &Bodies)
 )]
 struct Api;
 
@@ -45,6 +46,20 @@ impl Modify for Tokens {
     fn modify(&self, document: &mut utoipa::openapi::OpenApi) {
         let bearer = HttpBuilder::new().scheme(HttpAuthScheme::Bearer).bearer_format("JWT").build();
         document.components.get_or_insert_default().add_security_scheme("token", SecurityScheme::Http(bearer));
+    }
+}
+
+/// That a body has to be there, which an operation can't say of its own.
+struct Bodies;
+
+impl Modify for Bodies {
+    fn modify(&self, document: &mut utoipa::openapi::OpenApi) {
+        let operations = document.paths.paths.values_mut().filter_map(|path| path.post.as_mut());
+        for body in operations.filter_map(|operation| operation.request_body.as_mut()) {
+            if let RefOr::T(body) = body {
+                body.required = Some(Required::True);
+            }
+        }
     }
 }
 

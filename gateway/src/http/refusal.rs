@@ -66,6 +66,14 @@ impl Refusal {
     }
 }
 
+/// A question is refused as on a socket.
+impl From<crate::refusal::Refusal> for Refusal {
+    fn from(refused: crate::refusal::Refusal) -> Refusal {
+        let crate::refusal::Refusal { code, message, retry_after } = refused;
+        refusal(code, message).until(retry_after)
+    }
+}
+
 impl IntoResponse for Refusal {
     fn into_response(self) -> Response {
         let Refusal { status, header, code, detail, retry_after, message } = self;

@@ -14,7 +14,7 @@ fn a_body_is_what_the_document_says() {
     for (body, is_post, id) in [
         (json!({ "id": ID, "to": "bob", "content": delete }), true, true),
         (json!({ "id": ID, "from": "alice", "to": "bob", "content": delete, "new": 1 }), true, true),
-        (json!({ "id": ID, "from": null, "to": "", "content": delete }), true, true),
+        (json!({ "id": ID, "from": null, "to": "#team", "content": delete }), true, true),
         (json!({ "id": ID, "from": 7, "to": "bob", "content": delete }), false, true),
         (json!({ "id": ID, "content": delete }), false, true),
         (json!({ "id": ID, "to": "bob", "content": { "poll": {} } }), false, true),
@@ -32,6 +32,8 @@ fn a_body_is_what_the_document_says() {
             read.map_or_else(|unread| unread.send.as_ref().and_then(of_unread), |post| Some(post.id.to_string()));
         assert_eq!(found.as_deref(), id.then_some(ID), "{body}");
     }
+    let by_system = json!({ "id": ID, "to": "bob", "content": { "membership": { "group": "#team", "user": "bob", "change": "left", "by": "bob" } } });
+    assert!(!validator.is_valid(&by_system), "it is read, and then refused");
     let (from, send) = Post::read(br#"{"id":"01J0000000000000000000000Z","from":"alice","to":"bob","content":{"delete":{"target":"01J0000000000000000000000Z"}}}"#)
         .unwrap()
         .into_send();
