@@ -16,6 +16,7 @@ mod kills;
 mod live;
 mod lost;
 mod offline;
+mod openapi;
 mod posts;
 mod presence;
 mod repeats;
