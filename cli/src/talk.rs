@@ -144,7 +144,12 @@ impl Attempts {
                 Event::Disconnected(lost) => self.last = Some(lost.why),
                 Event::Connected(_) => self.welcomed = true,
                 Event::Refused { code, message } => tracing::warn!("the gateway refused a frame: {message} ({code})"),
-                Event::Entry(_) | Event::Gap(_) | Event::CaughtUp(_) | Event::Signal { .. } | Event::Ended(_) => {}
+                Event::Entry(_)
+                | Event::Gap(_)
+                | Event::CaughtUp(_)
+                | Event::Signal { .. }
+                | Event::Presence { .. }
+                | Event::Ended(_) => {}
             }
         }
         std::future::pending().await
@@ -187,7 +192,12 @@ impl Troubles {
             }
             Event::Connected(_) => self.told = None,
             Event::Refused { code, message } => tracing::warn!("the gateway refused a frame: {message} ({code})"),
-            Event::Entry(_) | Event::Gap(_) | Event::CaughtUp(_) | Event::Signal { .. } | Event::Ended(_) => {}
+            Event::Entry(_)
+            | Event::Gap(_)
+            | Event::CaughtUp(_)
+            | Event::Signal { .. }
+            | Event::Presence { .. }
+            | Event::Ended(_) => {}
         }
     }
 }
@@ -263,8 +273,13 @@ async fn show(event: &Event) -> anyhow::Result<()> {
         Event::Signal { from, kind } => {
             print(&serde_json::to_string(&serde_json::json!({ "signal": { "from": from, "kind": kind } }))?)?;
         }
-        Event::CaughtUp(_) | Event::Connected(_) | Event::Refused { .. } | Event::Disconnected(_) | Event::Ended(_) => {
-        }
+        // Nobody is watched here.
+        Event::Presence { .. }
+        | Event::CaughtUp(_)
+        | Event::Connected(_)
+        | Event::Refused { .. }
+        | Event::Disconnected(_)
+        | Event::Ended(_) => {}
     }
     event.done().await.context("keeping the cursor")
 }

@@ -32,6 +32,7 @@ async fn main() -> anyhow::Result<()> {
             | Event::CaughtUp(_)
             | Event::Refused { .. }
             | Event::Signal { .. }
+            | Event::Presence { .. }
             | Event::Disconnected(_) => {}
         }
         // The answer is stored: the question need not come again.

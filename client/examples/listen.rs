@@ -15,6 +15,7 @@ async fn main() -> anyhow::Result<()> {
             Event::Entry(entry) => eprintln!("{} {}: {:?}", entry.seq.0, entry.from, entry.content),
             Event::Gap(gap) => eprintln!("something may be missing between {} and {} ms", gap.from.0, gap.to.0),
             Event::Signal { from, kind } => eprintln!("{from}: {kind}"),
+            Event::Presence { user, presence } => eprintln!("{user}: {}", presence.state),
             Event::Ended(why) => bail!("{why}"),
             Event::CaughtUp(_) | Event::Connected(_) | Event::Refused { .. } | Event::Disconnected(_) => {
                 eprintln!("{event:?}")

@@ -58,6 +58,16 @@ impl Client {
         }
     }
 
+    /// Has [`crate::Event::Presence`] say how these people are, once at first and then whenever that changes: 200 of them at most, instead
+    /// of those before, and nobody where there are none. It is set again over each new connection. Errors: see [`AskError`]; then those
+    /// before are watched.
+    pub async fn watch(&self, users: Vec<String>) -> Result<(), AskError> {
+        match self.ask(Question::Watch { users }).await? {
+            Answer::Done {} => Ok(()),
+            other @ (Answer::Devices { .. } | Answer::Presence { .. }) => Err(AskError::unexpected(&other)),
+        }
+    }
+
     fn over(&self) -> AskError {
         AskError::Ended(self.why_ended())
     }

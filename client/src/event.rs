@@ -2,7 +2,9 @@
 
 use std::{fmt, ops::Deref, time::Duration};
 
-use dunlin_schema::{Address, Code, DeviceName, LogName, Millis, Open, RegionName, Seq, UserName, frame::EntryFrame};
+use dunlin_schema::{
+    Address, Code, DeviceName, LogName, Millis, Open, RegionName, Seq, UserName, frame::EntryFrame, presence::Presence,
+};
 
 use crate::{
     checkpointer::Mark,
@@ -33,6 +35,13 @@ pub enum Event {
         from: Open<Address>,
         /// What, as applications agree on it: `typing`.
         kind: String,
+    },
+    /// How somebody is who is watched: once at first, and then whenever that changes.
+    Presence {
+        /// Who.
+        user: Open<Address>,
+        /// Whether they are connected, and when they last were.
+        presence: Presence,
     },
     /// The connection is lost; the client connects again by itself.
     Disconnected(Disconnected),
@@ -156,6 +165,7 @@ impl Event {
             Event::Connected(_)
             | Event::Refused { .. }
             | Event::Signal { .. }
+            | Event::Presence { .. }
             | Event::Disconnected(_)
             | Event::Ended(_) => Ok(()),
         }

@@ -331,6 +331,7 @@ impl Driver {
             Notification::CaughtUp { log, seq, place } => Event::CaughtUp(CaughtUp::new(log, seq, mark(place))),
             Notification::Refused { code, message } => Event::Refused { code, message },
             Notification::Signal { from, kind } => Event::Signal { from, kind },
+            Notification::Presence { user, presence } => Event::Presence { user, presence },
             Notification::Disconnected { why, retry_in } => {
                 tracing::debug!(%why, retry_in = retry_in.0, "disconnected");
                 self.tells.status.send_replace(Status::Connecting);
@@ -410,6 +411,7 @@ fn stands(event: &Event) -> bool {
         | Event::CaughtUp(_)
         | Event::Refused { .. }
         | Event::Signal { .. }
+        | Event::Presence { .. }
         | Event::Ended(_) => false,
     }
 }

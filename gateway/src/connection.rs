@@ -6,12 +6,12 @@
 pub mod core;
 
 use std::{
-    collections::BTreeSet,
+    collections::{BTreeMap, BTreeSet},
     panic::{AssertUnwindSafe, catch_unwind},
     sync::Arc,
 };
 
-use dunlin_schema::{DeviceName, LogName, Shard, UserName, frame::ServerFrame};
+use dunlin_schema::{Address, DeviceName, LogName, Shard, UserName, frame::ServerFrame, presence::Presence};
 use parking_lot::Mutex;
 
 use self::core::Core;
@@ -34,6 +34,15 @@ pub(crate) struct Connection {
     /// The user's devices elsewhere that were there before.
     earlier: Mutex<BTreeSet<DeviceName>>,
     held: Mutex<Held>,
+    /// `None` while nobody is watched.
+    watching: Mutex<Option<Box<Watching>>>,
+}
+
+/// What a connection that watches people is to be told.
+struct Watching {
+    watcher: u64,
+    /// The newest state of each: no more of them than may be watched.
+    waiting: BTreeMap<Address, Presence>,
 }
 
 struct Held {
@@ -53,7 +62,18 @@ impl Connection {
         opened: Moment,
     ) -> Connection {
         let held = Mutex::new(Held { core: Core::new(session), broken: false });
-        Connection { timer, metrics, alarm, user, device, shard, opened, earlier: Mutex::default(), held }
+        Connection {
+            timer,
+            metrics,
+            alarm,
+            user,
+            device,
+            shard,
+            opened,
+            earlier: Mutex::default(),
+            held,
+            watching: Mutex::default(),
+        }
     }
 
     /// Lets `work` have the session. Where it panics, now or before, there is nothing to give, and the socket is told to end.
@@ -156,6 +176,35 @@ impl Connection {
     /// The next frame to write.
     pub(crate) fn take_frame(&self) -> Option<Outgoing> {
         self.with(None, |core| core.take())
+    }
+
+    /// The number under which it watches people.
+    pub(crate) fn watcher(&self) -> Option<u64> {
+        self.watching.lock().as_ref().map(|watching| watching.watcher)
+    }
+
+    /// It watches others from now on, or nobody. What it was to be told of those before is let go.
+    pub(crate) fn watches(&self, watcher: Option<u64>) {
+        *self.watching.lock() = watcher.map(|watcher| Box::new(Watching { watcher, waiting: BTreeMap::new() }));
+    }
+
+    /// How somebody is whom it watches.
+    pub(crate) fn tell_presence(&self, user: Address, presence: Presence) {
+        if let Some(watching) = &mut *self.watching.lock() {
+            watching.waiting.insert(user, presence);
+            self.alarm.wake();
+        }
+    }
+
+    /// Whether it is to be told how somebody is.
+    pub(crate) fn has_presence(&self) -> bool {
+        self.watching.lock().as_ref().is_some_and(|watching| !watching.waiting.is_empty())
+    }
+
+    /// How somebody is whom it watches, to be written.
+    pub(crate) fn take_presence(&self) -> Option<ServerFrame> {
+        let (user, Presence { state, last_seen }) = self.watching.lock().as_mut()?.waiting.pop_first()?;
+        Some(ServerFrame::Presence { user: user.into(), state, last_seen })
     }
 
     /// What is to be done, in order.

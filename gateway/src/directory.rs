@@ -1,5 +1,6 @@
 //! Who follows which log here: each log once, with its followers and the interest that brings its live entries, by shard.
 
+mod changes;
 mod devices;
 mod roll;
 
@@ -16,11 +17,13 @@ use dunlin_nats::{FanIn, FanInError, Joined, LiveSink};
 use dunlin_schema::{
     Log, LogName, Peer, RegionName, Shard, UserName, limits,
     live::{DeviceNews, LiveEntry, Removed, Signal},
-    presence::Here,
+    presence::{GatewayRun, Here},
 };
 use parking_lot::Mutex;
 use tokio::sync::{Notify, OnceCell};
 
+pub(crate) use changes::Change;
+use changes::Changes;
 use devices::Teller;
 pub(crate) use devices::{News, publish};
 use roll::Calls;
@@ -43,6 +46,7 @@ pub(crate) struct Directory {
     /// Shards of whose users' devices something may have been missed.
     missed: Mutex<BTreeSet<Shard>>,
     more_missed: Notify,
+    changes: Changes,
 }
 
 /// By the logs' owners.
@@ -109,7 +113,8 @@ impl Directory {
         let (teller, news) = devices::channel(&metrics);
         let shards = (0..shards).map(|_| Mutex::default()).collect();
         let (missed, more_missed) = (Mutex::default(), Notify::new());
-        (Directory { region, metrics, teller, shards, missed, more_missed }, news)
+        let changes = Changes::default();
+        (Directory { region, metrics, teller, shards, missed, more_missed, changes }, news)
     }
 
     pub(crate) fn shards(&self) -> impl Iterator<Item = Shard> + use<> {
@@ -160,6 +165,9 @@ impl Directory {
         // Its interest goes when others may look here again.
         let gone = if is_empty { logs.remove(&owner) } else { None };
         drop(logs);
+        if gone.is_some() && following.log == LogName::Mailbox {
+            self.change(Change::Left(following.connection.user().clone()));
+        }
         drop(gone);
     }
 
@@ -168,15 +176,28 @@ impl Directory {
         self.logs(log.shard).lock().contains_key(&log.owner)
     }
 
+    /// Whether a device of a user of the region is here.
+    pub(crate) fn is_here(&self, user: &UserName) -> bool {
+        self.is_followed(&Log::mailbox(&self.region, self.shards.len() as u16, user))
+    }
+
+    /// This run of the gateway.
+    pub(crate) fn run(&self) -> GatewayRun {
+        self.teller.run()
+    }
+
     /// Resolves when the interest in the live entries of a follower's log is in place: the first follower puts it there, the others wait
     /// for it. Then the other gateways are told of a mailbox's device. Errors: see [`FanInError`].
     pub(crate) async fn interest(&self, fan_in: &FanIn, following: &Following) -> Result<(), FanInError> {
         let place = self.place(&following.connection, &following.log);
         // Only one that was replaced in the meantime is not there, and it is told to end.
         let Some(followed) = self.found(&place) else { return Ok(()) };
-        followed.joined(fan_in, place.owner).await?;
+        let is_first = followed.joined(fan_in, place.owner).await?;
         if following.log == LogName::Mailbox {
             let connection = &following.connection;
+            if is_first {
+                self.change(Change::Came(connection.user().clone()));
+            }
             if followed.followers.removal_of(connection.device(), connection.opened().wall).is_some() {
                 connection.alarm().tell(Order::Removed);
             }
@@ -210,10 +231,15 @@ impl Directory {
 }
 
 impl Followed {
-    /// Resolves when the interest is in place: who comes first puts it there. Errors: see [`FanInError`].
-    async fn joined(&self, fan_in: &FanIn, owner: Peer) -> Result<(), FanInError> {
-        let join = || fan_in.join(owner, self.followers.clone());
-        self.interest.get_or_try_init(join).await.map(|_| ())
+    /// Resolves when the interest is in place, and says whether this put it there: who comes first does. Errors: see [`FanInError`].
+    async fn joined(&self, fan_in: &FanIn, owner: Peer) -> Result<bool, FanInError> {
+        let mut is_first = false;
+        let join = || {
+            is_first = true;
+            fan_in.join(owner, self.followers.clone())
+        };
+        self.interest.get_or_try_init(join).await?;
+        Ok(is_first)
     }
 }
 

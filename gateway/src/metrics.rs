@@ -102,6 +102,10 @@ pub(crate) struct Metrics {
     /// Questions to other gateways whether somebody is connected, and those to which nobody could say.
     pub(crate) presence_asked: Counter,
     pub(crate) presence_unknown: Counter,
+    /// People who are watched here, what those who watch were told of them, and changes of which others were not told.
+    pub(crate) presence_watched: Gauge,
+    pub(crate) presence_told: Counter,
+    pub(crate) presence_untold: Counter,
     /// Outbound queues that were full: what was in them is read again.
     pub(crate) overflows: Counter,
     /// Entries that could not be read.
@@ -156,6 +160,9 @@ impl Metrics {
             signals_lost: Counter::default(),
             presence_asked: Counter::default(),
             presence_unknown: Counter::default(),
+            presence_watched: Gauge::default(),
+            presence_told: Counter::default(),
+            presence_untold: Counter::default(),
             overflows: Counter::default(),
             corrupt_entries: Counter::default(),
             live_losses: Counter::default(),
@@ -173,6 +180,8 @@ impl Metrics {
     fn register(&mut self) {
         let registry = &mut self.registry;
         registry.register("sockets", "Sockets that are open", self.sockets.clone());
+        let watched = "People whose presence is watched here, each once";
+        registry.register("presence_watched", watched, self.presence_watched.clone());
         registry.register("devices", "Devices that have said hello", self.devices.clone());
         let under_way = "Posts whose body is read, or which wait for their answer";
         registry.register("posts_under_way", under_way, self.posts_under_way.clone());
@@ -234,6 +243,8 @@ impl Metrics {
             ("devices_untold", "News of devices that other gateways were not told", &self.devices_untold),
             ("signals", "Signals that came from clients", &self.signals),
             ("signals_lost", "Signals that found no room, or no connection to NATS", &self.signals_lost),
+            ("presence_told", "States of people that connections that watch them were told", &self.presence_told),
+            ("presence_untold", "Changes of presence of which those who watch were not told", &self.presence_untold),
             ("presence_asked", "Questions to other gateways whether somebody is connected", &self.presence_asked),
             (
                 "presence_unknown",

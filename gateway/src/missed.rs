@@ -38,6 +38,9 @@ pub(crate) async fn run(region: &Region, pulse: &Pulse) {
 /// Errors: storage did not say whether the device was removed.
 async fn make_good(region: &Region, device: &Connection, pulse: &Pulse) -> Result<(), ReadError> {
     publish(&region.fan_in, device.user(), region.directory.again(device), &region.metrics).await;
+    if let Err(error) = region.fan_in.ask_again(device.user()).await {
+        tracing::debug!(%error, "those who watch ask again later");
+    }
     pulse.beat();
     remembered::look(region, device).await
 }

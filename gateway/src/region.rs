@@ -14,7 +14,7 @@ use crate::{
     comparison::{Comparison, core::Silent},
     directory::Directory,
     metrics::Metrics,
-    presence::Whereabouts,
+    presence::{self, Watches, Whereabouts},
     services::Services,
     signals::{self, Signals},
 };
@@ -34,6 +34,7 @@ pub(crate) struct Region {
     pub(crate) records: Records,
     pub(crate) removals: Removals,
     pub(crate) whereabouts: Whereabouts,
+    pub(crate) watches: Arc<Watches>,
     pub(crate) acknowledgements: Acknowledgements,
     pub(crate) metrics: Arc<Metrics>,
     nats: Connection,
@@ -82,6 +83,7 @@ impl Region {
             records: Records::new(&nats),
             removals: Removals::new(&nats),
             whereabouts,
+            watches: Watches::new(metrics),
             acknowledgements: Acknowledgements::default(),
             metrics: metrics.clone(),
             nats,
@@ -97,6 +99,16 @@ impl Region {
         services.spawn(format!("signals of {}", region.name()), |pulse| async move {
             let Region { fan_in, metrics, .. } = &*signalled;
             elsewhere.run(fan_in, metrics, &pulse).await;
+        });
+        let changed = region.clone();
+        services.spawn(format!("news of presence in {}", region.name()), |pulse| async move {
+            let Region { directory, watches, fan_in, .. } = &*changed;
+            presence::tell(directory, watches, fan_in, &pulse).await;
+        });
+        let watching = region.clone();
+        services.spawn(format!("watches in {}", region.name()), |pulse| async move {
+            let Region { directory, watches, whereabouts, fan_in, .. } = &*watching;
+            watches.run(directory, whereabouts, fan_in, &pulse).await;
         });
         let compared = region.clone();
         services.spawn(format!("comparison of heads in {}", region.name()), |pulse| async move {

@@ -267,10 +267,11 @@ impl Running {
     }
 }
 
-/// The next frame to write: answers to questions behind those of the session, and before entries.
+/// The next frame to write: answers to questions behind those of the session, then how people are who are watched, and then entries.
 fn next_frame(connection: &Connection, asks: &mut Asks) -> Option<Outgoing> {
-    if asks.has_answers() {
-        return connection.take_answer().or_else(|| asks.take().map(Outgoing::Own));
+    if asks.has_answers() || connection.has_presence() {
+        let own = || asks.take().or_else(|| connection.take_presence()).map(Outgoing::Own);
+        return connection.take_answer().or_else(own);
     }
     connection.take_frame()
 }
@@ -361,6 +362,7 @@ impl Taking<'_> {
 impl Drop for Running {
     fn drop(&mut self) {
         let moment = Moment::now();
+        self.region.watches.unwatch(&self.connection);
         for following in self.follows.drain(..) {
             self.region.directory.leave(&following);
             self.connection.handle(moment, Input::Unfollow(following.log().clone()));

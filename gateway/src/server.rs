@@ -210,12 +210,15 @@ async fn drain(gateway: &Gateway, sockets: &[TaskTracker]) {
         let _ = timeout(LEAVE_WITHIN, gone()).await;
     }
     let stored = async {
-        while gateway.regions.values().any(|region| !region.acknowledgements.is_empty()) {
+        let is_told = |region: &Arc<Region>| region.acknowledgements.is_empty() && !region.directory.has_untold();
+        while !gateway.regions.values().all(is_told) {
             tokio::time::sleep(LOOK_EVERY).await;
         }
     };
     if timeout(LEAVE_WITHIN, stored).await.is_err() {
-        tracing::warn!("some acknowledgements were not stored: their devices may get something again");
+        tracing::warn!(
+            "some acknowledgements were not stored, or some presence not told: devices may get something again"
+        );
     }
 }
 

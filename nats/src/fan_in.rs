@@ -19,7 +19,7 @@ use bytes::Bytes;
 use dunlin_schema::{
     Millis, Peer, RegionName, UserName, limits,
     live::{DeviceNews, LiveEntry, Signal, UserMessage},
-    presence::Here,
+    presence::{Beat, GatewayRun, Here},
     subject,
 };
 use futures_util::{FutureExt, Stream, StreamExt, future::BoxFuture, stream::SelectAll, task::AtomicWaker};
@@ -99,16 +99,24 @@ struct Shared {
     unanswered: AtomicU64,
 }
 
-/// The interest in what is live of a log, for as long as its [`Joined`] is kept.
+/// Who takes what comes under a subject.
+enum Sink {
+    /// What is live of a log.
+    Live(Arc<dyn LiveSink>),
+    /// What gateways tell each other beside it, as bytes.
+    Told(Box<dyn Fn(&[u8]) + Send + Sync>),
+}
+
+/// The interest in a subject, for as long as its [`Joined`] is kept.
 struct Interest {
-    /// Who takes it; `None` once it has left.
-    sink: Mutex<Option<Arc<dyn LiveSink>>>,
+    /// Who takes what comes; `None` once it has left.
+    sink: Mutex<Option<Sink>>,
     /// Wakes the subscription when the sink leaves.
     waker: AtomicWaker,
 }
 
 struct Join {
-    log: Peer,
+    subject: String,
     interest: Arc<Interest>,
     confirmed: oneshot::Sender<()>,
 }
@@ -150,10 +158,29 @@ impl FanIn {
     /// Gives the live entries of `log`'s owner to `sink`. Resolves when the server has the interest. Errors: see [`FanInError`]; then the
     /// sink is not joined.
     pub async fn join(&self, log: Peer, sink: Arc<dyn LiveSink>) -> Result<Joined, FanInError> {
+        self.interest(subject::live(&log), Sink::Live(sink)).await
+    }
+
+    /// Calls `again` whenever somebody's presence may have changed at another gateway; like a sink it must not block. Resolves and errors
+    /// as [`FanIn::join`].
+    pub async fn watch(&self, user: &UserName, again: impl Fn() + Send + Sync + 'static) -> Result<Joined, FanInError> {
+        self.interest(subject::presence(user), Sink::Told(Box::new(move |_| again()))).await
+    }
+
+    /// Calls `beat` whenever another gateway says that it is there; like a sink it must not block. Resolves and errors as [`FanIn::join`].
+    pub async fn gateways(&self, beat: impl Fn(GatewayRun) + Send + Sync + 'static) -> Result<Joined, FanInError> {
+        let told = move |bytes: &[u8]| match Beat::decode(bytes) {
+            Ok(Beat { gateway }) => beat(gateway),
+            Err(error) => tracing::debug!(%error, "what a gateway says can't be read"),
+        };
+        self.interest(subject::gateways(self.shared.connection.region()), Sink::Told(Box::new(told))).await
+    }
+
+    async fn interest(&self, subject: String, sink: Sink) -> Result<Joined, FanInError> {
         let interest = Arc::new(Interest { sink: Mutex::new(Some(sink)), waker: AtomicWaker::new() });
         let joined = Joined { _shared: self.shared.clone(), interest: interest.clone() };
         let (sender, confirmed) = oneshot::channel();
-        let join = Join { log, interest, confirmed: sender };
+        let join = Join { subject, interest, confirmed: sender };
         let confirmation = async {
             self.shared.joins.send(join).await.ok()?;
             confirmed.await.ok()
@@ -167,11 +194,25 @@ impl FanIn {
     /// Publishes to all others who have joined a user's mailbox, on the connection that the joins are on: whoever answers finds them in
     /// place. Errors: see [`PublishError`].
     pub async fn tell_others(&self, user: &UserName, message: &UserMessage) -> Result<(), PublishError> {
+        self.tell(subject::live(&Peer::User(user.clone())), message.encode()).await
+    }
+
+    /// Has all other gateways that watch a user ask again. Errors: see [`PublishError`].
+    pub async fn ask_again(&self, user: &UserName) -> Result<(), PublishError> {
+        self.tell(subject::presence(user), Bytes::new()).await
+    }
+
+    /// Says to all other gateways of the region that this one is there. Errors: see [`PublishError`].
+    pub async fn beat(&self, gateway: GatewayRun) -> Result<(), PublishError> {
+        self.tell(subject::gateways(self.shared.connection.region()), Beat { gateway }.encode().into()).await
+    }
+
+    async fn tell(&self, subject: String, payload: Bytes) -> Result<(), PublishError> {
         // It would go out when the connection is back, when it is true no longer.
         if !self.is_connected() {
             return Err(PublishError::Unanswered);
         }
-        let told = self.shared.connection.publish(subject::live(&Peer::User(user.clone())), message.encode());
+        let told = self.shared.connection.publish(subject, payload);
         tokio::time::timeout(TELL_WITHIN, told).await.unwrap_or(Err(PublishError::Unanswered))
     }
 
@@ -210,10 +251,14 @@ impl Interest {
     }
 
     fn give(&self, Message { payload, reply, .. }: Message, answers: &Answers) {
+        let sink = self.sink.lock();
+        let sink = match &*sink {
+            Some(Sink::Live(sink)) => sink,
+            Some(Sink::Told(told)) => return told(&payload),
+            None => return,
+        };
         // A copy of its own: the payload is a slice of the connection's whole read buffer, which must not wait in a socket's queue.
         let message = UserMessage::decode(&Bytes::copy_from_slice(&payload));
-        let sink = self.sink.lock();
-        let Some(sink) = &*sink else { return };
         match message {
             Ok(UserMessage::Entry(entry)) => sink.live(entry),
             Ok(UserMessage::Devices(news)) => sink.devices(news),
@@ -354,7 +399,7 @@ impl Reader {
             return;
         }
         let Some(shared) = self.shared.upgrade() else { return };
-        let subscribed = shared.connection.client().subscribe(subject::live(&join.log)).await;
+        let subscribed = shared.connection.client().subscribe(join.subject.clone()).await;
         // Dropping the join refuses it.
         let Ok(messages) = subscribed else { return };
         self.inboxes.push(Inbox { interest: join.interest.clone(), messages });

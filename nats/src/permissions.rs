@@ -7,7 +7,7 @@
 use dunlin_schema::{
     RegionName, Shard,
     stream::{log_stream, receipts_stream, state_stream},
-    subject::pattern,
+    subject::{self, pattern},
 };
 
 /// Who connects to a nats-server.
@@ -51,7 +51,13 @@ impl Permissions {
         let subscribe = match role {
             Role::Gateway | Role::Leaf => {
                 allowed.gateway();
-                vec![inbox.clone(), pattern::LIVE_USERS.into(), pattern::LIVE_GROUPS.into()]
+                vec![
+                    inbox.clone(),
+                    pattern::LIVE_USERS.into(),
+                    pattern::LIVE_GROUPS.into(),
+                    pattern::PRESENCE.into(),
+                    subject::gateways(region),
+                ]
             }
             Role::Worker => {
                 allowed.worker();
@@ -83,6 +89,8 @@ impl Allowed<'_> {
             pattern::mailboxes(region),
             pattern::receipts(region),
             pattern::LIVE_USERS.into(),
+            pattern::PRESENCE.into(),
+            subject::gateways(region),
             pattern::services(region),
         ]);
         for shard in (0..self.shards).map(Shard) {

@@ -71,6 +71,16 @@ pub const DEVICES_LISTED: usize = 256;
 pub const PRESENCE_USERS: usize = 200;
 /// How long a gateway waits for others to say that they hold a device of somebody; it asks a second time.
 pub const PRESENCE_WITHIN: Millis = Millis(500);
+/// How long somebody's last device must be gone before that is told: one that connects anew within it was never away.
+pub const PRESENCE_GRACE: Millis = Millis(500);
+/// How often a gateway asks again for somebody who is watched there, where nothing is said to have changed.
+pub const PRESENCE_ASKED_EVERY: Millis = seconds(60);
+/// How often where nobody could say.
+pub const PRESENCE_UNKNOWN_ASKED_EVERY: Millis = seconds(10);
+/// How often a gateway says that it is there.
+pub const GATEWAY_BEATS_EVERY: Millis = seconds(10);
+/// How long a gateway may say nothing before others ask again for the people whom it held.
+pub const GATEWAY_SILENT: Millis = seconds(25);
 /// Senders that an acknowledgement names: where there are more, the worker reads who sent what is acknowledged.
 pub const SENDERS_HINTED: usize = 64;
 /// Changes of the marks of one pair that are remembered with their times.
@@ -226,6 +236,11 @@ const _: () = {
     assert!(
         PRESENCE_USERS * (2 * NAME_BYTES + 64) < OUTBOUND_BYTES,
         "an answer about presence fits into the outbound queue"
+    );
+    assert!(2 * GATEWAY_BEATS_EVERY.0 < GATEWAY_SILENT.0, "one beat may be lost");
+    assert!(
+        GATEWAY_SILENT.0 + 4 * PRESENCE_WITHIN.0 < PING_EVERY.0 * PINGS_UNANSWERED as u64,
+        "a gateway's death is seen within the two pings that a client has"
     );
     assert!(ROLL_CALL.0 * 4 < ASK_WITHIN.0, "who waits for a roll call has time for the rest");
     assert!(

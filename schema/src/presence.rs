@@ -1,5 +1,8 @@
 //! Presence: whether somebody is connected, and when they last were. Nobody keeps a table of it: whoever wants to know asks the gateways
-//! that hold devices of the user, by a request to `user.<user>`, and one answer is enough.
+//! that hold devices of the user, by a request to `user.<user>`, and one answer is enough. A message on `presence.<user>` says nothing but
+//! that the answer may be another one now.
+
+use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
@@ -30,6 +33,13 @@ impl PresenceState {
             PresenceState::Offline => "offline",
             PresenceState::Unknown => "unknown",
         }
+    }
+}
+
+/// The state as clients see it.
+impl fmt::Display for PresenceState {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name())
     }
 }
 
@@ -77,4 +87,11 @@ pub struct Here {
     pub gateway: GatewayRun,
 }
 
-sealed!(VERSION: Here);
+/// What each gateway of a region says again and again: see [`crate::subject::gateways`]. One that was killed says nothing any more.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Beat {
+    /// Who is there.
+    pub gateway: GatewayRun,
+}
+
+sealed!(VERSION: Here, Beat);

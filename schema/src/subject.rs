@@ -112,6 +112,16 @@ pub fn live(log: &Peer) -> String {
     owner(log)
 }
 
+/// Where gateways say that whoever watches a user is to ask again: `presence.<user>`.
+pub fn presence(user: &UserName) -> String {
+    format!("presence.{user}")
+}
+
+/// Where the gateways of a region say that they are there: `gateways.<region>`.
+pub fn gateways(region: &RegionName) -> String {
+    format!("gateways.{region}")
+}
+
 /// The record of a shard's reader: `state.<region>.<shard>.reader.<role>`.
 pub fn reader_record(region: &RegionName, shard: Shard, role: &str) -> String {
     format!("state.{region}.{shard}.reader.{role}")
@@ -284,6 +294,8 @@ pub mod pattern {
     pub const LIVE_USERS: &str = "user.*";
     /// What is live of every group.
     pub const LIVE_GROUPS: &str = "group.*";
+    /// Whose presence may have changed.
+    pub const PRESENCE: &str = "presence.*";
 
     /// Every mailbox of a region.
     pub fn mailboxes(region: &RegionName) -> String {

@@ -76,7 +76,167 @@ async fn a_gateway_without_nats_knows_its_own_people_and_no_others() {
     assert_eq!(states, ["online", "unknown", "unknown"]);
     region.link().heal();
     until_told(&mut alice, "carol", "online").await;
-    assert_eq!(state(&mut alice, "dave").await, "offline");
+    // For a moment others may be on their way back, too.
+    until_told(&mut alice, "dave", "offline").await;
+}
+
+/// Has a device watch some people.
+async fn watch(device: &mut Device, users: &[&str]) {
+    let done = ask(device, json!({ "watch": { "users": users } })).await.expect("an answer");
+    assert_eq!(done, json!({ "done": {} }));
+}
+
+/// The next thing that a device is told of somebody.
+async fn told(device: &mut Device) -> (String, String) {
+    let told = device.expect("presence").await;
+    let text = |field: &str| told[field].as_str().expect("a text").to_owned();
+    (text("user"), text("state"))
+}
+
+async fn is_told(device: &mut Device, user: &str, state: &str) {
+    assert_eq!(told(device).await, (user.to_owned(), state.to_owned()));
+}
+
+/// Sees that a device is told nothing of anybody for now: what it asks next is answered first.
+async fn is_told_nothing(device: &mut Device) {
+    device.say(json!({ "ask": { "ref": 7, "what": { "devices": {} } } })).await;
+    let frame = device.next().await.expect("an open socket");
+    assert!(frame["answer"].is_object(), "{frame}");
+}
+
+async fn metric(gateway: std::net::SocketAddr, name: &str) -> u64 {
+    let text = reqwest::get(format!("http://{gateway}/metrics")).await.expect("metrics").text().await.expect("a text");
+    let line = text.lines().find_map(|line| line.strip_prefix(&format!("dunlin_gateway_{name} ")));
+    line.unwrap_or_else(|| panic!("no {name}")).parse().expect("a number")
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn who_watches_is_told_at_once_and_of_each_change() {
+    let region = Region::start(3).await;
+    let mut alice = region.caught_up(0, "alice", "phone").await;
+    let carol = region.caught_up(0, "carol", "phone").await;
+    watch(&mut alice, &["bob", "bob@local", "carol", "dave@eu"]).await;
+    let mut first = vec![told(&mut alice).await, told(&mut alice).await, told(&mut alice).await];
+    first.sort();
+    let expected = [("bob", "offline"), ("carol", "online"), ("dave@eu", "unknown")];
+    assert_eq!(first, expected.map(|(user, state)| (user.to_owned(), state.to_owned())));
+    let phone = region.caught_up(1, "bob", "phone").await;
+    is_told(&mut alice, "bob", "online").await;
+    // A second device, and the end of one of two, change nothing.
+    let laptop = region.caught_up(2, "bob", "laptop").await;
+    drop(phone);
+    drop(carol);
+    is_told(&mut alice, "carol", "offline").await;
+    is_told_nothing(&mut alice).await;
+    let began = std::time::Instant::now();
+    drop(laptop);
+    is_told(&mut alice, "bob", "offline").await;
+    assert!(began.elapsed() < std::time::Duration::from_secs(5), "it took {:?}", began.elapsed());
+    // Another watch takes its place, and none ends it.
+    watch(&mut alice, &["carol"]).await;
+    is_told(&mut alice, "carol", "offline").await;
+    let _bob = region.caught_up(0, "bob", "phone").await;
+    let carol = region.caught_up(2, "carol", "phone").await;
+    is_told(&mut alice, "carol", "online").await;
+    watch(&mut alice, &[]).await;
+    drop(carol);
+    until_told(&mut alice, "carol", "offline").await;
+    is_told_nothing(&mut alice).await;
+    assert_eq!(metric(region.gateway(0), "presence_watched").await, 0);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_device_that_comes_back_at_once_was_never_away() {
+    let region = Region::start(2).await;
+    let mut alice = region.caught_up(0, "alice", "phone").await;
+    watch(&mut alice, &["bob", "carol"]).await;
+    told(&mut alice).await;
+    told(&mut alice).await;
+    let bob = region.caught_up(1, "bob", "phone").await;
+    is_told(&mut alice, "bob", "online").await;
+    drop(bob);
+    let _bob = region.caught_up(0, "bob", "phone").await;
+    // What comes of the end of the older connection comes before this.
+    let carol = region.caught_up(1, "carol", "phone").await;
+    is_told(&mut alice, "carol", "online").await;
+    drop(carol);
+    is_told(&mut alice, "carol", "offline").await;
+    is_told_nothing(&mut alice).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_gateway_that_is_killed_takes_its_people_with_it_within_two_pings() {
+    let mut region = Region::start(3).await;
+    let mut alice = region.caught_up(0, "alice", "phone").await;
+    let _carol = region.caught_up(0, "bob_of_here", "phone").await;
+    let _bob = region.caught_up(1, "bob", "phone").await;
+    let _dave = region.caught_up(1, "dave", "phone").await;
+    let _laptop = region.caught_up(2, "dave", "laptop").await;
+    watch(&mut alice, &["bob", "dave"]).await;
+    is_told_both_online(&mut alice).await;
+    let began = std::time::Instant::now();
+    region.take_gateway(1).kill();
+    let frame = alice.next_within(std::time::Duration::from_secs(60)).await.expect("a frame").expect("an open socket");
+    assert_eq!((&frame["presence"]["user"], &frame["presence"]["state"]), (&json!("bob"), &json!("offline")));
+    assert!(began.elapsed() < std::time::Duration::from_secs(50), "it took {:?}", began.elapsed());
+    is_told_nothing(&mut alice).await;
+    assert_eq!(state(&mut alice, "dave").await, "online");
+}
+
+async fn is_told_both_online(device: &mut Device) {
+    let mut first = vec![told(device).await, told(device).await];
+    first.sort();
+    assert_eq!(first, ["bob", "dave"].map(|user| (user.to_owned(), "online".to_owned())));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn who_watches_at_a_gateway_without_nats_is_told_that_nobody_knows() {
+    let region = Region::start_with(RegionOptions { gateways: 1, linked: true, ..RegionOptions::default() }).await;
+    let (_apart, apart) = region.new_gateway(region.nats.url()).await;
+    let mut alice = region.caught_up(0, "alice", "phone").await;
+    let _here = region.caught_up(0, "carol", "phone").await;
+    let _there = region.caught_up_at(apart, "bob", "phone").await;
+    watch(&mut alice, &["bob", "carol"]).await;
+    let mut first = vec![told(&mut alice).await, told(&mut alice).await];
+    first.sort();
+    assert_eq!(first, ["bob", "carol"].map(|user| (user.to_owned(), "online".to_owned())));
+    region.link().cut().await;
+    is_told(&mut alice, "bob", "unknown").await;
+    region.link().heal();
+    is_told(&mut alice, "bob", "online").await;
+    is_told_nothing(&mut alice).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_thousand_who_watch_one_cost_one_interest_and_a_change_one_message_a_gateway() {
+    let region = Region::start(2).await;
+    let mut watchers = vec![];
+    for number in 0..1_000 {
+        let mut watcher =
+            region.connect(0, &format!("user-{}", number / 10), &format!("d{number}"), Some("live")).await;
+        watch(&mut watcher, &["bob"]).await;
+        watchers.push(watcher);
+    }
+    assert_eq!(metric(region.gateway(0), "presence_watched").await, 1);
+    let nats = async_nats::connect(region.url()).await.expect("NATS");
+    let mut news = nats.subscribe("presence.*").await.expect("a subscription");
+    nats.flush().await.expect("NATS");
+    let asked = metric(region.gateway(0), "presence_asked_total").await;
+    drop(region.caught_up(1, "bob", "phone").await);
+    for watcher in &mut watchers {
+        while told(watcher).await.1 != "online" {}
+    }
+    for watcher in &mut watchers {
+        is_told(watcher, "bob", "offline").await;
+    }
+    nats.drain().await.expect("NATS");
+    let mut said = 0;
+    while let Some(message) = futures_util::StreamExt::next(&mut news).await {
+        said += usize::from(message.subject.as_str() == "presence.bob");
+    }
+    assert_eq!(said, 2, "it came, and it left");
+    let asked = metric(region.gateway(0), "presence_asked_total").await - asked;
+    assert!((2..=4).contains(&asked), "{asked} questions");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -93,10 +253,12 @@ async fn what_is_no_list_of_people_is_refused_in_words() {
         (json!(many(201)), "bad_question", "more than 200"),
         (json!(many(10_000)), "bad_question", "more than 200"),
     ] {
-        let refused = ask(&mut alice, json!({ "presence": { "users": users } })).await.unwrap_err();
-        let message = refused["message"].as_str().expect("words");
-        assert_eq!(refused["code"], code, "{message}");
-        assert!(message.contains(says), "{message}");
+        for question in ["presence", "watch"] {
+            let refused = ask(&mut alice, json!({ question: { "users": users } })).await.unwrap_err();
+            let message = refused["message"].as_str().expect("words");
+            assert_eq!(refused["code"], code, "{message}");
+            assert!(message.contains(says), "{message}");
+        }
     }
     let most = many(200);
     let answer = presence(&mut alice, &most.iter().map(String::as_str).collect::<Vec<_>>()).await;

@@ -211,9 +211,12 @@ impl Conversation {
             Event::Signal { from, kind } => self.signal(now, from, kind),
             // Nobody says any more whether they type.
             Event::Disconnected(_) => self.typing_until.take().map(|_| Change::Typing).into_iter().collect(),
-            Event::Gap(_) | Event::Connected(_) | Event::CaughtUp(_) | Event::Refused { .. } | Event::Ended(_) => {
-                Vec::new()
-            }
+            Event::Gap(_)
+            | Event::Connected(_)
+            | Event::CaughtUp(_)
+            | Event::Refused { .. }
+            | Event::Presence { .. }
+            | Event::Ended(_) => Vec::new(),
         }
     }
 

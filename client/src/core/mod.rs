@@ -8,17 +8,20 @@ mod clock;
 mod history;
 mod ids;
 mod inbox;
+mod next;
 mod outbox;
 #[cfg(test)]
 mod tests;
+mod watching;
 
 use std::collections::BTreeMap;
 
 use dunlin_schema::{
-    Address, Code, Content, CursorText, DeviceName, LogName, MessageId, Millis, Open, RegionName, Retry, Seq,
-    SignalKind, UserName,
-    frame::{Answer, AnswerFrame, ClientFrame, EntryFrame, Goodbye, Question, ServerFrame, StartAt},
+    Address, Code, Content, CursorText, DeviceName, LogName, MessageId, Millis, Open, RegionName, Seq, SignalKind,
+    UserName,
+    frame::{Answer, AnswerFrame, ClientFrame, EntryFrame, Question, ServerFrame, StartAt},
     limits,
+    presence::Presence,
 };
 use rand::{Rng, SeedableRng, rngs::StdRng};
 
@@ -27,9 +30,11 @@ use self::{
     clock::Clocks,
     ids::Ids,
     inbox::{Inbox, Verdict},
+    next::{Next, next},
     outbox::Outbox,
+    watching::Watching,
 };
-use crate::error::{AskError, Ended, Lost, SendError, TokenError};
+use crate::error::{AskError, Ended, Lost, SendError};
 
 pub use self::{clock::ClockSkew, outbox::Accepted};
 pub(crate) use self::{
@@ -116,6 +121,7 @@ pub(crate) enum Notification {
     CaughtUp { log: LogName, seq: Seq, place: Progress },
     Refused { code: Open<Code>, message: String },
     Signal { from: Open<Address>, kind: String },
+    Presence { user: Open<Address>, presence: Presence },
     Disconnected { why: Lost, retry_in: Millis },
     Ended(Ended),
 }
@@ -137,13 +143,6 @@ enum Link {
     Over,
 }
 
-/// What to do when a connection is lost.
-enum Next {
-    Again { after: Millis, refused: bool },
-    AtOnce,
-    End(Ended),
-}
-
 /// One client: see the module.
 #[derive(Debug)]
 pub(crate) struct Core {
@@ -158,6 +157,7 @@ pub(crate) struct Core {
     inbox: Inbox,
     outbox: Outbox,
     asks: Asks,
+    watching: Watching,
     room: bool,
     behind: bool,
 }
@@ -176,6 +176,7 @@ impl Core {
             inbox: Inbox::new(setup.kept.clone(), setup.start.clone()),
             outbox: Outbox::new(setup.in_flight_per_address),
             asks: Asks::default(),
+            watching: Watching::default(),
             room: true,
             behind: false,
             setup,
@@ -187,9 +188,13 @@ impl Core {
         if self.clocks.jumped(now) {
             self.slept(now.steady, outputs);
         }
+        let before = outputs.len();
         match input {
             Input::Submit { request, to, content } => self.outbox.submit(request, to, content),
-            Input::Ask { request, what, until } => self.asks.ask(request, what, until),
+            Input::Ask { request, what, until } => {
+                self.watching.asks(request, &what);
+                self.asks.ask(request, what, until);
+            }
             Input::Signal { to, kind } => {
                 if let Link::Up { .. } = self.link {
                     let (to, kind) = (to.to_string(), kind.to_string());
@@ -208,8 +213,16 @@ impl Core {
             }
             Input::Tick => self.tick(now, outputs),
         }
+        for output in &outputs[before..] {
+            if let Output::Answered(request, answer) = output {
+                self.watching.settled(now.steady, *request, answer);
+            }
+        }
         if let Link::Up { .. } = self.link {
             self.acknowledge(outputs);
+            if let Some((request, what, until)) = self.watching.due(now.steady) {
+                self.asks.ask(request, what, until);
+            }
             self.asks.pump(|ask| outputs.push(Output::Write(ClientFrame::Ask(ask))));
             let Core { outbox, ids, rng, clocks, .. } = self;
             let time = clocks.server_time(now).unwrap_or(now.wall);
@@ -253,7 +266,12 @@ impl Core {
             Link::Up { heard, .. } => {
                 let silent = self.wants_input().then(|| heard.plus(SILENT_FOR));
                 let compare = self.clocks.read_at().plus(COMPARE_CLOCKS_EVERY);
-                [compare].into_iter().chain(silent).chain(self.outbox.next_deadline()).min()
+                [compare]
+                    .into_iter()
+                    .chain(silent)
+                    .chain(self.outbox.next_deadline())
+                    .chain(self.watching.next_deadline())
+                    .min()
             }
             Link::Over => None,
         };
@@ -320,6 +338,9 @@ impl Core {
                     outputs.push(Output::Notify(Notification::Signal { from, kind }));
                 }
             }
+            ServerFrame::Presence { user, state, last_seen } => {
+                self.presence(user, Presence { state, last_seen }, outputs);
+            }
             ServerFrame::Accepted { id, order, time } => {
                 let settled = self.outbox.accepted(Accepted { id, order, time });
                 outputs.extend(settled.map(|(request, outcome)| Output::Settle(request, outcome)));
@@ -349,14 +370,16 @@ impl Core {
                 });
                 self.outbox.gap(self.clocks.server_time(now).unwrap_or(now.wall));
             }
-            ServerFrame::CaughtUp { log, seq, cursor } => {
-                let place = self.inbox.caught_up(&log, seq, cursor);
-                outputs.push(match log {
-                    Open::Known(log) => Output::Notify(Notification::CaughtUp { log, seq, place }),
-                    Open::Unknown(_) => Output::Skip(place),
-                });
-            }
+            ServerFrame::CaughtUp { log, seq, cursor } => self.caught_up(log, seq, cursor, outputs),
         }
+    }
+
+    fn caught_up(&mut self, log: Open<LogName>, seq: Seq, cursor: CursorText, outputs: &mut Vec<Output>) {
+        let place = self.inbox.caught_up(&log, seq, cursor);
+        outputs.push(match log {
+            Open::Known(log) => Output::Notify(Notification::CaughtUp { log, seq, place }),
+            Open::Unknown(_) => Output::Skip(place),
+        });
     }
 
     fn welcomed(&mut self, now: Now, server_time: Millis, connected: Notification, outputs: &mut Vec<Output>) {
@@ -366,6 +389,7 @@ impl Core {
             self.link = Link::Up { since: now.steady, heard: now.steady };
             self.refused = false;
             self.inbox.connected();
+            self.watching.connected(now.steady);
             outputs.push(Output::Notify(connected));
         }
     }
@@ -380,6 +404,20 @@ impl Core {
             }
         }
         self.room = room;
+        self.tell_presence(outputs);
+    }
+
+    fn presence(&mut self, user: Open<Address>, presence: Presence, outputs: &mut Vec<Output>) {
+        self.watching.keep(user, presence);
+        self.tell_presence(outputs);
+    }
+
+    /// Tells how those are who are watched, where there is room.
+    fn tell_presence(&mut self, outputs: &mut Vec<Output>) {
+        if self.room {
+            let told = |(user, presence)| Output::Notify(Notification::Presence { user, presence });
+            outputs.extend(self.watching.take().into_iter().map(told));
+        }
     }
 
     fn acknowledge(&mut self, outputs: &mut Vec<Output>) {
@@ -453,49 +491,5 @@ impl Core {
         outputs.extend(self.outbox.end(&why).into_iter().map(|(request, outcome)| Output::Settle(request, outcome)));
         outputs.extend(self.asks.end(&why).into_iter().map(|(request, over)| Output::Answered(request, over)));
         outputs.push(Output::Notify(Notification::Ended(why)));
-    }
-}
-
-fn next(why: &Lost) -> Next {
-    let now = Next::Again { after: Millis(0), refused: false };
-    match why {
-        Lost::Goodbye(goodbye) | Lost::Http { refusal: Some(goodbye), .. } => of_goodbye(goodbye),
-        Lost::Closed { code: Some(close), reason } => of_close(*close, reason),
-        // A proxy's word: what stands before a gateway changes, and is mended without this client.
-        Lost::Http { refusal: None, retry_after, .. } => {
-            Next::Again { after: retry_after.unwrap_or_default(), refused: false }
-        }
-        Lost::Token(TokenError::NoMore) => Next::End(Ended::NoToken),
-        Lost::FellBehind | Lost::Slept => Next::AtOnce,
-        Lost::Closed { code: None, .. }
-        | Lost::Socket(_)
-        | Lost::Silent
-        | Lost::Token(TokenError::Failed(_))
-        | Lost::BadFrame(_) => now,
-    }
-}
-
-fn of_goodbye(goodbye: &Goodbye) -> Next {
-    match goodbye.code.retry(goodbye.retry_after) {
-        Retry::Never | Retry::Elsewhere => Next::End(Ended::Goodbye(goodbye.clone())),
-        Retry::NewToken => Next::Again { after: Millis(0), refused: true },
-        Retry::Later => Next::Again { after: goodbye.retry_after.unwrap_or_default(), refused: false },
-    }
-}
-
-/// Close codes from here on are an application's (RFC 6455, section 7.4.2): no proxy says them.
-const FIRST_OF_APPLICATIONS: u16 = 4_000;
-
-/// A close whose goodbye was lost: what all codes that end a socket this way have in common. A code that a proxy may say as well ends
-/// nothing.
-fn of_close(close: u16, reason: &str) -> Next {
-    let ours = |code: &Code| close >= FIRST_OF_APPLICATIONS && code.close() == Some(close);
-    let codes: Vec<Code> = Code::ALL.iter().copied().filter(ours).collect();
-    let never = |code: &Code| matches!(code.retry(), Retry::Never | Retry::Elsewhere);
-    match codes.first() {
-        Some(&code) if codes.iter().all(never) => {
-            Next::End(Ended::Goodbye(Goodbye { code: code.into(), message: reason.to_owned(), retry_after: None }))
-        }
-        _ => Next::Again { after: Millis(0), refused: codes.iter().any(|code| code.retry() == Retry::NewToken) },
     }
 }

@@ -27,7 +27,7 @@ pub struct Accepted {
 }
 
 /// Names a send between the core and whoever waits for its outcome.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(crate) struct RequestId(pub(crate) u64);
 
 /// How a request ends.

@@ -4,9 +4,13 @@
 
 mod asks;
 
-use dunlin_schema::{Cursor, Epoch, Log, MessageId, Position, StreamTime, frame::Limits, frame::Send};
+use dunlin_schema::{
+    Cursor, Epoch, Log, MessageId, Position, StreamTime,
+    frame::{Goodbye, Limits, Send},
+};
 
 use super::*;
+use crate::error::TokenError;
 
 const NOW: Millis = Millis(1_000_000);
 

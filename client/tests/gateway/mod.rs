@@ -239,7 +239,8 @@ pub(crate) async fn next_entry(events: &mut Events) -> dunlin_client::Entry {
             | Event::Disconnected(_)
             | Event::CaughtUp(_)
             | Event::Gap(_)
-            | Event::Signal { .. } => {}
+            | Event::Signal { .. }
+            | Event::Presence { .. } => {}
             Event::Refused { code, message } => panic!("refused: {message} ({code:?})"),
             Event::Ended(ended) => panic!("{ended}"),
         }

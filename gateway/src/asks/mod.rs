@@ -18,7 +18,13 @@ use dunlin_schema::{
 use tokio::{sync::OwnedSemaphorePermit, time::timeout};
 
 pub(crate) use self::in_flight::Asks;
-use crate::{connection::Connection, directory::Directory, presence::Whereabouts, refusal::Refusal, region::Region};
+use crate::{
+    connection::Connection,
+    directory::Directory,
+    presence::{Watches, Whereabouts},
+    refusal::Refusal,
+    region::Region,
+};
 
 /// What a family of questions is given, and all that it may touch.
 pub(crate) struct Context<'a> {
@@ -35,6 +41,8 @@ pub(crate) struct Context<'a> {
     fan_in: &'a FanIn,
     /// Who is connected, here or elsewhere.
     whereabouts: &'a Whereabouts,
+    /// Who is watched by whom.
+    watches: &'a Watches,
 }
 
 /// Answers a question within [`limits::ASK_WITHIN`]. The permit is one of the gateway's [`limits::ASKS_AT_ONCE`].
@@ -52,6 +60,7 @@ pub(crate) async fn answered(
         directory: &region.directory,
         fan_in: &region.fan_in,
         whereabouts: &region.whereabouts,
+        watches: &region.watches,
     };
     let answer = timeout(Duration::from_millis(limits::ASK_WITHIN.0), context.answer(what)).await;
     match answer.unwrap_or_else(|_| Err(late())) {
@@ -79,6 +88,7 @@ impl Context<'_> {
             Question::Devices {} => devices::list(self).await,
             Question::DeviceRemove { device } => devices::remove(self, device).await,
             Question::Presence { users } => presence::list(self, &users).await,
+            Question::Watch { users } => presence::watch(self, &users),
         }
     }
 }

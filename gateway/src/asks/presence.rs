@@ -1,4 +1,6 @@
-//! Whether people are connected.
+//! Whether people are connected, once or for as long as they are watched.
+
+use std::collections::BTreeSet;
 
 use dunlin_schema::{Address, Code, Open, Peer, RegionName, UserName, frame::Answer, presence::Presence};
 use futures_util::{StreamExt, stream};
@@ -23,15 +25,33 @@ pub(super) async fn of(
 ) -> Result<Answer, Refusal> {
     let people = users.iter().map(|user| named(user)).collect::<Result<Vec<_>, _>>()?;
     let looked_for = stream::iter(people).map(|(address, user)| async move {
-        // No link to another region carries such questions.
-        let is_of_here = address.region.as_ref().is_none_or(|here| here == region);
-        let presence = match is_of_here {
+        let presence = match is_of(region, &address) {
             true => whereabouts.of(directory, &user).await,
             false => Presence::unknown(),
         };
         (Open::Known(address), presence)
     });
     Ok(Answer::Presence { users: looked_for.buffer_unordered(AT_ONCE).collect().await })
+}
+
+/// Watches these people for the connection that asks, and nobody else. What it says of them comes behind the answer: this waits for nothing.
+pub(super) fn watch(context: &Context<'_>, users: &[String]) -> Result<Answer, Refusal> {
+    let (mut people, mut others) = (BTreeSet::new(), BTreeSet::new());
+    for user in users {
+        let (address, user) = named(user)?;
+        if is_of(context.region, &address) {
+            people.insert(user);
+        } else {
+            others.insert(address);
+        }
+    }
+    context.watches.watch(context.asker, people, others);
+    Ok(Answer::Done {})
+}
+
+/// No link to another region carries questions about its people.
+fn is_of(region: &RegionName, address: &Address) -> bool {
+    address.region.as_ref().is_none_or(|named| named == region)
 }
 
 /// A person, as a client names them. Errors: the refusal that says which name is none.

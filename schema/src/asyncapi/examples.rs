@@ -13,7 +13,7 @@ use crate::{
         StartAt,
     },
     limits,
-    presence::Presence,
+    presence::{Presence, PresenceState},
 };
 
 const NOW: Millis = Millis(1_763_683_200_123);
@@ -54,6 +54,7 @@ fn clients() -> Vec<ClientFrame> {
             reference: 3,
             what: Question::Presence { users: vec!["bob".to_owned(), "carol@eu".to_owned()] },
         }),
+        ClientFrame::Ask(Ask { reference: 4, what: Question::Watch { users: vec!["bob".to_owned()] } }),
         ClientFrame::Signal { to: "bob".to_owned(), kind: "typing".to_owned() },
     ]
 }
@@ -113,6 +114,11 @@ fn servers() -> Vec<ServerFrame> {
         ServerFrame::Answer(AnswerFrame { reference: 2, what: Answer::Done {}.into() }),
         ServerFrame::Answer(AnswerFrame { reference: 3, what: Answer::Presence { users: people() }.into() }),
         ServerFrame::Signal { from: Address::local(bob()).into(), kind: "typing".to_owned() },
+        ServerFrame::Presence {
+            user: Address::local(bob()).into(),
+            state: PresenceState::Offline.into(),
+            last_seen: Some(NOW.minus(Millis(100_000))),
+        },
     ]
 }
 

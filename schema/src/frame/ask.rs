@@ -47,11 +47,19 @@ pub enum Question {
         #[schemars(length(max = limits::PRESENCE_USERS))]
         users: Vec<String>,
     },
+    /// These people are to be watched from now on, instead of those before: `presence` frames say how they are, at once and whenever
+    /// that changes, until the connection ends. Answered with `done`.
+    Watch {
+        /// Their addresses, as in `presence`; none where nobody is to be watched any more.
+        #[serde(deserialize_with = "people")]
+        #[schemars(length(max = limits::PRESENCE_USERS))]
+        users: Vec<String>,
+    },
 }
 
 impl Question {
     /// The questions' names in JSON, in the order of their numbers in Postcard.
-    pub const NAMES: &[&str] = &["devices", "device_remove", "presence"];
+    pub const NAMES: &[&str] = &["devices", "device_remove", "presence", "watch"];
 }
 
 /// As a sequence is, a question's number is one that JSON readers keep exact.

@@ -13,7 +13,8 @@ use std::{collections::BTreeMap, fmt};
 use serde::{Deserialize, Deserializer, Serialize, de};
 
 use crate::{
-    Address, Code, Content, CursorText, DeviceName, LogName, MessageId, Millis, Open, RegionName, Seq, UserName, limits,
+    Address, Code, Content, CursorText, DeviceName, LogName, MessageId, Millis, Open, RegionName, Seq, UserName,
+    limits, presence::PresenceState,
 };
 
 pub(crate) use self::encoding::as_written;
@@ -281,6 +282,15 @@ pub enum ServerFrame {
         /// What.
         kind: String,
     },
+    /// How somebody is who is watched.
+    Presence {
+        /// Who.
+        user: Open<Address>,
+        /// Whether they are connected.
+        state: Open<PresenceState>,
+        /// When they last were, where they are not; `None` where nobody knows, or nobody is to know.
+        last_seen: Option<Millis>,
+    },
 }
 
 impl ServerFrame {
@@ -290,8 +300,19 @@ impl ServerFrame {
     }
 
     /// The frames' names in JSON, in the order of their numbers in Postcard.
-    pub const NAMES: &[&str] =
-        &["welcome", "gap", "entry", "caught_up", "accepted", "rejected", "refused", "goodbye", "answer", "signal"];
+    pub const NAMES: &[&str] = &[
+        "welcome",
+        "gap",
+        "entry",
+        "caught_up",
+        "accepted",
+        "rejected",
+        "refused",
+        "goodbye",
+        "answer",
+        "signal",
+        "presence",
+    ];
 }
 
 /// An entry of a log, as a client sees it.

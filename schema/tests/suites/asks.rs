@@ -163,7 +163,7 @@ fn the_lists_of_names_are_as_long_as_the_enums() {
     for (number, name) in Question::NAMES.iter().enumerate() {
         let fields = match *name {
             "device_remove" => r#"{"device":"phone"}"#,
-            "presence" => r#"{"users":["bob"]}"#,
+            "presence" | "watch" => r#"{"users":["bob"]}"#,
             _ => "{}",
         };
         let frame = read(&format!(r#"{{"ask":{{"ref":1,"what":{{"{name}":{fields}}}}}}}"#)).unwrap();

@@ -17,7 +17,7 @@ use dunlin_schema::{
         self, ConnectionId, DeviceNews, Joined, LiveEntry, Mark, Met, Present, Removed, RollCall, Signal, UserMessage,
     },
     marks::{MarksAnswer, MarksRequest},
-    presence::{GatewayRun, Here, Presence},
+    presence::{Beat, GatewayRun, Here, Presence, PresenceState},
     record::{DeviceRecord, MarkChange, MarkKind, ReadMark, ReaderRecord, Receipt, Senders, SentMarks},
     removal::{DeviceRemoved, RemoveDevice},
 };
@@ -181,7 +181,7 @@ macro_rules! sealed {
 }
 
 sealed!(SentMarks, ReadMark, MarksRequest, MarksAnswer);
-sealed!(Here);
+sealed!(Here, Beat);
 sealed!(ReaderRecord, DeviceRecord, Receipt, RemoveDevice, DeviceRemoved, HeadsRequest, HeadsAnswer, Verify, Verified);
 
 #[test]
@@ -236,7 +236,10 @@ fn people() -> Vec<String> {
 
 #[test]
 fn presence() {
-    golden!((Here { gateway: GatewayRun(300) }, "01ac026cfac873"));
+    golden!(
+        (Here { gateway: GatewayRun(300) }, "01ac026cfac873"),
+        (Beat { gateway: GatewayRun(300) }, "01ac026cfac873"),
+    );
 }
 
 #[test]
@@ -256,6 +259,7 @@ fn client_frames_in_postcard() {
         ),
         (ClientFrame::Signal { to: "bob".into(), kind: "typing".into() }, SAY_SIGNAL),
         (ClientFrame::Ask(Ask { reference: 1, what: Question::Presence { users: people() } }), ASK_PRESENCE),
+        (ClientFrame::Ask(Ask { reference: 1, what: Question::Watch { users: people() } }), ASK_WATCH),
     ] {
         assert_eq!(hex(&Encoding::Postcard.write(&frame)), golden, "{frame:?}");
         assert_eq!(Encoding::Postcard.read_client(&bytes(golden)), Ok(frame));
@@ -300,6 +304,7 @@ fn server_frames_in_postcard() {
         retry_after: Some(Millis(800)),
     };
     let address = dunlin_schema::Open::of_text;
+    let state = PresenceState::Offline.into();
     let users = BTreeMap::from([
         (address("bob"), Presence::offline(Some(AT))),
         (address("carol@eu"), Presence::unknown()),
@@ -321,6 +326,7 @@ fn server_frames_in_postcard() {
         (ServerFrame::Answer(AnswerFrame { reference: 1, what: Answer::Devices { items }.into() }), ANSWER_DEVICES),
         (ServerFrame::Signal { from: dunlin_schema::Open::of_text("alice"), kind: "typing".into() }, SEE_SIGNAL),
         (ServerFrame::Answer(AnswerFrame { reference: 1, what: Answer::Presence { users }.into() }), ANSWER_PRESENCE),
+        (ServerFrame::Presence { user: address("bob"), state, last_seen: Some(AT) }, SEE_PRESENCE),
     ] {
         assert_eq!(hex(&Encoding::Postcard.write(&frame)), golden, "{frame:?}");
         assert_eq!(Encoding::Postcard.read_server(&bytes(golden)), Ok(frame));
@@ -393,6 +399,8 @@ const JOINED: &str = "01040570686f6e6596d9d79daa33ac02";
 const STAYS: &str = "01090570686f6e6596d9d79daa33ac02";
 const MET: &str = "01050570686f6e6596d9d79daa33ac02010377656201";
 const SAY_SIGNAL: &str = "0403626f6206747970696e67";
+const ASK_WATCH: &str = "0301030203626f62086361726f6c406575";
+const SEE_PRESENCE: &str = "0a03626f62076f66666c696e650196d9d79daa33";
 const ASK_PRESENCE: &str = "0301020203626f62086361726f6c406575";
 const ANSWER_PRESENCE: &str =
     "080134020303626f62076f66666c696e650196d9d79daa33086361726f6c40657507756e6b6e6f776e000464617665066f6e6c696e6500";

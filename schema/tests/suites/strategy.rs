@@ -162,6 +162,7 @@ fn question() -> impl Strategy<Value = Question> {
         Just(Question::Devices {}),
         device().prop_map(|device| Question::DeviceRemove { device }),
         users().prop_map(|users| Question::Presence { users }),
+        users().prop_map(|users| Question::Watch { users }),
     ]
 }
 
@@ -247,6 +248,11 @@ pub(crate) fn server_frame() -> impl Strategy<Value = ServerFrame> {
             ServerFrame::Answer(AnswerFrame { reference, what })
         }),
         (open(address()), any::<String>()).prop_map(|(from, kind)| ServerFrame::Signal { from, kind }),
+        (open(address()), presence()).prop_map(|(user, Presence { state, last_seen })| ServerFrame::Presence {
+            user,
+            state,
+            last_seen
+        }),
     ]
 }
 

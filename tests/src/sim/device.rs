@@ -327,7 +327,8 @@ impl World {
             | ServerFrame::Refused { .. }
             | ServerFrame::Goodbye(_)
             | ServerFrame::Answer(_)
-            | ServerFrame::Signal { .. } => {
+            | ServerFrame::Signal { .. }
+            | ServerFrame::Presence { .. } => {
                 self.history.blame(Rule::Stalled, || format!("device {device} was told {frame:?}"));
             }
         }

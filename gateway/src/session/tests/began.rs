@@ -16,7 +16,8 @@ fn begins(rig: &mut Rig, input: Input) -> Vec<(u64, u64)> {
         | ServerFrame::Answer(_)
         | ServerFrame::Refused { .. }
         | ServerFrame::Goodbye(_)
-        | ServerFrame::Signal { .. } => None,
+        | ServerFrame::Signal { .. }
+        | ServerFrame::Presence { .. } => None,
     });
     cursors.map(|text| text.open(&log_of(&MAILBOX)).unwrap()).map(|at| (at.position.seq.0, at.began.0)).collect()
 }

@@ -297,6 +297,8 @@ fn frame_in_words(frame: &ServerFrame) -> String {
         ServerFrame::Refused { code, .. } => format!("refused {code:?}"),
         ServerFrame::Answer(answer) => format!("answer {}", answer.reference),
         ServerFrame::Signal { from, kind } => format!("{kind} of {from}"),
-        ServerFrame::Welcome { .. } | ServerFrame::Goodbye(_) => panic!("not a session's: {frame:?}"),
+        ServerFrame::Welcome { .. } | ServerFrame::Goodbye(_) | ServerFrame::Presence { .. } => {
+            panic!("not a session's: {frame:?}")
+        }
     }
 }

@@ -81,7 +81,8 @@ impl World {
             | ServerFrame::Refused { .. }
             | ServerFrame::Goodbye(_)
             | ServerFrame::Answer(_)
-            | ServerFrame::Signal { .. } => None,
+            | ServerFrame::Signal { .. }
+            | ServerFrame::Presence { .. } => None,
         };
         if let Some(cursor) = told {
             let cursor = cursor.expect("a session seals its cursors for its own log");
