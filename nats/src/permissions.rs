@@ -5,7 +5,7 @@
 //! listed. A token of a subject can't be half a wildcard, so there is a line for each shard.
 
 use dunlin_schema::{
-    RegionName, Shard,
+    Peer, RegionName, Shard, UserName,
     stream::{log_stream, receipts_stream, state_stream},
     subject::{self, pattern},
 };
@@ -74,6 +74,30 @@ impl Permissions {
         }
         Permissions { publish: allowed.publish, subscribe }
     }
+}
+
+impl Permissions {
+    /// What a bot may do: hear what is live for itself, and answer whoever asks it something. It sends over HTTP.
+    pub fn of_bot(bot: &UserName) -> Permissions {
+        let inbox = format!("{}.>", Permissions::bot_inbox(bot));
+        // Beside its own inbox it may publish to nobody: an empty list would mean to everybody.
+        Permissions { publish: vec![inbox.clone()], subscribe: vec![inbox, subject::live(&Peer::User(bot.clone()))] }
+    }
+
+    /// What the answers to a bot's questions are addressed to.
+    pub fn bot_inbox(bot: &UserName) -> String {
+        format!("_INBOX.{}", bot_user(bot))
+    }
+}
+
+/// As whom a bot connects.
+pub fn bot_user(bot: &UserName) -> String {
+    format!("bot-{bot}")
+}
+
+/// The environment variable that has a bot's password, for the server and for the bot.
+pub fn bot_password_variable(bot: &UserName) -> String {
+    format!("NATS_BOT_{}_PASSWORD", bot.as_str().to_ascii_uppercase().replace('-', "_"))
 }
 
 struct Allowed<'a> {

@@ -1,5 +1,6 @@
 //! NATS servers that do not let everybody in: TLS, nkeys, JWTs, permissions by role, and what is said to whoever has the wrong ones.
 
+mod bot;
 mod configured;
 mod credentials;
 mod servers;

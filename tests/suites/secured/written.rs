@@ -19,7 +19,7 @@ fn written(args: &[&str]) -> String {
     String::from_utf8(output.stdout).expect("text")
 }
 
-fn section(server: &str, user: &str, role: Role) -> String {
+pub(super) fn section(server: &str, user: &str, role: Role) -> String {
     let inbox = role.inbox_prefix();
     format!(
         "servers = [{server:?}]\ninbox_prefix = {inbox:?}\n\
@@ -29,13 +29,19 @@ fn section(server: &str, user: &str, role: Role) -> String {
 
 /// A hub of one region, with its streams.
 async fn hub() -> NatsServer {
-    let conf = written(&["single", "--shards", "2", "--store", "$STORE", "--leaf-listen", "127.0.0.1:7422"]);
+    hub_with(&[], &[]).await
+}
+
+/// The same with more options, and the passwords that these want.
+pub(super) async fn hub_with(more: &[&str], passwords: &[(&str, &str)]) -> NatsServer {
+    let options = ["single", "--shards", "2", "--store", "$STORE", "--leaf-listen", "127.0.0.1:7422"];
+    let conf = written(&[&options, more].concat());
     // A free port for leaves, and a way to learn which.
     let conf = conf.replace("127.0.0.1:7422", "127.0.0.1:-1") + "\nhttp: \"127.0.0.1:-1\"\n";
-    let passwords = ["gateway", "worker", "operator", "leaf"]
+    let of_roles = ["gateway", "worker", "operator", "leaf"]
         .map(|user| (format!("NATS_{}_PASSWORD", user.to_uppercase()), format!("\"of the {user}\"")));
-    let passwords = passwords.each_ref().map(|(variable, password)| (variable.as_str(), password.as_str()));
-    let hub = NatsServer::start_written(&conf, &passwords);
+    let of_roles = of_roles.each_ref().map(|(variable, password)| (variable.as_str(), password.as_str()));
+    let hub = NatsServer::start_written(&conf, &[&of_roles, passwords].concat());
     let region = RegionName::new("local").expect("a name");
     let operator: ConnectOptions = toml::from_str(&section(&hub.url(), "operator", Role::Operator)).expect("a section");
     let operator = Connection::open(&operator, &region).await.expect("the operator is let in");
