@@ -221,6 +221,12 @@ impl Content {
     }
 }
 
+/// An emoji as reactions are compared: of each person a message has one for each of these. Variation selectors only choose how an emoji is
+/// drawn (UTS 51), and keyboards differ in whether they write them. What was sent is stored and given as it is.
+pub fn reaction_key(emoji: &str) -> String {
+    emoji.chars().filter(|c| !matches!(c, '\u{fe0e}' | '\u{fe0f}')).collect()
+}
+
 /// The flags that are written with tags. UTS 51 lets any region be written so, but a subdivision's code that has no flag shows a black one
 /// with letters behind it that nobody sees.
 const TAG_FLAGS: [&str; 3] = ["gbeng", "gbsct", "gbwls"];

@@ -2,6 +2,8 @@
 
 use std::collections::BTreeMap;
 
+use dunlin_schema::content::reaction_key;
+
 use super::*;
 
 /// Reactions of one message that are remembered, those that were taken back among them.
@@ -100,7 +102,7 @@ impl Slot {
 impl Reactions {
     /// Whether something differs now.
     fn react(&mut self, author: Author, place: Place, emoji: String, on: bool) -> bool {
-        let whose = (author, canonical(&emoji));
+        let whose = (author, reaction_key(&emoji));
         if self.0.get(&whose).is_some_and(|last| last.place >= place) {
             return false;
         }
@@ -111,11 +113,6 @@ impl Reactions {
         }
         true
     }
-}
-
-/// An emoji without its variation selectors, which only choose how it is drawn.
-fn canonical(emoji: &str) -> String {
-    emoji.chars().filter(|c| !matches!(c, '\u{fe0e}' | '\u{fe0f}')).collect()
 }
 
 impl Conversation {

@@ -141,3 +141,14 @@ fn tagged(emoji: &str, letters: &str) -> String {
     let tags = letters.bytes().map(|letter| char::from_u32(0xe_0000 + u32::from(letter)).unwrap());
     emoji.chars().chain(tags).chain(['\u{e007f}']).collect()
 }
+
+#[test]
+fn reactions_are_compared_without_variation_selectors() {
+    use dunlin_schema::content::reaction_key;
+    for (one, other) in [("❤", "❤\u{fe0f}"), ("❤\u{fe0e}", "❤"), ("1\u{20e3}", "1\u{fe0f}\u{20e3}")] {
+        assert_eq!(reaction_key(one), reaction_key(other));
+    }
+    let family = "👩\u{200d}❤\u{fe0f}\u{200d}👩";
+    assert_eq!(reaction_key(family), "👩\u{200d}❤\u{200d}👩", "what joins them stays");
+    assert_ne!(reaction_key("👍"), reaction_key("👍\u{1f3fd}"), "a skin tone makes another one");
+}
