@@ -73,7 +73,7 @@ const OWN: &str = "dunlin-devices-";
 
 /// A client that reads no entries, and so acknowledges nothing: once it is gone, nothing is left of its device. The name is a new one each
 /// time, so that it takes nobody's place.
-async fn connected(who: &WhoArgs, timeout: Span) -> anyhow::Result<Client> {
+pub(crate) async fn connected(who: &WhoArgs, timeout: Span) -> anyhow::Result<Client> {
     let device = DeviceName::new(&format!("{OWN}{:016x}", rand::random::<u64>()))?;
     let mut options = who.options()?.device(device).start(StartAt::Live);
     options.ask_within = timeout.0;
@@ -81,7 +81,7 @@ async fn connected(who: &WhoArgs, timeout: Span) -> anyhow::Result<Client> {
 }
 
 /// Where there is no connection, that is why there is no answer.
-fn unreached(client: &Client) -> &'static str {
+pub(crate) fn unreached(client: &Client) -> &'static str {
     match *client.status().borrow() {
         Status::Connecting => ": no gateway could be reached",
         Status::Connected(_) | Status::Ended(_) => "",

@@ -20,6 +20,7 @@ pub mod config;
 pub mod dev;
 pub mod devices;
 pub mod doctor;
+pub mod erase;
 pub mod folder;
 pub mod keys;
 pub mod logging;
@@ -64,6 +65,8 @@ enum Command {
     Listen(talk::ListenArgs),
     /// Print somebody's devices, one JSON object a line, or remove one
     Devices(devices::DevicesArgs),
+    /// Erase everything of somebody, for good
+    Erase(erase::EraseArgs),
     /// Say what is wrong with a region, and how to mend it
     Doctor(doctor::DoctorArgs),
     /// Print a complete, commented configuration of a nats-server
@@ -88,6 +91,7 @@ impl Command {
             | Command::Devices(_)
             | Command::Doctor(_)
             | Command::NatsConf(_)
+            | Command::Erase(_)
             | Command::Completions { .. } => false,
         }
     }
@@ -135,6 +139,7 @@ pub async fn run(cli: Cli) -> anyhow::Result<ExitCode> {
         Command::Send(args) => return Box::pin(talk::send(args)).await,
         Command::Listen(args) => Box::pin(talk::listen(args, shutdown::signalled_or_hung_up()?)).await?,
         Command::Devices(args) => Box::pin(devices::run(args)).await?,
+        Command::Erase(args) => Box::pin(erase::run(args)).await?,
         Command::Doctor(args) => return Box::pin(doctor::run(args)).await,
         Command::NatsConf(args) => print(nats_conf::text(&args)?.trim_end())?,
         Command::Bench(args) => Box::pin(bench::run(args)).await?,

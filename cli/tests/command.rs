@@ -6,6 +6,8 @@
 mod dev;
 #[path = "command/devices.rs"]
 mod devices;
+#[path = "command/erase.rs"]
+mod erase;
 #[path = "command/processes.rs"]
 mod processes;
 #[path = "command/talk.rs"]
@@ -137,6 +139,7 @@ fn a_region_for_development_from_its_first_start_to_its_end() {
     assert!(stdout(&doctor).contains("shard 7 is read by"), "{}", stdout(&doctor));
 
     what_is_wrong_is_found_with_what_to_do(folder);
+    erase::takes_the_name_to_confirm_it(folder);
 
     let second = beside(folder, &["dev", "--listen", "127.0.0.1:0"]);
     assert!(!second.status.success());

@@ -49,6 +49,15 @@ impl Client {
         }
     }
 
+    /// Has everything of the user erased, for good; `confirm` is the user's own name. It is done soon after, and the client ends with
+    /// `device_removed`. Errors: see [`AskError`]; asking again does no harm.
+    pub async fn erase(&self, confirm: &str) -> Result<(), AskError> {
+        match self.ask(Question::Erase { confirm: confirm.to_owned() }).await? {
+            Answer::Done {} => Ok(()),
+            other @ (Answer::Devices { .. } | Answer::Presence { .. }) => Err(AskError::unexpected(&other)),
+        }
+    }
+
     /// Whether people are connected, and when those who are not last were: each under the address that is asked for, of which there may
     /// be 200. Errors: see [`AskError`].
     pub async fn presence(&self, users: Vec<String>) -> Result<BTreeMap<Open<Address>, Presence>, AskError> {

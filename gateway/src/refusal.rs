@@ -1,6 +1,6 @@
 //! What a client is told of a frame that is refused, a question among others.
 
-use dunlin_nats::{RecordError, RemovalError};
+use dunlin_nats::{ErasureError, RecordError, RemovalError};
 use dunlin_schema::{Code, Millis, frame::ServerFrame};
 
 use crate::directory::Unheard;
@@ -52,6 +52,12 @@ impl From<RecordError> for Refusal {
 
 impl From<RemovalError> for Refusal {
     fn from(error: RemovalError) -> Refusal {
+        Refusal::unavailable(error.to_string())
+    }
+}
+
+impl From<ErasureError> for Refusal {
+    fn from(error: ErasureError) -> Refusal {
         Refusal::unavailable(error.to_string())
     }
 }

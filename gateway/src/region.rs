@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use dunlin_nats::{
-    Appender, ConnectError, ConnectOptions, Connection, FanIn, Heads, Reads, Receipts, Records, Removals,
+    Appender, ConnectError, ConnectOptions, Connection, Erasures, FanIn, Heads, Reads, Receipts, Records, Removals,
     SettingsError, region_settings,
 };
 use dunlin_schema::{Log, LogName, RegionName, UserName, stream::RegionSettings};
@@ -33,6 +33,7 @@ pub(crate) struct Region {
     pub(crate) receipts: Receipts,
     pub(crate) records: Records,
     pub(crate) removals: Removals,
+    pub(crate) erasures: Erasures,
     pub(crate) whereabouts: Whereabouts,
     pub(crate) watches: Arc<Watches>,
     pub(crate) acknowledgements: Acknowledgements,
@@ -82,6 +83,7 @@ impl Region {
             receipts: Receipts::new(&nats),
             records: Records::new(&nats),
             removals: Removals::new(&nats),
+            erasures: Erasures::new(&nats),
             whereabouts,
             watches: Watches::new(metrics),
             acknowledgements: Acknowledgements::default(),

@@ -14,6 +14,7 @@
 //! | [`heads`] | the comparison of heads, asked by a gateway and answered by a worker |
 //! | [`marks`] | marks of what users have sent and read; whose have changed, asked by a gateway and answered by a worker |
 //! | [`removal`] | the removal of a device, asked by a gateway and done by a worker |
+//! | [`erasure`] | the erasure of a person, asked by a gateway and done by a worker |
 //! | [`stream_reader`] | every entry of a stream in order, checked for contiguity, in any domain |
 //! | `ordered` | one consumer of a stream, checked for contiguity, until the first doubt |
 //! | [`records`] | one record a subject, by compare-and-set; pages and watches of them |
@@ -28,6 +29,7 @@ mod api;
 pub mod append;
 pub mod connect;
 mod connection;
+pub mod erasure;
 pub mod fan_in;
 pub mod heads;
 pub mod marks;
@@ -47,6 +49,7 @@ pub mod stream_reader;
 pub use append::{AppendError, Appender, Item, Origin, Stored};
 pub use connect::{ConnectError, ConnectOptions, Credentials, Tls};
 pub use connection::{Connection, PublishError, ServerInfo, Status};
+pub use erasure::{ErasureError, ErasureService, Erasures};
 pub use fan_in::{FanIn, FanInError, Joined, LiveSink};
 pub use heads::{Heads, HeadsError, HeadsService, Question};
 pub use marks::{MarkValue, Marks, MarksError, MarksPage, StoredMark};

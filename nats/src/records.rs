@@ -198,6 +198,13 @@ impl Records {
         Ok(self.connection.api().delete_message(&stream, oldest.seq, Left::AsTheyAre).await?)
     }
 
+    /// Takes a record away that has this revision, and overwrites its bytes. Gives whether it was still there. Errors: see
+    /// [`RecordError`].
+    pub async fn erase(&self, shard: Shard, revision: Seq) -> Result<bool, RecordError> {
+        let stream = stream::state_stream(self.connection.region(), shard);
+        Ok(self.connection.api().delete_message(&stream, revision, Left::Overwritten).await?)
+    }
+
     async fn write(&self, subject: &str, bytes: Bytes, expect: Seq, kept: Option<Millis>) -> Result<Seq, SaveError> {
         let mut headers = HeaderMap::new();
         headers.insert(header::NATS_EXPECTED_LAST_SUBJECT_SEQUENCE, expect.0.to_string());

@@ -230,6 +230,43 @@ pub fn parse_mark(subject: &str) -> Option<MarkOf> {
     (built == subject).then_some(MarkOf { user, kind, peer, region: of })
 }
 
+/// That everything of a user is to be erased: `state.<region>.<shard>.erasure.<user>`.
+pub fn erasure(region: &RegionName, shard: Shard, user: &UserName) -> String {
+    format!("state.{region}.{shard}.erasure.{user}")
+}
+
+/// All people of a shard that are to be erased: a pattern.
+pub fn erasures(region: &RegionName, shard: Shard) -> String {
+    format!("state.{region}.{shard}.erasure.*")
+}
+
+/// The kinds of records that are of a user: whatever is there under the user's name goes with the user. What takes tokens back is of the
+/// operator, and stays.
+const OF_A_USER: [&str; 4] = ["device", "mark", "settings", "seen"];
+
+/// The records of a user in the user's own shard, of every kind: patterns, two of each kind. They name the kinds, because a user may be
+/// called as a role is, whose readers' records end with its name.
+pub fn records_of(region: &RegionName, shard: Shard, user: &UserName) -> Vec<String> {
+    let of =
+        |kind| [format!("state.{region}.{shard}.{kind}.{user}"), format!("state.{region}.{shard}.{kind}.{user}.>")];
+    OF_A_USER.into_iter().flat_map(of).collect()
+}
+
+/// The marks that others of a shard have with a user of `of`: a pattern.
+pub fn marks_about(region: &RegionName, shard: Shard, user: &UserName, of: &RegionName) -> String {
+    format!("state.{region}.{shard}.mark.*.*.{of}.user.{user}")
+}
+
+/// The name of the service by which the eraser of a shard is asked to erase people. Its endpoint is [`erase_user`].
+pub fn eraser_service(region: &RegionName, shard: Shard) -> String {
+    format!("eraser-{region}-{shard}")
+}
+
+/// Where the eraser of a shard is told of a person to erase: `svc.<region>.eraser-<shard>.erase-user`.
+pub fn erase_user(region: &RegionName, shard: Shard) -> String {
+    format!("svc.{region}.eraser-{shard}.erase-user")
+}
+
 /// Where what a user's devices acknowledge waits for the receipts worker: `receipt.<region>.<shard>.<user>`.
 pub fn receipt(region: &RegionName, shard: Shard, user: &UserName) -> String {
     format!("receipt.{region}.{shard}.{user}")

@@ -15,7 +15,7 @@ use dunlin_schema::{
     entry::Body,
     stream::{RegionSettings, log_stream},
 };
-use dunlin_workers::{Boot, Config as WorkerConfig, Worker};
+use dunlin_workers::{Boot, Config as WorkerConfig, Worker, erase::Erase};
 use tokio::{runtime::Runtime, sync::oneshot};
 
 use crate::{
@@ -44,6 +44,8 @@ pub struct RegionOptions {
     pub boot: String,
     /// Sends a second of one user.
     pub sends_per_second: u32,
+    /// What its workers erase with a person.
+    pub erase: Erase,
     /// How each of its servers is set up.
     pub server: ServerOptions,
 }
@@ -58,6 +60,7 @@ impl Default for RegionOptions {
             linked: false,
             boot: "first".into(),
             sends_per_second: 100_000,
+            erase: Erase::default(),
             server: ServerOptions::default(),
         }
     }
@@ -192,6 +195,7 @@ impl Region {
             nats: connect_to(url),
             region: self.settings.region.clone(),
             boot: Boot::Given(boot.into()),
+            erase: self.options.erase,
             ..WorkerConfig::default()
         };
         let runtime = Node::runtime();

@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     boot::Boot,
+    erase::Erase,
     role::Role,
     roles::{self, ROLES},
 };
@@ -33,6 +34,8 @@ pub struct Config {
     pub listen: Option<SocketAddr>,
     /// Where roles that keep projections keep them: what can be made again from the log. `None` where no role does.
     pub folder: Option<PathBuf>,
+    /// What is erased with a person.
+    pub erase: Erase,
     /// How long an end may take: positions are saved and shards handed over within it.
     pub stop_within: Millis,
 }
@@ -52,6 +55,7 @@ impl Default for Config {
             boot: Boot::Kernel,
             listen: None,
             folder: None,
+            erase: Erase::default(),
             stop_within: Millis(5_000),
         }
     }

@@ -12,6 +12,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::{
     boot::BootSource,
+    erase::Erase,
     readiness::{TaskState, TaskStates},
 };
 
@@ -31,6 +32,7 @@ pub struct Context {
     pub(crate) appender: Option<Appender>,
     pub(crate) reads: Option<Reads>,
     pub(crate) folder: Option<PathBuf>,
+    pub(crate) erase: Erase,
 }
 
 impl Context {
@@ -57,6 +59,11 @@ impl Context {
     /// What reads single logs of the region; `None` for a role that did not ask for it.
     pub fn reads(&self) -> Option<&Reads> {
         self.reads.as_ref()
+    }
+
+    /// What is erased with a person.
+    pub fn erase(&self) -> Erase {
+        self.erase
     }
 
     /// Resolves when the task should give its work back and end.

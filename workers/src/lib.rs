@@ -2,7 +2,7 @@
 //!
 //! | room | what lives there |
 //! |---|---|
-//! | [`config`] | which roles, which shards, how to reach NATS |
+//! | [`config`], [`erase`] | which roles, which shards, how to reach NATS; what is erased with a person |
 //! | [`worker`] | the runner: a task for each unit of each role, an end in phases |
 //! | [`roles`] | the table of roles |
 //! | [`role`], [`context`], [`readiness`] | what a role is, what its tasks are given, and where they say what they are doing |
@@ -19,6 +19,7 @@ mod boot;
 pub mod config;
 pub mod context;
 pub mod deliver;
+pub mod erase;
 pub mod eraser;
 mod http;
 mod metrics;

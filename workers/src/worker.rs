@@ -127,6 +127,7 @@ impl Worker {
             appender: None,
             reads: None,
             folder: None,
+            erase: config.erase,
         };
         let tasks = begun(units, &config, &context).await?;
         let listener = match config.listen {

@@ -4,12 +4,13 @@
 //! is under way is bounded by [`Asks`], and what a user may ask by the limiter.
 
 mod devices;
+mod erase;
 mod in_flight;
 mod presence;
 
 use std::{sync::Arc, time::Duration};
 
-use dunlin_nats::{FanIn, Records, Removals};
+use dunlin_nats::{Erasures, FanIn, Records, Removals};
 use dunlin_schema::{
     RegionName,
     frame::{Answer, AnswerFrame, Ask, Question, ServerFrame},
@@ -35,6 +36,8 @@ pub(crate) struct Context<'a> {
     records: &'a Records,
     /// Has the worker change it.
     removals: &'a Removals,
+    /// Has the worker erase somebody.
+    erasures: &'a Erasures,
     /// Who is connected here.
     directory: &'a Directory,
     /// What other gateways are told, and say.
@@ -57,6 +60,7 @@ pub(crate) async fn answered(
         region: region.name(),
         records: &region.records,
         removals: &region.removals,
+        erasures: &region.erasures,
         directory: &region.directory,
         fan_in: &region.fan_in,
         whereabouts: &region.whereabouts,
@@ -87,6 +91,7 @@ impl Context<'_> {
         match what {
             Question::Devices {} => devices::list(self).await,
             Question::DeviceRemove { device } => devices::remove(self, device).await,
+            Question::Erase { confirm } => erase::everything(self, &confirm).await,
             Question::Presence { users } => presence::list(self, &users).await,
             Question::Watch { users } => presence::watch(self, &users),
         }

@@ -55,6 +55,7 @@ fn clients() -> Vec<ClientFrame> {
             what: Question::Presence { users: vec!["bob".to_owned(), "carol@eu".to_owned()] },
         }),
         ClientFrame::Ask(Ask { reference: 4, what: Question::Watch { users: vec!["bob".to_owned()] } }),
+        ClientFrame::Ask(Ask { reference: 5, what: Question::Erase { confirm: "bob".to_owned() } }),
         ClientFrame::Signal { to: "bob".to_owned(), kind: "typing".to_owned() },
     ]
 }

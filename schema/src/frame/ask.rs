@@ -55,11 +55,17 @@ pub enum Question {
         #[schemars(length(max = limits::PRESENCE_USERS))]
         users: Vec<String>,
     },
+    /// Everything of the user is to be erased, and all of the user's connections to end. Answered with `done` once it is stored that this is
+    /// to be done.
+    Erase {
+        /// The user's own name, so that nobody asks by mistake.
+        confirm: String,
+    },
 }
 
 impl Question {
     /// The questions' names in JSON, in the order of their numbers in Postcard.
-    pub const NAMES: &[&str] = &["devices", "device_remove", "presence", "watch"];
+    pub const NAMES: &[&str] = &["devices", "device_remove", "presence", "watch", "erase"];
 }
 
 /// As a sequence is, a question's number is one that JSON readers keep exact.

@@ -164,6 +164,7 @@ fn the_lists_of_names_are_as_long_as_the_enums() {
         let fields = match *name {
             "device_remove" => r#"{"device":"phone"}"#,
             "presence" | "watch" => r#"{"users":["bob"]}"#,
+            "erase" => r#"{"confirm":"bob"}"#,
             _ => "{}",
         };
         let frame = read(&format!(r#"{{"ask":{{"ref":1,"what":{{"{name}":{fields}}}}}}}"#)).unwrap();

@@ -8,6 +8,7 @@ use dunlin_schema::{
     Seq, StreamTime,
     content::{Change, Failed, Membership},
     entry::Body,
+    erasure::{EraseUser, Erasure, ErasureAsked},
     frame::{
         Answer, AnswerFrame, Ask, ClientFrame, DeviceItem, Encoding, EntryFrame, Goodbye, Limits, Question, Send,
         ServerFrame, StartAt,
@@ -182,6 +183,7 @@ macro_rules! sealed {
 
 sealed!(SentMarks, ReadMark, MarksRequest, MarksAnswer);
 sealed!(Here, Beat);
+sealed!(EraseUser, Erasure, ErasureAsked);
 sealed!(ReaderRecord, DeviceRecord, Receipt, RemoveDevice, DeviceRemoved, HeadsRequest, HeadsAnswer, Verify, Verified);
 
 #[test]
@@ -230,6 +232,17 @@ fn removals() {
     );
 }
 
+#[test]
+fn erasures() {
+    let user = || "bob".parse().unwrap();
+    golden!(
+        (EraseUser { user: user() }, ERASE_USER),
+        (Erasure { user: user() }, ERASE_USER),
+        (ErasureAsked::Stored, DEVICE_STORED),
+        (ErasureAsked::NotStored, DEVICE_NOT_STORED),
+    );
+}
+
 fn people() -> Vec<String> {
     vec!["bob".into(), "carol@eu".into()]
 }
@@ -260,6 +273,7 @@ fn client_frames_in_postcard() {
         (ClientFrame::Signal { to: "bob".into(), kind: "typing".into() }, SAY_SIGNAL),
         (ClientFrame::Ask(Ask { reference: 1, what: Question::Presence { users: people() } }), ASK_PRESENCE),
         (ClientFrame::Ask(Ask { reference: 1, what: Question::Watch { users: people() } }), ASK_WATCH),
+        (ClientFrame::Ask(Ask { reference: 1, what: Question::Erase { confirm: "bob".into() } }), "03010403626f62"),
     ] {
         assert_eq!(hex(&Encoding::Postcard.write(&frame)), golden, "{frame:?}");
         assert_eq!(Encoding::Postcard.read_client(&bytes(golden)), Ok(frame));
@@ -417,6 +431,7 @@ const DEVICE: &str = "010180b0f0fef58df7bc181181a38f8aeb90f7bc1896d9d79daa330300
 const RECEIPT: &str = "01000570686f6e650003626f6280b0f0fef58df7bc181181a38f8aeb90f7bc1896d9d79daa330396d9d79daa3301030105616c6963650265751195e1315d";
 const DEVICE_REMOVED: &str = "01000196d9d79daa33ccf58155";
 const REMOVE_DEVICE: &str = "0103626f620570686f6e6596d9d79daa332abcf1d9";
+const ERASE_USER: &str = "0103626f620e751791";
 const DEVICE_STORED: &str = "0100a5efc3e2";
 const DEVICE_NOT_STORED: &str = "0101a66ca810";
 const HEADS_REQUEST: &str = "01020005616c69636501047465616d6bb7f4f1";

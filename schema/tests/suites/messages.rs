@@ -2,6 +2,7 @@
 
 use dunlin_schema::{
     Cursor, Epoch, Peer, Position, Seq, StreamTime,
+    erasure::{EraseUser, Erasure, ErasureAsked},
     heads::{Head, HeadsAnswer, HeadsRequest, Verified, Verify},
     limits,
     marks::{MarksAnswer, MarksRequest},
@@ -102,6 +103,7 @@ proptest! {
         comes_back!(MarksAnswer { floor, upto: position.seq, changes: vec![(user.clone(), floor)] }, MarksAnswer);
         comes_back!(Verify { doubted: position }, Verify);
         comes_back!(Verified { position }, Verified);
+        comes_back!(EraseUser { user: user.clone() }, EraseUser);
         comes_back!(RemoveDevice { user, device, at }, RemoveDevice);
         comes_back!(if stored { DeviceRemoved::Stored } else { DeviceRemoved::NotStored }, DeviceRemoved);
     }
@@ -115,6 +117,7 @@ proptest! {
         let _ = (HeadsRequest::decode(&sealed), HeadsAnswer::decode(&sealed), Verify::decode(&sealed), Verified::decode(&sealed));
         let _ = (RemoveDevice::decode(&sealed), DeviceRemoved::decode(&sealed));
         let _ = (SentMarks::decode(&sealed), ReadMark::decode(&sealed));
+        let _ = (EraseUser::decode(&sealed), ErasureAsked::decode(&sealed), Erasure::decode(&sealed));
         let _ = (MarksRequest::decode(&sealed), MarksAnswer::decode(&sealed));
     }
 }

@@ -163,6 +163,7 @@ fn question() -> impl Strategy<Value = Question> {
         device().prop_map(|device| Question::DeviceRemove { device }),
         users().prop_map(|users| Question::Presence { users }),
         users().prop_map(|users| Question::Watch { users }),
+        any::<String>().prop_map(|confirm| Question::Erase { confirm }),
     ]
 }
 

@@ -84,6 +84,8 @@ struct Written {
 /// What was read of a log.
 #[derive(Clone, Debug, Default)]
 pub struct Reading {
+    /// Whoever is erased: everything that they say goes.
+    everything_from: Option<Sender>,
     written: Vec<Written>,
     deleted: HashSet<Item>,
     tombstones: HashMap<Item, Seq>,
@@ -91,10 +93,22 @@ pub struct Reading {
 }
 
 impl Reading {
+    /// Of the log of somebody to whom the sender, who is erased, has sent something.
+    pub fn of_everything_from(sender: Sender) -> Reading {
+        Reading { everything_from: Some(sender), ..Reading::default() }
+    }
+
     /// The log's next entry.
     pub fn add(&mut self, seq: Seq, payload: &[u8]) {
+        match Entry::decode(payload) {
+            Ok(entry) => self.add_entry(seq, &entry),
+            Err(_) => self.upto = seq,
+        }
+    }
+
+    /// The same, of one that was read before.
+    pub fn add_entry(&mut self, seq: Seq, entry: &Entry) {
         self.upto = seq;
-        let Ok(entry) = Entry::decode(payload) else { return };
         let item = |id| (entry.from.clone(), entry.to.clone(), id);
         let message = match &entry.body {
             Body::Content(Content::Message { .. }) => entry.id,
@@ -107,6 +121,7 @@ impl Reading {
                 self.tombstones.insert(item(*id), seq);
                 return;
             }
+            Body::Content(Content::React { .. }) if self.everything_from.as_ref() == Some(&entry.from) => entry.id,
             Body::Content(Content::React { .. } | Content::Membership(_) | Content::Failed(_)) => return,
         };
         self.written.push(Written { seq, header: entry.header(), message });
@@ -119,9 +134,12 @@ impl Reading {
 
     /// What is to be erased, oldest first.
     pub fn erasures(self) -> Vec<Erasure> {
-        let Reading { written, deleted, tombstones, upto: _ } = self;
+        let Reading { everything_from, written, deleted, tombstones, upto: _ } = self;
         let item = |header: &Header, id| (header.from.clone(), header.to.clone(), id);
-        let erased = written.into_iter().filter(|written| deleted.contains(&item(&written.header, written.message)));
+        let erased = written.into_iter().filter(|written| {
+            everything_from.as_ref() == Some(&written.header.from)
+                || deleted.contains(&item(&written.header, written.message))
+        });
         let erasure = |Written { seq, header, message: _ }| {
             let tombstone = tombstones.get(&item(&header, header.id)).copied();
             Erasure { seq, header, tombstone }
@@ -156,8 +174,8 @@ impl LookedThrough {
 /// Whether the deliver reader, which is at `position`, is waited for no longer. Where it has not yet read what is erased it finds a hole,
 /// forgets all heads that it knows, and makes sessions read: that costs reads, not messages, so a reader that is late is waited for only so
 /// long.
-pub fn is_past(position: Option<Position>, epoch: Epoch, upto: Seq, waited: Millis) -> bool {
-    position.is_some_and(|position| position.epoch == epoch && position.seq >= upto) || waited >= DELIVER_WITHIN
+pub fn is_past(position: Option<Position>, upto: Seq, waited: Millis) -> bool {
+    position.is_some_and(|position| position.seq >= upto) || waited >= DELIVER_WITHIN
 }
 
 /// How long the deliver reader is waited for: less than a lease, which is not renewed meanwhile.

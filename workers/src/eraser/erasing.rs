@@ -37,7 +37,7 @@ impl Erasing {
     pub(super) async fn deleted(&self, log: &Log, target: MessageId, at: Position) -> Result<(u64, Seq), EraseError> {
         let reading = self.read(log, stored_since(target), at.seq).await?;
         let upto = reading.upto();
-        let erased = self.erase_all(log, reading.erasures(), at, upto).await?;
+        let erased = self.erase_all(log, reading.erasures(), upto).await?;
         Ok((erased, upto))
     }
 
@@ -60,7 +60,7 @@ impl Erasing {
             return Ok(0);
         }
         let erasure = Erasure { seq: at.seq, header: edit.header(), tombstone: None };
-        self.erase_all(log, vec![erasure], at, at.seq).await
+        self.erase_all(log, vec![erasure], at.seq).await
     }
 
     /// A log's entries from a time on, up to `upto` at least, if it has not lost that.
@@ -86,9 +86,10 @@ impl Erasing {
         }
     }
 
-    async fn erase_all(&self, log: &Log, erasures: Vec<Erasure>, at: Position, upto: Seq) -> Result<u64, EraseError> {
+    /// Erases entries of a log that was read up to `upto`, the tombstones first. Gives how many were still there.
+    pub(super) async fn erase_all(&self, log: &Log, erasures: Vec<Erasure>, upto: Seq) -> Result<u64, EraseError> {
         if !erasures.is_empty() {
-            self.let_deliver_pass(log, at, upto).await;
+            self.let_deliver_pass(log, upto).await;
         }
         let mut erased = 0;
         for Erasure { seq, header, tombstone } in erasures {
@@ -101,11 +102,11 @@ impl Erasing {
         Ok(erased)
     }
 
-    async fn let_deliver_pass(&self, log: &Log, at: Position, upto: Seq) {
+    async fn let_deliver_pass(&self, log: &Log, upto: Seq) {
         let began = Instant::now();
         loop {
             let position = self.heads.ask(log.shard, Vec::new()).await.ok().map(|answer| answer.position);
-            if is_past(position, at.epoch, upto, Millis(began.elapsed().as_millis() as u64)) {
+            if is_past(position, upto, Millis(began.elapsed().as_millis() as u64)) {
                 return;
             }
             sleep(ASK_AGAIN).await;

@@ -13,6 +13,7 @@ pub(super) struct Metrics {
     reader: ReaderMetrics,
     erased: Counters,
     failed: Counters,
+    people: Counters,
 }
 
 /// What the role counts of one shard.
@@ -21,16 +22,22 @@ pub(super) struct EraserMetrics {
     pub(super) reader: ShardMetrics,
     pub(super) erased: Counter,
     pub(super) failed: Counter,
+    pub(super) people: Counter,
 }
 
 impl Metrics {
     pub(super) fn register(registry: &mut Registry) -> Metrics {
         let role = registry.sub_registry_with_prefix("dunlin_eraser");
-        let metrics =
-            Metrics { reader: ReaderMetrics::register(role), erased: Counters::default(), failed: Counters::default() };
-        role.register("erased", "Entries of which a tombstone is left", metrics.erased.clone());
+        let metrics = Metrics {
+            reader: ReaderMetrics::register(role),
+            erased: Counters::default(),
+            failed: Counters::default(),
+            people: Counters::default(),
+        };
+        role.register("erased", "Entries whose bytes were overwritten", metrics.erased.clone());
         let failed = "Erasures that could not be brought to their end: each begins again";
         role.register("failed", failed, metrics.failed.clone());
+        role.register("people", "People of whom everything was erased", metrics.people.clone());
         metrics
     }
 
@@ -40,6 +47,7 @@ impl Metrics {
             reader: self.reader.of(shard),
             erased: self.erased.get_or_create_owned(&label),
             failed: self.failed.get_or_create_owned(&label),
+            people: self.people.get_or_create_owned(&label),
         }
     }
 }

@@ -1,12 +1,14 @@
 //! The `eraser` role: takes what people deleted out of the logs of a shard, and leaves tombstones.
 //!
-//! `core` decides what goes, `erasing` carries it out, this file goes through the shard. An entry is done before the next one is taken, so
-//! a saved position covers only erasures that are done; one whose outcome is unknown begins again with its tombstone. Two at once, or one
-//! twice, do no harm.
+//! `core` decides what goes, `erasing` carries it out, `person` erases people, this file goes through the shard.
+//!
+//! An entry is done before the next one is taken, so a saved position covers only erasures that are done; one whose outcome is unknown
+//! begins again with its tombstone. Two at once, or one twice, do no harm.
 
 pub mod core;
 mod erasing;
 mod metrics;
+mod person;
 
 use std::{sync::Arc, time::Duration};
 
@@ -21,6 +23,7 @@ use self::{
     core::{Cause, LookedThrough, stored_since},
     erasing::Erasing,
     metrics::{EraserMetrics, Metrics},
+    person::People,
 };
 use crate::{
     context::Context,
@@ -47,11 +50,20 @@ fn prepare(registry: &mut Registry) -> Work {
 async fn run(context: Context, shard: Shard, metrics: EraserMetrics) {
     let (Some(appender), Some(reads)) = (context.appender().cloned(), context.reads().cloned()) else { return };
     let erasing = Erasing { appender, reads, heads: Heads::new(context.connection()) };
+    let people = People { context: &context, shard, erasing: &erasing, records: context.records(), metrics: &metrics };
+    tokio::select! {
+        () = go_through(&context, shard, &metrics, &erasing) => {}
+        () = people.run() => {}
+    }
+    context.tell(TaskState::Idle);
+}
+
+/// Goes through the shard until it is told to stop.
+async fn go_through(context: &Context, shard: Shard, metrics: &EraserMetrics, erasing: &Erasing) {
     let epochs = Epochs::Follows(Resume::Saved);
-    let mut pass = Pass::start(&context, shard, ROLE.as_str(), epochs, metrics.reader.clone());
+    let mut pass = Pass::start(context, shard, ROLE.as_str(), epochs, metrics.reader.clone());
     let logs = Logs::of(&context.settings().region, shard);
-    let mut work =
-        Eraser { context: context.clone(), shard, metrics, erasing, looked_through: LookedThrough::default() };
+    let mut work = Eraser { context, shard, metrics, erasing, looked_through: LookedThrough::default() };
     let stop = context.stop();
     let mut stopping = false;
     loop {
@@ -70,27 +82,26 @@ async fn run(context: Context, shard: Shard, metrics: EraserMetrics) {
                     biased;
                     () = work.take(owner, position, &payload) => {}
                     // The position must not be saved behind an entry that is not done: the next one finds the lease over.
-                    () = stop.cancelled() => break,
+                    () = stop.cancelled() => return,
                 }
             }
             Given::Begin(_) => work.looked_through = LookedThrough::default(),
             Given::Live | Given::Lost | Given::Verified(..) | Given::Declined(_) => {}
-            Given::Stopped => break,
+            Given::Stopped => return,
         }
     }
-    context.tell(TaskState::Idle);
 }
 
 /// The role's work on one shard.
-struct Eraser {
-    context: Context,
+struct Eraser<'a> {
+    context: &'a Context,
     shard: Shard,
-    metrics: EraserMetrics,
-    erasing: Erasing,
+    metrics: &'a EraserMetrics,
+    erasing: &'a Erasing,
     looked_through: LookedThrough,
 }
 
-impl Eraser {
+impl Eraser<'_> {
     /// Does what an entry of somebody's mailbox asks for, however long it takes.
     async fn take(&mut self, owner: Peer, at: Position, payload: &Bytes) {
         let Ok(entry) = Entry::decode(payload) else { return };

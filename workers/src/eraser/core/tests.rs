@@ -97,15 +97,33 @@ fn deletions_that_were_looked_through_cost_nothing_more() {
 
 #[test]
 fn the_deliver_reader_goes_first_but_is_not_waited_for_for_ever() {
-    let at = |epoch, seq| Some(Position { epoch: Epoch(epoch), seq: Seq(seq), time: StreamTime(0) });
+    let at = |seq| Some(Position { epoch: Epoch(1), seq: Seq(seq), time: StreamTime(0) });
     for (position, waited, past) in [
-        (at(1, 9), 0, true),
-        (at(1, 8), 0, false),
-        (at(2, 9), 0, false),
+        (at(9), 0, true),
+        (at(8), 0, false),
         (None, 0, false),
         (None, DELIVER_WITHIN.0, true),
-        (at(1, 8), DELIVER_WITHIN.0, true),
+        (at(8), DELIVER_WITHIN.0, true),
     ] {
-        assert_eq!(is_past(position, Epoch(1), Seq(9), Millis(waited)), past, "{position:?} {waited}");
+        assert_eq!(is_past(position, Seq(9), Millis(waited)), past, "{position:?} {waited}");
     }
+}
+
+#[test]
+fn of_whoever_is_erased_everything_goes_that_they_said() {
+    let alice = entry(1, "alice", "bob", message());
+    let mut reading = Reading::of_everything_from(alice.from.clone());
+    let log = [
+        (1, alice),
+        (2, entry(2, "carol", "bob", message())),
+        (3, entry(3, "alice", "bob", edit(1))),
+        (4, entry(4, "alice", "bob", react(2))),
+        (5, entry(5, "carol", "bob", react(2))),
+        (6, entry(6, "alice", "bob", delete(1))),
+    ];
+    for (seq, entry) in &log {
+        reading.add_entry(Seq(*seq), entry);
+    }
+    let erased: Vec<_> = reading.erasures().into_iter().map(|erasure| erasure.seq.0).collect();
+    assert_eq!(erased, [1, 3, 4]);
 }

@@ -1,0 +1,34 @@
+//! `dunlin erase`: everything of somebody, for good.
+
+use anyhow::Context;
+use clap::Args;
+
+use crate::{
+    devices::{connected, unreached},
+    print,
+    span::Span,
+    talk::WhoArgs,
+};
+
+/// Options of `dunlin erase`.
+#[derive(Debug, Args)]
+pub struct EraseArgs {
+    #[command(flatten)]
+    who: WhoArgs,
+    /// The user's own name once more, so that nobody is erased by mistake
+    #[arg(long, value_name = "USER")]
+    confirm: String,
+    /// How long to wait for the answer
+    #[arg(long, default_value = "30s", value_name = "SPAN")]
+    timeout: Span,
+}
+
+/// Has a user erased. Errors: the question was refused, or had no answer in time.
+pub async fn run(EraseArgs { who, confirm, timeout }: EraseArgs) -> anyhow::Result<()> {
+    let client = connected(&who, timeout).await?;
+    let erased = client.erase(&confirm).await.with_context(|| format!("erasing {confirm}{}", unreached(&client)));
+    client.close().await;
+    erased?;
+    print(&serde_json::to_string(&serde_json::json!({ "erased": confirm }))?)?;
+    Ok(())
+}
