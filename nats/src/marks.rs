@@ -7,12 +7,13 @@ use dunlin_schema::{
     envelope::EnvelopeError,
     marks::{MarksAnswer, MarksRequest},
     record::{ReadMark, SentMarks},
+    stream,
     subject::{self, MarkOf, MarkRecord},
 };
 
 use crate::{
     Connection, Reads,
-    records::RecordError,
+    records::{Page, Record, RecordError, Records},
     service::{AskError, ask},
 };
 
@@ -85,17 +86,36 @@ impl Marks {
         Marks { connection: connection.clone(), reads: reads.clone() }
     }
 
-    /// The marks of a user of the shard whose revisions are above `after`, in the order of these: one round trip for a page. It misses nothing
-    /// that was stored before it was called. Errors: see [`RecordError`].
+    /// The marks of a user of the shard whose revisions are above `after`, in the order of these: one round trip for a page. It misses
+    /// nothing that was stored before it was called. Errors: see [`RecordError`].
     pub async fn of(&self, shard: Shard, user: &UserName, after: Seq) -> Result<MarksPage, RecordError> {
         let pattern = subject::marks_of(self.connection.region(), shard, user);
-        let page = self.reads.records(shard, &pattern, after).await?;
+        let page = self.page(shard, &pattern, after).await?;
         let upto = page.records.last().map_or(after, |(_, record)| record.revision);
         let marks = page
             .records
             .iter()
             .filter_map(|(subject, record)| StoredMark::read(subject, &record.bytes, record.revision));
         Ok(MarksPage { marks: marks.collect(), upto, more: page.next.is_some() })
+    }
+
+    async fn page(&self, shard: Shard, pattern: &str, after: Seq) -> Result<Page, RecordError> {
+        let stream = stream::state_stream(self.connection.region(), shard);
+        let (found, last) =
+            tokio::join!(self.reads.by_pattern(&stream, pattern, after), self.reads.last_of_many(&stream, pattern));
+        if let Some((found, more)) = found {
+            let reached = found.last().map(|(_, last)| last.seq);
+            // A replica that says "no more" below the leader's last record lags.
+            let lags = !more && reached.unwrap_or(after) < last?;
+            if reached.is_some() || !lags {
+                let records = found.into_iter().map(|(subject, entry)| {
+                    (subject, Record { bytes: entry.payload, revision: entry.seq, stamp: entry.time })
+                });
+                let next = reached.filter(|_| more || lags).map(Seq::next);
+                return Ok(Page { records: records.collect(), next });
+            }
+        }
+        Records::new(&self.connection).page(shard, pattern, after.next()).await
     }
 
     /// Asks whose marks were written behind this revision of the shard's STATE. Errors: see [`MarksError`].

@@ -10,8 +10,9 @@ use tokio::{sync::mpsc, task::AbortHandle};
 
 use crate::{Connection, api::PublishAnswer};
 
-/// Items that a worker holds without having acknowledged them.
-const UNACKED: usize = 1_000;
+/// Items that the workers of a queue hold without having acknowledged them: those of half a second and more, for they wait to be stored
+/// together.
+const UNACKED: usize = 8_192;
 /// Items that wait between the connection and the worker; when it is full, no more are asked for.
 const WAITING: usize = 256;
 /// How long one batch may take.

@@ -1,6 +1,9 @@
 //! Records of STATE: one a subject, the last one counts, written by compare-and-set; listed in pages and watched by a pattern of subjects.
 
-use std::{convert::Infallible, time::Duration};
+use std::{
+    convert::Infallible,
+    time::{Duration, SystemTime, UNIX_EPOCH},
+};
 
 use async_nats::{HeaderMap, RequestErrorKind, header, jetstream::consumer::DeliverPolicy};
 use bytes::Bytes;
@@ -13,7 +16,7 @@ use tokio::{
 
 use crate::{
     Connection, ReadError, StreamName,
-    api::{ApiError, Left, MessageQuery, PublishAnswer, StoredMessage},
+    api::{ApiError, Left, MessageQuery, PublishAnswer, StoredMessage, calendar},
     ordered::{Doubt, Ordered, Placed, pause},
 };
 
@@ -94,6 +97,15 @@ pub enum RecordError {
     Unreadable(String),
 }
 
+impl From<ReadError> for RecordError {
+    fn from(error: ReadError) -> RecordError {
+        match error {
+            ReadError::Unanswered => RecordError::Unanswered,
+            ReadError::Unreadable(what) => RecordError::Unreadable(what),
+        }
+    }
+}
+
 impl From<ApiError> for RecordError {
     fn from(error: ApiError) -> RecordError {
         match error {
@@ -159,9 +171,18 @@ impl Records {
 
     /// Watches the records of the shard's STATE whose subjects match a pattern: a snapshot, then changes.
     pub fn watch(&self, shard: Shard, pattern: String) -> Watch {
+        self.watching(shard, pattern, None)
+    }
+
+    /// The same with a snapshot of those records alone that were written in this last span, and in any case of the one written last.
+    pub fn watch_back(&self, shard: Shard, pattern: String, back: Duration) -> Watch {
+        self.watching(shard, pattern, Some(back))
+    }
+
+    fn watching(&self, shard: Shard, pattern: String, back: Option<Duration>) -> Watch {
         let (events, watched) = mpsc::channel(WAITING);
         let stream = StreamName::state(self.connection.region(), shard);
-        let watching = Watching { connection: self.connection.clone(), stream, pattern, events };
+        let watching = Watching { connection: self.connection.clone(), stream, pattern, back, events };
         Watch { events: watched, task: tokio::spawn(watching.run()).abort_handle() }
     }
 
@@ -236,6 +257,7 @@ struct Watching {
     connection: Connection,
     stream: StreamName,
     pattern: String,
+    back: Option<Duration>,
     events: mpsc::Sender<WatchEvent>,
 }
 
@@ -250,14 +272,14 @@ impl Watching {
 
     /// One consumer: its snapshot, and changes until a doubt.
     async fn consume(&self) -> Result<Infallible, Doubt> {
-        let begin = DeliverPolicy::LastPerSubject;
+        let begin = self.begin().await?;
         let mut records = Ordered::open(&self.connection, &self.stream, begin, &self.pattern).await?;
         self.tell(WatchEvent::Began).await?;
-        let (mut given, mut last) = (Seq(0), self.last().await?);
+        let (mut given, mut last) = (Seq(0), self.last_revision().await?);
         while given < last {
             match timeout(STILL, records.next()).await {
                 Ok(placed) => given = self.give(placed?).await?,
-                Err(_) => last = self.last().await?,
+                Err(_) => last = self.last_revision().await?,
             }
         }
         self.tell(WatchEvent::Complete).await?;
@@ -272,12 +294,26 @@ impl Watching {
         Ok(seq)
     }
 
-    /// The newest record's revision, as the leader says.
-    async fn last(&self) -> Result<Seq, Doubt> {
+    /// Where the snapshot begins.
+    async fn begin(&self) -> Result<DeliverPolicy, Doubt> {
+        let Some(back) = self.back else { return Ok(DeliverPolicy::LastPerSubject) };
+        let since = SystemTime::now().checked_sub(back).unwrap_or(UNIX_EPOCH);
+        let since = since.duration_since(UNIX_EPOCH).unwrap_or_default().as_nanos();
+        let since = StreamTime(u64::try_from(since).unwrap_or(u64::MAX));
+        Ok(match self.last().await? {
+            Some(last) if last.time < since => DeliverPolicy::ByStartSequence { start_sequence: last.seq.0 },
+            Some(_) | None => DeliverPolicy::ByStartTime { start_time: calendar(since) },
+        })
+    }
+
+    /// The newest record, as the leader says.
+    async fn last(&self) -> Result<Option<StoredMessage>, ReadError> {
         let query = MessageQuery::Last { last_by_subj: &self.pattern };
-        let last =
-            self.stream.api(&self.connection).message(&self.stream.name, query).await.map_err(ReadError::from)?;
-        Ok(last.map_or(Seq(0), |last| last.seq))
+        Ok(self.stream.api(&self.connection).message(&self.stream.name, query).await?)
+    }
+
+    async fn last_revision(&self) -> Result<Seq, ReadError> {
+        Ok(self.last().await?.map_or(Seq(0), |last| last.seq))
     }
 
     async fn tell(&self, event: WatchEvent) -> Result<(), Doubt> {

@@ -6,7 +6,7 @@
 
 mod chain;
 mod evidence;
-mod records;
+mod pattern;
 mod together;
 
 use std::{sync::Arc, time::Duration};
@@ -161,6 +161,30 @@ impl Reads {
             Source::Leader => self.by_authority(place, request.from).await,
         }
         .map(|(entries, more)| (entries, more, true))
+    }
+
+    /// The log's entry at a sequence, as the leader says; `None` where there is none. Errors: see [`ReadError`].
+    pub async fn entry(&self, log: &Log, seq: Seq) -> Result<Option<StoredEntry>, ReadError> {
+        Ok(self.at(log, seq).await?.map(StoredEntry::from))
+    }
+
+    /// Some of a log's entries above a sequence, up to another, in order, and whether more of these follow. It misses none that was stored
+    /// before it was called. Errors: see [`ReadError`].
+    pub async fn between(&self, log: &Log, above: Seq, upto: Seq) -> Result<(Vec<StoredEntry>, bool), ReadError> {
+        let (place, from) = (LogSubject::of(log), ReadFrom::Seq(above.next()));
+        let (mut entries, mut more, leader) = self.asked(&place, ReadRequest { from, source: Source::Any }).await?;
+        let ends_below = |entries: &[StoredEntry]| entries.last().is_none_or(|last| last.seq < upto);
+        if !more && !leader && self.replicas > 1 && ends_below(&entries) {
+            // The replica may lag: the leader is asked for the rest.
+            if entries.is_empty() {
+                (entries, more) = self.by_leader(&place, from).await?;
+            } else {
+                more = true;
+            }
+        }
+        more &= ends_below(&entries);
+        entries.retain(|entry| entry.seq <= upto);
+        Ok((entries, more))
     }
 
     /// The last value of a STATE subject, with its sequence and timestamp. Errors: see [`ReadError`].

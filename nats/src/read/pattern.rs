@@ -1,0 +1,47 @@
+//! Batches of whatever a stream holds under many subjects: one round trip to any replica.
+
+use async_nats::Message;
+use dunlin_schema::{
+    Seq, limits,
+    read::{ReadFrom, StoredEntry},
+};
+
+use super::{
+    LogSubject, ReadError, Reads,
+    chain::{self, Progress},
+};
+use crate::api::MessageQuery;
+
+/// Messages with their subjects, and whether more follow.
+pub(crate) type Found = (Vec<(String, StoredEntry)>, bool);
+
+impl Reads {
+    /// Up to [`limits::READ_ENTRIES`] messages of a stream whose subjects match a pattern, in order above a sequence; `None` where no
+    /// replica answers. One that lags says too little.
+    pub(crate) async fn by_pattern(&self, stream: &str, pattern: &str, after: Seq) -> Option<Found> {
+        let place = LogSubject { stream: stream.to_owned(), subject: pattern.to_owned() };
+        let _turn = self.turns.acquire().await.ok()?;
+        for _ in 0..=limits::READ_RETRIES {
+            let mut subjects = Vec::new();
+            let seen = |reply: &Message| subjects.extend(chain::subject(reply));
+            match self.batch_seen(&place, ReadFrom::Seq(after.next()), seen).await {
+                Progress::Complete { entries, pending } if subjects.len() == entries.len() => {
+                    return Some((subjects.into_iter().zip(entries).collect(), pending > 0));
+                }
+                Progress::Complete { .. } | Progress::NoResponders | Progress::Unreadable(_) => break,
+                Progress::Going | Progress::Broken => {}
+            }
+        }
+        None
+    }
+
+    /// The sequence of the last of these messages, as the leader says; `Seq(0)` where the only replica is the one that is asked for
+    /// them anyway.
+    pub(crate) async fn last_of_many(&self, stream: &str, pattern: &str) -> Result<Seq, ReadError> {
+        if self.replicas == 1 {
+            return Ok(Seq(0));
+        }
+        let query = MessageQuery::Last { last_by_subj: pattern };
+        Ok(self.connection.api().message(stream, query).await?.map_or(Seq(0), |last| last.seq))
+    }
+}
