@@ -19,7 +19,7 @@
 //! | `ordered` | one consumer of a stream, checked for contiguity, until the first doubt |
 //! | [`records`] | one record a subject, by compare-and-set; pages and watches of them |
 //! | [`queue`] | work queues, of any item |
-//! | [`receipts`] | the work queue of what devices acknowledge |
+//! | [`receipts`] | the work queue of what devices acknowledge, and the service of who works on it |
 //! | [`raw`] | JetStream without promises: the floor of the benchmarks |
 //!
 //! Streams of clones share one connection; nothing here opens a connection that its caller did not ask for, and no task outlives what it
@@ -58,9 +58,9 @@ pub use outbox::Pace;
 pub use provision::{ProvisionError, Provisioned, SettingsError, inspect, provision, region_settings};
 pub use queue::{EnqueueError, Queued, WorkQueue};
 pub use read::{ReadError, Reads};
-pub use receipts::{ReceiptItem, Receipts};
+pub use receipts::{ReceiptItem, Receipts, ReceiptsQuestion, ReceiptsService};
 pub use records::{Page, Record, RecordError, Records, SaveError, Watch, WatchEvent};
-pub use removal::{RemovalError, RemovalService, Removals};
+pub use removal::{RemovalError, Removals};
 pub use service::{AskError, Reply};
 pub use stream_reader::{
     ReaderEvent, Start, StreamEnds, StreamFill, StreamReader, entry_time, stream_ends, stream_fill,

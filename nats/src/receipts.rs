@@ -1,10 +1,18 @@
-//! RECEIPTS: what devices acknowledge, on its way to the receipts worker.
+//! RECEIPTS: what devices acknowledge, on its way to the receipts worker; and what that worker is asked.
 
-use dunlin_schema::{Shard, UserName, envelope::EnvelopeError, record::Receipt, stream, subject};
+use dunlin_schema::{
+    Shard, UserName,
+    envelope::EnvelopeError,
+    marks::{MarksAnswer, MarksRequest},
+    record::Receipt,
+    removal::{DeviceRemoved, RemoveDevice},
+    stream, subject,
+};
 
 use crate::{
     Connection, WorkQueue,
     queue::{EnqueueError, enqueue},
+    service::{Endpoint, Reply, Service, ServiceError},
 };
 
 /// The gateway's side. Clones share the connection.
@@ -42,5 +50,57 @@ impl WorkQueue<ReceiptItem> {
         WorkQueue::start(connection, stream::receipts_stream(connection.region(), shard), |subject, payload| {
             Some(ReceiptItem { user: subject::parse_receipt(subject)?, receipt: Receipt::decode(payload) })
         })
+    }
+}
+
+/// What a gateway asks.
+#[derive(Debug)]
+pub enum ReceiptsQuestion {
+    /// To remove a device.
+    Remove(RemoveDevice, Reply<DeviceRemoved>),
+    /// Whose marks have changed.
+    Marks(MarksRequest, Reply<MarksAnswer>),
+}
+
+#[derive(Clone, Copy, Debug)]
+enum Kind {
+    Remove,
+    Marks,
+}
+
+/// The service of a shard's receipts worker. Dropping it takes it back.
+#[derive(Debug)]
+pub struct ReceiptsService {
+    service: Service<Kind>,
+}
+
+impl ReceiptsService {
+    /// Offers the service. Errors: see [`ServiceError`].
+    pub async fn start(connection: &Connection, shard: Shard) -> Result<ReceiptsService, ServiceError> {
+        let region = connection.region();
+        let endpoints = vec![
+            Endpoint { kind: Kind::Remove, name: "remove-device", subject: subject::remove_device(region, shard) },
+            Endpoint { kind: Kind::Marks, name: "marks", subject: subject::changed_marks(region, shard) },
+        ];
+        let (name, description) =
+            (subject::receipts_service(region, shard), "what a shard's devices have acknowledged");
+        Ok(ReceiptsService { service: Service::start(connection, &name, description, endpoints).await? })
+    }
+
+    /// The next question; `None` when the connection is closed. Cancel-safe.
+    pub async fn next(&mut self) -> Option<ReceiptsQuestion> {
+        loop {
+            let request = self.service.next().await?;
+            let question = match request.kind {
+                Kind::Remove => RemoveDevice::decode(request.payload())
+                    .map(|removal| ReceiptsQuestion::Remove(removal, request.reply(DeviceRemoved::encode))),
+                Kind::Marks => MarksRequest::decode(request.payload())
+                    .map(|question| ReceiptsQuestion::Marks(question, request.reply(MarksAnswer::encode))),
+            };
+            match question {
+                Ok(question) => return Some(question),
+                Err(error) => tracing::debug!(%error, "a question to the receipts worker can't be read"),
+            }
+        }
     }
 }

@@ -8,7 +8,7 @@ use dunlin_schema::{
 
 use crate::{
     Connection,
-    service::{AskError, Endpoint, Reply, Service, ServiceError, ask},
+    service::{AskError, ask},
 };
 
 /// Why a device is not known to be removed. Asking again does no harm.
@@ -45,34 +45,6 @@ impl Removals {
             Ok(DeviceRemoved::Stored) => Ok(()),
             Ok(DeviceRemoved::NotStored) => Err(RemovalError::NotStored),
             Err(_) => Err(RemovalError::Unreadable),
-        }
-    }
-}
-
-/// The worker's side of a shard. Dropping it takes it back.
-#[derive(Debug)]
-pub struct RemovalService {
-    service: Service<()>,
-}
-
-impl RemovalService {
-    /// Offers the service. Errors: see [`ServiceError`].
-    pub async fn start(connection: &Connection, shard: Shard) -> Result<RemovalService, ServiceError> {
-        let region = connection.region();
-        let endpoint = Endpoint { kind: (), name: "remove-device", subject: subject::remove_device(region, shard) };
-        let (name, description) =
-            (subject::receipts_service(region, shard), "what a shard's devices have acknowledged");
-        Ok(RemovalService { service: Service::start(connection, &name, description, vec![endpoint]).await? })
-    }
-
-    /// The next device to remove, and the way back to who asked; `None` when the connection is closed. Cancel-safe.
-    pub async fn next(&mut self) -> Option<(RemoveDevice, Reply<DeviceRemoved>)> {
-        loop {
-            let request = self.service.next().await?;
-            match RemoveDevice::decode(request.payload()) {
-                Ok(removal) => return Some((removal, request.reply(DeviceRemoved::encode))),
-                Err(error) => tracing::debug!(%error, "the removal of a device can't be read"),
-            }
         }
     }
 }

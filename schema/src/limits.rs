@@ -87,6 +87,12 @@ pub const SENDERS_HINTED: usize = 64;
 pub const MARK_CHANGES: usize = 64;
 /// How long a pair's marks are remembered after they last rose.
 pub const MARK_KEPT: Millis = seconds(90 * 24 * 3_600);
+/// The least span between two writes of one record of marks, and of one device's record: what comes meanwhile is brought together.
+pub const MARKS_EVERY: Millis = Millis(250);
+/// Records of marks of a shard whose last writes a receipts worker remembers for the comparison of marks.
+pub const MARKS_REMEMBERED: usize = 65_536;
+/// For how long back it remembers them when it begins.
+pub const MARKS_REMEMBERED_FOR: Millis = seconds(600);
 /// Changes that an answer about marks names.
 pub const MARKS_PAGE: usize = 4_096;
 /// Questions of one connection that are under way, or whose answer was not written yet.
@@ -248,6 +254,9 @@ const _: () = {
         "a forgotten device goes on from the beginning, and nothing that it acknowledged is still there by then"
     );
     assert!(RETENTION.0 < MARK_KEPT.0, "nothing that forgotten marks were about is still there");
+    assert!(MARKS_EVERY.0 * 4 < PUBLISH_TIMEOUT.0, "what waits for its turn does not come again meanwhile");
+    assert!(MARKS_PAGE <= MARKS_REMEMBERED);
+    assert!(HEADS_EVERY.0 * 4 < MARKS_REMEMBERED_FOR.0, "whoever compares regularly is told by every worker");
     assert!(DEVICES < DEVICES_KEPT, "no device that is connected makes room for another one that is");
     assert!(DEVICES_LISTED * (NAME_BYTES + 64) < OUTBOUND_BYTES, "a list of devices fits into the outbound queue");
     assert!(LATE_SEND_COUNTS <= SENDS_BURST, "one late send is within everybody's share");

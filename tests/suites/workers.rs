@@ -3,6 +3,7 @@
 
 mod bench;
 mod counter;
+mod marks;
 mod removals;
 
 use std::time::{Duration, Instant};

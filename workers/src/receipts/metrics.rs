@@ -1,50 +1,87 @@
 //! What `receipts` counts.
 
-use dunlin_schema::Shard;
-use prometheus_client::{metrics::counter::Counter, registry::Registry};
+use std::sync::atomic::AtomicI64;
 
-use crate::metrics::{Counters, OfShard};
+use dunlin_schema::Shard;
+use prometheus_client::{
+    metrics::{counter::Counter, gauge::Gauge},
+    registry::Registry,
+};
+
+use crate::metrics::{Counters, Gauges, OfShard};
 
 /// What the role counts, by shard.
+#[derive(Default)]
 pub(super) struct Metrics {
     stored: Counters,
+    marks: Counters,
+    read_marks: Counters,
+    nothing_read: Counters,
+    told: Counters,
+    mailbox_reads: Counters,
+    mailbox_entries: Counters,
+    answered: Counters,
+    declined: Counters,
     poison: Counters,
     failed: Counters,
     removed: Counters,
     forgotten: Counters,
     conflicts: Counters,
+    remembered: Gauges,
 }
 
 /// What the role counts of one shard.
 #[derive(Clone)]
 pub(super) struct ReceiptsMetrics {
     pub(super) stored: Counter,
+    pub(super) marks: Counter,
+    pub(super) read_marks: Counter,
+    pub(super) nothing_read: Counter,
+    pub(super) told: Counter,
+    pub(super) mailbox_reads: Counter,
+    pub(super) mailbox_entries: Counter,
+    pub(super) answered: Counter,
+    pub(super) declined: Counter,
     pub(super) poison: Counter,
     pub(super) failed: Counter,
     pub(super) removed: Counter,
     pub(super) forgotten: Counter,
     pub(super) conflicts: Counter,
+    pub(super) remembered: Gauge<i64, AtomicI64>,
 }
 
 impl Metrics {
     pub(super) fn register(registry: &mut Registry) -> Metrics {
         let role = registry.sub_registry_with_prefix("dunlin_receipts");
-        let metrics = Metrics {
-            stored: Counters::default(),
-            poison: Counters::default(),
-            failed: Counters::default(),
-            removed: Counters::default(),
-            forgotten: Counters::default(),
-            conflicts: Counters::default(),
-        };
-        role.register("stored", "Marks of devices that were raised", metrics.stored.clone());
-        role.register("poison", "Items that no release can read, taken off the queue", metrics.poison.clone());
-        role.register("failed", "Marks and removals that could not be stored: they come again", metrics.failed.clone());
-        role.register("removed", "Devices that their user removed", metrics.removed.clone());
-        let forgotten = "Devices that made room for a newer one of their user";
-        role.register("forgotten", forgotten, metrics.forgotten.clone());
-        let conflicts = "Records of devices that somebody else wrote at the same time: they were written again";
-        role.register("conflicts", conflicts, metrics.conflicts.clone());
+        let metrics = Metrics::default();
+        let counters = [
+            ("stored", "Marks of devices that were raised", &metrics.stored),
+            ("marks", "Marks of pairs, of senders and recipients, that were raised", &metrics.marks),
+            ("read_marks", "Read marks that were raised", &metrics.read_marks),
+            (
+                "nothing_read",
+                "Read marks of conversations in which the other one has written nothing new up to there",
+                &metrics.nothing_read,
+            ),
+            ("told", "Marks that were told live", &metrics.told),
+            ("mailbox_reads", "Mailboxes that were read because nobody had said who sent what", &metrics.mailbox_reads),
+            ("mailbox_entries", "Entries that were read for that", &metrics.mailbox_entries),
+            ("answered", "Questions whose marks have changed that were answered", &metrics.answered),
+            ("declined", "Questions whose marks have changed that were left to others", &metrics.declined),
+            ("poison", "Items that no release can read, or no gateway lets in, taken off the queue", &metrics.poison),
+            ("failed", "Marks and removals that could not be stored: they come again", &metrics.failed),
+            ("removed", "Devices that their user removed", &metrics.removed),
+            ("forgotten", "Devices that made room for a newer one of their user", &metrics.forgotten),
+            (
+                "conflicts",
+                "Records that somebody else wrote at the same time: they were written again",
+                &metrics.conflicts,
+            ),
+        ];
+        for (name, help, counters) in counters {
+            role.register(name, help, counters.clone());
+        }
+        role.register("remembered", "Records of marks whose last writes are known", metrics.remembered.clone());
         metrics
     }
 
@@ -52,11 +89,20 @@ impl Metrics {
         let label = OfShard::new(shard);
         ReceiptsMetrics {
             stored: self.stored.get_or_create_owned(&label),
+            marks: self.marks.get_or_create_owned(&label),
+            read_marks: self.read_marks.get_or_create_owned(&label),
+            nothing_read: self.nothing_read.get_or_create_owned(&label),
+            told: self.told.get_or_create_owned(&label),
+            mailbox_reads: self.mailbox_reads.get_or_create_owned(&label),
+            mailbox_entries: self.mailbox_entries.get_or_create_owned(&label),
+            answered: self.answered.get_or_create_owned(&label),
+            declined: self.declined.get_or_create_owned(&label),
             poison: self.poison.get_or_create_owned(&label),
             failed: self.failed.get_or_create_owned(&label),
             removed: self.removed.get_or_create_owned(&label),
             forgotten: self.forgotten.get_or_create_owned(&label),
             conflicts: self.conflicts.get_or_create_owned(&label),
+            remembered: self.remembered.get_or_create_owned(&label),
         }
     }
 }

@@ -1,26 +1,46 @@
-//! The `receipts` role: stores what devices acknowledge, so that a device that comes without a cursor goes on from there, and forgets
-//! devices that their user removes.
+//! The `receipts` role: stores what devices acknowledge and people read, and tells those who sent it. A device that comes without a cursor
+//! goes on from there; one that its user removes is forgotten.
 //!
-//! `core` decides; this file takes items off the shard's work queue, in batches, and stores before it acknowledges them; `removals`
-//! answers who has a device removed; `records` writes for both.
+//! `core` decides; this file takes items off the shard's work queue and hands each to its lane: `delivered` or `reading`, which raise
+//! marks in `pairs` and end with the item's acknowledgement. `lanes` paces all three. `service` answers gateways, `changes` out of a watch
+//! of the shard's marks; `records` and `devices` write, `mailbox` reads.
 
+mod changes;
 pub mod core;
+mod delivered;
+mod devices;
+mod lanes;
+mod mailbox;
 mod metrics;
+mod pairs;
+mod reading;
 mod records;
-mod removals;
+mod service;
 
-use std::sync::Arc;
+use std::{
+    sync::Arc,
+    time::{SystemTime, UNIX_EPOCH},
+};
 
-use dunlin_nats::{Queued, ReceiptItem, WorkQueue};
-use dunlin_schema::{Shard, record::Receipt};
-use futures_util::{FutureExt, StreamExt, stream};
-
+use dunlin_nats::{Queued, Reads, ReceiptItem, Records, WorkQueue};
+use dunlin_schema::{
+    Millis, Shard,
+    record::{ReadMark, Receipt, SentMarks},
+};
+use futures_util::FutureExt;
 use prometheus_client::registry::Registry;
+use tokio::sync::Semaphore;
 
 use self::{
-    core::{Acknowledged, Batch, Whose, raised},
+    changes::Changes,
+    core::{Whose, claims::Claims},
+    delivered::Acknowledged,
+    devices::Devices,
+    lanes::Bring,
     metrics::{Metrics, ReceiptsMetrics},
-    records::Devices,
+    pairs::Pairs,
+    reading::{Conversation, ReadUpto},
+    records::Kept,
 };
 use crate::{
     context::Context,
@@ -29,90 +49,125 @@ use crate::{
 };
 
 /// The role.
-pub const ROLE: Role = Role::new("receipts", prepare);
+pub const ROLE: Role = Role::new("receipts", prepare).with_reads();
 
-/// Items taken together, at most.
-const BATCH: usize = 256;
-/// Devices that are written at once, and as many that are removed: further ones wait, and are asked again by who gets no answer.
-const AT_ONCE: usize = 16;
+/// Devices, and as many readers, for which something is stored at once, which takes as long as their pairs have to wait for their turn.
+const AT_ONCE: usize = 2_048;
+/// Pairs that are written at once.
+const PAIRS_AT_ONCE: usize = 64;
+/// Mailboxes that are read at once.
+const SCANS: usize = 8;
 
 fn prepare(registry: &mut Registry) -> Work {
     let metrics = Metrics::register(registry);
     Work::EachShard(Arc::new(move |context, shard| run(context, shard, metrics.of(shard)).boxed()))
 }
 
-/// Works on a shard until it is told to stop.
+/// What the parts of the role share.
+struct Shared {
+    context: Context,
+    shard: Shard,
+    metrics: ReceiptsMetrics,
+    reads: Reads,
+    records: Records,
+    devices: Devices,
+    sent: Kept<SentMarks>,
+    read: Kept<ReadMark>,
+    pairs: Pairs,
+    changes: Changes,
+    scans: Semaphore,
+}
+
+impl Shared {
+    fn new(context: Context, shard: Shard, metrics: ReceiptsMetrics, reads: Reads, pairs: Pairs) -> Shared {
+        let connection = &context.connection;
+        let devices = Kept::new(connection, metrics.conflicts.clone());
+        Shared {
+            shard,
+            reads,
+            records: context.records(),
+            devices: Devices::new(context.settings.region.clone(), shard, devices, metrics.clone()),
+            sent: Kept::new(connection, metrics.conflicts.clone()),
+            read: Kept::new(connection, metrics.conflicts.clone()),
+            pairs,
+            changes: Changes::default(),
+            scans: Semaphore::new(SCANS),
+            context,
+            metrics,
+        }
+    }
+
+    /// The time that a mark tells.
+    fn now(&self) -> Millis {
+        let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+        Millis(u64::try_from(now.as_millis()).unwrap_or(u64::MAX))
+    }
+}
+
+/// Works on a shard until it is told to stop, and stores then what it has taken.
 async fn run(context: Context, shard: Shard, metrics: ReceiptsMetrics) {
-    let devices = Devices::new(&context.settings.region, shard, context.records(), &metrics);
+    let reads = context.reads().expect("the role asks for it").clone();
+    let (raise, raising) = lanes::channel();
+    let (acknowledge, acknowledging) = lanes::channel();
+    let (read, reading) = lanes::channel();
+    let shared = &Shared::new(context, shard, metrics, reads, Pairs::new(raise));
+    let began = shared.context.began;
+    let store = async {
+        tokio::join!(
+            take(shared, acknowledge, read),
+            lanes::run(began, acknowledging, AT_ONCE, |whose, said| delivered::store(shared, whose, said)),
+            lanes::run(began, reading, AT_ONCE, |conversation, said| reading::store(shared, conversation, said)),
+        );
+    };
     tokio::select! {
-        () = acknowledge(&context, &devices) => {}
-        () = removals::run(&context, &devices) => {}
+        () = store => {}
+        () = lanes::run(began, raising, PAIRS_AT_ONCE, |pair, raising| pairs::write(shared, pair, raising)) => {}
+        () = service::run(shared) => {}
+        () = changes::watch(shared) => {}
     }
-    context.tell(TaskState::Idle);
+    shared.context.tell(TaskState::Idle);
 }
 
-/// Takes what devices acknowledge off the queue, until it is told to stop.
-async fn acknowledge(context: &Context, devices: &Devices<'_>) {
-    let mut queue = WorkQueue::receipts(&context.connection, devices.shard);
-    let mut batch = Batch::default();
-    context.tell(TaskState::Working);
+/// Takes items off the queue until it is told to stop.
+async fn take(shared: &Shared, acknowledge: Bring<Whose, Acknowledged>, read: Bring<Conversation, ReadUpto>) {
+    let mut queue = WorkQueue::receipts(&shared.context.connection, shared.shard);
+    let stop = shared.context.stop();
+    shared.context.tell(TaskState::Working);
     loop {
-        let mut item = tokio::select! {
+        let queued = tokio::select! {
             biased;
-            () = context.stop.cancelled() => break,
-            item = queue.next() => item,
+            () = stop.cancelled() => return,
+            queued = queue.next() => queued,
         };
-        for left in (0..BATCH).rev() {
-            take(item, &mut batch, devices.metrics).await;
-            if left == 0 {
-                break;
+        match &queued.item.receipt {
+            Ok(Receipt::Delivered { device, log, cursor, opened, senders }) => {
+                let (user, opened) = (queued.item.user.clone(), *opened);
+                let whose = Whose { user, device: device.clone(), log: log.clone(), opened };
+                let claims = Claims::of(cursor, senders.as_ref(), &shared.context.settings.region);
+                let said = Acknowledged { cursor: *cursor, claims, items: vec![queued] };
+                // Its lane is there as long as this one.
+                let _ = acknowledge.send((whose, said)).await;
             }
-            let Some(next) = queue.next().now_or_never() else { break };
-            item = next;
-        }
-        let marks: Vec<_> = batch.take().collect();
-        stream::iter(marks).for_each_concurrent(AT_ONCE, |(whose, mark)| store(devices, whose, mark)).await;
-    }
-}
-
-async fn take(queued: Queued<ReceiptItem>, batch: &mut Batch<Queued<ReceiptItem>>, metrics: &ReceiptsMetrics) {
-    match &queued.item.receipt {
-        Ok(Receipt::Delivered { device, log, cursor, opened, senders: _ }) => {
-            let (user, opened) = (queued.item.user.clone(), *opened);
-            let whose = Whose { user, device: device.clone(), log: log.clone(), opened };
-            let cursor = *cursor;
-            batch.add(whose, cursor, queued);
-        }
-        // Nobody writes one yet. A client says it again until it is told that it is stored.
-        Ok(Receipt::Read { .. }) => {
-            tracing::warn!(user = %queued.item.user, "a read mark is not kept by this release: taking it off the queue");
-            metrics.poison.inc();
-            queued.ack().await;
-        }
-        Err(error) => {
-            tracing::warn!(user = %queued.item.user, %error, "a receipt can't be read: taking it off the queue");
-            metrics.poison.inc();
-            queued.ack().await;
+            Ok(Receipt::Read { with, upto, epoch }) => {
+                let (upto, epoch) = (*upto, *epoch);
+                match reading::conversation(shared, &queued.item.user, with) {
+                    Some(conversation) => {
+                        let _ = read.send((conversation, ReadUpto { epoch, upto, items: vec![queued] })).await;
+                    }
+                    None => refuse(shared, queued, "a read mark that no gateway lets in").await,
+                }
+            }
+            Err(error) => {
+                tracing::debug!(%error, "a receipt can't be read");
+                refuse(shared, queued, "a receipt that can't be read").await;
+            }
         }
     }
 }
 
-/// Stores a device's mark, and takes its items off the queue once it is stored. Otherwise they come again.
-async fn store(
-    devices: &Devices<'_>,
-    Whose { user, device, log, opened }: Whose,
-    mark: Acknowledged<Queued<ReceiptItem>>,
-) {
-    match devices.change(&user, &device, &log, |stored| raised(stored, mark.cursor, opened)).await {
-        Ok(changed) => {
-            devices.metrics.stored.inc_by(u64::from(changed));
-            for item in mark.items {
-                item.ack().await;
-            }
-        }
-        Err(why) => {
-            why.tell(devices.shard, &user, &device, "a receipt was not stored, it will come again");
-            devices.metrics.failed.inc();
-        }
-    }
+/// Takes an item off the queue that would come again for ever.
+async fn refuse(shared: &Shared, queued: Queued<ReceiptItem>, what: &str) {
+    tracing::warn!(shard = %shared.shard, user = %queued.item.user, "{what}: taking it off the queue");
+    shared.metrics.poison.inc();
+    queued.ack().await;
 }

@@ -1,21 +1,25 @@
-//! Records of devices, changed by compare-and-set: [`limits::DEVICES_KEPT`] of a user, each for [`limits::DEVICE_KEPT`] after its last
-//! change.
+//! Records of one kind, changed by compare-and-set; those that were written last are remembered, so that most writes need no load.
 
-use std::ops::ControlFlow;
+use std::collections::HashMap;
 
-use dunlin_nats::{RecordError, Records, SaveError};
+use dunlin_nats::{Connection, ReadError, RecordError, Records, SaveError, Status};
 use dunlin_schema::{
-    DeviceName, Peer, RegionName, Seq, Shard, UserName, envelope::EnvelopeError, limits, record::DeviceRecord, subject,
+    Millis, Seq, Shard, UserName,
+    envelope::EnvelopeError,
+    limits,
+    record::{DeviceRecord, ReadMark, SentMarks},
 };
-use tokio::sync::Mutex;
+use parking_lot::Mutex;
+use prometheus_client::metrics::counter::Counter;
+use tokio::sync::{Semaphore, watch};
 
-use super::{AT_ONCE, metrics::ReceiptsMetrics};
-
+/// Records that are loaded or written at once; further ones wait.
+const AT_ONCE: usize = 64;
 /// Tries to write a record before that is given up for now. Each that fails is a write of somebody else's: as many as two workers have
 /// under way for one device.
-const TRIES: usize = 4 * AT_ONCE;
-/// Records that are taken away for a new one, at most.
-const SURPLUS: usize = 5;
+const TRIES: usize = 64;
+/// Records that are remembered, at least; twice as many at most.
+const REMEMBERED: usize = 4_096;
 
 /// Why a record is not as it should be. It takes time to pass.
 #[derive(Debug, thiserror::Error)]
@@ -23,6 +27,9 @@ pub(super) enum ChangeError {
     /// It can't be read.
     #[error(transparent)]
     Read(#[from] RecordError),
+    /// The mailbox can't be read.
+    #[error(transparent)]
+    Mailbox(#[from] ReadError),
     /// A newer release wrote it.
     #[error(transparent)]
     Version(EnvelopeError),
@@ -33,107 +40,233 @@ pub(super) enum ChangeError {
 
 impl ChangeError {
     /// Says that something was not stored, which is no trouble of the operator's where others wrote the same record all the time.
-    pub(super) fn tell(&self, shard: Shard, user: &UserName, device: &DeviceName, what: &str) {
+    pub(super) fn tell(&self, shard: Shard, user: &UserName, what: &str) {
         match self {
-            ChangeError::Save(SaveError::Conflict) => tracing::debug!(%shard, %user, %device, error = %self, "{what}"),
-            ChangeError::Read(_) | ChangeError::Version(_) | ChangeError::Save(_) => {
-                tracing::warn!(%shard, %user, %device, error = %self, "{what}");
+            ChangeError::Save(SaveError::Conflict) => tracing::debug!(%shard, %user, error = %self, "{what}"),
+            ChangeError::Read(_) | ChangeError::Mailbox(_) | ChangeError::Version(_) | ChangeError::Save(_) => {
+                tracing::warn!(%shard, %user, error = %self, "{what}");
             }
         }
     }
 }
 
-/// The records of the devices of a shard's users.
-pub(super) struct Devices<'a> {
-    pub(super) region: &'a RegionName,
-    pub(super) shard: Shard,
-    pub(super) records: Records,
-    pub(super) metrics: &'a ReceiptsMetrics,
-    /// Held by who makes room: two who count at once would both take one away.
-    room: Mutex<()>,
+/// A kind of record.
+pub(super) trait Stored: Clone + Default {
+    /// How long one is kept that nobody writes again.
+    const KEPT: Millis;
+    /// Whether it only rises: what was seen once needs no second look to be known as stored.
+    const RISES: bool;
+    fn read(bytes: &[u8]) -> Result<Self, EnvelopeError>;
+    fn written(&self) -> Vec<u8>;
 }
 
-impl<'a> Devices<'a> {
-    pub(super) fn new(
-        region: &'a RegionName,
-        shard: Shard,
-        records: Records,
-        metrics: &'a ReceiptsMetrics,
-    ) -> Devices<'a> {
-        Devices { region, shard, records, metrics, room: Mutex::default() }
+impl Stored for DeviceRecord {
+    const KEPT: Millis = limits::DEVICE_KEPT;
+    // A removal takes the cursor back.
+    const RISES: bool = false;
+    fn read(bytes: &[u8]) -> Result<Self, EnvelopeError> {
+        DeviceRecord::decode(bytes)
     }
+    fn written(&self) -> Vec<u8> {
+        self.encode()
+    }
+}
 
-    /// Writes what `change` makes of what is stored of a device's log, if anything. Gives whether there was something to write. Errors: see
-    /// [`ChangeError`].
-    pub(super) async fn change(
-        &self,
-        user: &UserName,
-        device: &DeviceName,
-        log: &Peer,
-        change: impl Fn(&DeviceRecord) -> Option<DeviceRecord>,
-    ) -> Result<bool, ChangeError> {
-        let subject = subject::device_record(self.region, self.shard, user, device, log);
-        let Some(expected) = self.rewrite(&subject, change).await? else { return Ok(false) };
-        if expected == Seq(0) {
-            self.make_room(user).await;
+impl Stored for SentMarks {
+    const KEPT: Millis = limits::MARK_KEPT;
+    const RISES: bool = true;
+    fn read(bytes: &[u8]) -> Result<Self, EnvelopeError> {
+        SentMarks::decode(bytes)
+    }
+    fn written(&self) -> Vec<u8> {
+        self.encode()
+    }
+}
+
+impl Stored for ReadMark {
+    const KEPT: Millis = limits::MARK_KEPT;
+    const RISES: bool = true;
+    fn read(bytes: &[u8]) -> Result<Self, EnvelopeError> {
+        ReadMark::decode(bytes)
+    }
+    fn written(&self) -> Vec<u8> {
+        self.encode()
+    }
+}
+
+/// What has come of a change.
+pub(super) struct Written<R> {
+    /// The record as it is stored.
+    pub(super) record: R,
+    /// Its revision; `Seq(0)` where there is none.
+    pub(super) revision: Seq,
+    /// The revision before, where something was written.
+    pub(super) before: Option<Seq>,
+}
+
+/// Records of one kind.
+pub(super) struct Kept<R> {
+    records: Records,
+    conflicts: Counter,
+    turns: Semaphore,
+    remembered: Mutex<Remembered<R>>,
+}
+
+impl<R: Stored> Kept<R> {
+    pub(super) fn new(connection: &Connection, conflicts: Counter) -> Kept<R> {
+        Kept {
+            records: Records::new(connection),
+            conflicts,
+            turns: Semaphore::new(AT_ONCE),
+            remembered: Mutex::new(Remembered::new(connection.status(), REMEMBERED)),
         }
-        Ok(true)
     }
 
-    /// The same by the record's subject. Gives the revision that it had before, where something was written.
+    /// All records, of whatever kind.
+    pub(super) fn all(&self) -> &Records {
+        &self.records
+    }
+
+    /// The record as it was not long ago, with its revision. Errors: see [`ChangeError`].
+    pub(super) async fn load(&self, shard: Shard, subject: &str) -> Result<(R, Seq), ChangeError> {
+        let remembered = self.remembered.lock().get(subject);
+        match remembered {
+            Some(known) => Ok(known),
+            None => {
+                let _turn = self.turn().await?;
+                self.fetch(shard, subject).await
+            }
+        }
+    }
+
+    /// Writes what `change` makes of what is stored, if anything. Errors: see [`ChangeError`].
     pub(super) async fn rewrite(
         &self,
+        shard: Shard,
         subject: &str,
-        change: impl Fn(&DeviceRecord) -> Option<DeviceRecord>,
-    ) -> Result<Option<Seq>, ChangeError> {
+        change: impl Fn(&R) -> Option<R>,
+    ) -> Result<Written<R>, ChangeError> {
+        let _turn = self.turn().await?;
         let mut left = TRIES;
+        let mut remembered = self.remembered.lock().get(subject);
         loop {
-            let (stored, revision) = match self.records.load(self.shard, subject).await? {
-                None => (DeviceRecord::default(), Seq(0)),
-                Some(record) => match DeviceRecord::decode(&record.bytes) {
-                    Ok(device) => (device, record.revision),
-                    Err(error @ EnvelopeError::Version { .. }) => return Err(ChangeError::Version(error)),
-                    // Damaged: whatever it said, the device says it again.
-                    Err(EnvelopeError::Short(_) | EnvelopeError::Checksum | EnvelopeError::Content(_)) => {
-                        (DeviceRecord::default(), record.revision)
-                    }
-                },
+            let (is_sure, (stored, revision)) = match remembered.take() {
+                Some(known) => (R::RISES, known),
+                None => (true, self.fetch(shard, subject).await?),
             };
-            let Some(changed) = change(&stored) else { return Ok(None) };
-            left -= 1;
-            match self.records.save_for(limits::DEVICE_KEPT, subject, changed.encode(), revision).await {
-                Ok(_) => return Ok(Some(revision)),
-                // Another worker wrote it, or another connection of the device said something at the same time.
-                Err(SaveError::Conflict) if left > 0 => {
-                    self.metrics.conflicts.inc();
+            let Some(changed) = change(&stored) else {
+                if is_sure {
+                    return Ok(Written { record: stored, revision, before: None });
                 }
-                Err(error) => return Err(error.into()),
+                continue;
+            };
+            left -= 1;
+            match self.records.save_for(R::KEPT, subject, changed.written(), revision).await {
+                Ok(written) => {
+                    self.remembered.lock().put(subject, changed.clone(), written);
+                    return Ok(Written { record: changed, revision: written, before: Some(revision) });
+                }
+                // Another worker wrote it, or somebody else here at the same time.
+                Err(SaveError::Conflict) if left > 0 => {
+                    self.conflicts.inc();
+                }
+                Err(error) => {
+                    self.remembered.lock().forget(subject);
+                    return Err(error.into());
+                }
             }
         }
     }
 
-    /// Forgets those of a user's devices that were not heard from for longest, where there are too many. Where it fails, the next new
-    /// device makes room for more than itself.
-    async fn make_room(&self, user: &UserName) {
-        let _alone = self.room.lock().await;
-        let devices = subject::mailbox_records(self.region, self.shard, user);
-        for _ in 0..SURPLUS {
-            match self.take_surplus(&devices).await {
-                Ok(ControlFlow::Continue(taken)) => self.metrics.forgotten.inc_by(u64::from(taken)),
-                Ok(ControlFlow::Break(())) => return,
-                Err(error) => {
-                    tracing::debug!(shard = %self.shard, %user, %error, "no room was made for another device");
-                    return;
+    async fn turn(&self) -> Result<tokio::sync::SemaphorePermit<'_>, ChangeError> {
+        self.turns.acquire().await.map_err(|_| ChangeError::Read(RecordError::Unanswered))
+    }
+
+    async fn fetch(&self, shard: Shard, subject: &str) -> Result<(R, Seq), ChangeError> {
+        let (stored, revision) = match self.records.load(shard, subject).await? {
+            None => (R::default(), Seq(0)),
+            Some(record) => match R::read(&record.bytes) {
+                Ok(stored) => (stored, record.revision),
+                Err(error @ EnvelopeError::Version { .. }) => return Err(ChangeError::Version(error)),
+                // Damaged: whatever it said is said again.
+                Err(EnvelopeError::Short(_) | EnvelopeError::Checksum | EnvelopeError::Content(_)) => {
+                    (R::default(), record.revision)
                 }
-            };
+            },
+        };
+        self.remembered.lock().put(subject, stored.clone(), revision);
+        Ok((stored, revision))
+    }
+}
+
+/// The last records that were seen, in two generations: when the younger one is full it becomes the older one, which is forgotten. All are
+/// forgotten when the connection is lost: a power loss may have taken STATE back.
+struct Remembered<R> {
+    status: watch::Receiver<Status>,
+    most: usize,
+    younger: HashMap<String, (R, Seq)>,
+    older: HashMap<String, (R, Seq)>,
+}
+
+impl<R: Clone> Remembered<R> {
+    fn new(mut status: watch::Receiver<Status>, most: usize) -> Remembered<R> {
+        status.mark_unchanged();
+        Remembered { status, most, younger: HashMap::new(), older: HashMap::new() }
+    }
+
+    fn get(&mut self, subject: &str) -> Option<(R, Seq)> {
+        // The sender is gone only when the connection is.
+        if self.status.has_changed().unwrap_or(true) {
+            self.status.mark_unchanged();
+            self.younger.clear();
+            self.older.clear();
+        }
+        if let Some((record, revision)) = self.older.remove(subject) {
+            self.put(subject, record, revision);
+        }
+        self.younger.get(subject).cloned()
+    }
+
+    fn put(&mut self, subject: &str, record: R, revision: Seq) {
+        self.older.remove(subject);
+        self.younger.insert(subject.to_owned(), (record, revision));
+        if self.younger.len() > self.most {
+            self.older = std::mem::take(&mut self.younger);
         }
     }
 
-    /// Takes one record away where there are too many. Gives whether it was still there.
-    async fn take_surplus(&self, devices: &str) -> Result<ControlFlow<(), bool>, RecordError> {
-        if self.records.count(self.shard, devices).await? <= limits::DEVICES_KEPT {
-            return Ok(ControlFlow::Break(()));
+    fn forget(&mut self, subject: &str) {
+        self.younger.remove(subject);
+        self.older.remove(subject);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_was_used_last_is_remembered_until_the_connection_is_lost() {
+        let (status, seen) = watch::channel(Status::Connected);
+        let mut remembered = Remembered::new(seen, 2);
+        let known = |remembered: &mut Remembered<u8>| {
+            ["a", "b", "c", "d"].map(|subject| remembered.get(subject).map(|(record, _)| record))
+        };
+        for (subject, record) in [("a", 1), ("b", 2), ("c", 3)] {
+            remembered.put(subject, record, Seq(1));
         }
-        self.records.take_oldest(self.shard, devices).await.map(ControlFlow::Continue)
+        // Looked at, they are young again.
+        assert_eq!(remembered.get("a"), Some((1, Seq(1))));
+        remembered.put("a", 9, Seq(2));
+        remembered.put("d", 4, Seq(3));
+        remembered.put("e", 5, Seq(4));
+        assert_eq!(known(&mut remembered), [Some(9), None, None, Some(4)]);
+        remembered.forget("a");
+        assert_eq!(known(&mut remembered), [None, None, None, Some(4)]);
+        status.send_replace(Status::Disconnected);
+        assert_eq!(known(&mut remembered), [None; 4]);
+        remembered.put("b", 2, Seq(1));
+        status.send_replace(Status::Connected);
+        assert_eq!(known(&mut remembered), [None; 4]);
     }
 }

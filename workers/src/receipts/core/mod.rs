@@ -1,21 +1,19 @@
-//! What devices acknowledge, brought together without I/O, and what becomes of it when a device is removed.
+//! What becomes of what devices acknowledge and people read, decided without I/O.
 //!
-//! Drive it: [`Batch::add`] each item of the queue; then, for each of [`Batch::take`], read its record, write what
-//! [`raised`] gives, if anything, and only then take the items off the queue. Marks only rise, so items that come twice, late or in
-//! another order do no harm, nor do several workers at once. A removal writes what [`removed`] gives over each record of the device: what
-//! older connections of it acknowledged and still waits in the queue changes nothing then.
+//! Marks only rise, so items that come twice, late or in another order do no harm, nor do several workers at once. An item of the queue is
+//! taken off it when everything that it says is stored, in this order: the marks of the pairs that it is about ([`marks`]), by what is new
+//! in it ([`claims`]); then the device's own record, by [`raised`], or the reader's. Whoever does it again after a crash finds by the last
+//! record that it is not done yet. Each record is written now and then ([`pace`]). A removal writes what [`removed`] gives over each
+//! record of the device: what older connections of it acknowledged and still waits in the queue changes nothing then.
 
-use std::collections::HashMap;
+pub mod changed;
+pub mod claims;
+pub mod marks;
+pub mod pace;
 
 use dunlin_schema::{Cursor, DeviceName, Millis, Peer, UserName, record::DeviceRecord};
 
-/// The highest mark of each connection in each log, and the items that it answers.
-#[derive(Debug)]
-pub struct Batch<Item> {
-    marks: HashMap<Whose, Acknowledged<Item>>,
-}
-
-/// Whose mark, and of which log.
+/// Who acknowledges, and which log.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Whose {
     /// The user.
@@ -28,44 +26,25 @@ pub struct Whose {
     pub opened: Millis,
 }
 
-/// A device's highest mark in a log, over one connection.
-#[derive(Debug)]
-pub struct Acknowledged<Item> {
-    /// Up to where the device has everything.
-    pub cursor: Cursor,
-    /// What is done once that is stored.
-    pub items: Vec<Item>,
-}
-
-impl<Item> Default for Batch<Item> {
-    fn default() -> Self {
-        Batch { marks: HashMap::new() }
+impl Whose {
+    /// Whether the log is the user's own mailbox.
+    pub fn is_mailbox(&self) -> bool {
+        matches!(&self.log, Peer::User(owner) if *owner == self.user)
     }
 }
 
-impl<Item> Batch<Item> {
-    /// An item says that the device has everything of the log up to the cursor.
-    pub fn add(&mut self, whose: Whose, cursor: Cursor, item: Item) {
-        let mark = self.marks.entry(whose).or_insert_with(|| Acknowledged { cursor, items: Vec::new() });
-        if is_higher(cursor, mark.cursor) {
-            mark.cursor = cursor;
-        }
-        mark.items.push(item);
-    }
-
-    /// Each highest mark; the batch is empty afterwards.
-    pub fn take(&mut self) -> impl Iterator<Item = (Whose, Acknowledged<Item>)> {
-        self.marks.drain()
-    }
+/// Whether what a connection says counts that was opened at `opened`: the device may have been removed since.
+pub fn counts(stored: &DeviceRecord, opened: Millis) -> bool {
+    stored.removed.is_none_or(|removed| removed < opened)
 }
 
 /// What must be stored when a device says `said` over a connection that was opened at `opened`; `None` when what is stored is as high
 /// already, or the device was removed since.
 pub fn raised(stored: &DeviceRecord, said: Cursor, opened: Millis) -> Option<DeviceRecord> {
-    if stored.removed.is_some_and(|removed| opened <= removed) {
+    if !counts(stored, opened) {
         return None;
     }
-    let rises = stored.cursor.is_none_or(|cursor| is_higher(said, cursor));
+    let rises = stored.cursor.is_none_or(|cursor| is_higher(said, cursor) || covers_more(said, cursor));
     rises.then_some(DeviceRecord { cursor: Some(said), removed: stored.removed })
 }
 
@@ -78,9 +57,14 @@ pub fn removed(stored: &DeviceRecord, at: Millis) -> Option<DeviceRecord> {
 }
 
 /// Whether one cursor is above another. An older epoch is always lower.
-fn is_higher(said: Cursor, stored: Cursor) -> bool {
+pub fn is_higher(said: Cursor, stored: Cursor) -> bool {
     let same = stored.position.at_or_below(&said.position);
     said.position.above(&stored.position) || same && said.at > stored.at
+}
+
+/// Whether it says the same of more entries.
+fn covers_more(said: Cursor, stored: Cursor) -> bool {
+    said.position == stored.position && said.at == stored.at && said.began < stored.began
 }
 
 #[cfg(test)]
@@ -118,6 +102,15 @@ mod tests {
     }
 
     #[test]
+    fn the_same_mark_of_a_longer_run_is_stored() {
+        let run = |began, at| Cursor { began: Seq(began), ..cursor(1, 9, at) };
+        for (said, rises) in [(run(2, 9), true), (run(5, 9), false), (run(7, 9), false), (run(2, 8), false)] {
+            let record = |cursor| DeviceRecord { cursor: Some(cursor), removed: None };
+            assert_eq!(raised(&record(run(5, 9)), said, Millis(1)), rises.then_some(record(said)), "{said:?}");
+        }
+    }
+
+    #[test]
     fn what_was_acknowledged_before_a_removal_counts_no_more() {
         type Step<'a> = &'a dyn Fn(&DeviceRecord) -> Option<DeviceRecord>;
         let steps: [(Step<'_>, _); 10] = [
@@ -140,37 +133,5 @@ mod tests {
             let seq = stored.cursor.map(|cursor| cursor.position.seq.0);
             assert_eq!((changes, seq, stored.removed.map(|at| at.0)), expected, "step {number}");
         }
-    }
-
-    #[test]
-    fn a_batch_keeps_the_highest_mark_of_each_log_and_connection_and_every_item() {
-        let (bob, team) = (|| Peer::User("bob".parse().unwrap()), || Peer::Group("team".parse().unwrap()));
-        let over = |device: &str, log, opened| {
-            let (user, device, opened) = ("bob".parse().unwrap(), device.parse().unwrap(), Millis(opened));
-            Whose { user, device, log, opened }
-        };
-        let whose = |device, log| over(device, log, 1);
-        let mut batch = Batch::default();
-        let said = [
-            (whose("phone", bob()), cursor(1, 7, 7)),
-            (whose("web", bob()), cursor(1, 2, 2)),
-            (whose("phone", bob()), cursor(2, 3, 3)),
-            (whose("phone", bob()), cursor(1, 9, 9)),
-            (whose("phone", team()), cursor(1, 8, 8)),
-            (over("phone", bob(), 2), cursor(1, 1, 1)), // by itself: the device may have been removed in between
-        ];
-        for (item, (whose, cursor)) in said.into_iter().enumerate() {
-            batch.add(whose, cursor, item);
-        }
-        let mut taken: Vec<_> = batch.take().map(|(whose, mark)| (whose, mark.cursor, mark.items)).collect();
-        taken.sort_by(|a, b| a.0.cmp(&b.0));
-        let expected = [
-            (whose("phone", bob()), cursor(2, 3, 3), vec![0, 2, 3]),
-            (over("phone", bob(), 2), cursor(1, 1, 1), vec![5]),
-            (whose("phone", team()), cursor(1, 8, 8), vec![4]),
-            (whose("web", bob()), cursor(1, 2, 2), vec![1]),
-        ];
-        assert_eq!(taken, expected);
-        assert_eq!(batch.take().count(), 0);
     }
 }

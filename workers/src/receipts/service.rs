@@ -1,0 +1,78 @@
+//! What gateways ask: whose marks have changed, and that devices which their user removes are forgotten. Of such a device each record is
+//! written over, and only then it is told that it is done.
+
+use std::time::Duration;
+
+use dunlin_nats::{ReceiptsQuestion, ReceiptsService, Reply};
+use dunlin_schema::{
+    Peer, Seq,
+    removal::{DeviceRemoved, RemoveDevice},
+    subject,
+};
+use futures_util::{StreamExt, stream::FuturesUnordered};
+
+use super::{Shared, changes, core::removed, devices::Devices, records::ChangeError};
+
+/// The pause before the service is offered again.
+const AGAIN: Duration = Duration::from_secs(1);
+/// Devices that are removed at once: further ones wait, and are asked for again by who gets no answer.
+const AT_ONCE: usize = 16;
+
+/// Answers until it is dropped.
+pub(super) async fn run(shared: &Shared) {
+    loop {
+        match ReceiptsService::start(shared.context.connection(), shared.shard).await {
+            Ok(service) => answer(service, shared).await,
+            Err(error) => tracing::warn!(shard = %shared.shard, %error, "trying again"),
+        }
+        tokio::time::sleep(AGAIN).await;
+    }
+}
+
+/// Answers until the connection is closed.
+async fn answer(mut service: ReceiptsService, shared: &Shared) {
+    let mut removing = FuturesUnordered::new();
+    loop {
+        tokio::select! {
+            question = service.next(), if removing.len() < AT_ONCE => match question {
+                Some(ReceiptsQuestion::Remove(removal, reply)) => {
+                    removing.push(remove(&shared.devices, removal, reply));
+                }
+                Some(ReceiptsQuestion::Marks(question, reply)) => changes::answer(shared, question, reply).await,
+                None => return,
+            },
+            Some(()) = removing.next() => {}
+        }
+    }
+}
+
+async fn remove(devices: &Devices, removal: RemoveDevice, reply: Reply<DeviceRemoved>) {
+    let answer = match forget(devices, &removal).await {
+        Ok(()) => {
+            devices.metrics.removed.inc();
+            DeviceRemoved::Stored
+        }
+        Err(error) => {
+            error.tell(devices.shard, &removal.user, "a device was not removed");
+            devices.metrics.failed.inc();
+            DeviceRemoved::NotStored
+        }
+    };
+    reply.answer(&answer).await;
+}
+
+/// The mailbox's record is written also where there is none: something that the device acknowledged may yet be on its way.
+async fn forget(devices: &Devices, RemoveDevice { user, device, at }: &RemoveDevice) -> Result<(), ChangeError> {
+    devices.change(user, device, &Peer::User(user.clone()), |stored| removed(stored, *at)).await?;
+    let of_all_logs = subject::device_records(&devices.region, devices.shard, user, device);
+    let mut from = Some(Seq(0));
+    while let Some(begin) = from {
+        let page = devices.records.all().page(devices.shard, &of_all_logs, begin).await?;
+        for (subject, _) in page.records {
+            // What was written meanwhile comes once more, and is as it should be then.
+            devices.records.rewrite(devices.shard, &subject, |stored| removed(stored, *at)).await?;
+        }
+        from = page.next;
+    }
+    Ok(())
+}
