@@ -1,4 +1,4 @@
-//! The folder of `dunlin dev`: its lock, its keys, its nats-server's store, and where it listens.
+//! The folder of `dunlin dev`: its lock, its keys, its nats-server's store, its projections, and where it listens.
 
 use std::{
     fs::{self, File, TryLockError},
@@ -74,6 +74,11 @@ impl Folder {
         let path = self.0.join("nats");
         make(&path)?;
         Ok(path)
+    }
+
+    /// Where workers keep what they made of the log: it can be made again.
+    pub fn projections(&self) -> PathBuf {
+        self.0.join("projections")
     }
 
     /// The file that keeps a device's cursor.

@@ -315,10 +315,10 @@ fn a_configuration_is_checked_without_running_anything() {
     fs::write(&path, "[token]\nkeys = \"jwks.json\"\n").unwrap();
     let wrong = output(&mut check());
     assert!(stderr(&wrong).contains("gateway.toml") && stderr(&wrong).contains("token"), "{}", stderr(&wrong));
-    let worker = output(&mut dunlin(&["worker", "--check", "--roles", "deliver,receipts"]));
+    let worker = output(&mut dunlin(&["worker", "--check", "--roles", "deliver,index,receipts"]));
     assert!(worker.status.success(), "{}", stderr(&worker));
     let worker = output(&mut dunlin(&["worker", "--check", "--roles", "dance"]));
-    assert!(stderr(&worker).contains("deliver, eraser, receipts"), "{}", stderr(&worker));
+    assert!(stderr(&worker).contains("deliver, eraser, index, receipts"), "{}", stderr(&worker));
 }
 
 /// A command's child whose stdout has been closed by its reader after the first line.

@@ -15,6 +15,7 @@
 //! | [`marks`] | marks of what users have sent and read; whose have changed, asked by a gateway and answered by a worker |
 //! | [`removal`] | the removal of a device, asked by a gateway and done by a worker |
 //! | [`erasure`] | the erasure of a person, asked by a gateway and done by a worker |
+//! | [`index`] | conversations and their messages, asked by a gateway and answered by a worker |
 //! | [`stream_reader`] | every entry of a stream in order, checked for contiguity, in any domain |
 //! | `ordered` | one consumer of a stream, checked for contiguity, until the first doubt |
 //! | [`records`] | one record a subject, by compare-and-set; pages and watches of them |
@@ -32,6 +33,7 @@ mod connection;
 pub mod erasure;
 pub mod fan_in;
 pub mod heads;
+pub mod index;
 pub mod marks;
 mod ordered;
 mod outbox;
@@ -52,12 +54,13 @@ pub use connection::{Connection, PublishError, ServerInfo, Status};
 pub use erasure::{ErasureError, ErasureService, Erasures};
 pub use fan_in::{FanIn, FanInError, Joined, LiveSink};
 pub use heads::{Heads, HeadsError, HeadsService, Question};
+pub use index::{Index, IndexError, IndexQuestion, IndexService};
 pub use marks::{MarkValue, Marks, MarksError, MarksPage, StoredMark};
 pub use ordered::StreamName;
 pub use outbox::Pace;
 pub use provision::{ProvisionError, Provisioned, SettingsError, inspect, provision, region_settings};
 pub use queue::{EnqueueError, Queued, WorkQueue};
-pub use read::{ReadError, Reads};
+pub use read::{LogEnds, ReadError, Reads};
 pub use receipts::{ReceiptItem, Receipts, ReceiptsQuestion, ReceiptsService};
 pub use records::{Page, Record, RecordError, Records, SaveError, Watch, WatchEvent};
 pub use removal::{RemovalError, Removals};

@@ -9,7 +9,7 @@
 //! | [`time`], [`position`], [`cursor`] | when and where: milliseconds, sequences, epochs, positions, what a device has consumed |
 //! | [`subject`], [`stream`], [`shard`] | where it is stored: every subject and every stream setting |
 //! | [`entry`], [`record`] | what is stored: entries of a log, records of STATE and RECEIPTS |
-//! | [`live`], [`heads`], [`read`], [`removal`], [`erasure`], [`presence`] | what gateways and workers tell each other |
+//! | [`live`], [`heads`], [`read`], [`removal`], [`erasure`], [`presence`], [`index`] | what gateways and workers tell each other |
 //! | [`frame`], [`log_name`], [`code`], [`open`], [`asyncapi`] | what clients and gateways tell each other, and its machine-readable form |
 //! | [`post`], [`problem`], [`openapi`] | what back ends and gateways tell each other over HTTP, and its machine-readable form |
 //! | [`limits`] | every bound, related by const assertions |
@@ -25,6 +25,7 @@ pub mod erasure;
 pub mod frame;
 pub mod heads;
 pub mod id;
+pub mod index;
 pub mod limits;
 pub mod listen;
 pub mod live;

@@ -95,6 +95,16 @@ pub const MARKS_REMEMBERED: usize = 65_536;
 pub const MARKS_REMEMBERED_FOR: Millis = seconds(600);
 /// Changes that an answer about marks names.
 pub const MARKS_PAGE: usize = 4_096;
+/// Conversations in one answer.
+pub const CONVERSATIONS_PAGE: u16 = 50;
+/// Messages in one answer about a conversation.
+pub const HISTORY_PAGE: u16 = 100;
+/// Reactions of both sides to one message that are kept with it; further ones are entries like others, and stand nowhere else.
+pub const REACTIONS_KEPT: usize = 64;
+/// How long the index waits until it has what the mailbox has, before it says that it is behind.
+pub const INDEX_IN_STEP: Millis = seconds(1);
+/// How long a gateway waits for the index.
+pub const INDEX_TIMEOUT: Millis = seconds(3);
 /// Questions of one connection that are under way, or whose answer was not written yet.
 pub const ASKS_IN_FLIGHT: usize = 16;
 /// Questions of all connections of a gateway that are under way at once.
@@ -259,6 +269,11 @@ const _: () = {
     assert!(HEADS_EVERY.0 * 4 < MARKS_REMEMBERED_FOR.0, "whoever compares regularly is told by every worker");
     assert!(DEVICES < DEVICES_KEPT, "no device that is connected makes room for another one that is");
     assert!(DEVICES_LISTED * (NAME_BYTES + 64) < OUTBOUND_BYTES, "a list of devices fits into the outbound queue");
+    assert!(
+        BODY_BYTES * 6 + REACTIONS_KEPT * (3 * NAME_BYTES + EMOJI_CHARS * 4) + 8 * 1024 < FRAME_BYTES,
+        "a message fits into an answer with all its reactions"
+    );
+    assert!(INDEX_IN_STEP.0 < INDEX_TIMEOUT.0 && INDEX_TIMEOUT.0 < ASK_WITHIN.0);
     assert!(LATE_SEND_COUNTS <= SENDS_BURST, "one late send is within everybody's share");
     assert!(SHARDS <= SHARDS_MAX);
     assert!(TOKEN_BYTES < FRAME_BYTES);

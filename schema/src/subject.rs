@@ -317,6 +317,21 @@ pub fn changed_marks(region: &RegionName, shard: Shard) -> String {
     format!("svc.{region}.receipts-{shard}.marks")
 }
 
+/// The name of the service by which a shard's index worker says what it knows. Its endpoints are [`conversations`] and [`history`].
+pub fn index_service(region: &RegionName, shard: Shard) -> String {
+    format!("index-{region}-{shard}")
+}
+
+/// Where a shard's index worker says which conversations a user has: `svc.<region>.index-<shard>.conversations`.
+pub fn conversations(region: &RegionName, shard: Shard) -> String {
+    format!("svc.{region}.index-{shard}.conversations")
+}
+
+/// Where a shard's index worker says which messages a conversation has: `svc.<region>.index-<shard>.history`.
+pub fn history(region: &RegionName, shard: Shard) -> String {
+    format!("svc.{region}.index-{shard}.history")
+}
+
 /// Where nobody ever listens: a request to it is refused by the server itself, in its turn, and so proves that the server has processed
 /// what was sent before: `svc.<region>.round-trip`.
 pub fn round_trip(region: &RegionName) -> String {

@@ -3,7 +3,7 @@
 use std::{
     fs::{self, File},
     net::SocketAddr,
-    path::PathBuf,
+    path::{Path, PathBuf},
     process::{Child, Command, Stdio},
     time::{Duration, Instant},
 };
@@ -191,8 +191,11 @@ impl Processes {
 
     /// The same with another address to listen on.
     pub fn rewrite_worker_at(&self, index: usize, listen: SocketAddr, section: &str) {
-        fs::write(self.config_path("worker", self.workers[index].address), worker_config(listen, section))
-            .expect("writing a configuration");
+        fs::write(
+            self.config_path("worker", self.workers[index].address),
+            worker_config(listen, self.folder.path(), section),
+        )
+        .expect("writing a configuration");
     }
 
     /// Whether a worker's process has not ended.
@@ -264,7 +267,7 @@ impl Processes {
     }
 
     fn start_worker(&self, address: SocketAddr) -> Process {
-        self.spawn("worker", address, &worker_config(address, &self.sections.worker))
+        self.spawn("worker", address, &worker_config(address, self.folder.path(), &self.sections.worker))
     }
 
     fn config_path(&self, role: &str, address: SocketAddr) -> PathBuf {
@@ -302,8 +305,9 @@ impl Drop for Processes {
     }
 }
 
-fn worker_config(address: SocketAddr, section: &str) -> String {
-    format!("listen = \"{address}\"\n\n[nats]\n{section}\n")
+fn worker_config(address: SocketAddr, folder: &Path, section: &str) -> String {
+    let folder = folder.join(format!("projections-{}", address.port()));
+    format!("listen = \"{address}\"\nfolder = {folder:?}\n\n[nats]\n{section}\n")
 }
 
 async fn is_ready(address: SocketAddr) -> bool {

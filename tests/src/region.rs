@@ -3,7 +3,11 @@
 //! Gateways and workers run in this process, each on a runtime of its own, so that one can end as abruptly as a killed process does;
 //! [`crate::process`] has them as processes.
 
-use std::{net::SocketAddr, time::Duration};
+use std::{
+    net::SocketAddr,
+    sync::atomic::{AtomicU64, Ordering},
+    time::Duration,
+};
 
 use dunlin_gateway::{
     Server,
@@ -16,6 +20,7 @@ use dunlin_schema::{
     stream::{RegionSettings, log_stream},
 };
 use dunlin_workers::{Boot, Config as WorkerConfig, Worker, erase::Erase};
+use tempfile::TempDir;
 use tokio::{runtime::Runtime, sync::oneshot};
 
 use crate::{
@@ -136,6 +141,9 @@ pub struct Region {
     options: RegionOptions,
     link: Option<Link>,
     gateways: Vec<(Node, SocketAddr)>,
+    /// Each worker has a folder of its own in it.
+    projections: TempDir,
+    workers_begun: AtomicU64,
 }
 
 impl Region {
@@ -167,8 +175,20 @@ impl Region {
         let link = if options.linked { Some(Link::to(nats.port()).await) } else { None };
         let key = Key::new("one");
         let keys = KeySet::of(&[&key]);
-        let mut region =
-            Region { nats, peers, routes, key, keys, workers: vec![], settings, options, link, gateways: vec![] };
+        let mut region = Region {
+            nats,
+            peers,
+            routes,
+            key,
+            keys,
+            workers: vec![],
+            settings,
+            options,
+            link,
+            gateways: vec![],
+            projections: tempfile::tempdir().expect("a temporary folder"),
+            workers_begun: AtomicU64::new(0),
+        };
         region.start_nodes().await;
         region
     }
@@ -196,6 +216,7 @@ impl Region {
             region: self.settings.region.clone(),
             boot: Boot::Given(boot.into()),
             erase: self.options.erase,
+            folder: Some(self.projections.path().join(self.workers_begun.fetch_add(1, Ordering::Relaxed).to_string())),
             ..WorkerConfig::default()
         };
         let runtime = Node::runtime();

@@ -10,6 +10,7 @@
 //! | [`deliver`] | publishes each mailbox entry to `user.<user>`, and knows the head of each mailbox |
 //! | [`eraser`] | takes what people deleted out of the logs |
 //! | [`receipts`] | stores what devices acknowledge |
+//! | [`index`] | keeps which conversations users have and what belongs to each, and answers what gateways ask of it |
 //! | [`pages`] | how a process answers operators over HTTP, whatever the pages are |
 //!
 //! Each role's `core` decides without I/O; its `mod.rs` feeds it. Nothing here builds a subject or names a NATS client. A new role is a
@@ -22,7 +23,9 @@ pub mod deliver;
 pub mod erase;
 pub mod eraser;
 mod http;
+pub mod index;
 mod metrics;
+mod offer;
 pub mod pages;
 pub mod reader;
 pub mod readiness;

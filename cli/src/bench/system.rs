@@ -79,7 +79,8 @@ impl Parts {
         let keys = Folder::create(path)?;
         keys::ensure(&keys)?;
         let nats = format!("[nats]\nservers = [\"nats://{}\"]\n", ports.nats);
-        fs::write(path.join("worker.toml"), &nats)?;
+        let projections = path.join("projections");
+        fs::write(path.join("worker.toml"), format!("folder = \"{}\"\n{nats}", projections.display()))?;
         fs::write(path.join("gateway.toml"), format!("{nats}[tokens]\nkeys = \"{}\"\n", keys.key_set().display()))?;
 
         let (mut worker, log) = (dunlin()?, path.join("worker.log"));

@@ -81,8 +81,12 @@ async fn serve(
         .context("making the region's streams")?;
     drop(connection);
 
-    let worker =
-        dunlin_workers::Config { nats: options.clone(), region: region.clone(), ..dunlin_workers::Config::default() };
+    let worker = dunlin_workers::Config {
+        nats: options.clone(),
+        region: region.clone(),
+        folder: Some(folder.projections()),
+        ..dunlin_workers::Config::default()
+    };
     let worker = Worker::start(worker).await.context("starting the worker")?;
     let gateway = dunlin_gateway::Config {
         listen: args.listen,

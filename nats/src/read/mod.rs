@@ -7,6 +7,7 @@
 mod chain;
 mod evidence;
 mod pattern;
+mod single;
 mod together;
 
 use std::{sync::Arc, time::Duration};
@@ -22,6 +23,7 @@ use futures_util::StreamExt;
 use serde::Serialize;
 use tokio::{sync::Semaphore, time::timeout};
 
+pub use self::single::LogEnds;
 use self::{
     chain::{Chain, Progress, Reply},
     together::{FromWindow, Route, Together},

@@ -1,6 +1,6 @@
 //! The `deliver` role: publishes each entry of a shard, in order, to its log's live subject, and answers how far logs have come.
 //!
-//! `core` decides, `heads` is its map, `offer` is the questions of gateways; this file feeds the core with what its reader gives. The end
+//! `core` decides, `heads` is its map; this file feeds the core with what its reader gives. The end
 //! comes first; then questions and entries in turns, at most [`BATCH`] entries at once, so that neither a long backlog nor a flood of
 //! questions keeps the other waiting.
 
@@ -9,11 +9,10 @@ pub mod heads;
 mod metrics;
 #[cfg(test)]
 mod model;
-mod offer;
 
 use std::{collections::HashMap, sync::Arc};
 
-use dunlin_nats::{Pace, Question, Reply};
+use dunlin_nats::{HeadsService, Pace, Question, Reply};
 use dunlin_schema::{
     Peer, Shard,
     entry::Header,
@@ -28,10 +27,10 @@ use prometheus_client::registry::Registry;
 use self::{
     core::Deliver,
     metrics::{DeliverMetrics, Metrics},
-    offer::Offer,
 };
 use crate::{
     context::Context,
+    offer::Offer,
     reader::{
         self, Given, Pass,
         core::{DoubtId, Epochs},
@@ -101,7 +100,7 @@ struct Delivery {
     metrics: DeliverMetrics,
     logs: subject::Logs,
     core: Deliver,
-    offer: Offer,
+    offer: Offer<HeadsService>,
     /// At most [`reader::core::DOUBTS`].
     doubts: HashMap<DoubtId, Reply<Verified>>,
     doubted: u64,

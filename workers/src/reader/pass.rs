@@ -71,6 +71,8 @@ pub struct Pass {
     /// Whether an entry was given since a save last began.
     unflushed: bool,
     lag_due: Instant,
+    /// Of a role with a projection: up to where that is on disk.
+    projected: Option<Position>,
 }
 
 impl Pass {
@@ -95,6 +97,7 @@ impl Pass {
             was_live: false,
             unflushed: false,
             lag_due: Instant::now(),
+            projected: None,
         };
         pass.handle(Input::Tick);
         pass
@@ -141,6 +144,19 @@ impl Pass {
         self.core.is_live()
     }
 
+    /// For a role with a projection: it is on disk up to this position, and no position behind it is saved.
+    pub fn projected(&mut self, position: Position) {
+        self.projected = Some(position);
+    }
+
+    /// What is saved where the reader has come this far.
+    fn saved(&self, read: Position) -> Position {
+        match self.projected {
+            Some(projected) if projected.epoch == read.epoch && projected.seq < read.seq => projected,
+            Some(_) | None => read,
+        }
+    }
+
     /// Has the reader compare what it read with the log: [`Given::Verified`] or [`Given::Declined`] follows.
     pub fn doubt(&mut self, doubt: DoubtId) {
         self.handle(Input::Doubted(doubt));
@@ -178,7 +194,8 @@ impl Pass {
                 Output::Look => self.answers.push(self.asks.clone().look().boxed()),
                 Output::Compare(seq) => self.answers.push(self.asks.clone().compare(seq).boxed()),
                 Output::AskEpoch => self.answers.push(self.asks.clone().epoch().boxed()),
-                Output::Save { record, expected } => {
+                Output::Save { mut record, expected } => {
+                    record.position = self.saved(record.position);
                     let flush = std::mem::take(&mut self.unflushed);
                     let lag = self.lag_is_due().then(|| self.metrics.lag.clone());
                     self.answers.push(self.asks.clone().save(record, expected, flush, lag).boxed());

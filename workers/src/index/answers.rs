@@ -1,0 +1,170 @@
+//! The answers: each of one snapshot of the projection, once that is in step with the asker's mailbox.
+//!
+//! In step is what has the mailbox's first and last entry, as the log's leader says them when the question comes: an answer then lacks
+//! nothing that was stored before it was asked, and has nothing that is gone. What lags is waited for, [`limits::INDEX_IN_STEP`] at most.
+
+use std::{collections::HashMap, sync::Arc, time::Duration};
+
+use dunlin_nats::{IndexQuestion, LogEnds, Reads};
+use dunlin_schema::{
+    Address, Log, Position, Seq, UserName,
+    index::{Conversation, ConversationsAnswer, ConversationsRequest, HistoryAnswer, HistoryRequest, Message},
+    limits,
+    record::ReadMark,
+    subject,
+};
+use prometheus_client::metrics::counter::Counter;
+use tokio::{sync::watch, task::spawn_blocking, time::timeout};
+
+use super::{
+    core::Unread,
+    projection::{Listed, Of, Projection, ProjectionError, Reading},
+};
+
+/// What an answer is made of.
+#[derive(Clone)]
+pub(super) struct Answers {
+    pub(super) projection: Arc<Projection>,
+    pub(super) of: Of,
+    pub(super) shards: u16,
+    pub(super) reads: Reads,
+    /// How far the projection has come.
+    pub(super) committed: watch::Receiver<Position>,
+    pub(super) answered: Counter,
+    pub(super) behind: Counter,
+}
+
+/// Why there is no answer.
+#[derive(Debug, thiserror::Error)]
+enum Unanswerable {
+    #[error("the projection does not have what the mailbox has")]
+    Behind,
+    #[error(transparent)]
+    Read(#[from] dunlin_nats::ReadError),
+    #[error(transparent)]
+    Projection(#[from] ProjectionError),
+}
+
+impl Answers {
+    /// Answers a question. Errors: the projection can't be read.
+    pub(super) async fn answer(self, question: IndexQuestion) -> Result<(), ProjectionError> {
+        match question {
+            IndexQuestion::Conversations(question, reply) => {
+                let found = self.said(self.conversations(question).await)?;
+                let found = found.map(|(items, more)| ConversationsAnswer::Found { items, more });
+                reply.answer(&found.unwrap_or(ConversationsAnswer::Behind)).await;
+            }
+            IndexQuestion::History(question, reply) => {
+                let found = self.said(self.history(question).await)?;
+                let found = found.map(|(messages, more)| HistoryAnswer::Found { messages, more });
+                reply.answer(&found.unwrap_or(HistoryAnswer::Behind)).await;
+            }
+        }
+        Ok(())
+    }
+
+    /// What can be told of an answer, or `None` for "behind".
+    fn said<T>(&self, found: Result<T, Unanswerable>) -> Result<Option<T>, ProjectionError> {
+        match found {
+            Ok(found) => {
+                self.answered.inc();
+                Ok(Some(found))
+            }
+            Err(Unanswerable::Projection(error)) => Err(error),
+            Err(error @ (Unanswerable::Behind | Unanswerable::Read(_))) => {
+                tracing::debug!(shard = %self.of.shard, %error, "a question is answered with \"behind\"");
+                self.behind.inc();
+                Ok(None)
+            }
+        }
+    }
+
+    async fn conversations(
+        &self,
+        ConversationsRequest { user, below, limit }: ConversationsRequest,
+    ) -> Result<(Vec<Conversation>, bool), Unanswerable> {
+        let Some((reading, ends)) = self.in_step(&user).await? else { return Ok((Vec::new(), false)) };
+        let (owner, of) = (user.clone(), self.of.clone());
+        let limit = usize::from(limit.min(limits::CONVERSATIONS_PAGE));
+        let below = below.unwrap_or(Seq::MAX);
+        let (reading, listed, more, position) = blocking(move || {
+            let (listed, more) = reading.conversations(&owner, ends.first.seq, below, limit)?;
+            let position = reading.position(&of)?;
+            Ok((reading, listed, more, position))
+        })
+        .await?;
+        let marks = self.marks(&user, &listed).await?;
+        let items = blocking(move || {
+            let counted = listed.into_iter().zip(marks).map(|(Listed { with, last }, mark)| {
+                let rule = Unread::of(mark, position.epoch);
+                let unread = reading.unread(&user, &with, ends.first.seq, &rule)?;
+                Ok(Conversation { with, last, unread, read: rule.read() })
+            });
+            counted.collect::<Result<Vec<_>, ProjectionError>>()
+        });
+        Ok((items.await?, more))
+    }
+
+    async fn history(
+        &self,
+        HistoryRequest { user, with, below, limit }: HistoryRequest,
+    ) -> Result<(Vec<Message>, bool), Unanswerable> {
+        let Some((reading, ends)) = self.in_step(&user).await? else { return Ok((Vec::new(), false)) };
+        let limit = usize::from(limit.min(limits::HISTORY_PAGE));
+        let within = (ends.first.seq, below.unwrap_or(Seq::MAX));
+        Ok(blocking(move || reading.history(&user, &with, within, limit)).await?)
+    }
+
+    /// A snapshot that has what the user's mailbox has, and the mailbox's ends; `None` where it has no entry.
+    async fn in_step(&self, user: &UserName) -> Result<Option<(Reading, LogEnds)>, Unanswerable> {
+        let mailbox = Log::mailbox(&self.of.region, self.shards, user);
+        // What was first when the log was asked may have gone from both since: then it is asked once more.
+        for _ in 0..2 {
+            let Some(ends) = self.reads.log_ends(&mailbox).await? else { return Ok(None) };
+            let mut committed = self.committed.clone();
+            let came = committed.wait_for(|position| position.seq >= ends.last.seq);
+            let came = timeout(Duration::from_millis(limits::INDEX_IN_STEP.0), came).await;
+            came.ok().and_then(Result::ok).map(drop).ok_or(Unanswerable::Behind)?;
+            let (projection, user) = (self.projection.clone(), user.clone());
+            let read = blocking(move || {
+                let reading = projection.read()?;
+                let has = reading.has(&user, ends.first)? && reading.has(&user, ends.last)?;
+                Ok(has.then_some(reading))
+            });
+            if let Some(reading) = read.await? {
+                return Ok(Some((reading, ends)));
+            }
+        }
+        Err(Unanswerable::Behind)
+    }
+
+    /// How far the user has read each of these.
+    async fn marks(&self, user: &UserName, listed: &[Listed]) -> Result<Vec<Option<ReadMark>>, Unanswerable> {
+        let Of { region, shard } = &self.of;
+        let subject = |Address { peer, region: of }: &Address| {
+            subject::read_mark(region, *shard, user, peer, of.as_ref().unwrap_or(region))
+        };
+        let subjects: Vec<String> = listed.iter().map(|listed| subject(&listed.with)).collect();
+        let mut found = HashMap::new();
+        for (subject, bytes) in self.reads.states(*shard, &subjects).await? {
+            match ReadMark::decode(&bytes) {
+                Ok(mark) => _ = found.insert(subject, mark),
+                Err(error) => {
+                    tracing::error!(%shard, %user, %error, "a read mark can't be read: nothing counts as read")
+                }
+            }
+        }
+        Ok(subjects.iter().map(|subject| found.get(subject).copied()).collect())
+    }
+}
+
+/// Reads where waiting for the disk keeps nobody from working.
+pub(super) async fn blocking<T: Send + 'static>(
+    read: impl FnOnce() -> Result<T, ProjectionError> + Send + 'static,
+) -> Result<T, ProjectionError> {
+    match spawn_blocking(read).await {
+        Ok(read) => read,
+        // It panicked over what it found in the file.
+        Err(error) => Err(ProjectionError::Damaged(error.to_string())),
+    }
+}

@@ -1,0 +1,369 @@
+//! The `index` role: which conversations a shard's users have and what belongs to each, in a projection of the shard's log, and the
+//! answers made of it.
+//!
+//! `core` decides what an entry means; `projection` keeps it; `answers` answers gateways; this file feeds the projection with what its
+//! reader gives, [`BATCH`] entries a transaction, and lets go what the log let go. A projection that fails is closed, and dropped where it
+//! is damaged; then the role begins again.
+
+mod answers;
+pub mod core;
+mod metrics;
+mod projection;
+
+use std::{
+    path::Path,
+    sync::Arc,
+    time::{SystemTime, UNIX_EPOCH},
+};
+
+use dunlin_nats::{IndexService, Reads};
+use dunlin_schema::{Log, Millis, Peer, Position, Shard, StreamTime, UserName, index::Place, limits, subject::Logs};
+use futures_util::{FutureExt, StreamExt, future::BoxFuture, stream::FuturesUnordered};
+use prometheus_client::registry::Registry;
+use redb::Durability;
+use tokio::{
+    sync::watch,
+    time::{Duration, Instant, sleep, sleep_until},
+};
+
+use self::{
+    answers::{Answers, blocking},
+    metrics::{IndexMetrics, Metrics},
+    projection::{Of, Projection, ProjectionError, Taken},
+};
+use crate::{
+    context::Context,
+    offer::Offer,
+    reader::{
+        Given, Pass,
+        core::{Epochs, Resume},
+    },
+    readiness::TaskState,
+    role::{Role, Work},
+};
+
+/// The role.
+pub const ROLE: Role = Role::new("index", prepare).with_folder().with_reads();
+
+/// Entries of one transaction, at most: they are in memory until it is committed.
+const BATCH: usize = 512;
+/// How often what was committed is synced.
+const DURABLE_EVERY: Duration = Duration::from_secs(1);
+/// Questions that are answered at once; further ones wait, and are asked again by whoever gets no answer.
+const ANSWERS: usize = 64;
+/// Mailboxes that are looked at for what has expired, each [`DURABLE_EVERY`].
+const EXPIRED_IN: usize = 64;
+/// Mailboxes whose first entries are looked up each [`DURABLE_EVERY`], at most: further ones stay large until their next entry.
+const EVICTED_IN: usize = 64;
+/// The pause before a projection that failed, or that another process has, is opened again.
+const AGAIN: Duration = Duration::from_secs(1);
+
+fn prepare(registry: &mut Registry) -> Work {
+    let metrics = Metrics::register(registry);
+    Work::EachShard(Arc::new(move |context, shard| run(context, shard, metrics.of(shard)).boxed()))
+}
+
+/// Works on a shard until it is told to stop.
+async fn run(context: Context, shard: Shard, metrics: IndexMetrics) {
+    let stop = context.stop();
+    let folder = context.folder().expect("the role declares that it has a folder").to_owned();
+    let reads = context.reads().expect("the role declares that it reads").clone();
+    let of = Of { region: context.settings.region.clone(), shard };
+    loop {
+        let (path, whose) = (folder.clone(), of.clone());
+        let error = match blocking(move || Projection::open(&path, &whose)).await {
+            Ok((projection, position)) => {
+                let indexing = Indexing::begin(&context, of.clone(), &reads, projection, position, &metrics);
+                match indexing.run().await {
+                    Ok(()) => return,
+                    Err(error) => error,
+                }
+            }
+            Err(error) => error,
+        };
+        report(&context, &folder, shard, &error);
+        tokio::select! {
+            () = stop.cancelled() => return,
+            () = sleep(AGAIN) => {}
+        }
+    }
+}
+
+/// Says why the projection can't be used, and takes a damaged one away.
+fn report(context: &Context, folder: &Path, shard: Shard, error: &ProjectionError) {
+    match error {
+        ProjectionError::InUse(_) => {
+            context.tell(TaskState::StandingBy);
+            tracing::debug!(%shard, %error, "waiting for the projection");
+        }
+        ProjectionError::Damaged(_) => {
+            tracing::error!(%shard, %error, "the projection is dropped, and made again from the log");
+            if let Err(error) = Projection::remove(folder) {
+                tracing::error!(%shard, %error, "the damaged projection can't be taken away");
+            }
+        }
+        ProjectionError::Failed(_) => tracing::error!(%shard, %error, "the projection is opened again"),
+    }
+}
+
+/// The role's work on one shard, with an open projection.
+struct Indexing<'a> {
+    context: Context,
+    metrics: &'a IndexMetrics,
+    pass: Pass,
+    logs: Logs,
+    answers: Answers,
+    committed: watch::Sender<Position>,
+    offer: Offer<IndexService>,
+    /// Questions being answered, and how many they are.
+    asked: FuturesUnordered<BoxFuture<'static, Result<(), ProjectionError>>>,
+    /// What has gone from the log is taken away.
+    going: FuturesUnordered<BoxFuture<'static, Result<Gone, ProjectionError>>>,
+    /// Taken from the log, and not yet in the projection.
+    batch: Vec<Taken>,
+    /// The last entry taken.
+    position: Position,
+    /// Whether something was committed that was not synced.
+    unsynced: bool,
+    synced: Instant,
+    /// Behind which mailbox the next ones are looked at for what has expired.
+    expired: String,
+    /// Mailboxes that have more rows than the log has entries.
+    large: Vec<UserName>,
+}
+
+/// What a chore has done.
+enum Gone {
+    /// What was evicted.
+    Evicted,
+    /// What was expired, up to this mailbox; `None` where it was the last one.
+    Expired(Option<String>),
+}
+
+impl<'a> Indexing<'a> {
+    fn begin(
+        context: &Context,
+        of: Of,
+        reads: &Reads,
+        projection: Projection,
+        position: Position,
+        metrics: &'a IndexMetrics,
+    ) -> Indexing<'a> {
+        let epochs = Epochs::Follows(Resume::Projected(position));
+        let mut pass = Pass::start(context, of.shard, ROLE.as_str(), epochs, metrics.reader.clone());
+        pass.projected(position);
+        let (committed, watched) = watch::channel(position);
+        Indexing {
+            pass,
+            logs: Logs::of(&of.region, of.shard),
+            answers: Answers {
+                projection: Arc::new(projection),
+                of,
+                shards: context.settings.shards,
+                reads: reads.clone(),
+                committed: watched,
+                answered: metrics.answered.clone(),
+                behind: metrics.behind.clone(),
+            },
+            committed,
+            offer: Offer::Withdrawn,
+            asked: FuturesUnordered::new(),
+            going: FuturesUnordered::new(),
+            batch: Vec::new(),
+            position,
+            unsynced: false,
+            synced: Instant::now(),
+            expired: String::new(),
+            large: Vec::new(),
+            context: context.clone(),
+            metrics,
+        }
+    }
+
+    /// Works until it is told to stop. Errors: the projection can't be used any longer.
+    async fn run(mut self) -> Result<(), ProjectionError> {
+        let stop = self.context.stop();
+        let mut stopping = false;
+        let mut due = Instant::now() + DURABLE_EVERY;
+        loop {
+            let given = tokio::select! {
+                () = stop.cancelled(), if !stopping => {
+                    stopping = true;
+                    self.commit(Durability::Immediate).await?;
+                    self.pass.stop();
+                    continue;
+                }
+                question = self.offer.next(), if self.pass.is_live() && self.asked.len() < ANSWERS => {
+                    self.asked.push(self.answers.clone().answer(question).boxed());
+                    continue;
+                }
+                Some(answered) = self.asked.next() => {
+                    answered?;
+                    continue;
+                }
+                Some(gone) = self.going.next() => {
+                    self.gone(gone?);
+                    continue;
+                }
+                () = sleep_until(due) => {
+                    due = Instant::now() + DURABLE_EVERY;
+                    self.chores().await?;
+                    continue;
+                }
+                given = self.pass.next() => given,
+            };
+            if !self.take(given).await? {
+                return Ok(());
+            }
+            while self.batch.len() < BATCH
+                && let Some(given) = self.pass.try_next()
+            {
+                if !self.take(given).await? {
+                    return Ok(());
+                }
+            }
+            let durable = self.synced.elapsed() >= DURABLE_EVERY;
+            self.commit(if durable { Durability::Immediate } else { Durability::None }).await?;
+        }
+    }
+
+    /// Takes what the reader gave. Whether there is more to come.
+    async fn take(&mut self, given: Given) -> Result<bool, ProjectionError> {
+        match given {
+            Given::Begin(position) => self.begin_at(position).await?,
+            Given::Live => {
+                if matches!(self.offer, Offer::Withdrawn) {
+                    self.offer = Offer::make(self.context.connection(), self.answers.of.shard);
+                }
+            }
+            Given::Entry { position, after_hole: _, subject, payload } => {
+                self.position = position;
+                if let Some(Peer::User(owner)) = self.logs.owner(&subject) {
+                    let item = core::meaning(&owner, &self.answers.of.region, &payload);
+                    let at = Place { seq: position.seq, time: position.time };
+                    self.batch.push(Taken { owner, at, item });
+                }
+            }
+            Given::Lost => self.offer = Offer::Withdrawn,
+            // Nothing is doubted here.
+            Given::Verified(..) | Given::Declined(_) => {}
+            Given::Stopped => {
+                self.commit(Durability::Immediate).await?;
+                return Ok(false);
+            }
+        }
+        Ok(true)
+    }
+
+    /// What comes next follows this position: where the projection stands elsewhere, it is void.
+    async fn begin_at(&mut self, position: Position) -> Result<(), ProjectionError> {
+        self.commit(Durability::None).await?;
+        if (position.seq, position.time) != (self.position.seq, self.position.time) {
+            tracing::info!(shard = %self.answers.of.shard, "the projection is made again from the log");
+            self.metrics.rebuilt.inc();
+            let projection = self.answers.projection.clone();
+            blocking(move || {
+                let write = projection.write(Durability::Immediate)?;
+                write.clear()?;
+                write.commit()
+            })
+            .await?;
+        }
+        self.position = position;
+        self.commit(Durability::Immediate).await
+    }
+
+    /// Commits what was taken, with the position that belongs to it.
+    async fn commit(&mut self, durability: Durability) -> Result<(), ProjectionError> {
+        let is_durable = matches!(durability, Durability::Immediate);
+        let position = self.position;
+        let is_new = *self.committed.borrow() != position;
+        let is_due = is_durable && self.unsynced;
+        if !is_new && !is_due {
+            return Ok(());
+        }
+        let (projection, batch) = (self.answers.projection.clone(), std::mem::take(&mut self.batch));
+        self.metrics.entries.inc_by(batch.len() as u64);
+        let large = blocking(move || {
+            let write = projection.write(durability)?;
+            let large = write.take(&batch)?;
+            write.stand_at(position)?;
+            write.commit()?;
+            Ok(large)
+        })
+        .await?;
+        self.unsynced = !is_durable;
+        if is_durable {
+            self.synced = Instant::now();
+            self.pass.projected(position);
+        }
+        self.committed.send_replace(position);
+        let room = EVICTED_IN.saturating_sub(self.large.len());
+        let new = large.into_iter().filter(|owner| !self.large.contains(owner)).take(room);
+        let new: Vec<_> = new.collect();
+        self.large.extend(new);
+        Ok(())
+    }
+
+    /// Syncs what is not, and lets what the log has no more go.
+    async fn chores(&mut self) -> Result<(), ProjectionError> {
+        self.commit(Durability::Immediate).await?;
+        if !self.pass.is_live() || !self.going.is_empty() {
+            return Ok(());
+        }
+        let (after, before) = (self.expired.clone(), expired_before());
+        let projection = self.answers.projection.clone();
+        let expire = async move {
+            let expire = move || {
+                let write = projection.write(Durability::None)?;
+                let last = write.expire(&after, EXPIRED_IN, before)?;
+                write.commit()?;
+                Ok(Gone::Expired(last))
+            };
+            blocking(expire).await
+        };
+        self.going.push(expire.boxed());
+        for owner in std::mem::take(&mut self.large) {
+            let (projection, reads) = (self.answers.projection.clone(), self.answers.reads.clone());
+            let mailbox = Log::mailbox(&self.answers.of.region, self.answers.shards, &owner);
+            self.going.push(evict(projection, reads, mailbox, owner).boxed());
+        }
+        Ok(())
+    }
+
+    fn gone(&mut self, gone: Gone) {
+        self.unsynced = true;
+        match gone {
+            Gone::Evicted => {}
+            Gone::Expired(last) => self.expired = last.unwrap_or_default(),
+        }
+    }
+}
+
+/// Lets what lies below the log's first entry go.
+async fn evict(
+    projection: Arc<Projection>,
+    reads: Reads,
+    mailbox: Log,
+    owner: UserName,
+) -> Result<Gone, ProjectionError> {
+    // Where the leader does not answer, the next entry brings the mailbox here again.
+    let Ok(Some(ends)) = reads.log_ends(&mailbox).await else { return Ok(Gone::Evicted) };
+    blocking(move || {
+        loop {
+            let write = projection.write(Durability::None)?;
+            let more = write.evict(&owner, ends.first.seq)?;
+            write.commit()?;
+            if !more {
+                return Ok(Gone::Evicted);
+            }
+        }
+    })
+    .await
+}
+
+/// What was stored before this time is in no log any more.
+fn expired_before() -> StreamTime {
+    let now = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_millis() as u64);
+    StreamTime::from(Millis(now).minus(limits::RETENTION).minus(limits::RETENTION_SLACK))
+}

@@ -1,0 +1,287 @@
+//! What changes the projection: entries come, and go.
+
+use dunlin_schema::{Position, Seq, StreamTime, UserName, envelope, index::Place, limits};
+use redb::{ReadableTable, Table, WriteTransaction};
+
+use super::{
+    ENTRIES, Head, LATEST, MESSAGES, Of, POSITION, ProjectionError, SIZES, STANDINGS, VERSION, head,
+    row::{self, About, EntryRow, MessageRow},
+};
+use crate::index::core::{Item, Standing, What, authors};
+
+/// Rows that go in one transaction, at most: further ones go in the next.
+const GO_AT_ONCE: usize = 2_048;
+/// A mailbox with so many rows has some that the log has not. More than the log keeps, so that it is looked at once for many.
+const LOOKED_AT: u64 = limits::MAILBOX_ENTRIES + 1_024;
+
+/// An entry of a mailbox, taken from the log.
+#[derive(Debug)]
+pub(in crate::index) struct Taken {
+    pub(in crate::index) owner: UserName,
+    pub(in crate::index) at: Place,
+    /// What it means, where it means anything here.
+    pub(in crate::index) item: Option<Item>,
+}
+
+/// A transaction. Dropping it changes nothing.
+pub(in crate::index) struct Writing {
+    transaction: WriteTransaction,
+    of: Of,
+}
+
+impl Writing {
+    pub(super) fn new(transaction: WriteTransaction, of: Of) -> Writing {
+        Writing { transaction, of }
+    }
+
+    /// The position that the projection has; of a new one it is before the first entry.
+    pub(super) fn position(&self) -> Result<Position, ProjectionError> {
+        // Readers find every table.
+        self.transaction.open_table(ENTRIES)?;
+        self.transaction.open_table(MESSAGES)?;
+        self.transaction.open_table(STANDINGS)?;
+        self.transaction.open_table(LATEST)?;
+        self.transaction.open_table(SIZES)?;
+        let table = self.transaction.open_table(POSITION)?;
+        let position = table.get(())?.map(|bytes| head(bytes.value(), &self.of)).transpose()?;
+        drop(table);
+        if position.is_none() {
+            self.stand_at(Position::default())?;
+        }
+        Ok(position.unwrap_or_default())
+    }
+
+    /// The projection now has everything up to here.
+    pub(in crate::index) fn stand_at(&self, position: Position) -> Result<(), ProjectionError> {
+        let Of { region, shard } = self.of.clone();
+        let head = envelope::seal(VERSION, &Head { region, shard, position });
+        self.transaction.open_table(POSITION)?.insert((), head.as_slice())?;
+        Ok(())
+    }
+
+    /// Begins anew.
+    pub(in crate::index) fn clear(&self) -> Result<(), ProjectionError> {
+        self.transaction.delete_table(ENTRIES)?;
+        self.transaction.delete_table(MESSAGES)?;
+        self.transaction.delete_table(STANDINGS)?;
+        self.transaction.delete_table(LATEST)?;
+        self.transaction.delete_table(SIZES)?;
+        self.transaction.delete_table(POSITION)?;
+        self.position().map(|_| ())
+    }
+
+    /// Makes it so.
+    pub(in crate::index) fn commit(self) -> Result<(), ProjectionError> {
+        Ok(self.transaction.commit()?)
+    }
+
+    /// Takes entries in. Returns the mailboxes that have so many rows by now that some can go.
+    pub(in crate::index) fn take(&self, entries: &[Taken]) -> Result<Vec<UserName>, ProjectionError> {
+        let mut tables = Tables::open(&self.transaction)?;
+        let mut large = Vec::new();
+        for taken in entries {
+            if tables.take(taken)? >= LOOKED_AT && !large.contains(&taken.owner) {
+                large.push(taken.owner.clone());
+            }
+        }
+        Ok(large)
+    }
+
+    /// Lets what lies below a mailbox's first entry go. Returns whether there is more.
+    pub(in crate::index) fn evict(&self, owner: &UserName, first: Seq) -> Result<bool, ProjectionError> {
+        let mut tables = Tables::open(&self.transaction)?;
+        let gone = tables.oldest(owner.as_str(), GO_AT_ONCE, |seq, _| seq < first.0)?;
+        for seq in &gone {
+            tables.remove(owner.as_str(), *seq)?;
+        }
+        Ok(gone.len() == GO_AT_ONCE)
+    }
+
+    /// Lets everything go that was stored before a time, of as many mailboxes behind `after` as a transaction is good for. Returns the last
+    /// one that was looked at; `None` where there is none behind it.
+    pub(in crate::index) fn expire(
+        &self,
+        after: &str,
+        mailboxes: usize,
+        before: StreamTime,
+    ) -> Result<Option<String>, ProjectionError> {
+        let mut tables = Tables::open(&self.transaction)?;
+        let owners = tables.mailboxes_behind(after, mailboxes)?;
+        let (mut left, mut last) = (GO_AT_ONCE, None);
+        for owner in owners {
+            let gone = tables.oldest(&owner, left, |_, time| time < before)?;
+            for seq in &gone {
+                tables.remove(&owner, *seq)?;
+            }
+            left -= gone.len();
+            last = Some(owner);
+            if left == 0 {
+                break;
+            }
+        }
+        Ok(last)
+    }
+}
+
+/// The tables, open in one transaction.
+struct Tables<'t> {
+    entries: Table<'t, (&'static str, u64), &'static [u8]>,
+    messages: Table<'t, (&'static str, &'static str, u64), &'static [u8]>,
+    standings: Table<'t, (&'static str, &'static str, bool, u128), &'static [u8]>,
+    latest: Table<'t, (&'static str, u64), &'static str>,
+    sizes: Table<'t, &'static str, u64>,
+}
+
+impl<'t> Tables<'t> {
+    fn open(transaction: &'t WriteTransaction) -> Result<Tables<'t>, ProjectionError> {
+        Ok(Tables {
+            entries: transaction.open_table(ENTRIES)?,
+            messages: transaction.open_table(MESSAGES)?,
+            standings: transaction.open_table(STANDINGS)?,
+            latest: transaction.open_table(LATEST)?,
+            sizes: transaction.open_table(SIZES)?,
+        })
+    }
+
+    /// Takes an entry in. Returns how many rows the mailbox has.
+    fn take(&mut self, Taken { owner, at, item }: &Taken) -> Result<u64, ProjectionError> {
+        let about = match item {
+            Some(item) => self.mean(owner, *at, item)?,
+            None => None,
+        };
+        let owner = owner.as_str();
+        let entry = row::bytes(&EntryRow { time: at.time, about });
+        let is_new = self.entries.insert((owner, at.seq.0), entry.as_slice())?.is_none();
+        let size = self.sizes.get(owner)?.map_or(0, |size| size.value()) + u64::from(is_new);
+        self.sizes.insert(owner, size)?;
+        Ok(size)
+    }
+
+    fn mean(&mut self, owner: &UserName, at: Place, item: &Item) -> Result<Option<About>, ProjectionError> {
+        let (name, with) = (owner.as_str(), item.with.to_string());
+        match &item.what {
+            What::Message { id, order } => {
+                let mine = item.mine;
+                let mut standing = self.standing(name, &with, mine, row::key(*id))?.unwrap_or_default();
+                if !standing.sent(at, item.time, *order) {
+                    return Ok(None);
+                }
+                self.keep(name, &with, mine, row::key(*id), &standing)?;
+                if !standing.deleted {
+                    let (time, order) = (at.time, standing.order);
+                    self.show(name, &with, at.seq.0, &MessageRow { id: *id, mine, time, order })?;
+                }
+                Ok(Some(About { with, mine, id: *id, is_message: true }))
+            }
+            What::Change { target, change } => {
+                let likely = authors(owner, item, change);
+                let mut known = None;
+                for mine in likely {
+                    let standing = self.standing(name, &with, *mine, row::key(*target))?;
+                    if let Some(standing) = standing.filter(|standing| standing.at.is_some()) {
+                        known = Some((*mine, standing));
+                        break;
+                    }
+                }
+                let (mine, mut standing) = match (known, likely.first()) {
+                    (Some(known), _) => known,
+                    (None, Some(first)) => {
+                        (*first, self.standing(name, &with, *first, row::key(*target))?.unwrap_or_default())
+                    }
+                    (None, None) => return Ok(None),
+                };
+                standing.change(at, item.mine, item.time, change);
+                if let (Some(place), true) = (standing.at, standing.deleted) {
+                    self.hide(name, &with, place.seq.0)?;
+                }
+                self.keep(name, &with, mine, row::key(*target), &standing)?;
+                Ok(Some(About { with, mine, id: *target, is_message: false }))
+            }
+        }
+    }
+
+    fn standing(&self, owner: &str, with: &str, mine: bool, id: u128) -> Result<Option<Standing>, ProjectionError> {
+        self.standings.get((owner, with, mine, id))?.map(|bytes| row::row(bytes.value())).transpose()
+    }
+
+    fn keep(&mut self, owner: &str, with: &str, mine: bool, id: u128, kept: &Standing) -> Result<(), ProjectionError> {
+        self.standings.insert((owner, with, mine, id), row::bytes(kept).as_slice())?;
+        Ok(())
+    }
+
+    /// A message is there: the latest of its conversation.
+    fn show(&mut self, owner: &str, with: &str, seq: u64, message: &MessageRow) -> Result<(), ProjectionError> {
+        if let Some(before) = self.message_below(owner, with, seq)? {
+            self.latest.remove((owner, before))?;
+        }
+        self.messages.insert((owner, with, seq), row::bytes(message).as_slice())?;
+        self.latest.insert((owner, seq), with)?;
+        Ok(())
+    }
+
+    /// A message is there no more. Where it was the latest of its conversation, the one before it is.
+    fn hide(&mut self, owner: &str, with: &str, seq: u64) -> Result<(), ProjectionError> {
+        self.messages.remove((owner, with, seq))?;
+        let was_latest = self.latest.remove((owner, seq))?.is_some();
+        if let (true, Some(before)) = (was_latest, self.message_below(owner, with, seq)?) {
+            self.latest.insert((owner, before), with)?;
+        }
+        Ok(())
+    }
+
+    fn message_below(&self, owner: &str, with: &str, seq: u64) -> Result<Option<u64>, ProjectionError> {
+        let below = self.messages.range((owner, with, 0)..(owner, with, seq))?.next_back().transpose()?;
+        Ok(below.map(|(key, _)| key.value().2))
+    }
+
+    /// The sequences of a mailbox's oldest rows, as long as they are to go.
+    fn oldest(
+        &self,
+        owner: &str,
+        most: usize,
+        goes: impl Fn(u64, StreamTime) -> bool,
+    ) -> Result<Vec<u64>, ProjectionError> {
+        let mut oldest = Vec::new();
+        for found in self.entries.range((owner, 0)..=(owner, u64::MAX))?.take(most) {
+            let (key, bytes) = found?;
+            let seq = key.value().1;
+            if !goes(seq, row::row::<EntryRow>(bytes.value())?.time) {
+                break;
+            }
+            oldest.push(seq);
+        }
+        Ok(oldest)
+    }
+
+    fn mailboxes_behind(&self, after: &str, most: usize) -> Result<Vec<String>, ProjectionError> {
+        let mut owners = Vec::new();
+        for found in self.sizes.range(after..)?.take(most + 1) {
+            let owner = found?.0.value().to_owned();
+            if owner != after {
+                owners.push(owner);
+            }
+        }
+        Ok(owners)
+    }
+
+    /// An entry has gone from the log.
+    fn remove(&mut self, owner: &str, seq: u64) -> Result<(), ProjectionError> {
+        let entry = self.entries.remove((owner, seq))?.map(|bytes| row::row::<EntryRow>(bytes.value())).transpose()?;
+        let Some(EntryRow { about, .. }) = entry else { return Ok(()) };
+        let size = self.sizes.get(owner)?.map_or(0, |size| size.value());
+        if size > 1 {
+            self.sizes.insert(owner, size - 1)?;
+        } else {
+            self.sizes.remove(owner)?;
+        }
+        let Some(About { with, mine, id, is_message }) = about else { return Ok(()) };
+        let (with, id) = (with.as_str(), row::key(id));
+        if is_message {
+            self.hide(owner, with, seq)?;
+            self.standings.remove((owner, with, mine, id))?;
+        } else if self.standing(owner, with, mine, id)?.is_some_and(|kept| kept.at.is_none() && kept.changed.0 <= seq) {
+            self.standings.remove((owner, with, mine, id))?;
+        }
+        Ok(())
+    }
+}
