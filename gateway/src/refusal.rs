@@ -1,6 +1,6 @@
 //! What a client is told of a frame that is refused, a question among others.
 
-use dunlin_nats::{ErasureError, RecordError, RemovalError};
+use dunlin_nats::{ErasureError, IndexError, ReadError, RecordError, RemovalError};
 use dunlin_schema::{Code, Millis, frame::ServerFrame};
 
 use crate::directory::Unheard;
@@ -58,6 +58,18 @@ impl From<RemovalError> for Refusal {
 
 impl From<ErasureError> for Refusal {
     fn from(error: ErasureError) -> Refusal {
+        Refusal::unavailable(error.to_string())
+    }
+}
+
+impl From<IndexError> for Refusal {
+    fn from(error: IndexError) -> Refusal {
+        Refusal::unavailable(error.to_string())
+    }
+}
+
+impl From<ReadError> for Refusal {
+    fn from(error: ReadError) -> Refusal {
         Refusal::unavailable(error.to_string())
     }
 }

@@ -3,8 +3,8 @@
 use std::sync::Arc;
 
 use dunlin_nats::{
-    Appender, ConnectError, ConnectOptions, Connection, Erasures, FanIn, Heads, Reads, Receipts, Records, Removals,
-    SettingsError, region_settings,
+    Appender, ConnectError, ConnectOptions, Connection, Erasures, FanIn, Heads, Index, Reads, Receipts, Records,
+    Removals, SettingsError, region_settings,
 };
 use dunlin_schema::{Log, LogName, RegionName, UserName, stream::RegionSettings};
 
@@ -34,6 +34,7 @@ pub(crate) struct Region {
     pub(crate) records: Records,
     pub(crate) removals: Removals,
     pub(crate) erasures: Erasures,
+    pub(crate) index: Index,
     pub(crate) whereabouts: Whereabouts,
     pub(crate) watches: Arc<Watches>,
     pub(crate) acknowledgements: Acknowledgements,
@@ -84,6 +85,7 @@ impl Region {
             records: Records::new(&nats),
             removals: Removals::new(&nats),
             erasures: Erasures::new(&nats),
+            index: Index::new(&nats),
             whereabouts,
             watches: Watches::new(metrics),
             acknowledgements: Acknowledgements::default(),

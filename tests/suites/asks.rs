@@ -11,7 +11,7 @@ use dunlin_tests::{
 use serde_json::{Value, json};
 
 /// The answer to a question, or as an error its refusal.
-async fn ask(device: &mut Device, reference: u64, what: Value) -> Result<Value, Value> {
+pub(crate) async fn ask(device: &mut Device, reference: u64, what: Value) -> Result<Value, Value> {
     device.say(json!({ "ask": { "ref": reference, "what": what } })).await;
     answer(device, reference).await
 }

@@ -12,6 +12,7 @@ mod erased;
 mod frames;
 mod gaps;
 mod hangup;
+mod index;
 mod kills;
 mod live;
 mod lost;

@@ -3,6 +3,7 @@
 //! A question goes past the session and its lock: its answer is awaited beside the connection's other work, and ends with the socket. What
 //! is under way is bounded by [`Asks`], and what a user may ask by the limiter.
 
+mod conversations;
 mod devices;
 mod erase;
 mod in_flight;
@@ -10,7 +11,7 @@ mod presence;
 
 use std::{sync::Arc, time::Duration};
 
-use dunlin_nats::{Erasures, FanIn, Records, Removals};
+use dunlin_nats::{Erasures, FanIn, Index, Reads, Records, Removals};
 use dunlin_schema::{
     RegionName,
     frame::{Answer, AnswerFrame, Ask, Question, ServerFrame},
@@ -46,6 +47,10 @@ pub(crate) struct Context<'a> {
     whereabouts: &'a Whereabouts,
     /// Who is watched by whom.
     watches: &'a Watches,
+    /// What belongs to which conversation.
+    index: &'a Index,
+    /// What logs say.
+    reads: &'a Reads,
 }
 
 /// Answers a question within [`limits::ASK_WITHIN`]. The permit is one of the gateway's [`limits::ASKS_AT_ONCE`].
@@ -65,6 +70,8 @@ pub(crate) async fn answered(
         fan_in: &region.fan_in,
         whereabouts: &region.whereabouts,
         watches: &region.watches,
+        index: &region.index,
+        reads: &region.reads,
     };
     let answer = timeout(Duration::from_millis(limits::ASK_WITHIN.0), context.answer(what)).await;
     match answer.unwrap_or_else(|_| Err(late())) {
@@ -94,6 +101,8 @@ impl Context<'_> {
             Question::Erase { confirm } => erase::everything(self, &confirm).await,
             Question::Presence { users } => presence::list(self, &users).await,
             Question::Watch { users } => presence::watch(self, &users),
+            Question::Conversations { after, limit } => conversations::list(self, after, limit).await,
+            Question::History { with, before, limit } => conversations::history(self, with, before, limit).await,
         }
     }
 }

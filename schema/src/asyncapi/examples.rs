@@ -9,8 +9,8 @@ use crate::{
     Address, Code, Content, Cursor, CursorText, DeviceName, Epoch, Log, LogName, MessageId, Millis, Open, Position,
     RegionName, Seq, StreamTime, UserName,
     frame::{
-        Answer, AnswerFrame, Ask, ClientFrame, DeviceItem, EntryFrame, Goodbye, Limits, Question, Send, ServerFrame,
-        StartAt,
+        Answer, AnswerFrame, Ask, ClientFrame, ConversationItem, DeviceItem, EntryFrame, Goodbye, HistoryEntry, Limits,
+        Question, ReactionItem, Send, ServerFrame, StartAt,
     },
     limits,
     presence::{Presence, PresenceState},
@@ -56,6 +56,11 @@ fn clients() -> Vec<ClientFrame> {
         }),
         ClientFrame::Ask(Ask { reference: 4, what: Question::Watch { users: vec!["bob".to_owned()] } }),
         ClientFrame::Ask(Ask { reference: 5, what: Question::Erase { confirm: "bob".to_owned() } }),
+        ClientFrame::Ask(Ask { reference: 6, what: Question::Conversations { after: None, limit: 30 } }),
+        ClientFrame::Ask(Ask {
+            reference: 7,
+            what: Question::History { with: Address::local(alice()), before: Some(Seq(18)), limit: 100 },
+        }),
         ClientFrame::Signal { to: "bob".to_owned(), kind: "typing".to_owned() },
     ]
 }
@@ -81,7 +86,7 @@ fn servers() -> Vec<ServerFrame> {
             cursor: cursor(17),
             time: NOW.plus(Millis(27)),
             id: id(0),
-            from: Address::local(UserName::new("alice").expect("`alice` is a name")).into(),
+            from: Address::local(alice()).into(),
             to: Address::local(bob()).into(),
             order: Some(Seq(17)),
             content: hi().into(),
@@ -114,6 +119,11 @@ fn servers() -> Vec<ServerFrame> {
         ServerFrame::Answer(AnswerFrame { reference: 1, what: Answer::Devices { items: devices() }.into() }),
         ServerFrame::Answer(AnswerFrame { reference: 2, what: Answer::Done {}.into() }),
         ServerFrame::Answer(AnswerFrame { reference: 3, what: Answer::Presence { users: people() }.into() }),
+        ServerFrame::Answer(AnswerFrame { reference: 6, what: conversations().into() }),
+        ServerFrame::Answer(AnswerFrame {
+            reference: 7,
+            what: Answer::History { entries: vec![message()], next: None }.into(),
+        }),
         ServerFrame::Signal { from: Address::local(bob()).into(), kind: "typing".to_owned() },
         ServerFrame::Presence {
             user: Address::local(bob()).into(),
@@ -131,6 +141,28 @@ fn devices() -> Vec<DeviceItem> {
     ]
 }
 
+fn conversations() -> Answer {
+    let with = Address::local(alice()).into();
+    let item = ConversationItem { with, last: Some(message()), unread: 1, read: Some(Seq(16)) };
+    Answer::Conversations { items: vec![item], next: Some(Seq(17)) }
+}
+
+fn message() -> HistoryEntry {
+    let thumb =
+        ReactionItem { from: Address::local(bob()).into(), emoji: "👍".to_owned(), time: NOW.plus(Millis(900)) };
+    HistoryEntry {
+        seq: Seq(17),
+        time: NOW.plus(Millis(27)),
+        id: id(0),
+        from: Address::local(alice()).into(),
+        to: Address::local(bob()).into(),
+        order: Some(Seq(17)),
+        content: hi().into(),
+        edited: None,
+        reactions: vec![thumb],
+    }
+}
+
 fn people() -> BTreeMap<Open<Address>, Presence> {
     BTreeMap::from([
         (Address::local(bob()).into(), Presence::online()),
@@ -145,6 +177,10 @@ fn hi() -> Content {
 
 fn id(number: u128) -> MessageId {
     MessageId::from_parts(NOW, number)
+}
+
+fn alice() -> UserName {
+    UserName::new("alice").expect("`alice` is a name")
 }
 
 fn bob() -> UserName {

@@ -10,9 +10,9 @@ use serde::{
 };
 use serde_json::Value;
 
-use super::{ClientFrame, Encoding, Extensible};
+use super::{ClientFrame, Encoding, EntryContent, Extensible};
 use crate::{
-    Address, Code, DeviceName, Millis, Open, Seq, limits,
+    Address, Code, DeviceName, MessageId, Millis, Open, Seq, limits,
     presence::Presence,
     text::{parsed_field, reason, shortened},
 };
@@ -61,11 +61,32 @@ pub enum Question {
         /// The user's own name, so that nobody asks by mistake.
         confirm: String,
     },
+    /// Which conversations the user has, the one with the latest message first.
+    Conversations {
+        /// Those behind this place: `next` of the page before. Left out: from the first one on.
+        after: Option<Seq>,
+        /// How many at most; a page has no more than 50.
+        #[serde(deserialize_with = "limit")]
+        #[schemars(range(min = 1))]
+        limit: u64,
+    },
+    /// The messages of a conversation, the latest first.
+    History {
+        /// The other side.
+        #[serde(deserialize_with = "with")]
+        with: Address,
+        /// Those below this `seq` of the user's mailbox: `next` of the page before. Left out: from the latest one on.
+        before: Option<Seq>,
+        /// How many at most; a page has no more than 100.
+        #[serde(deserialize_with = "limit")]
+        #[schemars(range(min = 1))]
+        limit: u64,
+    },
 }
 
 impl Question {
     /// The questions' names in JSON, in the order of their numbers in Postcard.
-    pub const NAMES: &[&str] = &["devices", "device_remove", "presence", "watch", "erase"];
+    pub const NAMES: &[&str] = &["devices", "device_remove", "presence", "watch", "erase", "conversations", "history"];
 }
 
 /// As a sequence is, a question's number is one that JSON readers keep exact.
@@ -99,6 +120,17 @@ fn people<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<String>, D::
     deserializer.deserialize_seq(People)
 }
 
+fn with<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Address, D::Error> {
+    parsed_field(deserializer, "with")
+}
+
+fn limit<'de, D: Deserializer<'de>>(deserializer: D) -> Result<u64, D::Error> {
+    match u64::deserialize(deserializer)? {
+        0 => Err(de::Error::custom("`limit` is a whole number from 1 up")),
+        limit => Ok(limit),
+    }
+}
+
 /// The answer to a question.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 #[schemars(rename = "Answered")]
@@ -126,11 +158,25 @@ pub enum Answer {
         /// Each under the address that was asked for.
         users: BTreeMap<Open<Address>, Presence>,
     },
+    /// The user's conversations.
+    Conversations {
+        /// Each once, the one with the latest message first.
+        items: Vec<ConversationItem>,
+        /// Where the next page begins; `None` where there is none.
+        next: Option<Seq>,
+    },
+    /// The messages of a conversation, without those that were taken back.
+    History {
+        /// The latest first.
+        entries: Vec<HistoryEntry>,
+        /// Where the next page begins; `None` where there is none.
+        next: Option<Seq>,
+    },
 }
 
 impl Answer {
     /// The answers' names in JSON, in the order of their numbers in Postcard.
-    pub const NAMES: &[&str] = &["done", "devices", "presence"];
+    pub const NAMES: &[&str] = &["done", "devices", "presence", "conversations", "history"];
 }
 
 /// A device of the user's.
@@ -142,6 +188,53 @@ pub struct DeviceItem {
     pub last_seen: Option<Millis>,
     /// Whether it is the device that asks.
     pub here: bool,
+}
+
+/// A conversation.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
+pub struct ConversationItem {
+    /// The other side.
+    pub with: Open<Address>,
+    /// Its last message as it is now; `None` where that went meanwhile.
+    pub last: Option<HistoryEntry>,
+    /// Messages of the other side that the user has not read, of those that are kept.
+    pub unread: u64,
+    /// Up to which order the user has read what the other side sent; `None` where nothing is known of that.
+    pub read: Option<Seq>,
+}
+
+/// A message as it is now.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
+pub struct HistoryEntry {
+    /// The sequence of its entry in the user's mailbox.
+    pub seq: Seq,
+    /// When it was accepted.
+    pub time: Millis,
+    /// The id its sender gave it.
+    pub id: MessageId,
+    /// Who sent it.
+    pub from: Open<Address>,
+    /// What it was sent to.
+    pub to: Open<Address>,
+    /// Its order among what the sender sent to `to`.
+    pub order: Option<Seq>,
+    /// What it says now, after its last edit.
+    pub content: EntryContent,
+    /// When its last edit was accepted.
+    pub edited: Option<Millis>,
+    /// The reactions to it that stand, the oldest first; the first 64 of them.
+    pub reactions: Vec<ReactionItem>,
+}
+
+/// A reaction that stands.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
+pub struct ReactionItem {
+    /// Whose it is.
+    pub from: Open<Address>,
+    /// The emoji.
+    pub emoji: String,
+    /// When it was accepted.
+    pub time: Millis,
 }
 
 /// A question that can't be read, and how it is refused.

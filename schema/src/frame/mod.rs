@@ -19,7 +19,7 @@ use crate::{
 
 pub(crate) use self::encoding::as_written;
 pub use self::{
-    ask::{Answer, AnswerFrame, Ask, DeviceItem, Question, UnreadAsk},
+    ask::{Answer, AnswerFrame, Ask, ConversationItem, DeviceItem, HistoryEntry, Question, ReactionItem, UnreadAsk},
     encoding::{Encoding, FrameError, UnreadSend},
     extensible::{Extensible, UnknownContent},
 };

@@ -83,6 +83,16 @@ fn what_is_wrong_with_a_question_is_told_with_the_fields_name() {
         (r#""ref":7,"what":{"device_remove":{"device":null}}"#, Some(7), "expected a string for `device`"),
         (r#""ref":7,"what":{"device_remove":{"device":"a","device":"b"}}"#, Some(7), "twice"),
         (r#""ref":7,"what":{"device_remove":["phone",1]}"#, Some(7), "`device_remove` is an object"),
+        (r#""ref":7,"what":{"conversations":{}}"#, Some(7), "missing field `limit`"),
+        (r#""ref":7,"what":{"conversations":{"limit":0}}"#, Some(7), "`limit` is a whole number from 1 up"),
+        (r#""ref":7,"what":{"conversations":{"limit":-1}}"#, Some(7), "expected a whole number"),
+        (r#""ref":7,"what":{"history":{"with":"a b","limit":1}}"#, Some(7), "`with`: in the address"),
+        (r#""ref":7,"what":{"history":{"limit":1}}"#, Some(7), "missing field `with`"),
+        (
+            r#""ref":7,"what":{"history":{"with":"bob","limit":1,"before":9007199254740992}}"#,
+            Some(7),
+            "a sequence is below 2^53",
+        ),
         (r#""ref":7,"what":{"devices":null}"#, Some(7), "`devices` is an object"),
         (r#""ref":7,"what":"devices""#, Some(7), of_what),
         (r#""ref":7,"what":{"devices":{},"blocks":{}}"#, Some(7), of_what),
@@ -165,6 +175,8 @@ fn the_lists_of_names_are_as_long_as_the_enums() {
             "device_remove" => r#"{"device":"phone"}"#,
             "presence" | "watch" => r#"{"users":["bob"]}"#,
             "erase" => r#"{"confirm":"bob"}"#,
+            "conversations" => r#"{"limit":30}"#,
+            "history" => r#"{"with":"bob","limit":30}"#,
             _ => "{}",
         };
         let frame = read(&format!(r#"{{"ask":{{"ref":1,"what":{{"{name}":{fields}}}}}}}"#)).unwrap();
@@ -175,6 +187,8 @@ fn the_lists_of_names_are_as_long_as_the_enums() {
         let fields = match *name {
             "devices" => r#"{"items":[]}"#,
             "presence" => r#"{"users":{}}"#,
+            "conversations" => r#"{"items":[]}"#,
+            "history" => r#"{"entries":[]}"#,
             _ => "{}",
         };
         let answer: Answer = serde_json::from_str(&format!(r#"{{"{name}":{fields}}}"#)).unwrap();

@@ -24,23 +24,23 @@ use dunlin_schema::{
 };
 
 const EPOCH: Epoch = Epoch(1_763_683_100_000_000_000);
-const TIME: StreamTime = StreamTime(1_763_683_200_150_000_001);
-const AT: Millis = Millis(1_763_683_200_150);
+pub(crate) const TIME: StreamTime = StreamTime(1_763_683_200_150_000_001);
+pub(crate) const AT: Millis = Millis(1_763_683_200_150);
 const CURSOR: &str = "AdK6jPwPgLDw_vWN97wYEYGjj4rrkPe8GJbZ152qMwMh7HV9";
 const POSITION: Position = Position { epoch: EPOCH, seq: Seq(17), time: TIME };
 
-fn hex(bytes: &[u8]) -> String {
+pub(crate) fn hex(bytes: &[u8]) -> String {
     bytes.iter().fold(String::new(), |mut text, byte| {
         write!(text, "{byte:02x}").unwrap();
         text
     })
 }
 
-fn bytes(hex: &str) -> Vec<u8> {
+pub(crate) fn bytes(hex: &str) -> Vec<u8> {
     (0..hex.len()).step_by(2).map(|at| u8::from_str_radix(&hex[at..at + 2], 16).unwrap()).collect()
 }
 
-fn id() -> MessageId {
+pub(crate) fn id() -> MessageId {
     "01ARZ3NDEKTSV4RRFFQ69G5FAV".parse().unwrap()
 }
 
@@ -60,7 +60,7 @@ fn team() -> LogName {
     "#team".parse().unwrap()
 }
 
-fn message() -> Content {
+pub(crate) fn message() -> Content {
     let data = Some(Blob(vec![0, 0xff].into()));
     Content::Message { text: Some("hi".into()), data, attachments: vec!["m".into()], reply_to: Some(target()) }
 }

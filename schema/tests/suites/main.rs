@@ -10,6 +10,7 @@ mod entries;
 mod frames_json;
 mod frames_postcard;
 mod golden;
+mod golden_index;
 mod messages;
 mod names;
 mod openapi;

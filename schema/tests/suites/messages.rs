@@ -4,6 +4,7 @@ use dunlin_schema::{
     Cursor, Epoch, Peer, Position, Seq, StreamTime,
     erasure::{EraseUser, Erasure, ErasureAsked},
     heads::{Head, HeadsAnswer, HeadsRequest, Verified, Verify},
+    index::{Conversation, ConversationsAnswer, ConversationsRequest, HistoryAnswer, HistoryRequest},
     limits,
     marks::{MarksAnswer, MarksRequest},
     record::{DeviceRecord, MarkChange, MarkKind, ReadMark, ReaderRecord, Receipt, Senders, SentMarks},
@@ -95,6 +96,7 @@ proptest! {
         logs in collection::vec(strategy::peer(), 0..20), position in strategy::position(), floor in strategy::seq(),
         heads in collection::vec(option::of((strategy::seq(), any::<u64>())), 0..20),
         user in strategy::user(), device in strategy::device(), at in strategy::millis(), stored in any::<bool>(),
+        with in strategy::address(), below in option::of(strategy::seq()), message in strategy::indexed(),
     ) {
         let heads = heads.into_iter().map(|head| head.map(|(seq, time)| Head { seq, time: StreamTime(time) })).collect();
         comes_back!(HeadsRequest { logs }, HeadsRequest);
@@ -104,6 +106,11 @@ proptest! {
         comes_back!(Verify { doubted: position }, Verify);
         comes_back!(Verified { position }, Verified);
         comes_back!(EraseUser { user: user.clone() }, EraseUser);
+        comes_back!(ConversationsRequest { user: user.clone(), below, limit: 50 }, ConversationsRequest);
+        comes_back!(HistoryRequest { user: user.clone(), with: with.clone(), below, limit: 100 }, HistoryRequest);
+        let items = vec![Conversation { with, last: message.clone(), unread: 7, read: below }];
+        comes_back!(ConversationsAnswer::Found { items, more: stored }, ConversationsAnswer);
+        comes_back!(HistoryAnswer::Found { messages: vec![message], more: stored }, HistoryAnswer);
         comes_back!(RemoveDevice { user, device, at }, RemoveDevice);
         comes_back!(if stored { DeviceRemoved::Stored } else { DeviceRemoved::NotStored }, DeviceRemoved);
     }
@@ -119,6 +126,8 @@ proptest! {
         let _ = (SentMarks::decode(&sealed), ReadMark::decode(&sealed));
         let _ = (EraseUser::decode(&sealed), ErasureAsked::decode(&sealed), Erasure::decode(&sealed));
         let _ = (MarksRequest::decode(&sealed), MarksAnswer::decode(&sealed));
+        let _ = (ConversationsRequest::decode(&sealed), ConversationsAnswer::decode(&sealed));
+        let _ = (HistoryRequest::decode(&sealed), HistoryAnswer::decode(&sealed));
     }
 }
 

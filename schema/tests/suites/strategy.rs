@@ -9,9 +9,10 @@ use dunlin_schema::{
     content::{Change, Failed, Membership},
     entry::Body,
     frame::{
-        Answer, AnswerFrame, Ask, ClientFrame, DeviceItem, EntryFrame, Goodbye, Limits, Question, Send, ServerFrame,
-        StartAt,
+        Answer, AnswerFrame, Ask, ClientFrame, ConversationItem, DeviceItem, EntryFrame, Goodbye, HistoryEntry, Limits,
+        Question, ReactionItem, Send, ServerFrame, StartAt,
     },
+    index::{Message, Place, Reaction},
     live::{
         ConnectionId, DeviceNews, Joined, LiveEntry, Mark, Met, Present, Receipt, Removed, RollCall, Signal,
         UserMessage,
@@ -156,7 +157,7 @@ pub(crate) fn client_frame() -> impl Strategy<Value = ClientFrame> {
     ]
 }
 
-fn question() -> impl Strategy<Value = Question> {
+fn question() -> BoxedStrategy<Question> {
     let users = || collection::vec(any::<String>(), 0..4);
     prop_oneof![
         Just(Question::Devices {}),
@@ -164,17 +165,63 @@ fn question() -> impl Strategy<Value = Question> {
         users().prop_map(|users| Question::Presence { users }),
         users().prop_map(|users| Question::Watch { users }),
         any::<String>().prop_map(|confirm| Question::Erase { confirm }),
+        (option::of(seq()), 1..=Seq::MAX.0).prop_map(|(after, limit)| Question::Conversations { after, limit }),
+        (address(), option::of(seq()), 1..=Seq::MAX.0).prop_map(|(with, before, limit)| Question::History {
+            with,
+            before,
+            limit
+        }),
     ]
+    .boxed()
 }
 
-fn answer() -> impl Strategy<Value = Answer> {
+fn answer() -> BoxedStrategy<Answer> {
     let item = (device(), option::of(millis()), any::<bool>());
     let items = item.prop_map(|(device, last_seen, here)| DeviceItem { device, last_seen, here });
     prop_oneof![
         Just(Answer::Done {}),
         collection::vec(items, 0..4).prop_map(|items| Answer::Devices { items }),
         collection::btree_map(open(address()), presence(), 0..4).prop_map(|users| Answer::Presence { users }),
+        (collection::vec(conversation(), 0..3), option::of(seq()))
+            .prop_map(|(items, next)| Answer::Conversations { items, next }),
+        (collection::vec(history_entry(), 0..3), option::of(seq()))
+            .prop_map(|(entries, next)| Answer::History { entries, next }),
     ]
+    .boxed()
+}
+
+fn conversation() -> BoxedStrategy<ConversationItem> {
+    (open(address()), option::of(history_entry()), 0..=Seq::MAX.0, option::of(seq()))
+        .prop_map(|(with, last, unread, read)| ConversationItem { with, last, unread, read })
+        .boxed()
+}
+
+fn history_entry() -> BoxedStrategy<HistoryEntry> {
+    let reaction = (open(address()), any::<String>(), millis());
+    let reaction = reaction.prop_map(|(from, emoji, time)| ReactionItem { from, emoji, time });
+    let reactions = collection::vec(reaction, 0..3);
+    let whose = (id(), open(address()), open(address()));
+    (seq(), millis(), whose, option::of(seq()), content(), option::of(millis()), reactions)
+        .prop_map(|(seq, time, (id, from, to), order, content, edited, reactions)| HistoryEntry {
+            seq,
+            time,
+            id,
+            from,
+            to,
+            order,
+            content: content.into(),
+            edited,
+            reactions,
+        })
+        .boxed()
+}
+
+pub(crate) fn indexed() -> impl Strategy<Value = Message> {
+    let place = || (seq(), any::<u64>()).prop_map(|(seq, time)| Place { seq, time: StreamTime(time) });
+    let reaction = (any::<bool>(), any::<String>(), millis());
+    let reaction = reaction.prop_map(|(mine, emoji, time)| Reaction { mine, emoji, time });
+    (place(), id(), any::<bool>(), millis(), seq(), option::of(place()), collection::vec(reaction, 0..3))
+        .prop_map(|(at, id, mine, time, order, edit, reactions)| Message { at, id, mine, time, order, edit, reactions })
 }
 
 fn presence() -> impl Strategy<Value = Presence> {
