@@ -5,6 +5,7 @@
 //! | [`mod@dev`] | a whole region on this machine: nats-server as a child, gateway and workers in this process |
 //! | [`serve`] | a gateway, a worker, a region's streams, as real deployments run them |
 //! | [`talk`] | send and listen, as somebody |
+//! | [`devices`], [`conversations`] | somebody's devices, conversations and messages |
 //! | [`nats_conf`] | complete configurations of a nats-server |
 //! | [`doctor`] | what is wrong with a region, and how to mend it |
 //! | [`mod@bench`] | the figures of docs/PERFORMANCE.md |
@@ -17,6 +18,7 @@
 pub mod bench;
 mod check;
 pub mod config;
+pub mod conversations;
 pub mod dev;
 pub mod devices;
 pub mod doctor;
@@ -65,6 +67,10 @@ enum Command {
     Listen(talk::ListenArgs),
     /// Print somebody's devices, one JSON object a line, or remove one
     Devices(devices::DevicesArgs),
+    /// Print whom somebody has messages with, one JSON object a line
+    Conversations(conversations::ConversationsArgs),
+    /// Print the messages of a conversation as they are now, one JSON object a line
+    History(conversations::HistoryArgs),
     /// Erase everything of somebody, for good
     Erase(erase::EraseArgs),
     /// Say what is wrong with a region, and how to mend it
@@ -89,6 +95,8 @@ impl Command {
             | Command::Send(_)
             | Command::Listen(_)
             | Command::Devices(_)
+            | Command::Conversations(_)
+            | Command::History(_)
             | Command::Doctor(_)
             | Command::NatsConf(_)
             | Command::Erase(_)
@@ -139,6 +147,8 @@ pub async fn run(cli: Cli) -> anyhow::Result<ExitCode> {
         Command::Send(args) => return Box::pin(talk::send(args)).await,
         Command::Listen(args) => Box::pin(talk::listen(args, shutdown::signalled_or_hung_up()?)).await?,
         Command::Devices(args) => Box::pin(devices::run(args)).await?,
+        Command::Conversations(args) => Box::pin(conversations::list(args)).await?,
+        Command::History(args) => Box::pin(conversations::history(args)).await?,
         Command::Erase(args) => Box::pin(erase::run(args)).await?,
         Command::Doctor(args) => return Box::pin(doctor::run(args)).await,
         Command::NatsConf(args) => print(nats_conf::text(&args)?.trim_end())?,
