@@ -3,6 +3,7 @@
 mod catch_up;
 mod connected;
 mod exchanged;
+mod listed;
 mod most;
 mod offline;
 mod restarted;
@@ -35,6 +36,8 @@ pub(super) enum Figure {
     Storm,
     /// Broker memory of a user who is offline.
     Offline,
+    /// Somebody's conversations, listed.
+    Conversations,
     /// The floors alone: to see what the machine gives before it is compared with anything.
     Floors,
 }
@@ -62,6 +65,10 @@ struct Scale {
     /// For so long nats-server's memory must not have fallen: longer than Go's collector waits in a process with little to do (2 minutes,
     /// the duplicate window likewise). Neither that window nor the buffers of the newest blocks are kept for who is offline.
     settled: Duration,
+    /// Conversations of somebody who has them listed.
+    conversations: usize,
+    /// How often that is done.
+    lists: usize,
 }
 
 impl Scale {
@@ -80,6 +87,8 @@ impl Scale {
                 fill: 500,
                 offline: 10_000,
                 settled: seconds(5),
+                conversations: 100,
+                lists: 100,
             }
         } else {
             Scale {
@@ -94,6 +103,8 @@ impl Scale {
                 fill: 5_000,
                 offline: 100_000,
                 settled: seconds(150),
+                conversations: 1_000,
+                lists: 1_000,
             }
         }
     }
@@ -125,6 +136,9 @@ pub(super) fn run(only: &[Figure], quick: bool) -> anyhow::Result<Vec<Row>> {
     }
     if wanted(&[Figure::Offline]) {
         rows.push(offline::run(&scale)?);
+    }
+    if wanted(&[Figure::Conversations]) {
+        rows.push(listed::run(&scale)?);
     }
     if only.contains(&Figure::Floors) {
         rows.extend(connected::floors(&scale)?);
