@@ -6,6 +6,7 @@
 //! | [`serve`] | a gateway, a worker, a region's streams, as real deployments run them |
 //! | [`talk`] | send and listen, as somebody |
 //! | [`devices`], [`conversations`] | somebody's devices, conversations and messages |
+//! | [`chat`] | a conversation with somebody |
 //! | [`nats_conf`] | complete configurations of a nats-server |
 //! | [`doctor`] | what is wrong with a region, and how to mend it |
 //! | [`mod@bench`] | the figures of docs/PERFORMANCE.md |
@@ -16,6 +17,7 @@
 //! `main` only parses arguments; tests call [`run`].
 
 pub mod bench;
+pub mod chat;
 mod check;
 pub mod config;
 pub mod conversations;
@@ -27,6 +29,7 @@ pub mod folder;
 pub mod keys;
 pub mod logging;
 pub mod nats_conf;
+mod plain;
 pub mod serve;
 pub mod shutdown;
 pub mod span;
@@ -65,6 +68,8 @@ enum Command {
     Send(talk::SendArgs),
     /// Print what comes, one JSON object a line, each entry once also over restarts
     Listen(talk::ListenArgs),
+    /// Talk with somebody: in a terminal with ticks and typing; else a line in is a message, and a line out one JSON object
+    Chat(chat::ChatArgs),
     /// Print somebody's devices, one JSON object a line, or remove one
     Devices(devices::DevicesArgs),
     /// Print whom somebody has messages with, one JSON object a line
@@ -94,6 +99,7 @@ impl Command {
             | Command::Token(_)
             | Command::Send(_)
             | Command::Listen(_)
+            | Command::Chat(_)
             | Command::Devices(_)
             | Command::Conversations(_)
             | Command::History(_)
@@ -106,7 +112,11 @@ impl Command {
 }
 
 /// Runs a command to its end and tells its outcome: an error on stderr and exit code 1, or the command's own code.
-pub fn main(cli: Cli) -> ExitCode {
+pub fn main(mut cli: Cli) -> ExitCode {
+    if let Command::Chat(args) = &mut cli.command {
+        // Can't be known any more once there are threads, which may change the environment.
+        args.offset = time::UtcOffset::current_local_offset().unwrap_or(args.offset);
+    }
     let outcome = logging::init(&cli.log, cli.command.serves()).and_then(|()| {
         let runtime = runtime(&cli.command).context("starting the runtime")?;
         let outcome = runtime.block_on(run(cli));
@@ -146,6 +156,7 @@ pub async fn run(cli: Cli) -> anyhow::Result<ExitCode> {
         },
         Command::Send(args) => return Box::pin(talk::send(args)).await,
         Command::Listen(args) => Box::pin(talk::listen(args, shutdown::signalled_or_hung_up()?)).await?,
+        Command::Chat(args) => return Box::pin(chat::run(args, shutdown::signalled_or_hung_up()?)).await,
         Command::Devices(args) => Box::pin(devices::run(args)).await?,
         Command::Conversations(args) => Box::pin(conversations::list(args)).await?,
         Command::History(args) => Box::pin(conversations::history(args)).await?,

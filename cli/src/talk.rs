@@ -10,12 +10,12 @@ use clap::Args;
 use dunlin_client::{
     Client, ClientOptions, ClockSkew, Connected, Event, Events, FileStore, Lost, Status, TokenError, TokenRequest,
 };
-use dunlin_schema::{Content, DeviceName, Millis, UserName, frame::EntryFrame};
+use dunlin_schema::{Content, DeviceName, Millis, UserName};
 
 use crate::{
     folder::{Folder, FolderArgs},
     keys::{self, Wanted},
-    print,
+    plain, print,
     span::Span,
 };
 
@@ -51,7 +51,7 @@ pub struct SendArgs {
 }
 
 /// The exit code of a `send` that gave up: `EX_TEMPFAIL` of BSD's sysexits.h, "the user is invited to try again later".
-const GAVE_UP: u8 = 75;
+pub(crate) const GAVE_UP: u8 = 75;
 
 /// Options of `dunlin listen`.
 #[derive(Debug, Args)]
@@ -166,7 +166,7 @@ impl Attempts {
 }
 
 /// What a clock that is wrong has to do with it.
-fn about_the_clock(skew: Option<ClockSkew>) -> String {
+pub(crate) fn about_the_clock(skew: Option<ClockSkew>) -> String {
     match skew {
         Some(skew) if skew.is_harmful() => {
             format!(" (this machine's clock is {skew}: tokens and times made by it are refused, set it right)")
@@ -177,12 +177,12 @@ fn about_the_clock(skew: Option<ClockSkew>) -> String {
 
 /// Says why there is no connection: once for each reason, until there is one again.
 #[derive(Default)]
-struct Troubles {
+pub(crate) struct Troubles {
     told: Option<Lost>,
 }
 
 impl Troubles {
-    fn note(&mut self, event: &Event, skew: Option<ClockSkew>) {
+    pub(crate) fn note(&mut self, event: &Event, skew: Option<ClockSkew>) {
         match event {
             Event::Disconnected(lost) => {
                 if self.told.as_ref() != Some(&lost.why) {
@@ -264,14 +264,12 @@ pub async fn listen(args: ListenArgs, shutdown: impl Future<Output = ()> + Send 
 /// Prints an entry; what is printed is done.
 async fn show(event: &Event) -> anyhow::Result<()> {
     match event {
-        Event::Entry(entry) => print(&line(entry)?)?,
+        Event::Entry(entry) => print(&plain::json(&serde_json::json!({ "entry": &**entry })))?,
         Event::Gap(gap) => {
-            print(&serde_json::to_string(
-                &serde_json::json!({ "gap": { "log": gap.log, "from": gap.from, "to": gap.to } }),
-            )?)?;
+            print(&plain::json(&serde_json::json!({ "gap": { "log": gap.log, "from": gap.from, "to": gap.to } })))?;
         }
         Event::Signal { from, kind } => {
-            print(&serde_json::to_string(&serde_json::json!({ "signal": { "from": from, "kind": kind } }))?)?;
+            print(&plain::json(&serde_json::json!({ "signal": { "from": from, "kind": kind } })))?;
         }
         // Nobody is watched here.
         Event::Presence { .. }
@@ -282,10 +280,6 @@ async fn show(event: &Event) -> anyhow::Result<()> {
         | Event::Ended(_) => {}
     }
     event.done().await.context("keeping the cursor")
-}
-
-fn line(entry: &EntryFrame) -> anyhow::Result<String> {
-    Ok(serde_json::to_string(&serde_json::json!({ "entry": entry }))?)
 }
 
 #[cfg(test)]

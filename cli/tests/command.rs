@@ -2,6 +2,8 @@
 
 #![expect(clippy::unwrap_used, reason = "a test that can't go on fails")]
 
+#[path = "command/chat.rs"]
+mod chat;
 #[path = "command/dev.rs"]
 mod dev;
 #[path = "command/devices.rs"]

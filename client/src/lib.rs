@@ -18,6 +18,31 @@
 //! it brought is stored. `done` saves the cursor and tells the gateway. An application that stores entries in a database of its own sees
 //! each exactly once when it stores the cursor in the same transaction and gives it back through its own [`CursorStore`].
 //!
+//! # A conversation
+//! [`Conversation`] folds what happens into messages with their state, so that a program need not: give it each event, and what is sent.
+//! `examples/chat.rs` is a whole one.
+//! ```no_run
+//! # use dunlin_client::{Client, ClientOptions, Conversation, Event, schema::{Content, Millis}};
+//! # async fn talk(now: impl Fn() -> Millis) -> Result<(), Box<dyn std::error::Error>> {
+//! let (client, mut events) = Client::connect(ClientOptions::new("ws://localhost:8080", "eyJ…")).await?;
+//! let mut conversation = Conversation::new("alice".parse()?, "bob".parse()?);
+//! let content = Content::Message { text: Some("hi".into()), data: None, attachments: vec![], reply_to: None };
+//! let sending = client.submit("bob", content.clone()).await?;
+//! let key = conversation.sending(now(), content, sending.id());
+//! conversation.settled(key, &sending.await);
+//! while let Some(event) = events.next().await {
+//!     for change in conversation.event(now(), &event) {
+//!         println!("{change:?}");
+//!     }
+//!     event.done().await?;
+//!     for message in conversation.messages() {
+//!         println!("{} {:?} {:?}", message.from, message.text, message.state);
+//!     }
+//! }
+//! # Ok(())
+//! # }
+//! ```
+//!
 //! # What a newer release says
 //! A gateway may be newer than this library. A code, an address, a kind of content or a membership's change that only a newer release
 //! knows is [`schema::Open::Unknown`] or [`schema::frame::Extensible::Unknown`]: an application can say that there is something, and

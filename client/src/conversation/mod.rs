@@ -20,7 +20,10 @@ mod tests;
 
 use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
 
-use dunlin_schema::{Address, Blob, Code, Content, LogName, MessageId, Millis, Open, Seq, UserName, frame::EntryFrame};
+use dunlin_schema::{
+    Address, Blob, Code, Content, LogName, MessageId, Millis, Open, Seq, UserName, frame::EntryFrame,
+    presence::Presence,
+};
 
 use self::fold::{Author, Place, Reactions, Slot};
 use crate::{core::Accepted, error::SendError, event::Event, pending::PendingId};
@@ -47,6 +50,8 @@ pub enum Change {
     Gap(Gap),
     /// The peer began to type, or stopped. That time has passed is no change: see [`Conversation::typing_until`].
     Typing,
+    /// The peer came or went, or nobody knows any more: see [`Conversation::presence`].
+    Presence,
     /// What is unread has changed.
     Unread,
 }
@@ -154,6 +159,7 @@ pub struct Conversation {
     read: Seq,
     marked: Seq,
     typing_until: Option<Millis>,
+    presence: Option<Presence>,
 }
 
 impl Conversation {
@@ -176,6 +182,7 @@ impl Conversation {
             read: Seq(0),
             marked: Seq(0),
             typing_until: None,
+            presence: None,
         }
     }
 
@@ -209,14 +216,15 @@ impl Conversation {
             }
             Event::Gap(gap) if gap.log == LogName::Mailbox => self.gap(Gap { from: gap.from, to: gap.to }),
             Event::Signal { from, kind } => self.signal(now, from, kind),
-            // Nobody says any more whether they type.
-            Event::Disconnected(_) => self.typing_until.take().map(|_| Change::Typing).into_iter().collect(),
-            Event::Gap(_)
-            | Event::Connected(_)
-            | Event::CaughtUp(_)
-            | Event::Refused { .. }
-            | Event::Presence { .. }
-            | Event::Ended(_) => Vec::new(),
+            Event::Presence { user, presence } => self.present(user, presence),
+            // Nobody says any more whether they type, and whether they are there.
+            Event::Disconnected(_) => {
+                let typed = self.typing_until.take().map(|_| Change::Typing);
+                typed.into_iter().chain(self.presence.take().map(|_| Change::Presence)).collect()
+            }
+            Event::Gap(_) | Event::Connected(_) | Event::CaughtUp(_) | Event::Refused { .. } | Event::Ended(_) => {
+                Vec::new()
+            }
         }
     }
 
@@ -340,6 +348,20 @@ impl Conversation {
         let began = !self.typing(now);
         self.typing_until = Some(now.plus(TYPING_FOR));
         if began { vec![Change::Typing] } else { Vec::new() }
+    }
+
+    /// Takes how somebody is who is watched.
+    pub fn present(&mut self, user: &Open<Address>, presence: &Presence) -> Vec<Change> {
+        if *user != self.peer || self.presence.as_ref() == Some(presence) {
+            return Vec::new();
+        }
+        self.presence = Some(presence.clone());
+        vec![Change::Presence]
+    }
+
+    /// Whether the peer is connected, where the client [watches](crate::Client::watch) them and is connected itself.
+    pub fn presence(&self) -> Option<&Presence> {
+        self.presence.as_ref()
     }
 
     /// Whether the peer is typing.

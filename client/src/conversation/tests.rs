@@ -272,6 +272,21 @@ fn typing_ends_by_itself_and_with_a_message() {
 }
 
 #[test]
+fn presence_is_the_peers_and_told_when_it_changes() {
+    let mut conversation = conversation();
+    let online = Presence::online();
+    for (user, presence, meant) in [
+        ("carol", &online, vec![]),
+        ("bob", &online, vec![Change::Presence]),
+        ("bob", &online, vec![]),
+        ("bob", &Presence::offline(None), vec![Change::Presence]),
+    ] {
+        assert_eq!(conversation.present(&Open::of_text(user), presence), meant, "{user} {presence:?}");
+    }
+    assert_eq!(conversation.presence(), Some(&Presence::offline(None)));
+}
+
+#[test]
 fn the_oldest_is_forgotten_and_what_is_awaited_is_bounded() {
     let mut conversation = conversation().keep(3);
     for number in 1..=100 {

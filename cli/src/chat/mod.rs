@@ -1,0 +1,334 @@
+//! `dunlin chat`: a conversation with somebody, in a terminal or over pipes.
+//!
+//! | room | what lives there |
+//! |---|---|
+//! | `words` | what a typed line means |
+//! | `view`, `screen` | the conversation as lines of a terminal; the terminal itself |
+//! | `lines` | stdin and stdout that are no terminal: a line in is what is typed, a line out is a JSON object |
+
+mod lines;
+mod screen;
+mod view;
+mod words;
+
+use std::{
+    collections::BTreeMap,
+    io::{IsTerminal, Write},
+    process::ExitCode,
+    time::{Duration, SystemTime, UNIX_EPOCH},
+};
+
+use anyhow::Context;
+use clap::Args;
+use dunlin_client::{
+    Accepted, Client, Connected, Conversation, Event, Events, SendError,
+    conversation::{Change, Key, TYPING},
+};
+use dunlin_schema::{Address, Content, DeviceName, Millis, frame::StartAt};
+use futures_util::FutureExt;
+use time::UtcOffset;
+use tokio::{task::JoinSet, time::Instant};
+
+use self::{lines::Lines, screen::Screen, words::Said};
+use crate::{
+    plain,
+    span::Span,
+    talk::{GAVE_UP, Troubles, WhoArgs, about_the_clock},
+};
+
+/// Options of `dunlin chat`.
+#[derive(Debug, Args)]
+pub struct ChatArgs {
+    #[command(flatten)]
+    who: WhoArgs,
+    /// With whom
+    #[arg(value_name = "PEER")]
+    with: Address,
+    /// The device: each has its own place in the mailbox
+    #[arg(long, default_value = "chat", value_name = "NAME")]
+    device: DeviceName,
+    /// How long to go on trying to send when the input has ended; what is not sent then is said, with exit code 75
+    #[arg(long, default_value = "30s", value_name = "SPAN")]
+    timeout: Span,
+    /// Of the clock on the wall: known only while the process has one thread.
+    #[arg(skip = UtcOffset::UTC)]
+    pub(crate) offset: UtcOffset,
+}
+
+/// Sends that may wait for their answer before the next line is read.
+const UNSENT: usize = 512;
+/// Events that are taken before the screen is drawn.
+const AT_ONCE: usize = 256;
+/// How often the peer is told that somebody types.
+const TYPING_EVERY: Millis = Millis(4_000);
+
+/// What somebody does at the keyboard.
+enum Input {
+    /// A line is complete.
+    Line(String),
+    /// A message is being typed.
+    Typed,
+    /// Only what is seen has changed.
+    Redraw,
+    /// Nothing more is typed: what was is still sent.
+    End,
+    /// The end, now.
+    Quit,
+}
+
+/// What there is to show.
+enum News<'a> {
+    Changes(&'a [Change]),
+    Typing(bool),
+    Notice(&'a str),
+    /// What is wrong with the connection, if anything.
+    Link(Option<&'a str>),
+}
+
+/// Where it is shown.
+enum Face {
+    Screen(Box<Screen>),
+    Lines(Lines),
+}
+
+impl Face {
+    async fn input(&mut self) -> Input {
+        match self {
+            Face::Screen(screen) => screen.input().await,
+            Face::Lines(lines) => lines.input().await,
+        }
+    }
+
+    fn show(&mut self, conversation: &Conversation, news: &News<'_>) -> anyhow::Result<()> {
+        match self {
+            Face::Screen(screen) => screen.show(news),
+            Face::Lines(lines) => lines.show(conversation, news)?,
+        }
+        Ok(())
+    }
+
+    fn draw(&mut self, conversation: &Conversation) -> anyhow::Result<()> {
+        match self {
+            Face::Screen(screen) => screen.draw(now(), conversation),
+            Face::Lines(_) => Ok(()),
+        }
+    }
+}
+
+/// A conversation that is being held.
+struct Chat {
+    client: Client,
+    to: String,
+    conversation: Conversation,
+    face: Face,
+    sends: JoinSet<(Key, Result<Accepted, SendError>)>,
+    /// What was typed and has not been accepted, in words.
+    unsent: BTreeMap<Key, String>,
+    /// Whether it is shown that the peer types.
+    typing: bool,
+    /// When the peer was last told that somebody types here.
+    told_typing: Millis,
+    trouble: Option<String>,
+}
+
+/// Talks until the input ends or `shutdown`. The exit code says whether something is unsent. Errors: the gateway ended it for good.
+pub async fn run(args: ChatArgs, shutdown: impl Future<Output = ()> + Send + 'static) -> anyhow::Result<ExitCode> {
+    let options = args.who.options()?.device(args.device.clone()).start(StartAt::Beginning);
+    let (client, mut events) = Client::start(options).await?;
+    tokio::pin!(shutdown);
+    let connected = tokio::select! {
+        connected = welcomed(&client, &mut events) => connected?,
+        () = &mut shutdown => return Ok(ExitCode::SUCCESS),
+    };
+    let peer = args.with.clone().seen_from(&connected.region);
+    let conversation = Conversation::new(connected.user.clone(), peer);
+    let at_a_terminal = std::io::stdin().is_terminal() && std::io::stdout().is_terminal();
+    let face = if at_a_terminal {
+        Face::Screen(Box::new(Screen::new(args.offset)?))
+    } else {
+        Face::Lines(Lines::new(&connected, &conversation)?)
+    };
+    let to = args.with.to_string();
+    let (watching, watched) = (client.clone(), vec![to.clone()]);
+    tokio::spawn(async move {
+        if let Err(error) = watching.watch(watched).await {
+            tracing::debug!(%error, "who is there is not known");
+        }
+    });
+    let mut chat = Chat {
+        client,
+        to,
+        conversation,
+        face,
+        sends: JoinSet::new(),
+        unsent: BTreeMap::new(),
+        typing: false,
+        told_typing: Millis(0),
+        trouble: None,
+    };
+    let outcome = chat.talk(events, args.timeout.0, shutdown).await;
+    let Chat { client, face, unsent, .. } = chat;
+    // Gives the terminal back.
+    drop(face);
+    client.close().await;
+    for words in unsent.values() {
+        // With stderr gone there is nobody to tell.
+        let _ = writeln!(std::io::stderr(), "dunlin: not known to be stored: {}", plain::text(words));
+    }
+    outcome?;
+    Ok(if unsent.is_empty() { ExitCode::SUCCESS } else { ExitCode::from(GAVE_UP) })
+}
+
+/// The first welcome. Errors: there will be none.
+async fn welcomed(client: &Client, events: &mut Events) -> anyhow::Result<Connected> {
+    let mut troubles = Troubles::default();
+    while let Some(event) = events.next().await {
+        troubles.note(&event, client.clock_skew());
+        match event {
+            Event::Connected(connected) => return Ok(connected),
+            Event::Ended(why) => return Err(ended(client, why)),
+            Event::Entry(_)
+            | Event::Gap(_)
+            | Event::CaughtUp(_)
+            | Event::Refused { .. }
+            | Event::Signal { .. }
+            | Event::Presence { .. }
+            | Event::Disconnected(_) => {}
+        }
+    }
+    anyhow::bail!("the client is over before a gateway answered")
+}
+
+fn ended(client: &Client, why: dunlin_client::Ended) -> anyhow::Error {
+    anyhow::Error::new(why).context(format!("talking{}", about_the_clock(client.clock_skew())))
+}
+
+impl Chat {
+    async fn talk(
+        &mut self,
+        mut events: Events,
+        timeout: Duration,
+        mut shutdown: impl Future<Output = ()> + Unpin,
+    ) -> anyhow::Result<()> {
+        let mut closing: Option<Instant> = None;
+        while closing.is_none() || !self.sends.is_empty() {
+            self.face.draw(&self.conversation)?;
+            let stops_typing = self.stops_typing();
+            tokio::select! {
+                event = events.next() => {
+                    let Some(event) = event else { break };
+                    self.happened(event).await?;
+                    for _ in 0..AT_ONCE {
+                        let Some(Some(event)) = events.next().now_or_never() else { break };
+                        self.happened(event).await?;
+                    }
+                }
+                input = self.face.input(), if closing.is_none() && self.sends.len() < UNSENT => match input {
+                    Input::Line(line) => match words::said(&line, &self.conversation) {
+                        Said::Send(content) => self.send(line, content).await?,
+                        Said::Notice(words) => self.face.show(&self.conversation, &News::Notice(&words))?,
+                        Said::Quit => closing = Some(Instant::now() + timeout),
+                        Said::Nothing => {}
+                    },
+                    Input::Typed => self.tell_typing().await?,
+                    Input::Redraw => {}
+                    Input::End => closing = Some(Instant::now() + timeout),
+                    Input::Quit => break,
+                },
+                Some(sent) = self.sends.join_next() => {
+                    let (key, outcome) = sent.context("sending")?;
+                    self.settled(key, outcome)?;
+                }
+                () = at(stops_typing) => self.show_typing()?,
+                () = at(closing) => break,
+                () = &mut shutdown => break,
+            }
+        }
+        Ok(())
+    }
+
+    async fn happened(&mut self, event: Event) -> anyhow::Result<()> {
+        let changes = self.conversation.event(now(), &event);
+        self.face.show(&self.conversation, &News::Changes(&changes))?;
+        self.show_typing()?;
+        match &event {
+            Event::Ended(why) => return Err(ended(&self.client, why.clone())),
+            Event::Connected(_) => self.show_link(None)?,
+            Event::Disconnected(lost) => self.show_link(Some(lost.why.to_string()))?,
+            Event::Refused { message, .. } => self.face.show(&self.conversation, &News::Notice(message))?,
+            Event::Entry(_) | Event::Gap(_) | Event::CaughtUp(_) | Event::Signal { .. } | Event::Presence { .. } => {}
+        }
+        event.done().await.context("keeping the cursor")
+    }
+
+    /// Says once how the connection is.
+    fn show_link(&mut self, trouble: Option<String>) -> anyhow::Result<()> {
+        if self.trouble != trouble {
+            self.trouble = trouble;
+            self.face.show(&self.conversation, &News::Link(self.trouble.as_deref()))?;
+        }
+        Ok(())
+    }
+
+    async fn send(&mut self, line: String, content: Content) -> anyhow::Result<()> {
+        let sending = match self.client.try_submit(&self.to, content.clone()).await {
+            Ok(sending) => sending,
+            Err(SendError::Ended(why)) => return Err(ended(&self.client, why)),
+            Err(error) => {
+                let words = format!("not sent: {error}");
+                return self.face.show(&self.conversation, &News::Notice(&words));
+            }
+        };
+        let key = self.conversation.sending(now(), content, sending.id());
+        self.unsent.insert(key, line);
+        self.told_typing = Millis(0);
+        self.sends.spawn(async move { (key, sending.await) });
+        self.face.show(&self.conversation, &News::Changes(&[Change::Message(key)]))
+    }
+
+    fn settled(&mut self, key: Key, outcome: Result<Accepted, SendError>) -> anyhow::Result<()> {
+        let changes = self.conversation.settled(key, &outcome);
+        self.face.show(&self.conversation, &News::Changes(&changes))?;
+        match outcome {
+            Ok(_) => drop(self.unsent.remove(&key)),
+            Err(error) => self.face.show(&self.conversation, &News::Notice(&format!("not sent: {error}")))?,
+        }
+        Ok(())
+    }
+
+    async fn tell_typing(&mut self) -> anyhow::Result<()> {
+        let now = now();
+        if now.since(self.told_typing) >= TYPING_EVERY {
+            self.told_typing = now;
+            // An error means that the client is over, which its events say.
+            let _ = self.client.signal(&self.to, TYPING).await;
+        }
+        Ok(())
+    }
+
+    fn show_typing(&mut self) -> anyhow::Result<()> {
+        let typing = self.conversation.typing(now());
+        if std::mem::replace(&mut self.typing, typing) != typing {
+            self.face.show(&self.conversation, &News::Typing(typing))?;
+        }
+        Ok(())
+    }
+
+    /// When it has to be shown that the peer no longer types.
+    fn stops_typing(&self) -> Option<Instant> {
+        let until = self.conversation.typing_until().filter(|_| self.typing)?;
+        Some(Instant::now() + Duration::from_millis(until.since(now()).0))
+    }
+}
+
+async fn at(time: Option<Instant>) {
+    match time {
+        Some(time) => tokio::time::sleep_until(time).await,
+        None => std::future::pending().await,
+    }
+}
+
+fn now() -> Millis {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    Millis(u64::try_from(since.as_millis()).unwrap_or(u64::MAX))
+}

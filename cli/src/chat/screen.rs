@@ -1,0 +1,216 @@
+//! A conversation in a terminal: the messages as they are now, a line that says how things stand, and one to type in. It is drawn anew
+//! whenever something has changed, on the terminal's other screen, so that what was there before is there again at the end.
+
+use std::io::{self, Stdout, Write};
+
+use anyhow::Context;
+use crossterm::{
+    cursor::MoveTo,
+    event::{
+        DisableBracketedPaste, EnableBracketedPaste, Event, EventStream, KeyCode, KeyEvent, KeyEventKind, KeyModifiers,
+    },
+    execute, queue,
+    style::{Attribute, Color, Print, SetAttribute, SetForegroundColor},
+    terminal::{
+        self, BeginSynchronizedUpdate, Clear, ClearType, EndSynchronizedUpdate, EnterAlternateScreen,
+        LeaveAlternateScreen,
+    },
+};
+use dunlin_client::Conversation;
+use dunlin_schema::Millis;
+use futures_util::StreamExt;
+use time::UtcOffset;
+use tui_input::{InputRequest, backend::crossterm::to_input_request};
+use unicode_width::UnicodeWidthChar;
+
+use super::{
+    Input, News,
+    view::{self, Frame, Row, Tone},
+};
+use crate::{plain, printed};
+
+const PROMPT: &str = "> ";
+
+/// The terminal as it has to be while it is drawn on. Dropping it gives the terminal back, also when something panics.
+struct Drawn;
+
+impl Drawn {
+    fn new() -> anyhow::Result<Drawn> {
+        terminal::enable_raw_mode().context("setting the terminal")?;
+        let drawn = Drawn;
+        execute!(io::stdout(), EnterAlternateScreen, EnableBracketedPaste).context("setting the terminal")?;
+        Ok(drawn)
+    }
+}
+
+impl Drop for Drawn {
+    fn drop(&mut self) {
+        // A terminal that is gone needs nothing any more.
+        let _ = execute!(io::stdout(), DisableBracketedPaste, LeaveAlternateScreen);
+        let _ = terminal::disable_raw_mode();
+    }
+}
+
+/// The terminal, and what is typed.
+pub(super) struct Screen {
+    keys: EventStream,
+    line: tui_input::Input,
+    /// Rows between the last one that is shown and the end.
+    scrolled: usize,
+    typing: bool,
+    trouble: Option<String>,
+    notice: Option<String>,
+    offset: UtcOffset,
+    _drawn: Drawn,
+}
+
+impl Screen {
+    /// Takes the terminal. Errors: it can't be set.
+    pub(super) fn new(offset: UtcOffset) -> anyhow::Result<Screen> {
+        let drawn = Drawn::new()?;
+        Ok(Screen {
+            keys: EventStream::new(),
+            line: tui_input::Input::default(),
+            scrolled: 0,
+            typing: false,
+            trouble: None,
+            notice: None,
+            offset,
+            _drawn: drawn,
+        })
+    }
+
+    /// What is typed next. Cancelling loses nothing.
+    pub(super) async fn input(&mut self) -> Input {
+        loop {
+            // A terminal that can't be read is gone.
+            let Some(Ok(event)) = self.keys.next().await else { return Input::Quit };
+            if let Some(input) = self.took(&event) {
+                return input;
+            }
+        }
+    }
+
+    fn took(&mut self, event: &Event) -> Option<Input> {
+        match event {
+            Event::Key(KeyEvent { kind: KeyEventKind::Release, .. }) => None,
+            Event::Key(KeyEvent { code, modifiers, .. }) => match (*code, *modifiers) {
+                (KeyCode::Char('c'), KeyModifiers::CONTROL) => Some(Input::Quit),
+                (KeyCode::Char('d'), KeyModifiers::CONTROL) if self.line.value().is_empty() => Some(Input::End),
+                (KeyCode::Enter, _) => {
+                    self.notice = None;
+                    self.scrolled = 0;
+                    Some(Input::Line(self.line.value_and_reset()))
+                }
+                (KeyCode::PageUp, _) => Some(self.scroll(self.scrolled.saturating_add(10))),
+                (KeyCode::PageDown, _) => Some(self.scroll(self.scrolled.saturating_sub(10))),
+                _ => {
+                    let change = self.line.handle(to_input_request(event)?)?;
+                    let typed = change.value && !self.line.value().is_empty() && !self.line.value().starts_with('/');
+                    Some(if typed { Input::Typed } else { Input::Redraw })
+                }
+            },
+            Event::Paste(text) => {
+                for c in text.chars().map(|c| if c == '\n' || c == '\r' { ' ' } else { c }) {
+                    self.line.handle(InputRequest::InsertChar(c));
+                }
+                Some(Input::Typed)
+            }
+            Event::Resize(_, _) => Some(Input::Redraw),
+            Event::FocusGained | Event::FocusLost | Event::Mouse(_) => None,
+        }
+    }
+
+    fn scroll(&mut self, rows: usize) -> Input {
+        self.scrolled = rows;
+        Input::Redraw
+    }
+
+    /// Takes note of what the next drawing shows.
+    pub(super) fn show(&mut self, news: &News<'_>) {
+        match news {
+            News::Changes(_) => {}
+            News::Typing(on) => self.typing = *on,
+            News::Notice(words) => self.notice = Some(plain::text(words)),
+            News::Link(trouble) => self.trouble = trouble.map(str::to_owned),
+        }
+    }
+
+    /// Draws everything. Errors: the terminal's.
+    pub(super) fn draw(&mut self, now: Millis, conversation: &Conversation) -> anyhow::Result<()> {
+        let (width, height) = terminal::size().unwrap_or((80, 24));
+        let frame = Frame { width: usize::from(width), now, offset: self.offset };
+        let rows = view::rows(conversation, frame);
+        let room = usize::from(height).saturating_sub(2);
+        self.scrolled = self.scrolled.min(rows.len().saturating_sub(room));
+        let end = rows.len() - self.scrolled;
+        let shown = &rows[end.saturating_sub(room)..end];
+        let status = match &self.notice {
+            Some(notice) => Row { tone: Tone::Faint, text: notice.clone() },
+            None => view::status(conversation, self.typing, self.trouble.as_deref(), frame),
+        };
+        let mut out = io::stdout();
+        printed(self.paint(&mut out, shown, &status, frame.width, height).and_then(|()| out.flush()))
+    }
+
+    fn paint(&self, out: &mut Stdout, shown: &[Row], status: &Row, width: usize, height: u16) -> io::Result<()> {
+        queue!(out, BeginSynchronizedUpdate, Clear(ClearType::All))?;
+        for (at, row) in (0..).zip(shown) {
+            queue!(out, MoveTo(0, at))?;
+            styled(out, row, width)?;
+        }
+        queue!(out, MoveTo(0, height.saturating_sub(2)))?;
+        styled(out, status, width)?;
+        let room = width.saturating_sub(PROMPT.len() + 1);
+        let hidden = self.line.visual_scroll(room);
+        let typed: String = columns(self.line.value(), hidden, room);
+        let cursor = PROMPT.len() + self.line.visual_cursor().max(hidden) - hidden;
+        let last = height.saturating_sub(1);
+        queue!(
+            out,
+            MoveTo(0, last),
+            Print(PROMPT),
+            Print(plain::text(&typed)),
+            MoveTo(u16::try_from(cursor).unwrap_or(u16::MAX), last),
+            EndSynchronizedUpdate
+        )
+    }
+}
+
+/// The characters of a text that stand in `width` columns behind the first `hidden` ones.
+fn columns(text: &str, hidden: usize, width: usize) -> String {
+    let mut column = 0;
+    let placed = text.chars().map(|c| {
+        let at = column;
+        column += c.width().unwrap_or(0);
+        (at, column, c)
+    });
+    placed.filter(|(from, to, _)| *from >= hidden && *to <= hidden + width).map(|(_, _, c)| c).collect()
+}
+
+/// Writes a row. `NO_COLOR` leaves the words, which say the same.
+fn styled(out: &mut Stdout, row: &Row, width: usize) -> io::Result<()> {
+    let colour = match row.tone {
+        Tone::Plain | Tone::Own | Tone::Faint => Color::Reset,
+        Tone::Read => Color::Cyan,
+        Tone::Bad => Color::Red,
+    };
+    if row.tone == Tone::Faint {
+        queue!(out, SetAttribute(Attribute::Dim))?;
+    }
+    queue!(out, SetForegroundColor(colour), Print(columns(&row.text, 0, width)), SetAttribute(Attribute::Reset))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_line_is_cut_by_columns() {
+        for (text, hidden, width, meant) in
+            [("abcd", 0, 2, "ab"), ("abcd", 2, 9, "cd"), ("漢字x", 0, 3, "漢"), ("漢字x", 2, 3, "字x")]
+        {
+            assert_eq!(columns(text, hidden, width), meant, "{text} {hidden} {width}");
+        }
+    }
+}

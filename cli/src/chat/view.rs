@@ -1,0 +1,244 @@
+//! A conversation as lines of a terminal, decided without one.
+
+use dunlin_client::{
+    Conversation,
+    conversation::{Gap, Message, State},
+};
+use dunlin_schema::{Millis, presence::PresenceState};
+use time::{OffsetDateTime, UtcOffset};
+use unicode_width::UnicodeWidthChar;
+
+use crate::plain;
+
+/// How a line is drawn. Each is told apart by its words as well.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Tone {
+    Plain,
+    Own,
+    /// One's own, read by the peer.
+    Read,
+    /// What the program says itself.
+    Faint,
+    Bad,
+}
+
+/// Where and when it is drawn.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Frame {
+    /// Columns.
+    pub(super) width: usize,
+    pub(super) now: Millis,
+    /// Of the clock that times are shown by.
+    pub(super) offset: UtcOffset,
+}
+
+/// A line of at most the width that was asked for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Row {
+    pub(super) tone: Tone,
+    pub(super) text: String,
+}
+
+/// The conversation as rows, oldest first.
+pub(super) fn rows(conversation: &Conversation, frame: Frame) -> Vec<Row> {
+    let mut rows = Vec::new();
+    let mut gaps = conversation.gaps().peekable();
+    for message in conversation.messages() {
+        while let Some(gap) = gaps.next_if(|gap| gap.from < message.time) {
+            rows.extend(wrapped(Tone::Faint, &missing(gap, frame), frame.width));
+        }
+        let tone = match &message.state {
+            None => Tone::Plain,
+            Some(State::Sending | State::Sent | State::Delivered) => Tone::Own,
+            Some(State::Read) => Tone::Read,
+            Some(State::Failed(_)) => Tone::Bad,
+        };
+        rows.extend(wrapped(tone, &line(&message, conversation, frame), frame.width));
+    }
+    for gap in gaps {
+        rows.extend(wrapped(Tone::Faint, &missing(gap, frame), frame.width));
+    }
+    rows
+}
+
+/// The status below the conversation: what is wrong with the connection, or who types, or who is there.
+pub(super) fn status(conversation: &Conversation, typing: bool, trouble: Option<&str>, frame: Frame) -> Row {
+    let (me, peer) = (conversation.me(), conversation.peer());
+    let faint = |text| Row { tone: Tone::Faint, text };
+    if let Some(trouble) = trouble {
+        let text = plain::text(&format!("no connection: {trouble}; it is tried again"));
+        return Row { tone: Tone::Bad, text };
+    }
+    if typing {
+        return faint(format!("{peer} is typing…"));
+    }
+    let presence = conversation.presence().map_or_else(String::new, |presence| match presence.state.known() {
+        Some(PresenceState::Online) => format!(" · {peer} is online"),
+        Some(PresenceState::Offline) => {
+            let seen = presence.last_seen.map(|at| format!(", last seen {}", stamp(at, frame)));
+            format!(" · {peer} is offline{}", seen.unwrap_or_default())
+        }
+        Some(PresenceState::Unknown) | None => String::new(),
+    });
+    faint(format!("{me} with {peer}{presence} · /help"))
+}
+
+fn missing(Gap { from, to }: Gap, frame: Frame) -> String {
+    format!("— messages between {} and {} may be missing —", stamp(from, frame), stamp(to, frame))
+}
+
+fn line(message: &Message<'_>, conversation: &Conversation, frame: Frame) -> String {
+    let who = if message.state.is_some() { "you".to_owned() } else { message.from.to_string() };
+    let words = match (message.deleted, message.text, message.data) {
+        (true, _, _) => "(deleted)".to_owned(),
+        (false, Some(text), _) => plain::text(text),
+        (false, None, Some(data)) => format!("({} bytes)", data.0.len()),
+        (false, None, None) => "(no text)".to_owned(),
+    };
+    let answers = message.reply_to.and_then(|id| conversation.find(id)).and_then(|answered| answered.text);
+    let answers = answers.map_or_else(String::new, |text| format!("[re: {}] ", plain::text(&shortened(text))));
+    let edited = if message.edited && !message.deleted { " (edited)" } else { "" };
+    let reactions: String =
+        message.reactions.iter().map(|given| format!(" [{} {}]", plain::text(given.emoji), given.by)).collect();
+    let state = message.state.as_ref().map_or_else(String::new, |state| format!("  {}", tick(state)));
+    format!("{} {who}: {answers}{words}{edited}{reactions}{state}", stamp(message.time, frame))
+}
+
+/// How far a message is.
+fn tick(state: &State) -> String {
+    match state {
+        State::Sending => "…".to_owned(),
+        State::Sent => "✓".to_owned(),
+        State::Delivered => "✓✓".to_owned(),
+        State::Read => "✓✓ read".to_owned(),
+        State::Failed(failure) => format!("✗ {}", plain::text(&failure.message)),
+    }
+}
+
+fn shortened(text: &str) -> String {
+    let line = text.lines().next().unwrap_or_default();
+    let short: String = line.chars().take(30).collect();
+    if short.len() < text.len() { short + "…" } else { short }
+}
+
+/// Hours and minutes, behind the day where it is another than today.
+fn stamp(time: Millis, frame: Frame) -> String {
+    let at = |time: Millis| {
+        let seconds = i64::try_from(time.0 / 1_000).unwrap_or(i64::MAX);
+        OffsetDateTime::from_unix_timestamp(seconds).ok()?.checked_to_offset(frame.offset)
+    };
+    match (at(time), at(frame.now)) {
+        (Some(at), Some(now)) if at.date() == now.date() => format!("{:02}:{:02}", at.hour(), at.minute()),
+        (Some(at), _) => format!("{} {:02}:{:02}", at.date(), at.hour(), at.minute()),
+        (None, _) => "--:--".to_owned(),
+    }
+}
+
+/// A text in rows of at most `width` columns; what follows a break is indented.
+fn wrapped(tone: Tone, text: &str, width: usize) -> Vec<Row> {
+    const INDENT: &str = "  ";
+    let width = width.max(INDENT.len() + 2);
+    let mut rows = Vec::new();
+    let (mut row, mut columns) = (String::new(), 0);
+    for c in text.chars() {
+        let wide = c.width().unwrap_or(0);
+        if c == '\n' || columns + wide > width {
+            rows.push(Row { tone, text: std::mem::replace(&mut row, INDENT.to_owned()) });
+            columns = INDENT.len();
+        }
+        if c != '\n' {
+            row.push(c);
+            columns += wide;
+        }
+    }
+    rows.push(Row { tone, text: row });
+    rows
+}
+
+#[cfg(test)]
+mod tests {
+    use dunlin_client::{Accepted, PendingId, SendError};
+    use dunlin_schema::{Code, Content, MessageId, Seq, presence::Presence};
+
+    use super::*;
+
+    /// Alice has said these things, at 1970-01-01 00:00.
+    fn conversation(said: &[&str]) -> Conversation {
+        let mut conversation = Conversation::new("alice".parse().unwrap(), "bob".parse().unwrap());
+        for (number, text) in (1..).zip(said) {
+            let text = Some((*text).to_owned());
+            let content = Content::Message { text, data: None, attachments: Vec::new(), reply_to: None };
+            let key = conversation.sending(Millis(1), content, PendingId::default());
+            let id = MessageId::from_parts(Millis(number), 0);
+            conversation.settled(key, &Ok(Accepted { id, order: Some(Seq(number)), time: Millis(number) }));
+        }
+        conversation
+    }
+
+    /// A day later.
+    fn drawn(conversation: &Conversation, width: usize) -> Vec<String> {
+        rows(conversation, Frame { width, now: Millis(86_400_000), offset: UtcOffset::UTC })
+            .into_iter()
+            .map(|row| row.text)
+            .collect()
+    }
+
+    #[test]
+    fn ticks_are_told_apart_without_colour() {
+        let mut conversation = conversation(&["a", "b", "c"]);
+        conversation.receipt(Some(Seq(2)), Some(Seq(1)));
+        let content = |text: &str| Content::Message {
+            text: Some(text.to_owned()),
+            data: None,
+            attachments: Vec::new(),
+            reply_to: None,
+        };
+        conversation.sending(Millis(1), content("d"), PendingId::default());
+        let key = conversation.sending(Millis(1), content("e"), PendingId::default());
+        let refused = SendError::Rejected { code: Code::TooOld.into(), message: "not\u{1b}[2J wanted".to_owned() };
+        conversation.settled(key, &Err(refused));
+        conversation.gap(Gap { from: Millis(2), to: Millis(60_000) });
+        let day = "1970-01-01 00:00";
+        let meant = [
+            format!("{day} you: a  ✓✓ read"),
+            format!("{day} you: b  ✓✓"),
+            format!("— messages between {day} and 1970-01-01 00:01 may be missing —"),
+            format!("{day} you: c  ✓"),
+            format!("{day} you: d  …"),
+            format!("{day} you: e  ✗ not\\u{{1b}}[2J wanted"),
+        ];
+        assert_eq!(drawn(&conversation, 200), meant);
+    }
+
+    #[test]
+    fn the_status_says_what_matters_most() {
+        let mut conversation = conversation(&[]);
+        let frame = Frame { width: 80, now: Millis(0), offset: UtcOffset::UTC };
+        let bob = dunlin_schema::Open::of_text("bob");
+        let said = |conversation: &Conversation, typing, trouble| status(conversation, typing, trouble, frame).text;
+        assert_eq!(said(&conversation, false, None), "alice with bob · /help");
+        conversation.present(&bob, &Presence::online());
+        assert_eq!(said(&conversation, false, None), "alice with bob · bob is online · /help");
+        conversation.present(&bob, &Presence::offline(Some(Millis(60_000))));
+        assert_eq!(said(&conversation, false, None), "alice with bob · bob is offline, last seen 00:01 · /help");
+        assert_eq!(said(&conversation, true, None), "bob is typing…");
+        assert_eq!(said(&conversation, true, Some("x\u{7}")), "no connection: x\\u{7}; it is tried again");
+    }
+
+    #[test]
+    fn what_is_long_or_wide_is_wrapped_and_nothing_is_written_raw() {
+        let conversation = conversation(&["one\ntwo\u{1b}]0;x\u{7}", "漢字漢字漢字"]);
+        let rows = drawn(&conversation, 24);
+        let meant = [
+            "1970-01-01 00:00 you: on",
+            "  e",
+            "  two\\u{1b}]0;x\\u{7}  ✓",
+            "1970-01-01 00:00 you: 漢",
+            "  字漢字漢字  ✓",
+        ];
+        assert_eq!(rows, meant);
+        assert!(drawn(&conversation, 0).len() > 10, "a terminal of no width");
+        let today = Frame { width: 80, now: Millis(1), offset: UtcOffset::from_hms(2, 0, 0).unwrap() };
+        assert!(super::rows(&conversation, today)[0].text.starts_with("02:00 you: one"));
+    }
+}

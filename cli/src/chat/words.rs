@@ -1,0 +1,102 @@
+//! What a line means that somebody typed, and what it is about.
+
+use dunlin_client::{Conversation, conversation::Message};
+use dunlin_schema::{Content, MessageId};
+
+/// What a line asks for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Said {
+    /// Something to send.
+    Send(Content),
+    /// Words for whoever typed it.
+    Notice(String),
+    /// The end.
+    Quit,
+    /// Nothing was typed.
+    Nothing,
+}
+
+/// What can be typed beside messages.
+const HELP: &str = "/edit WORDS and /delete: your last message · /react 👍 and /unreact 👍: the last one of the other · /quit · \
+                    //x sends /x";
+
+/// What a line means in a conversation as it is now.
+pub(super) fn said(line: &str, conversation: &Conversation) -> Said {
+    let Some(command) = line.strip_prefix('/') else {
+        return if line.trim().is_empty() { Said::Nothing } else { Said::Send(message(line)) };
+    };
+    if command.starts_with('/') {
+        return Said::Send(message(command));
+    }
+    let (word, rest) = command.split_once(char::is_whitespace).unwrap_or((command, ""));
+    let rest = rest.trim();
+    let mine = |message: &Message<'_>| message.state.is_some();
+    match (word, rest) {
+        ("quit", "") => Said::Quit,
+        ("help", "") => Said::Notice(HELP.to_owned()),
+        ("edit", "") => Said::Notice("/edit needs the new words behind it".to_owned()),
+        ("edit", words) => about(last(conversation, mine), "you have sent nothing that could be edited", |target| {
+            Content::Edit { target, text: Some(words.to_owned()), data: None }
+        }),
+        ("delete", "") => about(last(conversation, mine), "you have sent nothing that could be deleted", |target| {
+            Content::Delete { target }
+        }),
+        ("react" | "unreact", "") => Said::Notice(format!("/{word} needs an emoji behind it")),
+        ("react" | "unreact", emoji) => {
+            about(last(conversation, |message| !mine(message)), "there is nothing to react to", |target| {
+                Content::React { target, emoji: emoji.to_owned(), on: word == "react" }
+            })
+        }
+        _ => Said::Notice(format!("/{command} is no command, /help shows them; //{command} sends it")),
+    }
+}
+
+/// A message of this text.
+fn message(text: &str) -> Content {
+    Content::Message { text: Some(text.to_owned()), data: None, attachments: Vec::new(), reply_to: None }
+}
+
+/// The last message that is stored, was not deleted, and is meant.
+fn last(conversation: &Conversation, meant: impl Fn(&Message<'_>) -> bool) -> Option<MessageId> {
+    let is_stored = |message: &Message<'_>| message.order.is_some() && !message.deleted;
+    conversation.messages().filter(|message| is_stored(message) && meant(message)).last()?.id
+}
+
+fn about(target: Option<MessageId>, nothing: &str, content: impl FnOnce(MessageId) -> Content) -> Said {
+    target.map_or_else(|| Said::Notice(nothing.to_owned()), |target| Said::Send(content(target)))
+}
+
+#[cfg(test)]
+mod tests {
+    use dunlin_client::{Accepted, PendingId};
+    use dunlin_schema::{Millis, Seq};
+
+    use super::*;
+
+    #[test]
+    fn lines() {
+        let mut conversation = Conversation::new("alice".parse().unwrap(), "bob".parse().unwrap());
+        let notice = |said: &Said| matches!(said, Said::Notice(_));
+        for line in ["/edit x", "/delete", "/react 👍", "/edit", "/dance", "/quit now", "/help"] {
+            assert!(notice(&said(line, &conversation)), "{line}");
+        }
+        let id = MessageId::from_parts(Millis(1), 1);
+        let key = conversation.sending(Millis(1), message("hi"), PendingId::default());
+        assert!(notice(&said("/delete", &conversation)), "it is not stored yet");
+        conversation.settled(key, &Ok(Accepted { id, order: Some(Seq(1)), time: Millis(1) }));
+        let edit = Content::Edit { target: id, text: Some("b c".to_owned()), data: None };
+        for (line, meant) in [
+            ("hi", Said::Send(message("hi"))),
+            (" /hi", Said::Send(message(" /hi"))),
+            ("//quit", Said::Send(message("/quit"))),
+            ("/quit", Said::Quit),
+            ("", Said::Nothing),
+            ("  ", Said::Nothing),
+            ("/edit  b c", Said::Send(edit)),
+            ("/delete", Said::Send(Content::Delete { target: id })),
+        ] {
+            assert_eq!(said(line, &conversation), meant, "{line}");
+        }
+        assert!(notice(&said("/react 👍", &conversation)), "there is nothing of bob's");
+    }
+}

@@ -1,0 +1,185 @@
+//! `dunlin chat`: two people hold a conversation, over pipes and in a terminal.
+
+use std::{
+    fs::File,
+    io::Read,
+    process::ChildStdin,
+    sync::{Arc, Mutex},
+};
+
+use nix::pty::{Winsize, openpty};
+use serde_json::Value;
+
+use super::*;
+
+/// Everything that a process writes, as it comes.
+#[derive(Clone, Default)]
+struct Written(Arc<Mutex<Vec<u8>>>);
+
+impl Written {
+    fn of(mut from: impl Read + Send + 'static) -> Written {
+        let written = Written::default();
+        let into = written.clone();
+        std::thread::spawn(move || {
+            let mut chunk = [0; 4_096];
+            while let Ok(length @ 1..) = from.read(&mut chunk) {
+                into.0.lock().unwrap().extend_from_slice(&chunk[..length]);
+            }
+        });
+        written
+    }
+
+    fn text(&self) -> String {
+        String::from_utf8_lossy(&self.0.lock().unwrap()).into_owned()
+    }
+}
+
+/// A `dunlin chat` over pipes.
+struct Chat {
+    child: Child,
+    input: Option<ChildStdin>,
+    output: Written,
+    errors: Written,
+}
+
+impl Chat {
+    /// Once it is connected.
+    fn start(folder: &Path, who: &str, with: &str) -> Chat {
+        let mut command = dunlin(&["chat", "--as", who, with, "--data"]);
+        let command = command.arg(data(folder)).stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        let mut child = command.spawn().unwrap();
+        let chat = Chat {
+            input: child.stdin.take(),
+            output: Written::of(child.stdout.take().unwrap()),
+            errors: Written::of(child.stderr.take().unwrap()),
+            child,
+        };
+        chat.hears("a connection", |line| line["chat"]["as"] == who && line["chat"]["with"] == with);
+        chat
+    }
+
+    fn types(&mut self, line: &str) {
+        writeln!(self.input.as_mut().unwrap(), "{line}").unwrap();
+    }
+
+    fn lines(&self) -> Vec<Value> {
+        let text = self.output.text();
+        let whole = text.rfind('\n').map_or("", |end| &text[..end]);
+        whole.lines().map(|line| serde_json::from_str(line).unwrap_or_else(|_| panic!("{line:?} is no JSON"))).collect()
+    }
+
+    /// Waits for a line.
+    fn hears(&self, what: &str, is_it: impl Fn(&Value) -> bool) {
+        let began = Instant::now();
+        while !self.lines().iter().any(&is_it) {
+            let (said, errors) = (self.output.text(), self.errors.text());
+            assert!(began.elapsed() < DEADLINE, "{what} did not come; it wrote {said}{errors}");
+            std::thread::sleep(Duration::from_millis(20));
+        }
+    }
+
+    /// Waits until a message of this text is shown like this.
+    fn sees(&self, text: &str, field: &str, value: impl Into<Value>) {
+        let value = value.into();
+        let what = format!("{text:?} with {field} {value}");
+        self.hears(&what, |line| line["message"]["text"] == text && line["message"][field] == value);
+    }
+
+    /// Ends as at the end of the input.
+    fn leaves(mut self) {
+        drop(self.input.take());
+        let status = end(&mut self.child);
+        assert!(status.success(), "{status}: {}", self.errors.text());
+    }
+}
+
+impl Drop for Chat {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+#[test]
+fn two_people_hold_a_conversation_and_one_of_them_goes_and_comes_back() {
+    let temporary = TempDir::new().unwrap();
+    let folder = temporary.path();
+    let mut dev = Dev::start(folder);
+    let mut alice = Chat::start(folder, "alice", "bob");
+    let mut bob = Chat::start(folder, "bob", "alice");
+
+    alice.hears("that bob is there", |line| line["presence"]["user"] == "bob" && line["presence"]["state"] == "online");
+    alice.types("hi");
+    alice.sees("hi", "state", "sending");
+    alice.sees("hi", "state", "sent");
+    bob.sees("hi", "from", "alice");
+    bob.types("/react 👍");
+    alice.hears("a reaction", |line| line["message"]["reactions"][0]["emoji"] == "👍");
+    bob.types("hello");
+    alice.sees("hello", "from", "bob");
+    bob.types("/edit good morning");
+    alice.sees("good morning", "edited", true);
+    bob.types("/delete");
+    alice.hears("a deletion", |line| line["message"]["deleted"] == true && line["message"]["text"].is_null());
+    bob.types("/dance");
+    bob.hears("what is no command", |line| line["notice"].as_str().is_some_and(|words| words.contains("//dance")));
+    // Nobody's terminal obeys what others write.
+    alice.types("\u{1b}[2J\u{9b}2J");
+    bob.sees("\u{1b}[2J\u{9b}2J", "from", "alice");
+    assert!(!bob.output.text().chars().any(|c| c.is_control() && c != '\n'));
+
+    bob.leaves();
+    alice.hears("that bob is gone", |line| line["presence"]["state"] == "offline");
+    alice.types("are you there?");
+    alice.sees("are you there?", "state", "sent");
+    let mut bob = Chat::start(folder, "bob", "alice");
+    bob.sees("are you there?", "from", "alice");
+    bob.types("//quit");
+    alice.sees("/quit", "from", "bob");
+    bob.types("/quit");
+    assert!(end(&mut bob.child).success());
+
+    // What can't be sent any more is said.
+    dev.signal(Signal::SIGTERM);
+    end(&mut dev.child);
+    alice.hears("the loss of the connection", |line| line["connection"]["lost"].is_string());
+    alice.types("lost words");
+    alice.sees("lost words", "state", "sending");
+    kill(Pid::from_raw(alice.child.id() as i32), Signal::SIGINT).unwrap();
+    assert_eq!(end(&mut alice.child).code(), Some(75));
+    until("the words", || alice.errors.text().contains("not known to be stored: lost words"));
+}
+
+#[test]
+fn in_a_terminal_there_are_ticks_and_typing() {
+    let temporary = TempDir::new().unwrap();
+    let folder = temporary.path();
+    let _dev = Dev::start(folder);
+    let mut bob = Chat::start(folder, "bob", "alice");
+    let pty = openpty(&Winsize { ws_row: 24, ws_col: 80, ws_xpixel: 0, ws_ypixel: 0 }, None).unwrap();
+    let slave = || Stdio::from(pty.slave.try_clone().unwrap());
+    let mut command = dunlin(&["chat", "--as", "alice", "bob", "--data"]);
+    let command = command.arg(data(folder)).env("NO_COLOR", "1").stdin(slave()).stdout(slave());
+    let mut alice = command.spawn().unwrap();
+    let mut keys = File::from(pty.master);
+    let screen = Written::of(keys.try_clone().unwrap());
+    let shows = |what: &str| until(what, || screen.text().contains(what));
+
+    shows("alice with bob · bob is online");
+    write!(keys, "xhey\u{1b}[D\u{1b}[D\u{1b}[D\u{7f}\u{1b}[F").unwrap();
+    bob.hears("typing", |line| line["typing"]["on"] == true);
+    write!(keys, " you\r").unwrap();
+    bob.sees("hey you", "from", "alice");
+    shows("you: hey you  ✓");
+    bob.types("\u{1b}]0;title\u{7}");
+    shows("bob: \\u{1b}]0;title\\u{7}");
+    bob.types("/react 👍");
+    shows("[👍 bob]");
+    write!(keys, "/help\r").unwrap();
+    shows("/quit");
+    write!(keys, "half a line\u{3}").unwrap();
+    assert!(end(&mut alice).success(), "nothing of what was sent is unsent");
+    // The terminal is as before.
+    until("the terminal back", || screen.text().ends_with("\u{1b}[?1049l"));
+    bob.leaves();
+}
