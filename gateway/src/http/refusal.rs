@@ -19,7 +19,7 @@ pub(super) const BUSY: Millis = Millis(1_000);
 /// Why a request is refused.
 pub(super) struct Refusal {
     status: StatusCode,
-    header: Option<(HeaderName, HeaderValue)>,
+    header: Option<(HeaderName, &'static str)>,
     code: Code,
     detail: String,
     retry_after: Option<Millis>,
@@ -47,7 +47,7 @@ impl Refusal {
     }
 
     pub(super) fn with(self, name: HeaderName, value: &'static str) -> Refusal {
-        Refusal { header: Some((name, HeaderValue::from_static(value))), ..self }
+        Refusal { header: Some((name, value)), ..self }
     }
 
     /// Trying again helps after this span, where there is one.
