@@ -121,6 +121,11 @@ impl Directory {
         (0..self.shards.len() as u16).map(Shard)
     }
 
+    /// The shard of a user's mailbox and records.
+    pub(crate) fn shard_of(&self, user: &UserName) -> Shard {
+        Log::mailbox(&self.region, self.shards.len() as u16, user).shard
+    }
+
     fn logs(&self, shard: Shard) -> &Mutex<Logs> {
         &self.shards[usize::from(shard.0)]
     }

@@ -106,6 +106,8 @@ pub(crate) struct Metrics {
     pub(crate) presence_watched: Gauge,
     pub(crate) presence_told: Counter,
     pub(crate) presence_untold: Counter,
+    /// People of whom it was not written down when they were seen, because too many waited.
+    pub(crate) seen_dropped: Counter,
     /// Outbound queues that were full: what was in them is read again.
     pub(crate) overflows: Counter,
     /// Entries that could not be read.
@@ -163,6 +165,7 @@ impl Metrics {
             presence_watched: Gauge::default(),
             presence_told: Counter::default(),
             presence_untold: Counter::default(),
+            seen_dropped: Counter::default(),
             overflows: Counter::default(),
             corrupt_entries: Counter::default(),
             live_losses: Counter::default(),
@@ -245,6 +248,7 @@ impl Metrics {
             ("signals_lost", "Signals that found no room, or no connection to NATS", &self.signals_lost),
             ("presence_told", "States of people that connections that watch them were told", &self.presence_told),
             ("presence_untold", "Changes of presence of which those who watch were not told", &self.presence_untold),
+            ("seen_dropped", "People of whom it was not written down when they were seen", &self.seen_dropped),
             ("presence_asked", "Questions to other gateways whether somebody is connected", &self.presence_asked),
             (
                 "presence_unknown",

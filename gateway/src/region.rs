@@ -14,7 +14,7 @@ use crate::{
     comparison::{Comparison, core::Silent},
     directory::Directory,
     metrics::Metrics,
-    presence::{self, Watches, Whereabouts},
+    presence::{self, Seen, Watches, Whereabouts},
     services::Services,
     signals::{self, Signals},
 };
@@ -37,6 +37,7 @@ pub(crate) struct Region {
     pub(crate) index: Index,
     pub(crate) whereabouts: Whereabouts,
     pub(crate) watches: Arc<Watches>,
+    pub(crate) seen: Seen,
     pub(crate) acknowledgements: Acknowledgements,
     pub(crate) metrics: Arc<Metrics>,
     nats: Connection,
@@ -88,6 +89,7 @@ impl Region {
             index: Index::new(&nats),
             whereabouts,
             watches: Watches::new(metrics),
+            seen: Seen::default(),
             acknowledgements: Acknowledgements::default(),
             metrics: metrics.clone(),
             nats,
@@ -104,16 +106,6 @@ impl Region {
             let Region { fan_in, metrics, .. } = &*signalled;
             elsewhere.run(fan_in, metrics, &pulse).await;
         });
-        let changed = region.clone();
-        services.spawn(format!("news of presence in {}", region.name()), |pulse| async move {
-            let Region { directory, watches, fan_in, .. } = &*changed;
-            presence::tell(directory, watches, fan_in, &pulse).await;
-        });
-        let watching = region.clone();
-        services.spawn(format!("watches in {}", region.name()), |pulse| async move {
-            let Region { directory, watches, whereabouts, fan_in, .. } = &*watching;
-            watches.run(directory, whereabouts, fan_in, &pulse).await;
-        });
         let compared = region.clone();
         services.spawn(format!("comparison of heads in {}", region.name()), |pulse| async move {
             let Region { comparison, heads, directory, metrics, fan_in, .. } = &*compared;
@@ -124,7 +116,27 @@ impl Region {
             let Region { acknowledgements, receipts, metrics, .. } = &*acknowledged;
             acknowledgements.run(receipts, metrics, &pulse).await;
         });
+        region.begin_presence(services);
         Ok(region)
+    }
+
+    /// Begins to say who comes and goes, and to ask for those who are watched.
+    fn begin_presence(self: &Arc<Region>, services: &Services) {
+        let changed = self.clone();
+        services.spawn(format!("news of presence in {}", self.name()), |pulse| async move {
+            let Region { directory, watches, seen, metrics, fan_in, .. } = &*changed;
+            presence::tell(directory, watches, (seen, metrics), fan_in, &pulse).await;
+        });
+        let saw = self.clone();
+        services.spawn(format!("last seen in {}", self.name()), |pulse| async move {
+            let Region { seen, directory, receipts, metrics, .. } = &*saw;
+            seen.run(directory, receipts, metrics, &pulse).await;
+        });
+        let watching = self.clone();
+        services.spawn(format!("watches in {}", self.name()), |pulse| async move {
+            let Region { directory, watches, whereabouts, fan_in, .. } = &*watching;
+            watches.run(directory, whereabouts, fan_in, &pulse).await;
+        });
     }
 
     /// What it is called.

@@ -77,6 +77,10 @@ pub const PRESENCE_GRACE: Millis = Millis(500);
 pub const PRESENCE_ASKED_EVERY: Millis = seconds(60);
 /// How often where nobody could say.
 pub const PRESENCE_UNKNOWN_ASKED_EVERY: Millis = seconds(10);
+/// How often it is written down that somebody is still connected.
+pub const SEEN_EVERY: Millis = seconds(30 * 60);
+/// How long it is remembered when somebody was last seen.
+pub const SEEN_KEPT: Millis = seconds(90 * 24 * 3_600);
 /// How often a gateway says that it is there.
 pub const GATEWAY_BEATS_EVERY: Millis = seconds(10);
 /// How long a gateway may say nothing before others ask again for the people whom it held.

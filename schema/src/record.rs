@@ -70,9 +70,23 @@ pub enum Receipt {
         /// The epoch of the log that gave the order, as the device's gateway knows it.
         epoch: Epoch,
     },
+    /// The user had a device at a gateway.
+    Seen {
+        /// When, by the gateway's clock.
+        at: Millis,
+    },
 }
 
 sealed!(VERSION: Receipt);
+
+/// When a user was last connected, as far as gateways said: see [`crate::subject::last_seen`]. Written by `receipts`; it only rises.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LastSeen {
+    /// When.
+    pub at: Millis,
+}
+
+sealed!(VERSION: LastSeen);
 
 /// Who sent the entries of a mailbox that lie above `from`, up to the cursor of the acknowledgement that carries this.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]

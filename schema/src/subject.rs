@@ -267,6 +267,11 @@ pub fn erase_user(region: &RegionName, shard: Shard) -> String {
     format!("svc.{region}.eraser-{shard}.erase-user")
 }
 
+/// The record of when a user was last connected: `state.<region>.<shard>.seen.<user>`.
+pub fn last_seen(region: &RegionName, shard: Shard, user: &UserName) -> String {
+    format!("state.{region}.{shard}.seen.{user}")
+}
+
 /// Where what a user's devices acknowledge waits for the receipts worker: `receipt.<region>.<shard>.<user>`.
 pub fn receipt(region: &RegionName, shard: Shard, user: &UserName) -> String {
     format!("receipt.{region}.{shard}.{user}")

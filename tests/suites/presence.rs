@@ -1,5 +1,6 @@
 //! Presence: who is there.
 
+use dunlin_schema::{Millis, Peer, record::Receipt, stream::receipts_stream, subject};
 use dunlin_tests::{
     device::Device,
     region::{Region, RegionOptions},
@@ -60,6 +61,58 @@ async fn somebody_is_online_until_their_last_device_at_any_gateway_is_gone() {
     }
     drop(phone);
     until_told(&mut alice, "bob", "offline").await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn who_is_offline_was_last_seen_when_the_last_device_left_and_never_earlier() {
+    let region = Region::start(2).await;
+    let mut alice = region.caught_up(0, "alice", "phone").await;
+    watch(&mut alice, &["bob"]).await;
+    assert_eq!(alice.expect("presence").await["last_seen"], Value::Null, "nobody has ever seen him");
+    let began = dunlin_tests::tokens::now() * 1_000;
+    let phone = region.caught_up(0, "bob", "phone").await;
+    let laptop = region.caught_up(1, "bob", "laptop").await;
+    assert_eq!(alice.expect("presence").await["last_seen"], Value::Null, "while he is here");
+    drop(phone);
+    drop(laptop);
+    let told = alice.expect("presence").await;
+    assert_eq!(told["state"], "offline");
+    let seen = seen_after(&mut alice, began).await;
+    // An item that comes late, as one of another gateway does, lowers nothing.
+    let late = Receipt::Seen { at: Millis(began - 5_000) };
+    let (log, jetstream) = (region.mailbox("bob"), region.jetstream().await);
+    let subject = subject::receipt(&log.region, log.shard, &"bob".parse().expect("a name"));
+    jetstream.publish(subject, late.encode().into()).await.expect("a publish").await.expect("an item");
+    until("an empty queue", async || {
+        let stream = jetstream.get_stream(receipts_stream(&log.region, log.shard)).await.ok()?;
+        (stream.cached_info().state.messages == 0).then_some(())
+    })
+    .await;
+    assert_eq!(seen_after(&mut alice, began).await, seen);
+    // What somebody acknowledges is a sign of life, too, also where the gateway says nothing of it.
+    let device = subject::device_record(
+        &log.region,
+        log.shard,
+        &"carol".parse().expect("a name"),
+        &"phone".parse().expect("a name"),
+        &Peer::User("carol".parse().expect("a name")),
+    );
+    let carols = region.mailbox("carol");
+    let device = device.replace(&format!(".{}.device", log.shard), &format!(".{}.device", carols.shard));
+    jetstream.publish(device, "whatever it says".into()).await.expect("a publish").await.expect("a record");
+    let carol = presence(&mut alice, &["carol"]).await["carol"].clone();
+    assert!(carol["last_seen"].as_u64().expect("a time") >= began, "{carol}");
+}
+
+/// When bob was last seen, once that is known to be after some time.
+async fn seen_after(device: &mut Device, after: u64) -> u64 {
+    let device = tokio::sync::Mutex::new(device);
+    until("the time to be stored", async || {
+        let bob = presence(*device.lock().await, &["bob"]).await["bob"].clone();
+        assert_eq!(bob["state"], "offline");
+        bob["last_seen"].as_u64().filter(|seen| *seen >= after)
+    })
+    .await
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

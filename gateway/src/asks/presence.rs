@@ -34,7 +34,8 @@ pub(super) async fn of(
     Ok(Answer::Presence { users: looked_for.buffer_unordered(AT_ONCE).collect().await })
 }
 
-/// Watches these people for the connection that asks, and nobody else. What it says of them comes behind the answer: this waits for nothing.
+/// Watches these people for the connection that asks, and nobody else. What it is told of them comes behind the answer: this waits for
+/// nothing.
 pub(super) fn watch(context: &Context<'_>, users: &[String]) -> Result<Answer, Refusal> {
     let (mut people, mut others) = (BTreeSet::new(), BTreeSet::new());
     for user in users {

@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use dunlin_nats::FanIn;
 use dunlin_schema::{
-    LogName, Millis, Shard, UserName, limits,
+    LogName, Millis, Peer, Shard, UserName, limits,
     live::{ConnectionId, DeviceNews, Joined, Met, UserMessage},
     presence::GatewayRun,
 };
@@ -193,6 +193,16 @@ impl Directory {
     /// What the other gateways are told again of a device.
     pub(crate) fn again(&self, device: &Connection) -> DeviceNews {
         DeviceNews::Stays(self.teller.joined(device))
+    }
+
+    /// The people of a shard who have a device here.
+    pub(crate) fn people(&self, shard: Shard) -> Vec<UserName> {
+        let logs = self.logs(shard).lock();
+        let people = logs.keys().filter_map(|owner| match owner {
+            Peer::User(user) => Some(user.clone()),
+            Peer::Group(_) => None,
+        });
+        people.collect()
     }
 
     /// The devices here whose users' mailboxes are of a shard.

@@ -9,9 +9,10 @@ use dunlin_nats::FanIn;
 use dunlin_schema::{UserName, limits};
 use tokio::time::{Instant, interval, sleep_until};
 
-use super::Watches;
+use super::{Seen, Watches};
 use crate::{
     directory::{Change, Directory},
+    metrics::Metrics,
     services::{BEAT_EVERY, Pulse},
 };
 
@@ -19,7 +20,13 @@ use crate::{
 const LEAVING: usize = 65_536;
 
 /// Runs until it is dropped.
-pub(crate) async fn run(directory: &Directory, watches: &Watches, fan_in: &FanIn, pulse: &Pulse) {
+pub(crate) async fn run(
+    directory: &Directory,
+    watches: &Watches,
+    (seen, metrics): (&Seen, &Metrics),
+    fan_in: &FanIn,
+    pulse: &Pulse,
+) {
     let grace = Duration::from_millis(limits::PRESENCE_GRACE.0);
     let mut leaving: VecDeque<(Instant, UserName)> = VecDeque::new();
     let mut beats = interval(BEAT_EVERY);
@@ -34,7 +41,11 @@ pub(crate) async fn run(directory: &Directory, watches: &Watches, fan_in: &FanIn
                             tell(watches, fan_in, &user).await;
                             directory.told();
                         }
-                        Change::Left(user) => leaving.push_back((Instant::now() + grace, user)),
+                        Change::Left(user) => {
+                            // At once: who is told a moment later is told this time.
+                            seen.now(metrics, user.clone());
+                            leaving.push_back((Instant::now() + grace, user));
+                        }
                     }
                     pulse.beat();
                 }

@@ -12,12 +12,17 @@ use dunlin_nats::{AskError, FanIn, RecordError, Records};
 use dunlin_schema::{
     Log, Millis, RegionName, UserName, limits,
     presence::{GatewayRun, Here, Presence},
+    record::LastSeen,
     stream::RegionSettings,
     subject,
 };
 use tokio::sync::Semaphore;
 
-use crate::{clock::Uptime, directory::Directory, metrics::Metrics};
+use crate::{
+    clock::{self, Uptime},
+    directory::Directory,
+    metrics::Metrics,
+};
 
 /// People who are asked for at once: further ones wait.
 const AT_ONCE: usize = 256;
@@ -120,11 +125,23 @@ impl Whereabouts {
         }
     }
 
-    /// When somebody was last seen, as far as storage knows: when the last acknowledgement of a device of theirs was stored.
+    /// When somebody was last seen, as far as storage knows: when a gateway last said so, or the last acknowledgement of a device of theirs
+    /// was stored, whichever is later.
     async fn last_seen(&self, person: &UserName) -> Result<Option<Millis>, RecordError> {
         let mailbox = Log::mailbox(&self.region, self.shards, person);
         let devices = subject::mailbox_records(&self.region, mailbox.shard, person);
-        let acknowledged = self.records.load(mailbox.shard, &devices).await?;
-        Ok(acknowledged.map(|record| record.stamp.millis()))
+        let seen = subject::last_seen(&self.region, mailbox.shard, person);
+        let (acknowledged, seen) =
+            tokio::try_join!(self.records.load(mailbox.shard, &devices), self.records.load(mailbox.shard, &seen))?;
+        let acknowledged = acknowledged.map(|record| record.stamp.millis());
+        let seen = seen.and_then(|record| match LastSeen::decode(&record.bytes) {
+            Ok(LastSeen { at }) => Some(at),
+            Err(error) => {
+                tracing::error!(%error, %person, "the record of when somebody was last seen can't be read");
+                None
+            }
+        });
+        // Another gateway's clock may be ahead.
+        Ok(acknowledged.max(seen).map(|at| at.min(clock::now())))
     }
 }

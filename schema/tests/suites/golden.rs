@@ -19,7 +19,7 @@ use dunlin_schema::{
     },
     marks::{MarksAnswer, MarksRequest},
     presence::{Beat, GatewayRun, Here, Presence, PresenceState},
-    record::{DeviceRecord, MarkChange, MarkKind, ReadMark, ReaderRecord, Receipt, Senders, SentMarks},
+    record::{DeviceRecord, LastSeen, MarkChange, MarkKind, ReadMark, ReaderRecord, Receipt, Senders, SentMarks},
     removal::{DeviceRemoved, RemoveDevice},
 };
 
@@ -182,7 +182,7 @@ macro_rules! sealed {
 }
 
 sealed!(SentMarks, ReadMark, MarksRequest, MarksAnswer);
-sealed!(Here, Beat);
+sealed!(Here, Beat, LastSeen);
 sealed!(EraseUser, Erasure, ErasureAsked);
 sealed!(ReaderRecord, DeviceRecord, Receipt, RemoveDevice, DeviceRemoved, HeadsRequest, HeadsAnswer, Verify, Verified);
 
@@ -204,6 +204,8 @@ fn records() {
         (DeviceRecord { cursor: None, removed: Some(AT) }, DEVICE_REMOVED),
         (delivered(user("bob")), RECEIPT),
         (delivered(group("team")), RECEIPT_OF_GROUP),
+        (Receipt::Seen { at: AT }, "010296d9d79daa33d2f14b67"),
+        (LastSeen { at: AT }, "0196d9d79daa334a2164a1"),
         (Receipt::Read { with: "alice@eu".parse().unwrap(), upto: Seq(17), epoch: EPOCH }, RECEIPT_READ),
         (SentMarks { epoch: EPOCH, delivered: Some(Seq(17)), read: None, changes }, SENT_MARKS),
         (ReadMark { epoch: EPOCH, order: Seq(17), time: AT }, READ_MARK),

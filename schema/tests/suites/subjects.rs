@@ -47,6 +47,7 @@ fn subjects_are_those_of_the_design() {
         (subject::marks_of(&eu, Shard(3), &bob), "state.eu.3.mark.bob.>"),
         (subject::marks(&eu, Shard(3)), "state.eu.3.mark.>"),
         (subject::read_marks(&eu, Shard(3)), "state.eu.3.mark.*.read.>"),
+        (subject::last_seen(&eu, Shard(3), &bob), "state.eu.3.seen.bob"),
         (subject::presence(&bob), "presence.bob"),
         (subject::gateways(&eu), "gateways.eu"),
         (subject::changed_marks(&eu, Shard(3)), "svc.eu.receipts-3.marks"),

@@ -2,8 +2,8 @@
 //! goes on from there; one that its user removes is forgotten.
 //!
 //! `core` decides; this file takes items off the shard's work queue and hands each to its lane: `delivered` or `reading`, which raise
-//! marks in `pairs` and end with the item's acknowledgement. `lanes` paces all three. `service` answers gateways, `changes` out of a watch
-//! of the shard's marks; `records` and `devices` write, `mailbox` reads.
+//! marks in `pairs`, or `seen`; each ends with the item's acknowledgement. `lanes` paces all four. `service` answers gateways, `changes`
+//! out of a watch of the shard's marks; `records` and `devices` write, `mailbox` reads.
 
 mod changes;
 pub mod core;
@@ -15,6 +15,7 @@ mod metrics;
 mod pairs;
 mod reading;
 mod records;
+mod seen;
 mod service;
 
 use std::{
@@ -24,8 +25,8 @@ use std::{
 
 use dunlin_nats::{Queued, Reads, ReceiptItem, Records, WorkQueue};
 use dunlin_schema::{
-    Millis, Shard,
-    record::{ReadMark, Receipt, SentMarks},
+    Millis, Shard, UserName,
+    record::{LastSeen, ReadMark, Receipt, SentMarks},
 };
 use futures_util::FutureExt;
 use prometheus_client::registry::Registry;
@@ -41,6 +42,7 @@ use self::{
     pairs::Pairs,
     reading::{Conversation, ReadUpto},
     records::Kept,
+    seen::SeenAt,
 };
 use crate::{
     context::Context,
@@ -73,6 +75,7 @@ struct Shared {
     devices: Devices,
     sent: Kept<SentMarks>,
     read: Kept<ReadMark>,
+    seen: Kept<LastSeen>,
     pairs: Pairs,
     changes: Changes,
     scans: Semaphore,
@@ -89,6 +92,7 @@ impl Shared {
             devices: Devices::new(context.settings.region.clone(), shard, devices, metrics.clone()),
             sent: Kept::new(connection, metrics.conflicts.clone()),
             read: Kept::new(connection, metrics.conflicts.clone()),
+            seen: Kept::new(connection, metrics.conflicts.clone()),
             pairs,
             changes: Changes::default(),
             scans: Semaphore::new(SCANS),
@@ -110,13 +114,15 @@ async fn run(context: Context, shard: Shard, metrics: ReceiptsMetrics) {
     let (raise, raising) = lanes::channel();
     let (acknowledge, acknowledging) = lanes::channel();
     let (read, reading) = lanes::channel();
+    let (see, seeing) = lanes::channel();
     let shared = &Shared::new(context, shard, metrics, reads, Pairs::new(raise));
     let began = shared.context.began;
     let store = async {
         tokio::join!(
-            take(shared, acknowledge, read),
+            take(shared, acknowledge, read, see),
             lanes::run(began, acknowledging, AT_ONCE, |whose, said| delivered::store(shared, whose, said)),
             lanes::run(began, reading, AT_ONCE, |conversation, said| reading::store(shared, conversation, said)),
+            lanes::run(began, seeing, AT_ONCE, |user, seen| seen::store(shared, user, seen)),
         );
     };
     tokio::select! {
@@ -129,7 +135,12 @@ async fn run(context: Context, shard: Shard, metrics: ReceiptsMetrics) {
 }
 
 /// Takes items off the queue until it is told to stop.
-async fn take(shared: &Shared, acknowledge: Bring<Whose, Acknowledged>, read: Bring<Conversation, ReadUpto>) {
+async fn take(
+    shared: &Shared,
+    acknowledge: Bring<Whose, Acknowledged>,
+    read: Bring<Conversation, ReadUpto>,
+    see: Bring<UserName, SeenAt>,
+) {
     let mut queue = WorkQueue::receipts(&shared.context.connection, shared.shard);
     let stop = shared.context.stop();
     shared.context.tell(TaskState::Working);
@@ -156,6 +167,10 @@ async fn take(shared: &Shared, acknowledge: Bring<Whose, Acknowledged>, read: Br
                     }
                     None => refuse(shared, queued, "a read mark that no gateway lets in").await,
                 }
+            }
+            Ok(Receipt::Seen { at }) => {
+                let (user, at) = (queued.item.user.clone(), *at);
+                let _ = see.send((user, SeenAt { at, items: vec![queued] })).await;
             }
             Err(error) => {
                 tracing::debug!(%error, "a receipt can't be read");

@@ -7,7 +7,7 @@ use dunlin_schema::{
     Millis, Seq, Shard, UserName,
     envelope::EnvelopeError,
     limits,
-    record::{DeviceRecord, ReadMark, SentMarks},
+    record::{DeviceRecord, LastSeen, ReadMark, SentMarks},
 };
 use parking_lot::Mutex;
 use prometheus_client::metrics::counter::Counter;
@@ -88,6 +88,17 @@ impl Stored for ReadMark {
     const RISES: bool = true;
     fn read(bytes: &[u8]) -> Result<Self, EnvelopeError> {
         ReadMark::decode(bytes)
+    }
+    fn written(&self) -> Vec<u8> {
+        self.encode()
+    }
+}
+
+impl Stored for LastSeen {
+    const KEPT: Millis = limits::SEEN_KEPT;
+    const RISES: bool = true;
+    fn read(bytes: &[u8]) -> Result<Self, EnvelopeError> {
+        LastSeen::decode(bytes)
     }
     fn written(&self) -> Vec<u8> {
         self.encode()
