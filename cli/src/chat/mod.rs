@@ -21,10 +21,10 @@ use std::{
 use anyhow::Context;
 use clap::Args;
 use dunlin_client::{
-    Accepted, Client, Connected, Conversation, Event, Events, SendError,
+    Accepted, AskError, Client, Connected, Conversation, Event, Events, SendError,
     conversation::{Change, Key, TYPING},
 };
-use dunlin_schema::{Address, Content, DeviceName, Millis, frame::StartAt};
+use dunlin_schema::{Address, Content, DeviceName, Millis, frame::HistoryEntry};
 use futures_util::FutureExt;
 use time::UtcOffset;
 use tokio::{task::JoinSet, time::Instant};
@@ -59,6 +59,10 @@ pub struct ChatArgs {
 const UNSENT: usize = 512;
 /// Events that are taken before the screen is drawn.
 const AT_ONCE: usize = 256;
+/// Messages of before that are shown at first.
+const PAST: u16 = 50;
+/// How often these are asked for again where the index is behind.
+const PAST_TRIES: usize = 8;
 /// How often the peer is told that somebody types.
 const TYPING_EVERY: Millis = Millis(4_000);
 
@@ -133,7 +137,7 @@ struct Chat {
 
 /// Talks until the input ends or `shutdown`. The exit code says whether something is unsent. Errors: the gateway ended it for good.
 pub async fn run(args: ChatArgs, shutdown: impl Future<Output = ()> + Send + 'static) -> anyhow::Result<ExitCode> {
-    let options = args.who.options()?.device(args.device.clone()).start(StartAt::Beginning);
+    let options = args.who.options()?.device(args.device.clone());
     let (client, mut events) = Client::start(options).await?;
     tokio::pin!(shutdown);
     let connected = tokio::select! {
@@ -148,6 +152,7 @@ pub async fn run(args: ChatArgs, shutdown: impl Future<Output = ()> + Send + 'st
     } else {
         Face::Lines(Lines::new(&connected, &conversation)?)
     };
+    let past = past(client.clone(), args.with.clone());
     let to = args.with.to_string();
     let (watching, watched) = (client.clone(), vec![to.clone()]);
     tokio::spawn(async move {
@@ -166,7 +171,7 @@ pub async fn run(args: ChatArgs, shutdown: impl Future<Output = ()> + Send + 'st
         told_typing: Millis(0),
         trouble: None,
     };
-    let outcome = chat.talk(events, args.timeout.0, shutdown).await;
+    let outcome = chat.talk(events, past, args.timeout.0, shutdown).await;
     let Chat { client, face, unsent, .. } = chat;
     // Gives the terminal back.
     drop(face);
@@ -199,6 +204,19 @@ async fn welcomed(client: &Client, events: &mut Events) -> anyhow::Result<Connec
     anyhow::bail!("the client is over before a gateway answered")
 }
 
+/// The last messages, the latest first. Errors: nobody can say, also after a while; what this device has not seen comes all the same.
+async fn past(client: Client, with: Address) -> Result<Vec<HistoryEntry>, AskError> {
+    for _ in 0..PAST_TRIES {
+        match client.history(with.clone(), None, PAST).await {
+            Err(AskError::Refused { retry_after: Some(pause), .. }) => {
+                tokio::time::sleep(Duration::from_millis(pause.0)).await;
+            }
+            answer => return answer.map(|page| page.entries),
+        }
+    }
+    client.history(with, None, PAST).await.map(|page| page.entries)
+}
+
 fn ended(client: &Client, why: dunlin_client::Ended) -> anyhow::Error {
     anyhow::Error::new(why).context(format!("talking{}", about_the_clock(client.clock_skew())))
 }
@@ -207,10 +225,13 @@ impl Chat {
     async fn talk(
         &mut self,
         mut events: Events,
+        past: impl Future<Output = Result<Vec<HistoryEntry>, AskError>>,
         timeout: Duration,
         mut shutdown: impl Future<Output = ()> + Unpin,
     ) -> anyhow::Result<()> {
         let mut closing: Option<Instant> = None;
+        tokio::pin!(past);
+        let mut is_past_due = true;
         while closing.is_none() || !self.sends.is_empty() {
             self.face.draw(&self.conversation)?;
             let stops_typing = self.stops_typing();
@@ -239,12 +260,29 @@ impl Chat {
                     let (key, outcome) = sent.context("sending")?;
                     self.settled(key, outcome)?;
                 }
+                page = &mut past, if is_past_due => {
+                    is_past_due = false;
+                    self.past(page)?;
+                }
                 () = at(stops_typing) => self.show_typing()?,
                 () = at(closing) => break,
                 () = &mut shutdown => break,
             }
         }
         Ok(())
+    }
+
+    fn past(&mut self, page: Result<Vec<HistoryEntry>, AskError>) -> anyhow::Result<()> {
+        match page {
+            Ok(entries) => {
+                let changes: Vec<_> = entries.iter().rev().flat_map(|entry| self.conversation.past(entry)).collect();
+                self.face.show(&self.conversation, &News::Changes(&changes))
+            }
+            Err(error) => {
+                let words = format!("what was said before is not known now: {error}");
+                self.face.show(&self.conversation, &News::Notice(&words))
+            }
+        }
     }
 
     async fn happened(&mut self, event: Event) -> anyhow::Result<()> {

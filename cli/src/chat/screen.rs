@@ -141,26 +141,28 @@ impl Screen {
         let (width, height) = terminal::size().unwrap_or((80, 24));
         let frame = Frame { width: usize::from(width), now, offset: self.offset };
         let rows = view::rows(conversation, frame);
-        let room = usize::from(height).saturating_sub(2);
+        let status = match &self.notice {
+            Some(notice) => view::notice(notice, frame),
+            None => vec![view::status(conversation, self.typing, self.trouble.as_deref(), frame)],
+        };
+        let room = usize::from(height).saturating_sub(1 + status.len());
         self.scrolled = self.scrolled.min(rows.len().saturating_sub(room));
         let end = rows.len() - self.scrolled;
         let shown = &rows[end.saturating_sub(room)..end];
-        let status = match &self.notice {
-            Some(notice) => Row { tone: Tone::Faint, text: notice.clone() },
-            None => view::status(conversation, self.typing, self.trouble.as_deref(), frame),
-        };
         let mut out = io::stdout();
         printed(self.paint(&mut out, shown, &status, frame.width, height).and_then(|()| out.flush()))
     }
 
-    fn paint(&self, out: &mut Stdout, shown: &[Row], status: &Row, width: usize, height: u16) -> io::Result<()> {
+    fn paint(&self, out: &mut Stdout, shown: &[Row], status: &[Row], width: usize, height: u16) -> io::Result<()> {
         queue!(out, BeginSynchronizedUpdate, Clear(ClearType::All))?;
         for (at, row) in (0..).zip(shown) {
             queue!(out, MoveTo(0, at))?;
             styled(out, row, width)?;
         }
-        queue!(out, MoveTo(0, height.saturating_sub(2)))?;
-        styled(out, status, width)?;
+        for (above, row) in (1..).zip(status.iter().rev()) {
+            queue!(out, MoveTo(0, height.saturating_sub(1 + above)))?;
+            styled(out, row, width)?;
+        }
         let room = width.saturating_sub(PROMPT.len() + 1);
         let hidden = self.line.visual_scroll(room);
         let typed: String = columns(self.line.value(), hidden, room);

@@ -83,6 +83,11 @@ pub(super) fn status(conversation: &Conversation, typing: bool, trouble: Option<
     faint(format!("{me} with {peer}{presence} · /help"))
 }
 
+/// What the program says to whoever typed something, in the place of the status.
+pub(super) fn notice(words: &str, frame: Frame) -> Vec<Row> {
+    wrapped(Tone::Faint, words, frame.width)
+}
+
 fn missing(Gap { from, to }: Gap, frame: Frame) -> String {
     format!("— messages between {} and {} may be missing —", stamp(from, frame), stamp(to, frame))
 }

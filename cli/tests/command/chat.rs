@@ -100,6 +100,16 @@ impl Drop for Chat {
     }
 }
 
+/// A process that does not outlive its test.
+struct Killed(Child);
+
+impl Drop for Killed {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
 #[test]
 fn two_people_hold_a_conversation_and_one_of_them_goes_and_comes_back() {
     let temporary = TempDir::new().unwrap();
@@ -134,6 +144,9 @@ fn two_people_hold_a_conversation_and_one_of_them_goes_and_comes_back() {
     alice.sees("are you there?", "state", "sent");
     let mut bob = Chat::start(folder, "bob", "alice");
     bob.sees("are you there?", "from", "alice");
+    bob.hears("what was said before", |line| {
+        line["message"]["text"] == "hi" && line["message"]["reactions"][0]["by"] == "bob"
+    });
     bob.types("//quit");
     alice.sees("/quit", "from", "bob");
     bob.types("/quit");
@@ -160,7 +173,7 @@ fn in_a_terminal_there_are_ticks_and_typing() {
     let slave = || Stdio::from(pty.slave.try_clone().unwrap());
     let mut command = dunlin(&["chat", "--as", "alice", "bob", "--data"]);
     let command = command.arg(data(folder)).env("NO_COLOR", "1").stdin(slave()).stdout(slave());
-    let mut alice = command.spawn().unwrap();
+    let mut alice = Killed(command.spawn().unwrap());
     let mut keys = File::from(pty.master);
     let screen = Written::of(keys.try_clone().unwrap());
     let shows = |what: &str| until(what, || screen.text().contains(what));
@@ -178,7 +191,7 @@ fn in_a_terminal_there_are_ticks_and_typing() {
     write!(keys, "/help\r").unwrap();
     shows("/quit");
     write!(keys, "half a line\u{3}").unwrap();
-    assert!(end(&mut alice).success(), "nothing of what was sent is unsent");
+    assert!(end(&mut alice.0).success(), "nothing of what was sent is unsent");
     // The terminal is as before.
     until("the terminal back", || screen.text().ends_with("\u{1b}[?1049l"));
     bob.leaves();

@@ -23,6 +23,13 @@ pub(super) struct Place {
     pub(super) id: MessageId,
 }
 
+impl Place {
+    /// Of an entry whose id nobody says: before all others of its time.
+    pub(super) fn unnamed(time: Millis) -> Place {
+        Place { time, id: MessageId::from_bytes([0; 16]) }
+    }
+}
+
 /// What was said, as an edit changes it.
 #[derive(Debug, Default)]
 struct Words {

@@ -21,7 +21,8 @@ mod tests;
 use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
 
 use dunlin_schema::{
-    Address, Blob, Code, Content, LogName, MessageId, Millis, Open, Seq, UserName, frame::EntryFrame,
+    Address, Blob, Code, Content, LogName, MessageId, Millis, Open, Seq, UserName,
+    frame::{EntryFrame, HistoryEntry, ReactionItem},
     presence::Presence,
 };
 
@@ -237,16 +238,31 @@ impl Conversation {
             let failure = Failure { code: Some(failed.code.clone()), message: failed.message.clone() };
             return if ours { self.undeliverable(failed.id, failure) } else { Vec::new() };
         }
-        let author = if entry.from == self.me && entry.to == self.peer {
-            Author::Me
-        } else if entry.from == self.peer && entry.to == self.me {
-            Author::Peer
-        } else {
+        let Some(author) = self.author(&entry.from, &entry.to) else { return Vec::new() };
+        let key = if author == Author::Me { self.sent_here(entry.id) } else { None };
+        let place = Place { time: entry.time, id: entry.id };
+        self.apply(key, author, place, entry.order, content.clone())
+    }
+
+    /// Takes a message out of a page of [`crate::Client::history`], with what has changed it.
+    pub fn past(&mut self, entry: &HistoryEntry) -> Vec<Change> {
+        let (Some(author), Some(content)) = (self.author(&entry.from, &entry.to), entry.content.known()) else {
             return Vec::new();
         };
         let key = if author == Author::Me { self.sent_here(entry.id) } else { None };
         let place = Place { time: entry.time, id: entry.id };
-        self.apply(key, author, place, entry.order, content.clone())
+        let mut changes = self.apply(key, author, place, entry.order, content.clone());
+        if let (Some(time), Content::Message { text, data, .. }) = (entry.edited, content) {
+            let edit = Content::Edit { target: entry.id, text: text.clone(), data: data.clone() };
+            changes.extend(self.apply(None, author, Place::unnamed(time), None, edit));
+        }
+        for ReactionItem { from, emoji, time } in &entry.reactions {
+            let by = if *from == self.me { Author::Me } else { Author::Peer };
+            let reaction = Content::React { target: entry.id, emoji: emoji.clone(), on: true };
+            changes.extend(self.apply(None, by, Place::unnamed(*time), None, reaction));
+        }
+        changes.dedup();
+        changes
     }
 
     /// Takes what was handed to [`crate::Client::submit`] at `now`; `id` is [`crate::Sending::id`]. A message is shown from now on; an edit,
@@ -396,6 +412,15 @@ impl Conversation {
     fn key(&mut self) -> Key {
         self.keys += 1;
         Key(self.keys)
+    }
+
+    /// Who of both said something; `None` of another conversation.
+    fn author(&self, from: &Open<Address>, to: &Open<Address>) -> Option<Author> {
+        if *from == self.me && *to == self.peer {
+            Some(Author::Me)
+        } else {
+            (*from == self.peer && *to == self.me).then_some(Author::Peer)
+        }
     }
 
     /// The key of what was sent from here under this id and has had no answer, or a bad one: its entry is the answer.

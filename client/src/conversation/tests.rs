@@ -160,6 +160,48 @@ fn what_comes_becomes_messages_as_they_are_now() {
     }
 }
 
+/// A message as a page of history has it.
+fn past(entry: &EntryFrame, text_now: &str, edited: Option<u64>, reactions: &[(&str, &str, u64)]) -> HistoryEntry {
+    let reaction = |(from, emoji, time): &(&str, &str, u64)| ReactionItem {
+        from: Open::of_text(from),
+        emoji: (*emoji).to_owned(),
+        time: Millis(*time),
+    };
+    HistoryEntry {
+        seq: entry.seq,
+        time: entry.time,
+        id: entry.id,
+        from: entry.from.clone(),
+        to: entry.to.clone(),
+        order: entry.order,
+        content: text(text_now).into(),
+        edited: edited.map(Millis),
+        reactions: reactions.iter().map(reaction).collect(),
+    }
+}
+
+#[test]
+fn pages_of_history_and_entries_give_the_same_in_any_order() {
+    let entries = [theirs(1, text("a")), theirs(2, edit(1, "b")), mine(3, react(1, "👍", true)), mine(4, text("c"))];
+    let page = [past(&entries[3], "c", None, &[]), past(&entries[0], "b", Some(2), &[("alice", "👍", 3)])];
+    let meant = "bob: b* alice👍, alice: c Sent";
+    let mut alone = conversation();
+    page.iter().for_each(|entry| drop(alone.past(entry)));
+    assert_eq!(shown(&alone), meant);
+    entries.iter().for_each(|entry| drop(alone.entry(entry)));
+    assert_eq!(shown(&alone), meant, "the same entries come as well");
+    let mut after = folded(&entries);
+    page.iter().for_each(|entry| drop(after.past(entry)));
+    assert_eq!(shown(&after), meant);
+    // What came since the page was read goes before it.
+    let later = [theirs(5, edit(1, "d")), mine(6, react(1, "👍", false)), mine(7, Content::Delete { target: id(4) })];
+    let mut newer = folded(&later);
+    page.iter().for_each(|entry| drop(newer.past(entry)));
+    assert_eq!(shown(&newer), "bob: d*, alice: - Sent");
+    let carol = past(&said("carol", "alice", 1, text("x")), "x", None, &[]);
+    assert_eq!(newer.past(&carol), [], "of another conversation");
+}
+
 #[test]
 fn what_was_stored_again_after_a_power_loss_stands_where_it_is_now() {
     let again = EntryFrame { time: Millis(5), order: Some(Seq(4)), seq: Seq(4), ..theirs(1, text("a")) };
