@@ -4,6 +4,8 @@
 
 #[path = "command/chat.rs"]
 mod chat;
+#[path = "command/conversations.rs"]
+mod conversations;
 #[path = "command/dev.rs"]
 mod dev;
 #[path = "command/devices.rs"]
@@ -135,6 +137,7 @@ fn a_region_for_development_from_its_first_start_to_its_end() {
     assert_eq!(listen(folder, "phone"), [""; 0], "each once, also over restarts");
     assert_eq!(listen(folder, "laptop"), ["one", "two"], "another device has its own place");
     devices::are_listed_and_removed(folder, &["one", "two"]);
+    conversations::are_listed(folder, &["one", "two"]);
 
     let doctor = beside(folder, &["doctor"]);
     assert!(doctor.status.success(), "{}", stdout(&doctor));

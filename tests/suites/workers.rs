@@ -3,6 +3,7 @@
 
 mod bench;
 mod counter;
+mod index;
 mod marks;
 mod removals;
 

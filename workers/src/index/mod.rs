@@ -16,8 +16,14 @@ use std::{
     time::{SystemTime, UNIX_EPOCH},
 };
 
-use dunlin_nats::{IndexService, Reads};
-use dunlin_schema::{Log, Millis, Peer, Position, Shard, StreamTime, UserName, index::Place, limits, subject::Logs};
+use dunlin_nats::{IndexService, Reads, Watch, WatchEvent};
+use dunlin_schema::{
+    Log, Millis, Peer, Position, Seq, Shard, StreamTime, UserName,
+    erasure::Erasure,
+    index::Place,
+    limits,
+    subject::{self, Logs},
+};
 use futures_util::{FutureExt, StreamExt, future::BoxFuture, stream::FuturesUnordered};
 use prometheus_client::registry::Registry;
 use redb::Durability;
@@ -51,10 +57,14 @@ const BATCH: usize = 512;
 const DURABLE_EVERY: Duration = Duration::from_secs(1);
 /// Questions that are answered at once; further ones wait, and are asked again by whoever gets no answer.
 const ANSWERS: usize = 64;
-/// Mailboxes that are looked at for what has expired, each [`DURABLE_EVERY`].
-const EXPIRED_IN: usize = 64;
-/// Mailboxes whose first entries are looked up each [`DURABLE_EVERY`], at most: further ones stay large until their next entry.
-const EVICTED_IN: usize = 64;
+/// How often what has gone from the log is looked for.
+const GONE_EVERY: Duration = Duration::from_secs(10);
+/// Mailboxes that are looked at for what has expired, each [`GONE_EVERY`].
+const EXPIRED_IN: usize = 1_024;
+/// Mailboxes whose first entries are looked up each [`GONE_EVERY`], at most: further ones stay large until their next entry.
+const EVICTED_IN: usize = 256;
+/// For how long the mailbox of somebody who is being erased is looked at.
+const ERASED_FOR: Duration = Duration::from_secs(60);
 /// The pause before a projection that failed, or that another process has, is opened again.
 const AGAIN: Duration = Duration::from_secs(1);
 
@@ -130,14 +140,18 @@ struct Indexing<'a> {
     expired: String,
     /// Mailboxes that have more rows than the log has entries.
     large: Vec<UserName>,
+    /// Who is being erased, as records tell it, and until when their mailboxes are looked at.
+    erasures: Watch,
+    erased: Vec<(UserName, Instant)>,
+    looked: Instant,
 }
 
 /// What a chore has done.
-enum Gone {
-    /// What was evicted.
-    Evicted,
-    /// What was expired, up to this mailbox; `None` where it was the last one.
-    Expired(Option<String>),
+struct Gone {
+    /// How many rows went.
+    rows: usize,
+    /// Of a look for what has expired: up to which mailbox, `None` where that was the last one.
+    expired_upto: Option<Option<String>>,
 }
 
 impl<'a> Indexing<'a> {
@@ -150,7 +164,8 @@ impl<'a> Indexing<'a> {
         metrics: &'a IndexMetrics,
     ) -> Indexing<'a> {
         let epochs = Epochs::Follows(Resume::Projected(position));
-        let mut pass = Pass::start(context, of.shard, ROLE.as_str(), epochs, metrics.reader.clone());
+        let (region, shard) = (of.region.clone(), of.shard);
+        let mut pass = Pass::start(context, shard, ROLE.as_str(), epochs, metrics.reader.clone());
         pass.projected(position);
         let (committed, watched) = watch::channel(position);
         Indexing {
@@ -175,6 +190,9 @@ impl<'a> Indexing<'a> {
             synced: Instant::now(),
             expired: String::new(),
             large: Vec::new(),
+            erasures: context.records().watch(shard, subject::erasures(&region, shard)),
+            erased: Vec::new(),
+            looked: Instant::now(),
             context: context.clone(),
             metrics,
         }
@@ -203,6 +221,10 @@ impl<'a> Indexing<'a> {
                 }
                 Some(gone) = self.going.next() => {
                     self.gone(gone?);
+                    continue;
+                }
+                event = self.erasures.next() => {
+                    self.erasing(event);
                     continue;
                 }
                 () = sleep_until(due) => {
@@ -305,58 +327,84 @@ impl<'a> Indexing<'a> {
         Ok(())
     }
 
+    /// Somebody is being erased: what their mailbox had goes from the log soon.
+    fn erasing(&mut self, event: WatchEvent) {
+        let WatchEvent::Record(_, record) = event else { return };
+        match Erasure::decode(&record.bytes) {
+            Ok(Erasure { user }) if self.erased.len() < EVICTED_IN => {
+                self.erased.push((user, Instant::now() + ERASED_FOR));
+            }
+            // They are found where somebody asks for them, and expire.
+            Ok(_) => {}
+            Err(error) => tracing::error!(shard = %self.answers.of.shard, %error, "an erasure can't be read"),
+        }
+    }
+
     /// Syncs what is not, and lets what the log has no more go.
     async fn chores(&mut self) -> Result<(), ProjectionError> {
         self.commit(Durability::Immediate).await?;
-        if !self.pass.is_live() || !self.going.is_empty() {
+        let is_due = self.looked.elapsed() >= GONE_EVERY || !self.erased.is_empty();
+        if !is_due || !self.pass.is_live() || !self.going.is_empty() {
             return Ok(());
         }
-        let (after, before) = (self.expired.clone(), expired_before());
-        let projection = self.answers.projection.clone();
-        let expire = async move {
-            let expire = move || {
-                let write = projection.write(Durability::None)?;
-                let last = write.expire(&after, EXPIRED_IN, before)?;
-                write.commit()?;
-                Ok(Gone::Expired(last))
-            };
-            blocking(expire).await
-        };
-        self.going.push(expire.boxed());
-        for owner in std::mem::take(&mut self.large) {
-            let (projection, reads) = (self.answers.projection.clone(), self.answers.reads.clone());
+        self.looked = Instant::now();
+        let (after, projection) = (self.expired.clone(), self.answers.projection.clone());
+        self.going.push(blocking(move || expire(&projection, &after)).boxed());
+        let upto = self.committed.borrow().seq;
+        let erased = self.erased.iter().map(|(user, _)| user.clone());
+        let looked_at: Vec<_> = std::mem::take(&mut self.large).into_iter().chain(erased).collect();
+        for owner in looked_at {
             let mailbox = Log::mailbox(&self.answers.of.region, self.answers.shards, &owner);
-            self.going.push(evict(projection, reads, mailbox, owner).boxed());
+            let (projection, reads) = (self.answers.projection.clone(), self.answers.reads.clone());
+            self.going.push(evict(projection, reads, mailbox, owner, upto).boxed());
         }
+        self.erased.retain(|(_, until)| *until > self.looked);
         Ok(())
     }
 
-    fn gone(&mut self, gone: Gone) {
-        self.unsynced = true;
-        match gone {
-            Gone::Evicted => {}
-            Gone::Expired(last) => self.expired = last.unwrap_or_default(),
+    fn gone(&mut self, Gone { rows, expired_upto }: Gone) {
+        self.metrics.gone.inc_by(rows as u64);
+        self.unsynced |= rows > 0;
+        if let Some(upto) = expired_upto {
+            self.expired = upto.unwrap_or_default();
         }
     }
 }
 
-/// Lets what lies below the log's first entry go.
+fn expire(projection: &Projection, after: &str) -> Result<Gone, ProjectionError> {
+    let write = projection.write(Durability::None)?;
+    let (rows, upto) = write.expire(after, EXPIRED_IN, expired_before())?;
+    if rows > 0 {
+        write.commit()?;
+    }
+    Ok(Gone { rows, expired_upto: Some(upto) })
+}
+
+/// Lets what lies below the log's first entry go; where the log has none, what lies up to `upto`, which was in the projection before the
+/// log was asked.
 async fn evict(
     projection: Arc<Projection>,
     reads: Reads,
     mailbox: Log,
     owner: UserName,
+    upto: Seq,
 ) -> Result<Gone, ProjectionError> {
-    // Where the leader does not answer, the next entry brings the mailbox here again.
-    let Ok(Some(ends)) = reads.log_ends(&mailbox).await else { return Ok(Gone::Evicted) };
+    let first = match reads.log_ends(&mailbox).await {
+        Ok(Some(ends)) => ends.first.seq,
+        Ok(None) => upto.next(),
+        // The next entry brings the mailbox here again.
+        Err(_) => return Ok(Gone { rows: 0, expired_upto: None }),
+    };
     blocking(move || {
+        let mut rows = 0;
         loop {
             let write = projection.write(Durability::None)?;
-            let more = write.evict(&owner, ends.first.seq)?;
-            write.commit()?;
-            if !more {
-                return Ok(Gone::Evicted);
+            let gone = write.evict(&owner, first)?;
+            if gone == 0 {
+                return Ok(Gone { rows, expired_upto: None });
             }
+            write.commit()?;
+            rows += gone;
         }
     })
     .await

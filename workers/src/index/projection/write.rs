@@ -87,24 +87,24 @@ impl Writing {
         Ok(large)
     }
 
-    /// Lets what lies below a mailbox's first entry go. Returns whether there is more.
-    pub(in crate::index) fn evict(&self, owner: &UserName, first: Seq) -> Result<bool, ProjectionError> {
+    /// Lets what lies below a mailbox's first entry go. Returns how many rows went, [`GO_AT_ONCE`] at most.
+    pub(in crate::index) fn evict(&self, owner: &UserName, first: Seq) -> Result<usize, ProjectionError> {
         let mut tables = Tables::open(&self.transaction)?;
         let gone = tables.oldest(owner.as_str(), GO_AT_ONCE, |seq, _| seq < first.0)?;
         for seq in &gone {
             tables.remove(owner.as_str(), *seq)?;
         }
-        Ok(gone.len() == GO_AT_ONCE)
+        Ok(gone.len())
     }
 
-    /// Lets everything go that was stored before a time, of as many mailboxes behind `after` as a transaction is good for. Returns the last
-    /// one that was looked at; `None` where there is none behind it.
+    /// Lets everything go that was stored before a time, of as many mailboxes behind `after` as a transaction is good for. Returns how many
+    /// rows went, and the last mailbox that was looked at; `None` where there is none behind `after`.
     pub(in crate::index) fn expire(
         &self,
         after: &str,
         mailboxes: usize,
         before: StreamTime,
-    ) -> Result<Option<String>, ProjectionError> {
+    ) -> Result<(usize, Option<String>), ProjectionError> {
         let mut tables = Tables::open(&self.transaction)?;
         let owners = tables.mailboxes_behind(after, mailboxes)?;
         let (mut left, mut last) = (GO_AT_ONCE, None);
@@ -119,7 +119,7 @@ impl Writing {
                 break;
             }
         }
-        Ok(last)
+        Ok((GO_AT_ONCE - left, last))
     }
 }
 
