@@ -68,8 +68,7 @@ impl Gateway {
 
     /// What a user sends, counted towards their share, whichever way it comes; what is beyond it is said to be.
     pub(crate) fn sent(&self, from: &UserName, now: Millis, send: Send) -> sending::Input {
-        let age = now.since(sending::oldest_id(send.id, &send.content));
-        match self.limiter.send(from, age) {
+        match self.limiter.send(from, sending::is_costly(now, send.id, &send.content)) {
             Ok(()) => sending::Input::Send(send),
             Err(retry_after) => {
                 self.metrics.limited_sends.inc();

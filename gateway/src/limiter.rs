@@ -22,7 +22,7 @@ pub(crate) struct Limiter {
     connects: Accounts,
     asks: Accounts,
     signals: Accounts,
-    /// As how many a late send counts: never more than an account holds.
+    /// As how many a costly send counts: never more than an account holds.
     late: NonZeroU32,
     clock: DefaultClock,
 }
@@ -49,9 +49,9 @@ impl Limiter {
         }
     }
 
-    /// Whether the user may send something whose id, or that of the message that it is about, is of this age. Errors: when to try again.
-    pub(crate) fn send(&self, user: &UserName, age: Millis) -> Result<(), Millis> {
-        let count = if age < limits::FRESH_FOR { NonZeroU32::MIN } else { self.late };
+    /// Whether the user may send something, which may be costly: see [`crate::sending::is_costly`]. Errors: when to try again.
+    pub(crate) fn send(&self, user: &UserName, costly: bool) -> Result<(), Millis> {
+        let count = if costly { self.late } else { NonZeroU32::MIN };
         self.check(&self.sends, user, count).map_err(|wait| wait.max(limits::SHARE_RETRY_AFTER))
     }
 
@@ -106,11 +106,10 @@ mod tests {
         let limits = Limits { sends_per_second: 10, sends_burst: 20, ..Limits::default() };
         let limiter = Limiter::new(&limits);
         let [alice, bob] = ["alice", "bob"].map(|name| UserName::new(name).unwrap());
-        let young = Millis(0);
-        let passed = (0..50).filter(|_| limiter.send(&alice, young).is_ok()).count();
+        let passed = (0..50).filter(|_| limiter.send(&alice, false).is_ok()).count();
         assert!((20..25).contains(&passed), "{passed}");
-        assert_eq!(limiter.send(&alice, young), Err(limits::SHARE_RETRY_AFTER), "though there is room before");
-        assert_eq!(limiter.send(&bob, young), Ok(()));
+        assert_eq!(limiter.send(&alice, false), Err(limits::SHARE_RETRY_AFTER), "though there is room before");
+        assert_eq!(limiter.send(&bob, false), Ok(()));
         assert_eq!(limiter.connect(&alice), Ok(()), "connecting has its own account");
         let asked = (0..2 * limits::ASKS_BURST).filter(|_| limiter.ask(&alice).is_ok()).count();
         assert!((limits::ASKS_BURST as usize..).contains(&asked), "and so has asking: {asked}");
@@ -118,15 +117,13 @@ mod tests {
     }
 
     #[test]
-    fn an_old_id_counts_for_more_and_never_for_too_much() {
+    fn what_is_costly_counts_for_more_and_never_for_too_much() {
         let name = |name: &str| UserName::new(name).unwrap();
-        for (burst, age, expected) in
-            [(50, limits::FRESH_FOR.minus(Millis(1)), 50), (50, limits::FRESH_FOR, 5), (5, limits::FRESH_FOR, 1)]
-        {
+        for (burst, costly, expected) in [(50, false, 50), (50, true, 5), (5, true, 1)] {
             let limits = Limits { sends_per_second: 1, sends_burst: burst, ..Limits::default() };
             let limiter = Limiter::new(&limits);
-            let passed = (0..100).filter(|_| limiter.send(&name("alice"), age).is_ok()).count();
-            assert_eq!(passed, expected, "of {burst} at the age of {age:?}");
+            let passed = (0..100).filter(|_| limiter.send(&name("alice"), costly).is_ok()).count();
+            assert_eq!(passed, expected, "of {burst}, costly: {costly}");
         }
     }
 }

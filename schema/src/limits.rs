@@ -131,7 +131,8 @@ pub const SIGNALS_WAITING: usize = 64;
 pub const SENDS_PER_SECOND: u32 = 200;
 /// Sends of one user at once.
 pub const SENDS_BURST: u32 = 500;
-/// As how many sends one counts whose id is not young enough for the fresh path: looking for it costs more than storing it.
+/// As how many sends one counts that costs more than its storing: whose id is not young enough for the fresh path, so that it is looked
+/// for, or that has a message overwritten.
 pub const LATE_SEND_COUNTS: u32 = 10;
 /// The least that a send beyond a user's share is told to wait, so that thousands of them are not back at once.
 pub const SHARE_RETRY_AFTER: Millis = seconds(1);

@@ -15,7 +15,7 @@
 //! **What comes again is waited for.** Where the message itself was refused for now, what is about it is refused for now as well: its
 //! sender sends both again, in their order.
 
-use dunlin_schema::{Address, Code, Content, Entry, MessageId, Millis, Peer, Sender, entry::Body};
+use dunlin_schema::{Address, Code, Content, Entry, MessageId, Millis, Peer, Sender, entry::Body, limits};
 
 use super::{Answer, AppendFailure, Author, Do, Key, LookUp, Step, Stored, route::Route};
 
@@ -46,9 +46,11 @@ pub(super) enum Verdict {
     },
 }
 
-/// The oldest id that a send makes somebody look for: its own, or that of the message that it is about.
-pub fn oldest_id(id: MessageId, content: &Content) -> Millis {
-    target(content).map_or(id, |target| target.min(id)).time()
+/// Whether a send costs more than its storing: it makes somebody look for an id that is not young any more, its own or that of the message
+/// that it is about, or it has a message overwritten.
+pub fn is_costly(now: Millis, id: MessageId, content: &Content) -> bool {
+    let oldest = target(content).map_or(id, |target| target.min(id)).time();
+    now.since(oldest) >= limits::FRESH_FOR || matches!(content, Content::Delete { .. })
 }
 
 /// The message that this is about.
@@ -160,4 +162,25 @@ impl Check {
 
 fn is_message(entry: &Entry) -> bool {
     matches!(entry.body, Body::Content(Content::Message { .. }))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_looked_for_far_back_and_what_is_overwritten_is_costly() {
+        let now = Millis(1_000_000);
+        let id = |age: Millis| MessageId::from_parts(now.minus(age), 1);
+        let (young, old) = (id(Millis(0)), id(limits::FRESH_FOR));
+        let react = |target| Content::React { target, emoji: "\u{1f44d}".to_owned(), on: true };
+        for (id, content, costly) in [
+            (young, react(young), false),
+            (young, react(old), true),
+            (old, react(young), true),
+            (young, Content::Delete { target: young }, true),
+        ] {
+            assert_eq!(is_costly(now, id, &content), costly, "{content:?}");
+        }
+    }
 }

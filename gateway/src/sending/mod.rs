@@ -25,7 +25,7 @@ use dunlin_schema::{
 };
 
 pub use answer::Answer;
-pub use check::oldest_id;
+pub use check::is_costly;
 use lane::{After, Lane};
 use route::Route;
 pub(crate) use route::mailbox_of;

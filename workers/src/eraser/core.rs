@@ -69,6 +69,8 @@ pub struct Erasure {
     pub seq: Seq,
     /// What its tombstone is made of.
     pub header: Header,
+    /// The message that was deleted: it, or the one of which it is an edit.
+    pub message: MessageId,
     /// Its tombstone, where that was read.
     pub tombstone: Option<Seq>,
 }
@@ -140,9 +142,9 @@ impl Reading {
             everything_from.as_ref() == Some(&written.header.from)
                 || deleted.contains(&item(&written.header, written.message))
         });
-        let erasure = |Written { seq, header, message: _ }| {
+        let erasure = |Written { seq, header, message }| {
             let tombstone = tombstones.get(&item(&header, header.id)).copied();
-            Erasure { seq, header, tombstone }
+            Erasure { seq, header, message, tombstone }
         };
         erased.map(erasure).collect()
     }

@@ -14,6 +14,19 @@ use super::core::{Cause, Erasure, Reading, is_past, stored_since};
 
 /// How often the deliver reader is asked how far it is.
 const ASK_AGAIN: Duration = Duration::from_millis(20);
+/// For how long other deletions of a log are done with the one that is due: the lease is not renewed meanwhile.
+const AHEAD_FOR: Duration = Duration::from_secs(1);
+/// The longest rest after bytes were overwritten.
+const REST_MAX: Duration = Duration::from_millis(50);
+
+/// To overwrite a message nats-server writes a block of the stream's file anew, up to 8 MB, and takes nothing for the stream meanwhile. So
+/// those who append have the stream for themselves for as long after each one.
+pub(super) async fn rested<T>(overwriting: impl Future<Output = T>) -> T {
+    let began = Instant::now();
+    let done = overwriting.await;
+    sleep(began.elapsed().min(REST_MAX)).await;
+    done
+}
 
 /// Why an erasure is not known to be done.
 #[derive(Debug, thiserror::Error)]
@@ -33,12 +46,27 @@ pub(super) struct Erasing {
 
 impl Erasing {
     /// Erases all that was deleted in a log since an entry was stored that is `target`, as the log is up to the deletion at `at` at least.
-    /// Gives how many entries that was, and up to where the log was looked through.
-    pub(super) async fn deleted(&self, log: &Log, target: MessageId, at: Position) -> Result<(u64, Seq), EraseError> {
+    /// Gives how many entries that was, and up to where the log was looked through; `None` where other deletions in it have to wait for
+    /// their turn.
+    pub(super) async fn deleted(
+        &self,
+        log: &Log,
+        target: MessageId,
+        at: Position,
+    ) -> Result<(u64, Option<Seq>), EraseError> {
+        let began = Instant::now();
         let reading = self.read(log, stored_since(target), at.seq).await?;
         let upto = reading.upto();
-        let erased = self.erase_all(log, reading.erasures(), upto).await?;
-        Ok((erased, upto))
+        let (own, others): (Vec<_>, Vec<_>) =
+            reading.erasures().into_iter().partition(|erasure| erasure.message == target);
+        let mut erased = self.erase_all(log, own, upto).await?;
+        for other in others {
+            if began.elapsed() > AHEAD_FOR {
+                return Ok((erased, None));
+            }
+            erased += self.erase_all(log, vec![other], upto).await?;
+        }
+        Ok((erased, Some(upto)))
     }
 
     /// Erases an edit if its message was erased before it came.
@@ -59,7 +87,7 @@ impl Erasing {
         if !found.is_some_and(|found| found.entry.is_tombstone()) {
             return Ok(0);
         }
-        let erasure = Erasure { seq: at.seq, header: edit.header(), tombstone: None };
+        let erasure = Erasure { seq: at.seq, header: edit.header(), message: target, tombstone: None };
         self.erase_all(log, vec![erasure], at.seq).await
     }
 
@@ -92,12 +120,12 @@ impl Erasing {
             self.let_deliver_pass(log, upto).await;
         }
         let mut erased = 0;
-        for Erasure { seq, header, tombstone } in erasures {
+        for Erasure { seq, header, message: _, tombstone } in erasures {
             let tombstone = match tombstone {
                 Some(tombstone) => tombstone,
                 None => self.appender.append(burial(log, seq, header)).await?.seq,
             };
-            erased += u64::from(self.appender.erase(log, seq, tombstone).await?);
+            erased += u64::from(rested(self.appender.erase(log, seq, tombstone)).await?);
         }
         Ok(erased)
     }
@@ -133,7 +161,7 @@ impl Erasing {
         at: Position,
     ) -> Result<(u64, Option<Seq>), EraseError> {
         match cause {
-            Cause::Deletion { target } => self.deleted(log, *target, at).await.map(|(count, upto)| (count, Some(upto))),
+            Cause::Deletion { target } => self.deleted(log, *target, at).await,
             Cause::Edit { target } => self.edit(log, *target, entry, at).await.map(|count| (count, None)),
         }
     }

@@ -17,7 +17,7 @@ use tokio::time::sleep;
 
 use super::{
     core,
-    erasing::{EraseError, Erasing},
+    erasing::{EraseError, Erasing, rested},
     metrics::EraserMetrics,
 };
 use crate::{context::Context, erase::Sent};
@@ -143,7 +143,7 @@ impl People<'_> {
             let request = ReadRequest { from: ReadFrom::Seq(begin), source: Source::Leader };
             let answer = self.erasing.reads.read(log, request).await?;
             for stored in answer.entries.iter().filter(|stored| stored.time <= until) {
-                let cleared = self.erasing.appender.clear(log, stored.seq, stored.time).await?;
+                let cleared = rested(self.erasing.appender.clear(log, stored.seq, stored.time)).await?;
                 self.metrics.erased.inc_by(u64::from(cleared));
             }
             from = answer.entries.last().filter(|_| answer.more).map(|last| last.seq.next());
