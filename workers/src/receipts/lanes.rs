@@ -1,9 +1,10 @@
 //! Carries out paced work of one kind: what arrives is brought together by key, and each piece is done beside others, up to a bound.
 
-use std::{hash::Hash, time::Duration};
+use std::{hash::Hash, sync::atomic::AtomicI64, time::Duration};
 
 use dunlin_schema::{Millis, limits};
 use futures_util::{StreamExt, stream::FuturesUnordered};
+use prometheus_client::metrics::gauge::Gauge;
 use tokio::{
     sync::mpsc,
     time::{Instant, sleep_until},
@@ -26,9 +27,15 @@ pub(super) fn channel<K, W>() -> (Bring<K, W>, Arriving<K, W>) {
     mpsc::channel(ARRIVING)
 }
 
-/// Does what arrives, `at_once` pieces beside each other, until nothing can arrive any more and all is done. `began` is any time before.
-pub(super) async fn run<K, W, F>(began: Instant, mut arriving: Arriving<K, W>, at_once: usize, work: impl Fn(K, W) -> F)
-where
+/// Does what arrives, `at_once` pieces beside each other, until nothing can arrive any more and all is done. `began` is any time
+/// before; `lanes` shows how many keys are kept in mind.
+pub(super) async fn run<K, W, F>(
+    began: Instant,
+    mut arriving: Arriving<K, W>,
+    at_once: usize,
+    lanes: &Gauge<i64, AtomicI64>,
+    work: impl Fn(K, W) -> F,
+) where
     K: Clone + Ord + Hash,
     W: Merge,
     F: Future<Output = ()>,
@@ -47,6 +54,7 @@ where
                 key
             });
         }
+        lanes.set(paced.len() as i64);
         if !is_open && working.is_empty() && paced.waiting() == 0 {
             return;
         }

@@ -28,6 +28,10 @@ pub(super) struct Metrics {
     forgotten: Counters,
     conflicts: Counters,
     remembered: Gauges,
+    devices: Gauges,
+    readers: Gauges,
+    pairs: Gauges,
+    seen: Gauges,
 }
 
 /// What the role counts of one shard.
@@ -48,6 +52,10 @@ pub(super) struct ReceiptsMetrics {
     pub(super) forgotten: Counter,
     pub(super) conflicts: Counter,
     pub(super) remembered: Gauge<i64, AtomicI64>,
+    pub(super) devices: Gauge<i64, AtomicI64>,
+    pub(super) readers: Gauge<i64, AtomicI64>,
+    pub(super) pairs: Gauge<i64, AtomicI64>,
+    pub(super) seen: Gauge<i64, AtomicI64>,
 }
 
 impl Metrics {
@@ -82,6 +90,10 @@ impl Metrics {
             role.register(name, help, counters.clone());
         }
         role.register("remembered", "Records of marks whose last writes are known", metrics.remembered.clone());
+        role.register("devices", "Devices whose acknowledgements are brought together", metrics.devices.clone());
+        role.register("readers", "Conversations whose read marks are brought together", metrics.readers.clone());
+        role.register("pairs", "Pairs whose marks are brought together", metrics.pairs.clone());
+        role.register("seen", "Users of whom it is written down when they were last seen", metrics.seen.clone());
         metrics
     }
 
@@ -103,6 +115,10 @@ impl Metrics {
             forgotten: self.forgotten.get_or_create_owned(&label),
             conflicts: self.conflicts.get_or_create_owned(&label),
             remembered: self.remembered.get_or_create_owned(&label),
+            devices: self.devices.get_or_create_owned(&label),
+            readers: self.readers.get_or_create_owned(&label),
+            pairs: self.pairs.get_or_create_owned(&label),
+            seen: self.seen.get_or_create_owned(&label),
         }
     }
 }

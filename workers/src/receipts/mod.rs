@@ -120,14 +120,21 @@ async fn run(context: Context, shard: Shard, metrics: ReceiptsMetrics) {
     let store = async {
         tokio::join!(
             take(shared, acknowledge, read, see),
-            lanes::run(began, acknowledging, AT_ONCE, |whose, said| delivered::store(shared, whose, said)),
-            lanes::run(began, reading, AT_ONCE, |conversation, said| reading::store(shared, conversation, said)),
-            lanes::run(began, seeing, AT_ONCE, |user, seen| seen::store(shared, user, seen)),
+            lanes::run(began, acknowledging, AT_ONCE, &shared.metrics.devices, |whose, said| {
+                delivered::store(shared, whose, said)
+            }),
+            lanes::run(began, reading, AT_ONCE, &shared.metrics.readers, |conversation, said| {
+                reading::store(shared, conversation, said)
+            }),
+            lanes::run(began, seeing, AT_ONCE, &shared.metrics.seen, |user, seen| seen::store(shared, user, seen)),
         );
     };
+    let raise = lanes::run(began, raising, PAIRS_AT_ONCE, &shared.metrics.pairs, |pair, raising| {
+        pairs::write(shared, pair, raising)
+    });
     tokio::select! {
         () = store => {}
-        () = lanes::run(began, raising, PAIRS_AT_ONCE, |pair, raising| pairs::write(shared, pair, raising)) => {}
+        () = raise => {}
         () = service::run(shared) => {}
         () = changes::watch(shared) => {}
     }
