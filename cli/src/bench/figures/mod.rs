@@ -1,5 +1,6 @@
 //! What is measured, one file for each run that gives figures.
 
+mod absorbed;
 mod catch_up;
 mod connected;
 mod exchanged;
@@ -28,6 +29,8 @@ pub(super) enum Figure {
     Latency,
     /// Durable messages a second.
     Most,
+    /// Acknowledgements that a receipts worker absorbs.
+    Absorbed,
     /// People who come back to entries that waited, after a restart.
     CatchUp,
     /// Durable messages right after a single server's restart.
@@ -54,6 +57,8 @@ struct Scale {
     writers: usize,
     warm: Duration,
     measured: Duration,
+    /// Acknowledgements of each of a thousand devices.
+    acknowledgements: u32,
     /// People who return to what waits for them.
     returning: usize,
     /// Entries that wait for each.
@@ -82,6 +87,7 @@ impl Scale {
                 writers: 200,
                 warm: seconds(1),
                 measured: seconds(3),
+                acknowledgements: 20,
                 returning: 100,
                 waiting: 20,
                 fill: 500,
@@ -98,6 +104,7 @@ impl Scale {
                 writers: 2_000,
                 warm: seconds(2),
                 measured: seconds(10),
+                acknowledgements: 200,
                 returning: 1_000,
                 waiting: 100,
                 fill: 5_000,
@@ -124,6 +131,9 @@ pub(super) fn run(only: &[Figure], quick: bool) -> anyhow::Result<Vec<Row>> {
     }
     if wanted(&[Figure::Most]) {
         rows.push(most::run(&scale)?);
+    }
+    if wanted(&[Figure::Absorbed]) {
+        rows.push(absorbed::run(&scale)?);
     }
     if wanted(&[Figure::CatchUp]) {
         rows.extend(catch_up::run(&scale)?);
