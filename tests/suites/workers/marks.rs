@@ -16,7 +16,7 @@ use dunlin_schema::{
     envelope::seal,
     limits,
     live::{self, Mark, UserMessage},
-    record::{MarkKind, ReadMark, Receipt, Senders, SentMarks},
+    record::{DeviceRecord, MarkKind, ReadMark, Receipt, Senders, SentMarks},
     stream::{receipts_stream, state_stream},
     subject,
 };
@@ -337,6 +337,25 @@ async fn while_state_stands_still_items_stay_and_nothing_is_lost() {
     assert_eq!((pair(&bench, "alice").await, pair(&bench, "carol").await), ((Some(1), None), (Some(2), Some(2))));
     assert_eq!(bench.mark("bob", "phone").await, Some(cursor(1, 2)));
     assert_eq!(bob.mark().await.1, 2);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_another_worker_wrote_of_a_device_is_looked_at_before_nothing_is_new() {
+    let bench = Bench::new(ServerOptions::default()).await;
+    let outside = Outside::of(&bench).await;
+    let _worker = bench.working("boot").await;
+    says(&bench, delivered("phone", cursor(1, 4), None)).await;
+    outside.done(&bench).await;
+    // Another one removed the device, and it came back.
+    let (records, region) = (Records::new(&bench.connection), &bench.settings.region);
+    let subject = subject::device_record(region, SHARD, &name("bob"), &device_name("phone"), &Peer::User(name("bob")));
+    let known = records.load(SHARD, &subject).await.unwrap().expect("a record");
+    let removed = DeviceRecord { cursor: None, removed: Some(Millis(50)) };
+    records.save(&subject, removed.encode(), known.revision).await.expect("stored");
+    let Receipt::Delivered { device, log, senders, .. } = delivered("phone", cursor(1, 2), None) else { return };
+    says(&bench, Receipt::Delivered { device, log, cursor: cursor(1, 2), opened: Millis(60), senders }).await;
+    outside.done(&bench).await;
+    assert_eq!(bench.mark("bob", "phone").await, Some(cursor(1, 2)));
 }
 
 /// What two workers make of the same items at once, one of which takes over an hour's work.
