@@ -2,7 +2,7 @@
 
 use anyhow::Context;
 use clap::{Args, Subcommand};
-use dunlin_client::{Client, Status};
+use dunlin_client::{Client, Events, Status};
 use dunlin_schema::{DeviceName, frame::StartAt};
 
 use crate::{print, span::Span, talk::WhoArgs};
@@ -74,10 +74,15 @@ const OWN: &str = "dunlin-devices-";
 /// A client that reads no entries, and so acknowledges nothing: once it is gone, nothing is left of its device. The name is a new one each
 /// time, so that it takes nobody's place.
 pub(crate) async fn connected(who: &WhoArgs, timeout: Span) -> anyhow::Result<Client> {
+    Ok(asking(who, timeout).await?.0)
+}
+
+/// The same, and what happens to it.
+pub(crate) async fn asking(who: &WhoArgs, timeout: Span) -> anyhow::Result<(Client, Events)> {
     let device = DeviceName::new(&format!("{OWN}{:016x}", rand::random::<u64>()))?;
     let mut options = who.options()?.device(device).start(StartAt::Live);
     options.ask_within = timeout.0;
-    Ok(Client::start(options).await?.0)
+    Ok(Client::start(options).await?)
 }
 
 /// Where there is no connection, that is why there is no answer.

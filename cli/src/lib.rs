@@ -7,6 +7,7 @@
 //! | [`talk`] | send and listen, as somebody |
 //! | [`devices`], [`conversations`] | somebody's devices, conversations and messages |
 //! | [`chat`] | a conversation with somebody |
+//! | [`presence`] | who is there |
 //! | [`nats_conf`] | complete configurations of a nats-server |
 //! | [`doctor`] | what is wrong with a region, and how to mend it |
 //! | [`mod@bench`] | the figures of docs/PERFORMANCE.md |
@@ -30,6 +31,7 @@ pub mod keys;
 pub mod logging;
 pub mod nats_conf;
 mod plain;
+pub mod presence;
 pub mod serve;
 pub mod shutdown;
 pub mod span;
@@ -76,6 +78,8 @@ enum Command {
     Conversations(conversations::ConversationsArgs),
     /// Print the messages of a conversation as they are now, one JSON object a line
     History(conversations::HistoryArgs),
+    /// Print who is there, one JSON object a line, once or for as long as one watches
+    Presence(presence::PresenceArgs),
     /// Erase everything of somebody, for good
     Erase(erase::EraseArgs),
     /// Say what is wrong with a region, and how to mend it
@@ -106,6 +110,7 @@ impl Command {
             | Command::Doctor(_)
             | Command::NatsConf(_)
             | Command::Erase(_)
+            | Command::Presence(_)
             | Command::Completions { .. } => false,
         }
     }
@@ -160,6 +165,7 @@ pub async fn run(cli: Cli) -> anyhow::Result<ExitCode> {
         Command::Devices(args) => Box::pin(devices::run(args)).await?,
         Command::Conversations(args) => Box::pin(conversations::list(args)).await?,
         Command::History(args) => Box::pin(conversations::history(args)).await?,
+        Command::Presence(args) => Box::pin(presence::run(args, shutdown::signalled_or_hung_up()?)).await?,
         Command::Erase(args) => Box::pin(erase::run(args)).await?,
         Command::Doctor(args) => return Box::pin(doctor::run(args)).await,
         Command::NatsConf(args) => print(nats_conf::text(&args)?.trim_end())?,

@@ -12,6 +12,8 @@ mod dev;
 mod devices;
 #[path = "command/erase.rs"]
 mod erase;
+#[path = "command/presence.rs"]
+mod presence;
 #[path = "command/processes.rs"]
 mod processes;
 #[path = "command/talk.rs"]
@@ -138,6 +140,7 @@ fn a_region_for_development_from_its_first_start_to_its_end() {
     assert_eq!(listen(folder, "laptop"), ["one", "two"], "another device has its own place");
     devices::are_listed_and_removed(folder, &["one", "two"]);
     conversations::are_listed(folder, &["one", "two"]);
+    presence::is_told(folder);
 
     let doctor = beside(folder, &["doctor"]);
     assert!(doctor.status.success(), "{}", stdout(&doctor));

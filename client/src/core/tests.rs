@@ -3,6 +3,7 @@
 #![expect(clippy::wildcard_enum_match_arm, reason = "a test that picks some outputs does not care for the others")]
 
 mod asks;
+mod watching;
 
 use dunlin_schema::{
     Cursor, Epoch, Log, MessageId, Position, StreamTime,

@@ -46,6 +46,7 @@ impl Watching {
                 if let Some(users) = asked {
                     self.waiting.clear();
                     self.users = users;
+                    self.again_at = None;
                 }
             }
             // Nobody knows which of the two the gateway has.
