@@ -87,7 +87,7 @@ impl Parts {
         worker.args(["worker", "--provision", "--config"]).arg(path.join("worker.toml"));
         let mut worker = Process::start("the worker", &mut worker, &log)?;
         worker.ready(READY).with_context(|| tail(&log))?;
-        let (mut gateway, address) = Self::gateway(path, "127.0.0.1:0".parse()?)?;
+        let (mut gateway, address) = Self::gateway(path, "gateway.log", "127.0.0.1:0".parse()?)?;
         gateway.until(READY, || match get(address, "/readyz")? {
             (200, _) => Ok(()),
             (status, why) => anyhow::bail!("/readyz says {status}: {why}"),
@@ -95,8 +95,13 @@ impl Parts {
         Ok(Parts { broker, worker, gateway, address, monitor: ports.monitor, folder })
     }
 
-    fn gateway(path: &Path, listen: SocketAddr) -> anyhow::Result<(Process, SocketAddr)> {
-        let (mut gateway, log) = (dunlin()?, path.join("gateway.log"));
+    /// Starts one more gateway.
+    pub(super) fn another_gateway(&self) -> anyhow::Result<(Process, SocketAddr)> {
+        Self::gateway(self.folder.path(), "another.log", "127.0.0.1:0".parse()?)
+    }
+
+    fn gateway(path: &Path, log: &str, listen: SocketAddr) -> anyhow::Result<(Process, SocketAddr)> {
+        let (mut gateway, log) = (dunlin()?, path.join(log));
         gateway.args(["gateway", "--config"]).arg(path.join("gateway.toml")).arg("--listen").arg(listen.to_string());
         let mut gateway = Process::start("the gateway", &mut gateway, &log)?;
         let address = gateway.ready(READY).with_context(|| tail(&log))?.context("the gateway is ready nowhere")?;
@@ -106,7 +111,7 @@ impl Parts {
     /// Kills the gateway and starts another one at the same address; returns once that is ready.
     pub(super) fn restart_gateway(&mut self) -> anyhow::Result<()> {
         self.gateway.kill();
-        (self.gateway, _) = Self::gateway(self.folder.path(), self.address)?;
+        (self.gateway, _) = Self::gateway(self.folder.path(), "gateway.log", self.address)?;
         Ok(())
     }
 

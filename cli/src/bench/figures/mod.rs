@@ -7,6 +7,7 @@ mod exchanged;
 mod listed;
 mod most;
 mod offline;
+mod presence;
 mod restarted;
 mod storm;
 
@@ -41,6 +42,8 @@ pub(super) enum Figure {
     Offline,
     /// Somebody's conversations, listed.
     Conversations,
+    /// Questions who is there, a second.
+    Presence,
     /// The floors alone: to see what the machine gives before it is compared with anything.
     Floors,
 }
@@ -149,6 +152,9 @@ pub(super) fn run(only: &[Figure], quick: bool) -> anyhow::Result<Vec<Row>> {
     }
     if wanted(&[Figure::Conversations]) {
         rows.push(listed::run(&scale)?);
+    }
+    if wanted(&[Figure::Presence]) {
+        rows.push(presence::run(&scale)?);
     }
     if only.contains(&Figure::Floors) {
         rows.extend(connected::floors(&scale)?);
