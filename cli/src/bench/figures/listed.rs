@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::Context;
 use dunlin_client::{Client, ClientOptions};
-use dunlin_schema::frame::StartAt;
+use dunlin_schema::{DeviceName, frame::StartAt};
 
 use super::{Scale, millis, say};
 use crate::bench::{
@@ -14,7 +14,7 @@ use crate::bench::{
     fill::Fill,
     generator::pinned,
     report::{Row, verdict},
-    system::Parts,
+    system::Dev,
     tokens,
 };
 
@@ -31,19 +31,22 @@ const EACH: usize = 10;
 pub(super) fn run(scale: &Scale) -> anyhow::Result<Row> {
     say("ours: somebody has their conversations listed");
     let (with, entries) = (scale.conversations, scale.conversations * EACH);
-    let parts = Parts::start()?;
-    let mut crowd = Crowd::new(Dialect::Dunlin, parts.address, tokens::people("with", with, parts.data())?)?;
+    let folder = tempfile::TempDir::new()?;
+    let dev = Dev::start(folder.path())?;
+    let key = Dev::data(folder.path());
+    let mut crowd = Crowd::new(Dialect::Dunlin, dev.address, tokens::people("with", with, &key)?)?;
     let within = Duration::from_secs(60);
     let arrival = Arrival { who: crowd.everybody(), rate: Some(500), jitter: None, entries: 0, within };
     let arrived = pinned(|| arrival.run(&mut crowd, Instant::now()))?;
-    let mut asker = tokens::people("asks", 1, parts.data())?;
+    let mut asker = tokens::people("asks", 1, &key)?;
     let (name, token) = asker.pop().context("one person")?;
     let fill = Fill { senders: crowd.everybody(), names: &[name], items: entries as u32, rate: scale.fill.min(2_000) };
     let filled = pinned(|| fill.run(&mut crowd))?;
     crowd.leave(crowd.everybody());
 
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-    let options = ClientOptions::new(format!("ws://{}", parts.address), token).start(StartAt::Live);
+    let options = ClientOptions::new(format!("ws://{}", dev.address), token).start(StartAt::Live);
+    let options = options.device(DeviceName::new("asks")?);
     let times = runtime.block_on(async {
         let (client, _events) = Client::start(options).await?;
         let mut times = histogram();
