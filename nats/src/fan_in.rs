@@ -99,12 +99,15 @@ struct Shared {
     unanswered: AtomicU64,
 }
 
+/// What is called with the bytes of each message.
+type Told = Box<dyn Fn(&[u8]) + Send + Sync>;
+
 /// Who takes what comes under a subject.
 enum Sink {
     /// What is live of a log.
     Live(Arc<dyn LiveSink>),
     /// What gateways tell each other beside it, as bytes.
-    Told(Box<dyn Fn(&[u8]) + Send + Sync>),
+    Told(Told),
 }
 
 /// The interest in a subject, for as long as its [`Joined`] is kept.
