@@ -73,7 +73,9 @@ async fn watch(
                 | Event::Gap(_)
                 | Event::CaughtUp(_)
                 | Event::Refused { .. }
-                | Event::Signal { .. },
+                | Event::Signal { .. }
+                | Event::Receipt(_)
+                | Event::Marked { .. },
             ) => {}
             None => return Ok(()),
         }

@@ -8,7 +8,8 @@ use std::{
 use anyhow::{Context, bail};
 use clap::Args;
 use dunlin_client::{
-    Client, ClientOptions, ClockSkew, Connected, Event, Events, FileStore, Lost, Status, TokenError, TokenRequest,
+    Client, ClientOptions, ClockSkew, Connected, Event, Events, FileStore, Lost, Receipt, Status, TokenError,
+    TokenRequest,
 };
 use dunlin_schema::{Content, DeviceName, Millis, UserName};
 
@@ -149,6 +150,8 @@ impl Attempts {
                 | Event::CaughtUp(_)
                 | Event::Signal { .. }
                 | Event::Presence { .. }
+                | Event::Receipt(_)
+                | Event::Marked { .. }
                 | Event::Ended(_) => {}
             }
         }
@@ -197,6 +200,8 @@ impl Troubles {
             | Event::CaughtUp(_)
             | Event::Signal { .. }
             | Event::Presence { .. }
+            | Event::Receipt(_)
+            | Event::Marked { .. }
             | Event::Ended(_) => {}
         }
     }
@@ -270,6 +275,15 @@ async fn show(event: &Event) -> anyhow::Result<()> {
         }
         Event::Signal { from, kind } => {
             print(&plain::json(&serde_json::json!({ "signal": { "from": from, "kind": kind } })))?;
+        }
+        Event::Receipt(Receipt { by, to, order, delivered, read, of, time }) => {
+            let receipt = serde_json::json!({
+                "by": by, "to": to, "order": order, "delivered": delivered, "read": read, "of": of, "time": time,
+            });
+            print(&serde_json::to_string(&serde_json::json!({ "receipt": receipt }))?)?;
+        }
+        Event::Marked { with, read } => {
+            print(&serde_json::to_string(&serde_json::json!({ "marked": { "with": with, "read": read } }))?)?;
         }
         // Nobody is watched here.
         Event::Presence { .. }

@@ -33,6 +33,8 @@ async fn main() -> anyhow::Result<()> {
             | Event::Refused { .. }
             | Event::Signal { .. }
             | Event::Presence { .. }
+            | Event::Receipt(_)
+            | Event::Marked { .. }
             | Event::Disconnected(_) => {}
         }
         // The answer is stored: the question need not come again.

@@ -17,7 +17,12 @@ async fn main() -> anyhow::Result<()> {
             Event::Signal { from, kind } => eprintln!("{from}: {kind}"),
             Event::Presence { user, presence } => eprintln!("{user}: {}", presence.state),
             Event::Ended(why) => bail!("{why}"),
-            Event::CaughtUp(_) | Event::Connected(_) | Event::Refused { .. } | Event::Disconnected(_) => {
+            Event::Receipt(_)
+            | Event::Marked { .. }
+            | Event::CaughtUp(_)
+            | Event::Connected(_)
+            | Event::Refused { .. }
+            | Event::Disconnected(_) => {
                 eprintln!("{event:?}")
             }
         }

@@ -8,7 +8,7 @@ use std::{
     time::Duration,
 };
 
-use dunlin_schema::{Address, Content, MessageId, frame, frame::ClientFrame, limits};
+use dunlin_schema::{Address, Content, MessageId, Seq, frame, frame::ClientFrame, limits};
 use futures_util::Stream;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, oneshot, watch};
 
@@ -124,6 +124,13 @@ impl Client {
     pub async fn signal(&self, to: &str, kind: &str) -> Result<(), SignalError> {
         let (to, kind) = (to.parse()?, kind.parse()?);
         self.commands.send(Command::Signal { to, kind }).await.map_err(|_| SignalError::Ended(self.why_ended()))
+    }
+
+    /// Says that the user has read a conversation up to this order. It is said again, also over the next connection, until it is stored:
+    /// then [`crate::Event::Marked`] comes, here and at the user's other devices. Errors: see [`SignalError`].
+    pub async fn read(&self, with: &str, upto: Seq) -> Result<(), SignalError> {
+        let with = with.parse()?;
+        self.commands.send(Command::Read { with, upto }).await.map_err(|_| SignalError::Ended(self.why_ended()))
     }
 
     /// How the client stands, as a value to watch.

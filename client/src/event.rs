@@ -43,10 +43,38 @@ pub enum Event {
         /// Whether they are connected, and when they last were.
         presence: Presence,
     },
+    /// How far what the user sent to an address has come. It only rises, and is told again with each connection.
+    Receipt(Receipt),
+    /// The user has read a conversation, on whichever device, and that is stored.
+    Marked {
+        /// With whom.
+        with: Open<Address>,
+        /// Up to this order.
+        read: Seq,
+    },
     /// The connection is lost; the client connects again by itself.
     Disconnected(Disconnected),
     /// The client is over for good. Nothing follows.
     Ended(Ended),
+}
+
+/// How far what the user sent to an address has come.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Receipt {
+    /// Who has it, or has read it; `None` of a group.
+    pub by: Option<Open<Address>>,
+    /// The address that was sent to.
+    pub to: Open<Address>,
+    /// Of a group, of which message.
+    pub order: Option<Seq>,
+    /// Of a person, everything up to this order was delivered; of a group, to how many members.
+    pub delivered: Option<u64>,
+    /// Of a person, everything up to this order was read; of a group, by how many members.
+    pub read: Option<u64>,
+    /// Of a group, how many members there are beside the sender.
+    pub of: Option<u32>,
+    /// When it became so.
+    pub time: Millis,
 }
 
 /// How a client stands right now.
@@ -166,6 +194,8 @@ impl Event {
             | Event::Refused { .. }
             | Event::Signal { .. }
             | Event::Presence { .. }
+            | Event::Receipt(_)
+            | Event::Marked { .. }
             | Event::Disconnected(_)
             | Event::Ended(_) => Ok(()),
         }

@@ -12,7 +12,7 @@ use std::{
 };
 
 use dunlin_schema::{
-    Address, Content, LogName, Millis, Open, SignalKind,
+    Address, Content, LogName, Millis, Open, Seq, SignalKind,
     frame::{Answer, Question},
 };
 use tokio::{
@@ -51,6 +51,10 @@ pub(crate) enum Command {
     Signal {
         to: Address,
         kind: SignalKind,
+    },
+    Read {
+        with: Address,
+        upto: Seq,
     },
     Close(oneshot::Sender<()>),
 }
@@ -228,6 +232,7 @@ impl Driver {
         match command {
             // Its reply is dropped, which says that the client is over.
             Command::Submit(_) | Command::Ask { .. } if self.core.is_over() => {}
+            Command::Read { with, upto } => self.give(Input::Read { with, upto }),
             Command::Signal { to, kind } => self.give(Input::Signal { to, kind }),
             Command::Submit(submit) => {
                 self.requests += 1;
@@ -332,6 +337,8 @@ impl Driver {
             Notification::Refused { code, message } => Event::Refused { code, message },
             Notification::Signal { from, kind } => Event::Signal { from, kind },
             Notification::Presence { user, presence } => Event::Presence { user, presence },
+            Notification::Receipt(receipt) => Event::Receipt(receipt),
+            Notification::Marked { with, read } => Event::Marked { with, read },
             Notification::Disconnected { why, retry_in } => {
                 tracing::debug!(%why, retry_in = retry_in.0, "disconnected");
                 self.tells.status.send_replace(Status::Connecting);
@@ -412,6 +419,8 @@ fn stands(event: &Event) -> bool {
         | Event::Refused { .. }
         | Event::Signal { .. }
         | Event::Presence { .. }
+        | Event::Receipt(_)
+        | Event::Marked { .. }
         | Event::Ended(_) => false,
     }
 }

@@ -1,9 +1,10 @@
-//! What devices acknowledge, on its way to RECEIPTS: the newest of each device and log, a bounded number at once.
+//! What devices acknowledge, and users have read, on its way to RECEIPTS: the newest of each device and log, and of each conversation; a
+//! bounded number at once.
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::{HashMap, VecDeque, hash_map::Entry};
 
 use dunlin_nats::Receipts;
-use dunlin_schema::{Cursor, DeviceName, Millis, Peer, Shard, UserName, record::Receipt};
+use dunlin_schema::{Address, DeviceName, Epoch, Millis, Peer, Seq, Shard, UserName, record::Receipt};
 use futures_util::{StreamExt, stream::FuturesUnordered};
 use parking_lot::Mutex;
 use tokio::sync::Notify;
@@ -11,6 +12,7 @@ use tokio::sync::Notify;
 use crate::{
     metrics::Metrics,
     services::{BEAT_EVERY, Pulse},
+    session::Acknowledged,
 };
 
 /// Devices that may wait. Above it an acknowledgement is let go: its device may get something again.
@@ -27,6 +29,61 @@ pub(crate) struct Who {
     pub(crate) log: Peer,
     /// When the connection was opened.
     pub(crate) opened: Millis,
+    /// Where the run of entries began that is acknowledged: none of another run says anything of this one.
+    pub(crate) began: Seq,
+}
+
+/// What is the newest of its kind where it waits.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub(crate) enum Key {
+    /// What a device has.
+    Delivered(Who),
+    /// What a user has read of a conversation.
+    Read { user: UserName, with: Address },
+}
+
+/// What is said of it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Said {
+    Delivered(Acknowledged),
+    Read { upto: Seq, epoch: Epoch },
+}
+
+impl Said {
+    /// What stays of two. Marks only rise: an older one never takes the place of a newer one, and adds what it knows of senders.
+    fn with(self, other: Said) -> Said {
+        match (self, other) {
+            (Said::Delivered(said), Said::Delivered(other)) => {
+                let rises = other.cursor.position.above(&said.cursor.position);
+                let (earlier, later) = if rises { (said, other) } else { (other, said) };
+                Said::Delivered(if later.continues(&earlier) { later.with_earlier(earlier) } else { later })
+            }
+            (Said::Read { upto, epoch }, Said::Read { upto: other, epoch: of }) => {
+                let (epoch, upto) = (epoch, upto).max((of, other));
+                Said::Read { upto, epoch }
+            }
+            (said @ Said::Delivered(_), Said::Read { .. }) | (said @ Said::Read { .. }, Said::Delivered(_)) => said,
+        }
+    }
+}
+
+impl Key {
+    fn user(&self) -> &UserName {
+        match self {
+            Key::Delivered(Who { user, .. }) | Key::Read { user, .. } => user,
+        }
+    }
+
+    /// The item that says it.
+    fn receipt(&self, said: &Said) -> Option<Receipt> {
+        match (self.clone(), said.clone()) {
+            (Key::Delivered(Who { device, log, opened, .. }), Said::Delivered(Acknowledged { cursor, senders })) => {
+                Some(Receipt::Delivered { device, log, cursor, opened, senders })
+            }
+            (Key::Read { with, .. }, Said::Read { upto, epoch }) => Some(Receipt::Read { with, upto, epoch }),
+            (Key::Delivered(_), Said::Read { .. }) | (Key::Read { .. }, Said::Delivered(_)) => None,
+        }
+    }
 }
 
 /// What waits to be stored.
@@ -38,40 +95,42 @@ pub(crate) struct Acknowledgements {
 
 #[derive(Default)]
 struct Waiting {
-    newest: HashMap<Who, (Shard, Cursor)>,
-    order: VecDeque<Who>,
+    newest: HashMap<Key, (Shard, Said)>,
+    order: VecDeque<Key>,
     /// On their way.
     publishing: usize,
 }
 
 impl Waiting {
-    /// Marks only rise: an older cursor never takes the place of a newer one. Gives whether there was room.
-    fn put(&mut self, who: Who, shard: Shard, cursor: Cursor) -> bool {
+    /// Gives whether there was room.
+    fn put(&mut self, key: Key, shard: Shard, said: Said) -> bool {
         let full = self.newest.len() >= WAITING;
-        match self.newest.get_mut(&who) {
-            Some((_, waiting)) if cursor.position.above(&waiting.position) => *waiting = cursor,
-            Some(_) => {}
-            None if full => return false,
-            None => {
-                self.order.push_back(who.clone());
-                self.newest.insert(who, (shard, cursor));
+        match self.newest.entry(key) {
+            Entry::Occupied(mut waits) => {
+                let (_, waiting) = waits.get_mut();
+                *waiting = waiting.clone().with(said);
+            }
+            Entry::Vacant(_) if full => return false,
+            Entry::Vacant(free) => {
+                self.order.push_back(free.key().clone());
+                free.insert((shard, said));
             }
         }
         true
     }
 
-    fn take(&mut self) -> Option<(Who, Shard, Cursor)> {
-        let who = self.order.pop_front()?;
-        let (shard, cursor) = self.newest.remove(&who)?;
+    fn take(&mut self) -> Option<(Key, Shard, Said)> {
+        let key = self.order.pop_front()?;
+        let (shard, said) = self.newest.remove(&key)?;
         self.publishing += 1;
-        Some((who, shard, cursor))
+        Some((key, shard, said))
     }
 }
 
 impl Acknowledgements {
-    /// A device has everything of a log up to the cursor. The shard is the user's.
-    pub(crate) fn put(&self, metrics: &Metrics, who: Who, shard: Shard, cursor: Cursor) {
-        if self.waiting.lock().put(who, shard, cursor) {
+    /// A device has everything of a log up to a cursor, or a user has read something. The shard is the user's.
+    pub(crate) fn put(&self, metrics: &Metrics, key: Key, shard: Shard, said: Said) {
+        if self.waiting.lock().put(key, shard, said) {
             self.more.notify_one();
         } else {
             metrics.acknowledge_dropped.inc();
@@ -85,12 +144,12 @@ impl Acknowledgements {
     }
 
     /// An acknowledgement was stored, or is to be tried again: with those that wait, where there is room by now.
-    fn came_back(&self, metrics: &Metrics, who: Who, shard: Shard, cursor: Cursor, stored: bool) {
+    fn came_back(&self, metrics: &Metrics, key: Key, shard: Shard, said: Said, stored: bool) {
         let mut waiting = self.waiting.lock();
         waiting.publishing -= 1;
         if stored {
             metrics.acknowledged.inc();
-        } else if waiting.put(who, shard, cursor) {
+        } else if waiting.put(key, shard, said) {
             metrics.acknowledge_retries.inc();
         } else {
             metrics.acknowledge_dropped.inc();
@@ -104,21 +163,20 @@ impl Acknowledgements {
         loop {
             pulse.beat();
             while publishing.len() < AT_ONCE {
-                let Some((who, shard, cursor)) = self.waiting.lock().take() else { break };
+                let Some((key, shard, said)) = self.waiting.lock().take() else { break };
                 publishing.push(async move {
-                    let Who { device, log, opened, .. } = who.clone();
-                    let receipt = Receipt::Delivered { device, log, cursor, opened, senders: None };
-                    let stored = receipts.publish(shard, &who.user, &receipt).await;
+                    let Some(receipt) = key.receipt(&said) else { return (key, shard, said, true) };
+                    let stored = receipts.publish(shard, key.user(), &receipt).await;
                     if let Err(error) = &stored {
-                        tracing::debug!(%error, user = %who.user, "an acknowledgement is tried again");
+                        tracing::debug!(%error, user = %key.user(), "an acknowledgement is tried again");
                         tokio::time::sleep(PAUSE).await;
                     }
-                    (who, shard, cursor, stored.is_ok())
+                    (key, shard, said, stored.is_ok())
                 });
             }
             tokio::select! {
-                Some((who, shard, cursor, stored)) = publishing.next() => {
-                    self.came_back(metrics, who, shard, cursor, stored);
+                Some((key, shard, said, stored)) = publishing.next() => {
+                    self.came_back(metrics, key, shard, said, stored);
                 }
                 () = self.more.notified(), if publishing.len() < AT_ONCE => {}
                 _ = beats.tick() => {}
@@ -129,22 +187,23 @@ impl Acknowledgements {
 
 #[cfg(test)]
 mod tests {
-    use dunlin_schema::{Epoch, Position, Seq, StreamTime};
+    use dunlin_schema::{Cursor, Position, StreamTime};
 
     use super::*;
 
-    fn who(user: &str) -> Who {
-        let user = UserName::new(user).unwrap();
-        let (log, device, opened) = (Peer::User(user.clone()), DeviceName::new("phone").unwrap(), Millis(1));
-        Who { user, device, log, opened }
+    fn who(user: &str) -> Key {
+        Key::Delivered(connection(user))
     }
 
-    fn cursor(epoch: u64, seq: u64) -> Cursor {
-        Cursor {
-            position: Position { epoch: Epoch(epoch), seq: Seq(seq), time: StreamTime(1) },
-            at: Millis(1),
-            began: Seq(0),
-        }
+    fn connection(user: &str) -> Who {
+        let user = UserName::new(user).unwrap();
+        let (log, device, opened) = (Peer::User(user.clone()), DeviceName::new("phone").unwrap(), Millis(1));
+        Who { user, device, log, opened, began: Seq(0) }
+    }
+
+    fn cursor(epoch: u64, seq: u64) -> Said {
+        let position = Position { epoch: Epoch(epoch), seq: Seq(seq), time: StreamTime(1) };
+        Said::Delivered(Acknowledged { cursor: Cursor::of_entry(position), senders: None })
     }
 
     #[test]
@@ -168,11 +227,25 @@ mod tests {
     #[test]
     fn connections_of_one_device_wait_apart() {
         let mut waiting = Waiting::default();
-        let later = Who { opened: Millis(2), ..who("alice") };
+        let later = Key::Delivered(Who { opened: Millis(2), ..connection("alice") });
         assert!(waiting.put(who("alice"), Shard(0), cursor(1, 9)));
         assert!(waiting.put(later.clone(), Shard(0), cursor(1, 3)));
         let taken: Vec<_> = std::iter::from_fn(|| waiting.take()).collect();
         assert_eq!(taken, [(who("alice"), Shard(0), cursor(1, 9)), (later, Shard(0), cursor(1, 3))]);
+    }
+
+    #[test]
+    fn of_many_reads_of_one_conversation_the_newest_is_stored() {
+        let mut waiting = Waiting::default();
+        let bob = UserName::new("bob").unwrap();
+        let read = |with: &str| Key::Read { user: bob.clone(), with: with.parse().unwrap() };
+        for upto in (0..10_000).chain([7]) {
+            waiting.put(read("alice@eu"), Shard(0), Said::Read { upto: Seq(upto), epoch: Epoch(1) });
+        }
+        waiting.put(read("carol@eu"), Shard(0), Said::Read { upto: Seq(3), epoch: Epoch(1) });
+        let taken: Vec<_> = std::iter::from_fn(|| waiting.take()).map(|(key, _, said)| (key, said)).collect();
+        let said = |upto| Said::Read { upto: Seq(upto), epoch: Epoch(1) };
+        assert_eq!(taken, [(read("alice@eu"), said(9_999)), (read("carol@eu"), said(3))]);
     }
 
     #[test]

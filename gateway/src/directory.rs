@@ -16,7 +16,7 @@ use std::{
 use dunlin_nats::{FanIn, FanInError, Joined, LiveSink};
 use dunlin_schema::{
     Log, LogName, Peer, RegionName, Shard, UserName, limits,
-    live::{DeviceNews, LiveEntry, Removed, Signal},
+    live::{DeviceNews, LiveEntry, Mark, Receipt, Removed, Signal},
     presence::{GatewayRun, Here},
 };
 use parking_lot::Mutex;
@@ -33,7 +33,7 @@ use crate::{
     clock::{Moment, Uptime},
     connection::Connection,
     metrics::Metrics,
-    session::{Input, Tail},
+    session::{Input, Tail, marks},
     timer::Order,
 };
 
@@ -248,6 +248,16 @@ impl Followed {
     }
 }
 
+impl Followers {
+    /// Tells the devices of a mailbox's user of their marks.
+    fn tell_of_marks(&self, news: &marks::News) {
+        let moment = Moment::now();
+        for follower in self.list.lock().iter() {
+            follower.connection.tell_at(moment, Input::News(news.clone()));
+        }
+    }
+}
+
 impl LiveSink for Followers {
     /// Makes an entry ready once, and gives it to all.
     fn live(&self, entry: LiveEntry) {
@@ -287,6 +297,14 @@ impl LiveSink for Followers {
         for follower in self.list.lock().iter() {
             follower.connection.tell_at(moment, Input::Signal(signal.clone()));
         }
+    }
+
+    fn receipt(&self, receipt: Receipt) {
+        self.tell_of_marks(&marks::News::of_receipt(receipt));
+    }
+
+    fn mark(&self, mark: Mark) {
+        self.tell_of_marks(&marks::News::of_mark(mark));
     }
 
     fn here(&self) -> Option<Here> {

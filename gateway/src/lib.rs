@@ -38,6 +38,7 @@ mod error;
 mod gateway;
 mod http;
 mod limiter;
+mod marks;
 mod metrics;
 mod missed;
 mod opening;

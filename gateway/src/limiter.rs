@@ -22,6 +22,7 @@ pub(crate) struct Limiter {
     connects: Accounts,
     asks: Accounts,
     signals: Accounts,
+    reads: Accounts,
     /// As how many a costly send counts: never more than an account holds.
     late: NonZeroU32,
     clock: DefaultClock,
@@ -44,6 +45,7 @@ impl Limiter {
             connects: accounts(limits.connects_per_second, limits.connects_burst),
             asks: accounts(limits::ASKS_PER_SECOND, limits::ASKS_BURST),
             signals: accounts(limits::SIGNALS_PER_SECOND, limits::SIGNALS_BURST),
+            reads: accounts(limits::READS_PER_SECOND, limits::READS_BURST),
             late: positive(limits::LATE_SEND_COUNTS.min(limits.sends_burst)),
             clock: DefaultClock::default(),
         }
@@ -71,6 +73,11 @@ impl Limiter {
         self.check(&self.signals, user, NonZeroU32::MIN).map_err(|wait| wait.max(limits::SHARE_RETRY_AFTER))
     }
 
+    /// Whether the user may say what was read. Errors: when to try again.
+    pub(crate) fn read(&self, user: &UserName) -> Result<(), Millis> {
+        self.check(&self.reads, user, NonZeroU32::MIN).map_err(|wait| wait.max(limits::SHARE_RETRY_AFTER))
+    }
+
     fn check(&self, accounts: &Accounts, user: &UserName, count: NonZeroU32) -> Result<(), Millis> {
         let checked = accounts.check_key_n(user, count).expect("no count is above what an account holds");
         checked.map_err(|until| {
@@ -89,7 +96,7 @@ impl Limiter {
                 _ = times.tick() => {}
                 _ = beats.tick() => continue,
             }
-            for accounts in [&self.sends, &self.connects, &self.asks, &self.signals] {
+            for accounts in [&self.sends, &self.connects, &self.asks, &self.signals, &self.reads] {
                 accounts.retain_recent();
                 accounts.shrink_to_fit();
             }

@@ -88,6 +88,7 @@ pub(crate) struct Metrics {
     /// Reads of a log, and those without an answer.
     pub(crate) reads: Counter,
     pub(crate) failed_reads: Counter,
+    pub(crate) mark_reads: Counter,
     /// Live entries that came from NATS.
     pub(crate) live_entries: Counter,
     /// Cursors in a `hello` that could not be opened.
@@ -154,6 +155,7 @@ impl Metrics {
             service_idle: Family::default(),
             reads: Counter::default(),
             failed_reads: Counter::default(),
+            mark_reads: Counter::default(),
             live_entries: Counter::default(),
             unopened_cursors: Counter::default(),
             live_passed_over: Counter::default(),
@@ -240,6 +242,7 @@ impl Metrics {
             ("panics", "Panics that ended a socket", &self.panics),
             ("reads", "Reads of a log", &self.reads),
             ("failed_reads", "Reads of a log without an answer", &self.failed_reads),
+            ("mark_reads", "Reads of the marks of a user", &self.mark_reads),
             ("live_entries", "Live entries from NATS", &self.live_entries),
             ("unopened_cursors", "Cursors of a hello that could not be opened", &self.unopened_cursors),
             ("live_passed_over", "Live messages that this release does not use", &self.live_passed_over),

@@ -114,7 +114,8 @@ async fn hello(gateway: &Gateway, socket: &mut Socket, alarm: &Arc<Alarm>) -> Re
                             ClientFrame::Send(_)
                             | ClientFrame::Ack { .. }
                             | ClientFrame::Ask(_)
-                            | ClientFrame::Signal { .. },
+                            | ClientFrame::Signal { .. }
+                            | ClientFrame::Read { .. },
                         ) => Err(goodbye(Code::BadFrame, "the first frame is `hello`")),
                         Err(error) => Err(goodbye(Code::BadFrame, format!("the first frame is `hello`: {error}"))),
                     });

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use dunlin_nats::{
-    Appender, ConnectError, ConnectOptions, Connection, Erasures, FanIn, Heads, Index, Reads, Receipts, Records,
+    Appender, ConnectError, ConnectOptions, Connection, Erasures, FanIn, Heads, Index, Marks, Reads, Receipts, Records,
     Removals, SettingsError, region_settings,
 };
 use dunlin_schema::{Log, LogName, RegionName, UserName, stream::RegionSettings};
@@ -31,6 +31,7 @@ pub(crate) struct Region {
     pub(crate) heads: Heads,
     pub(crate) comparison: Comparison,
     pub(crate) receipts: Receipts,
+    pub(crate) marks: Marks,
     pub(crate) records: Records,
     pub(crate) removals: Removals,
     pub(crate) erasures: Erasures,
@@ -73,11 +74,13 @@ impl Region {
         let (directory, news) = Directory::new(settings.region.clone(), settings.shards, metrics.clone());
         let (signals, elsewhere) = signals::channel();
         let whereabouts = Whereabouts::new(&settings, &fan_in, &Records::new(&nats), metrics);
+        let reads = reads?;
         let region = Arc::new(Region {
             directory,
             appender: appender?,
             appends: Appends::new(settings.shards),
-            reads: reads?,
+            marks: Marks::new(&nats, &reads),
+            reads,
             fan_in,
             signals,
             heads: Heads::new(&nats),

@@ -9,7 +9,7 @@ use std::{
 };
 
 use dunlin_schema::{
-    Code, Millis, Open, Sender,
+    Address, Code, Millis, Open, RegionName, Sender, Seq,
     frame::{Ask, ClientFrame, Encoding, FrameError, ServerFrame, UnreadAsk},
     limits,
 };
@@ -24,6 +24,7 @@ use crate::{
     opening::{Opened, draining, removed, too_many},
     refusal::Refusal,
     region::Region,
+    sending,
     session::{Input, Outgoing, not_followed},
     signals,
     socket::{Event, Socket, Violation},
@@ -303,6 +304,7 @@ impl Taking<'_> {
             Ok(ClientFrame::Ack { log: log @ Open::Unknown(_), delivered: _ }) => connection.answer(not_followed(&log)),
             Ok(ClientFrame::Ask(ask)) => self.ask(ask),
             Ok(ClientFrame::Signal { to, kind }) => self.signal(&to, &kind),
+            Ok(ClientFrame::Read { with, upto }) => self.read(&with, upto),
             Ok(ClientFrame::Hello { .. }) => return Err(goodbye(Code::BadFrame, "`hello` comes once")),
             Err(error @ FrameError::Unknown(_)) => {
                 connection.answer(ServerFrame::refused(Code::UnknownFrame, error.to_string()));
@@ -321,6 +323,8 @@ impl Taking<'_> {
         } else if let Some(UnreadAsk { reference, code, message }) = self.encoding.unread_ask(bytes) {
             let within_share = self.gateway.limiter.ask(self.connection.user()).map_err(Refusal::over_the_share);
             self.refuse(reference, within_share.err().unwrap_or_else(|| Refusal::never(code, message)));
+        } else if self.encoding.is_read(bytes) {
+            self.connection.answer(Refusal::never(Code::BadContent, error).of(None));
         } else {
             return Err(goodbye(Code::BadFrame, error.to_string()));
         }
@@ -353,10 +357,28 @@ impl Taking<'_> {
         }
     }
 
+    /// Passes on what the user has read.
+    fn read(&self, with: &str, upto: Seq) {
+        let Taking { gateway, region, connection, moment, .. } = *self;
+        let within_share = gateway.limiter.read(connection.user()).map_err(Refusal::over_the_share);
+        match within_share.and_then(|()| conversation(with, region.name())) {
+            Ok(with) => connection.handle(moment, Input::MarkRead { with, upto }),
+            Err(refusal) => connection.answer(refusal.of(None)),
+        }
+    }
+
     fn refuse(&self, reference: Option<u64>, refusal: Refusal) {
         self.gateway.metrics.refused_ask(refusal.code);
         self.connection.answer(refusal.of(reference));
     }
+}
+
+/// With whom a conversation is, its region spelled out. Errors: why it is refused.
+fn conversation(with: &str, region: &RegionName) -> Result<Address, Refusal> {
+    let with: Address = with.parse().map_err(|error| Refusal::never(Code::BadAddress, format!("`with`: {error}")))?;
+    let with = with.said_in(region);
+    sending::mailbox_of(&with, region).map_err(|error| Refusal::never(Code::Unsupported, error))?;
+    Ok(with)
 }
 
 impl Drop for Running {

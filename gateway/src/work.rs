@@ -17,10 +17,11 @@ use futures_util::{StreamExt, future::BoxFuture, stream::FuturesUnordered};
 use tokio::sync::OwnedSemaphorePermit;
 
 use crate::{
-    acknowledgements::Who,
+    acknowledgements::{Key, Said, Who},
     asks, carrier,
     connection::Connection,
     directory::Following,
+    marks,
     region::Region,
     session::{Input, NoAnswer, Output, ReadFailed},
 };
@@ -29,10 +30,6 @@ const JOIN_TRIES: u32 = 3;
 const JOIN_PAUSE: Duration = Duration::from_millis(200);
 
 /// What came of a piece of work.
-#[expect(
-    clippy::large_enum_variant,
-    reason = "it is taken apart at once, where a box would be one more allocation a message"
-)]
 pub(crate) enum Done {
     /// Something that the session waits for.
     Input(Input),
@@ -113,7 +110,12 @@ impl Work {
                 let region = region.clone();
                 self.push(async move { Done::Input(verify(&region, shard, doubted).await) });
             }
+            Output::ReadMarks(after) => {
+                let (region, connection) = (region.clone(), connection.clone());
+                self.push(async move { Done::Input(marks::read(&region, &connection, after).await) });
+            }
             output @ (Output::AskHeads(_)
+            | Output::MarkRead(..)
             | Output::Acknowledge(..)
             | Output::Corrupt(..)
             | Output::Overflowed(_)
@@ -129,17 +131,26 @@ impl Work {
 /// Carries out what takes no waiting. Of the rest nothing is begun: the socket is gone.
 pub(crate) fn at_once(region: &Region, connection: &Connection, follows: &[Arc<Following>], output: Output) {
     match output {
-        Output::Sending(_) | Output::Read(..) | Output::Verify(..) => {}
+        Output::Sending(_) | Output::Read(..) | Output::Verify(..) | Output::ReadMarks(_) => {}
+        Output::MarkRead(with, upto, epoch) => {
+            let key = Key::Read { user: connection.user().clone(), with };
+            region.acknowledgements.put(&region.metrics, key, connection.shard(), Said::Read { upto, epoch });
+        }
         Output::AskHeads(log) => {
             if let Some(following) = follows.iter().find(|following| *following.log() == log) {
                 region.comparison.ask(region.log(connection.user(), &log), following);
             }
         }
-        Output::Acknowledge(log, cursor) => {
+        Output::Acknowledge(log, said) => {
             let (user, device) = (connection.user().clone(), connection.device().clone());
             let log = region.log(&user, &log).owner;
-            let who = Who { user, device, log, opened: connection.opened().wall };
-            region.acknowledgements.put(&region.metrics, who, connection.shard(), cursor);
+            let who = Who { user, device, log, opened: connection.opened().wall, began: said.cursor.began };
+            region.acknowledgements.put(
+                &region.metrics,
+                Key::Delivered(who),
+                connection.shard(),
+                Said::Delivered(said),
+            );
         }
         Output::Corrupt(log, position) => {
             region.metrics.corrupt_entries.inc();

@@ -18,7 +18,7 @@ use async_nats::{Message, Subject, Subscriber};
 use bytes::Bytes;
 use dunlin_schema::{
     Millis, Peer, RegionName, UserName, limits,
-    live::{DeviceNews, LiveEntry, Signal, UserMessage},
+    live::{DeviceNews, LiveEntry, Mark, Receipt, Signal, UserMessage},
     presence::{Beat, GatewayRun, Here},
     subject,
 };
@@ -64,6 +64,12 @@ pub trait LiveSink: Send + Sync + 'static {
 
     /// Somebody does something just now.
     fn signal(&self, signal: Signal);
+
+    /// News of what the user has sent.
+    fn receipt(&self, receipt: Receipt);
+
+    /// A read mark of the user's own was stored.
+    fn mark(&self, mark: Mark);
 
     /// Another gateway asks whether a device of a mailbox's user is connected: what it is told, where one is here. Called as `live` is.
     fn here(&self) -> Option<Here>;
@@ -271,7 +277,8 @@ impl Interest {
                     answers.give(reply, here);
                 }
             }
-            Ok(UserMessage::Receipt(_) | UserMessage::Mark(_)) => sink.passed_over(),
+            Ok(UserMessage::Receipt(receipt)) => sink.receipt(receipt),
+            Ok(UserMessage::Mark(mark)) => sink.mark(mark),
             Err(error) => {
                 tracing::debug!(%error, "if it was an entry, the comparison of heads finds it");
                 sink.passed_over();

@@ -85,6 +85,17 @@ pub const SEEN_KEPT: Millis = seconds(90 * 24 * 3_600);
 pub const GATEWAY_BEATS_EVERY: Millis = seconds(10);
 /// How long a gateway may say nothing before others ask again for the people whom it held.
 pub const GATEWAY_SILENT: Millis = seconds(25);
+/// The span between two acknowledgements of one log that a session passes on.
+pub const ACKNOWLEDGE_EVERY: Millis = Millis(250);
+/// How long after a device has come back with a cursor this is passed on as what it has, where it has acknowledged nothing since; up to
+/// twice as long, so that many who come back at once do not say so at once.
+pub const CURSOR_ACKNOWLEDGED_AFTER: Millis = seconds(60);
+/// `read` frames a second of one user.
+pub const READS_PER_SECOND: u32 = 50;
+/// `read` frames of one user at once.
+pub const READS_BURST: u32 = 200;
+/// Receipts and read marks that wait for one socket, the newest of each pair. Where there are more, they are read again from STATE.
+pub const MARKS_WAITING: usize = 256;
 /// Senders that an acknowledgement names: where there are more, the worker reads who sent what is acknowledged.
 pub const SENDERS_HINTED: usize = 64;
 /// Changes of the marks of one pair that are remembered with their times.

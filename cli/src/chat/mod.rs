@@ -198,6 +198,8 @@ async fn welcomed(client: &Client, events: &mut Events) -> anyhow::Result<Connec
             | Event::Refused { .. }
             | Event::Signal { .. }
             | Event::Presence { .. }
+            | Event::Receipt(_)
+            | Event::Marked { .. }
             | Event::Disconnected(_) => {}
         }
     }
@@ -294,7 +296,13 @@ impl Chat {
             Event::Connected(_) => self.show_link(None)?,
             Event::Disconnected(lost) => self.show_link(Some(lost.why.to_string()))?,
             Event::Refused { message, .. } => self.face.show(&self.conversation, &News::Notice(message))?,
-            Event::Entry(_) | Event::Gap(_) | Event::CaughtUp(_) | Event::Signal { .. } | Event::Presence { .. } => {}
+            Event::Entry(_)
+            | Event::Gap(_)
+            | Event::CaughtUp(_)
+            | Event::Signal { .. }
+            | Event::Presence { .. }
+            | Event::Receipt(_)
+            | Event::Marked { .. } => {}
         }
         event.done().await.context("keeping the cursor")
     }

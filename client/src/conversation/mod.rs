@@ -27,7 +27,12 @@ use dunlin_schema::{
 };
 
 use self::fold::{Author, Place, Reactions, Slot};
-use crate::{core::Accepted, error::SendError, event::Event, pending::PendingId};
+use crate::{
+    core::Accepted,
+    error::SendError,
+    event::{Event, Receipt},
+    pending::PendingId,
+};
 
 /// How long a peer is typing after they said so.
 pub const TYPING_FOR: Millis = Millis(10_000);
@@ -223,9 +228,17 @@ impl Conversation {
                 let typed = self.typing_until.take().map(|_| Change::Typing);
                 typed.into_iter().chain(self.presence.take().map(|_| Change::Presence)).collect()
             }
-            Event::Gap(_) | Event::Connected(_) | Event::CaughtUp(_) | Event::Refused { .. } | Event::Ended(_) => {
-                Vec::new()
+            Event::Receipt(Receipt { by: Some(by), delivered, read, .. }) if *by == self.peer => {
+                self.receipt(delivered.map(Seq), read.map(Seq))
             }
+            Event::Marked { with, read } if *with == self.peer => self.marked(*read),
+            Event::Gap(_)
+            | Event::Connected(_)
+            | Event::CaughtUp(_)
+            | Event::Refused { .. }
+            | Event::Receipt(_)
+            | Event::Marked { .. }
+            | Event::Ended(_) => Vec::new(),
         }
     }
 

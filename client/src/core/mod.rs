@@ -10,6 +10,7 @@ mod ids;
 mod inbox;
 mod next;
 mod outbox;
+mod reads;
 #[cfg(test)]
 mod tests;
 mod watching;
@@ -32,9 +33,13 @@ use self::{
     inbox::{Inbox, Verdict},
     next::{Next, next},
     outbox::Outbox,
+    reads::Reads,
     watching::Watching,
 };
-use crate::error::{AskError, Ended, Lost, SendError};
+use crate::{
+    error::{AskError, Ended, Lost, SendError},
+    event::Receipt,
+};
 
 pub use self::{clock::ClockSkew, outbox::Accepted};
 pub(crate) use self::{
@@ -71,6 +76,8 @@ pub(crate) enum Input {
     Submit { request: RequestId, to: Address, content: Content },
     /// Something to ask, which is over at this time of the steady clock.
     Ask { request: RequestId, what: Question, until: Millis },
+    /// The user has read a conversation.
+    Read { with: Address, upto: Seq },
     /// Something to tell just now, or never.
     Signal { to: Address, kind: SignalKind },
     /// The dial that was asked for has a socket and a token. `date` is the time that the gateway's answer bears (RFC 9110, section 6.6.1).
@@ -122,6 +129,8 @@ pub(crate) enum Notification {
     Refused { code: Open<Code>, message: String },
     Signal { from: Open<Address>, kind: String },
     Presence { user: Open<Address>, presence: Presence },
+    Receipt(Receipt),
+    Marked { with: Open<Address>, read: Seq },
     Disconnected { why: Lost, retry_in: Millis },
     Ended(Ended),
 }
@@ -158,6 +167,7 @@ pub(crate) struct Core {
     outbox: Outbox,
     asks: Asks,
     watching: Watching,
+    reads: Reads,
     room: bool,
     behind: bool,
 }
@@ -177,6 +187,7 @@ impl Core {
             outbox: Outbox::new(setup.in_flight_per_address),
             asks: Asks::default(),
             watching: Watching::default(),
+            reads: Reads::default(),
             room: true,
             behind: false,
             setup,
@@ -201,6 +212,7 @@ impl Core {
                     outputs.push(Output::Write(ClientFrame::Signal { to, kind }));
                 }
             }
+            Input::Read { with, upto } => self.reads.read(with, upto),
             Input::Opened { token, date } => self.opened(now, token, date, outputs),
             Input::Frame(frame) => self.frame(now, *frame, outputs),
             Input::Heard => self.heard(now.steady),
@@ -223,6 +235,7 @@ impl Core {
             if let Some((request, what, until)) = self.watching.due(now.steady) {
                 self.asks.ask(request, what, until);
             }
+            self.reads.pump(now.steady, |with, upto| outputs.push(Output::Write(ClientFrame::Read { with, upto })));
             self.asks.pump(|ask| outputs.push(Output::Write(ClientFrame::Ask(ask))));
             let Core { outbox, ids, rng, clocks, .. } = self;
             let time = clocks.server_time(now).unwrap_or(now.wall);
@@ -271,6 +284,7 @@ impl Core {
                     .chain(silent)
                     .chain(self.outbox.next_deadline())
                     .chain(self.watching.next_deadline())
+                    .chain(self.reads.next_deadline())
                     .min()
             }
             Link::Over => None,
@@ -351,11 +365,25 @@ impl Core {
                 let settled = id.and_then(|id| self.outbox.rejected(now.steady, id, code, message, retry_after));
                 outputs.extend(settled.map(|(request, outcome)| Output::Settle(request, outcome)));
             }
-            ServerFrame::Entry(_) | ServerFrame::Gap { .. } | ServerFrame::CaughtUp { .. }
+            ServerFrame::Entry(_)
+            | ServerFrame::Gap { .. }
+            | ServerFrame::CaughtUp { .. }
+            | ServerFrame::Receipt { .. }
+            | ServerFrame::Marked { .. }
                 if self.behind || !self.room =>
             {
                 // It comes again over the next connection, which resumes after what was given.
                 self.behind = true;
+            }
+            ServerFrame::Receipt { by, to, order, delivered, read, of, time } => {
+                let receipt = Receipt { by, to, order, delivered, read, of, time };
+                outputs.push(Output::Notify(Notification::Receipt(receipt)));
+            }
+            ServerFrame::Marked { with, read } => {
+                if let Open::Known(with) = &with {
+                    self.reads.marked(with, read);
+                }
+                outputs.push(Output::Notify(Notification::Marked { with, read }));
             }
             ServerFrame::Entry(entry) => match self.inbox.entry(&entry) {
                 Verdict::Give(place) => outputs.push(Output::Notify(Notification::Entry(entry, place))),
@@ -390,6 +418,7 @@ impl Core {
             self.refused = false;
             self.inbox.connected();
             self.watching.connected(now.steady);
+            self.reads.connected(now.steady);
             outputs.push(Output::Notify(connected));
         }
     }

@@ -240,7 +240,9 @@ pub(crate) async fn next_entry(events: &mut Events) -> dunlin_client::Entry {
             | Event::CaughtUp(_)
             | Event::Gap(_)
             | Event::Signal { .. }
-            | Event::Presence { .. } => {}
+            | Event::Presence { .. }
+            | Event::Receipt(_)
+            | Event::Marked { .. } => {}
             Event::Refused { code, message } => panic!("refused: {message} ({code:?})"),
             Event::Ended(ended) => panic!("{ended}"),
         }

@@ -2,27 +2,42 @@
 
 use std::collections::VecDeque;
 
-use dunlin_schema::{Cursor, Millis, Position, Seq, StreamTime, limits};
+use dunlin_schema::{Cursor, Millis, Position, Sender, Seq, StreamTime, limits};
+
+use super::{
+    Start,
+    senders::{Acknowledged, Record},
+};
 
 /// Entries remembered for acknowledgements: as many as one read brings. When there are more, every other one is forgotten: an
 /// acknowledgement then counts for a little less than it says, and a device that resumes by it gets a few entries again.
 const REMEMBERED: usize = limits::READ_ENTRIES;
-/// The span between two acknowledgements that are passed on.
-const EVERY: Millis = Millis(1_000);
 
 /// What was taken for the device, and what it acknowledged.
 #[derive(Debug)]
 pub(super) struct Acks {
-    /// Taken before `last` and not acknowledged: `last`'s epoch, rising.
-    earlier: VecDeque<Earlier>,
     /// The last that was taken, until it is acknowledged.
     last: Option<Cursor>,
-    /// The highest that was passed on, or where the session began.
+    /// The highest that was acknowledged, or where the session began.
     acknowledged: Position,
-    waiting: Option<Cursor>,
+    /// When something may be passed on again.
     next: Millis,
     /// Whether the log was in another epoch before: then a sequence above all may be one of that epoch.
     epoch_changed: bool,
+    /// What else there is, while there is any.
+    more: Option<Box<More>>,
+}
+
+#[derive(Debug, Default)]
+struct More {
+    /// The device's own cursor, with which it came, until what follows shows that it is one.
+    said: Option<Cursor>,
+    /// Taken before `last` and not acknowledged: `last`'s epoch, rising.
+    earlier: VecDeque<Earlier>,
+    senders: Record,
+    waiting: Option<Acknowledged>,
+    /// Whether what waits is `said`: anything that the device acknowledges goes before.
+    waits_long: bool,
 }
 
 /// An entry that was taken, and where its run began.
@@ -33,34 +48,7 @@ struct Earlier {
     began: Seq,
 }
 
-impl Acks {
-    pub(super) fn new(from: Position) -> Acks {
-        Acks {
-            earlier: VecDeque::new(),
-            last: None,
-            acknowledged: from,
-            waiting: None,
-            next: Millis(0),
-            epoch_changed: false,
-        }
-    }
-
-    /// The writer has taken a frame that brings the device to `cursor`.
-    pub(super) fn taken(&mut self, cursor: Cursor) {
-        let before = self.last.map_or(self.acknowledged, |last| last.position);
-        self.epoch_changed |= before.epoch != cursor.position.epoch && before != Position::default();
-        // Behind a gap the log may go on below.
-        if before.epoch != cursor.position.epoch || cursor.position.seq < before.seq {
-            self.earlier = VecDeque::new();
-            self.last = None;
-        }
-        if let Some(last) = self.last.filter(|last| last.position.seq != cursor.position.seq) {
-            self.remember(last);
-        }
-        // Sequence 0 counts too: who was caught up with an empty mailbox lacks what comes after it.
-        self.last = Some(cursor).filter(|cursor| *cursor != Cursor::default());
-    }
-
+impl More {
     /// Up to an earlier entry nothing is known but its own time.
     fn remember(&mut self, Cursor { position: Position { seq, time, .. }, began, .. }: Cursor) {
         if self.earlier.len() == REMEMBERED {
@@ -73,42 +61,132 @@ impl Acks {
         self.earlier.push_back(Earlier { seq, time, began });
     }
 
+    fn is_empty(&self) -> bool {
+        self.said.is_none() && self.earlier.is_empty() && self.senders.is_empty() && self.waiting.is_none()
+    }
+}
+
+impl Acks {
+    /// A device's own cursor says what it has: that is passed on as well, long after it came, unless the device acknowledges something by
+    /// then, which covers it. So those who come back at once say it one after the other, and mostly not at all.
+    pub(super) fn new(start: &Start, now: Millis) -> Acks {
+        let acks =
+            Acks { last: None, acknowledged: start.position(), next: Millis(0), epoch_changed: false, more: None };
+        match start {
+            Start::Cursor(cursor) if cursor.position.seq > Seq(0) => {
+                // As good as chance, and the same each time.
+                let spread = Millis(cursor.position.time.0 % limits::CURSOR_ACKNOWLEDGED_AFTER.0);
+                let next = now.plus(limits::CURSOR_ACKNOWLEDGED_AFTER).plus(spread);
+                let more = Some(Box::new(More { said: Some(*cursor), ..More::default() }));
+                Acks { next, more, ..acks }
+            }
+            Start::Cursor(_) | Start::Beginning | Start::Live => acks,
+        }
+    }
+
+    /// The writer has taken a frame that brings the device to `cursor`; and where that is an entry of another person, whose it is and what
+    /// order it has.
+    pub(super) fn taken(&mut self, cursor: Cursor, sent: Option<(&Sender, Seq)>) {
+        let before = self.last.map_or(self.acknowledged, |last| last.position);
+        self.epoch_changed |= before.epoch != cursor.position.epoch && before != Position::default();
+        // Behind a gap the log may go on below.
+        if before.epoch != cursor.position.epoch || cursor.position.seq < before.seq {
+            self.last = None;
+            if let Some(more) = &mut self.more {
+                more.earlier = VecDeque::new();
+                more.senders.clear();
+            }
+        }
+        if let Some(last) = self.last.filter(|last| last.position.seq != cursor.position.seq) {
+            self.more().remember(last);
+        }
+        if let Some((sender, order)) = sent {
+            self.more().senders.push(cursor.position.seq, sender.clone(), order);
+        }
+        if let Some(more) = &mut self.more
+            && let Some(said) = more.said.take()
+        {
+            let goes_on = said.position.epoch == cursor.position.epoch && said.began == cursor.began;
+            (more.waiting, more.waits_long) =
+                (goes_on.then_some(Acknowledged { cursor: said, senders: None }), goes_on);
+            self.next = if goes_on { self.next } else { Millis(0) };
+        }
+        self.forget();
+        // Sequence 0 counts too: who was caught up with an empty mailbox lacks what comes after it.
+        self.last = Some(cursor).filter(|cursor| *cursor != Cursor::default());
+    }
+
+    fn more(&mut self) -> &mut More {
+        self.more.get_or_insert_default()
+    }
+
+    fn forget(&mut self) {
+        self.more.take_if(|more| more.is_empty());
+    }
+
     /// The device has everything up to `delivered`. What nobody took for it, it can't have: a higher number counts for all that was taken.
     /// Returns what is to be passed on now.
-    pub(super) fn acknowledge(&mut self, now: Millis, delivered: Seq) -> Option<Cursor> {
-        let last = self.last?;
+    pub(super) fn acknowledge(&mut self, now: Millis, delivered: Seq) -> Vec<Acknowledged> {
+        let Some(last) = self.last else { return Vec::new() };
         if delivered > last.position.seq && self.epoch_changed {
-            return None;
+            return Vec::new();
         }
-        let cursor = if delivered >= last.position.seq {
-            self.last = None;
-            self.earlier = VecDeque::new();
-            last
-        } else {
-            let upto = self.earlier.partition_point(|earlier| earlier.seq <= delivered);
-            let Earlier { seq, time, began } = self.earlier.drain(..upto).next_back()?;
-            Cursor { began, ..Cursor::of_entry(Position { epoch: last.position.epoch, seq, time }) }
+        let epoch = last.position.epoch;
+        let more = self.more.get_or_insert_default();
+        // Each run of entries is acknowledged apart: between two of them something is hidden.
+        let mut runs: Vec<Cursor> = Vec::new();
+        let mut reach = |cursor: Cursor| match runs.last_mut() {
+            Some(run) if run.began == cursor.began => *run = cursor,
+            Some(_) | None => runs.push(cursor),
         };
-        self.acknowledged = cursor.position;
-        self.waiting = Some(cursor);
-        self.tick(now)
+        let upto = more.earlier.partition_point(|earlier| earlier.seq <= delivered);
+        for Earlier { seq, time, began } in more.earlier.drain(..upto) {
+            reach(Cursor { began, ..Cursor::of_entry(Position { epoch, seq, time }) });
+        }
+        if delivered >= last.position.seq {
+            self.last = None;
+            reach(last);
+        }
+        let mut out = Vec::new();
+        for cursor in runs {
+            if std::mem::take(&mut more.waits_long) {
+                self.next = Millis(0);
+            }
+            let senders = more.senders.take(self.acknowledged.seq.max(cursor.began), cursor.position.seq);
+            self.acknowledged = cursor.position;
+            let newer = Acknowledged { cursor, senders };
+            more.waiting = Some(match more.waiting.take() {
+                Some(earlier) if newer.continues(&earlier) => newer.with_earlier(earlier),
+                Some(other) if other.cursor.position.epoch == epoch => {
+                    out.push(other);
+                    newer
+                }
+                // What was acknowledged of a log that went back since says nothing of this one.
+                Some(_) | None => newer,
+            });
+        }
+        out.extend(self.tick(now));
+        self.forget();
+        out
     }
 
     /// What is to be passed on, if it is time.
-    pub(super) fn tick(&mut self, now: Millis) -> Option<Cursor> {
-        if now < self.next || self.waiting.is_none() {
+    pub(super) fn tick(&mut self, now: Millis) -> Option<Acknowledged> {
+        if now < self.next || self.more.as_ref().is_none_or(|more| more.waiting.is_none()) {
             return None;
         }
-        self.next = now.plus(EVERY);
-        self.finish()
+        self.next = now.plus(limits::ACKNOWLEDGE_EVERY);
+        let waiting = self.more.as_mut()?.waiting.take();
+        self.forget();
+        waiting
     }
 
-    /// What is still to be passed on.
-    pub(super) fn finish(&mut self) -> Option<Cursor> {
-        self.waiting.take()
+    /// What is still to be passed on at the end. A cursor with which the device came it will come with again.
+    pub(super) fn finish(self) -> Option<Acknowledged> {
+        self.more.filter(|more| !more.waits_long)?.waiting
     }
 
     pub(super) fn deadline(&self) -> Option<Millis> {
-        self.waiting.map(|_| self.next)
+        self.more.as_ref()?.waiting.as_ref().map(|_| self.next)
     }
 }

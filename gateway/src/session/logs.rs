@@ -4,10 +4,10 @@
 
 use std::collections::VecDeque;
 
-use dunlin_schema::{LogName, Millis, Position, Seq, Shard, limits::Bounds, read::ReadAnswer};
+use dunlin_schema::{Epoch, LogName, Millis, Position, Seq, Shard, limits::Bounds, read::ReadAnswer};
 
 use super::{
-    NoAnswer, Output, ReadFailed, Start,
+    Author, NoAnswer, Output, ReadFailed, Start,
     acks::Acks,
     around::{Around, SentHere, Wants},
     asking::{Reads, Verifying},
@@ -133,7 +133,8 @@ impl Logs {
     pub(super) fn follow(&mut self, named: Named, start: Start, now: Millis) {
         let Err(at) = self.find(&named.log) else { return };
         self.turns.iter_mut().filter(|turn| **turn >= at).for_each(|turn| *turn += 1);
-        let (follower, acks) = (Follower::Apart(Box::new(Follow::new(start, now))), Acks::new(start.position()));
+        let acks = Acks::new(&start, now);
+        let follower = Follower::Apart(Box::new(Follow::new(start, now)));
         // Most sessions follow a mailbox and nothing else.
         self.list.reserve_exact(1);
         self.list.insert(at, Followed { named, follower, acks, queue: LogQueue::default() });
@@ -142,7 +143,7 @@ impl Logs {
     /// Follows a log no longer: what waits of it is dropped, and what its device acknowledged last is passed on.
     pub(super) fn unfollow(&mut self, log: &LogName, out: &mut Vec<Output>) {
         let Ok(at) = self.find(log) else { return };
-        let Followed { named, follower, mut acks, queue } = self.list.remove(at);
+        let Followed { named, follower, acks, queue } = self.list.remove(at);
         self.turns.retain(|turn| *turn != at);
         self.turns.iter_mut().filter(|turn| **turn > at).for_each(|turn| *turn -= 1);
         self.draining -= usize::from(queue.is_empty() && follower.waits_for_drain());
@@ -150,7 +151,7 @@ impl Logs {
         if follower.reads() {
             self.reads.leave(named.log.clone());
         }
-        out.extend(acks.finish().map(|cursor| Output::Acknowledge(named.log, cursor)));
+        out.extend(acks.finish().map(|said| Output::Acknowledge(named.log, said)));
     }
 
     /// Where a log is; the error is where it would be.
@@ -263,7 +264,7 @@ impl Logs {
         for at in 0..self.list.len() {
             self.with(at, handing, Follow::tick);
             let Followed { named, acks, .. } = &mut self.list[at];
-            handing.out.extend(acks.tick(handing.now).map(|cursor| Output::Acknowledge(named.log.clone(), cursor)));
+            handing.out.extend(acks.tick(handing.now).map(|said| Output::Acknowledge(named.log.clone(), said)));
         }
         self.tick_at = self.list.iter().filter_map(|followed| followed.deadline(handing.bounds)).min();
     }
@@ -274,13 +275,22 @@ impl Logs {
         let followed = &mut self.list[at];
         let before = followed.state();
         let acknowledged = followed.acks.acknowledge(handing.now, delivered);
-        handing.out.extend(acknowledged.map(|cursor| Output::Acknowledge(log.clone(), cursor)));
+        handing.out.extend(acknowledged.into_iter().map(|said| Output::Acknowledge(log.clone(), said)));
         self.changed(at, before, handing.bounds);
         true
     }
 
+    /// The epoch in which a log is given.
+    pub(super) fn epoch(&self, log: &LogName) -> Option<Epoch> {
+        let at = self.find(log).ok()?;
+        Some(match &self.list[at].follower {
+            Follower::InStep(step) => step.sent.position.epoch,
+            Follower::Apart(follow) => follow.epoch(),
+        })
+    }
+
     /// The next frame: a frame of each log in turn.
-    pub(super) fn take(&mut self, bounds: &Bounds) -> Option<Outgoing> {
+    pub(super) fn take(&mut self, me: &Author, bounds: &Bounds) -> Option<Outgoing> {
         let at = self.turns.pop_front()?;
         let followed = &mut self.list[at];
         let Taken { frame, to, then } = followed.queue.take()?;
@@ -288,7 +298,11 @@ impl Logs {
             Follower::InStep(step) => step.taken(then),
             Follower::Apart(follow) => follow.taken(then),
         }
-        followed.acks.taken(to);
+        let sent = match (&frame, &followed.named.log) {
+            (Outgoing::Entry(sent), LogName::Mailbox) => sent.sent_by_others(me),
+            (Outgoing::Entry(_) | Outgoing::Own(_), LogName::Mailbox | LogName::Group(_)) => None,
+        };
+        followed.acks.taken(to, sent);
         let frame = match frame {
             Outgoing::Entry(sent) if to.began > Seq(0) => Outgoing::Own(sent.with_cursor(followed.named.cursor(to))),
             frame @ (Outgoing::Entry(_) | Outgoing::Own(_)) => frame,

@@ -24,8 +24,10 @@ mod asking;
 mod copies;
 mod follow;
 mod logs;
+pub(crate) mod marks;
 mod named;
 mod queue;
+mod senders;
 mod tail;
 #[cfg(test)]
 mod tests;
@@ -33,7 +35,7 @@ mod tests;
 use std::{collections::VecDeque, sync::Arc};
 
 use dunlin_schema::{
-    Code, Cursor, Log, LogName, Millis, Open, Position, RegionName, Seal, Seq, Shard, UserName,
+    Address, Code, Cursor, Epoch, Log, LogName, Millis, Open, Position, RegionName, Seal, Seq, Shard, UserName,
     frame::ServerFrame,
     heads::Head,
     limits::{self, Bounds},
@@ -47,8 +49,10 @@ use around::SentHere;
 use copies::Copies;
 use follow::Follow;
 use logs::{Handing, Logs};
+use marks::{Marks, MarksRead, News};
 use named::Named;
 use queue::pop;
+pub use senders::Acknowledged;
 pub use tail::{Outgoing, SharedFrame, Tail, TailEntry};
 
 /// Who is there.
@@ -101,10 +105,6 @@ impl Start {
 
 /// What happened.
 #[derive(Clone, Debug)]
-#[expect(
-    clippy::large_enum_variant,
-    reason = "it is taken apart at once, where a box would be one more allocation a message"
-)]
 pub enum Input {
     /// The client sends something, or something came of what it sent.
     Sending(sending::Input),
@@ -138,6 +138,19 @@ pub enum Input {
     Read(LogName, Result<ReadAnswer, ReadFailed>),
     /// Somebody does something just now.
     Signal(Signal),
+    /// The user has read a conversation up to an order; the address names its region.
+    MarkRead {
+        /// With whom.
+        with: Address,
+        /// Up to here.
+        upto: Seq,
+    },
+    /// A receipt for what the user has sent, or a read mark of the user's own: just now.
+    News(News),
+    /// The answer to [`Output::ReadMarks`].
+    Marks(Result<MarksRead, ReadFailed>),
+    /// A record of the user's marks was written under this revision.
+    MarksChanged(Seq),
     /// The user has, or had, another device than this one.
     SeveralDevices,
     /// Everything that was taken is written.
@@ -176,8 +189,12 @@ pub enum Output {
     AskHeads(LogName),
     /// Ask a shard's deliver reader to compare itself with the stream: this position is not to be found again.
     Verify(Shard, Position),
-    /// The device has everything of a log up to here: at most once a second, never backwards.
-    Acknowledge(LogName, Cursor),
+    /// The device has everything of a log up to here: at most once in [`limits::ACKNOWLEDGE_EVERY`], never backwards.
+    Acknowledge(LogName, Acknowledged),
+    /// The user has read a conversation up to an order, which the mailbox gave in this epoch.
+    MarkRead(Address, Seq, Epoch),
+    /// Read those of the user's marks whose revisions are above this one. At most one such read is on its way.
+    ReadMarks(Seq),
     /// For the log and a metric: an entry that can't be read. The client is told by a `gap`.
     Corrupt(LogName, Position),
     /// For a metric: too much of a log was queued, which is read again when the socket has drained.
@@ -194,6 +211,7 @@ pub struct Session {
     logs: Logs,
     sending: Sending,
     copies: Copies,
+    marks: Marks,
     /// What the client waits for, which is never dropped; and signals, which find room where little waits.
     answers: VecDeque<ServerFrame>,
 }
@@ -205,12 +223,13 @@ impl Session {
         let copies = several_devices || sent_copies == SentCopies::Always;
         let me = Author { user, region, shards, copies };
         let (logs, sending, copies) = (Logs::default(), Sending::default(), Copies::default());
-        Session { me, bounds, logs, sending, copies, answers: VecDeque::new() }
+        let marks = Marks::default();
+        Session { me, bounds, logs, sending, copies, marks, answers: VecDeque::new() }
     }
 
     /// Takes in what happened, and adds what is to be done to `out`.
     pub fn handle(&mut self, now: Millis, input: Input, out: &mut Vec<Output>) {
-        let Session { me, bounds, logs, sending, copies, answers } = self;
+        let Session { me, bounds, logs, sending, copies, marks, answers } = self;
         let mut handing = Handing { now, bounds, sent: SentHere { me, copies }, out };
         let handing = &mut handing;
         match input {
@@ -241,14 +260,32 @@ impl Session {
                     answers.push_back(not_followed(&log.into()));
                 }
             }
-            Input::Subscribed(log) => logs.give(&log, handing, Follow::subscribed),
+            Input::Subscribed(log) => {
+                logs.give(&log, handing, Follow::subscribed);
+                // What comes from now on is heard of; what was before is in STATE.
+                if log == LogName::Mailbox {
+                    handing.out.extend(marks.read().map(Output::ReadMarks));
+                }
+            }
+            Input::MarkRead { with, upto } => {
+                handing.out.extend(logs.epoch(&LogName::Mailbox).map(|epoch| Output::MarkRead(with, upto, epoch)));
+            }
+            Input::News(news) => marks.tell(news),
+            Input::Marks(read) => marks.were_read(now, read),
+            Input::MarksChanged(revision) => handing.out.extend(marks.changed(revision).map(Output::ReadMarks)),
             Input::Live(log, live) => logs.live(&log, &live, handing),
             Input::Heads(log, head) => logs.give(&log, handing, |follow, around| follow.heads(head, around)),
             Input::HeadsUnanswered(log) => logs.give(&log, handing, Follow::heads_unanswered),
             Input::Verified(shard, answer) => logs.verified(shard, answer, handing),
             Input::Read(log, answer) => logs.read(&log, answer, handing),
-            Input::Drained => logs.drained(handing),
-            Input::Tick => logs.tick(handing),
+            Input::Drained => {
+                logs.drained(handing);
+                handing.out.extend(marks.drained().map(Output::ReadMarks));
+            }
+            Input::Tick => {
+                logs.tick(handing);
+                handing.out.extend(marks.tick(now).map(Output::ReadMarks));
+            }
         }
     }
 
@@ -259,7 +296,8 @@ impl Session {
 
     /// The next frame to write. Taking it is what moves the cursor. Answers come first: somebody waits for them.
     pub fn take(&mut self) -> Option<Outgoing> {
-        self.take_answer().or_else(|| self.logs.take(self.bounds))
+        let mark = |session: &mut Session| session.marks.take(&session.me.region).map(Outgoing::Own);
+        self.take_answer().or_else(|| mark(self)).or_else(|| self.logs.take(&self.me, self.bounds))
     }
 
     /// The same, of answers alone.
@@ -269,12 +307,12 @@ impl Session {
 
     /// Whether [`Session::take`] has a frame.
     pub fn has_outgoing(&self) -> bool {
-        !self.answers.is_empty() || self.logs.has_frames()
+        !self.answers.is_empty() || self.marks.has_frames() || self.logs.has_frames()
     }
 
     /// Whether [`Input::Drained`] is waited for.
     pub fn waits_for_drain(&self) -> bool {
-        self.logs.wait_for_drain()
+        self.logs.wait_for_drain() || self.marks.wait_for_drain()
     }
 
     /// Whether frames of the client may be read: false while too many wait for their answer.
@@ -285,7 +323,7 @@ impl Session {
 
     /// When [`Input::Tick`] is wanted.
     pub fn next_deadline(&self) -> Option<Millis> {
-        self.logs.deadline()
+        self.logs.deadline().into_iter().chain(self.marks.deadline()).min()
     }
 }
 

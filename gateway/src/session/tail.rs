@@ -6,13 +6,13 @@ use std::sync::{Arc, OnceLock};
 
 use bytes::Bytes;
 use dunlin_schema::{
-    Address, Cursor, CursorText, Entry, Log, LogName, MessageId, Position, RegionName, Seal, Sender, Seq,
+    Address, Content, Cursor, CursorText, Entry, Log, LogName, MessageId, Position, RegionName, Seal, Sender, Seq,
     entry::Body,
-    frame::{Encoding, EntryFrame, ServerFrame},
+    frame::{Encoding, EntryFrame, Extensible, ServerFrame},
     live::LiveEntry,
 };
 
-use super::named::Named;
+use super::{Author, named::Named};
 
 /// A log, as its followers name it.
 #[derive(Debug)]
@@ -101,6 +101,26 @@ impl Told {
 }
 
 impl SharedFrame {
+    /// Where another person than this one sent it: who, and its order.
+    pub(super) fn sent_by_others(&self, me: &Author) -> Option<(&Sender, Seq)> {
+        let ServerFrame::Entry(entry) = &self.frame else { return None };
+        let is_own = self.from.user == me.user && self.from.region == me.region;
+        match &entry.content {
+            Extensible::Known(
+                Content::Message { .. } | Content::Edit { .. } | Content::Delete { .. } | Content::React { .. },
+            ) if !is_own => Some((&self.from, entry.order?)),
+            Extensible::Known(
+                Content::Message { .. }
+                | Content::Edit { .. }
+                | Content::Delete { .. }
+                | Content::React { .. }
+                | Content::Membership(_)
+                | Content::Failed(_),
+            )
+            | Extensible::Unknown(_) => None,
+        }
+    }
+
     /// The same frame for a device that began behind the log's beginning, which its own cursor says.
     pub(super) fn with_cursor(self: Arc<Self>, cursor: CursorText) -> ServerFrame {
         let mut frame = Arc::try_unwrap(self).map_or_else(|sent| sent.frame.clone(), |sent| sent.frame);

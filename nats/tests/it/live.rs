@@ -6,7 +6,7 @@ use bytes::Bytes;
 use dunlin_nats::{ConnectOptions, Connection, FanIn, FanInError, LiveSink, Status};
 use dunlin_schema::{
     Epoch, Peer, Position, Seq, StreamTime,
-    live::{DeviceNews, LiveEntry, Mark, Signal, UserMessage},
+    live::{DeviceNews, LiveEntry, Mark, Receipt, Signal, UserMessage},
     presence::Here,
     subject,
 };
@@ -28,6 +28,14 @@ impl LiveSink for Device {
     fn devices(&self, _: DeviceNews) {}
 
     fn signal(&self, _: Signal) {}
+
+    fn receipt(&self, _: Receipt) {
+        self.passed_over();
+    }
+
+    fn mark(&self, _: Mark) {
+        self.passed_over();
+    }
 
     fn here(&self) -> Option<Here> {
         None
@@ -251,6 +259,10 @@ async fn a_subscription_that_overflows_is_a_loss() {
         fn devices(&self, _: DeviceNews) {}
 
         fn signal(&self, _: Signal) {}
+
+        fn receipt(&self, _: Receipt) {}
+
+        fn mark(&self, _: Mark) {}
 
         fn here(&self) -> Option<Here> {
             None

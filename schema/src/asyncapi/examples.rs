@@ -62,6 +62,7 @@ fn clients() -> Vec<ClientFrame> {
             what: Question::History { with: Address::local(alice()), before: Some(Seq(18)), limit: 100 },
         }),
         ClientFrame::Signal { to: "bob".to_owned(), kind: "typing".to_owned() },
+        ClientFrame::Read { with: "alice".to_owned(), upto: Seq(17) },
     ]
 }
 
@@ -130,6 +131,25 @@ fn servers() -> Vec<ServerFrame> {
             state: PresenceState::Offline.into(),
             last_seen: Some(NOW.minus(Millis(100_000))),
         },
+        ServerFrame::Receipt {
+            by: Some(Address::local(bob()).into()),
+            to: Address::local(bob()).into(),
+            order: None,
+            delivered: Some(17),
+            read: Some(15),
+            of: None,
+            time: NOW,
+        },
+        ServerFrame::Receipt {
+            by: None,
+            to: Open::of_text("#team"),
+            order: Some(Seq(9)),
+            delivered: Some(812),
+            read: Some(400),
+            of: Some(1_000),
+            time: NOW,
+        },
+        ServerFrame::Marked { with: Open::of_text("alice"), read: Seq(17) },
     ]
 }
 

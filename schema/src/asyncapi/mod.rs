@@ -71,6 +71,8 @@ pub fn document() -> Value {
             "open": receive("hello", &["welcome", "gap", "entry", "caught_up", "goodbye"], "The first frame of a connection."),
             "send": receive("send", &["accepted", "rejected"], "Something to send. A repeat with the same id is stored once."),
             "acknowledge": receive("ack", &[], "What this device has consumed, cumulatively."),
+            "read": receive("read", &["marked", "refused"], "What the user has read of a conversation, cumulatively."),
+            "mark": emit(&["receipt", "marked"], "How far what the user sent has come, and what the user has read, on whichever device."),
             "ask": receive("ask", &["answer", "refused"], "A question. Each has one answer, or one refusal, under its number."),
             "signal": receive("signal", &[], "Something that the user does just now: never stored, and lost where nobody is there to see it."),
             "tell": emit(&["server_signal"], "What others do just now."),

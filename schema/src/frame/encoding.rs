@@ -83,6 +83,20 @@ impl Encoding {
         Some(UnreadSend::of(id))
     }
 
+    /// Whether bytes that can't be read say what was read: then that is refused, and the connection goes on.
+    pub fn is_read(self, bytes: &[u8]) -> bool {
+        #[derive(Deserialize)]
+        #[serde(rename_all = "snake_case")]
+        enum OnlyName {
+            Read(de::IgnoredAny),
+        }
+        match self {
+            Encoding::Json => serde_json::from_slice(bytes).is_ok_and(|OnlyName::Read(_)| true),
+            Encoding::Postcard => postcard::take_from_bytes::<u32>(bytes)
+                .is_ok_and(|(number, _)| ClientFrame::NAMES.get(number as usize) == Some(&"read")),
+        }
+    }
+
     fn read<T: de::DeserializeOwned>(self, bytes: &[u8], names: &[&str]) -> Result<T, FrameError> {
         match self {
             Encoding::Json => serde_json::from_slice(bytes).map_err(|error| match unknown_name(bytes, names) {

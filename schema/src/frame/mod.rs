@@ -61,6 +61,13 @@ pub enum ClientFrame {
         /// What, as applications agree on it: `typing`. A name of 1 to 64 of `A-Z a-z 0-9 _ -`; another one is answered with `refused`.
         kind: String,
     },
+    /// The user has read a conversation. It is answered with `marked` once that is stored.
+    Read {
+        /// With whom, as the client wrote it: a bad address is answered with `refused`.
+        with: String,
+        /// Up to this order of what the other one sent; beyond the last one it means the last.
+        upto: Seq,
+    },
 }
 
 /// Something to send.
@@ -83,7 +90,7 @@ impl Send {
 
 impl ClientFrame {
     /// The frames' names in JSON, in the order of their numbers in Postcard.
-    pub const NAMES: &[&str] = &["hello", "send", "ack", "ask", "signal"];
+    pub const NAMES: &[&str] = &["hello", "send", "ack", "ask", "signal", "read"];
 }
 
 impl fmt::Debug for ClientFrame {
@@ -102,6 +109,7 @@ impl fmt::Debug for ClientFrame {
                 f.debug_struct("Ack").field("log", log).field("delivered", delivered).finish()
             }
             ClientFrame::Ask(ask) => ask.fmt(f),
+            ClientFrame::Read { with, upto } => f.debug_struct("Read").field("with", with).field("upto", upto).finish(),
             ClientFrame::Signal { to, kind } => f.debug_struct("Signal").field("to", to).field("kind", kind).finish(),
         }
     }
@@ -291,6 +299,30 @@ pub enum ServerFrame {
         /// When they last were, where they are not; `None` where nobody knows, or nobody is to know.
         last_seen: Option<Millis>,
     },
+    /// How far what the user sent to an address has come. Marks: they only rise.
+    Receipt {
+        /// Who has it, or has read it; `None` of a group.
+        by: Option<Open<Address>>,
+        /// The address that was sent to.
+        to: Open<Address>,
+        /// Of a group, of which message; `None` of a person.
+        order: Option<Seq>,
+        /// Of a person, everything up to this order was delivered; of a group, to how many members.
+        delivered: Option<u64>,
+        /// Of a person, everything up to this order was read; of a group, by how many members.
+        read: Option<u64>,
+        /// Of a group, how many members there are beside the sender.
+        of: Option<u32>,
+        /// When it became so.
+        time: Millis,
+    },
+    /// A read mark of the user's own is stored.
+    Marked {
+        /// With whom: a person or a group.
+        with: Open<Address>,
+        /// Up to this order.
+        read: Seq,
+    },
 }
 
 impl ServerFrame {
@@ -312,6 +344,8 @@ impl ServerFrame {
         "answer",
         "signal",
         "presence",
+        "receipt",
+        "marked",
     ];
 }
 

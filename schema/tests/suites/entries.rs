@@ -137,7 +137,7 @@ fn a_live_message_of_a_newer_release_is_told_from_one_that_is_none() {
     ] {
         assert_eq!(read(bytes), Err(LiveError::Malformed), "{bytes:?}");
     }
-    for bytes in [&[0, 0, 0, 0, 0, 0][..], &[2, 0, 0, 0, 0, 0], &[1, 10], &[1, 10, 0, 0], &[1, 0xff, 0x01, 7]] {
+    for bytes in [&[0, 0, 0, 0, 0, 0][..], &[2, 0, 0, 0, 0, 0], &[1, 11], &[1, 11, 0, 0], &[1, 0xff, 0x01, 7]] {
         assert_eq!(read(bytes), Err(LiveError::Unknown), "{bytes:?}");
     }
     let UserMessage::Entry(least) = read(&[1, 0, 0, 0, 0, 0]).unwrap() else { panic!("no entry") };

@@ -257,6 +257,11 @@ fn presence() {
     );
 }
 
+fn receipt(by: Option<&str>, to: &str, order: Option<Seq>, of: Option<u32>) -> ServerFrame {
+    let (by, to) = (by.map(dunlin_schema::Open::of_text), dunlin_schema::Open::of_text(to));
+    ServerFrame::Receipt { by, to, order, delivered: Some(17), read: None, of, time: AT }
+}
+
 #[test]
 fn client_frames_in_postcard() {
     let cursors =
@@ -273,6 +278,7 @@ fn client_frames_in_postcard() {
             ASK_REMOVE,
         ),
         (ClientFrame::Signal { to: "bob".into(), kind: "typing".into() }, SAY_SIGNAL),
+        (ClientFrame::Read { with: "alice".into(), upto: Seq(300) }, "0505616c696365ac02"),
         (ClientFrame::Ask(Ask { reference: 1, what: Question::Presence { users: people() } }), ASK_PRESENCE),
         (ClientFrame::Ask(Ask { reference: 1, what: Question::Watch { users: people() } }), ASK_WATCH),
         (ClientFrame::Ask(Ask { reference: 1, what: Question::Erase { confirm: "bob".into() } }), "03010403626f62"),
@@ -341,6 +347,9 @@ fn server_frames_in_postcard() {
         (ServerFrame::Answer(AnswerFrame { reference: 300, what: Answer::Done {}.into() }), "08ac020100"),
         (ServerFrame::Answer(AnswerFrame { reference: 1, what: Answer::Devices { items }.into() }), ANSWER_DEVICES),
         (ServerFrame::Signal { from: dunlin_schema::Open::of_text("alice"), kind: "typing".into() }, SEE_SIGNAL),
+        (receipt(Some("bob"), "bob", None, None), RECEIVED),
+        (receipt(None, "#team", Some(Seq(9)), Some(1_000)), RECEIVED_BY_MEMBERS),
+        (ServerFrame::Marked { with: dunlin_schema::Open::of_text("alice"), read: Seq(300) }, "0c05616c696365ac02"),
         (ServerFrame::Answer(AnswerFrame { reference: 1, what: Answer::Presence { users }.into() }), ANSWER_PRESENCE),
         (ServerFrame::Presence { user: address("bob"), state, last_seen: Some(AT) }, SEE_PRESENCE),
     ] {
@@ -421,6 +430,8 @@ const ASK_PRESENCE: &str = "0301020203626f62086361726f6c406575";
 const ANSWER_PRESENCE: &str =
     "080134020303626f62076f66666c696e650196d9d79daa33086361726f6c40657507756e6b6e6f776e000464617665066f6e6c696e6500";
 const SEE_SIGNAL: &str = "0905616c69636506747970696e67";
+const RECEIVED: &str = "0b0103626f6203626f62000111000096d9d79daa33";
+const RECEIVED_BY_MEMBERS: &str = "0b0005237465616d010901110001e80796d9d79daa33";
 const SIGNAL: &str = "010105616c69636502657506626f6240657506747970696e6796d9d79daa33";
 const RECEIPT_PERSON: &str = "01020005616c69636502657508616c69636540657501110096d9d79daa33ac02";
 const RECEIPT_GROUP: &str = "01020108237465616d40657509ac069003e80796d9d79daa33";

@@ -154,6 +154,7 @@ pub(crate) fn client_frame() -> impl Strategy<Value = ClientFrame> {
         (open(log_name()), seq()).prop_map(|(log, delivered)| ClientFrame::Ack { log, delivered }),
         (0..=Seq::MAX.0, question()).prop_map(|(reference, what)| ClientFrame::Ask(Ask { reference, what })),
         (any::<String>(), any::<String>()).prop_map(|(to, kind)| ClientFrame::Signal { to, kind }),
+        (any::<String>(), seq()).prop_map(|(with, upto)| ClientFrame::Read { with, upto }),
     ]
 }
 
@@ -301,6 +302,24 @@ pub(crate) fn server_frame() -> impl Strategy<Value = ServerFrame> {
             state,
             last_seen
         }),
+        (
+            option::of(open(address())),
+            open(address()),
+            option::of(seq()),
+            any::<[Option<u64>; 2]>(),
+            any::<Option<u32>>(),
+            millis()
+        )
+            .prop_map(|(by, to, order, [delivered, read], of, time)| ServerFrame::Receipt {
+                by,
+                to,
+                order,
+                delivered,
+                read,
+                of,
+                time
+            }),
+        (open(address()), seq()).prop_map(|(with, read)| ServerFrame::Marked { with, read }),
     ]
 }
 

@@ -328,7 +328,9 @@ impl World {
             | ServerFrame::Goodbye(_)
             | ServerFrame::Answer(_)
             | ServerFrame::Signal { .. }
-            | ServerFrame::Presence { .. } => {
+            | ServerFrame::Presence { .. }
+            | ServerFrame::Receipt { .. }
+            | ServerFrame::Marked { .. } => {
                 self.history.blame(Rule::Stalled, || format!("device {device} was told {frame:?}"));
             }
         }

@@ -11,7 +11,7 @@ use dunlin_gateway::{
     comparison::core::{Comparison, Question},
     connection::core::Core,
     sending,
-    session::{Input, Output, SentCopies, Session, Setup, Start, Tail},
+    session::{Acknowledged, Input, Output, SentCopies, Session, Setup, Start, Tail},
 };
 use dunlin_schema::{Cursor, LogName, Millis, Position, Shard, frame::ServerFrame, live::LiveEntry};
 
@@ -350,7 +350,7 @@ impl World {
                         self.question(gateway, About::Doubt(session));
                     }
                 }
-                Output::Acknowledge(_, cursor) => {
+                Output::Acknowledge(_, Acknowledged { cursor, .. }) => {
                     let ack_lost = self.faults.ack_lost;
                     if let Some(device) = self.gateways.sessions[session].as_ref().map(|held| held.device)
                         && !self.fault(ack_lost)
@@ -362,7 +362,7 @@ impl World {
                 Output::Corrupt(_, position) => {
                     self.history.blame(Rule::Lost, || format!("session {session} takes {position:?} for damaged"));
                 }
-                Output::Overflowed(_) | Output::SignalLost => {}
+                Output::Overflowed(_) | Output::SignalLost | Output::MarkRead(..) | Output::ReadMarks(_) => {}
             }
         }
     }

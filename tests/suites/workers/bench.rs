@@ -245,6 +245,10 @@ impl LiveSink for Sink {
 
     fn signal(&self, _: Signal) {}
 
+    fn receipt(&self, _: dunlin_schema::live::Receipt) {}
+
+    fn mark(&self, _: dunlin_schema::live::Mark) {}
+
     fn here(&self) -> Option<dunlin_schema::presence::Here> {
         None
     }

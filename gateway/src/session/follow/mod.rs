@@ -116,6 +116,11 @@ impl Follow {
         self.sent = cursor;
     }
 
+    /// The epoch in which the log is given.
+    pub(super) fn epoch(&self) -> Epoch {
+        self.epoch
+    }
+
     /// Whether a read is under way.
     pub(super) fn reads(&self) -> bool {
         matches!(self.mode, Mode::Reading { waits_for: WaitsFor::Answer(_) | WaitsFor::FormerAnswer, .. })

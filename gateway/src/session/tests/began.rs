@@ -17,7 +17,9 @@ fn begins(rig: &mut Rig, input: Input) -> Vec<(u64, u64)> {
         | ServerFrame::Refused { .. }
         | ServerFrame::Goodbye(_)
         | ServerFrame::Signal { .. }
-        | ServerFrame::Presence { .. } => None,
+        | ServerFrame::Presence { .. }
+        | ServerFrame::Receipt { .. }
+        | ServerFrame::Marked { .. } => None,
     });
     cursors.map(|text| text.open(&log_of(&MAILBOX)).unwrap()).map(|at| (at.position.seq.0, at.began.0)).collect()
 }
@@ -28,11 +30,13 @@ fn covers_from(rig: &mut Rig, delivered: u64) -> Vec<(u64, u64)> {
     let mut out = Vec::new();
     rig.session.handle(rig.now, Input::Ack { log: MAILBOX, delivered: Seq(delivered) }, &mut out);
     let acknowledged = out.iter().filter_map(|output| match output {
-        Output::Acknowledge(_, cursor) => Some((cursor.position.seq.0, cursor.began.0)),
+        Output::Acknowledge(_, Acknowledged { cursor, .. }) => Some((cursor.position.seq.0, cursor.began.0)),
         Output::Sending(_)
         | Output::Read(..)
         | Output::AskHeads(_)
         | Output::Verify(..)
+        | Output::MarkRead(..)
+        | Output::ReadMarks(_)
         | Output::Corrupt(..)
         | Output::Overflowed(_)
         | Output::SignalLost => None,

@@ -98,7 +98,7 @@ proptest! {
                 }
             }
             for output in out.drain(..) {
-                if let Output::Acknowledge(_, cursor) = output {
+                if let Output::Acknowledge(_, Acknowledged { cursor, .. }) = output {
                     prop_assert!(cursor.position.above(&acknowledged) || cursor.position.seq == acknowledged.seq);
                     acknowledged = cursor.position;
                 }
@@ -123,6 +123,10 @@ fn of_log(log: &LogName, input: Input) -> Input {
         | Input::Verified(..)
         | Input::Signal(_)
         | Input::SeveralDevices
+        | Input::MarkRead { .. }
+        | Input::News(_)
+        | Input::Marks(_)
+        | Input::MarksChanged(_)
         | Input::Drained
         | Input::Tick) => other,
     }

@@ -22,6 +22,10 @@ fn to(log: &LogName, input: Input) -> Input {
         | Input::Verified(..)
         | Input::Signal(_)
         | Input::SeveralDevices
+        | Input::MarkRead { .. }
+        | Input::News(_)
+        | Input::Marks(_)
+        | Input::MarksChanged(_)
         | Input::Drained
         | Input::Tick) => panic!("not a word about one log: {other:?}"),
     }

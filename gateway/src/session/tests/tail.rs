@@ -137,6 +137,10 @@ fn a_live_entry_that_cannot_be_read_is_left_to_the_log() {
 #[test]
 fn a_quiet_socket_is_told_a_fresh_cursor_once_a_day() {
     let mut rig = Rig::live_at(5, 90);
+    // The cursor with which it came says what it has: told once, long after it came.
+    assert_eq!(rig.session.next_deadline(), Some(Millis(180_000)));
+    rig.now = Millis(180_000);
+    rig.runs([(Input::Tick, "acknowledge 1/5@5"), (Input::Tick, "")]);
     assert_eq!(rig.session.next_deadline(), Some(Millis(290_000)));
     rig.now = Millis(290_000);
     rig.runs([(Input::Tick, "read leader 5"), (leader(&[5], Some(5), 200), "caught up 5 1/5@290"), (Input::Tick, "")]);

@@ -82,7 +82,9 @@ impl World {
             | ServerFrame::Goodbye(_)
             | ServerFrame::Answer(_)
             | ServerFrame::Signal { .. }
-            | ServerFrame::Presence { .. } => None,
+            | ServerFrame::Presence { .. }
+            | ServerFrame::Receipt { .. }
+            | ServerFrame::Marked { .. } => None,
         };
         if let Some(cursor) = told {
             let cursor = cursor.expect("a session seals its cursors for its own log");

@@ -1,0 +1,36 @@
+//! A user's marks, read from STATE for a session.
+
+use dunlin_nats::{MarkValue, MarksPage, StoredMark};
+use dunlin_schema::Seq;
+
+use crate::{
+    connection::Connection,
+    region::Region,
+    session::{
+        Input, ReadFailed,
+        marks::{MarksRead, News},
+    },
+};
+
+/// Reads a page of the marks of a connection's user.
+pub(crate) async fn read(region: &Region, connection: &Connection, after: Seq) -> Input {
+    region.metrics.mark_reads.inc();
+    let page = region.marks.of(connection.shard(), connection.user(), after).await;
+    Input::Marks(match page {
+        Ok(MarksPage { marks, upto, more }) => {
+            Ok(MarksRead { news: marks.into_iter().filter_map(told).collect(), upto, more })
+        }
+        Err(error) => {
+            region.metrics.failed_reads.inc();
+            tracing::debug!(%error, user = %connection.user(), "marks could not be read");
+            Err(ReadFailed)
+        }
+    })
+}
+
+fn told(StoredMark { of, value, revision }: StoredMark) -> Option<News> {
+    match value {
+        MarkValue::Sent(marks) => News::of_sent(of, marks, revision),
+        MarkValue::Read(mark) => Some(News::of_read(of, mark, revision)),
+    }
+}
