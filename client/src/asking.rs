@@ -6,6 +6,7 @@ use dunlin_schema::{
     Address, DeviceName, Open, Seq,
     frame::{Answer, ConversationItem, DeviceItem, HistoryEntry, Question},
     presence::Presence,
+    settings::Audience,
 };
 use tokio::sync::oneshot;
 
@@ -27,6 +28,15 @@ pub struct History {
     pub entries: Vec<HistoryEntry>,
     /// What the next page is asked with; `None` where there is none.
     pub next: Option<Seq>,
+}
+
+/// The user's settings, or changes of them.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct SettingsOf<T> {
+    /// Who may write to the user.
+    pub who_may_write: T,
+    /// Who sees whether the user is there, and when they were last.
+    pub who_sees_presence: T,
 }
 
 impl Client {
@@ -60,17 +70,13 @@ impl Client {
     /// Removes a device of the user's, also this one: its connections end, and it begins anew if it comes back. Does no harm where there is
     /// no such device. Errors: see [`AskError`]; asking again does no harm.
     pub async fn remove_device(&self, device: DeviceName) -> Result<(), AskError> {
-        let answer = self.ask(Question::DeviceRemove { device }).await?;
-        let Answer::Done {} = answer else { return Err(AskError::unexpected(&answer)) };
-        Ok(())
+        self.done(Question::DeviceRemove { device }).await
     }
 
     /// Has everything of the user erased, for good; `confirm` is the user's own name. It is done soon after, and the client ends with
-    /// `device_removed`. Errors: see [`AskError`]; asking again does no harm.
+    /// `token_revoked`. Errors: see [`AskError`]; asking again does no harm.
     pub async fn erase(&self, confirm: &str) -> Result<(), AskError> {
-        let answer = self.ask(Question::Erase { confirm: confirm.to_owned() }).await?;
-        let Answer::Done {} = answer else { return Err(AskError::unexpected(&answer)) };
-        Ok(())
+        self.done(Question::Erase { confirm: confirm.to_owned() }).await
     }
 
     /// Whether people are connected, and when those who are not last were: each under the address that is asked for, of which there may
@@ -98,13 +104,49 @@ impl Client {
         Ok(History { entries, next })
     }
 
+    /// Blocks somebody: what they send is refused, and they see nothing of the user. Errors: see [`AskError`]; asking again does no harm.
+    pub async fn block(&self, whom: &str) -> Result<(), AskError> {
+        self.done(Question::Block { user: whom.parse()? }).await
+    }
+
+    /// Lets somebody write again. Errors: see [`AskError`]; asking again does no harm.
+    pub async fn unblock(&self, whom: &str) -> Result<(), AskError> {
+        self.done(Question::Unblock { user: whom.parse()? }).await
+    }
+
+    /// Whom the user has blocked. Errors: see [`AskError`].
+    pub async fn blocks(&self) -> Result<Vec<Address>, AskError> {
+        let answer = self.ask(Question::Blocks {}).await?;
+        let Answer::Blocks { users } = answer else { return Err(AskError::unexpected(&answer)) };
+        Ok(users)
+    }
+
+    /// Changes the user's settings: what is `None` stays as it is. Errors: see [`AskError`]; asking again does no harm.
+    pub async fn set(&self, changes: SettingsOf<Option<Audience>>) -> Result<(), AskError> {
+        let SettingsOf { who_may_write, who_sees_presence } = changes;
+        self.done(Question::Set { who_may_write, who_sees_presence }).await
+    }
+
+    /// The user's settings. Errors: see [`AskError`].
+    pub async fn settings(&self) -> Result<SettingsOf<Open<Audience>>, AskError> {
+        let answer = self.ask(Question::Settings {}).await?;
+        let Answer::Settings { who_may_write, who_sees_presence } = answer else {
+            return Err(AskError::unexpected(&answer));
+        };
+        Ok(SettingsOf { who_may_write, who_sees_presence })
+    }
+
+    async fn done(&self, question: Question) -> Result<(), AskError> {
+        let answer = self.ask(question).await?;
+        let Answer::Done {} = answer else { return Err(AskError::unexpected(&answer)) };
+        Ok(())
+    }
+
     /// Has [`crate::Event::Presence`] say how these people are, once at first and then whenever that changes: 200 of them at most, instead
     /// of those before, and nobody where there are none. It is set again over each new connection. Errors: see [`AskError`]; then those
     /// before are watched.
     pub async fn watch(&self, users: Vec<String>) -> Result<(), AskError> {
-        let answer = self.ask(Question::Watch { users }).await?;
-        let Answer::Done {} = answer else { return Err(AskError::unexpected(&answer)) };
-        Ok(())
+        self.done(Question::Watch { users }).await
     }
 
     fn over(&self) -> AskError {

@@ -151,6 +151,9 @@ pub enum AskError {
         /// When asking again may help; `None` where it can't.
         retry_after: Option<Millis>,
     },
+    /// The address is none.
+    #[error(transparent)]
+    Address(#[from] AddressError),
     /// The connection was lost before the answer came. Ask again.
     #[error("the connection was lost before the answer came")]
     Disconnected,

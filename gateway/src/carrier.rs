@@ -4,6 +4,7 @@
 use std::time::Instant;
 
 use dunlin_nats::{AppendError, Item, Origin, Pace};
+use dunlin_schema::{Entry, Peer};
 
 use crate::{
     region::Region,
@@ -32,6 +33,17 @@ async fn look_up(region: &Region, wanted: LookUp) -> Input {
 async fn append(region: &Region, wanted: Append) -> Input {
     let Append { key, log, entry, first_try, copy_of_new } = wanted;
     let (began, shard) = (Instant::now(), log.shard);
+    if key.step == Step::Store
+        && let Err(failure) = let_in(region, &entry).await
+    {
+        // A repeat gets its first answer, whatever the recipient has decided since.
+        let outcome = match region.appender.find(log, entry).await {
+            Ok(Some(found)) => Ok(stored(found)),
+            Ok(None) | Err(AppendError::TooOld | AppendError::FromTheFuture) => Err(failure),
+            Err(AppendError::Full | AppendError::TooLarge | AppendError::Unknown) => Err(AppendFailure::Unchecked),
+        };
+        return Input::Appended { key, outcome };
+    }
     // A recipient waits for the one, and nobody for the other but the sender, who is told of both together.
     let pace = match key.step {
         Step::FindReceived | Step::FindSent | Step::FindItself | Step::Store => Pace::Prompt,
@@ -50,6 +62,16 @@ async fn append(region: &Region, wanted: Append) -> Input {
         Err(AppendError::TooOld | AppendError::FromTheFuture | AppendError::TooLarge) => {}
     }
     Input::Appended { key, outcome: outcome.map(stored).map_err(failure) }
+}
+
+/// Whether the recipient lets the author write. Errors: not, or nobody can say now.
+async fn let_in(region: &Region, entry: &Entry) -> Result<(), AppendFailure> {
+    let Peer::User(to) = &entry.to.peer else { return Ok(()) };
+    let lets = match region.people.known_to_let_write(&entry.from, to) {
+        Some(lets) => lets,
+        None => region.people.may_write(&region.reads, &entry.from, to).await.map_err(|_| AppendFailure::Unchecked)?,
+    };
+    if lets { Ok(()) } else { Err(AppendFailure::Refused) }
 }
 
 fn stored(stored: dunlin_nats::Stored) -> Stored {

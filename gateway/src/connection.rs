@@ -20,7 +20,11 @@ use crate::{
     metrics::Metrics,
     session::{Input, Outgoing, Output, Session},
     timer::{Alarm, Order, Timer},
+    tokens::Token,
 };
+
+/// Whose device, which, and by which token.
+pub(crate) type Who = (UserName, DeviceName, Token);
 
 /// A device that has said `hello`.
 pub(crate) struct Connection {
@@ -29,6 +33,7 @@ pub(crate) struct Connection {
     alarm: Arc<Alarm>,
     user: UserName,
     device: DeviceName,
+    token: Token,
     shard: Shard,
     opened: Moment,
     /// The user's devices elsewhere that were there before.
@@ -57,7 +62,7 @@ impl Connection {
         metrics: Arc<Metrics>,
         alarm: Arc<Alarm>,
         shard: Shard,
-        (user, device): (UserName, DeviceName),
+        (user, device, token): Who,
         session: Session,
         opened: Moment,
     ) -> Connection {
@@ -68,6 +73,7 @@ impl Connection {
             alarm,
             user,
             device,
+            token,
             shard,
             opened,
             earlier: Mutex::default(),
@@ -105,6 +111,11 @@ impl Connection {
 
     pub(crate) fn device(&self) -> &DeviceName {
         &self.device
+    }
+
+    /// What it came with.
+    pub(crate) fn token(&self) -> &Token {
+        &self.token
     }
 
     /// When it was let in.

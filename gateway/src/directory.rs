@@ -204,7 +204,7 @@ impl Directory {
                 self.change(Change::Came(connection.user().clone()));
             }
             if followed.followers.removal_of(connection.device(), connection.opened().wall).is_some() {
-                connection.alarm().tell(Order::Removed);
+                connection.alarm().tell(Order::Revoked);
             }
             self.teller.announce(connection);
         }

@@ -17,6 +17,8 @@
 //! | `gateway`, `region` | what all sockets share: of the process, and of the region of their users |
 //! | [`connection`], `directory` | a device as others see it, and who follows which log |
 //! | [`comparison`] | the comparison of heads, for all sessions at once |
+//! | `revocations` | which tokens were revoked |
+//! | `settings` | what people have decided about others |
 //! | `acknowledgements` | what devices acknowledge, on its way to RECEIPTS |
 //! | `timer`, [`clock`] | one timer for all sockets |
 //! | `services` | the tasks beside the sockets, and who watches them |
@@ -47,11 +49,13 @@ mod presence;
 mod refusal;
 mod region;
 mod remembered;
+mod revocations;
 mod running;
 pub mod sending;
 mod server;
 mod services;
 pub mod session;
+mod settings;
 mod signals;
 mod socket;
 mod sockets;

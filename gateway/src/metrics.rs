@@ -48,6 +48,8 @@ pub(crate) struct Metrics {
     pub(crate) sockets: Gauge,
     /// Devices that have said `hello`.
     pub(crate) devices: Gauge,
+    /// Revocations that bar tokens.
+    pub(crate) revocations: Gauge,
     /// Upgrades that were answered with an error, by status.
     refused_upgrades: Family<ByCode, Counter>,
     /// Posts over HTTP, by the status of their answer, and those under way.
@@ -109,6 +111,9 @@ pub(crate) struct Metrics {
     pub(crate) presence_untold: Counter,
     /// People of whom it was not written down when they were seen, because too many waited.
     pub(crate) seen_dropped: Counter,
+    /// Settings of people that were loaded, and those that were not told: what they are about is refused for now.
+    pub(crate) settings_loaded: Counter,
+    pub(crate) settings_unknown: Counter,
     /// Outbound queues that were full: what was in them is read again.
     pub(crate) overflows: Counter,
     /// Entries that could not be read.
@@ -132,6 +137,7 @@ impl Metrics {
             registry: Registry::with_prefix("dunlin_gateway"),
             sockets: Gauge::default(),
             devices: Gauge::default(),
+            revocations: Gauge::default(),
             refused_upgrades: Family::default(),
             posts: Family::default(),
             posts_under_way: Gauge::default(),
@@ -168,6 +174,8 @@ impl Metrics {
             presence_told: Counter::default(),
             presence_untold: Counter::default(),
             seen_dropped: Counter::default(),
+            settings_loaded: Counter::default(),
+            settings_unknown: Counter::default(),
             overflows: Counter::default(),
             corrupt_entries: Counter::default(),
             live_losses: Counter::default(),
@@ -188,6 +196,7 @@ impl Metrics {
         let watched = "People whose presence is watched here, each once";
         registry.register("presence_watched", watched, self.presence_watched.clone());
         registry.register("devices", "Devices that have said hello", self.devices.clone());
+        registry.register("revocations", "Revocations that bar tokens", self.revocations.clone());
         let under_way = "Posts whose body is read, or which wait for their answer";
         registry.register("posts_under_way", under_way, self.posts_under_way.clone());
         registry.register_with_unit("append", "How long an append to a log took", Unit::Seconds, self.appends.clone());
@@ -258,6 +267,8 @@ impl Metrics {
                 "Questions whether somebody is connected to which nobody could say",
                 &self.presence_unknown,
             ),
+            ("settings_loaded", "Settings of people that were loaded", &self.settings_loaded),
+            ("settings_unknown", "Settings of people that nobody could tell", &self.settings_unknown),
             ("overflows", "Outbound queues that were full and are read again", &self.overflows),
             ("corrupt_entries", "Entries that could not be read", &self.corrupt_entries),
             ("live_losses", "Events that can have lost live entries: they are compared", &self.live_losses),

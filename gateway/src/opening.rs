@@ -12,7 +12,7 @@ use dunlin_schema::{
 
 use crate::{
     clock::{self, Moment, Uptime},
-    connection::Connection,
+    connection::{Connection, Who},
     directory::{Following, TooMany},
     ending::{Ending, broken, goodbye, goodbye_until},
     gateway::Gateway,
@@ -52,8 +52,13 @@ pub(crate) async fn open(
     let who_and_where = async {
         let identity = identified(gateway, hello.token.as_deref(), identity).await?;
         let device = device(&identity, hello.device)?;
-        let Identity { user, until, .. } = identity;
+        let Identity { user, until, token, .. } = identity;
         let region = gateway.home().ok_or_else(elsewhere)?;
+        region.revocations.told(&token, &user).await;
+        // What is revoked takes nobody's place.
+        if region.revocations.bars(&token, &user, Some(&device)) {
+            return Err(revoked());
+        }
         let (mut begins, mut unopened, mut removed) = (Vec::with_capacity(1), Vec::new(), None);
         for name in followed(&user) {
             let log = region.log(&user, &name);
@@ -72,7 +77,7 @@ pub(crate) async fn open(
             begins.push((name, start));
         }
         let opened = opened(Moment::now(), removed);
-        Ok((region.clone(), (user, device, opened), (begins, unopened), until))
+        Ok((region.clone(), ((user, device, token), opened), (begins, unopened), until))
     };
     let (region, who, (begins, unopened), until) =
         in_time(&gateway.timer, alarm, limits::WELCOME_WITHIN, who_and_where).await?;
@@ -179,7 +184,7 @@ fn ordered(alarm: &Alarm) -> Option<Ending> {
         Order::Stay => None,
         Order::Drain => Some(draining()),
         Order::Broken => Some(broken()),
-        Order::TooMany | Order::Replaced | Order::Removed | Order::Drop => Some(Ending::Lost),
+        Order::TooMany | Order::Replaced | Order::Revoked | Order::Drop => Some(Ending::Lost),
     }
 }
 
@@ -194,10 +199,13 @@ pub(crate) fn draining() -> Ending {
     goodbye_until(Code::Draining, "this gateway is going away, others are there", spread)
 }
 
-/// The goodbye to a device that its user removed.
-pub(crate) fn removed() -> Ending {
-    goodbye(Code::DeviceRemoved, "the user removed this device")
+/// The goodbye to a device whose token was revoked, as it is where its user removed it.
+pub(crate) fn revoked() -> Ending {
+    goodbye(Code::TokenRevoked, REVOKED)
 }
+
+/// What is said of a token that was revoked.
+pub(crate) const REVOKED: &str = "the token was revoked, or the user removed the device";
 
 /// Who is there: by the token in `hello`, otherwise by the request's, which was counted as a connection there. Where both have one, that
 /// in `hello` counts, and they must be of one user: whoever put the other one there meant somebody.
@@ -289,7 +297,7 @@ fn admit(
     gateway: &Gateway,
     region: &Region,
     alarm: &Arc<Alarm>,
-    (user, device, opened): (UserName, DeviceName, Moment),
+    ((user, device, token), opened): (Who, Moment),
     begins: Vec<(LogName, Start)>,
 ) -> Result<(Arc<Connection>, Vec<Arc<Following>>), Ending> {
     let (now, shard) = (Moment::now(), region.mailbox(&user).shard);
@@ -314,7 +322,7 @@ fn admit(
         gateway.metrics.clone(),
         alarm.clone(),
         shard,
-        (user, device),
+        (user, device, token),
         session,
         opened,
     ));
@@ -328,6 +336,11 @@ fn admit(
                 return Err(too_many());
             }
         }
+    }
+    // What was revoked before it was among the others is found here, what is revoked from now on by the look at all of them.
+    if region.revocations.bars(connection.token(), connection.user(), Some(connection.device())) {
+        follows.iter().for_each(|following| region.directory.leave(following));
+        return Err(revoked());
     }
     Ok((connection, follows))
 }

@@ -1,7 +1,7 @@
 //! What a client is told of a frame that is refused, a question among others.
 
-use dunlin_nats::{ErasureError, IndexError, ReadError, RecordError, RemovalError};
-use dunlin_schema::{Code, Millis, frame::ServerFrame};
+use dunlin_nats::{AccountsError, ErasureError, IndexError, ReadError, RecordError, RemovalError};
+use dunlin_schema::{Code, Millis, frame::ServerFrame, limits};
 
 use crate::directory::Unheard;
 
@@ -71,6 +71,21 @@ impl From<IndexError> for Refusal {
 impl From<ReadError> for Refusal {
     fn from(error: ReadError) -> Refusal {
         Refusal::unavailable(error.to_string())
+    }
+}
+
+impl From<AccountsError> for Refusal {
+    fn from(error: AccountsError) -> Refusal {
+        match error {
+            AccountsError::TooMany => {
+                let message =
+                    format!("{} people are blocked, which is as many as may be: unblock one first", limits::BLOCKED);
+                Refusal::never(Code::TooLarge, message)
+            }
+            AccountsError::Unanswered(_) | AccountsError::NotStored | AccountsError::Unreadable => {
+                Refusal::unavailable(error.to_string())
+            }
+        }
     }
 }
 

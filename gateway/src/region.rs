@@ -3,8 +3,8 @@
 use std::sync::Arc;
 
 use dunlin_nats::{
-    Appender, ConnectError, ConnectOptions, Connection, Erasures, FanIn, Heads, Index, Marks, Reads, Receipts, Records,
-    Removals, SettingsError, region_settings,
+    Accounts, Appender, ConnectError, ConnectOptions, Connection, Erasures, FanIn, Heads, Index, Marks, Reads,
+    Receipts, Records, Removals, SettingsError, region_settings,
 };
 use dunlin_schema::{Log, LogName, RegionName, UserName, stream::RegionSettings};
 
@@ -15,8 +15,10 @@ use crate::{
     directory::Directory,
     metrics::Metrics,
     presence::{self, Seen, Watches, Whereabouts},
+    revocations::Revocations,
     services::Services,
-    signals::{self, Signals},
+    settings::People,
+    signals::{self, Means, Signals},
 };
 
 /// A region that is served here.
@@ -39,6 +41,9 @@ pub(crate) struct Region {
     pub(crate) whereabouts: Whereabouts,
     pub(crate) watches: Arc<Watches>,
     pub(crate) seen: Seen,
+    pub(crate) accounts: Accounts,
+    pub(crate) people: People,
+    pub(crate) revocations: Revocations,
     pub(crate) acknowledgements: Acknowledgements,
     pub(crate) metrics: Arc<Metrics>,
     nats: Connection,
@@ -75,6 +80,8 @@ impl Region {
         let (signals, elsewhere) = signals::channel();
         let whereabouts = Whereabouts::new(&settings, &fan_in, &Records::new(&nats), metrics);
         let reads = reads?;
+        let revocations = Revocations::new(settings.region.clone(), settings.shards, metrics.clone());
+        let people = People::new(settings.region.clone(), settings.shards, Records::new(&nats), metrics.clone());
         let region = Arc::new(Region {
             directory,
             appender: appender?,
@@ -93,6 +100,9 @@ impl Region {
             whereabouts,
             watches: Watches::new(metrics),
             seen: Seen::default(),
+            accounts: Accounts::new(&nats),
+            people,
+            revocations,
             acknowledgements: Acknowledgements::default(),
             metrics: metrics.clone(),
             nats,
@@ -106,8 +116,16 @@ impl Region {
         });
         let signalled = region.clone();
         services.spawn(format!("signals of {}", region.name()), |pulse| async move {
-            let Region { fan_in, metrics, .. } = &*signalled;
-            elsewhere.run(fan_in, metrics, &pulse).await;
+            elsewhere.run(&signalled.signals, signalled.means(), &pulse).await;
+        });
+        let barring = region.clone();
+        services.spawn(format!("revocations of {}", region.name()), |pulse| async move {
+            let Region { revocations, records, directory, .. } = &*barring;
+            revocations.run(directory, records, &pulse).await;
+        });
+        let decided = region.clone();
+        services.spawn(format!("settings of {}", region.name()), |pulse| async move {
+            decided.people.run(&pulse).await;
         });
         let compared = region.clone();
         services.spawn(format!("comparison of heads in {}", region.name()), |pulse| async move {
@@ -140,6 +158,12 @@ impl Region {
             let Region { directory, watches, whereabouts, fan_in, .. } = &*watching;
             watches.run(directory, whereabouts, fan_in, &pulse).await;
         });
+    }
+
+    /// What it takes to tell a signal.
+    pub(crate) fn means(&self) -> Means<'_> {
+        let Region { fan_in, reads, directory, people, metrics, .. } = self;
+        Means { fan_in, reads, directory, people, metrics }
     }
 
     /// What it is called.
@@ -187,6 +211,9 @@ impl Region {
                 ));
             }
             None => {}
+        }
+        if let Some(why) = self.revocations.unready() {
+            return Some(why);
         }
         if self.appends.fail() {
             return Some(

@@ -37,7 +37,7 @@ pub(crate) async fn look(region: &Region, connection: &Connection) -> Result<(),
     let (user, device) = (connection.user(), connection.device());
     let record = record(region, &Peer::User(user.clone()), user, device).await?;
     if record.removed.is_some_and(|removed| connection.opened().wall <= removed) {
-        connection.alarm().tell(Order::Removed);
+        connection.alarm().tell(Order::Revoked);
     }
     Ok(())
 }

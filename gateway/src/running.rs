@@ -21,7 +21,7 @@ use crate::{
     directory::Following,
     ending::{Ending, broken, goodbye, goodbye_until},
     gateway::Gateway,
-    opening::{Opened, draining, removed, too_many},
+    opening::{Opened, draining, revoked, too_many},
     refusal::Refusal,
     region::Region,
     sending,
@@ -36,6 +36,9 @@ use crate::{
 const ROUNDS: u32 = 8;
 /// For how long a gateway that goes away waits for what a socket has begun.
 const LEAVE_WITHIN: Millis = Millis(2_000);
+
+/// The same where the token was revoked: the socket is to end within a second.
+const REVOKED_WITHIN: Millis = Millis(400);
 
 /// A device that has said `hello`. Dropping it takes the device out.
 pub(crate) struct Running {
@@ -128,7 +131,8 @@ impl Running {
     fn keep_time(&mut self, socket: &mut Socket, moment: Moment) -> Result<(), Ending> {
         match self.connection.alarm().order() {
             Order::Stay => {}
-            Order::Drain | Order::Removed => self.leave_by = self.leave_by.min(moment.uptime.plus(LEAVE_WITHIN)),
+            Order::Drain => self.leave_by = self.leave_by.min(moment.uptime.plus(LEAVE_WITHIN)),
+            Order::Revoked => self.leave_by = self.leave_by.min(moment.uptime.plus(REVOKED_WITHIN)),
             Order::TooMany => return Err(too_many()),
             Order::Replaced => return Err(goodbye(Code::Replaced, "the same device connected again")),
             Order::Broken => return Err(broken()),
@@ -264,7 +268,7 @@ impl Running {
 
     /// How a socket ends that was told to finish what it had begun.
     fn farewell(&self) -> Ending {
-        if self.connection.alarm().order() == Order::Removed { removed() } else { draining() }
+        if self.connection.alarm().order() == Order::Revoked { revoked() } else { draining() }
     }
 }
 
@@ -352,7 +356,7 @@ impl Taking<'_> {
         let from = Sender { user: connection.user().clone(), region: region.name().clone() };
         let within_share = gateway.limiter.signal(connection.user()).map_err(Refusal::over_the_share);
         match within_share.and_then(|()| signals::addressed(self.moment.wall, from, to, kind)) {
-            Ok((user, signal)) => region.signals.tell(&region.directory, &gateway.metrics, user, signal),
+            Ok((user, signal)) => region.signals.tell(region.means(), user, signal),
             Err(refusal) => connection.answer(refusal.of(None)),
         }
     }

@@ -1,11 +1,12 @@
 //! Signals: what a user does just now, told to the devices of another one. Nothing of it is stored, kept for later or tried again: what
 //! finds no room, or no connection to NATS, is counted and let go.
 
-use dunlin_nats::FanIn;
+use dunlin_nats::{FanIn, Reads};
 use dunlin_schema::{
     Address, Code, Millis, Sender, SignalKind, UserName,
     live::{Signal, UserMessage},
 };
+use futures_util::{StreamExt, stream::FuturesUnordered};
 use tokio::sync::mpsc;
 
 use crate::{
@@ -15,22 +16,41 @@ use crate::{
     refusal::Refusal,
     sending,
     services::{BEAT_EVERY, Pulse},
+    settings::People,
 };
 
 /// Signals that wait to be published.
 const WAITING: usize = 1_024;
 
+/// Signals of which it is looked up at once whether they may be told.
+const LOOKED_UP: usize = 64;
+
+/// What it takes to tell a signal.
+#[derive(Clone, Copy)]
+pub(crate) struct Means<'a> {
+    pub(crate) fan_in: &'a FanIn,
+    pub(crate) reads: &'a Reads,
+    pub(crate) directory: &'a Directory,
+    /// Whom each lets write, and so signal.
+    pub(crate) people: &'a People,
+    pub(crate) metrics: &'a Metrics,
+}
+
 /// Tells users' devices, here and at other gateways.
 pub(crate) struct Signals {
     elsewhere: mpsc::Sender<(UserName, Signal)>,
+    unchecked: mpsc::Sender<(UserName, Signal)>,
 }
 
-/// What is to be told at other gateways.
-pub(crate) struct Elsewhere(mpsc::Receiver<(UserName, Signal)>);
+/// What is to be told at other gateways, and what is yet to be looked up.
+pub(crate) struct Elsewhere {
+    told: mpsc::Receiver<(UserName, Signal)>,
+    unchecked: mpsc::Receiver<(UserName, Signal)>,
+}
 
 pub(crate) fn channel() -> (Signals, Elsewhere) {
-    let (elsewhere, told) = mpsc::channel(WAITING);
-    (Signals { elsewhere }, Elsewhere(told))
+    let ((elsewhere, told), (unchecked, to_check)) = (mpsc::channel(WAITING), mpsc::channel(WAITING));
+    (Signals { elsewhere, unchecked }, Elsewhere { told, unchecked: to_check })
 }
 
 /// Whom a client's signal is for, and what they are told. Errors: why it is refused.
@@ -44,9 +64,32 @@ pub(crate) fn addressed(at: Millis, from: Sender, to: &str, kind: &str) -> Resul
 }
 
 impl Signals {
-    /// Tells a user's devices.
-    pub(crate) fn tell(&self, directory: &Directory, metrics: &Metrics, to: UserName, signal: Signal) {
-        metrics.signals.inc();
+    /// Tells a user's devices, where the user lets the sender write. Nobody is told that it was not so.
+    pub(crate) fn tell(&self, means: Means<'_>, to: UserName, signal: Signal) {
+        means.metrics.signals.inc();
+        match means.people.known_to_let_write(&signal.from, &to) {
+            Some(true) => self.let_in(means, to, signal),
+            Some(false) => {}
+            // What is looked up once there is a connection again comes late.
+            None => {
+                if !means.fan_in.is_connected() || self.unchecked.try_send((to, signal)).is_err() {
+                    means.metrics.signals_lost.inc();
+                }
+            }
+        }
+    }
+
+    async fn look_up(&self, means: Means<'_>, to: UserName, signal: Signal) {
+        match means.people.may_write(means.reads, &signal.from, &to).await {
+            Ok(true) if signal.holds(clock::now()) => self.let_in(means, to, signal),
+            Ok(false) => {}
+            Ok(true) | Err(_) => {
+                means.metrics.signals_lost.inc();
+            }
+        }
+    }
+
+    fn let_in(&self, Means { directory, metrics, .. }: Means<'_>, to: UserName, signal: Signal) {
         directory.signal(&to, &signal);
         if self.elsewhere.try_send((to, signal)).is_err() {
             metrics.signals_lost.inc();
@@ -55,13 +98,20 @@ impl Signals {
 }
 
 impl Elsewhere {
-    /// Publishes until the region is gone.
-    pub(crate) async fn run(mut self, fan_in: &FanIn, metrics: &Metrics, pulse: &Pulse) {
+    /// Looks up and publishes until the region is gone.
+    pub(crate) async fn run(mut self, signals: &Signals, means: Means<'_>, pulse: &Pulse) {
+        let Means { fan_in, metrics, .. } = means;
         let mut beats = tokio::time::interval(BEAT_EVERY);
+        let mut looking = FuturesUnordered::new();
         loop {
             tokio::select! {
                 _ = beats.tick() => pulse.beat(),
-                signal = self.0.recv() => {
+                unchecked = self.unchecked.recv(), if looking.len() < LOOKED_UP => {
+                    let Some((to, signal)) = unchecked else { return };
+                    looking.push(signals.look_up(means, to, signal));
+                }
+                Some(()) = looking.next() => pulse.beat(),
+                signal = self.told.recv() => {
                     let Some((to, signal)) = signal else { return };
                     if !signal.holds(clock::now()) {
                         metrics.signals_lost.inc();

@@ -43,8 +43,8 @@ pub(crate) enum Order {
     TooMany,
     /// Say goodbye: the same device connected again.
     Replaced,
-    /// Finish what was begun, then say goodbye: the user removed the device.
-    Removed,
+    /// Finish what was begun, then say goodbye: the token was revoked, or the user removed the device.
+    Revoked,
     /// Say goodbye: the session, or what is done for it, panicked.
     Broken,
     /// End without a word.
@@ -53,7 +53,7 @@ pub(crate) enum Order {
 
 impl Order {
     const ALL: [Order; 7] =
-        [Order::Stay, Order::Drain, Order::TooMany, Order::Replaced, Order::Removed, Order::Broken, Order::Drop];
+        [Order::Stay, Order::Drain, Order::TooMany, Order::Replaced, Order::Revoked, Order::Broken, Order::Drop];
 }
 
 impl Alarm {

@@ -16,6 +16,7 @@
 //! | [`removal`] | the removal of a device, asked by a gateway and done by a worker |
 //! | [`erasure`] | the erasure of a person, asked by a gateway and done by a worker |
 //! | [`index`] | conversations and their messages, asked by a gateway and answered by a worker |
+//! | [`accounts`] | people's settings and revoked tokens: asked for by a gateway, written down by a worker |
 //! | [`stream_reader`] | every entry of a stream in order, checked for contiguity, in any domain |
 //! | `ordered` | one consumer of a stream, checked for contiguity, until the first doubt |
 //! | [`records`] | one record a subject, by compare-and-set; pages and watches of them |
@@ -26,6 +27,7 @@
 //! Streams of clones share one connection; nothing here opens a connection that its caller did not ask for, and no task outlives what it
 //! serves.
 
+pub mod accounts;
 mod api;
 pub mod append;
 pub mod connect;
@@ -48,6 +50,7 @@ pub mod removal;
 pub mod service;
 pub mod stream_reader;
 
+pub use accounts::{Accounts, AccountsError, AccountsQuestion, AccountsService};
 pub use append::{AppendError, Appender, Item, Origin, Stored};
 pub use connect::{ConnectError, ConnectOptions, Credentials, Tls};
 pub use connection::{Connection, PublishError, ServerInfo, Status};

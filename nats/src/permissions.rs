@@ -124,6 +124,11 @@ impl Allowed<'_> {
                 self.api(&format!("DIRECT.GET.{stream}.>"));
                 self.api(&format!("STREAM.MSG.GET.{stream}"));
             }
+            // It watches settings and revocations.
+            for call in ["CREATE", "DELETE", "INFO", "MSG.NEXT"] {
+                self.api(&format!("CONSUMER.{call}.{state}.>"));
+            }
+            self.api(&format!("CONSUMER.CREATE.{state}"));
             // What `dunlin doctor` looks at beside a gateway.
             for stream in [&log, &state, &receipts_stream(region, shard)] {
                 self.api(&format!("STREAM.INFO.{stream}"));

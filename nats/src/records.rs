@@ -15,7 +15,7 @@ use tokio::{
 };
 
 use crate::{
-    Connection, ReadError, StreamName,
+    Connection, ReadError, Status, StreamName,
     api::{ApiError, Left, MessageQuery, PublishAnswer, StoredMessage, calendar},
     ordered::{Doubt, Ordered, Placed, pause},
 };
@@ -56,12 +56,11 @@ pub struct Page {
 /// What a watch says.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum WatchEvent {
-    /// A snapshot begins, the first one or, after a connection was lost, another one: all that is known may be out of date until it is
-    /// complete.
+    /// From now on all that is known may be out of date, until [`WatchEvent::Complete`]: at the beginning, and after each doubt.
     Began,
     /// A record as it is now; within a snapshot the oldest write first.
     Record(String, Record),
-    /// Every record that was there when the snapshot began was given, or a newer one in its place. What follows are changes.
+    /// Every record that was there was given, or a newer one in its place, where a snapshot is wanted. What follows are changes.
     Complete,
 }
 
@@ -171,18 +170,23 @@ impl Records {
 
     /// Watches the records of the shard's STATE whose subjects match a pattern: a snapshot, then changes.
     pub fn watch(&self, shard: Shard, pattern: String) -> Watch {
-        self.watching(shard, pattern, None)
+        self.watching(shard, pattern, Begin::Everything)
     }
 
     /// The same with a snapshot of those records alone that were written in this last span, and in any case of the one written last.
     pub fn watch_back(&self, shard: Shard, pattern: String, back: Duration) -> Watch {
-        self.watching(shard, pattern, Some(back))
+        self.watching(shard, pattern, Begin::Back(back))
     }
 
-    fn watching(&self, shard: Shard, pattern: String, back: Option<Duration>) -> Watch {
+    /// The same without a snapshot: what is loaded from the leader after [`WatchEvent::Complete`] is as new as the changes that follow.
+    pub fn watch_changes(&self, shard: Shard, pattern: String) -> Watch {
+        self.watching(shard, pattern, Begin::Now)
+    }
+
+    fn watching(&self, shard: Shard, pattern: String, begin: Begin) -> Watch {
         let (events, watched) = mpsc::channel(WAITING);
         let stream = StreamName::state(self.connection.region(), shard);
-        let watching = Watching { connection: self.connection.clone(), stream, pattern, back, events };
+        let watching = Watching { connection: self.connection.clone(), stream, pattern, begin, events };
         Watch { events: watched, task: tokio::spawn(watching.run()).abort_handle() }
     }
 
@@ -253,28 +257,60 @@ impl Records {
     }
 }
 
+/// What a snapshot holds.
+enum Begin {
+    Everything,
+    /// What was written in this last span.
+    Back(Duration),
+    /// Nothing.
+    Now,
+}
+
 struct Watching {
     connection: Connection,
     stream: StreamName,
     pattern: String,
-    back: Option<Duration>,
+    begin: Begin,
     events: mpsc::Sender<WatchEvent>,
 }
 
 impl Watching {
     async fn run(self) {
-        while !self.events.is_closed() {
+        // The doubt is told before anything is done about it.
+        let mut before = Duration::ZERO;
+        while self.tell(WatchEvent::Began).await.is_ok() {
+            sleep(before).await;
             let Err(doubt) = self.consume().await;
+            before = pause();
             tracing::debug!(stream = self.stream.name, pattern = self.pattern, %doubt, "the records are watched anew");
-            sleep(pause()).await;
         }
     }
 
-    /// One consumer: its snapshot, and changes until a doubt.
+    /// One consumer, until a doubt. Without a connection everything is in doubt, long before it is missed what the consumer sends.
     async fn consume(&self) -> Result<Infallible, Doubt> {
+        let mut status = self.connection.status();
+        tokio::select! {
+            _ = status.wait_for(|status| *status == Status::Disconnected) => Err(Doubt::Lost),
+            doubt = self.follow() => doubt,
+        }
+    }
+
+    /// Its snapshot, where one is wanted, and changes.
+    async fn follow(&self) -> Result<Infallible, Doubt> {
         let begin = self.begin().await?;
+        let is_now = begin == DeliverPolicy::New;
         let mut records = Ordered::open(&self.connection, &self.stream, begin, &self.pattern).await?;
-        self.tell(WatchEvent::Began).await?;
+        if !is_now {
+            self.snapshot(&mut records).await?;
+        }
+        self.tell(WatchEvent::Complete).await?;
+        loop {
+            self.give(records.next().await?).await?;
+        }
+    }
+
+    /// Every record that is there now, or a newer one in its place.
+    async fn snapshot(&self, records: &mut Ordered) -> Result<(), Doubt> {
         let (mut given, mut last) = (Seq(0), self.last_revision().await?);
         while given < last {
             match timeout(STILL, records.next()).await {
@@ -282,10 +318,7 @@ impl Watching {
                 Err(_) => last = self.last_revision().await?,
             }
         }
-        self.tell(WatchEvent::Complete).await?;
-        loop {
-            self.give(records.next().await?).await?;
-        }
+        Ok(())
     }
 
     async fn give(&self, placed: Placed) -> Result<Seq, Doubt> {
@@ -296,7 +329,11 @@ impl Watching {
 
     /// Where the snapshot begins.
     async fn begin(&self) -> Result<DeliverPolicy, Doubt> {
-        let Some(back) = self.back else { return Ok(DeliverPolicy::LastPerSubject) };
+        let back = match self.begin {
+            Begin::Everything => return Ok(DeliverPolicy::LastPerSubject),
+            Begin::Now => return Ok(DeliverPolicy::New),
+            Begin::Back(back) => back,
+        };
         let since = SystemTime::now().checked_sub(back).unwrap_or(UNIX_EPOCH);
         let since = since.duration_since(UNIX_EPOCH).unwrap_or_default().as_nanos();
         let since = StreamTime(u64::try_from(since).unwrap_or(u64::MAX));

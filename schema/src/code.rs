@@ -82,7 +82,7 @@ codes! {
     Draining "draining" Some(1012), Later;
     /// The token's time is over.
     TokenExpired "token_expired" Some(4401), NewToken;
-    /// The token was taken back.
+    /// The token was revoked, or the user removed the device that it came with.
     TokenRevoked "token_revoked" Some(4401), NewToken;
     /// There is no token, or it is not to be trusted.
     Unauthorized "unauthorized" Some(4401), Never;
@@ -135,6 +135,6 @@ codes! {
     UnknownQuestion "unknown_question" None, Never;
     /// A question that this release knows, in a form that it does not have.
     BadQuestion "bad_question" None, Never;
-    /// The user removed the device. If it connects again it is a new one.
-    DeviceRemoved "device_removed" Some(4410), Never;
+    /// The recipient does not let the sender write.
+    Refused "refused" None, Never;
 }

@@ -9,7 +9,7 @@
 //! | [`time`], [`position`], [`cursor`] | when and where: milliseconds, sequences, epochs, positions, what a device has consumed |
 //! | [`subject`], [`stream`], [`shard`] | where it is stored: every subject and every stream setting |
 //! | [`entry`], [`record`] | what is stored: entries of a log, records of STATE and RECEIPTS |
-//! | [`live`], [`heads`], [`read`], [`removal`], [`erasure`], [`presence`], [`index`] | what gateways and workers tell each other |
+//! | [`live`], [`heads`], [`read`], [`removal`], [`erasure`], [`presence`], [`index`], [`settings`], [`revocation`] | what gateways and workers tell each other |
 //! | [`frame`], [`log_name`], [`code`], [`open`], [`asyncapi`] | what clients and gateways tell each other, and its machine-readable form |
 //! | [`post`], [`problem`], [`openapi`] | what back ends and gateways tell each other over HTTP, and its machine-readable form |
 //! | [`limits`] | every bound, related by const assertions |
@@ -41,6 +41,8 @@ pub mod problem;
 pub mod read;
 pub mod record;
 pub mod removal;
+pub mod revocation;
+pub mod settings;
 pub mod shard;
 pub mod stream;
 pub mod subject;
@@ -54,7 +56,7 @@ pub use cursor::{Cursor, CursorText, Seal};
 pub use entry::Entry;
 pub use id::MessageId;
 pub use log_name::LogName;
-pub use name::{DeviceName, GroupName, NameError, RegionName, SignalKind, UserName};
+pub use name::{DeviceName, GroupName, NameError, RegionName, SignalKind, TokenId, UserName};
 pub use open::Open;
 pub use position::{Epoch, Position, Seq};
 pub use shard::Shard;

@@ -96,6 +96,16 @@ pub const READS_PER_SECOND: u32 = 50;
 pub const READS_BURST: u32 = 200;
 /// Receipts and read marks that wait for one socket, the newest of each pair. Where there are more, they are read again from STATE.
 pub const MARKS_WAITING: usize = 256;
+/// People whom one person may block.
+pub const BLOCKED: usize = 1_000;
+/// People whose settings a gateway keeps, and those whom they have blocked.
+pub const SETTINGS_CACHED: usize = 200_000;
+/// Of somebody who lets contacts write, the contacts that a gateway keeps.
+pub const CONTACTS_CACHED: usize = 1_000;
+/// For how long somebody who was written to is looked for in their own mailbox: by then the marks of what was delivered to them say so.
+pub const CONTACT_RECENT: Millis = seconds(5 * 60);
+/// The longest life of a token that is trusted, from when it was issued to its end: for so long it is remembered what was revoked.
+pub const TOKEN_LIFE: Millis = seconds(400 * 24 * 3_600);
 /// Senders that an acknowledgement names: where there are more, the worker reads who sent what is acknowledged.
 pub const SENDERS_HINTED: usize = 64;
 /// Changes of the marks of one pair that are remembered with their times.
@@ -290,6 +300,7 @@ const _: () = {
         "a message fits into an answer with all its reactions"
     );
     assert!(INDEX_IN_STEP.0 < INDEX_TIMEOUT.0 && INDEX_TIMEOUT.0 < ASK_WITHIN.0);
+    assert!(BLOCKED * (2 * NAME_BYTES + 8) < OUTBOUND_BYTES, "a list of blocks fits into the outbound queue");
     assert!(LATE_SEND_COUNTS <= SENDS_BURST, "one late send is within everybody's share");
     assert!(SHARDS <= SHARDS_MAX);
     assert!(TOKEN_BYTES < FRAME_BYTES);

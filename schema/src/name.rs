@@ -117,3 +117,7 @@ name!(
     /// What somebody does just now, as applications agree on it: `typing`.
     SignalKind
 );
+name!(
+    /// A token, named by a digest of its issuer and its `jti`.
+    TokenId
+);

@@ -4,7 +4,7 @@ use schemars::{Schema, SchemaGenerator, generate::SchemaSettings};
 use serde_json::{Map, Value};
 
 use crate::{
-    post::{Post, Present, Sent},
+    post::{Done, Post, Present, Revocation, Sent},
     problem::Problem,
 };
 
@@ -14,11 +14,13 @@ pub fn schemas() -> Map<String, Value> {
     settings.meta_schema = None;
     settings.definitions_path = "/components/schemas".into();
     let mut generator = settings.into_generator();
-    let bodies: [fn(&mut SchemaGenerator) -> Schema; 4] = [
+    let bodies: [fn(&mut SchemaGenerator) -> Schema; 6] = [
         SchemaGenerator::subschema_for::<Post>,
         SchemaGenerator::subschema_for::<Sent>,
         SchemaGenerator::subschema_for::<Present>,
         SchemaGenerator::subschema_for::<Problem>,
+        SchemaGenerator::subschema_for::<Revocation>,
+        SchemaGenerator::subschema_for::<Done>,
     ];
     for body in bodies {
         body(&mut generator);

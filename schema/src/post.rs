@@ -7,11 +7,75 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use crate::{
-    Address, Content, MessageId, Millis, Open, Seq, UserName,
+    Address, Content, DeviceName, MessageId, Millis, Open, Seq, UserName,
     frame::{Send, UnreadSend, as_written},
     presence::Presence,
     text::reason,
 };
+
+/// The path at which tokens are revoked.
+pub const REVOCATIONS: &str = "/v1/revocations";
+/// A `jti` has so many bytes at most.
+const JTI_BYTES: usize = 1_024;
+
+/// What is revoked, as the body of `POST /v1/revocations` says it.
+#[derive(Clone, Debug, PartialEq, Eq, schemars::JsonSchema)]
+#[schemars(untagged)]
+pub enum Revocation {
+    /// One token of the issuer that also signed the token of this request.
+    Token {
+        /// Its `jti`.
+        jti: String,
+    },
+    /// The tokens of one of a person's devices: those that name it, and those that name none.
+    Device {
+        /// The person.
+        user: UserName,
+        /// The device.
+        device: DeviceName,
+    },
+    /// The tokens of a person.
+    User {
+        /// The person.
+        user: UserName,
+    },
+}
+
+/// That it is written down, as it is answered.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, schemars::JsonSchema)]
+pub struct Done {
+    /// Nothing more is said.
+    pub done: Nothing,
+}
+
+/// An object without fields.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, schemars::JsonSchema)]
+pub struct Nothing {}
+
+impl Revocation {
+    /// What a body says. Errors: what is wrong with it.
+    pub fn read(body: &[u8]) -> Result<Revocation, String> {
+        #[derive(Deserialize)]
+        struct Written {
+            jti: Option<String>,
+            user: Option<UserName>,
+            device: Option<DeviceName>,
+        }
+        if !body.trim_ascii_start().starts_with(b"{") {
+            return Err("it is no JSON object".to_owned());
+        }
+        let Written { jti, user, device } = serde_json::from_slice(body).map_err(|error| reason(&error))?;
+        match (jti, user, device) {
+            (Some(jti), None, None) if (1..=JTI_BYTES).contains(&jti.len()) => Ok(Revocation::Token { jti }),
+            (Some(_), None, None) => Err(format!("`jti` has 1 to {JTI_BYTES} bytes")),
+            (None, Some(user), Some(device)) => Ok(Revocation::Device { user, device }),
+            (None, Some(user), None) => Ok(Revocation::User { user }),
+            (Some(_), _, _) | (None, None, _) => {
+                Err("it has `jti` alone, or `user`, or `user` and `device`".to_owned())
+            }
+        }
+    }
+}
 
 /// The path at which it is sent.
 pub const MESSAGES: &str = "/v1/messages";

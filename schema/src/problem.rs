@@ -77,7 +77,7 @@ pub fn status(code: Code) -> Option<u16> {
     match code {
         Code::BadFrame => Some(400),
         Code::TokenExpired | Code::TokenRevoked | Code::Unauthorized => Some(401),
-        Code::Forbidden | Code::NotYours => Some(403),
+        Code::Forbidden | Code::NotYours | Code::Refused => Some(403),
         Code::NotFound => Some(404),
         Code::TooLarge => Some(413),
         Code::Elsewhere => Some(421),
@@ -93,7 +93,6 @@ pub fn status(code: Code) -> Option<u16> {
         Code::HelloTimeout
         | Code::Replaced
         | Code::TooManyDevices
-        | Code::DeviceRemoved
         | Code::UnknownFrame
         | Code::UnknownQuestion
         | Code::UnknownLog

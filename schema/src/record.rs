@@ -1,8 +1,13 @@
 //! Records of STATE (the last of each subject counts) and items of RECEIPTS.
 
+use std::collections::BTreeSet;
+
 use serde::{Deserialize, Serialize};
 
-use crate::{Address, Cursor, DeviceName, Epoch, Millis, Peer, Position, Sender, Seq, StreamTime, envelope::sealed};
+use crate::{
+    Address, Cursor, DeviceName, Epoch, Millis, Peer, Position, Sender, Seq, StreamTime, envelope::sealed,
+    settings::Audience,
+};
 
 const VERSION: u8 = 1;
 
@@ -143,3 +148,27 @@ pub struct ReadMark {
 }
 
 sealed!(VERSION: SentMarks, ReadMark);
+
+/// What a person has decided about others: `state.<region>.<shard>.settings.<user>`. Written by `accounts`.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Settings {
+    /// Who may write to the person.
+    pub who_may_write: Audience,
+    /// Who sees whether the person is there, and when they were last.
+    pub who_sees_presence: Audience,
+    /// Who reaches the person by nothing, and sees nothing of them: [`crate::limits::BLOCKED`] at most.
+    pub blocked: BTreeSet<Sender>,
+}
+
+/// Tokens that were taken back: see [`crate::subject::revocation`]. Written by `accounts`; each of its times only rises.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Revocation {
+    /// What was issued up to then is barred.
+    pub at: Millis,
+    /// Of a device, up to when the person's tokens that name no device are barred as well.
+    pub unpinned: Option<Millis>,
+    /// From then on every token that it bars is over.
+    pub until: Millis,
+}
+
+sealed!(VERSION: Settings, Revocation);

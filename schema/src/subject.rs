@@ -2,7 +2,10 @@
 
 use std::fmt;
 
-use crate::{Address, DeviceName, GroupName, LogName, MessageId, Peer, RegionName, Sender, Shard, UserName};
+use crate::{
+    Address, DeviceName, GroupName, LogName, MessageId, Peer, RegionName, Sender, Shard, TokenId, UserName,
+    revocation::Revoked,
+};
 
 /// A log: the entries under one subject of a shard, in order.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -272,6 +275,61 @@ pub fn last_seen(region: &RegionName, shard: Shard, user: &UserName) -> String {
     format!("state.{region}.{shard}.seen.{user}")
 }
 
+/// The record of a person's settings: `state.<region>.<shard>.settings.<user>`.
+pub fn settings(region: &RegionName, shard: Shard, user: &UserName) -> String {
+    format!("state.{region}.{shard}.settings.{user}")
+}
+
+/// The settings of all people of a shard: a pattern.
+pub fn all_settings(region: &RegionName, shard: Shard) -> String {
+    format!("state.{region}.{shard}.settings.*")
+}
+
+/// Whose [`settings`] a subject names.
+pub fn parse_settings(subject: &str) -> Option<UserName> {
+    let mut tokens = subject.splitn(5, '.');
+    let (Some("state"), Some(region), Some(shard), Some("settings"), Some(user)) =
+        (tokens.next(), tokens.next(), tokens.next(), tokens.next(), tokens.next())
+    else {
+        return None;
+    };
+    let (region, user) = (RegionName::new(region).ok()?, UserName::new(user).ok()?);
+    (settings(&region, Shard(shard.parse().ok()?), &user) == subject).then_some(user)
+}
+
+/// The record of what was taken back: `state.<region>.<shard>.revoked.token.<id>`, `….revoked.user.<user>` or
+/// `….revoked.device.<user>.<device>`. The shard is that of [`Revoked::owner`].
+pub fn revocation(region: &RegionName, shard: Shard, what: &Revoked) -> String {
+    match what {
+        Revoked::Token(id) => format!("state.{region}.{shard}.revoked.token.{id}"),
+        Revoked::User(user) => format!("state.{region}.{shard}.revoked.user.{user}"),
+        Revoked::Device(user, device) => format!("state.{region}.{shard}.revoked.device.{user}.{device}"),
+    }
+}
+
+/// Everything that was taken back in a shard: a pattern.
+pub fn revocations(region: &RegionName, shard: Shard) -> String {
+    format!("state.{region}.{shard}.revoked.>")
+}
+
+/// What the subject of a [`revocation`] names.
+pub fn parse_revocation(subject: &str) -> Option<Revoked> {
+    let mut tokens = subject.splitn(7, '.');
+    let (Some("state"), Some(region), Some(shard), Some("revoked")) =
+        (tokens.next(), tokens.next(), tokens.next(), tokens.next())
+    else {
+        return None;
+    };
+    let what = match (tokens.next()?, tokens.next()?, tokens.next()) {
+        ("token", id, None) => Revoked::Token(TokenId::new(id).ok()?),
+        ("user", user, None) => Revoked::User(UserName::new(user).ok()?),
+        ("device", user, Some(device)) => Revoked::Device(UserName::new(user).ok()?, DeviceName::new(device).ok()?),
+        _ => return None,
+    };
+    let region = RegionName::new(region).ok()?;
+    (revocation(&region, Shard(shard.parse().ok()?), &what) == subject).then_some(what)
+}
+
 /// Where what a user's devices acknowledge waits for the receipts worker: `receipt.<region>.<shard>.<user>`.
 pub fn receipt(region: &RegionName, shard: Shard, user: &UserName) -> String {
     format!("receipt.{region}.{shard}.{user}")
@@ -335,6 +393,22 @@ pub fn conversations(region: &RegionName, shard: Shard) -> String {
 /// Where a shard's index worker says which messages a conversation has: `svc.<region>.index-<shard>.history`.
 pub fn history(region: &RegionName, shard: Shard) -> String {
     format!("svc.{region}.index-{shard}.history")
+}
+
+/// The name of the service by which the accounts worker changes a shard's records on demand. Its endpoints are [`change_settings`] and
+/// [`revoke`].
+pub fn accounts_service(region: &RegionName, shard: Shard) -> String {
+    format!("accounts-{region}-{shard}")
+}
+
+/// Where the accounts worker of a shard changes somebody's settings: `svc.<region>.accounts-<shard>.settings`.
+pub fn change_settings(region: &RegionName, shard: Shard) -> String {
+    format!("svc.{region}.accounts-{shard}.settings")
+}
+
+/// Where the accounts worker of a shard writes down what is taken back: `svc.<region>.accounts-<shard>.revoke`.
+pub fn revoke(region: &RegionName, shard: Shard) -> String {
+    format!("svc.{region}.accounts-{shard}.revoke")
 }
 
 /// Where nobody ever listens: a request to it is refused by the server itself, in its turn, and so proves that the server has processed

@@ -59,7 +59,7 @@ impl Key {
 
 /// The claims of a good token, for an hour.
 pub fn claims(user: &str) -> Value {
-    json!({ "sub": user, "aud": "dunlin", "exp": now() + 3_600 })
+    json!({ "sub": user, "aud": "dunlin", "iat": now(), "exp": now() + 3_600 })
 }
 
 /// The claims of a good token of a back end, for an hour.

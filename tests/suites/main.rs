@@ -3,6 +3,7 @@
 mod asks;
 mod away;
 mod back_ends;
+mod blocks;
 mod cluster;
 mod devices;
 mod drain;
@@ -21,6 +22,7 @@ mod openapi;
 mod posts;
 mod presence;
 mod repeats;
+mod revocation;
 mod rfc6455;
 mod rules;
 mod secured;

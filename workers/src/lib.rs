@@ -11,11 +11,13 @@
 //! | [`eraser`] | takes what people deleted out of the logs |
 //! | [`receipts`] | stores what devices acknowledge |
 //! | [`index`] | keeps which conversations users have and what belongs to each, and answers what gateways ask of it |
+//! | [`accounts`] | stores what people decide about others, and which tokens were taken back |
 //! | [`pages`] | how a process answers operators over HTTP, whatever the pages are |
 //!
 //! Each role's `core` decides without I/O; its `mod.rs` feeds it. Nothing here builds a subject or names a NATS client. A new role is a
 //! folder with a [`role::Role`] in it, its `mod` below, and its line in [`roles::ROLES`].
 
+pub mod accounts;
 mod boot;
 pub mod config;
 pub mod context;

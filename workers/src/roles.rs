@@ -4,10 +4,10 @@ use std::{fmt, str::FromStr};
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 
-use crate::{deliver, eraser, index, receipts, role::Role};
+use crate::{accounts, deliver, eraser, index, receipts, role::Role};
 
 /// Every role that a configuration can name.
-pub const ROLES: &[Role] = &[deliver::ROLE, eraser::ROLE, index::ROLE, receipts::ROLE];
+pub const ROLES: &[Role] = &[deliver::ROLE, eraser::ROLE, index::ROLE, receipts::ROLE, accounts::ROLE];
 
 /// The names of all roles, for people.
 pub(crate) fn names() -> String {
@@ -55,6 +55,9 @@ mod tests {
             assert_eq!(role.to_string().parse(), Ok(*role));
         }
         let error = "Deliver".parse::<Role>().unwrap_err();
-        assert_eq!(error.to_string(), "\"Deliver\" is no role; the roles are deliver, eraser, index, receipts");
+        assert_eq!(
+            error.to_string(),
+            "\"Deliver\" is no role; the roles are deliver, eraser, index, receipts, accounts"
+        );
     }
 }

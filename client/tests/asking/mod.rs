@@ -89,16 +89,16 @@ async fn nobody_waits_for_a_gateway_that_does_not_answer_or_is_not_there() {
 }
 
 #[tokio::test]
-async fn a_client_whose_device_is_removed_is_over_and_says_so_to_whoever_asks() {
+async fn a_client_that_was_replaced_is_over_and_says_so_to_whoever_asks() {
     let gateway = Gateway::start().await;
     let (client, _events) = start(gateway.options()).await;
     let (mut peer, _) = gateway.welcome().await;
     let listing = devices(&client);
     asked(&mut peer).await;
-    peer.tell(goodbye(Code::DeviceRemoved)).await;
+    peer.tell(goodbye(Code::Replaced)).await;
     assert_eq!(soon("the end", listing).await.unwrap(), Err(AskError::Disconnected));
     let Err(AskError::Ended(Ended::Goodbye(why))) = soon("the end", client.devices()).await else {
         panic!("an answer")
     };
-    assert_eq!(why.code, Code::DeviceRemoved);
+    assert_eq!(why.code, Code::Replaced);
 }

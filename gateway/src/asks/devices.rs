@@ -9,11 +9,12 @@ use dunlin_schema::{
     live::Removed,
     record::DeviceRecord,
     removal::RemoveDevice,
+    revocation::Revoked,
     subject,
 };
 
 use super::Context;
-use crate::{clock, refusal::Refusal};
+use crate::{clock, refusal::Refusal, revocations::revoke};
 
 /// Lists the devices.
 pub(super) async fn list(context: &Context<'_>) -> Result<Answer, Refusal> {
@@ -71,10 +72,13 @@ fn items(
     items
 }
 
-/// Removes a device: first it is stored, then its connections end. One that never was there is removed all the same.
+/// Removes a device: its token is revoked and what it acknowledged is forgotten, and once both are stored its connections end. One that never
+/// was there is removed all the same. Other devices stay, also those whose tokens name none: the asker may be one of them.
 pub(super) async fn remove(context: &Context<'_>, device: DeviceName) -> Result<Answer, Refusal> {
     let (user, shard) = (context.asker.user().clone(), context.asker.shard());
     let removal = RemoveDevice { user, device, at: clock::now() };
+    let revoked = revoke(Revoked::Device(removal.user.clone(), removal.device.clone()), false);
+    context.accounts.revoke(shard, &revoked, limits::ASK_WITHIN).await?;
     context.removals.remove(shard, &removal, limits::ASK_WITHIN).await?;
     let removed = Removed { device: removal.device, at: removal.at };
     context.directory.end(context.fan_in, context.asker, removed).await?;

@@ -8,14 +8,16 @@ mod devices;
 mod erase;
 mod in_flight;
 mod presence;
+mod settings;
 
 use std::{sync::Arc, time::Duration};
 
-use dunlin_nats::{Erasures, FanIn, Index, Reads, Records, Removals};
+use dunlin_nats::{Accounts, Erasures, FanIn, Index, Reads, Records, Removals};
 use dunlin_schema::{
     RegionName,
     frame::{Answer, AnswerFrame, Ask, Question, ServerFrame},
     limits,
+    settings::SettingsChange,
 };
 use tokio::{sync::OwnedSemaphorePermit, time::timeout};
 
@@ -26,6 +28,7 @@ use crate::{
     presence::{Watches, Whereabouts},
     refusal::Refusal,
     region::Region,
+    settings::People,
 };
 
 /// What a family of questions is given, and all that it may touch.
@@ -39,6 +42,10 @@ pub(crate) struct Context<'a> {
     removals: &'a Removals,
     /// Has the worker erase somebody.
     erasures: &'a Erasures,
+    /// Has the worker write down what people decide about others.
+    accounts: &'a Accounts,
+    /// What is known of that here.
+    people: &'a People,
     /// Who is connected here.
     directory: &'a Directory,
     /// What other gateways are told, and say.
@@ -66,6 +73,8 @@ pub(crate) async fn answered(
         records: &region.records,
         removals: &region.removals,
         erasures: &region.erasures,
+        accounts: &region.accounts,
+        people: &region.people,
         directory: &region.directory,
         fan_in: &region.fan_in,
         whereabouts: &region.whereabouts,
@@ -103,6 +112,13 @@ impl Context<'_> {
             Question::Watch { users } => presence::watch(self, &users),
             Question::Conversations { after, limit } => conversations::list(self, after, limit).await,
             Question::History { with, before, limit } => conversations::history(self, with, before, limit).await,
+            Question::Block { user } => settings::block(self, user).await,
+            Question::Unblock { user } => settings::unblock(self, user).await,
+            Question::Blocks {} => settings::blocks(self).await,
+            Question::Set { who_may_write, who_sees_presence } => {
+                settings::change(self, SettingsChange::Set { who_may_write, who_sees_presence }).await
+            }
+            Question::Settings {} => settings::settings(self).await,
         }
     }
 }

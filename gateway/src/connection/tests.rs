@@ -44,7 +44,7 @@ fn connection(user: &str) -> Connection {
         Arc::new(Metrics::new()),
         Alarm::new(),
         Shard(0),
-        (user, device),
+        (user, device, Token::default()),
         session,
         Moment::now(),
     )

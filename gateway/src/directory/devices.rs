@@ -205,6 +205,11 @@ impl Directory {
         people.collect()
     }
 
+    /// All devices here.
+    pub(crate) fn everybody(&self) -> impl Iterator<Item = Arc<Connection>> {
+        self.shards().flat_map(|shard| self.devices(shard))
+    }
+
     /// The devices here whose users' mailboxes are of a shard.
     fn devices(&self, shard: Shard) -> Vec<Arc<Connection>> {
         let logs = self.logs(shard).lock();

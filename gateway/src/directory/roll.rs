@@ -143,7 +143,7 @@ impl Followers {
         let connections = devices.iter().map(|device| &device.connection);
         connections
             .filter(|connection| connection.device() == device && connection.opened().wall <= *at)
-            .for_each(|connection| connection.alarm().tell(Order::Removed));
+            .for_each(|connection| connection.alarm().tell(Order::Revoked));
     }
 }
 

@@ -10,6 +10,7 @@ use super::*;
 use crate::{
     session::{HeadOf, Outgoing, SentCopies, Session, Setup, SharedFrame, Start},
     timer::{Alarm, Order, Timer},
+    tokens::Token,
 };
 
 pub(super) const SHARDS: u16 = 2;
@@ -47,7 +48,7 @@ pub(super) fn connection_at(user: &str, device: &str, opened: Moment) -> Arc<Con
         several_devices: false,
         bounds: &Bounds::STANDARD,
     };
-    let who = (user, DeviceName::new(device).unwrap());
+    let who = (user, DeviceName::new(device).unwrap(), Token::default());
     let shard = mailbox(who.0.as_str()).shard;
     let session = Session::new(setup);
     Arc::new(Connection::new(

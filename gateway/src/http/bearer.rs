@@ -13,6 +13,7 @@ use super::refusal::{BUSY, Refusal, refusal};
 use crate::{
     clock,
     gateway::Gateway,
+    opening::REVOKED,
     tokens::{Identity, People},
 };
 
@@ -31,10 +32,18 @@ pub(super) async fn identity(gateway: &Gateway, headers: &HeaderMap) -> Result<O
     let unavailable = |message: String| refusal(Code::Unavailable, message).until(BUSY);
     let verified = timeout(VERIFIED_WITHIN, gateway.keys.verify(token, clock::now())).await;
     let verified = verified.map_err(|_late| unavailable("the key set does not answer".to_owned()))?;
-    verified.map(Some).map_err(|error| {
+    let identity = verified.map_err(|error| {
         let (code, message) = (error.code(), error.to_string());
         if code == Code::Unavailable { unavailable(message) } else { unauthorized(code, message) }
-    })
+    })?;
+    let Identity { user, device, token, .. } = &identity;
+    let Some(region) = gateway.home() else { return Ok(Some(identity)) };
+    let told = timeout(VERIFIED_WITHIN, region.revocations.told(token, user)).await;
+    told.map_err(|_late| unavailable("nobody can say now whether the token was revoked".to_owned()))?;
+    match region.revocations.bars(token, user, device.as_ref()) {
+        true => Err(unauthorized(Code::TokenRevoked, REVOKED.to_owned())),
+        false => Ok(Some(identity)),
+    }
 }
 
 /// The user of a token that is a back end's, and the people it may name.

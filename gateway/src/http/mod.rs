@@ -2,10 +2,12 @@
 
 mod accept;
 mod bearer;
+mod body;
 mod messages;
 mod openapi;
 mod presence;
 mod refusal;
+mod revocations;
 mod upgrade;
 
 use std::sync::{Arc, LazyLock};
@@ -53,6 +55,7 @@ pub(crate) fn of_clients(gateway: Arc<Gateway>) -> Router {
         .route("/v1/connect", get(upgrade::connect).fallback(upgrade::only_gets))
         .route(dunlin_schema::post::MESSAGES, post(messages::send))
         .route(dunlin_schema::post::PRESENCE, get(presence::ask))
+        .route(dunlin_schema::post::REVOCATIONS, post(revocations::revoke))
         .route(&format!("{}{{code}}", problem::CODES), get(code))
         .route("/asyncapi.json", get(asyncapi_document))
         .route("/openapi.json", get(openapi_document))

@@ -28,6 +28,7 @@ use utoipa::{
         super::what_this_is,
         super::messages::send,
         super::presence::ask,
+        super::revocations::revoke,
         super::code,
         super::asyncapi_document,
         super::openapi_document,

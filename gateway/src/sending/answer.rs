@@ -84,6 +84,12 @@ impl Answer {
             AppendFailure::Full => Answer::retried(id, Code::Unavailable, "the region's storage is full", RETRY_AFTER),
             AppendFailure::TooLarge => Answer::refused(id, Code::TooLarge, "larger than the region's storage takes"),
             AppendFailure::Unknown => Answer::unknown(id),
+            // Who is blocked is told no more than who is no contact.
+            AppendFailure::Refused => Answer::refused(id, Code::Refused, "this person does not take messages from you"),
+            AppendFailure::Unchecked => {
+                let message = "whether this person takes messages from you can't be looked up now: nothing was stored";
+                Answer::retried(id, Code::Unavailable, message, RETRY_AFTER)
+            }
         }
     }
 

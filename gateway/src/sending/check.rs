@@ -1,5 +1,6 @@
 //! What is looked up before an item is stored. An item that is about an earlier message counts only where that message is stored, and is
-//! of the person, in the conversation, that it has to be of. Blocks and membership will be look-ups beside these.
+//! of the person, in the conversation, that it has to be of. Membership will be a look-up beside these. What the recipient has decided
+//! about the author is looked at by whoever carries out the append, as late as can be: it costs nothing where it is known.
 //!
 //! | item | is stored where this is found | otherwise |
 //! |---|---|---|
@@ -112,9 +113,16 @@ impl Check {
         let id = self.entry.id;
         match (self.step, outcome) {
             // Nothing was stored by this: it is no unknown outcome.
-            (_, Err(AppendFailure::Unknown | AppendFailure::Full | AppendFailure::TooLarge)) => {
-                Verdict::Refuse(Answer::not_looked_up(id))
-            }
+            (
+                _,
+                Err(
+                    AppendFailure::Unknown
+                    | AppendFailure::Full
+                    | AppendFailure::TooLarge
+                    | AppendFailure::Refused
+                    | AppendFailure::Unchecked,
+                ),
+            ) => Verdict::Refuse(Answer::not_looked_up(id)),
             (Step::FindReceived | Step::FindSent, Ok(Some(found))) if is_message(&found.entry) => {
                 Verdict::Store(self.entry.clone())
             }

@@ -164,8 +164,13 @@ fn copied(id: MessageId, order: Seq, time: Millis, outcome: Result<Stored, Appen
     match outcome {
         // What this mailbox held when an earlier try stored the recipient's is gone, that try's copy with it: a repeat could not help.
         Ok(_) | Err(AppendFailure::TooOld) => Answer::Accepted { id, order, time },
-        Err(AppendFailure::FromTheFuture | AppendFailure::Full | AppendFailure::TooLarge | AppendFailure::Unknown) => {
-            Answer::unknown(id)
-        }
+        Err(
+            AppendFailure::FromTheFuture
+            | AppendFailure::Full
+            | AppendFailure::TooLarge
+            | AppendFailure::Unknown
+            | AppendFailure::Refused
+            | AppendFailure::Unchecked,
+        ) => Answer::unknown(id),
     }
 }

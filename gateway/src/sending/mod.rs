@@ -122,7 +122,7 @@ pub enum Step {
     FindSent,
     /// It is looked for itself: what was stored before gets its first answer again.
     FindItself,
-    /// It is stored where its address leads.
+    /// It is stored where its address leads, and where the recipient lets the author write.
     Store,
     /// Its copy is stored in the sender's own mailbox.
     Copy,
@@ -178,6 +178,10 @@ pub enum AppendFailure {
     TooLarge,
     /// It may be stored.
     Unknown,
+    /// The recipient does not let the author write, and the item was not stored before.
+    Refused,
+    /// Nobody could say whether the recipient lets the author write: it is not stored.
+    Unchecked,
 }
 
 /// The sends of one author that have no answer yet. Without any it holds no memory but the ids it remembers.

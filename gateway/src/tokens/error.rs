@@ -47,6 +47,8 @@ pub(crate) enum TokenError {
     Device(NameError),
     #[error("the token is not valid yet: its `{0}` is more than {skew} s ahead", skew = limits::CLOCK_SKEW.0 / 1_000)]
     NotYet(&'static str),
+    #[error("the token is valid for more than {days} days: that is longer than it is remembered what was revoked", days = limits::TOKEN_LIFE.0 / 86_400_000)]
+    LivesTooLong,
     #[error("the token's time is over")]
     Expired,
 }
@@ -73,7 +75,8 @@ impl TokenError {
             | TokenError::NoText(_)
             | TokenError::User { .. }
             | TokenError::Device(_)
-            | TokenError::NotYet(_) => Code::Unauthorized,
+            | TokenError::NotYet(_)
+            | TokenError::LivesTooLong => Code::Unauthorized,
         }
     }
 

@@ -15,4 +15,4 @@ mod verify;
 
 pub(crate) use ring::KeyRing;
 pub(crate) use source::{KeysError, check};
-pub(crate) use verify::{Identity, People};
+pub(crate) use verify::{Administered, Identity, People, Token};

@@ -14,6 +14,7 @@ use crate::{
     },
     limits,
     presence::{Presence, PresenceState},
+    settings::Audience,
 };
 
 const NOW: Millis = Millis(1_763_683_200_123);
@@ -61,6 +62,14 @@ fn clients() -> Vec<ClientFrame> {
             reference: 7,
             what: Question::History { with: Address::local(alice()), before: Some(Seq(18)), limit: 100 },
         }),
+        ClientFrame::Ask(Ask { reference: 8, what: Question::Block { user: mallory() } }),
+        ClientFrame::Ask(Ask { reference: 9, what: Question::Unblock { user: mallory() } }),
+        ClientFrame::Ask(Ask { reference: 10, what: Question::Blocks {} }),
+        ClientFrame::Ask(Ask {
+            reference: 11,
+            what: Question::Set { who_may_write: Some(Audience::Contacts), who_sees_presence: None },
+        }),
+        ClientFrame::Ask(Ask { reference: 12, what: Question::Settings {} }),
         ClientFrame::Signal { to: "bob".to_owned(), kind: "typing".to_owned() },
         ClientFrame::Read { with: "alice".to_owned(), upto: Seq(17) },
     ]
@@ -124,6 +133,15 @@ fn servers() -> Vec<ServerFrame> {
         ServerFrame::Answer(AnswerFrame {
             reference: 7,
             what: Answer::History { entries: vec![message()], next: None }.into(),
+        }),
+        ServerFrame::Answer(AnswerFrame { reference: 10, what: Answer::Blocks { users: vec![mallory()] }.into() }),
+        ServerFrame::Answer(AnswerFrame {
+            reference: 12,
+            what: Answer::Settings {
+                who_may_write: Audience::Contacts.into(),
+                who_sees_presence: Audience::Everybody.into(),
+            }
+            .into(),
         }),
         ServerFrame::Signal { from: Address::local(bob()).into(), kind: "typing".to_owned() },
         ServerFrame::Presence {
@@ -205,6 +223,10 @@ fn alice() -> UserName {
 
 fn bob() -> UserName {
     UserName::new("bob").expect("`bob` is a name")
+}
+
+fn mallory() -> Address {
+    Address::local(UserName::new("mallory").expect("`mallory` is a name"))
 }
 
 fn phone() -> DeviceName {

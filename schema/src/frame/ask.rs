@@ -14,6 +14,7 @@ use super::{ClientFrame, Encoding, EntryContent, Extensible};
 use crate::{
     Address, Code, DeviceName, MessageId, Millis, Open, Seq, limits,
     presence::Presence,
+    settings::Audience,
     text::{parsed_field, reason, shortened},
 };
 
@@ -82,11 +83,50 @@ pub enum Question {
         #[schemars(range(min = 1))]
         limit: u64,
     },
+    /// Somebody is to reach the user no more: what they send is refused, their signals are not seen, and they see `offline`. Answered with
+    /// `done`, also where they are blocked already.
+    Block {
+        /// Whom: a person's address.
+        #[serde(deserialize_with = "person")]
+        user: Address,
+    },
+    /// Somebody is no longer blocked. Answered with `done`, also where they were not.
+    Unblock {
+        /// Whom: a person's address.
+        #[serde(deserialize_with = "person")]
+        user: Address,
+    },
+    /// Whom the user has blocked.
+    Blocks {},
+    /// The user's settings are to be changed: what is left out stays as it is. Answered with `done`.
+    Set {
+        /// Who may write to the user.
+        #[serde(default)]
+        who_may_write: Option<Audience>,
+        /// Who sees whether the user is there, and when they were last.
+        #[serde(default)]
+        who_sees_presence: Option<Audience>,
+    },
+    /// The user's settings.
+    Settings {},
 }
 
 impl Question {
     /// The questions' names in JSON, in the order of their numbers in Postcard.
-    pub const NAMES: &[&str] = &["devices", "device_remove", "presence", "watch", "erase", "conversations", "history"];
+    pub const NAMES: &[&str] = &[
+        "devices",
+        "device_remove",
+        "presence",
+        "watch",
+        "erase",
+        "conversations",
+        "history",
+        "block",
+        "unblock",
+        "blocks",
+        "set",
+        "settings",
+    ];
 }
 
 /// As a sequence is, a question's number is one that JSON readers keep exact.
@@ -131,6 +171,10 @@ fn limit<'de, D: Deserializer<'de>>(deserializer: D) -> Result<u64, D::Error> {
     }
 }
 
+fn person<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Address, D::Error> {
+    parsed_field(deserializer, "user")
+}
+
 /// The answer to a question.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 #[schemars(rename = "Answered")]
@@ -172,11 +216,23 @@ pub enum Answer {
         /// Where the next page begins; `None` where there is none.
         next: Option<Seq>,
     },
+    /// Whom the user has blocked.
+    Blocks {
+        /// Each once, in the order of their names.
+        users: Vec<Address>,
+    },
+    /// The user's settings.
+    Settings {
+        /// Who may write to the user.
+        who_may_write: Open<Audience>,
+        /// Who sees whether the user is there, and when they were last.
+        who_sees_presence: Open<Audience>,
+    },
 }
 
 impl Answer {
     /// The answers' names in JSON, in the order of their numbers in Postcard.
-    pub const NAMES: &[&str] = &["done", "devices", "presence", "conversations", "history"];
+    pub const NAMES: &[&str] = &["done", "devices", "presence", "conversations", "history", "blocks", "settings"];
 }
 
 /// A device of the user's.

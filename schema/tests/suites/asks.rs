@@ -1,8 +1,9 @@
 //! Questions that can't be read: what their refusal names.
 
 use dunlin_schema::{
-    Code,
+    Address, Code,
     frame::{Answer, Ask, ClientFrame, Encoding, FrameError, Question, UnreadAsk},
+    settings::Audience,
 };
 
 const JSON: Encoding = Encoding::Json;
@@ -17,6 +18,14 @@ fn unknown(reference: Option<u64>, name: &str) -> UnreadAsk {
     UnreadAsk { reference, code: Code::UnknownQuestion, message }
 }
 
+fn bob() -> Address {
+    "bob@eu".parse().unwrap()
+}
+
+fn set(who_may_write: Option<Audience>, who_sees_presence: Option<Audience>) -> Question {
+    Question::Set { who_may_write, who_sees_presence }
+}
+
 #[test]
 fn questions_and_answers_are_objects_also_without_fields() {
     let ask = |reference, what| ClientFrame::Ask(Ask { reference, what });
@@ -24,6 +33,14 @@ fn questions_and_answers_are_objects_also_without_fields() {
     for (text, expected) in [
         (r#"{"ask":{"ref":1,"what":{"devices":{}}}}"#, ask(1, Question::Devices {})),
         (r#"{"ask":{"what":{"devices":{"of":"a newer release"}},"ref":0}}"#, ask(0, Question::Devices {})),
+        (r#"{"ask":{"ref":3,"what":{"block":{"user":"bob@eu"}}}}"#, ask(3, Question::Block { user: bob() })),
+        (r#"{"ask":{"ref":3,"what":{"unblock":{"user":"bob@eu"}}}}"#, ask(3, Question::Unblock { user: bob() })),
+        (r#"{"ask":{"ref":3,"what":{"set":{}}}}"#, ask(3, set(None, None))),
+        (r#"{"ask":{"ref":3,"what":{"set":{"who_may_write":null}}}}"#, ask(3, set(None, None))),
+        (
+            r#"{"ask":{"ref":3,"what":{"set":{"who_may_write":"contacts","who_sees_presence":"nobody"}}}}"#,
+            ask(3, set(Some(Audience::Contacts), Some(Audience::Nobody))),
+        ),
         (r#"{"ask":{"ref":2,"what":{"device_remove":{"device":"phone"}}}}"#, ask(2, Question::DeviceRemove { device })),
     ] {
         assert_eq!(read(text), Ok(expected), "{text}");
@@ -37,19 +54,19 @@ fn a_question_that_is_not_known_is_told_by_its_number_and_name() {
     let long = "q".repeat(100);
     for (text, expected) in [
         (r#"{"ask":{"ref":7,"what":{"weather":{"users":["bob"]}}}}"#, unknown(Some(7), "weather")),
-        (r#"{"ask":{"what":{"blocks":{}},"ref":9007199254740991}}"#, unknown(Some((1 << 53) - 1), "blocks")),
-        (r#"{"ask":{"what":{"blocks":7},"ref":9007199254740992}}"#, unknown(None, "blocks")),
-        (r#"{"ask":{"what":{"blocks":{}}}}"#, unknown(None, "blocks")),
-        (r#"{"ask":{"ref":null,"what":{"blocks":{}}}}"#, unknown(None, "blocks")),
-        (r#"{"ask":{"ref":-1,"what":{"blocks":{}}}}"#, unknown(None, "blocks")),
-        (r#"{"ask":{"ref":1.5,"what":{"blocks":{}}}}"#, unknown(None, "blocks")),
+        (r#"{"ask":{"what":{"gestures":{}},"ref":9007199254740991}}"#, unknown(Some((1 << 53) - 1), "gestures")),
+        (r#"{"ask":{"what":{"gestures":7},"ref":9007199254740992}}"#, unknown(None, "gestures")),
+        (r#"{"ask":{"what":{"gestures":{}}}}"#, unknown(None, "gestures")),
+        (r#"{"ask":{"ref":null,"what":{"gestures":{}}}}"#, unknown(None, "gestures")),
+        (r#"{"ask":{"ref":-1,"what":{"gestures":{}}}}"#, unknown(None, "gestures")),
+        (r#"{"ask":{"ref":1.5,"what":{"gestures":{}}}}"#, unknown(None, "gestures")),
         (&format!(r#"{{"ask":{{"ref":7,"what":{{"{long}":{{}}}}}}}}"#), unknown(Some(7), &format!("{}…", &long[..64]))),
     ] {
         assert!(matches!(read(text), Err(FrameError::Malformed(_))), "{text}");
         assert_eq!(JSON.unread_ask(text.as_bytes()), Some(expected), "{text}");
     }
     for (bytes, expected) in [
-        (&[3, 7, 9][..], unknown(Some(7), "9")),
+        (&[3, 7, 99][..], unknown(Some(7), "99")),
         (&[3, 0xac, 2, 0xff, 0xff, 0xff, 0xff, 0x0f, 1, 2], unknown(Some(300), "4294967295")),
     ] {
         assert!(POSTCARD.read_client(bytes).is_err(), "{bytes:?}");
@@ -93,9 +110,18 @@ fn what_is_wrong_with_a_question_is_told_with_the_fields_name() {
             Some(7),
             "a sequence is below 2^53",
         ),
+        (r#""ref":7,"what":{"block":{"user":"a b"}}"#, Some(7), "in `block`: `user`: in the address: a name is made"),
+        (r#""ref":7,"what":{"block":{"user":["bob"]}}"#, Some(7), "expected a string for `user`"),
+        (r#""ref":7,"what":{"block":{}}"#, Some(7), "missing field `user`"),
+        (
+            r#""ref":7,"what":{"set":{"who_may_write":"friends"}}"#,
+            Some(7),
+            "it is one of everybody, contacts and nobody",
+        ),
+        (r#""ref":7,"what":{"set":{"who_may_write":7}}"#, Some(7), "in `set`: "),
         (r#""ref":7,"what":{"devices":null}"#, Some(7), "`devices` is an object"),
         (r#""ref":7,"what":"devices""#, Some(7), of_what),
-        (r#""ref":7,"what":{"devices":{},"blocks":{}}"#, Some(7), of_what),
+        (r#""ref":7,"what":{"devices":{},"gestures":{}}"#, Some(7), of_what),
         (r#""ref":7,"what":{}"#, Some(7), of_what),
         (r#""ref":7,"what":7"#, Some(7), of_what),
         (r#""ref":7"#, Some(7), of_what),
@@ -177,6 +203,7 @@ fn the_lists_of_names_are_as_long_as_the_enums() {
             "erase" => r#"{"confirm":"bob"}"#,
             "conversations" => r#"{"limit":30}"#,
             "history" => r#"{"with":"bob","limit":30}"#,
+            "block" | "unblock" => r#"{"user":"bob"}"#,
             _ => "{}",
         };
         let frame = read(&format!(r#"{{"ask":{{"ref":1,"what":{{"{name}":{fields}}}}}}}"#)).unwrap();
@@ -189,6 +216,8 @@ fn the_lists_of_names_are_as_long_as_the_enums() {
             "presence" => r#"{"users":{}}"#,
             "conversations" => r#"{"items":[]}"#,
             "history" => r#"{"entries":[]}"#,
+            "blocks" => r#"{"users":[]}"#,
+            "settings" => r#"{"who_may_write":"everybody","who_sees_presence":"nobody"}"#,
             _ => "{}",
         };
         let answer: Answer = serde_json::from_str(&format!(r#"{{"{name}":{fields}}}"#)).unwrap();

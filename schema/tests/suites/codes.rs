@@ -24,7 +24,6 @@ fn close_codes_and_retries_are_those_of_the_protocol() {
         ("rate_limited", 4429, Retry::Later),
         ("elsewhere", 4421, Retry::Elsewhere),
         ("unavailable", 1013, Retry::Later),
-        ("device_removed", 4410, Retry::Never),
     ];
     let told = |code: &Code| (json_name(*code), code.close(), code.retry());
     let closing: Vec<_> = Code::ALL.iter().filter(|code| code.close().is_some()).map(told).collect();
@@ -49,6 +48,7 @@ fn close_codes_and_retries_are_those_of_the_protocol() {
         ("bad_id", Retry::Never),
         ("unknown_question", Retry::Never),
         ("bad_question", Retry::Never),
+        ("refused", Retry::Never),
     ];
     let others: Vec<_> = Code::ALL.iter().filter(|code| code.close().is_none()).map(told).collect();
     let expected: Vec<_> = refusing.into_iter().map(|(name, retry)| (name.to_owned(), None, retry)).collect();
@@ -81,7 +81,7 @@ fn a_code_is_its_name_in_postcard_too() {
     let numbers = "draining token_expired token_revoked unauthorized forbidden hello_timeout bad_frame too_large replaced \
         too_many_devices rate_limited elsewhere unavailable unknown_frame unsupported bad_address bad_content too_old \
         from_the_future unknown_outcome region_unreachable unknown_log not_yours not_found bad_cursor bad_id unknown_question \
-        bad_question device_removed";
+        bad_question refused";
     let names: Vec<_> = Code::ALL.iter().map(|code| json_name(*code)).collect();
     assert_eq!(names.join(" "), numbers);
     for code in Code::ALL {

@@ -21,6 +21,7 @@ use dunlin_schema::{
     presence::{Beat, GatewayRun, Here, Presence, PresenceState},
     record::{DeviceRecord, LastSeen, MarkChange, MarkKind, ReadMark, ReaderRecord, Receipt, Senders, SentMarks},
     removal::{DeviceRemoved, RemoveDevice},
+    settings::Audience,
 };
 
 const EPOCH: Epoch = Epoch(1_763_683_100_000_000_000);
@@ -181,6 +182,8 @@ macro_rules! sealed {
     )*};
 }
 
+mod accounts;
+
 sealed!(SentMarks, ReadMark, MarksRequest, MarksAnswer);
 sealed!(Here, Beat, LastSeen);
 sealed!(EraseUser, Erasure, ErasureAsked);
@@ -262,6 +265,10 @@ fn receipt(by: Option<&str>, to: &str, order: Option<Seq>, of: Option<u32>) -> S
     ServerFrame::Receipt { by, to, order, delivered: Some(17), read: None, of, time: AT }
 }
 
+fn ask(reference: u64, what: Question) -> ClientFrame {
+    ClientFrame::Ask(Ask { reference, what })
+}
+
 #[test]
 fn client_frames_in_postcard() {
     let cursors =
@@ -277,6 +284,11 @@ fn client_frames_in_postcard() {
             ClientFrame::Ask(Ask { reference: 1, what: Question::DeviceRemove { device: "phone".parse().unwrap() } }),
             ASK_REMOVE,
         ),
+        (ask(2, Question::Block { user: "mallory@eu".parse().unwrap() }), ASK_BLOCK),
+        (ask(3, Question::Unblock { user: "mallory@eu".parse().unwrap() }), ASK_UNBLOCK),
+        (ask(4, Question::Blocks {}), "030407"),
+        (ask(5, Question::Set { who_may_write: Some(Audience::Contacts), who_sees_presence: None }), ASK_SET),
+        (ask(6, Question::Settings {}), "030609"),
         (ClientFrame::Signal { to: "bob".into(), kind: "typing".into() }, SAY_SIGNAL),
         (ClientFrame::Read { with: "alice".into(), upto: Seq(300) }, "0505616c696365ac02"),
         (ClientFrame::Ask(Ask { reference: 1, what: Question::Presence { users: people() } }), ASK_PRESENCE),
@@ -346,6 +358,17 @@ fn server_frames_in_postcard() {
         (ServerFrame::Goodbye(goodbye), GOODBYE),
         (ServerFrame::Answer(AnswerFrame { reference: 300, what: Answer::Done {}.into() }), "08ac020100"),
         (ServerFrame::Answer(AnswerFrame { reference: 1, what: Answer::Devices { items }.into() }), ANSWER_DEVICES),
+        (answer(4, Answer::Blocks { users: vec!["mallory@eu".parse().unwrap()] }), ANSWER_BLOCKS),
+        (
+            answer(
+                6,
+                Answer::Settings {
+                    who_may_write: Audience::Contacts.into(),
+                    who_sees_presence: Audience::Nobody.into(),
+                },
+            ),
+            ANSWER_SETTINGS,
+        ),
         (ServerFrame::Signal { from: dunlin_schema::Open::of_text("alice"), kind: "typing".into() }, SEE_SIGNAL),
         (receipt(Some("bob"), "bob", None, None), RECEIVED),
         (receipt(None, "#team", Some(Seq(9)), Some(1_000)), RECEIVED_BY_MEMBERS),
@@ -356,6 +379,10 @@ fn server_frames_in_postcard() {
         assert_eq!(hex(&Encoding::Postcard.write(&frame)), golden, "{frame:?}");
         assert_eq!(Encoding::Postcard.read_server(&bytes(golden)), Ok(frame));
     }
+}
+
+fn answer(reference: u64, what: Answer) -> ServerFrame {
+    ServerFrame::Answer(AnswerFrame { reference, what: what.into() })
 }
 
 /// What people write their clients from holds the same bytes, and every frame and code by its number.
@@ -492,3 +519,8 @@ const ENTRY_FAILED: &str = concat!(
 );
 const REFUSED: &str = "0601010d756e6b6e6f776e5f6672616d65026e6f01a006";
 const GOODBYE: &str = "0708647261696e696e670362796501de02";
+const ASK_BLOCK: &str = "0302050a6d616c6c6f7279406575";
+const ASK_UNBLOCK: &str = "0303060a6d616c6c6f7279406575";
+const ASK_SET: &str = "0305080108636f6e746163747300";
+const ANSWER_BLOCKS: &str = "08040d03010a6d616c6c6f7279406575";
+const ANSWER_SETTINGS: &str = "0806110408636f6e7461637473066e6f626f6479";

@@ -1,14 +1,18 @@
 //! Records of STATE, items of RECEIPTS, and what gateways and readers tell each other.
 
 use dunlin_schema::{
-    Cursor, Epoch, Peer, Position, Seq, StreamTime,
+    Cursor, Epoch, Peer, Position, Seq, StreamTime, TokenId,
     erasure::{EraseUser, Erasure, ErasureAsked},
     heads::{Head, HeadsAnswer, HeadsRequest, Verified, Verify},
     index::{Conversation, ConversationsAnswer, ConversationsRequest, HistoryAnswer, HistoryRequest},
     limits,
     marks::{MarksAnswer, MarksRequest},
-    record::{DeviceRecord, MarkChange, MarkKind, ReadMark, ReaderRecord, Receipt, Senders, SentMarks},
+    record::{
+        DeviceRecord, MarkChange, MarkKind, ReadMark, ReaderRecord, Receipt, Revocation, Senders, SentMarks, Settings,
+    },
     removal::{DeviceRemoved, RemoveDevice},
+    revocation::{Revoke, RevokeAnswer, Revoked},
+    settings::{ChangeSettings, SettingsChange, SettingsChanged},
 };
 use proptest::{collection, option, prelude::*};
 
@@ -116,6 +120,32 @@ proptest! {
     }
 
     #[test]
+    fn what_people_decide_comes_back_as_it_was(
+        who in strategy::sender(), user in strategy::user(), device in strategy::device(), at in strategy::millis(), revision in strategy::seq(),
+        audiences in (strategy::audience(), option::of(strategy::audience())), unpinned in any::<bool>(),
+    ) {
+        let (who_may_write, other) = audiences;
+        let blocked = [who.clone()].into();
+        comes_back!(Settings { who_may_write, who_sees_presence: other.unwrap_or_default(), blocked }, Settings);
+        for change in [
+            SettingsChange::Block(who.clone()),
+            SettingsChange::Unblock(who),
+            SettingsChange::Set { who_may_write: Some(who_may_write), who_sees_presence: other },
+        ] {
+            comes_back!(ChangeSettings { user: user.clone(), change }, ChangeSettings);
+        }
+        for answer in [SettingsChanged::Stored(revision), SettingsChanged::TooMany, SettingsChanged::NotStored] {
+            comes_back!(answer, SettingsChanged);
+        }
+        comes_back!(Revocation { at, unpinned: unpinned.then_some(at), until: at.plus(at) }, Revocation);
+        let token = TokenId::new(device.as_str()).unwrap();
+        for what in [Revoked::Token(token), Revoked::User(user.clone()), Revoked::Device(user, device)] {
+            comes_back!(Revoke { what, at, unpinned, kept: at }, Revoke);
+        }
+        comes_back!(if unpinned { RevokeAnswer::Stored } else { RevokeAnswer::NotStored }, RevokeAnswer);
+    }
+
+    #[test]
     fn no_bytes_make_a_reader_panic(bytes in collection::vec(any::<u8>(), 0..100)) {
         let mut sealed = [vec![1], bytes].concat();
         let crc = crc32c::crc32c(&sealed);
@@ -123,6 +153,8 @@ proptest! {
         let _ = (ReaderRecord::decode(&sealed), DeviceRecord::decode(&sealed), Receipt::decode(&sealed));
         let _ = (HeadsRequest::decode(&sealed), HeadsAnswer::decode(&sealed), Verify::decode(&sealed), Verified::decode(&sealed));
         let _ = (RemoveDevice::decode(&sealed), DeviceRemoved::decode(&sealed));
+        let _ = (Settings::decode(&sealed), ChangeSettings::decode(&sealed), SettingsChanged::decode(&sealed));
+        let _ = (Revocation::decode(&sealed), Revoke::decode(&sealed), RevokeAnswer::decode(&sealed));
         let _ = (SentMarks::decode(&sealed), ReadMark::decode(&sealed));
         let _ = (EraseUser::decode(&sealed), ErasureAsked::decode(&sealed), Erasure::decode(&sealed));
         let _ = (MarksRequest::decode(&sealed), MarksAnswer::decode(&sealed));

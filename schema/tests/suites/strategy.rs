@@ -18,6 +18,7 @@ use dunlin_schema::{
         UserMessage,
     },
     presence::{Presence, PresenceState},
+    settings::Audience,
 };
 use proptest::{collection, option, prelude::*, sample::select};
 use smol_str::SmolStr;
@@ -172,8 +173,18 @@ fn question() -> BoxedStrategy<Question> {
             before,
             limit
         }),
+        address().prop_map(|user| Question::Block { user }),
+        address().prop_map(|user| Question::Unblock { user }),
+        Just(Question::Blocks {}),
+        (option::of(audience()), option::of(audience()))
+            .prop_map(|(who_may_write, who_sees_presence)| Question::Set { who_may_write, who_sees_presence }),
+        Just(Question::Settings {}),
     ]
     .boxed()
+}
+
+pub(crate) fn audience() -> impl Strategy<Value = Audience> {
+    select(Audience::ALL)
 }
 
 fn answer() -> BoxedStrategy<Answer> {
@@ -187,6 +198,9 @@ fn answer() -> BoxedStrategy<Answer> {
             .prop_map(|(items, next)| Answer::Conversations { items, next }),
         (collection::vec(history_entry(), 0..3), option::of(seq()))
             .prop_map(|(entries, next)| Answer::History { entries, next }),
+        collection::vec(address(), 0..4).prop_map(|users| Answer::Blocks { users }),
+        (open(audience()), open(audience()))
+            .prop_map(|(who_may_write, who_sees_presence)| Answer::Settings { who_may_write, who_sees_presence }),
     ]
     .boxed()
 }

@@ -3,7 +3,8 @@
 use std::collections::HashMap;
 
 use dunlin_schema::{
-    DeviceName, Log, MessageId, Peer, RegionName, Sender, Shard, UserName, limits, shard::fnv1a32, stream, subject,
+    DeviceName, Log, MessageId, Peer, RegionName, Sender, Shard, UserName, limits, revocation::Revoked, shard::fnv1a32,
+    stream, subject,
 };
 use proptest::prelude::*;
 
@@ -50,6 +51,18 @@ fn subjects_are_those_of_the_design() {
         (subject::last_seen(&eu, Shard(3), &bob), "state.eu.3.seen.bob"),
         (subject::presence(&bob), "presence.bob"),
         (subject::gateways(&eu), "gateways.eu"),
+        (subject::settings(&eu, Shard(3), &bob), "state.eu.3.settings.bob"),
+        (subject::all_settings(&eu, Shard(3)), "state.eu.3.settings.*"),
+        (subject::revocation(&eu, Shard(3), &Revoked::User(bob.clone())), "state.eu.3.revoked.user.bob"),
+        (
+            subject::revocation(&eu, Shard(3), &Revoked::Device(bob.clone(), phone.clone())),
+            "state.eu.3.revoked.device.bob.phone",
+        ),
+        (subject::revocation(&eu, Shard(3), &Revoked::Token("a1".parse().unwrap())), "state.eu.3.revoked.token.a1"),
+        (subject::revocations(&eu, Shard(3)), "state.eu.3.revoked.>"),
+        (subject::accounts_service(&eu, Shard(3)), "accounts-eu-3"),
+        (subject::change_settings(&eu, Shard(3)), "svc.eu.accounts-3.settings"),
+        (subject::revoke(&eu, Shard(3)), "svc.eu.accounts-3.revoke"),
         (subject::changed_marks(&eu, Shard(3)), "svc.eu.receipts-3.marks"),
         (subject::receipts_service(&eu, Shard(3)), "receipts-eu-3"),
         (subject::remove_device(&eu, Shard(3)), "svc.eu.receipts-3.remove-device"),
@@ -66,6 +79,37 @@ fn subjects_are_those_of_the_design() {
         (stream::receipts_stream(&eu, Shard(3)), "RECEIPTS_eu_3"),
     ] {
         assert_eq!(built, expected);
+    }
+}
+
+#[test]
+fn records_of_people_name_one_thing_each() {
+    let (eu, bob) = (region("eu"), user("bob"));
+    assert_eq!(subject::parse_settings("state.eu.3.settings.bob"), Some(bob.clone()));
+    let phone = DeviceName::new("phone").unwrap();
+    for what in [
+        Revoked::User(bob.clone()),
+        Revoked::Device(bob, phone),
+        Revoked::Token("Y1NhxIu56rFBmOduqKt_GkFoXWrWKqkUbTAdTxfrCuA".parse().unwrap()),
+    ] {
+        assert_eq!(subject::parse_revocation(&subject::revocation(&eu, Shard(3), &what)), Some(what));
+    }
+    for other in [
+        "",
+        "state.eu.3.settings",
+        "state.eu.3.settings.bob.x",
+        "state.eu.03.settings.bob",
+        "state.eu.3.settings.*",
+        "log.eu.3.settings.bob",
+        "state.eu.3.revoked.user",
+        "state.eu.3.revoked.user.bob.phone",
+        "state.eu.3.revoked.device.bob",
+        "state.eu.3.revoked.device.bob.phone.x",
+        "state.eu.3.revoked.token.a.b",
+        "state.eu.03.revoked.user.bob",
+        "state.eu.3.device.bob.phone.user.bob",
+    ] {
+        assert_eq!((subject::parse_settings(other), subject::parse_revocation(other)), (None, None), "{other}");
     }
 }
 

@@ -87,7 +87,7 @@ async fn questions_that_nobody_knows_count_like_all_others() {
     let mut bob = region.caught_up(0, "bob", "phone").await;
     let asked = u64::from(2 * limits::ASKS_BURST);
     for reference in 0..asked {
-        let what = if reference % 2 == 0 { json!({ "blocks": {} }) } else { json!({ "device_remove": {} }) };
+        let what = if reference % 2 == 0 { json!({ "gestures": {} }) } else { json!({ "device_remove": {} }) };
         bob.say(json!({ "ask": { "ref": reference, "what": what } })).await;
     }
     let mut codes = BTreeMap::<String, u64>::new();

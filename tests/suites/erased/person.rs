@@ -71,7 +71,7 @@ async fn everything_of_a_person_goes_and_the_name_can_be_used_again() {
     let answer = bob.expect("answer").await;
     assert_eq!(answer, json!({ "ref": 1, "what": { "done": {} } }));
     for device in [&mut bob, &mut laptop] {
-        assert_eq!(device.end().await.code(), Some("device_removed"));
+        assert_eq!(device.end().await.code(), Some("token_revoked"));
     }
     gone(&region, "bob").await;
     assert!(region.stored("bob").await.is_empty());
@@ -161,7 +161,7 @@ async fn a_user_who_never_was_there_is_erased_and_asking_twice_does_no_harm() {
         let mut dave = region.caught_up(0, "dave", device).await;
         ask(&mut dave, "dave").await;
         dave.expect("answer").await;
-        assert_eq!(dave.end().await.code(), Some("device_removed"));
+        assert_eq!(dave.end().await.code(), Some("token_revoked"));
     }
     gone(&region, "dave").await;
 }

@@ -57,7 +57,7 @@ fn a_removed_device_ends_and_no_other() {
     let (phone, _) = here.join("phone", now);
     let (web, _) = here.join("web", now);
     here.hear(&DeviceNews::Removed(removal(&phone)), now.uptime);
-    assert_eq!((phone.alarm().order(), web.alarm().order()), (Order::Removed, Order::Stay));
+    assert_eq!((phone.alarm().order(), web.alarm().order()), (Order::Revoked, Order::Stay));
     let later = Moment { wall: Millis(now.wall.0 + 1), ..now };
     let (back, _) = here.join("phone", later);
     here.hear(&DeviceNews::Removed(removal(&phone)), now.uptime);
@@ -75,7 +75,7 @@ fn a_device_that_was_removed_while_it_connected_ends_when_it_joins() {
     let told = here.hear(&joined, now.uptime).expect("the removal is told again");
     assert_eq!(told, DeviceNews::Removed(removal(&phone)));
     there.hear(&told, now.uptime);
-    assert_eq!(phone.alarm().order(), Order::Removed);
+    assert_eq!(phone.alarm().order(), Order::Revoked);
     let (_, back) = there.join("phone", Moment { wall: Millis(now.wall.0 + 1), ..now });
     assert!(!matches!(here.hear(&back, now.uptime), Some(DeviceNews::Removed(_))), "it is a new one");
     for number in 0..limits::DEVICES {

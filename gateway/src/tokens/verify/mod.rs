@@ -1,6 +1,8 @@
 //! Whether a token is to be trusted, decided without I/O.
 
-use dunlin_schema::{DeviceName, Millis, UserName, limits};
+use aws_lc_rs::digest;
+use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
+use dunlin_schema::{DeviceName, Millis, TokenId, UserName, limits};
 use serde_json::Value;
 
 use super::{error::TokenError, jwt::Jwt, key_set::KeySet, names};
@@ -15,8 +17,55 @@ pub(crate) struct Identity {
     pub(crate) device: Option<DeviceName>,
     /// When the token ends.
     pub(crate) until: Millis,
+    /// What a revocation may know it by.
+    pub(crate) token: Token,
     /// The people in whose names it may send as a back end, where one of the words of its `scope` is `service`.
     pub(crate) serves: Option<People>,
+    /// What it may revoke, where one of the words is `admin`.
+    pub(crate) administers: Option<Administered>,
+}
+
+/// What a revocation may know a token by.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Token {
+    /// Its name, where it has a `jti`.
+    pub(crate) id: Option<TokenId>,
+    /// When it was issued, where it says so.
+    pub(crate) issued: Option<Millis>,
+    /// Whether it is for one device alone.
+    pub(crate) is_pinned: bool,
+}
+
+impl Token {
+    /// Whether it was issued up to then, or may have been.
+    pub(crate) fn is_of(&self, time: Millis) -> bool {
+        self.issued.is_none_or(|issued| issued <= time)
+    }
+}
+
+/// What a token may revoke: tokens of its issuer.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Administered {
+    /// Whose.
+    pub(crate) people: People,
+    issuer: String,
+}
+
+impl Administered {
+    /// The name of the token with this `jti`.
+    pub(crate) fn token(&self, jti: &str) -> TokenId {
+        token_id(&self.issuer, jti)
+    }
+}
+
+/// A token's name: a digest of its issuer, as it says, and its `jti`.
+fn token_id(issuer: &str, jti: &str) -> TokenId {
+    let mut context = digest::Context::new(&digest::SHA256);
+    for part in [issuer, jti] {
+        context.update(&(part.len() as u64).to_be_bytes());
+        context.update(part.as_bytes());
+    }
+    TokenId::new(&URL_SAFE_NO_PAD.encode(context.finish())).expect("43 characters of base64url are a name")
 }
 
 /// The people of a token's issuer: those whose names begin with its prefix.
@@ -54,15 +103,25 @@ pub(super) fn verify(jwt: &Jwt<'_>, keys: &KeySet, issuer: &Issuer, now: Millis)
             return Err(TokenError::NotYet(claim));
         }
     }
+    let issued = time(jwt, "iat")?;
+    if until.since(issued.unwrap_or(now)) > limits::TOKEN_LIFE {
+        return Err(TokenError::LivesTooLong);
+    }
     let user = text(jwt, &issuer.user_claim)?.ok_or_else(|| missing(&issuer.user_claim))?;
     let user = names::name(user, issuer.user_map, &issuer.prefix)
         .map_err(|why| TokenError::User { claim: issuer.user_claim.clone(), why })?;
     let device = text(jwt, "dev")?.map(DeviceName::new).transpose().map_err(TokenError::Device)?;
     // A person's token may have whatever its issuer says there.
     let scope = jwt.claim("scope").and_then(Value::as_str).unwrap_or_default();
-    let is_service = scope.split(' ').any(|word| word == "service");
-    let serves = is_service.then(|| People { prefix: issuer.prefix.clone() });
-    Ok(Identity { user, device, until, serves })
+    let people = |role: &str| {
+        let has_it = scope.split(' ').any(|word| word == role);
+        has_it.then(|| People { prefix: issuer.prefix.clone() })
+    };
+    let said = jwt.issuer().unwrap_or_default();
+    let administers = people("admin").map(|people| Administered { people, issuer: said.to_owned() });
+    let id = text(jwt, "jti")?.map(|jti| token_id(said, jti));
+    let token = Token { id, issued, is_pinned: device.is_some() };
+    Ok(Identity { user, device, until, token, serves: people("service"), administers })
 }
 
 /// Whether one of a claim's audiences, of which it has one or a list, is one of those that are wanted.

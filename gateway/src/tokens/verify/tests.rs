@@ -137,7 +137,14 @@ fn each_algorithm_says_who_is_there() {
     let keys = keys(&[("ed", &ed), ("ec", &ec), ("rsa", &rsa)]);
     let user = UserName::new("bob").unwrap();
     for (kid, pair) in [("ed", &ed), ("ec", &ec), ("rsa", &rsa)] {
-        let expected = Identity { user: user.clone(), device: None, until: Millis(NOW.0 + 60_000), serves: None };
+        let expected = Identity {
+            user: user.clone(),
+            device: None,
+            until: Millis(NOW.0 + 60_000),
+            token: Token::default(),
+            serves: None,
+            administers: None,
+        };
         assert_eq!(keys.verify(&pair.token(kid, &claims()), NOW), Ok(expected), "{kid}");
     }
     let pinned = changed(|claims| {
@@ -145,9 +152,60 @@ fn each_algorithm_says_who_is_there() {
         claims["exp"] = json!(NOW.0 as f64 / 1_000.0 + 0.25);
         claims["aud"] = json!(["others", "dunlin"]);
     });
-    let expected =
-        Identity { user, device: Some(DeviceName::new("phone").unwrap()), until: Millis(NOW.0 + 250), serves: None };
+    let expected = Identity {
+        user,
+        device: Some(DeviceName::new("phone").unwrap()),
+        until: Millis(NOW.0 + 250),
+        token: Token { is_pinned: true, ..Token::default() },
+        serves: None,
+        administers: None,
+    };
     assert_eq!(keys.verify(&ed.token("ed", &pinned), NOW), Ok(expected));
+}
+
+#[test]
+fn a_token_is_known_by_its_issuer_and_its_jti() {
+    let pair = Pair::ed();
+    let keys = keys(&[("one", &pair)]);
+    let token = |jti: &str, change: fn(&mut Value)| {
+        let claims = changed(|claims| {
+            claims["jti"] = json!(jti);
+            claims["iat"] = json!(NOW.0 / 1_000);
+            claims["scope"] = json!("admin");
+            change(claims);
+        });
+        keys.verify(&pair.token("one", &claims), NOW)
+    };
+    let known = |jti| token(jti, |_| {}).unwrap();
+    let (admin, long) = (known("a").administers.unwrap(), "x".repeat(3_000));
+    for jti in ["a", "b", "", "\u{0}", "ä", &long] {
+        assert_eq!(known(jti).token.id, Some(admin.token(jti)), "{jti}");
+    }
+    assert_eq!(known("a").token.issued, Some(Millis(NOW.0 / 1_000 * 1_000)));
+    assert_ne!(admin.token("a"), admin.token("b"));
+    assert!(token("a", |claims| claims["jti"] = json!(7)).is_err(), "it is a text");
+    assert!(token("a", |claims| claims["scope"] = json!("admins service")).unwrap().administers.is_none());
+}
+
+#[test]
+fn a_token_that_outlives_what_was_revoked_is_not_trusted() {
+    let pair = Pair::ed();
+    let keys = keys(&[("one", &pair)]);
+    let (now, longest) = (NOW.0 / 1_000, limits::TOKEN_LIFE.0 / 1_000);
+    for (issued, life, ok) in [
+        (Some(now), longest, true),
+        (Some(now), longest + 1, false),
+        (Some(now - longest), 2 * longest, false),
+        (None, longest, true),
+        (None, longest + 2, false),
+    ] {
+        let claims = changed(|claims| {
+            claims["exp"] = json!(issued.unwrap_or(now) + life);
+            claims["iat"] = json!(issued);
+        });
+        let verified = keys.verify(&pair.token("one", &claims), NOW);
+        assert_eq!(verified.as_ref().err(), (!ok).then_some(&TokenError::LivesTooLong), "{issued:?} {life}");
+    }
 }
 
 #[test]
