@@ -6,6 +6,7 @@
 //! | [`serve`] | a gateway, a worker, a region's streams, as real deployments run them |
 //! | [`talk`] | send and listen, as somebody |
 //! | [`devices`], [`conversations`] | somebody's devices, conversations and messages |
+//! | [`blocks`], [`revoke`] | what a person, or an operator, decides |
 //! | [`chat`] | a conversation with somebody |
 //! | [`presence`] | who is there |
 //! | [`nats_conf`] | complete configurations of a nats-server |
@@ -18,6 +19,7 @@
 //! `main` only parses arguments; tests call [`run`].
 
 pub mod bench;
+pub mod blocks;
 pub mod chat;
 mod check;
 pub mod config;
@@ -32,6 +34,7 @@ pub mod logging;
 pub mod nats_conf;
 mod plain;
 pub mod presence;
+pub mod revoke;
 pub mod serve;
 pub mod shutdown;
 pub mod span;
@@ -82,6 +85,14 @@ enum Command {
     Presence(presence::PresenceArgs),
     /// Erase everything of somebody, for good
     Erase(erase::EraseArgs),
+    /// Let somebody reach the user no more
+    Block(blocks::BlockArgs),
+    /// Let somebody reach the user again
+    Unblock(blocks::BlockArgs),
+    /// Print whom somebody has blocked, one JSON object a line
+    Blocks(blocks::BlocksArgs),
+    /// Take tokens back: one, those of a person, or those of a device
+    Revoke(revoke::RevokeArgs),
     /// Say what is wrong with a region, and how to mend it
     Doctor(doctor::DoctorArgs),
     /// Print a complete, commented configuration of a nats-server
@@ -107,6 +118,10 @@ impl Command {
             | Command::Devices(_)
             | Command::Conversations(_)
             | Command::History(_)
+            | Command::Block(_)
+            | Command::Unblock(_)
+            | Command::Blocks(_)
+            | Command::Revoke(_)
             | Command::Doctor(_)
             | Command::NatsConf(_)
             | Command::Erase(_)
@@ -167,6 +182,10 @@ pub async fn run(cli: Cli) -> anyhow::Result<ExitCode> {
         Command::History(args) => Box::pin(conversations::history(args)).await?,
         Command::Presence(args) => Box::pin(presence::run(args, shutdown::signalled_or_hung_up()?)).await?,
         Command::Erase(args) => Box::pin(erase::run(args)).await?,
+        Command::Block(args) => Box::pin(blocks::block(args)).await?,
+        Command::Unblock(args) => Box::pin(blocks::unblock(args)).await?,
+        Command::Blocks(args) => Box::pin(blocks::list(args)).await?,
+        Command::Revoke(args) => Box::pin(revoke::run(args)).await?,
         Command::Doctor(args) => return Box::pin(doctor::run(args)).await,
         Command::NatsConf(args) => print(nats_conf::text(&args)?.trim_end())?,
         Command::Bench(args) => Box::pin(bench::run(args)).await?,
