@@ -286,9 +286,9 @@ fn client_frames_in_postcard() {
         ),
         (ask(2, Question::Block { user: "mallory@eu".parse().unwrap() }), ASK_BLOCK),
         (ask(3, Question::Unblock { user: "mallory@eu".parse().unwrap() }), ASK_UNBLOCK),
-        (ask(4, Question::Blocks {}), "030407"),
+        (ask(4, Question::Blocks {}), "030409"),
         (ask(5, Question::Set { who_may_write: Some(Audience::Contacts), who_sees_presence: None }), ASK_SET),
-        (ask(6, Question::Settings {}), "030609"),
+        (ask(6, Question::Settings {}), "03060b"),
         (ClientFrame::Signal { to: "bob".into(), kind: "typing".into() }, SAY_SIGNAL),
         (ClientFrame::Read { with: "alice".into(), upto: Seq(300) }, "0505616c696365ac02"),
         (ClientFrame::Ask(Ask { reference: 1, what: Question::Presence { users: people() } }), ASK_PRESENCE),
@@ -519,8 +519,8 @@ const ENTRY_FAILED: &str = concat!(
 );
 const REFUSED: &str = "0601010d756e6b6e6f776e5f6672616d65026e6f01a006";
 const GOODBYE: &str = "0708647261696e696e670362796501de02";
-const ASK_BLOCK: &str = "0302050a6d616c6c6f7279406575";
-const ASK_UNBLOCK: &str = "0303060a6d616c6c6f7279406575";
-const ASK_SET: &str = "0305080108636f6e746163747300";
-const ANSWER_BLOCKS: &str = "08040d03010a6d616c6c6f7279406575";
-const ANSWER_SETTINGS: &str = "0806110408636f6e7461637473066e6f626f6479";
+const ASK_BLOCK: &str = "0302070a6d616c6c6f7279406575";
+const ASK_UNBLOCK: &str = "0303080a6d616c6c6f7279406575";
+const ASK_SET: &str = "03050a0108636f6e746163747300";
+const ANSWER_BLOCKS: &str = "08040d05010a6d616c6c6f7279406575";
+const ANSWER_SETTINGS: &str = "0806110608636f6e7461637473066e6f626f6479";
