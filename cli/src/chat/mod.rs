@@ -236,6 +236,7 @@ impl Chat {
         let mut is_past_due = true;
         while closing.is_none() || !self.sends.is_empty() {
             self.face.draw(&self.conversation)?;
+            self.mark_read().await;
             let stops_typing = self.stops_typing();
             tokio::select! {
                 event = events.next() => {
@@ -340,6 +341,14 @@ impl Chat {
             Err(error) => self.face.show(&self.conversation, &News::Notice(&format!("not sent: {error}")))?,
         }
         Ok(())
+    }
+
+    /// What is shown is read.
+    async fn mark_read(&mut self) {
+        if let Some(upto) = self.conversation.mark_read() {
+            // An error means that the client is over, which its events say.
+            let _ = self.client.read(&self.to, upto).await;
+        }
     }
 
     async fn tell_typing(&mut self) -> anyhow::Result<()> {

@@ -125,8 +125,10 @@ fn two_people_hold_a_conversation_and_one_of_them_goes_and_comes_back() {
     bob.sees("hi", "from", "alice");
     bob.types("/react 👍");
     alice.hears("a reaction", |line| line["message"]["reactions"][0]["emoji"] == "👍");
+    alice.sees("hi", "state", "read");
     bob.types("hello");
     alice.sees("hello", "from", "bob");
+    bob.sees("hello", "state", "read");
     bob.types("/edit good morning");
     alice.sees("good morning", "edited", true);
     bob.types("/delete");
@@ -142,8 +144,12 @@ fn two_people_hold_a_conversation_and_one_of_them_goes_and_comes_back() {
     alice.hears("that bob is gone", |line| line["presence"]["state"] == "offline");
     alice.types("are you there?");
     alice.sees("are you there?", "state", "sent");
+    let last =
+        |chat: &Chat| chat.lines().iter().rev().find(|line| line["message"]["text"] == "are you there?").cloned();
+    assert_eq!(last(&alice).unwrap()["message"]["state"], "sent", "bob is away");
     let mut bob = Chat::start(folder, "bob", "alice");
     bob.sees("are you there?", "from", "alice");
+    alice.sees("are you there?", "state", "read");
     bob.hears("what was said before", |line| {
         line["message"]["text"] == "hi" && line["message"]["reactions"][0]["by"] == "bob"
     });
@@ -183,7 +189,7 @@ fn in_a_terminal_there_are_ticks_and_typing() {
     bob.hears("typing", |line| line["typing"]["on"] == true);
     write!(keys, " you\r").unwrap();
     bob.sees("hey you", "from", "alice");
-    shows("you: hey you  ✓");
+    shows("you: hey you  ✓✓ read");
     bob.types("\u{1b}]0;title\u{7}");
     shows("bob: \\u{1b}]0;title\\u{7}");
     bob.types("/react 👍");
