@@ -21,6 +21,7 @@ mod offline;
 mod openapi;
 mod posts;
 mod presence;
+mod receipts;
 mod repeats;
 mod revocation;
 mod rfc6455;

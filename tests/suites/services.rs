@@ -18,13 +18,18 @@ use nix::sys::signal::Signal;
 use tokio::{net::TcpStream, sync::oneshot};
 
 /// A gateway's services, as its operators see them.
-const SERVICES: [&str; 10] = [
+const SERVICES: [&str; 15] = [
     "live entries of local",
     "news of devices in local",
-    "missed news in local",
     "signals of local",
+    "revocations of local",
+    "settings of local",
     "comparison of heads in local",
     "acknowledgements of local",
+    "news of presence in local",
+    "last seen in local",
+    "watches in local",
+    "missed news in local",
     "timer",
     "keys",
     "limiter",
