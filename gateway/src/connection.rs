@@ -48,6 +48,8 @@ struct Watching {
     watcher: u64,
     /// The newest state of each: no more of them than may be watched.
     waiting: BTreeMap<Address, Presence>,
+    /// What it was told last, or will be.
+    told: BTreeMap<Address, Presence>,
 }
 
 struct Held {
@@ -196,15 +198,21 @@ impl Connection {
 
     /// It watches others from now on, or nobody. What it was to be told of those before is let go.
     pub(crate) fn watches(&self, watcher: Option<u64>) {
-        *self.watching.lock() = watcher.map(|watcher| Box::new(Watching { watcher, waiting: BTreeMap::new() }));
+        *self.watching.lock() =
+            watcher.map(|watcher| Box::new(Watching { watcher, waiting: BTreeMap::new(), told: BTreeMap::new() }));
     }
 
-    /// How somebody is whom it watches.
-    pub(crate) fn tell_presence(&self, user: Address, presence: Presence) {
-        if let Some(watching) = &mut *self.watching.lock() {
-            watching.waiting.insert(user, presence);
-            self.alarm.wake();
+    /// How somebody is whom it watches. Gives whether that is anything else than what it was told last.
+    pub(crate) fn tell_presence(&self, user: Address, presence: Presence) -> bool {
+        let mut watching = self.watching.lock();
+        let Some(watching) = &mut *watching else { return false };
+        if watching.told.get(&user) == Some(&presence) {
+            return false;
         }
+        watching.told.insert(user.clone(), presence.clone());
+        watching.waiting.insert(user, presence);
+        self.alarm.wake();
+        true
     }
 
     /// Whether it is to be told how somebody is.

@@ -14,7 +14,7 @@ use crate::{
     comparison::{Comparison, core::Silent},
     directory::Directory,
     metrics::Metrics,
-    presence::{self, Seen, Watches, Whereabouts},
+    presence::{self, Seen, Sight, Watches, Whereabouts},
     revocations::Revocations,
     services::Services,
     settings::People,
@@ -156,7 +156,7 @@ impl Region {
         let watching = self.clone();
         services.spawn(format!("watches in {}", self.name()), |pulse| async move {
             let Region { directory, watches, whereabouts, fan_in, .. } = &*watching;
-            watches.run(directory, whereabouts, fan_in, &pulse).await;
+            watches.run(directory, whereabouts, watching.sight(), fan_in, &pulse).await;
         });
     }
 
@@ -164,6 +164,11 @@ impl Region {
     pub(crate) fn means(&self) -> Means<'_> {
         let Region { fan_in, reads, directory, people, metrics, .. } = self;
         Means { fan_in, reads, directory, people, metrics }
+    }
+
+    /// What its people are shown of each other's presence.
+    pub(crate) fn sight(&self) -> Sight<'_> {
+        Sight { region: self.name(), people: &self.people, reads: &self.reads }
     }
 
     /// What it is called.

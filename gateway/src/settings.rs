@@ -15,13 +15,16 @@ use dunlin_schema::{
 };
 use futures_util::future::join_all;
 use parking_lot::Mutex;
-use tokio::time::interval;
+use tokio::{sync::broadcast, time::interval};
 
 use self::cache::{Cache, Decided, Known};
 use crate::{
     metrics::Metrics,
     services::{BEAT_EVERY, Pulse},
 };
+
+/// Changes that wait for whoever hears of them; of more they hear that anybody's may have changed.
+const CHANGES: usize = 1_024;
 
 /// Why nobody knows what somebody has decided.
 #[derive(Debug, thiserror::Error)]
@@ -43,13 +46,15 @@ pub(crate) struct People {
     records: Records,
     metrics: Arc<Metrics>,
     shards: Box<[Mutex<Cache>]>,
+    anew: broadcast::Sender<Option<UserName>>,
 }
 
 impl People {
     pub(crate) fn new(region: RegionName, shards: u16, records: Records, metrics: Arc<Metrics>) -> People {
         let most = (limits::SETTINGS_CACHED / usize::from(shards)).max(1);
         let shards = (0..shards).map(|_| Mutex::new(Cache::new(most))).collect();
-        People { region, records, metrics, shards }
+        let (anew, _) = broadcast::channel(CHANGES);
+        People { region, records, metrics, shards, anew }
     }
 
     fn shard(&self, user: &UserName) -> Shard {
@@ -103,6 +108,12 @@ impl People {
     /// Somebody's settings have changed.
     pub(crate) fn forget(&self, user: &UserName) {
         self.cache(self.shard(user)).lock().forget(user);
+        self.say(Some(user.clone()));
+    }
+
+    fn say(&self, changed: Option<UserName>) {
+        // Nobody may be there to hear it.
+        self.anew.send(changed).ok();
     }
 
     /// Whether a person lets somebody write to them, or tell them signals. Errors: see [`Unsettled`].
@@ -117,9 +128,19 @@ impl People {
     }
 
     /// Whether a person lets somebody see whether they are there, and when they were last. Errors: see [`Unsettled`].
-    #[expect(dead_code, reason = "questions about presence are to come")]
     pub(crate) async fn may_see(&self, reads: &Reads, asker: &Sender, person: &UserName) -> Result<bool, Unsettled> {
         self.lets(reads, asker, person, |settings| settings.who_sees_presence).await
+    }
+
+    /// The same, where nothing has to be asked for it.
+    pub(crate) fn known_to_show(&self, asker: &Sender, person: &UserName) -> Option<bool> {
+        let known = self.known(person)?;
+        self.decided(asker, person, known.as_deref(), |settings| settings.who_sees_presence)
+    }
+
+    /// Hears whose settings have changed from now on; `None` where that may be anybody's.
+    pub(crate) fn decided_anew(&self) -> broadcast::Receiver<Option<UserName>> {
+        self.anew.subscribe()
     }
 
     async fn lets(
@@ -184,9 +205,12 @@ impl People {
         loop {
             match changes.next().await {
                 WatchEvent::Began => self.cache(shard).lock().doubt(),
-                WatchEvent::Complete => self.cache(shard).lock().trust(),
+                WatchEvent::Complete => {
+                    self.cache(shard).lock().trust();
+                    self.say(None);
+                }
                 WatchEvent::Record(subject, _) => match subject::parse_settings(&subject) {
-                    Some(user) => self.cache(shard).lock().forget(&user),
+                    Some(user) => self.forget(&user),
                     None => tracing::debug!(subject, "a record of settings that is nobody's"),
                 },
             }

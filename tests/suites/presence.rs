@@ -2,8 +2,10 @@
 
 use dunlin_schema::{Millis, Peer, record::Receipt, stream::receipts_stream, subject};
 use dunlin_tests::{
+    backend::BackEnd,
     device::Device,
     region::{Region, RegionOptions},
+    tokens::service_claims,
     wait::until,
 };
 use serde_json::{Value, json};
@@ -115,8 +117,71 @@ async fn seen_after(device: &mut Device, after: u64) -> u64 {
     .await
 }
 
+async fn decides(device: &mut Device, what: Value) {
+    assert_eq!(ask(device, what).await.expect("an answer"), json!({ "done": {} }));
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_gateway_without_nats_knows_its_own_people_and_no_others() {
+async fn who_may_not_see_somebody_sees_nobody() {
+    let region = Region::start(2).await;
+    let mut alice = region.caught_up(0, "alice", "phone").await;
+    let mut bob = region.caught_up(1, "bob", "phone").await;
+    watch(&mut alice, &["bob"]).await;
+    is_told(&mut alice, "bob", "online").await;
+    let nobody = json!({ "bob": { "state": "offline", "last_seen": null } });
+    let steps = [
+        (json!({ "block": { "user": "alice" } }), "offline"),
+        (json!({ "unblock": { "user": "alice" } }), "online"),
+        (json!({ "set": { "who_sees_presence": "nobody" } }), "offline"),
+        (json!({ "set": { "who_sees_presence": "everybody" } }), "online"),
+        (json!({ "set": { "who_sees_presence": "contacts" } }), "offline"),
+    ];
+    for (what, expected) in steps {
+        decides(&mut bob, what).await;
+        is_told(&mut alice, "bob", expected).await;
+        until_told(&mut alice, "bob", expected).await;
+    }
+    assert_eq!(presence(&mut alice, &["bob"]).await, nobody);
+    assert_eq!(state(&mut bob, "bob").await, "online", "to himself");
+    // He leaves: who did not see that he was there does not see that he went, nor when.
+    let mut carol = region.caught_up(0, "carol", "phone").await;
+    bob.send_accepted("carol", "she is a contact").await;
+    watch(&mut carol, &["bob"]).await;
+    is_told(&mut carol, "bob", "online").await;
+    drop(bob);
+    is_told(&mut carol, "bob", "offline").await;
+    assert_eq!(presence(&mut alice, &["bob"]).await, nobody);
+    is_told_nothing(&mut alice).await;
+    let mut bob = region.caught_up(1, "bob", "phone").await;
+    bob.send_accepted("alice", "from now on she is a contact").await;
+    until_told(&mut alice, "bob", "online").await;
+    drop(bob);
+    is_told(&mut alice, "bob", "offline").await;
+    assert!(presence(&mut alice, &["bob"]).await["bob"]["last_seen"].is_u64());
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_back_end_sees_what_its_own_user_may_see() {
+    let region = Region::start(2).await;
+    let mut bob = region.caught_up(1, "bob", "phone").await;
+    let token = region.key.sign(&service_claims("shop"));
+    let shop = BackEnd::new(region.gateway(0), token.clone());
+    let seen = async |expected: &str| {
+        until(expected, async || {
+            let answer = shop.get("/v1/presence?user=bob", &format!("Bearer {token}")).await;
+            (answer.body["presence"]["users"]["bob"]["state"] == expected).then_some(())
+        })
+        .await;
+    };
+    seen("online").await;
+    decides(&mut bob, json!({ "block": { "user": "shop" } })).await;
+    seen("offline").await;
+    decides(&mut bob, json!({ "unblock": { "user": "shop" } })).await;
+    seen("online").await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_gateway_without_nats_can_say_of_nobody_how_they_are_and_who_may_see_them() {
     let region = Region::start_with(RegionOptions { gateways: 2, linked: true, ..RegionOptions::default() }).await;
     let mut alice = region.caught_up(0, "alice", "phone").await;
     let _bob = region.caught_up(0, "bob", "phone").await;
@@ -126,8 +191,11 @@ async fn a_gateway_without_nats_knows_its_own_people_and_no_others() {
     until_told(&mut alice, "carol", "unknown").await;
     let states = presence(&mut alice, &["bob", "carol", "dave"]).await;
     let states = ["bob", "carol", "dave"].map(|user| states[user]["state"].as_str().expect("a state"));
-    assert_eq!(states, ["online", "unknown", "unknown"]);
+    assert_eq!(states, ["unknown"; 3]);
+    watch(&mut alice, &["bob"]).await;
+    is_told(&mut alice, "bob", "unknown").await;
     region.link().heal();
+    is_told(&mut alice, "bob", "online").await;
     until_told(&mut alice, "carol", "online").await;
     // For a moment others may be on their way back, too.
     until_told(&mut alice, "dave", "offline").await;

@@ -14,7 +14,7 @@ use std::{sync::Arc, time::Duration};
 
 use dunlin_nats::{Accounts, Erasures, FanIn, Index, Reads, Records, Removals};
 use dunlin_schema::{
-    RegionName,
+    RegionName, UserName,
     frame::{Answer, AnswerFrame, Ask, Question, ServerFrame},
     limits,
     settings::SettingsChange,
@@ -25,7 +25,7 @@ pub(crate) use self::in_flight::Asks;
 use crate::{
     connection::Connection,
     directory::Directory,
-    presence::{Watches, Whereabouts},
+    presence::{Sight, Watches, Whereabouts},
     refusal::Refusal,
     region::Region,
     settings::People,
@@ -54,6 +54,8 @@ pub(crate) struct Context<'a> {
     whereabouts: &'a Whereabouts,
     /// Who is watched by whom.
     watches: &'a Watches,
+    /// What people are shown of each other's presence.
+    sight: Sight<'a>,
     /// What belongs to which conversation.
     index: &'a Index,
     /// What logs say.
@@ -79,6 +81,7 @@ pub(crate) async fn answered(
         fan_in: &region.fan_in,
         whereabouts: &region.whereabouts,
         watches: &region.watches,
+        sight: region.sight(),
         index: &region.index,
         reads: &region.reads,
     };
@@ -92,9 +95,10 @@ pub(crate) async fn answered(
     }
 }
 
-/// Whether people are connected, for a back end that asks over HTTP.
-pub(crate) async fn presence(region: &Region, users: &[String]) -> Result<Answer, Refusal> {
-    let looked_for = presence::of(region.name(), &region.directory, &region.whereabouts, users);
+/// Whether people are connected, for a back end that asks over HTTP: as far as its own user may see it.
+pub(crate) async fn presence(region: &Region, asker: &UserName, users: &[String]) -> Result<Answer, Refusal> {
+    let looked_for =
+        presence::of(region.name(), &region.directory, &region.whereabouts, (asker, region.sight()), users);
     timeout(Duration::from_millis(limits::ASK_WITHIN.0), looked_for).await.unwrap_or_else(|_| Err(late()))
 }
 

@@ -6,27 +6,37 @@ use dunlin_schema::{Address, Code, Open, Peer, RegionName, UserName, frame::Answ
 use futures_util::{StreamExt, stream};
 
 use super::Context;
-use crate::{directory::Directory, presence::Whereabouts, refusal::Refusal};
+use crate::{
+    directory::Directory,
+    presence::{Sight, Whereabouts, shown},
+    refusal::Refusal,
+};
 
 /// People of one question who are looked for at once.
 const AT_ONCE: usize = 32;
 
 /// Says of each person whether they are connected.
 pub(super) async fn list(context: &Context<'_>, users: &[String]) -> Result<Answer, Refusal> {
-    of(context.region, context.directory, context.whereabouts, users).await
+    let seen_by = (context.asker.user(), context.sight);
+    of(context.region, context.directory, context.whereabouts, seen_by, users).await
 }
 
-/// The same for whoever asks.
+/// The same for whoever asks, as far as they may see it.
 pub(super) async fn of(
     region: &RegionName,
     directory: &Directory,
     whereabouts: &Whereabouts,
+    (asker, sight): (&UserName, Sight<'_>),
     users: &[String],
 ) -> Result<Answer, Refusal> {
     let people = users.iter().map(|user| named(user)).collect::<Result<Vec<_>, _>>()?;
     let looked_for = stream::iter(people).map(|(address, user)| async move {
         let presence = match is_of(region, &address) {
-            true => whereabouts.of(directory, &user).await,
+            true => {
+                let of = whereabouts.of(directory, &user);
+                let (visible, presence) = tokio::join!(sight.visible(asker, &user), of);
+                shown(visible, presence)
+            }
             false => Presence::unknown(),
         };
         (Open::Known(address), presence)

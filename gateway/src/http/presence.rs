@@ -95,7 +95,7 @@ async fn answer(
     gateway.limiter.ask(asker).map_err(crate::refusal::Refusal::over_the_share)?;
     let _permit = gateway.asking.try_acquire().map_err(|_full| crate::refusal::Refusal::crowded())?;
     let nowhere = || crate::refusal::Refusal::unavailable("this gateway serves no region now");
-    asks::presence(gateway.home().ok_or_else(nowhere)?, users).await
+    asks::presence(gateway.home().ok_or_else(nowhere)?, asker, users).await
 }
 
 /// Who is named in a query. Parameters of other names are passed over, as unknown fields are.

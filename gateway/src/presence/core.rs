@@ -39,6 +39,8 @@ pub(super) enum Input {
     AskAgain(UserName),
     /// Everybody's may.
     AskAllAgain,
+    /// What somebody shows, or anybody, may be something else now for those who watch them.
+    ShowAgain(Option<UserName>),
     /// Another gateway is there.
     Beat(GatewayRun),
     /// An answer, and the gateway whose word it is.
@@ -54,8 +56,8 @@ pub(super) enum Output {
     Ask(Question),
     /// Nobody watches this person any more.
     Forget(UserName),
-    /// Tell a connection how somebody is.
-    Tell(Watcher, UserName, Presence),
+    /// Tell a connection how somebody is: what [`Core::known`] says by then.
+    Tell(Watcher, UserName),
 }
 
 /// See the module.
@@ -109,6 +111,7 @@ impl Core {
                     self.want(&user);
                 }
             }
+            Input::ShowAgain(user) => self.show_again(user.as_ref(), outputs),
             Input::Beat(gateway) => {
                 self.gateways.insert(gateway, now);
             }
@@ -116,6 +119,19 @@ impl Core {
             Input::Tick => self.tick(now),
         }
         self.ask(outputs);
+    }
+
+    /// How somebody is, for a connection that watches them.
+    pub(super) fn known(&self, watcher: Watcher, user: &UserName) -> Option<&Presence> {
+        let watched = self.people.get(user).filter(|watched| watched.watchers.contains(&watcher));
+        watched.and_then(|watched| watched.known.as_ref())
+    }
+
+    fn show_again(&self, user: Option<&UserName>, outputs: &mut Vec<Output>) {
+        let people = self.people.iter().filter(|(name, _)| user.is_none_or(|user| user == *name));
+        for (name, watched) in people.filter(|(_, watched)| watched.known.is_some()) {
+            outputs.extend(watched.watchers.iter().map(|watcher| Output::Tell(*watcher, name.clone())));
+        }
     }
 
     /// How many people are watched.
@@ -135,7 +151,7 @@ impl Core {
             let watched = self.people.entry(user.clone()).or_default();
             watched.watchers.insert(watcher);
             match &watched.known {
-                Some(presence) => outputs.push(Output::Tell(watcher, user, presence.clone())),
+                Some(_) => outputs.push(Output::Tell(watcher, user)),
                 None => self.want_first(&user),
             }
         }
@@ -219,8 +235,7 @@ impl Core {
                 Open::Known(PresenceState::Unknown) | Open::Unknown(_) => limits::PRESENCE_UNKNOWN_ASKED_EVERY,
             };
             if watched.known.as_ref() != Some(&presence) {
-                let tell = |watcher: &Watcher| Output::Tell(*watcher, user.clone(), presence.clone());
-                outputs.extend(watched.watchers.iter().map(tell));
+                outputs.extend(watched.watchers.iter().map(|watcher| Output::Tell(*watcher, user.clone())));
                 watched.known = Some(presence);
             }
             let spread = number.wrapping_mul(7_919) % SPREAD * every.0 / limits::PRESENCE_ASKED_EVERY.0;

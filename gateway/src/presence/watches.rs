@@ -21,6 +21,7 @@ use tokio::{
 
 use super::{
     core::{Core, Input, Output, Question, Watcher},
+    sight::{Sight, shown},
     whereabouts::{SETTLES, Whereabouts},
 };
 use crate::{
@@ -33,12 +34,15 @@ use crate::{
 
 /// The pause before the interest in other gateways is asked for again.
 const AGAIN: Duration = Duration::from_secs(1);
+/// Watchers and people for whom it is asked at once whether the one may see the other.
+const DECIDED_AT_ONCE: usize = 256;
 
 /// Who is watched here.
 pub(crate) struct Watches {
     metrics: Arc<Metrics>,
     held: Mutex<Held>,
     more: Notify,
+    told: Notify,
 }
 
 /// The interest in the news of one person.
@@ -51,12 +55,16 @@ struct Held {
     interests: HashMap<UserName, Interest>,
     /// Bounded by what the core asks at once.
     questions: VecDeque<(Question, Interest)>,
+    /// Who is to be told of whom, once it is clear what they are shown.
+    telling: BTreeSet<(Watcher, UserName)>,
+    /// Those of whom nobody could say it, which is asked again.
+    undecided: BTreeSet<(Watcher, UserName)>,
     last: u64,
 }
 
 impl Watches {
     pub(crate) fn new(metrics: &Arc<Metrics>) -> Arc<Watches> {
-        Arc::new(Watches { metrics: metrics.clone(), held: Mutex::default(), more: Notify::new() })
+        Arc::new(Watches { metrics: metrics.clone(), held: Mutex::default(), more: Notify::new(), told: Notify::new() })
     }
 
     /// From now on a connection watches these people of the region, and nobody else. Of `others` nobody can say anything.
@@ -107,11 +115,9 @@ impl Watches {
                 Output::Forget(user) => {
                     held.interests.remove(&user);
                 }
-                Output::Tell(watcher, user, presence) => {
-                    if let Some(connection) = held.watchers.get(&watcher) {
-                        self.metrics.presence_told.inc();
-                        connection.tell_presence(Address::local(user), presence);
-                    }
+                Output::Tell(watcher, user) => {
+                    held.telling.insert((watcher, user));
+                    self.told.notify_one();
                 }
             }
         }
@@ -122,11 +128,35 @@ impl Watches {
         self.held.lock().questions.pop_front()
     }
 
+    /// Who is to be told of whom.
+    fn next_told(&self) -> Option<((Watcher, UserName), Arc<Connection>)> {
+        let mut held = self.held.lock();
+        loop {
+            let told = held.telling.pop_first()?;
+            if let Some(connection) = held.watchers.get(&told.0) {
+                return Some((told, connection.clone()));
+            }
+        }
+    }
+
+    /// Tells a connection how somebody is by now, as far as it may see that.
+    fn tell(&self, (watcher, user): (Watcher, UserName), connection: &Connection, visible: Option<bool>) {
+        let mut held = self.held.lock();
+        let Some(presence) = held.core.known(watcher, &user) else { return };
+        if connection.tell_presence(Address::local(user.clone()), shown(visible, presence.clone())) {
+            self.metrics.presence_told.inc();
+        }
+        if visible.is_none() {
+            held.undecided.insert((watcher, user));
+        }
+    }
+
     /// Asks for those who are watched, and says to other gateways that this one is there, until it is dropped.
     pub(crate) async fn run(
         self: &Arc<Watches>,
         directory: &Directory,
         whereabouts: &Whereabouts,
+        sight: Sight<'_>,
         fan_in: &FanIn,
         pulse: &Pulse,
     ) {
@@ -134,6 +164,7 @@ impl Watches {
             () = self.watch_gateways(fan_in) => {}
             () = beat(fan_in, directory.run()) => {}
             () = self.find(directory, whereabouts, fan_in, pulse) => {}
+            () = self.show(sight) => {}
         }
     }
 
@@ -179,6 +210,51 @@ impl Watches {
                 }
             };
             self.handle(&mut self.held.lock(), input);
+        }
+    }
+
+    /// Tells those who watch, each what they may see.
+    async fn show(&self, sight: Sight<'_>) {
+        let mut deciding = FuturesUnordered::new();
+        // Each with whether it is to be decided again.
+        let mut under_way: BTreeMap<(Watcher, UserName), bool> = BTreeMap::new();
+        let mut decided_anew = sight.people.decided_anew();
+        let mut rounds = interval(Duration::from_millis(limits::PRESENCE_UNKNOWN_ASKED_EVERY.0));
+        loop {
+            while deciding.len() < DECIDED_AT_ONCE
+                && let Some((told, connection)) = self.next_told()
+            {
+                // What is being decided may be older than the change that has this one told again.
+                if let Some(again) = under_way.get_mut(&told) {
+                    *again = true;
+                    continue;
+                }
+                match sight.known_visible(connection.user(), &told.1) {
+                    visible @ Some(_) => self.tell(told, &connection, visible),
+                    None => {
+                        under_way.insert(told.clone(), false);
+                        deciding.push(async move {
+                            let visible = sight.visible(connection.user(), &told.1).await;
+                            (told, connection, visible)
+                        });
+                    }
+                }
+            }
+            tokio::select! {
+                Some((told, connection, visible)) = deciding.next() => match under_way.remove(&told) {
+                    Some(true) => drop(self.held.lock().telling.insert(told)),
+                    Some(false) | None => self.tell(told, &connection, visible),
+                },
+                () = self.told.notified(), if deciding.len() < DECIDED_AT_ONCE => {}
+                // Where more was decided than is remembered, it may have been anybody's.
+                again = decided_anew.recv() => {
+                    self.handle(&mut self.held.lock(), Input::ShowAgain(again.unwrap_or_default()));
+                }
+                _ = rounds.tick() => {
+                    let held = &mut *self.held.lock();
+                    held.telling.append(&mut held.undecided);
+                }
+            }
         }
     }
 

@@ -32,8 +32,9 @@ impl Bench {
                     text
                 }
                 Output::Forget(user) => format!("forget {user}"),
-                Output::Tell(Watcher(watcher), user, Presence { state, .. }) => {
-                    format!("tell {watcher} {user} {state}")
+                Output::Tell(watcher, user) => {
+                    let state = &self.core.known(watcher, &user).expect("something is known").state;
+                    format!("tell {} {user} {state}", watcher.0)
                 }
             });
         }
@@ -69,6 +70,10 @@ fn many_who_watch_one_share_a_question_and_each_is_told_once() {
     assert_eq!(bench.again("bob"), ["ask bob"]);
     assert_eq!(bench.answer(Presence::online()), nothing(), "nothing has changed");
     assert_eq!(bench.again("carol"), nothing(), "nobody watches her");
+    let shows = bench.give(HERE, Input::ShowAgain(Some(user("bob"))));
+    assert_eq!(shows, ["tell 1 bob online", "tell 2 bob online", "tell 3 bob online"]);
+    assert_eq!(bench.give(HERE, Input::ShowAgain(Some(user("carol")))), nothing());
+    assert_eq!(bench.give(HERE, Input::ShowAgain(None)).len(), 3);
     assert_eq!(bench.watch(1, &[]), nothing());
     assert_eq!(bench.watch(2, &["carol"]), ["ask carol"]);
     assert_eq!(bench.watch(3, &[]), ["forget bob"]);
