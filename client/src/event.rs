@@ -11,6 +11,8 @@ use crate::{
     error::{Ended, Lost, StoreError},
 };
 
+pub use crate::core::Receipt;
+
 /// What happened. Everything that carries a cursor has a `done`: call it, in order, once what came is stored.
 #[derive(Debug)]
 pub enum Event {
@@ -56,25 +58,6 @@ pub enum Event {
     Disconnected(Disconnected),
     /// The client is over for good. Nothing follows.
     Ended(Ended),
-}
-
-/// How far what the user sent to an address has come.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Receipt {
-    /// Who has it, or has read it; `None` of a group.
-    pub by: Option<Open<Address>>,
-    /// The address that was sent to.
-    pub to: Open<Address>,
-    /// Of a group, of which message.
-    pub order: Option<Seq>,
-    /// Of a person, everything up to this order was delivered; of a group, to how many members.
-    pub delivered: Option<u64>,
-    /// Of a person, everything up to this order was read; of a group, by how many members.
-    pub read: Option<u64>,
-    /// Of a group, how many members there are beside the sender.
-    pub of: Option<u32>,
-    /// When it became so.
-    pub time: Millis,
 }
 
 /// How a client stands right now.

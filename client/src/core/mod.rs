@@ -5,6 +5,7 @@
 
 mod asks;
 mod clock;
+mod frames;
 mod history;
 mod ids;
 mod inbox;
@@ -14,126 +15,35 @@ mod reads;
 #[cfg(test)]
 mod tests;
 mod watching;
+mod words;
 
-use std::collections::BTreeMap;
-
-use dunlin_schema::{
-    Address, Code, Content, CursorText, DeviceName, LogName, MessageId, Millis, Open, RegionName, Seq, SignalKind,
-    UserName,
-    frame::{Answer, AnswerFrame, ClientFrame, EntryFrame, Question, ServerFrame, StartAt},
-    limits,
-    presence::Presence,
-};
+use dunlin_schema::{Address, Millis, Open, frame::ClientFrame, limits, presence::Presence};
 use rand::{Rng, SeedableRng, rngs::StdRng};
 
 use self::{
     asks::Asks,
     clock::Clocks,
     ids::Ids,
-    inbox::{Inbox, Verdict},
+    inbox::Inbox,
     next::{Next, next},
     outbox::Outbox,
     reads::Reads,
     watching::Watching,
 };
-use crate::{
-    error::{AskError, Ended, Lost, SendError},
-    event::Receipt,
-};
+use crate::error::{Ended, Lost};
 
-pub use self::{clock::ClockSkew, outbox::Accepted};
+pub use self::{clock::ClockSkew, outbox::Accepted, words::Receipt};
 pub(crate) use self::{
     clock::Now,
     inbox::{Acknowledged, Progress},
     outbox::RequestId,
+    words::{Input, Notification, Output, Setup},
 };
 
 /// A gateway pings every 25 s: a connection that brings nothing for two pings and some time more is dead.
 const SILENT_FOR: Millis = Millis(limits::PING_EVERY.0 * 2 + 10_000);
 /// How often the clocks are compared where nothing else happens: after a sleep the socket is dead, and says nothing.
 const COMPARE_CLOCKS_EVERY: Millis = Millis(10_000);
-
-/// What the core is told at its birth.
-#[derive(Clone, Debug)]
-pub(crate) struct Setup {
-    /// How many gateways there are, at least 1.
-    pub(crate) gateways: usize,
-    pub(crate) device: Option<DeviceName>,
-    /// The cursors that were kept.
-    pub(crate) kept: BTreeMap<Open<LogName>, CursorText>,
-    pub(crate) start: Option<StartAt>,
-    pub(crate) backoff_first: Millis,
-    pub(crate) backoff_most: Millis,
-    pub(crate) connect_within: Millis,
-    pub(crate) in_flight_per_address: usize,
-    pub(crate) seed: [u8; 32],
-}
-
-/// What happens to a client.
-#[derive(Debug)]
-pub(crate) enum Input {
-    /// Something to send.
-    Submit { request: RequestId, to: Address, content: Content },
-    /// Something to ask, which is over at this time of the steady clock.
-    Ask { request: RequestId, what: Question, until: Millis },
-    /// The user has read a conversation.
-    Read { with: Address, upto: Seq },
-    /// Something to tell just now, or never.
-    Signal { to: Address, kind: SignalKind },
-    /// The dial that was asked for has a socket and a token. `date` is the time that the gateway's answer bears (RFC 9110, section 6.6.1).
-    Opened { token: String, date: Option<Millis> },
-    /// A frame came.
-    Frame(Box<ServerFrame>),
-    /// Something else came: a ping, a pong, a frame of a later release.
-    Heard,
-    /// The dial failed or the socket ended.
-    Lost(Lost),
-    /// Whether there is room for events.
-    Room(bool),
-    /// The application has stored what came up to here.
-    Done(BTreeMap<Open<LogName>, Acknowledged>),
-    /// The application has had enough.
-    Close,
-    /// Time has passed.
-    Tick,
-}
-
-/// What is to be done.
-#[derive(Debug, PartialEq)]
-pub(crate) enum Output {
-    /// Get a token (a fresh one after `refused`) and a socket. `server_time` is the gateway's time, as far as it is known.
-    Dial { gateway: usize, refused: bool, server_time: Option<Millis> },
-    /// Write to the socket.
-    Write(ClientFrame),
-    /// Let go of the socket, or of the dial.
-    HangUp,
-    /// Tell the application.
-    Notify(Notification),
-    /// A repeat, or something of a log of a newer release, was not given, but its cursor is newer than the last one that was.
-    Skip(Progress),
-    /// A send has its id from now on.
-    Named(RequestId, MessageId),
-    /// A send has its outcome.
-    Settle(RequestId, Result<Accepted, SendError>),
-    /// A question has its answer, or has none.
-    Answered(RequestId, Result<Answer, AskError>),
-}
-
-/// What the application is told.
-#[derive(Debug, PartialEq)]
-pub(crate) enum Notification {
-    Connected { gateway: usize, user: UserName, device: DeviceName, region: RegionName },
-    Entry(Box<EntryFrame>, Progress),
-    Gap { log: LogName, from: Millis, to: Millis, place: Progress },
-    CaughtUp { log: LogName, seq: Seq, place: Progress },
-    Refused { code: Open<Code>, message: String },
-    Signal { from: Open<Address>, kind: String },
-    Presence { user: Open<Address>, presence: Presence },
-    Receipt(Receipt),
-    Marked { with: Open<Address>, read: Seq },
-    Disconnected { why: Lost, retry_in: Millis },
-    Ended(Ended),
-}
 
 #[derive(Debug)]
 enum Link {
@@ -318,96 +228,6 @@ impl Core {
         if let Link::Up { heard, .. } = &mut self.link {
             *heard = now;
         }
-    }
-
-    fn frame(&mut self, now: Now, frame: ServerFrame, outputs: &mut Vec<Output>) {
-        if let Link::Resting { .. } | Link::Over = self.link {
-            // What was on its way over a connection that was let go of.
-            return;
-        }
-        self.heard(now.steady);
-        match frame {
-            ServerFrame::Welcome { user, device, region, server_time, limits: _ } => {
-                let gateway = self.gateway;
-                self.welcomed(now, server_time, Notification::Connected { gateway, user, device, region }, outputs);
-            }
-            ServerFrame::Goodbye(goodbye) => {
-                outputs.push(Output::HangUp);
-                self.lost(now.steady, Lost::Goodbye(goodbye), outputs);
-            }
-            ServerFrame::Answer(AnswerFrame { reference, what }) => {
-                let answered = self.asks.answered(reference, what);
-                outputs.extend(answered.map(|(request, answer)| Output::Answered(request, answer)));
-            }
-            ServerFrame::Refused { reference: Some(reference), code, message, retry_after } => {
-                let refused = self.asks.refused(reference, code, message, retry_after);
-                outputs.extend(refused.map(|(request, refusal)| Output::Answered(request, refusal)));
-            }
-            ServerFrame::Refused { reference: None, code, message, retry_after: _ } => {
-                outputs.push(Output::Notify(Notification::Refused { code, message }));
-            }
-            ServerFrame::Signal { from, kind } => {
-                // It tells of this moment: later it is of no use.
-                if self.room {
-                    outputs.push(Output::Notify(Notification::Signal { from, kind }));
-                }
-            }
-            ServerFrame::Presence { user, state, last_seen } => {
-                self.presence(user, Presence { state, last_seen }, outputs);
-            }
-            ServerFrame::Accepted { id, order, time } => {
-                let settled = self.outbox.accepted(Accepted { id, order, time });
-                outputs.extend(settled.map(|(request, outcome)| Output::Settle(request, outcome)));
-            }
-            ServerFrame::Rejected { id, code, message, retry_after } => {
-                // An id that is none is none of ours.
-                let id = id.parse().ok();
-                let settled = id.and_then(|id| self.outbox.rejected(now.steady, id, code, message, retry_after));
-                outputs.extend(settled.map(|(request, outcome)| Output::Settle(request, outcome)));
-            }
-            ServerFrame::Entry(_)
-            | ServerFrame::Gap { .. }
-            | ServerFrame::CaughtUp { .. }
-            | ServerFrame::Receipt { .. }
-            | ServerFrame::Marked { .. }
-                if self.behind || !self.room =>
-            {
-                // It comes again over the next connection, which resumes after what was given.
-                self.behind = true;
-            }
-            ServerFrame::Receipt { by, to, order, delivered, read, of, time } => {
-                let receipt = Receipt { by, to, order, delivered, read, of, time };
-                outputs.push(Output::Notify(Notification::Receipt(receipt)));
-            }
-            ServerFrame::Marked { with, read } => {
-                if let Open::Known(with) = &with {
-                    self.reads.marked(with, read);
-                }
-                outputs.push(Output::Notify(Notification::Marked { with, read }));
-            }
-            ServerFrame::Entry(entry) => match self.inbox.entry(&entry) {
-                Verdict::Give(place) => outputs.push(Output::Notify(Notification::Entry(entry, place))),
-                Verdict::Skip(place) => outputs.push(Output::Skip(place)),
-                Verdict::Known => {}
-            },
-            ServerFrame::Gap { log, from, to, cursor } => {
-                let place = self.inbox.gap(&log, cursor);
-                outputs.push(match log {
-                    Open::Known(log) => Output::Notify(Notification::Gap { log, from, to, place }),
-                    Open::Unknown(_) => Output::Skip(place),
-                });
-                self.outbox.gap(self.clocks.server_time(now).unwrap_or(now.wall));
-            }
-            ServerFrame::CaughtUp { log, seq, cursor } => self.caught_up(log, seq, cursor, outputs),
-        }
-    }
-
-    fn caught_up(&mut self, log: Open<LogName>, seq: Seq, cursor: CursorText, outputs: &mut Vec<Output>) {
-        let place = self.inbox.caught_up(&log, seq, cursor);
-        outputs.push(match log {
-            Open::Known(log) => Output::Notify(Notification::CaughtUp { log, seq, place }),
-            Open::Unknown(_) => Output::Skip(place),
-        });
     }
 
     fn welcomed(&mut self, now: Now, server_time: Millis, connected: Notification, outputs: &mut Vec<Output>) {

@@ -5,13 +5,16 @@
 mod asks;
 mod watching;
 
+use std::collections::BTreeMap;
+
 use dunlin_schema::{
-    Cursor, Epoch, Log, MessageId, Position, StreamTime,
-    frame::{Goodbye, Limits, Send},
+    Code, Content, Cursor, CursorText, DeviceName, Epoch, Log, LogName, MessageId, Position, RegionName, Seq,
+    StreamTime, UserName,
+    frame::{Answer, AnswerFrame, EntryFrame, Goodbye, Limits, Question, Send, ServerFrame, StartAt},
 };
 
 use super::*;
-use crate::error::TokenError;
+use crate::error::{AskError, SendError, TokenError};
 
 const NOW: Millis = Millis(1_000_000);
 
