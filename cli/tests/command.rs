@@ -73,10 +73,15 @@ fn stderr(output: &Output) -> String {
 }
 
 /// Waits for a condition. Panics when it does not come true.
-fn until(what: &str, mut holds: impl FnMut() -> bool) {
+fn until(what: &str, holds: impl FnMut() -> bool) {
+    until_or(holds, || format!("{what} did not happen"));
+}
+
+/// Waits until something holds, and fails with what `complain` says where it never does.
+fn until_or(mut holds: impl FnMut() -> bool, complain: impl Fn() -> String) {
     let began = Instant::now();
     while !holds() {
-        assert!(began.elapsed() < DEADLINE, "{what} did not happen");
+        assert!(began.elapsed() < DEADLINE, "{}", complain());
         std::thread::sleep(Duration::from_millis(20));
     }
 }

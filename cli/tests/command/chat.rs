@@ -70,12 +70,8 @@ impl Chat {
 
     /// Waits for a line.
     fn hears(&self, what: &str, is_it: impl Fn(&Value) -> bool) {
-        let began = Instant::now();
-        while !self.lines().iter().any(&is_it) {
-            let (said, errors) = (self.output.text(), self.errors.text());
-            assert!(began.elapsed() < DEADLINE, "{what} did not come; it wrote {said}{errors}");
-            std::thread::sleep(Duration::from_millis(20));
-        }
+        let complain = || format!("{what} did not come; it wrote {}{}", self.output.text(), self.errors.text());
+        until_or(|| self.lines().iter().any(&is_it), complain);
     }
 
     /// Waits until a message of this text is shown like this.
