@@ -8,19 +8,15 @@ use dunlin_schema::{
     Seq, StreamTime,
     content::{Change, Failed, Membership},
     entry::Body,
-    erasure::{EraseUser, Erasure, ErasureAsked},
     frame::{
         Answer, AnswerFrame, Ask, ClientFrame, DeviceItem, Encoding, EntryFrame, Goodbye, Limits, Question, Send,
         ServerFrame, StartAt,
     },
-    heads::{Head, HeadsAnswer, HeadsRequest, Verified, Verify},
     live::{
         self, ConnectionId, DeviceNews, Joined, LiveEntry, Mark, Met, Present, Removed, RollCall, Signal, UserMessage,
     },
-    marks::{MarksAnswer, MarksRequest},
-    presence::{Beat, GatewayRun, Here, Presence, PresenceState},
+    presence::{Presence, PresenceState},
     record::{DeviceRecord, LastSeen, MarkChange, MarkKind, ReadMark, ReaderRecord, Receipt, Senders, SentMarks},
-    removal::{DeviceRemoved, RemoveDevice},
     settings::Audience,
 };
 
@@ -183,11 +179,9 @@ macro_rules! sealed {
 }
 
 mod accounts;
+mod services;
 
-sealed!(SentMarks, ReadMark, MarksRequest, MarksAnswer);
-sealed!(Here, Beat, LastSeen);
-sealed!(EraseUser, Erasure, ErasureAsked);
-sealed!(ReaderRecord, DeviceRecord, Receipt, RemoveDevice, DeviceRemoved, HeadsRequest, HeadsAnswer, Verify, Verified);
+sealed!(ReaderRecord, DeviceRecord, Receipt, SentMarks, ReadMark, LastSeen);
 
 #[test]
 fn records() {
@@ -215,49 +209,8 @@ fn records() {
     );
 }
 
-#[test]
-fn heads() {
-    let heads = vec![Some(Head { seq: Seq(17), time: TIME }), None];
-    golden!(
-        (HeadsRequest { logs: vec![user("alice"), group("team")] }, HEADS_REQUEST),
-        (HeadsAnswer { position: POSITION, floor: Seq(3), heads }, HEADS_ANSWER),
-        (MarksRequest { after: Seq(3) }, MARKS_REQUEST),
-        (MarksAnswer { floor: Seq(3), upto: Seq(17), changes: vec![("bob".parse().unwrap(), Seq(9))] }, MARKS_ANSWER),
-        (Verify { doubted: POSITION }, VERIFY),
-        (Verified { position: POSITION }, VERIFY),
-    );
-}
-
-#[test]
-fn removals() {
-    golden!(
-        (RemoveDevice { user: "bob".parse().unwrap(), device: "phone".parse().unwrap(), at: AT }, REMOVE_DEVICE),
-        (DeviceRemoved::Stored, DEVICE_STORED),
-        (DeviceRemoved::NotStored, DEVICE_NOT_STORED),
-    );
-}
-
-#[test]
-fn erasures() {
-    let user = || "bob".parse().unwrap();
-    golden!(
-        (EraseUser { user: user() }, ERASE_USER),
-        (Erasure { user: user() }, ERASE_USER),
-        (ErasureAsked::Stored, DEVICE_STORED),
-        (ErasureAsked::NotStored, DEVICE_NOT_STORED),
-    );
-}
-
 fn people() -> Vec<String> {
     vec!["bob".into(), "carol@eu".into()]
-}
-
-#[test]
-fn presence() {
-    golden!(
-        (Here { gateway: GatewayRun(300) }, "01ac026cfac873"),
-        (Beat { gateway: GatewayRun(300) }, "01ac026cfac873"),
-    );
 }
 
 fn receipt(by: Option<&str>, to: &str, order: Option<Seq>, of: Option<u32>) -> ServerFrame {
@@ -470,17 +423,8 @@ const READER_BEGINS: &str = "01036f6e6580b0f0fef58df7bc181181a38f8aeb90f7bc18046
 const DEVICE: &str = "010180b0f0fef58df7bc181181a38f8aeb90f7bc1896d9d79daa330300dc1411a0";
 const RECEIPT: &str = "01000570686f6e650003626f6280b0f0fef58df7bc181181a38f8aeb90f7bc1896d9d79daa330396d9d79daa3301030105616c6963650265751195e1315d";
 const DEVICE_REMOVED: &str = "01000196d9d79daa33ccf58155";
-const REMOVE_DEVICE: &str = "0103626f620570686f6e6596d9d79daa332abcf1d9";
-const ERASE_USER: &str = "0103626f620e751791";
-const DEVICE_STORED: &str = "0100a5efc3e2";
-const DEVICE_NOT_STORED: &str = "0101a66ca810";
-const HEADS_REQUEST: &str = "01020005616c69636501047465616d6bb7f4f1";
-const HEADS_ANSWER: &str = "0180b0f0fef58df7bc181181a38f8aeb90f7bc180302011181a38f8aeb90f7bc180014390aa5";
-const VERIFY: &str = "0180b0f0fef58df7bc181181a38f8aeb90f7bc1821704be9";
 const SENT_MARKS: &str = "0180b0f0fef58df7bc180111000196d9d79daa33001193977725";
 const READ_MARK: &str = "0180b0f0fef58df7bc181196d9d79daa339a13a0ea";
-const MARKS_REQUEST: &str = "0103511c93f1";
-const MARKS_ANSWER: &str = "0103110103626f6209a9b3cbb1";
 const HELLO: &str = concat!(
     "00010365794a010570686f6e6502003041644b366a507750674c44775f76574e393777594559476a6a3472726b",
     "506538474a625a313532714d774d683748563905237465616d046c697665"
