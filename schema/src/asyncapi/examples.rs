@@ -76,6 +76,11 @@ fn clients() -> Vec<ClientFrame> {
 }
 
 fn servers() -> Vec<ServerFrame> {
+    [of_connections(), answers(), news()].concat()
+}
+
+/// From the welcome to the goodbye, with what comes between them.
+fn of_connections() -> Vec<ServerFrame> {
     vec![
         ServerFrame::Welcome {
             user: bob(),
@@ -126,6 +131,11 @@ fn servers() -> Vec<ServerFrame> {
             message: "this gateway is being replaced".to_owned(),
             retry_after: Some(Millis(350)),
         }),
+    ]
+}
+
+fn answers() -> Vec<ServerFrame> {
+    vec![
         ServerFrame::Answer(AnswerFrame { reference: 1, what: Answer::Devices { items: devices() }.into() }),
         ServerFrame::Answer(AnswerFrame { reference: 2, what: Answer::Done {}.into() }),
         ServerFrame::Answer(AnswerFrame { reference: 3, what: Answer::Presence { users: people() }.into() }),
@@ -143,6 +153,12 @@ fn servers() -> Vec<ServerFrame> {
             }
             .into(),
         }),
+    ]
+}
+
+/// What others do.
+fn news() -> Vec<ServerFrame> {
+    vec![
         ServerFrame::Signal { from: Address::local(bob()).into(), kind: "typing".to_owned() },
         ServerFrame::Presence {
             user: Address::local(bob()).into(),
