@@ -7,7 +7,7 @@
 //! | room | what lives there |
 //! |---|---|
 //! | [`options`], [`token`], [`store`] | what the library is told: where, as whom, and where cursors are kept |
-//! | [`client`], `asking`, `pending`, [`event`], [`error`] | what an application holds: the handle, what it asks, what happens, what can go wrong |
+//! | [`client`], `asking`, `pending`, [`event`], [`error`] | what an application holds: the handle, questions, events, errors |
 //! | [`conversation`] | the messages with one peer as they are now, folded out of what happens |
 //! | `core` | what to send, repeat, drop and dial, decided without I/O |
 //! | `run`, `clock`, `socket`, `checkpointer` | the task that drives the core, its clocks, the WebSocket, and who saves cursors |

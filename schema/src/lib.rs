@@ -9,7 +9,8 @@
 //! | [`time`], [`position`], [`cursor`] | when and where: milliseconds, sequences, epochs, positions, what a device has consumed |
 //! | [`subject`], [`stream`], [`shard`] | where it is stored: every subject and every stream setting |
 //! | [`entry`], [`record`] | what is stored: entries of a log, records of STATE and RECEIPTS |
-//! | [`live`], [`heads`], [`read`], [`removal`], [`erasure`], [`presence`], [`index`], [`settings`], [`revocation`] | what gateways and workers tell each other |
+//! | [`live`], [`heads`], [`read`], [`presence`], [`index`] | what gateways and workers tell each other |
+//! | [`removal`], [`erasure`], [`settings`], [`revocation`] | what a gateway has a worker write down, and the answer |
 //! | [`frame`], [`log_name`], [`code`], [`open`], [`asyncapi`] | what clients and gateways tell each other, and its machine-readable form |
 //! | [`post`], [`problem`], [`openapi`] | what back ends and gateways tell each other over HTTP, and its machine-readable form |
 //! | [`limits`] | every bound, related by const assertions |

@@ -5,14 +5,16 @@
 //! clock, and only compared with each other.
 //!
 //! # Order
-//! Messages stand in the order in which gateways accepted them: by time, and by id where two have the same time. Both belong to the message,
-//! so each device of both people shows the same order in the end, whatever came first, and also after a gap, when the sequences of a mailbox
-//! may begin again. What is not accepted yet stands behind everything else. Where the clocks of two gateways differ, two messages that were
-//! sent within that difference may have changed places, for everybody alike. Of several edits of a message the last one in this order counts.
+//! Messages stand in the order in which gateways accepted them: by time, and by id where two have the same time. Both belong to the
+//! message, so each device of both people shows the same order in the end, whatever came first, and also after a gap, when the
+//! sequences of a mailbox may begin again. What is not accepted yet stands behind everything else. Where the clocks of two gateways
+//! differ, two messages that were sent within that difference may have changed places, for everybody alike. Of several edits of a
+//! message the last one in this order counts.
 //!
 //! # What counts
-//! Entries may come in any order, repeatedly, and before what they are about. An edit or a deletion counts where its author is the message's
-//! own, whoever has checked that before. A deletion is final. A reaction is one for each person and emoji; of several the last one counts.
+//! Entries may come in any order, repeatedly, and before what they are about. An edit or a deletion counts where its author is the
+//! message's own, whoever has checked that before. A deletion is final. A reaction is one for each person and emoji; of several the
+//! last one counts.
 
 mod fold;
 #[cfg(test)]
@@ -278,8 +280,8 @@ impl Conversation {
         changes
     }
 
-    /// Takes what was handed to [`crate::Client::submit`] at `now`; `id` is [`crate::Sending::id`]. A message is shown from now on; an edit,
-    /// a deletion and a reaction count once they are stored.
+    /// Takes what was handed to [`crate::Client::submit`] at `now`; `id` is [`crate::Sending::id`]. A message is shown from now on; an
+    /// edit, a deletion and a reaction count once they are stored.
     pub fn sending(&mut self, now: Millis, content: Content, id: PendingId) -> Key {
         let key = self.key();
         // What failed stays until it is dismissed, or until there is too much.
@@ -292,7 +294,8 @@ impl Conversation {
         key
     }
 
-    /// Takes the outcome of what was sent. One that failed and is stored all the same becomes a message like all others once its entry comes.
+    /// Takes the outcome of what was sent. One that failed and is stored all the same becomes a message like all others once its entry
+    /// comes.
     pub fn settled(&mut self, key: Key, outcome: &Result<Accepted, SendError>) -> Vec<Change> {
         let Some(at) = self.drafts.iter().position(|draft| draft.key == key) else { return Vec::new() };
         match outcome {

@@ -72,8 +72,8 @@ fn items(
     items
 }
 
-/// Removes a device: its token is revoked and what it acknowledged is forgotten, and once both are stored its connections end. One that never
-/// was there is removed all the same. Other devices stay, also those whose tokens name none: the asker may be one of them.
+/// Removes a device: its token is revoked and what it acknowledged is forgotten, and once both are stored its connections end. One
+/// that never was there is removed all the same. Other devices stay, also those whose tokens name none: the asker may be one of them.
 pub(super) async fn remove(context: &Context<'_>, device: DeviceName) -> Result<Answer, Refusal> {
     let (user, shard) = (context.asker.user().clone(), context.asker.shard());
     let removal = RemoveDevice { user, device, at: clock::now() };

@@ -56,8 +56,8 @@ pub enum Question {
         #[schemars(length(max = limits::PRESENCE_USERS))]
         users: Vec<String>,
     },
-    /// Everything of the user is to be erased, and all of the user's connections to end. Answered with `done` once it is stored that this is
-    /// to be done.
+    /// Everything of the user is to be erased, and all of the user's connections to end. Answered with `done` once it is stored that this
+    /// is to be done.
     Erase {
         /// The user's own name, so that nobody asks by mistake.
         confirm: String,
