@@ -5,7 +5,7 @@
 //! | `position` | | the projection's version, its shard, and the last entry that it has: written with every commit |
 //! | `entries` | mailbox, sequence | the entry's time, and what it is about: one row for each entry that the log may still have |
 //! | `messages` | mailbox, other side, sequence | a message, for counting and paging |
-//! | `standings` | mailbox, other side, author, id | the message's [`Standing`] |
+//! | `standings` | mailbox, other side, author, id | the message's [`Standing`](super::core::Standing) |
 //! | `latest` | mailbox, sequence | a conversation by its last message |
 //! | `sizes` | mailbox | how many rows it has in `entries`; only says when to look for what can go |
 //!
