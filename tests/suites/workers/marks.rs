@@ -6,6 +6,8 @@
     reason = "a test fails where it stands, with what it found"
 )]
 
+mod blocked;
+
 use std::time::{Duration, Instant};
 
 use async_nats::jetstream::{self, stream::Stream};

@@ -15,6 +15,7 @@ use crate::metrics::{Counters, Gauges, OfShard};
 pub(super) struct Metrics {
     stored: Counters,
     marks: Counters,
+    withheld: Counters,
     read_marks: Counters,
     nothing_read: Counters,
     told: Counters,
@@ -39,6 +40,7 @@ pub(super) struct Metrics {
 pub(super) struct ReceiptsMetrics {
     pub(super) stored: Counter,
     pub(super) marks: Counter,
+    pub(super) withheld: Counter,
     pub(super) read_marks: Counter,
     pub(super) nothing_read: Counter,
     pub(super) told: Counter,
@@ -65,6 +67,7 @@ impl Metrics {
         let counters = [
             ("stored", "Marks of devices that were raised", &metrics.stored),
             ("marks", "Marks of pairs, of senders and recipients, that were raised", &metrics.marks),
+            ("withheld", "Marks of pairs that did not rise because the sender is blocked", &metrics.withheld),
             ("read_marks", "Read marks that were raised", &metrics.read_marks),
             (
                 "nothing_read",
@@ -102,6 +105,7 @@ impl Metrics {
         ReceiptsMetrics {
             stored: self.stored.get_or_create_owned(&label),
             marks: self.marks.get_or_create_owned(&label),
+            withheld: self.withheld.get_or_create_owned(&label),
             read_marks: self.read_marks.get_or_create_owned(&label),
             nothing_read: self.nothing_read.get_or_create_owned(&label),
             told: self.told.get_or_create_owned(&label),

@@ -2,9 +2,10 @@
 //! goes on from there; one that its user removes is forgotten.
 //!
 //! `core` decides; this file takes items off the shard's work queue and hands each to its lane: `delivered` or `reading`, which raise
-//! marks in `pairs`, or `seen`; each ends with the item's acknowledgement. `lanes` paces all four. `service` answers gateways, `changes`
-//! out of a watch of the shard's marks; `records` and `devices` write, `mailbox` reads.
+//! marks in `pairs` as far as `blocks` lets them, or `seen`; each ends with the item's acknowledgement. `lanes` paces all four. `service`
+//! answers gateways, `changes` out of a watch of the shard's marks; `records` and `devices` write, `mailbox` reads.
 
+mod blocks;
 mod changes;
 pub mod core;
 mod delivered;
@@ -33,6 +34,7 @@ use prometheus_client::registry::Registry;
 use tokio::sync::Semaphore;
 
 use self::{
+    blocks::Blocks,
     changes::Changes,
     core::{Whose, claims::Claims},
     delivered::Acknowledged,
@@ -77,6 +79,7 @@ struct Shared {
     read: Kept<ReadMark>,
     seen: Kept<LastSeen>,
     pairs: Pairs,
+    blocks: Blocks,
     changes: Changes,
     scans: Semaphore,
 }
@@ -94,6 +97,7 @@ impl Shared {
             read: Kept::new(connection, metrics.conflicts.clone()),
             seen: Kept::new(connection, metrics.conflicts.clone()),
             pairs,
+            blocks: Blocks::default(),
             changes: Changes::default(),
             scans: Semaphore::new(SCANS),
             context,

@@ -16,7 +16,7 @@ use super::{
         pace::Merge,
     },
     lanes::Bring,
-    records::Written,
+    records::ChangeError,
 };
 
 /// Who sent, and who received.
@@ -56,29 +56,38 @@ impl Pairs {
     }
 }
 
-/// Raises a pair's marks.
+/// Raises a pair's marks, unless the sender is blocked: then there is nothing to wait for.
 pub(super) async fn write(shared: &Shared, pair: Pair, Raising { raise, waiting }: Raising) {
+    let stored = match shared.has_blocked(&pair.by, &pair.sender).await {
+        Ok(false) => store(shared, &pair, &raise).await,
+        Ok(true) => {
+            shared.metrics.withheld.inc();
+            Ok(())
+        }
+        Err(why) => Err(why),
+    };
+    if let Err(why) = &stored {
+        why.tell(shared.shard, &pair.by, "the marks of a pair were not stored, what they are about will come again");
+        shared.metrics.failed.inc();
+    }
+    for waits in waiting {
+        // Whoever waited may be gone: the worker ends.
+        let _ = waits.send(stored.is_ok());
+    }
+}
+
+async fn store(shared: &Shared, pair: &Pair, raise: &Raise) -> Result<(), ChangeError> {
     let settings = &shared.context.settings;
     let shard = Shard::of(pair.sender.as_str(), settings.shards);
     let subject =
         subject::sent_marks(&settings.region, shard, &pair.sender, &Peer::User(pair.by.clone()), &settings.region);
     let now = shared.now();
-    let written = shared.sent.rewrite(shard, &subject, |stored| risen(stored, &raise, now)).await;
-    match &written {
-        Ok(Written { record, revision, before: Some(_) }) => {
-            shared.metrics.marks.inc();
-            tell(shared, &pair, record, *revision, now).await;
-        }
-        Ok(Written { before: None, .. }) => {}
-        Err(why) => {
-            why.tell(shard, &pair.sender, "the marks of a pair were not stored, what they are about will come again");
-            shared.metrics.failed.inc();
-        }
+    let written = shared.sent.rewrite(shard, &subject, |stored| risen(stored, raise, now)).await?;
+    if written.before.is_some() {
+        shared.metrics.marks.inc();
+        tell(shared, pair, &written.record, written.revision, now).await;
     }
-    for waits in waiting {
-        // Whoever waited may be gone: the worker ends.
-        let _ = waits.send(written.is_ok());
-    }
+    Ok(())
 }
 
 /// Tells the sender's devices. What is lost on its way is found by the comparison.
