@@ -13,6 +13,7 @@ use dunlin_nats::{Connection, Provisioned};
 use dunlin_workers::{Readiness, Role, Worker};
 use tokio::sync::watch;
 
+use self::waiting::Streams;
 use crate::{
     config::{self, ConfigArgs, FileArgs, WorkerFile},
     print, shutdown,
@@ -72,7 +73,7 @@ pub async fn gateway(args: GatewayArgs, shutdown: impl Future<Output = ()> + Sen
     [Some(config.listen), config.internal_listen].into_iter().flatten().try_for_each(free)?;
     tokio::pin!(shutdown);
     tokio::select! {
-        there = waiting::for_nats(&config.nats, &config.region, Some(config.internal_listen.unwrap_or(config.listen))) => there.context("starting the gateway")?,
+        there = waiting::for_nats(&config.nats, &config.region, Some(config.internal_listen.unwrap_or(config.listen)), Streams::MadeByOthers) => there.context("starting the gateway")?,
         () = &mut shutdown => return Ok(()),
     }
     let gateway = Server::bind(config).await.context("starting the gateway")?;
@@ -102,15 +103,17 @@ pub async fn worker(args: WorkerArgs, shutdown: impl Future<Output = ()> + Send 
     file.worker.listen.map_or(Ok(()), free)?;
     tokio::pin!(shutdown);
     loop {
+        let makes_streams = args.provision || file.streams.is_some();
+        let streams = if makes_streams { Streams::MadeHere } else { Streams::MadeByOthers };
         tokio::select! {
-            there = waiting::for_nats(&file.worker.nats, &file.worker.region, file.worker.listen) => there.context("starting the worker")?,
+            there = waiting::for_nats(&file.worker.nats, &file.worker.region, file.worker.listen, streams) => there.context("starting the worker")?,
             () = &mut shutdown => return Ok(()),
             read = reload::worker(&args, &mut hangups) => {
                 file = read;
                 continue;
             }
         }
-        if args.provision || file.streams.is_some() {
+        if makes_streams {
             make_streams(&file).await?;
         }
         let worker = Worker::start(file.worker.clone()).await.context("starting the worker")?;

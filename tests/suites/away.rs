@@ -1,8 +1,18 @@
 //! A gateway and a worker that start while NATS is away wait for it.
 
-use std::time::Duration;
+use std::{
+    io::{BufRead, BufReader},
+    process::{Command, Stdio},
+    time::Duration,
+};
 
-use dunlin_tests::{process::Processes, wait::until};
+use dunlin_tests::{
+    process::{Processes, dunlin},
+    server::NatsServer,
+    wait::PATIENCE,
+    wait::until,
+};
+use tokio::time::timeout;
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn who_starts_while_nats_is_away_waits_for_it_and_says_so() {
@@ -26,4 +36,23 @@ async fn who_waits_for_nats_ends_when_told_to() {
         assert_eq!(code, Some(0));
         assert!(took < Duration::from_secs(5), "the end took {took:?}");
     }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_worker_that_is_to_make_the_streams_does_not_wait_for_them() {
+    let (nats, folder) = (NatsServer::start(), tempfile::tempdir().expect("a temporary folder"));
+    let config = folder.path().join("worker.toml");
+    let text = format!("folder = {:?}\n[nats]\nservers = [{:?}]\n", folder.path().join("projections"), nats.url());
+    std::fs::write(&config, text).expect("writing a configuration");
+    let mut command = Command::new(dunlin());
+    command.args(["worker", "--provision", "--config"]).arg(&config).stdout(Stdio::piped()).stderr(Stdio::null());
+    let mut worker = command.spawn().expect("starting the dunlin command that was built with these suites");
+    let mut said = BufReader::new(worker.stdout.take().expect("its output"));
+    let first = tokio::task::spawn_blocking(move || {
+        let mut line = String::new();
+        said.read_line(&mut line).map(|_| line)
+    });
+    let first = timeout(PATIENCE, first).await;
+    worker.kill().and_then(|()| worker.wait()).expect("ending our own child");
+    assert_eq!(first.expect("in time").expect("no panic").expect("its output"), "ready\n");
 }

@@ -18,14 +18,24 @@ const PAUSE_FIRST: Duration = Duration::from_millis(200);
 /// The longest of all.
 const PAUSE_MOST: Duration = Duration::from_secs(5);
 
+/// Who makes the region's streams, where they are not there.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Streams {
+    /// Others: they are waited for.
+    MadeByOthers,
+    /// Who waits, once NATS is there.
+    MadeHere,
+}
+
 /// Waits until the region's NATS answers, and meanwhile answers on `listen`: `/livez` with 200, all else with 503. Errors: NATS refuses, or
 /// nobody can listen there.
 pub(super) async fn for_nats(
     options: &ConnectOptions,
     region: &RegionName,
     listen: Option<SocketAddr>,
+    streams: Streams,
 ) -> anyhow::Result<()> {
-    let Some(mut why) = away(options, region).await? else { return Ok(()) };
+    let Some(mut why) = away(options, region, streams).await? else { return Ok(()) };
     // A free port that nobody knows is asked by nobody.
     let listener = match listen.filter(|address| address.port() != 0) {
         Some(address) => Some(TcpListener::bind(address).await.with_context(|| format!("listening on {address}"))?),
@@ -37,7 +47,7 @@ pub(super) async fn for_nats(
             let pause = rand::rng().random_range(Duration::ZERO..most);
             tracing::warn!(%why, "waiting for NATS; trying again in {} ms", pause.as_millis());
             sleep(pause).await;
-            match away(options, region).await? {
+            match away(options, region, streams).await? {
                 Some(still) => why = still,
                 None => return Ok(()),
             }
@@ -51,7 +61,7 @@ pub(super) async fn for_nats(
 }
 
 /// Why NATS is away, if it is. Errors: it is there, and refuses.
-async fn away(options: &ConnectOptions, region: &RegionName) -> anyhow::Result<Option<String>> {
+async fn away(options: &ConnectOptions, region: &RegionName, streams: Streams) -> anyhow::Result<Option<String>> {
     let connection = match Connection::open(options, region).await {
         Ok(connection) => connection,
         Err(error @ ConnectError::Unreachable { .. }) => return Ok(Some(error.to_string())),
@@ -60,6 +70,7 @@ async fn away(options: &ConnectOptions, region: &RegionName) -> anyhow::Result<O
         }
     };
     Ok(match region_settings(&connection).await {
+        Err(SettingsError::NotProvisioned(_)) if streams == Streams::MadeHere => None,
         // Everything may be started at once, and the region provisioned last.
         Err(error @ (SettingsError::Unanswered { .. } | SettingsError::NotProvisioned(_))) => Some(error.to_string()),
         // What is foreign is told by whoever needs it.
