@@ -11,6 +11,7 @@ use dunlin_schema::{
     Entry, Log, Millis, Peer, Sender, Seq, Shard, StreamTime, UserName,
     erasure::{EraseUser, Erasure, ErasureAsked},
     read::{ReadFrom, ReadRequest, Source},
+    record::LastSeen,
     subject,
 };
 use tokio::time::sleep;
@@ -205,12 +206,18 @@ impl People<'_> {
     /// Takes away the records of the user, and those of others about them.
     async fn forget(&self, user: &UserName, until: StreamTime) -> Result<(), PersonError> {
         let settings = self.context.settings();
+        let seen = subject::last_seen(&settings.region, self.shard, user);
+        // What a gateway said of before may have waited in a queue.
+        let of_before = |subject: &str, record: &Record| {
+            let seen = LastSeen::decode(&record.bytes).ok().filter(|_| subject == seen);
+            record.stamp.min(seen.map_or(record.stamp, |seen| seen.at.into())) <= until
+        };
         let own = subject::records_of(&settings.region, self.shard, user);
         let own = own.into_iter().map(|pattern| (self.shard, pattern));
         let about = |shard| (shard, subject::marks_about(&settings.region, shard, user, &settings.region));
         for (shard, pattern) in own.chain(settings.shards().map(about)) {
-            for (_, record) in self.all(shard, &pattern).await? {
-                if record.stamp <= until {
+            for (subject, record) in self.all(shard, &pattern).await? {
+                if of_before(&subject, &record) {
                     self.records.erase(shard, record.revision).await?;
                 }
             }
