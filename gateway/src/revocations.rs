@@ -86,19 +86,24 @@ impl Revocations {
     pub(crate) async fn run(&self, directory: &Directory, records: &Records, pulse: &Pulse) {
         let watches = self.shards().map(|shard| {
             let changes = records.watch(shard, subject::revocations(&self.region, shard));
-            self.watch(shard, changes)
+            self.watch(shard, changes, directory)
         });
         tokio::join!(join_all(watches), self.look(directory), self.keep(pulse));
     }
 
-    async fn watch(&self, shard: Shard, mut changes: Watch) {
+    async fn watch(&self, shard: Shard, mut changes: Watch, directory: &Directory) {
         let known = &self.known[usize::from(shard.0)];
+        let mut was_known = false;
         loop {
             match changes.next().await {
                 WatchEvent::Began => drop(known.send_replace(false)),
                 WatchEvent::Complete => {
                     known.send_replace(true);
                     self.more.notify_one();
+                    // A cut that is too short for the comparison of heads to notice ends a watch all the same.
+                    if std::mem::replace(&mut was_known, true) {
+                        directory.missed(shard);
+                    }
                 }
                 WatchEvent::Record(subject, record) => {
                     let revocation = Revocation::decode(&record.bytes).unwrap_or_else(|error| {
