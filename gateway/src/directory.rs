@@ -15,7 +15,7 @@ use std::{
 
 use dunlin_nats::{FanIn, FanInError, Joined, LiveSink};
 use dunlin_schema::{
-    Log, LogName, Peer, RegionName, Shard, UserName, limits,
+    Log, LogName, Peer, RegionName, Seq, Shard, UserName, limits,
     live::{DeviceNews, LiveEntry, Mark, Receipt, Removed, Signal},
     presence::{GatewayRun, Here},
 };
@@ -216,6 +216,16 @@ impl Directory {
         let mailbox = Log::mailbox(&self.region, self.shards.len() as u16, to);
         if let Some(followed) = self.found(&mailbox) {
             followed.followers.signal(signal.clone());
+        }
+    }
+
+    /// Tells the devices here of a user that one of the user's marks was written under this revision.
+    pub(crate) fn marks_changed(&self, user: &UserName, revision: Seq) {
+        let mailbox = Log::mailbox(&self.region, self.shards.len() as u16, user);
+        if let Some(followed) = self.found(&mailbox) {
+            for follower in followed.followers.list.lock().iter() {
+                follower.connection.tell(Input::MarksChanged(revision));
+            }
         }
     }
 

@@ -17,6 +17,7 @@
 //! | `gateway`, `region` | what all sockets share: of the process, and of the region of their users |
 //! | [`connection`], `directory` | a device as others see it, and who follows which log |
 //! | [`comparison`] | the comparison of heads, for all sessions at once |
+//! | `marks` | receipts and read marks out of STATE, and the comparison of marks |
 //! | `revocations` | which tokens were revoked |
 //! | `settings` | what people have decided about others |
 //! | `acknowledgements` | what devices acknowledge, on its way to RECEIPTS |

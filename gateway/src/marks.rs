@@ -1,4 +1,7 @@
-//! A user's marks, read from STATE for a session.
+//! A user's marks, read from STATE for a session; and the comparison of marks, which finds what was lost on its way (`rounds`).
+
+mod changed;
+mod rounds;
 
 use dunlin_nats::{MarkValue, MarksPage, StoredMark};
 use dunlin_schema::Seq;
@@ -11,6 +14,8 @@ use crate::{
         marks::{MarksRead, News},
     },
 };
+
+pub(crate) use self::rounds::run as compare;
 
 /// Reads a page of the marks of a connection's user.
 pub(crate) async fn read(region: &Region, connection: &Connection, after: Seq) -> Input {

@@ -125,6 +125,9 @@ pub(crate) struct Metrics {
     /// Questions about heads, and those without an answer.
     pub(crate) heads_asked: Counter,
     pub(crate) heads_unanswered: Counter,
+    /// Questions about whose marks were written, and those without an answer.
+    pub(crate) marks_asked: Counter,
+    pub(crate) marks_unanswered: Counter,
     /// Acknowledgements that were stored, tried again, and let go because too many waited.
     pub(crate) acknowledged: Counter,
     pub(crate) acknowledge_retries: Counter,
@@ -182,6 +185,8 @@ impl Metrics {
             turned_away: Counter::default(),
             heads_asked: Counter::default(),
             heads_unanswered: Counter::default(),
+            marks_asked: Counter::default(),
+            marks_unanswered: Counter::default(),
             acknowledged: Counter::default(),
             acknowledge_retries: Counter::default(),
             acknowledge_dropped: Counter::default(),
@@ -273,6 +278,8 @@ impl Metrics {
             ("corrupt_entries", "Entries that could not be read", &self.corrupt_entries),
             ("live_losses", "Events that can have lost live entries: they are compared", &self.live_losses),
             ("turned_away", "Connections closed unheard because too many were open", &self.turned_away),
+            ("marks_asked", "Questions about whose marks were written", &self.marks_asked),
+            ("marks_unanswered", "Questions about marks without an answer", &self.marks_unanswered),
             ("heads_asked", "Questions about heads", &self.heads_asked),
             ("heads_unanswered", "Questions about heads without an answer", &self.heads_unanswered),
             ("acknowledged", "Acknowledgements that were stored", &self.acknowledged),

@@ -118,15 +118,7 @@ impl Region {
         services.spawn(format!("signals of {}", region.name()), |pulse| async move {
             elsewhere.run(&signalled.signals, signalled.means(), &pulse).await;
         });
-        let barring = region.clone();
-        services.spawn(format!("revocations of {}", region.name()), |pulse| async move {
-            let Region { revocations, records, directory, .. } = &*barring;
-            revocations.run(directory, records, &pulse).await;
-        });
-        let decided = region.clone();
-        services.spawn(format!("settings of {}", region.name()), |pulse| async move {
-            decided.people.run(&pulse).await;
-        });
+        region.begin_decisions(services);
         let compared = region.clone();
         services.spawn(format!("comparison of heads in {}", region.name()), |pulse| async move {
             let Region { comparison, heads, directory, metrics, fan_in, .. } = &*compared;
@@ -139,6 +131,19 @@ impl Region {
         });
         region.begin_presence(services);
         Ok(region)
+    }
+
+    /// Begins to follow which tokens are revoked, and what people decide about others.
+    fn begin_decisions(self: &Arc<Region>, services: &Services) {
+        let barring = self.clone();
+        services.spawn(format!("revocations of {}", self.name()), |pulse| async move {
+            let Region { revocations, records, directory, .. } = &*barring;
+            revocations.run(directory, records, &pulse).await;
+        });
+        let decided = self.clone();
+        services.spawn(format!("settings of {}", self.name()), |pulse| async move {
+            decided.people.run(&pulse).await;
+        });
     }
 
     /// Begins to say who comes and goes, and to ask for those who are watched.

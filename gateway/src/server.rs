@@ -19,6 +19,7 @@ use crate::{
     gateway::Gateway,
     http::{Entrance, accept, of_clients, of_operators},
     limiter::Limiter,
+    marks,
     metrics::Metrics,
     missed,
     posts::Posts,
@@ -163,6 +164,10 @@ async fn open(config: Config) -> Result<Gateway, Error> {
     let concerned = region.clone();
     services.spawn(format!("missed news in {}", region.name()), |pulse| async move {
         missed::run(&concerned, &pulse).await;
+    });
+    let compared = region.clone();
+    services.spawn(format!("comparison of marks in {}", region.name()), |pulse| async move {
+        marks::compare(&compared, &pulse).await;
     });
     Ok(Gateway {
         keys,

@@ -1,6 +1,16 @@
 //! Receipts: senders are told how far what they sent came, and a reader's devices what was read.
 
-use dunlin_tests::{device::Device, region::Region};
+use dunlin_nats::{ConnectOptions, Connection, Records};
+use dunlin_schema::{
+    Epoch, Millis, Peer, Seq,
+    record::{MarkChange, MarkKind, SentMarks},
+    subject,
+};
+use dunlin_tests::{
+    device::Device,
+    region::{Region, RegionOptions},
+    wait::until,
+};
 use serde_json::{Value, json};
 
 /// What the device is told next of marks; entries and answers are passed over.
@@ -167,4 +177,48 @@ async fn after_an_absence_the_marks_come_from_what_is_stored() {
     region.caught_up_when_ready(0, "alice", "laptop").await;
     let mut alice = region.connect(0, "alice", "phone", None).await;
     until_receipt(&mut alice, Some(last), Some(first)).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_receipt_that_was_lost_on_its_way_is_found_by_the_next_round() {
+    let region = Region::start_with(RegionOptions { gateways: 1, linked: true, ..RegionOptions::default() }).await;
+    let (_apart, apart) = region.new_gateway(region.nats.url()).await;
+    let mut alice = region.caught_up(0, "alice", "phone").await;
+    let mut bob = region.caught_up_at(apart, "bob", "phone").await;
+    let order = sent(&mut alice, "bob").await;
+    takes(&mut bob, order).await;
+    region.link().lose("user.alice");
+    acknowledge(&mut bob, order).await;
+    until("the receipt to be lost", async || region.link().has_lost_all().then_some(())).await;
+    until_receipt(&mut alice, Some(order), None).await;
+    // What is told while her gateway is cut off is as lost, and a session that lives on is told.
+    region.link().cut().await;
+    read(&mut bob, "alice", order).await;
+    is_marked(&mut bob, "alice", order).await;
+    region.link().heal();
+    until_receipt(&mut alice, Some(order), Some(order)).await;
+}
+
+/// No worker tells of a record that was written by hand.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn marks_that_nobody_tells_of_are_found_by_the_comparison() {
+    let region = Region::start(1).await;
+    let mut alice = region.caught_up(0, "alice", "phone").await;
+    let mut carol = region.caught_up(0, "carol", "phone").await;
+    let (log, user) = (region.mailbox("alice"), "alice".parse().expect("a name"));
+    let bob = Peer::User("bob".parse().expect("a name"));
+    let subject = subject::sent_marks(&log.region, log.shard, &user, &bob, &log.region);
+    let options = ConnectOptions { servers: vec![region.url()], ..ConnectOptions::default() };
+    let records = Records::new(&Connection::open(&options, &log.region).await.expect("a connection"));
+    let mut revision = Seq(0);
+    for order in [3, 4] {
+        let time = Millis(dunlin_tests::tokens::now() * 1_000);
+        let changes = vec![MarkChange { time, kind: MarkKind::Delivered, order: Seq(order) }];
+        let marks = SentMarks { epoch: Epoch(1), delivered: Some(Seq(order)), read: None, changes };
+        revision = records.save(&subject, marks.encode(), revision).await.expect("a record");
+        let receipt = alice.expect("receipt").await;
+        assert_eq!((&receipt["delivered"], &receipt["read"]), (&json!(order), &Value::Null));
+    }
+    is_told_nothing(&mut carol).await;
+    is_told_nothing(&mut alice).await;
 }

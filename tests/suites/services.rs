@@ -18,7 +18,7 @@ use nix::sys::signal::Signal;
 use tokio::{net::TcpStream, sync::oneshot};
 
 /// A gateway's services, as its operators see them.
-const SERVICES: [&str; 15] = [
+const SERVICES: [&str; 16] = [
     "live entries of local",
     "news of devices in local",
     "signals of local",
@@ -30,6 +30,7 @@ const SERVICES: [&str; 15] = [
     "last seen in local",
     "watches in local",
     "missed news in local",
+    "comparison of marks in local",
     "timer",
     "keys",
     "limiter",

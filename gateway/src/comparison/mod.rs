@@ -26,7 +26,7 @@ use crate::{
 };
 
 /// How much of the span between two rounds chance takes away at most.
-const EARLIER: u64 = limits::HEADS_EVERY.0 * 15 / 100;
+pub(crate) const EARLIER: u64 = limits::HEADS_EVERY.0 * 15 / 100;
 
 type Core = core::Comparison<Arc<Following>>;
 type Question = core::Question<Arc<Following>>;

@@ -211,7 +211,7 @@ impl Directory {
     }
 
     /// The devices here whose users' mailboxes are of a shard.
-    fn devices(&self, shard: Shard) -> Vec<Arc<Connection>> {
+    pub(crate) fn devices(&self, shard: Shard) -> Vec<Arc<Connection>> {
         let logs = self.logs(shard).lock();
         let mailboxes = logs.values().filter(|followed| followed.followers.log == LogName::Mailbox);
         let devices = mailboxes.flat_map(|followed| followed.followers.list.lock().clone());

@@ -143,6 +143,8 @@ enum Reading {
     UnderWay,
     /// Something was written since the read that is under way began.
     UnderWayAndAgain,
+    /// The same, and all is read then.
+    UnderWayAndAll,
     /// Once what waits is written.
     WhenDrained,
     At(Millis),
@@ -162,7 +164,7 @@ impl Marks {
                 None
             }
             // Until then more may come.
-            Reading::WhenDrained => None,
+            Reading::WhenDrained | Reading::UnderWayAndAll => None,
             Reading::Done | Reading::At(_) => {
                 *reading = Reading::UnderWay;
                 Some(self.upto)
@@ -193,11 +195,29 @@ impl Marks {
         if told { None } else { self.read() }
     }
 
+    /// What is known may be out of date: everything is read, and told again. Returns the revision to read from.
+    pub(super) fn read_all(&mut self) -> Option<Seq> {
+        self.upto = Seq(0);
+        let busy = self.busy();
+        (busy.waiting, busy.told) = (VecDeque::new(), VecDeque::new());
+        match busy.reading {
+            Reading::UnderWay | Reading::UnderWayAndAgain | Reading::UnderWayAndAll => {
+                busy.reading = Reading::UnderWayAndAll;
+                None
+            }
+            Reading::Done | Reading::WhenDrained | Reading::At(_) => {
+                busy.reading = Reading::UnderWay;
+                Some(Seq(0))
+            }
+        }
+    }
+
     /// The read is over.
     pub(super) fn were_read(&mut self, now: Millis, read: Result<MarksRead, ReadFailed>) {
         let Some(busy) = &mut self.busy else { return };
         let again = busy.reading == Reading::UnderWayAndAgain;
         match read {
+            Ok(_) if busy.reading == Reading::UnderWayAndAll => busy.reading = Reading::WhenDrained,
             Ok(MarksRead { news, upto, more }) => {
                 for news in news {
                     // A page is bounded, and the next one waits until this one is written.
@@ -231,7 +251,11 @@ impl Marks {
     pub(super) fn deadline(&self) -> Option<Millis> {
         match self.busy.as_ref()?.reading {
             Reading::At(at) => Some(at),
-            Reading::Done | Reading::UnderWay | Reading::UnderWayAndAgain | Reading::WhenDrained => None,
+            Reading::Done
+            | Reading::UnderWay
+            | Reading::UnderWayAndAgain
+            | Reading::UnderWayAndAll
+            | Reading::WhenDrained => None,
         }
     }
 
@@ -267,6 +291,7 @@ impl Busy {
         self.told = VecDeque::new();
         self.reading = match self.reading {
             Reading::UnderWay | Reading::UnderWayAndAgain => Reading::UnderWayAndAgain,
+            Reading::UnderWayAndAll => Reading::UnderWayAndAll,
             Reading::Done | Reading::WhenDrained | Reading::At(_) => Reading::WhenDrained,
         };
         false

@@ -151,6 +151,8 @@ pub enum Input {
     Marks(Result<MarksRead, ReadFailed>),
     /// A record of the user's marks was written under this revision.
     MarksChanged(Seq),
+    /// Any of the user's marks may have been written, or have gone back with STATE.
+    MarksUnknown,
     /// The user has, or had, another device than this one.
     SeveralDevices,
     /// Everything that was taken is written.
@@ -273,6 +275,7 @@ impl Session {
             Input::News(news) => marks.tell(news),
             Input::Marks(read) => marks.were_read(now, read),
             Input::MarksChanged(revision) => handing.out.extend(marks.changed(revision).map(Output::ReadMarks)),
+            Input::MarksUnknown => handing.out.extend(marks.read_all().map(Output::ReadMarks)),
             Input::Live(log, live) => logs.live(&log, &live, handing),
             Input::Heads(log, head) => logs.give(&log, handing, |follow, around| follow.heads(head, around)),
             Input::HeadsUnanswered(log) => logs.give(&log, handing, Follow::heads_unanswered),

@@ -127,6 +127,7 @@ fn of_log(log: &LogName, input: Input) -> Input {
         | Input::News(_)
         | Input::Marks(_)
         | Input::MarksChanged(_)
+        | Input::MarksUnknown
         | Input::Drained
         | Input::Tick) => other,
     }

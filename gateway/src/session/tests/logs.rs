@@ -26,6 +26,7 @@ fn to(log: &LogName, input: Input) -> Input {
         | Input::News(_)
         | Input::Marks(_)
         | Input::MarksChanged(_)
+        | Input::MarksUnknown
         | Input::Drained
         | Input::Tick) => panic!("not a word about one log: {other:?}"),
     }

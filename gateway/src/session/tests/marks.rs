@@ -70,6 +70,26 @@ fn what_was_lost_on_its_way_is_read() {
 }
 
 #[test]
+fn where_state_may_have_gone_back_everything_is_read_and_told_again() {
+    let mut rig = Rig::new(at(1, 5));
+    rig.runs([
+        (Input::Subscribed(MAILBOX), "ask heads"),
+        (page(vec![receipt("alice", 7, 8)], 8, false), "receipt alice Some(7) None"),
+        (Input::News(receipt("alice", 8, 12)), "receipt alice Some(8) None"),
+        // The rig leaves out that marks are read from 0 on.
+        (Input::MarksUnknown, ""),
+        (page(vec![receipt("alice", 7, 3)], 3, false), "receipt alice Some(7) None"),
+        // The same revision says something else now.
+        (Input::News(receipt("alice", 9, 8)), "receipt alice Some(9) None"),
+        // A read that began further on does not take the place of that.
+        (Input::MarksChanged(Seq(9)), "read marks after 3"),
+        (Input::MarksUnknown, ""),
+        (page(vec![], 9, false), ""),
+        (page(vec![receipt("alice", 7, 3)], 3, false), "receipt alice Some(7) None"),
+    ]);
+}
+
+#[test]
 fn a_slow_socket_keeps_the_newest_of_each_pair_and_reads_again_what_was_too_much() {
     let mut rig = Rig::new(at(1, 5));
     rig.runs([(Input::Subscribed(MAILBOX), "ask heads"), (page(vec![], 10, false), "")]);
