@@ -3,8 +3,10 @@
 //!
 //! `dunlin nats-conf single --bot echo` writes its user; `dunlin token echo --scope service` signs its token. Then
 //!
-//!     NATS_BOT_ECHO_PASSWORD=… DUNLIN_TOKEN=… cargo run -p dunlin-nats --example echo_bot -- \
-//!         echo nats://localhost:4222 http://localhost:8080
+//! ```sh
+//! NATS_BOT_ECHO_PASSWORD=… DUNLIN_TOKEN=… cargo run -p dunlin-nats --example echo_bot -- \
+//!     echo nats://localhost:4222 http://localhost:8080
+//! ```
 //!
 //! It hears what comes while it is there. A bot that must not miss anything is a client: see `client/examples/echo.rs`.
 
