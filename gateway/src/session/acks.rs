@@ -107,7 +107,8 @@ impl Acks {
             && let Some(said) = more.said.take()
         {
             // A cursor above what follows it is forged: a gap in a log that is empty begins at 0 too.
-            let goes_on = said.position.at_or_below(&cursor.position) && said.began == cursor.began;
+            let (said_at, given) = (said.position, cursor.position);
+            let goes_on = said_at.epoch == given.epoch && said_at.seq <= given.seq && said.began == cursor.began;
             (more.waiting, more.waits_long) =
                 (goes_on.then_some(Acknowledged { cursor: said, senders: None }), goes_on);
             self.next = if goes_on { self.next } else { Millis(0) };
