@@ -118,6 +118,25 @@ impl Device {
         self.socket.send(Message::text(frame.to_string())).await.is_ok()
     }
 
+    /// The answer to a question, or as an error its refusal; what comes before it is passed over.
+    pub async fn ask(&mut self, reference: u64, what: Value) -> Result<Value, Value> {
+        self.say(json!({ "ask": { "ref": reference, "what": what } })).await;
+        self.answered(reference).await
+    }
+
+    /// The same of a question that was asked before.
+    pub async fn answered(&mut self, reference: u64) -> Result<Value, Value> {
+        loop {
+            let frame = self.next().await.expect("an open socket");
+            if frame["answer"]["ref"] == reference {
+                return Ok(frame["answer"]["what"].clone());
+            }
+            if frame["refused"]["ref"] == reference {
+                return Err(frame["refused"].clone());
+            }
+        }
+    }
+
     /// Sends a message and gives its id.
     pub async fn send(&mut self, to: &str, text: &str) -> String {
         let id = new_id();

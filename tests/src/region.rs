@@ -287,6 +287,13 @@ impl Region {
         self.link.as_ref().expect("a region that was started with a link")
     }
 
+    /// Stops NATS for the first gateway, once it has learned from it what there is to know before anybody is let in.
+    pub async fn freeze(&self) {
+        let url = format!("http://{}/readyz", self.gateway(0));
+        until("the gateway to be ready", async || (reqwest::get(&url).await.ok()?.status() == 200).then_some(())).await;
+        self.link().freeze();
+    }
+
     /// Sees that the mailboxes of a load's users hold each message once.
     pub async fn holds_each_once(&self, users: usize) {
         for user in 0..users {

@@ -10,31 +10,13 @@ use dunlin_tests::{
 };
 use serde_json::{Value, json};
 
-/// The answer to a question, or as an error its refusal.
-pub(crate) async fn ask(device: &mut Device, reference: u64, what: Value) -> Result<Value, Value> {
-    device.say(json!({ "ask": { "ref": reference, "what": what } })).await;
-    answer(device, reference).await
-}
-
-async fn answer(device: &mut Device, reference: u64) -> Result<Value, Value> {
-    loop {
-        let frame = device.next().await.expect("an open socket");
-        if frame["answer"]["ref"] == reference {
-            return Ok(frame["answer"]["what"].clone());
-        }
-        if frame["refused"]["ref"] == reference {
-            return Err(frame["refused"].clone());
-        }
-    }
-}
-
 fn remove(device: &str) -> Value {
     json!({ "device_remove": { "device": device } })
 }
 
 /// The user's devices: each one's name, whether it is connected, and whether it is the one that asks.
 async fn devices(device: &mut Device) -> Vec<(String, bool, bool)> {
-    let answer = ask(device, 99, json!({ "devices": {} })).await.expect("an answer");
+    let answer = device.ask(99, json!({ "devices": {} })).await.expect("an answer");
     let items = answer["devices"]["items"].as_array().expect("a list").iter();
     let item = |item: &Value| {
         let name = item["device"].as_str().expect("a name").to_owned();
@@ -98,7 +80,7 @@ async fn devices_of_two_gateways_are_listed_with_those_that_are_gone() {
         |here: &str| ["laptop", "phone", "tablet", "web"].map(|name| at(name, name != "tablet", name == here)).to_vec();
     until("the tablet to be gone", async || (devices(&mut phone).await == expected("phone")).then_some(())).await;
     assert_eq!(devices(&mut laptop).await, expected("laptop"), "also for one that never acknowledged anything");
-    let answer = ask(&mut phone, 1, json!({ "devices": {} })).await.expect("an answer");
+    let answer = phone.ask(1, json!({ "devices": {} })).await.expect("an answer");
     let seen = answer["devices"]["items"][2]["last_seen"].as_u64().expect("a time");
     let now = dunlin_tests::tokens::now() * 1_000;
     assert!((began..now + 2_000).contains(&seen), "{began} {seen} {now}");
@@ -121,7 +103,7 @@ async fn a_device_that_is_removed_while_it_is_away_comes_back_as_a_new_one() {
     acknowledge(&region, &mut hers, "carol", "tablet", &seq).await;
     let mut phone = region.caught_up(0, "bob", "phone").await;
     for (reference, device) in [(1, "tablet"), (2, "tablet"), (3, "no-such-device")] {
-        assert_eq!(ask(&mut phone, reference, remove(device)).await, Ok(json!({ "done": {} })), "{device}");
+        assert_eq!(phone.ask(reference, remove(device)).await, Ok(json!({ "done": {} })), "{device}");
     }
     until("nothing but the phone", async || {
         (devices(&mut phone).await == [("phone".to_owned(), true, true)]).then_some(())
@@ -149,7 +131,7 @@ async fn a_device_that_is_removed_at_another_gateway_ends_and_what_it_said_last_
         device.expect("entry").await;
     }
     tablet.say(json!({ "ack": { "log": "mailbox", "delivered": 1 } })).await;
-    assert_eq!(ask(&mut phone, 1, remove("tablet")).await, Ok(json!({ "done": {} })));
+    assert_eq!(phone.ask(1, remove("tablet")).await, Ok(json!({ "done": {} })));
     let ended = tablet.end().await;
     assert!(removed(&ended), "{ended:?}");
     assert!(ended.frames.last().expect("a goodbye")["goodbye"]["retry_after"].is_null());
@@ -168,9 +150,9 @@ async fn a_device_that_is_removed_while_it_connects_ends_though_its_gateway_did_
     let (_node, other) = region.new_gateway(region.url()).await;
     let mut phone = region.caught_up_at(other, "bob", "phone").await;
     // Let in by a gateway whose interest waits in its link, so that nobody tells it of the removal.
-    region.link().freeze();
+    region.freeze().await;
     let mut tablet = region.try_connect(0, "bob", "tablet", "live").await.expect("a welcome");
-    assert_eq!(ask(&mut phone, 1, remove("tablet")).await, Ok(json!({ "done": {} })));
+    assert_eq!(phone.ask(1, remove("tablet")).await, Ok(json!({ "done": {} })));
     // What goes out behind the removal has its answer: the removal has been told, too.
     assert_eq!(devices(&mut phone).await, [("phone".to_owned(), true, true)]);
     region.link().heal();
@@ -186,7 +168,7 @@ async fn a_device_that_is_removed_while_its_gateway_is_cut_off_ends_when_that_is
     let mut phone = region.caught_up_at(other, "bob", "phone").await;
     let mut tablet = region.caught_up(0, "bob", "tablet").await;
     region.link().cut().await;
-    assert_eq!(ask(&mut phone, 1, remove("tablet")).await, Ok(json!({ "done": {} })));
+    assert_eq!(phone.ask(1, remove("tablet")).await, Ok(json!({ "done": {} })));
     region.link().heal();
     let ended = tablet.end().await;
     assert!(removed(&ended), "{ended:?}");
@@ -211,7 +193,7 @@ async fn a_device_comes_back_at_a_gateway_whose_clock_is_behind_and_what_it_ackn
 async fn who_removes_itself_is_answered_before_its_socket_ends() {
     let region = Region::start(1).await;
     let mut phone = region.caught_up(0, "bob", "phone").await;
-    assert_eq!(ask(&mut phone, 1, remove("phone")).await, Ok(json!({ "done": {} })));
+    assert_eq!(phone.ask(1, remove("phone")).await, Ok(json!({ "done": {} })));
     let ended = phone.end().await;
     assert!(removed(&ended), "{ended:?}");
 }
@@ -233,7 +215,7 @@ async fn what_is_no_question_is_refused_under_its_number_and_the_socket_goes_on(
         (json!("devices"), "bad_question", "`what`"),
         (Value::Null, "bad_question", "`what`"),
     ] {
-        let refused = ask(&mut phone, 7, what.clone()).await.expect_err("a refusal");
+        let refused = phone.ask(7, what.clone()).await.expect_err("a refusal");
         assert_eq!((&refused["code"], &refused["retry_after"]), (&json!(code), &Value::Null), "{what}");
         assert!(refused["message"].as_str().is_some_and(|said| said.contains(words)), "{what}: {refused}");
     }
@@ -243,7 +225,7 @@ async fn what_is_no_question_is_refused_under_its_number_and_the_socket_goes_on(
         phone.say(json!({ "ask": { "ref": 7, "what": remove("tablet") } })).await;
     }
     for _ in 0..2 {
-        assert_eq!(answer(&mut phone, 7).await, Ok(json!({ "done": {} })));
+        assert_eq!(phone.answered(7).await, Ok(json!({ "done": {} })));
     }
     let devices = json!({ "devices": {} });
     for (ask, words) in [
@@ -272,7 +254,7 @@ async fn a_question_waits_for_hello_and_for_nothing_else() {
     phone.say(json!({ "hello": { "token": region.token("bob"), "device": "phone" } })).await;
     phone.say(devices).await;
     assert!(phone.next().await.expect("a frame")["welcome"].is_object(), "first of all");
-    let answer = answer(&mut phone, 1).await.expect("an answer");
+    let answer = phone.answered(1).await.expect("an answer");
     assert_eq!(answer["devices"]["items"], json!([{ "device": "phone", "last_seen": null, "here": true }]));
 }
 
@@ -293,6 +275,6 @@ async fn a_device_whose_record_is_damaged_is_listed_and_removed_all_the_same() {
     let mut phone = region.caught_up(0, "bob", "phone").await;
     let names = async |phone: &mut Device| devices(phone).await.into_iter().map(|(name, ..)| name).collect::<Vec<_>>();
     assert_eq!(names(&mut phone).await, ["phone", "tablet"]);
-    assert_eq!(ask(&mut phone, 1, remove("tablet")).await, Ok(json!({ "done": {} })));
+    assert_eq!(phone.ask(1, remove("tablet")).await, Ok(json!({ "done": {} })));
     assert_eq!(names(&mut phone).await, ["phone"]);
 }

@@ -17,22 +17,8 @@ use serde_json::{Value, json};
 /// How soon a change is in force everywhere.
 const IN_FORCE: Duration = Duration::from_secs(1);
 
-/// The answer to a question, or as an error its refusal.
-async fn ask(device: &mut Device, what: Value) -> Result<Value, Value> {
-    device.say(json!({ "ask": { "ref": 7, "what": what } })).await;
-    loop {
-        let frame = device.next().await.expect("an open socket");
-        if frame["answer"]["ref"] == 7 {
-            return Ok(frame["answer"]["what"].clone());
-        }
-        if frame["refused"]["ref"] == 7 {
-            return Err(frame["refused"].clone());
-        }
-    }
-}
-
 async fn done(device: &mut Device, what: Value) {
-    assert_eq!(ask(device, what.clone()).await, Ok(json!({ "done": {} })), "{what}");
+    assert_eq!(device.ask(7, what.clone()).await, Ok(json!({ "done": {} })), "{what}");
 }
 
 fn block(user: &str) -> Value {
@@ -127,7 +113,7 @@ async fn who_is_blocked_while_messages_flow_stores_nothing_a_second_later() {
     // Nobody else is, and bob himself writes to whom he likes.
     carol.send_accepted("bob", "from carol").await;
     bob.send_accepted("alice", "from bob").await;
-    assert_eq!(ask(&mut bob, json!({ "blocks": {} })).await, Ok(json!({ "blocks": { "users": ["alice"] } })));
+    assert_eq!(bob.ask(7, json!({ "blocks": {} })).await, Ok(json!({ "blocks": { "users": ["alice"] } })));
     done(&mut bob, unblock("alice")).await;
     accepted_soon(&mut alice, "bob").await;
 }
@@ -234,12 +220,12 @@ async fn settings_are_read_back_and_what_is_none_is_refused() {
         Ok(json!({ "settings": { "who_may_write": write, "who_sees_presence": presence } }))
     };
     let read = json!({ "settings": {} });
-    assert_eq!(ask(&mut bob, read.clone()).await, settings("everybody", "everybody"));
-    assert_eq!(ask(&mut bob, json!({ "blocks": {} })).await, Ok(json!({ "blocks": { "users": [] } })));
+    assert_eq!(bob.ask(7, read.clone()).await, settings("everybody", "everybody"));
+    assert_eq!(bob.ask(7, json!({ "blocks": {} })).await, Ok(json!({ "blocks": { "users": [] } })));
     done(&mut bob, json!({ "set": { "who_sees_presence": "contacts" } })).await;
     done(&mut bob, json!({ "set": { "who_may_write": "nobody", "who_sees_presence": null } })).await;
     done(&mut bob, json!({ "set": {} })).await;
-    assert_eq!(ask(&mut bob, read).await, settings("nobody", "contacts"));
+    assert_eq!(bob.ask(7, read).await, settings("nobody", "contacts"));
     for (what, code) in [
         (block("bob"), "bad_question"),
         (block("bob@local"), "bad_question"),
@@ -250,12 +236,12 @@ async fn settings_are_read_back_and_what_is_none_is_refused() {
         (who_may_write("friends"), "bad_question"),
         (json!({ "set": { "who_may_write": 7 } }), "bad_question"),
     ] {
-        assert_eq!(ask(&mut bob, what.clone()).await.expect_err("a refusal")["code"], code, "{what}");
+        assert_eq!(bob.ask(7, what.clone()).await.expect_err("a refusal")["code"], code, "{what}");
     }
     for user in ["carol@eu", "mallory", "alice@local", "mallory"] {
         done(&mut bob, block(user)).await;
     }
     done(&mut bob, unblock("nobody-at-all")).await;
     let blocked = json!({ "blocks": { "users": ["alice", "carol@eu", "mallory"] } });
-    assert_eq!(ask(&mut bob, json!({ "blocks": {} })).await, Ok(blocked));
+    assert_eq!(bob.ask(7, json!({ "blocks": {} })).await, Ok(blocked));
 }

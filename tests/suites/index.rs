@@ -16,11 +16,9 @@ use dunlin_tests::{
 };
 use serde_json::{Value, json};
 
-use super::asks::ask;
-
 /// What a question is answered once the index has come so far: what it may say before is that it has not.
 async fn answered(device: &mut Device, what: &Value) -> Value {
-    within(Duration::from_secs(60), "an answer", async || match ask(device, 7, what.clone()).await {
+    within(Duration::from_secs(60), "an answer", async || match device.ask(7, what.clone()).await {
         Ok(answer) => Some(answer),
         Err(refused) => {
             assert_eq!(
@@ -191,7 +189,7 @@ async fn pages_go_on_where_the_one_before_ended_and_questions_that_make_no_sense
         (json!({ "conversations": { "limit": "30" } }), "bad_question"),
         (json!({ "conversations": { "limit": 1, "after": 1u64 << 53 } }), "bad_question"),
     ] {
-        let refused = ask(&mut bob, 9, question.clone()).await.expect_err("refused");
+        let refused = bob.ask(9, question.clone()).await.expect_err("refused");
         assert_eq!((&refused["code"], &refused["retry_after"]), (&json!(code), &Value::Null), "{question}: {refused}");
     }
 }
@@ -226,7 +224,7 @@ async fn a_projection_that_is_made_again_gives_the_same_answers() {
     standby.stop().await;
     assert_eq!(everything(&mut bob).await, before);
     last.stop().await;
-    let refused = ask(&mut bob, 9, json!({ "conversations": { "limit": 1 } })).await.expect_err("refused");
+    let refused = bob.ask(9, json!({ "conversations": { "limit": 1 } })).await.expect_err("refused");
     assert_eq!(refused["code"], "unavailable", "nobody is there to answer");
 }
 

@@ -42,13 +42,6 @@ fn texts(entries: &[Entry]) -> Vec<&str> {
         .collect()
 }
 
-/// Stops NATS for a gateway that has learned from it what there is to know before anybody is let in.
-async fn freeze(region: &Region) {
-    let url = format!("http://{}/readyz", region.gateway(0));
-    until("the gateway to be ready", async || (reqwest::get(&url).await.ok()?.status() == 200).then_some(())).await;
-    region.link().freeze();
-}
-
 /// How many posts a gateway has under way.
 async fn under_way(region: &Region, count: usize) {
     let url = format!("http://{}/metrics", region.gateway(0));
@@ -278,7 +271,7 @@ async fn what_is_about_a_post_that_was_refused_for_now_waits_for_it() {
 async fn two_posts_of_one_person_to_one_address_keep_their_order_and_others_wait_for_neither() {
     let region = Region::start_with(RegionOptions { linked: true, ..RegionOptions::default() }).await;
     let shop = back_end(&region, 0);
-    freeze(&region).await;
+    region.freeze().await;
     let mut posting = JoinSet::new();
     let texts_of = |number: usize| format!("number {number}");
     for number in 0..20 {
@@ -306,7 +299,7 @@ async fn two_posts_of_one_person_to_one_address_keep_their_order_and_others_wait
 async fn who_hangs_up_loses_nothing() {
     let region = Region::start_with(RegionOptions { linked: true, ..RegionOptions::default() }).await;
     let shop = back_end(&region, 0);
-    freeze(&region).await;
+    region.freeze().await;
     let body = message(&new_id(), Some("alice"), "bob", "hung up");
     let posting = tokio::spawn(async move { shop.post(&body).await });
     under_way(&region, 1).await;
@@ -322,7 +315,7 @@ async fn who_hangs_up_loses_nothing() {
 async fn of_one_person_only_so_many_are_under_way() {
     let region = Region::start_with(RegionOptions { linked: true, ..RegionOptions::default() }).await;
     let shop = back_end(&region, 0);
-    freeze(&region).await;
+    region.freeze().await;
     let mut posting = JoinSet::new();
     for _ in 0..300 {
         let (shop, body) = (shop.clone(), message(&new_id(), Some("alice"), "bob", "hi"));

@@ -10,23 +10,9 @@ use dunlin_tests::{
 };
 use serde_json::{Value, json};
 
-/// The answer to a question, or as an error its refusal.
-async fn ask(device: &mut Device, what: Value) -> Result<Value, Value> {
-    device.say(json!({ "ask": { "ref": 7, "what": what } })).await;
-    loop {
-        let frame = device.next().await.expect("an open socket");
-        if frame["answer"]["ref"] == 7 {
-            return Ok(frame["answer"]["what"].clone());
-        }
-        if frame["refused"]["ref"] == 7 {
-            return Err(frame["refused"].clone());
-        }
-    }
-}
-
 /// What a device is answered about some people.
 async fn presence(device: &mut Device, users: &[&str]) -> Value {
-    ask(device, json!({ "presence": { "users": users } })).await.expect("an answer")["presence"]["users"].clone()
+    device.ask(7, json!({ "presence": { "users": users } })).await.expect("an answer")["presence"]["users"].clone()
 }
 
 async fn state(device: &mut Device, user: &str) -> String {
@@ -118,7 +104,7 @@ async fn seen_after(device: &mut Device, after: u64) -> u64 {
 }
 
 async fn decides(device: &mut Device, what: Value) {
-    assert_eq!(ask(device, what).await.expect("an answer"), json!({ "done": {} }));
+    assert_eq!(device.ask(7, what).await.expect("an answer"), json!({ "done": {} }));
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -203,7 +189,7 @@ async fn a_gateway_without_nats_can_say_of_nobody_how_they_are_and_who_may_see_t
 
 /// Has a device watch some people.
 async fn watch(device: &mut Device, users: &[&str]) {
-    let done = ask(device, json!({ "watch": { "users": users } })).await.expect("an answer");
+    let done = device.ask(7, json!({ "watch": { "users": users } })).await.expect("an answer");
     assert_eq!(done, json!({ "done": {} }));
 }
 
@@ -375,7 +361,7 @@ async fn what_is_no_list_of_people_is_refused_in_words() {
         (json!(many(10_000)), "bad_question", "more than 200"),
     ] {
         for question in ["presence", "watch"] {
-            let refused = ask(&mut alice, json!({ question: { "users": users } })).await.unwrap_err();
+            let refused = alice.ask(7, json!({ question: { "users": users } })).await.unwrap_err();
             let message = refused["message"].as_str().expect("words");
             assert_eq!(refused["code"], code, "{message}");
             assert!(message.contains(says), "{message}");

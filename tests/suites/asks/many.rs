@@ -12,7 +12,7 @@ use dunlin_tests::{
 };
 use serde_json::{Value, json};
 
-use super::{ask, remove};
+use super::remove;
 
 const QUESTIONS: u64 = 10_000;
 /// Entries of 30 KB: together more than the buffers of a socket take.
@@ -178,12 +178,12 @@ async fn answers_that_find_no_room_before_a_full_socket_are_refused_and_entries_
 async fn a_region_that_does_not_answer_is_told_in_time() {
     let mut region = Region::start_with(RegionOptions { linked: true, ..RegionOptions::default() }).await;
     let mut bob = region.caught_up(0, "bob", "phone").await;
-    ask(&mut bob, 1, json!({ "devices": {} })).await.expect("an answer");
+    bob.ask(1, json!({ "devices": {} })).await.expect("an answer");
     for worker in region.workers.drain(..) {
         worker.stop().await;
     }
     refused_in_time(&mut bob, remove("tablet")).await;
-    ask(&mut bob, 3, json!({ "devices": {} })).await.expect("that needs no worker");
+    bob.ask(3, json!({ "devices": {} })).await.expect("that needs no worker");
     region.link().freeze();
     for what in [json!({ "devices": {} }), remove("tablet")] {
         refused_in_time(&mut bob, what).await;
@@ -199,7 +199,7 @@ async fn records_without_a_leader_are_told_in_time() {
     region.peers.iter_mut().for_each(|server| server.kill());
     let what = json!({ "devices": {} });
     dunlin_tests::wait::until("the first server to know that it leads nothing", async || {
-        ask(&mut bob, 1, what.clone()).await.err().map(drop)
+        bob.ask(1, what.clone()).await.err().map(drop)
     })
     .await;
     for what in [what, remove("tablet")] {
@@ -209,7 +209,7 @@ async fn records_without_a_leader_are_told_in_time() {
 
 async fn refused_in_time(device: &mut Device, what: Value) {
     let began = Instant::now();
-    let refused = ask(device, 2, what).await.expect_err("a refusal");
+    let refused = device.ask(2, what).await.expect_err("a refusal");
     assert_eq!(refused["code"], "unavailable", "{refused}");
     assert!(refused["retry_after"].is_u64(), "{refused}");
     let slack = Millis(2_000);

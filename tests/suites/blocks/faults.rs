@@ -16,10 +16,10 @@ async fn blocks_outlive_everything_and_the_limit_is_said() {
     let settings = dunlin_schema::record::Settings { blocked, ..Default::default() };
     let record = subject::settings(&log.region, log.shard, &"bob".parse().expect("a name"));
     jetstream.publish(record, settings.encode().into()).await.expect("a publish").await.expect("stored");
-    let refusal = ask(&mut bob, block("one-more")).await.expect_err("a refusal");
+    let refusal = bob.ask(7, block("one-more")).await.expect_err("a refusal");
     assert_eq!((&refusal["code"], &refusal["retry_after"]), (&json!("too_large"), &Value::Null), "{refusal}");
     done(&mut bob, block("alice")).await;
-    let listed = ask(&mut bob, json!({ "blocks": {} })).await.expect("an answer");
+    let listed = bob.ask(7, json!({ "blocks": {} })).await.expect("an answer");
     assert_eq!(listed["blocks"]["users"].as_array().map(Vec::len), Some(limits::BLOCKED));
     done(&mut bob, unblock("u0")).await;
     done(&mut bob, block("one-more")).await;
@@ -34,11 +34,11 @@ async fn without_a_worker_it_is_said_and_two_workers_do_no_harm() {
     let mut bob = region.caught_up(0, "bob", "phone").await;
     let mut tablet = region.caught_up(0, "bob", "tablet").await;
     region.workers.pop().expect("a worker").kill();
-    let refusal = until("nobody to write it down", async || ask(&mut bob, block("alice")).await.err()).await;
+    let refusal = until("nobody to write it down", async || bob.ask(7, block("alice")).await.err()).await;
     assert_eq!(refusal["code"], "unavailable", "{refusal}");
     assert!(refusal["retry_after"].is_u64(), "{refusal}");
     let _workers = (region.new_worker("first").await, region.new_worker("first").await);
-    until("somebody to write it down", async || ask(&mut bob, block("alice")).await.ok()).await;
+    until("somebody to write it down", async || bob.ask(7, block("alice")).await.ok()).await;
     let each = |device: &'static str| (0..20).map(move |number| format!("{device}-{number}"));
     let blocks = async |device: &mut Device, names: Vec<String>| {
         for name in names {
@@ -46,7 +46,7 @@ async fn without_a_worker_it_is_said_and_two_workers_do_no_harm() {
         }
     };
     tokio::join!(blocks(&mut bob, each("phone").collect()), blocks(&mut tablet, each("tablet").collect()));
-    let listed = ask(&mut bob, json!({ "blocks": {} })).await.expect("an answer");
+    let listed = bob.ask(7, json!({ "blocks": {} })).await.expect("an answer");
     assert_eq!(listed["blocks"]["users"].as_array().map(Vec::len), Some(41), "{listed}");
 }
 
