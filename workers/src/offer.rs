@@ -1,11 +1,31 @@
-//! A service of a shard, offered for as long as a reader owns it. A standby must not offer it: it would answer from what it has not read.
+//! Services of a shard: for as long as its task runs ([`always`]); or, as an [`Offer`], for as long as a reader owns it. A standby must not
+//! offer such a one: it would answer from what it has not read.
 
 use dunlin_nats::{Connection, HeadsService, IndexQuestion, IndexService, Question, service::ServiceError};
 use dunlin_schema::Shard;
 use futures_util::{FutureExt, future::BoxFuture};
 use tokio::time::{Duration, sleep};
 
+/// The pause before a service is offered again.
 const AGAIN: Duration = Duration::from_secs(1);
+
+/// Offers a service until this is dropped, anew whenever `answer` is over, which it is when the connection is closed.
+pub(crate) async fn always<S, Started, Answered>(
+    shard: Shard,
+    start: impl Fn() -> Started,
+    answer: impl Fn(S) -> Answered,
+) where
+    Started: Future<Output = Result<S, ServiceError>>,
+    Answered: Future<Output = ()>,
+{
+    loop {
+        match start().await {
+            Ok(service) => answer(service).await,
+            Err(error) => tracing::warn!(%shard, %error, "trying again"),
+        }
+        sleep(AGAIN).await;
+    }
+}
 
 /// A service that can be offered.
 pub(crate) trait Offered: Sized + Send + 'static {

@@ -7,7 +7,7 @@ pub mod core;
 mod metrics;
 mod records;
 
-use std::{sync::Arc, time::Duration};
+use std::sync::Arc;
 
 use dunlin_nats::{AccountsQuestion, AccountsService, Record, Records};
 use dunlin_schema::{
@@ -27,6 +27,7 @@ use self::{
 };
 use crate::{
     context::Context,
+    offer,
     readiness::TaskState,
     role::{Role, Work},
 };
@@ -36,8 +37,6 @@ pub const ROLE: Role = Role::new("accounts", prepare);
 
 /// Questions that are answered at once: further ones wait, and are asked again by who gets no answer.
 const AT_ONCE: usize = 16;
-/// The pause before the service is offered again.
-const AGAIN: Duration = Duration::from_secs(1);
 
 fn prepare(registry: &mut Registry) -> Work {
     let metrics = Metrics::register(registry);
@@ -65,16 +64,12 @@ async fn run(context: Context, shard: Shard, metrics: AccountsMetrics) {
 
 /// Answers until it is dropped.
 async fn serve(context: &Context, accounts: &Accounts<'_>) {
-    loop {
-        match AccountsService::start(context.connection(), accounts.shard).await {
-            Ok(service) => {
-                context.tell(TaskState::Working);
-                answer(service, accounts).await;
-            }
-            Err(error) => tracing::warn!(shard = %accounts.shard, %error, "trying again"),
-        }
-        tokio::time::sleep(AGAIN).await;
-    }
+    let start = || AccountsService::start(context.connection(), accounts.shard);
+    let answer = |service| {
+        context.tell(TaskState::Working);
+        answer(service, accounts)
+    };
+    offer::always(accounts.shard, start, answer).await;
 }
 
 /// Answers until the connection is closed.

@@ -1,6 +1,6 @@
 //! Carries out what a deletion asks for: reads the log, stores tombstones, and has what they stand for overwritten.
 
-use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, Instant};
 
 use dunlin_nats::{AppendError, Appender, Heads, Item, Origin, ReadError, Reads};
 use dunlin_schema::{
@@ -11,6 +11,7 @@ use dunlin_schema::{
 use tokio::time::sleep;
 
 use super::core::{Cause, Erasure, Reading, is_past, stored_since};
+use crate::clock;
 
 /// How often the deliver reader is asked how far it is.
 const ASK_AGAIN: Duration = Duration::from_millis(20);
@@ -144,8 +145,7 @@ impl Erasing {
 
 /// The tombstone of an entry, under an id that nobody has tried.
 fn burial(log: &Log, seq: Seq, header: dunlin_schema::entry::Header) -> Item {
-    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-    let now = Millis(now.as_millis() as u64);
+    let now = clock::now();
     let entry = header.tombstone(seq, MessageId::from_parts(now, rand::random()));
     let origin = Origin::Reader { saved: now.into() };
     Item { log: log.clone(), entry, origin, first_try: true, copy_of_new: false }

@@ -21,7 +21,7 @@ use super::{
     erasing::{EraseError, Erasing, rested},
     metrics::EraserMetrics,
 };
-use crate::{context::Context, erase::Sent};
+use crate::{context::Context, erase::Sent, offer};
 
 /// How long what a person's connections were just saying may take until it is stored.
 const LEAVE: Millis = Millis(5_000);
@@ -71,17 +71,13 @@ impl People<'_> {
     }
 
     async fn take_in(&self) {
-        loop {
-            match ErasureService::start(self.context.connection(), self.shard).await {
-                Ok(mut service) => {
-                    while let Some((question, reply)) = service.next().await {
-                        self.store(question, reply).await;
-                    }
-                }
-                Err(error) => tracing::warn!(shard = %self.shard, %error, "trying again"),
+        let start = || ErasureService::start(self.context.connection(), self.shard);
+        let answer = |mut service: ErasureService| async move {
+            while let Some((question, reply)) = service.next().await {
+                self.store(question, reply).await;
             }
-            sleep(AGAIN).await;
-        }
+        };
+        offer::always(self.shard, start, answer).await;
     }
 
     async fn store(&self, EraseUser { user }: EraseUser, reply: Reply<ErasureAsked>) {

@@ -6,6 +6,7 @@
 
 use dunlin_schema::{
     Address, Content, Entry, MessageId, Millis, Peer, RegionName, Seq, UserName,
+    content::reaction_key,
     entry::Body,
     index::{Place, Reaction},
     limits,
@@ -137,7 +138,8 @@ impl Standing {
                 self.reactions.clear();
             }
             Change::React { emoji, on } => {
-                let same = |kept: &Reaction| kept.mine == mine && bare(&kept.emoji).eq(bare(emoji));
+                let key = reaction_key(emoji);
+                let same = |kept: &Reaction| kept.mine == mine && reaction_key(&kept.emoji) == key;
                 let stands = self.reactions.iter().position(same);
                 match (stands, on) {
                     (Some(at), false) => _ = self.reactions.remove(at),
@@ -149,11 +151,6 @@ impl Standing {
             }
         }
     }
-}
-
-/// An emoji without its variation selectors: with and without them it is the same reaction.
-fn bare(emoji: &str) -> impl Iterator<Item = char> {
-    emoji.chars().filter(|c| !matches!(c, '\u{fe0e}' | '\u{fe0f}'))
 }
 
 /// What is unread of the other side's messages.

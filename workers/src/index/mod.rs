@@ -10,15 +10,11 @@ pub mod core;
 mod metrics;
 mod projection;
 
-use std::{
-    path::Path,
-    sync::Arc,
-    time::{SystemTime, UNIX_EPOCH},
-};
+use std::{path::Path, sync::Arc};
 
 use dunlin_nats::{IndexService, Reads, Watch, WatchEvent};
 use dunlin_schema::{
-    Log, Millis, Peer, Position, Seq, Shard, StreamTime, UserName,
+    Log, Peer, Position, Seq, Shard, StreamTime, UserName,
     erasure::Erasure,
     index::Place,
     limits,
@@ -38,6 +34,7 @@ use self::{
     projection::{Of, Projection, ProjectionError, Taken},
 };
 use crate::{
+    clock,
     context::Context,
     offer::Offer,
     reader::{
@@ -412,6 +409,5 @@ async fn evict(
 
 /// What was stored before this time is in no log any more.
 fn expired_before() -> StreamTime {
-    let now = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_millis() as u64);
-    StreamTime::from(Millis(now).minus(limits::RETENTION).minus(limits::RETENTION_SLACK))
+    StreamTime::from(clock::now().minus(limits::RETENTION).minus(limits::RETENTION_SLACK))
 }

@@ -19,14 +19,11 @@ mod records;
 mod seen;
 mod service;
 
-use std::{
-    sync::Arc,
-    time::{SystemTime, UNIX_EPOCH},
-};
+use std::sync::Arc;
 
 use dunlin_nats::{Queued, Reads, ReceiptItem, Records, WorkQueue};
 use dunlin_schema::{
-    Millis, Shard, UserName,
+    Shard, UserName,
     record::{LastSeen, ReadMark, Receipt, SentMarks},
 };
 use futures_util::FutureExt;
@@ -103,12 +100,6 @@ impl Shared {
             context,
             metrics,
         }
-    }
-
-    /// The time that a mark tells.
-    fn now(&self) -> Millis {
-        let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-        Millis(u64::try_from(now.as_millis()).unwrap_or(u64::MAX))
     }
 }
 

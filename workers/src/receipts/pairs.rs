@@ -18,6 +18,7 @@ use super::{
     lanes::Bring,
     records::ChangeError,
 };
+use crate::clock;
 
 /// Who sent, and who received.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -81,7 +82,7 @@ async fn store(shared: &Shared, pair: &Pair, raise: &Raise) -> Result<(), Change
     let shard = Shard::of(pair.sender.as_str(), settings.shards);
     let subject =
         subject::sent_marks(&settings.region, shard, &pair.sender, &Peer::User(pair.by.clone()), &settings.region);
-    let now = shared.now();
+    let now = clock::now();
     let written = shared.sent.rewrite(shard, &subject, |stored| risen(stored, raise, now)).await?;
     if written.before.is_some() {
         shared.metrics.marks.inc();

@@ -19,6 +19,7 @@ use super::{
     pairs::Pair,
     records::ChangeError,
 };
+use crate::clock;
 
 /// Who has read what somebody of the region sent.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -93,7 +94,7 @@ async fn try_store(
     if !shared.pairs.raise(pair, Raise::read(said.epoch, order)).await {
         return Ok(None);
     }
-    let now = shared.now();
+    let now = clock::now();
     let written = shared.read.rewrite(shared.shard, &subject, |stored| read_on(stored, said.epoch, order, now)).await?;
     shared.metrics.read_marks.inc_by(u64::from(written.before.is_some()));
     Ok(Some((written.record, written.revision)))

@@ -60,50 +60,27 @@ pub(super) trait Stored: Clone + Default {
     fn written(&self) -> Vec<u8>;
 }
 
-impl Stored for DeviceRecord {
-    const KEPT: Millis = limits::DEVICE_KEPT;
-    // A removal takes the cursor back.
-    const RISES: bool = false;
-    fn read(bytes: &[u8]) -> Result<Self, EnvelopeError> {
-        DeviceRecord::decode(bytes)
-    }
-    fn written(&self) -> Vec<u8> {
-        self.encode()
-    }
+/// `stored!(Type: how long it is kept, whether it only rises)`.
+macro_rules! stored {
+    ($type:ty: $kept:expr, $rises:expr) => {
+        impl Stored for $type {
+            const KEPT: Millis = $kept;
+            const RISES: bool = $rises;
+            fn read(bytes: &[u8]) -> Result<Self, EnvelopeError> {
+                <$type>::decode(bytes)
+            }
+            fn written(&self) -> Vec<u8> {
+                self.encode()
+            }
+        }
+    };
 }
 
-impl Stored for SentMarks {
-    const KEPT: Millis = limits::MARK_KEPT;
-    const RISES: bool = true;
-    fn read(bytes: &[u8]) -> Result<Self, EnvelopeError> {
-        SentMarks::decode(bytes)
-    }
-    fn written(&self) -> Vec<u8> {
-        self.encode()
-    }
-}
-
-impl Stored for ReadMark {
-    const KEPT: Millis = limits::MARK_KEPT;
-    const RISES: bool = true;
-    fn read(bytes: &[u8]) -> Result<Self, EnvelopeError> {
-        ReadMark::decode(bytes)
-    }
-    fn written(&self) -> Vec<u8> {
-        self.encode()
-    }
-}
-
-impl Stored for LastSeen {
-    const KEPT: Millis = limits::SEEN_KEPT;
-    const RISES: bool = true;
-    fn read(bytes: &[u8]) -> Result<Self, EnvelopeError> {
-        LastSeen::decode(bytes)
-    }
-    fn written(&self) -> Vec<u8> {
-        self.encode()
-    }
-}
+// A removal takes the cursor back.
+stored!(DeviceRecord: limits::DEVICE_KEPT, false);
+stored!(SentMarks: limits::MARK_KEPT, true);
+stored!(ReadMark: limits::MARK_KEPT, true);
+stored!(LastSeen: limits::SEEN_KEPT, true);
 
 /// What has come of a change.
 pub(super) struct Written<R> {

@@ -1,8 +1,6 @@
 //! What gateways ask: whose marks have changed, and that devices which their user removes are forgotten. Of such a device each record is
 //! written over, and only then it is told that it is done.
 
-use std::time::Duration;
-
 use dunlin_nats::{ReceiptsQuestion, ReceiptsService, Reply};
 use dunlin_schema::{
     Peer, Seq,
@@ -12,21 +10,15 @@ use dunlin_schema::{
 use futures_util::{StreamExt, stream::FuturesUnordered};
 
 use super::{Shared, changes, core::removed, devices::Devices, records::ChangeError};
+use crate::offer;
 
-/// The pause before the service is offered again.
-const AGAIN: Duration = Duration::from_secs(1);
 /// Devices that are removed at once: further ones wait, and are asked for again by who gets no answer.
 const AT_ONCE: usize = 16;
 
 /// Answers until it is dropped.
 pub(super) async fn run(shared: &Shared) {
-    loop {
-        match ReceiptsService::start(shared.context.connection(), shared.shard).await {
-            Ok(service) => answer(service, shared).await,
-            Err(error) => tracing::warn!(shard = %shared.shard, %error, "trying again"),
-        }
-        tokio::time::sleep(AGAIN).await;
-    }
+    let start = || ReceiptsService::start(shared.context.connection(), shared.shard);
+    offer::always(shared.shard, start, |service| answer(service, shared)).await;
 }
 
 /// Answers until the connection is closed.
