@@ -67,11 +67,11 @@ async fn append(region: &Region, wanted: Append) -> Input {
 /// Whether the recipient lets the author write. Errors: not, or nobody can say now.
 async fn let_in(region: &Region, entry: &Entry) -> Result<(), AppendFailure> {
     let Peer::User(to) = &entry.to.peer else { return Ok(()) };
-    let lets = match region.people.known_to_let_write(&entry.from, to) {
-        Some(lets) => lets,
-        None => region.people.may_write(&region.reads, &entry.from, to).await.map_err(|_| AppendFailure::Unchecked)?,
-    };
-    if lets { Ok(()) } else { Err(AppendFailure::Refused) }
+    match region.people.may_write(&region.reads, &entry.from, to).await {
+        Ok(true) => Ok(()),
+        Ok(false) => Err(AppendFailure::Refused),
+        Err(_) => Err(AppendFailure::Unchecked),
+    }
 }
 
 fn stored(stored: dunlin_nats::Stored) -> Stored {

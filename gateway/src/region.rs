@@ -173,7 +173,7 @@ impl Region {
 
     /// What its people are shown of each other's presence.
     pub(crate) fn sight(&self) -> Sight<'_> {
-        Sight { region: self.name(), people: &self.people, reads: &self.reads }
+        Sight { people: &self.people, reads: &self.reads }
     }
 
     /// What it is called.

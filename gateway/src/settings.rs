@@ -57,6 +57,11 @@ impl People {
         People { region, records, metrics, shards, anew }
     }
 
+    /// A person of the region, as others name them.
+    pub(crate) fn sender(&self, user: &UserName) -> Sender {
+        Sender { user: user.clone(), region: self.region.clone() }
+    }
+
     fn shard(&self, user: &UserName) -> Shard {
         Shard::of(user.as_str(), self.shards.len() as u16)
     }

@@ -16,6 +16,7 @@ use dunlin_schema::{
     limits::{self, Bounds},
 };
 
+use super::timetable::{Due, Timetable};
 use crate::{
     clock::Uptime,
     session::{HeadOf, NoAnswer},
@@ -23,8 +24,6 @@ use crate::{
 
 /// How often a shard that is silent is asked for nobody, so that a comparison follows as soon as its reader is back.
 const PROBE_EVERY: Millis = Millis(500);
-/// How long after a loss the comparison is repeated: what was lost while the interest was being restored shows up then.
-const AFTER_LOSS: Millis = Millis(1_000);
 
 /// A log by its owner, and those who are to be told of it.
 pub type LogFollowers<F> = (Peer, Vec<F>);
@@ -34,10 +33,8 @@ pub type LogFollowers<F> = (Peer, Vec<F>);
 pub struct Comparison<F> {
     bounds: &'static Bounds,
     shards: Box<[Asking<F>]>,
-    round_at: Uptime,
+    rounds: Timetable,
     probe_at: Uptime,
-    /// When the round after a loss is repeated.
-    again_at: Option<Uptime>,
 }
 
 /// How it stands with a shard.
@@ -152,7 +149,7 @@ impl<F> Comparison<F> {
     /// Asks nobody yet, and everybody at `now`.
     pub fn new(shards: u16, bounds: &'static Bounds, now: Uptime) -> Comparison<F> {
         let shards = (0..shards).map(|_| Asking::new()).collect();
-        Comparison { bounds, shards, round_at: now, probe_at: now, again_at: None }
+        Comparison { bounds, shards, rounds: Timetable::new(now), probe_at: now }
     }
 
     fn shard(&mut self, shard: Shard) -> &mut Asking<F> {
@@ -167,12 +164,12 @@ impl<F> Comparison<F> {
     /// Live entries may have been lost.
     pub fn lost(&mut self, now: Uptime) {
         self.want_round();
-        self.again_at = Some(now.plus(AFTER_LOSS));
+        self.rounds.lost(now);
     }
 
     /// When [`Comparison::due`] has questions because time has passed.
     pub fn next_deadline(&self) -> Uptime {
-        self.round_at.min(self.probe_at).min(self.again_at.unwrap_or(self.round_at))
+        self.rounds.next().min(self.probe_at)
     }
 
     /// Who is silent, if anybody is.
@@ -185,13 +182,9 @@ impl<F> Comparison<F> {
 
     /// The questions to be sent now. The next round comes `earlier` than it might, by chance, so that gateways do not ask in step.
     pub fn due(&mut self, now: Uptime, earlier: Millis) -> Vec<Question<F>> {
-        if now >= self.round_at {
+        let Due { regular, repeated } = self.rounds.due(now, earlier);
+        if regular || repeated {
             self.want_round();
-            self.round_at = now.plus(limits::HEADS_EVERY.minus(earlier));
-        }
-        if self.again_at.is_some_and(|at| now >= at) {
-            self.want_round();
-            self.again_at = None;
         }
         if now >= self.probe_at {
             self.shards.iter_mut().for_each(|asking| asking.probe_wanted = asking.unanswered != Some(0));

@@ -2,6 +2,7 @@
 //! decided in [`core`]; answers go straight into the sessions.
 
 pub mod core;
+pub(crate) mod timetable;
 
 use std::{sync::Arc, time::Duration};
 

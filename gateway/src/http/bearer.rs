@@ -46,6 +46,15 @@ pub(super) async fn identity(gateway: &Gateway, headers: &HeaderMap) -> Result<O
     }
 }
 
+/// Whether a token may name somebody. Errors: it is another issuer's, whose people this one can't name.
+pub(super) fn named(people: &People, user: &UserName) -> Result<(), Refusal> {
+    if people.has(user) {
+        return Ok(());
+    }
+    let message = format!("{user} is of another issuer's people: this token's issuer can't name them");
+    Err(refusal(Code::Forbidden, message))
+}
+
 /// The user of a token that is a back end's, and the people it may name.
 pub(super) async fn service(gateway: &Gateway, headers: &HeaderMap) -> Result<(UserName, People), Refusal> {
     let Some(identity) = identity(gateway, headers).await? else {

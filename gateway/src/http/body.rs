@@ -15,6 +15,10 @@ use tokio::time::timeout;
 
 use super::refusal::{Refusal, refusal};
 
+/// What refuses a request by its method or its body, with the status that says so: for the description of a POST.
+pub(super) const REFUSED: [(u16, &str); 3] =
+    [(405, "another method than POST"), (408, "the body did not come in time"), (415, "no `application/json`")];
+
 /// How long a body may take to come.
 const BODY_WITHIN: Duration = Duration::from_secs(10);
 

@@ -19,7 +19,7 @@ use utoipa::openapi::RefOr;
 
 use super::{
     bearer, body, openapi,
-    refusal::{BUSY, Refusal, refusal},
+    refusal::{BUSY, Refusal, refusal, stays},
 };
 use crate::{clock, gateway::Gateway, sending::Answer};
 
@@ -56,9 +56,7 @@ struct Refused;
 
 impl utoipa::IntoResponses for Refused {
     fn responses() -> BTreeMap<String, RefOr<utoipa::openapi::Response>> {
-        let others =
-            [(405, "another method than POST"), (408, "the body did not come in time"), (415, "no `application/json`")];
-        openapi::refused(&CODES, &others)
+        openapi::refused(&CODES, &body::REFUSED)
     }
 }
 
@@ -93,10 +91,7 @@ pub(super) async fn send(State(gateway): State<Arc<Gateway>>, request: Request) 
 }
 
 async fn answer(gateway: &Gateway, headers: &HeaderMap, body: &mut BodyDataStream) -> Result<Sent, Refusal> {
-    if gateway.is_draining() {
-        let away = "this gateway is going away, others are there";
-        return Err(refusal(Code::Draining, away).until(BUSY));
-    }
+    stays(gateway)?;
     let (own, people) = bearer::service(gateway, headers).await?;
     body::json(headers)?;
     let permit = gateway.posts.permit().ok_or_else(|| {
@@ -120,10 +115,7 @@ async fn answer(gateway: &Gateway, headers: &HeaderMap, body: &mut BodyDataStrea
             return Err(refusal(Code::BadAddress, format!("in `from`: {why}")).of_message(send.id.to_string()));
         }
     };
-    if !people.has(&from) {
-        let message = format!("{from} is of another issuer's people: this token's issuer can't name them");
-        return Err(refusal(Code::Forbidden, message));
-    }
+    bearer::named(&people, &from)?;
     let id = send.id;
     let sent = gateway.sent(&from, clock::now(), send);
     let answered = timeout(ANSWER_WITHIN, gateway.posts.send(&from, sent, permit)).await;

@@ -15,7 +15,7 @@ use utoipa::openapi::{
 
 use super::{
     bearer, openapi,
-    refusal::{BUSY, Refusal, refusal},
+    refusal::{Refusal, refusal, stays},
 };
 use crate::{asks, gateway::Gateway};
 
@@ -73,10 +73,7 @@ pub(super) async fn ask(
     headers: HeaderMap,
     RawQuery(query): RawQuery,
 ) -> Result<Json<Answer>, Refusal> {
-    if gateway.is_draining() {
-        let away = "this gateway is going away, others are there";
-        return Err(refusal(Code::Draining, away).until(BUSY));
-    }
+    stays(&gateway)?;
     let (own, _) = bearer::service(&gateway, &headers).await?;
     let users = users(query.as_deref().unwrap_or_default())?;
     gateway.metrics.asks.inc();

@@ -13,6 +13,8 @@ use dunlin_schema::{
     problem::{self, Problem},
 };
 
+use crate::gateway::Gateway;
+
 /// For how long a gateway that has no room, or goes away, sends clients away.
 pub(super) const BUSY: Millis = Millis(1_000);
 
@@ -37,6 +39,14 @@ pub(super) fn refusal(code: Code, detail: impl Into<String>) -> Refusal {
         detail: detail.into(),
         retry_after: None,
         message: None,
+    }
+}
+
+/// Whether the gateway stays. Errors: it is going away, and nothing is begun here.
+pub(super) fn stays(gateway: &Gateway) -> Result<(), Refusal> {
+    match gateway.is_draining() {
+        false => Ok(()),
+        true => Err(refusal(Code::Draining, "this gateway is going away, others are there").until(BUSY)),
     }
 }
 

@@ -27,8 +27,6 @@ struct Refused;
 
 impl utoipa::IntoResponses for Refused {
     fn responses() -> BTreeMap<String, RefOr<utoipa::openapi::Response>> {
-        let others =
-            [(405, "another method than POST"), (408, "the body did not come in time"), (415, "no `application/json`")];
         let codes = [
             Code::BadFrame,
             Code::Unauthorized,
@@ -38,7 +36,7 @@ impl utoipa::IntoResponses for Refused {
             Code::TooLarge,
             Code::Unavailable,
         ];
-        openapi::refused(&codes, &others)
+        openapi::refused(&codes, &body::REFUSED)
     }
 }
 
@@ -82,9 +80,8 @@ async fn answer(gateway: &Gateway, headers: &HeaderMap, body: &mut BodyDataStrea
         Revocation::User { user } => (Revoked::User(user.clone()), Some(user)),
         Revocation::Device { user, device } => (Revoked::Device(user.clone(), device), Some(user)),
     };
-    if let Some(user) = user.filter(|user| !admin.people.has(user)) {
-        let message = format!("{user} is of another issuer's people: this token's issuer can't name them");
-        return Err(refusal(Code::Forbidden, message));
+    if let Some(user) = user {
+        bearer::named(&admin.people, &user)?;
     }
     let unavailable = |message: String| refusal(Code::Unavailable, message).until(BUSY);
     let region = gateway.home().ok_or_else(|| unavailable("this gateway serves no region of its own".to_owned()))?;

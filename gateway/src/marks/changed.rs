@@ -6,18 +6,16 @@
 
 use dunlin_schema::{Millis, Seq, Shard, limits, marks::MarksAnswer};
 
-use crate::clock::Uptime;
-
-/// How long after a loss it is asked again: what was lost while the interest was being restored shows up then.
-const AFTER_LOSS: Millis = Millis(1_000);
+use crate::{
+    clock::Uptime,
+    comparison::timetable::{Due, Timetable},
+};
 
 /// When the shards are asked, and up to where each has answered.
 #[derive(Debug)]
 pub(super) struct Rounds {
     shards: Box<[Known]>,
-    round_at: Uptime,
-    /// When the round after a loss is repeated.
-    again_at: Option<Uptime>,
+    rounds: Timetable,
 }
 
 /// What is known of a shard.
@@ -62,13 +60,13 @@ impl Rounds {
     /// Asks everybody at `now`.
     pub(super) fn new(shards: u16, now: Uptime) -> Rounds {
         let shards = vec![Known::default(); usize::from(shards)];
-        Rounds { shards: shards.into(), round_at: now, again_at: None }
+        Rounds { shards: shards.into(), rounds: Timetable::new(now) }
     }
 
     /// Live messages may have been lost.
     pub(super) fn lost(&mut self, now: Uptime) {
         self.want(Cause::Loss);
-        self.again_at = Some(now.plus(AFTER_LOSS));
+        self.rounds.lost(now);
     }
 
     fn want(&mut self, cause: Cause) {
@@ -77,16 +75,16 @@ impl Rounds {
 
     /// When [`Rounds::due`] has questions because time has passed.
     pub(super) fn next_deadline(&self) -> Uptime {
-        self.round_at.min(self.again_at.unwrap_or(self.round_at))
+        self.rounds.next()
     }
 
     /// The questions to be sent now. The next round comes `earlier` than it might, by chance, so that gateways do not ask in step.
     pub(super) fn due(&mut self, now: Uptime, earlier: Millis) -> Vec<Question> {
-        if now >= self.round_at {
+        let Due { regular, repeated } = self.rounds.due(now, earlier);
+        if regular {
             self.want(Cause::Regular);
-            self.round_at = now.plus(limits::HEADS_EVERY.minus(earlier));
         }
-        if self.again_at.take_if(|at| now >= *at).is_some() {
+        if repeated {
             self.want(Cause::Loss);
         }
         let mut questions = Vec::new();
@@ -130,6 +128,7 @@ impl Rounds {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::comparison::timetable::AFTER_LOSS;
 
     const SHARD: Shard = Shard(0);
 

@@ -3,31 +3,26 @@
 //! Who may not see a person, or is blocked by them, sees somebody who is offline and was never seen.
 
 use dunlin_nats::Reads;
-use dunlin_schema::{RegionName, Sender, UserName, presence::Presence};
+use dunlin_schema::{UserName, presence::Presence};
 
 use crate::settings::People;
 
 /// Asks what people have decided.
 #[derive(Clone, Copy)]
 pub(crate) struct Sight<'a> {
-    pub(crate) region: &'a RegionName,
     pub(crate) people: &'a People,
     pub(crate) reads: &'a Reads,
 }
 
 impl Sight<'_> {
-    fn sender(&self, asker: &UserName) -> Sender {
-        Sender { user: asker.clone(), region: self.region.clone() }
-    }
-
     /// Whether a person lets somebody see them; `None` where nobody can say now.
     pub(crate) async fn visible(&self, asker: &UserName, person: &UserName) -> Option<bool> {
-        self.people.may_see(self.reads, &self.sender(asker), person).await.ok()
+        self.people.may_see(self.reads, &self.people.sender(asker), person).await.ok()
     }
 
     /// The same, where nothing has to be asked for it; `None` where something has to be.
     pub(super) fn known_visible(&self, asker: &UserName, person: &UserName) -> Option<bool> {
-        self.people.known_to_show(&self.sender(asker), person)
+        self.people.known_to_show(&self.people.sender(asker), person)
     }
 }
 

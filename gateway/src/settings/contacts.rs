@@ -41,8 +41,4 @@ impl People {
         }
         Ok(false)
     }
-
-    fn sender(&self, user: &UserName) -> Sender {
-        Sender { user: user.clone(), region: self.region.clone() }
-    }
 }
