@@ -1,14 +1,9 @@
 //! `dunlin block`, `dunlin unblock` and `dunlin blocks`: who does not reach somebody.
 
-use anyhow::Context;
 use clap::Args;
+use dunlin_client::Client;
 
-use crate::{
-    devices::{connected, unreached},
-    print,
-    span::Span,
-    talk::WhoArgs,
-};
+use crate::{asking::asked, print, span::Span, talk::WhoArgs};
 
 /// Options of `dunlin block` and `dunlin unblock`.
 #[derive(Debug, Args)]
@@ -34,31 +29,19 @@ pub struct BlocksArgs {
 
 /// Blocks somebody. Errors: the question was refused, or had no answer in time.
 pub async fn block(BlockArgs { who, whom, timeout }: BlockArgs) -> anyhow::Result<()> {
-    let client = connected(&who, timeout).await?;
-    let blocked = client.block(&whom).await;
-    let blocked = blocked.with_context(|| format!("blocking {whom}{}", unreached(&client)));
-    client.close().await;
-    blocked?;
+    asked(&who, timeout, &format!("blocking {whom}"), async |client| client.block(&whom).await).await?;
     print(&serde_json::to_string(&serde_json::json!({ "blocked": whom }))?)
 }
 
 /// Lets somebody in again. Errors: as for [`block`].
 pub async fn unblock(BlockArgs { who, whom, timeout }: BlockArgs) -> anyhow::Result<()> {
-    let client = connected(&who, timeout).await?;
-    let unblocked = client.unblock(&whom).await;
-    let unblocked = unblocked.with_context(|| format!("unblocking {whom}{}", unreached(&client)));
-    client.close().await;
-    unblocked?;
+    asked(&who, timeout, &format!("unblocking {whom}"), async |client| client.unblock(&whom).await).await?;
     print(&serde_json::to_string(&serde_json::json!({ "unblocked": whom }))?)
 }
 
 /// Prints whom somebody has blocked, one JSON object a line. Errors: as for [`block`].
 pub async fn list(BlocksArgs { who, timeout }: BlocksArgs) -> anyhow::Result<()> {
-    let client = connected(&who, timeout).await?;
-    let blocks = client.blocks().await;
-    let blocks = blocks.with_context(|| format!("listing the blocks{}", unreached(&client)));
-    client.close().await;
-    for user in blocks? {
+    for user in asked(&who, timeout, "listing the blocks", Client::blocks).await? {
         print(&serde_json::to_string(&serde_json::json!({ "user": user }))?)?;
     }
     Ok(())

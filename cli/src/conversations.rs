@@ -2,11 +2,13 @@
 
 use anyhow::Context;
 use clap::Args;
+use dunlin_client::{AskError, Client, Conversations, History};
 use dunlin_schema::{Address, Seq, limits};
+use serde::Serialize;
 
 use crate::{
-    devices::{connected, unreached},
-    print,
+    asking::{connected, unreached},
+    plain, print,
     span::Span,
     talk::WhoArgs,
 };
@@ -45,46 +47,46 @@ struct PageArgs {
 /// Prints conversations, one JSON object a line, the one with the latest message first. Errors: the question was refused, or had no answer
 /// in time.
 pub async fn list(ConversationsArgs { page }: ConversationsArgs) -> anyhow::Result<()> {
-    let client = connected(&page.who, page.timeout).await?;
-    let (mut left, mut after) = (page.limit, None);
-    while left > 0 {
-        let listed = client.conversations(after, asked(left)).await;
-        let listed = listed.with_context(|| format!("listing the conversations{}", unreached(&client)))?;
-        left = left.saturating_sub(listed.items.len());
-        for item in listed.items {
-            print(&serde_json::to_string(&item)?)?;
-        }
-        after = listed.next;
-        if after.is_none() {
-            break;
-        }
-    }
-    client.close().await;
-    Ok(())
+    pages(page, None, "listing the conversations", async |client, after, limit| {
+        let Conversations { items, next } = client.conversations(after, limit).await?;
+        Ok((items, next))
+    })
+    .await
 }
 
 /// Prints the messages of a conversation, one JSON object a line, the latest first. Errors: the question was refused, or had no answer in
 /// time.
 pub async fn history(HistoryArgs { page, with, before }: HistoryArgs) -> anyhow::Result<()> {
-    let client = connected(&page.who, page.timeout).await?;
-    let (mut left, mut before) = (page.limit, before.map(Seq));
+    let doing = format!("listing the messages with {with}");
+    pages(page, before.map(Seq), &doing, async |client, before, limit| {
+        let History { entries, next } = client.history(with.clone(), before, limit).await?;
+        Ok((entries, next))
+    })
+    .await
+}
+
+/// Asks for pages, each from where the one before says, and prints what is in them.
+async fn pages<T: Serialize>(
+    PageArgs { who, limit, timeout }: PageArgs,
+    mut from: Option<Seq>,
+    doing: &str,
+    ask: impl AsyncFn(&Client, Option<Seq>, u16) -> Result<(Vec<T>, Option<Seq>), AskError>,
+) -> anyhow::Result<()> {
+    let (client, _events) = connected(&who, timeout).await?;
+    let mut left = limit;
     while left > 0 {
-        let listed = client.history(with.clone(), before, asked(left)).await;
-        let listed = listed.with_context(|| format!("listing the messages with {with}{}", unreached(&client)))?;
-        left = left.saturating_sub(listed.entries.len());
-        for entry in listed.entries {
-            print(&serde_json::to_string(&entry)?)?;
+        let most = u16::try_from(left).map_or(limits::HISTORY_PAGE, |left| left.min(limits::HISTORY_PAGE));
+        let page = ask(&client, from, most).await;
+        let (items, next) = page.with_context(|| format!("{doing}{}", unreached(&client)))?;
+        left = left.saturating_sub(items.len());
+        for item in items {
+            print(&plain::json(&serde_json::to_value(item)?))?;
         }
-        before = listed.next;
-        if before.is_none() {
+        from = next;
+        if from.is_none() {
             break;
         }
     }
     client.close().await;
     Ok(())
-}
-
-/// How many to ask for, where so many are wanted.
-fn asked(left: usize) -> u16 {
-    u16::try_from(left).map_or(limits::HISTORY_PAGE, |left| left.min(limits::HISTORY_PAGE))
 }

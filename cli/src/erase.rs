@@ -1,14 +1,8 @@
 //! `dunlin erase`: everything of somebody, for good.
 
-use anyhow::Context;
 use clap::Args;
 
-use crate::{
-    devices::{connected, unreached},
-    print,
-    span::Span,
-    talk::WhoArgs,
-};
+use crate::{asking::asked, print, span::Span, talk::WhoArgs};
 
 /// Options of `dunlin erase`.
 #[derive(Debug, Args)]
@@ -25,10 +19,6 @@ pub struct EraseArgs {
 
 /// Has a user erased. Errors: the question was refused, or had no answer in time.
 pub async fn run(EraseArgs { who, confirm, timeout }: EraseArgs) -> anyhow::Result<()> {
-    let client = connected(&who, timeout).await?;
-    let erased = client.erase(&confirm).await.with_context(|| format!("erasing {confirm}{}", unreached(&client)));
-    client.close().await;
-    erased?;
-    print(&serde_json::to_string(&serde_json::json!({ "erased": confirm }))?)?;
-    Ok(())
+    asked(&who, timeout, &format!("erasing {confirm}"), async |client| client.erase(&confirm).await).await?;
+    print(&serde_json::to_string(&serde_json::json!({ "erased": confirm }))?)
 }

@@ -18,6 +18,7 @@
 //!
 //! `main` only parses arguments; tests call [`run`].
 
+mod asking;
 pub mod bench;
 pub mod blocks;
 pub mod chat;

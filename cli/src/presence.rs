@@ -7,7 +7,7 @@ use dunlin_schema::{Address, Open, presence::Presence};
 use serde_json::json;
 
 use crate::{
-    devices::{asking, unreached},
+    asking::{connected, unreached},
     print,
     span::Span,
     talk::WhoArgs,
@@ -32,7 +32,7 @@ pub struct PresenceArgs {
 /// Prints who is there, one JSON object a line. Errors: the question was refused, or had no answer in time; and while it watches, the
 /// client's end.
 pub async fn run(args: PresenceArgs, shutdown: impl Future<Output = ()> + Send + 'static) -> anyhow::Result<()> {
-    let (client, events) = asking(&args.who, args.timeout).await?;
+    let (client, events) = connected(&args.who, args.timeout).await?;
     let told = match args.watch {
         true => watch(&client, events, args.users, shutdown).await,
         false => once(&client, args.users).await,

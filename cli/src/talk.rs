@@ -280,10 +280,10 @@ async fn show(event: &Event) -> anyhow::Result<()> {
             let receipt = serde_json::json!({
                 "by": by, "to": to, "order": order, "delivered": delivered, "read": read, "of": of, "time": time,
             });
-            print(&serde_json::to_string(&serde_json::json!({ "receipt": receipt }))?)?;
+            print(&plain::json(&serde_json::json!({ "receipt": receipt })))?;
         }
         Event::Marked { with, read } => {
-            print(&serde_json::to_string(&serde_json::json!({ "marked": { "with": with, "read": read } }))?)?;
+            print(&plain::json(&serde_json::json!({ "marked": { "with": with, "read": read } })))?;
         }
         // Nobody is watched here.
         Event::Presence { .. }
