@@ -14,8 +14,13 @@ use dunlin_nats::{
     ConnectOptions, Connection, Heads, Record, Records, StreamFill, StreamName, inspect, region_settings, stream_ends,
     stream_fill,
 };
-use dunlin_schema::{Millis, RegionName, Shard, limits, record::ReaderRecord, stream::RegionSettings, subject};
-use dunlin_workers::reader::{LEADER, ownership::NOBODY};
+use dunlin_schema::{
+    Millis, RegionName, Shard, limits,
+    record::{LEADER, ReaderRecord},
+    stream::RegionSettings,
+    subject,
+};
+use dunlin_workers::reader::ownership::NOBODY;
 use nix::sys::resource::{Resource, getrlimit};
 
 use crate::{

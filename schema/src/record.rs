@@ -11,6 +11,9 @@ use crate::{
 
 const VERSION: u8 = 1;
 
+/// The role whose readers begin epochs. All others follow the epoch that its record names.
+pub const LEADER: &str = "deliver";
+
 /// Who reads a shard for a role, how far it has come, and on which boot of which machine: `state.<region>.<shard>.reader.<role>`,
 /// written by compare-and-set.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]

@@ -6,12 +6,15 @@ use std::collections::{HashMap, VecDeque};
 
 use bytes::Bytes;
 use dunlin_schema::{
-    Millis, Position, Seq, StreamTime, heads::Verified, read::ReadFrom, record::ReaderRecord, subject,
+    Millis, Position, Seq, StreamTime,
+    heads::Verified,
+    read::ReadFrom,
+    record::{LEADER, ReaderRecord},
+    subject,
 };
 use dunlin_workers::{
     deliver::core::Deliver,
     reader::{
-        LEADER,
         core::{Compared, DoubtId, Epochs, Event as Happened, Input, Output, Reader as Core, Setup, Stored},
         ownership::Looked,
     },

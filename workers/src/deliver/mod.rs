@@ -19,7 +19,7 @@ use dunlin_schema::{
     heads::{HeadsRequest, Verified},
     limits,
     live::{LiveEntry, UserMessage},
-    subject,
+    record, subject,
 };
 use futures_util::FutureExt;
 use prometheus_client::registry::Registry;
@@ -32,14 +32,14 @@ use crate::{
     context::Context,
     offer::Offer,
     reader::{
-        self, Given, Pass,
+        Given, Pass,
         core::{DoubtId, Epochs},
     },
     role::{Role, Work},
 };
 
 /// The role.
-pub const ROLE: Role = Role::new(reader::LEADER, prepare);
+pub const ROLE: Role = Role::new(record::LEADER, prepare);
 
 /// Entries taken for each wake-up.
 const BATCH: usize = 64;

@@ -3,12 +3,17 @@
 use std::{sync::Arc, time::Duration};
 
 use dunlin_nats::{Connection, ReadError, Records, StreamName, entry_time, stream_ends};
-use dunlin_schema::{Epoch, RegionName, Seq, Shard, envelope::EnvelopeError, limits, record::ReaderRecord, subject};
+use dunlin_schema::{
+    Epoch, RegionName, Seq, Shard,
+    envelope::EnvelopeError,
+    limits,
+    record::{LEADER, ReaderRecord},
+    subject,
+};
 use prometheus_client::metrics::gauge::Gauge;
 use tokio::time::timeout;
 
 use super::{
-    LEADER,
     core::{Compared, Epochs, Input, Stored},
     ownership::Looked,
 };

@@ -18,6 +18,3 @@ mod pass;
 
 pub use metrics::{ReaderMetrics, ShardMetrics};
 pub use pass::{Given, Pass};
-
-/// The role whose readers begin epochs. All others follow the epoch that its record names.
-pub const LEADER: &str = "deliver";
