@@ -1,5 +1,7 @@
 //! Receipts: senders are told how far what they sent came, and a reader's devices what was read.
 
+mod asked;
+
 use dunlin_nats::{ConnectOptions, Connection, Records};
 use dunlin_schema::{
     Epoch, Millis, Peer, Seq,
@@ -199,17 +201,22 @@ async fn a_receipt_that_was_lost_on_its_way_is_found_by_the_next_round() {
     until_receipt(&mut alice, Some(order), Some(order)).await;
 }
 
+/// The subject of alice's marks about bob, and what writes them by hand.
+async fn hers(region: &Region) -> (String, Records) {
+    let (log, user) = (region.mailbox("alice"), "alice".parse().expect("a name"));
+    let bob = Peer::User("bob".parse().expect("a name"));
+    let options = ConnectOptions { servers: vec![region.url()], ..ConnectOptions::default() };
+    let records = Records::new(&Connection::open(&options, &log.region).await.expect("a connection"));
+    (subject::sent_marks(&log.region, log.shard, &user, &bob, &log.region), records)
+}
+
 /// No worker tells of a record that was written by hand.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn marks_that_nobody_tells_of_are_found_by_the_comparison() {
     let region = Region::start(1).await;
     let mut alice = region.caught_up(0, "alice", "phone").await;
     let mut carol = region.caught_up(0, "carol", "phone").await;
-    let (log, user) = (region.mailbox("alice"), "alice".parse().expect("a name"));
-    let bob = Peer::User("bob".parse().expect("a name"));
-    let subject = subject::sent_marks(&log.region, log.shard, &user, &bob, &log.region);
-    let options = ConnectOptions { servers: vec![region.url()], ..ConnectOptions::default() };
-    let records = Records::new(&Connection::open(&options, &log.region).await.expect("a connection"));
+    let (subject, records) = hers(&region).await;
     let mut revision = Seq(0);
     for order in [3, 4] {
         let time = Millis(dunlin_tests::tokens::now() * 1_000);

@@ -8,6 +8,7 @@ mod devices;
 mod erase;
 mod in_flight;
 mod presence;
+mod receipts;
 mod settings;
 
 use std::{sync::Arc, time::Duration};
@@ -36,6 +37,8 @@ pub(crate) struct Context<'a> {
     /// Who asks.
     asker: &'a Arc<Connection>,
     region: &'a RegionName,
+    /// Into how many shards it is divided.
+    shards: u16,
     /// What the region's workers have written down.
     records: &'a Records,
     /// Has the worker change it.
@@ -72,6 +75,7 @@ pub(crate) async fn answered(
     let context = Context {
         asker: &asker,
         region: region.name(),
+        shards: region.settings.shards,
         records: &region.records,
         removals: &region.removals,
         erasures: &region.erasures,
@@ -123,6 +127,7 @@ impl Context<'_> {
                 settings::change(self, SettingsChange::Set { who_may_write, who_sees_presence }).await
             }
             Question::Settings {} => settings::settings(self).await,
+            Question::Receipts { to, order } => receipts::of(self, to, order).await,
         }
     }
 }

@@ -70,6 +70,7 @@ fn clients() -> Vec<ClientFrame> {
             what: Question::Set { who_may_write: Some(Audience::Contacts), who_sees_presence: None },
         }),
         ClientFrame::Ask(Ask { reference: 12, what: Question::Settings {} }),
+        ClientFrame::Ask(Ask { reference: 13, what: Question::Receipts { to: Address::local(bob()), order: Seq(17) } }),
         ClientFrame::Signal { to: "bob".to_owned(), kind: "typing".to_owned() },
         ClientFrame::Read { with: "alice".to_owned(), upto: Seq(17) },
     ]
@@ -152,6 +153,10 @@ fn answers() -> Vec<ServerFrame> {
                 who_sees_presence: Audience::Everybody.into(),
             }
             .into(),
+        }),
+        ServerFrame::Answer(AnswerFrame {
+            reference: 13,
+            what: Answer::Receipts { stored: NOW, delivered: Some(NOW.plus(Millis(80))), read: None }.into(),
         }),
     ]
 }

@@ -109,6 +109,14 @@ pub enum Question {
     },
     /// The user's settings.
     Settings {},
+    /// When something that the user sent was stored, delivered and read.
+    Receipts {
+        /// The address that it was sent to.
+        #[serde(deserialize_with = "to")]
+        to: Address,
+        /// Its order, as `accepted` told it.
+        order: Seq,
+    },
 }
 
 impl Question {
@@ -126,6 +134,7 @@ impl Question {
         "blocks",
         "set",
         "settings",
+        "receipts",
     ];
 }
 
@@ -162,6 +171,10 @@ fn people<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<String>, D::
 
 fn with<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Address, D::Error> {
     parsed_field(deserializer, "with")
+}
+
+fn to<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Address, D::Error> {
+    parsed_field(deserializer, "to")
 }
 
 fn limit<'de, D: Deserializer<'de>>(deserializer: D) -> Result<u64, D::Error> {
@@ -228,11 +241,21 @@ pub enum Answer {
         /// Who sees whether the user is there, and when they were last.
         who_sees_presence: Open<Audience>,
     },
+    /// When something that the user sent was stored, delivered and read.
+    Receipts {
+        /// When it was accepted.
+        stored: Millis,
+        /// When it had come to a device of the recipient's, at the latest; `None` where nothing is known of that.
+        delivered: Option<Millis>,
+        /// When the recipient had read it, at the latest; `None` where nothing is known of that.
+        read: Option<Millis>,
+    },
 }
 
 impl Answer {
     /// The answers' names in JSON, in the order of their numbers in Postcard.
-    pub const NAMES: &[&str] = &["done", "devices", "presence", "conversations", "history", "blocks", "settings"];
+    pub const NAMES: &[&str] =
+        &["done", "devices", "presence", "conversations", "history", "blocks", "settings", "receipts"];
 }
 
 /// A device of the user's.

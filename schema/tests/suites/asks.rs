@@ -110,6 +110,13 @@ fn what_is_wrong_with_a_question_is_told_with_the_fields_name() {
             Some(7),
             "a sequence is below 2^53",
         ),
+        (r#""ref":7,"what":{"receipts":{"order":1}}"#, Some(7), "missing field `to`"),
+        (r#""ref":7,"what":{"receipts":{"to":"bob"}}"#, Some(7), "missing field `order`"),
+        (r#""ref":7,"what":{"receipts":{"to":"a b","order":1}}"#, Some(7), "in `receipts`: `to`: in the address"),
+        (r#""ref":7,"what":{"receipts":{"to":"bob","order":-1}}"#, Some(7), "expected a whole number"),
+        (r#""ref":7,"what":{"receipts":{"to":"bob","order":"17"}}"#, Some(7), "expected a whole number"),
+        (r#""ref":7,"what":{"receipts":{"to":"bob","order":1.5}}"#, Some(7), "expected a whole number"),
+        (r#""ref":7,"what":{"receipts":{"to":"bob","order":9007199254740992}}"#, Some(7), "a sequence is below 2^53"),
         (r#""ref":7,"what":{"block":{"user":"a b"}}"#, Some(7), "in `block`: `user`: in the address: a name is made"),
         (r#""ref":7,"what":{"block":{"user":["bob"]}}"#, Some(7), "expected a string for `user`"),
         (r#""ref":7,"what":{"block":{}}"#, Some(7), "missing field `user`"),
@@ -204,6 +211,7 @@ fn the_lists_of_names_are_as_long_as_the_enums() {
             "conversations" => r#"{"limit":30}"#,
             "history" => r#"{"with":"bob","limit":30}"#,
             "block" | "unblock" => r#"{"user":"bob"}"#,
+            "receipts" => r#"{"to":"bob","order":17}"#,
             _ => "{}",
         };
         let frame = read(&format!(r#"{{"ask":{{"ref":1,"what":{{"{name}":{fields}}}}}}}"#)).unwrap();
@@ -218,6 +226,7 @@ fn the_lists_of_names_are_as_long_as_the_enums() {
             "history" => r#"{"entries":[]}"#,
             "blocks" => r#"{"users":[]}"#,
             "settings" => r#"{"who_may_write":"everybody","who_sees_presence":"nobody"}"#,
+            "receipts" => r#"{"stored":17}"#,
             _ => "{}",
         };
         let answer: Answer = serde_json::from_str(&format!(r#"{{"{name}":{fields}}}"#)).unwrap();

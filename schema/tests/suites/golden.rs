@@ -242,6 +242,7 @@ fn client_frames_in_postcard() {
         (ask(4, Question::Blocks {}), "030409"),
         (ask(5, Question::Set { who_may_write: Some(Audience::Contacts), who_sees_presence: None }), ASK_SET),
         (ask(6, Question::Settings {}), "03060b"),
+        (ask(7, Question::Receipts { to: "bob@eu".parse().unwrap(), order: Seq(300) }), ASK_RECEIPTS),
         (ClientFrame::Signal { to: "bob".into(), kind: "typing".into() }, SAY_SIGNAL),
         (ClientFrame::Read { with: "alice".into(), upto: Seq(300) }, "0505616c696365ac02"),
         (ClientFrame::Ask(Ask { reference: 1, what: Question::Presence { users: people() } }), ASK_PRESENCE),
@@ -322,6 +323,7 @@ fn server_frames_in_postcard() {
             ),
             ANSWER_SETTINGS,
         ),
+        (answer(7, Answer::Receipts { stored: AT, delivered: Some(AT), read: None }), ANSWER_RECEIPTS),
         (ServerFrame::Signal { from: dunlin_schema::Open::of_text("alice"), kind: "typing".into() }, SEE_SIGNAL),
         (receipt(Some("bob"), "bob", None, None), RECEIVED),
         (receipt(None, "#team", Some(Seq(9)), Some(1_000)), RECEIVED_BY_MEMBERS),
@@ -467,4 +469,6 @@ const ASK_BLOCK: &str = "0302070a6d616c6c6f7279406575";
 const ASK_UNBLOCK: &str = "0303080a6d616c6c6f7279406575";
 const ASK_SET: &str = "03050a0108636f6e746163747300";
 const ANSWER_BLOCKS: &str = "08040d05010a6d616c6c6f7279406575";
+const ASK_RECEIPTS: &str = "03070c06626f62406575ac02";
+const ANSWER_RECEIPTS: &str = "08070f0796d9d79daa330196d9d79daa3300";
 const ANSWER_SETTINGS: &str = "0806110608636f6e7461637473066e6f626f6479";

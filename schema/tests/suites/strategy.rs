@@ -179,6 +179,7 @@ fn question() -> BoxedStrategy<Question> {
         (option::of(audience()), option::of(audience()))
             .prop_map(|(who_may_write, who_sees_presence)| Question::Set { who_may_write, who_sees_presence }),
         Just(Question::Settings {}),
+        (address(), seq()).prop_map(|(to, order)| Question::Receipts { to, order }),
     ]
     .boxed()
 }
@@ -201,6 +202,11 @@ fn answer() -> BoxedStrategy<Answer> {
         collection::vec(address(), 0..4).prop_map(|users| Answer::Blocks { users }),
         (open(audience()), open(audience()))
             .prop_map(|(who_may_write, who_sees_presence)| Answer::Settings { who_may_write, who_sees_presence }),
+        (millis(), option::of(millis()), option::of(millis())).prop_map(|(stored, delivered, read)| Answer::Receipts {
+            stored,
+            delivered,
+            read
+        }),
     ]
     .boxed()
 }
