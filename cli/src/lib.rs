@@ -5,7 +5,7 @@
 //! | [`mod@dev`] | a whole region on this machine: nats-server as a child, gateway and workers in this process |
 //! | [`serve`] | a gateway, a worker, a region's streams, as real deployments run them |
 //! | [`talk`] | send and listen, as somebody |
-//! | [`devices`], [`conversations`] | somebody's devices, conversations and messages |
+//! | [`devices`], [`conversations`], [`receipts`] | somebody's devices, conversations and messages, and how far one came |
 //! | [`blocks`], [`revoke`] | what a person, or an operator, decides |
 //! | [`chat`] | a conversation with somebody |
 //! | [`presence`] | who is there |
@@ -35,6 +35,7 @@ pub mod logging;
 pub mod nats_conf;
 mod plain;
 pub mod presence;
+pub mod receipts;
 pub mod revoke;
 pub mod serve;
 pub mod shutdown;
@@ -82,6 +83,8 @@ enum Command {
     Conversations(conversations::ConversationsArgs),
     /// Print the messages of a conversation as they are now, one JSON object a line
     History(conversations::HistoryArgs),
+    /// Print when a message was stored, delivered and read, as one JSON object
+    Receipts(receipts::ReceiptsArgs),
     /// Print who is there, one JSON object a line, once or for as long as one watches
     Presence(presence::PresenceArgs),
     /// Erase everything of somebody, for good
@@ -127,6 +130,7 @@ impl Command {
             | Command::NatsConf(_)
             | Command::Erase(_)
             | Command::Presence(_)
+            | Command::Receipts(_)
             | Command::Completions { .. } => false,
         }
     }
@@ -181,6 +185,7 @@ pub async fn run(cli: Cli) -> anyhow::Result<ExitCode> {
         Command::Devices(args) => Box::pin(devices::run(args)).await?,
         Command::Conversations(args) => Box::pin(conversations::list(args)).await?,
         Command::History(args) => Box::pin(conversations::history(args)).await?,
+        Command::Receipts(args) => Box::pin(receipts::run(args)).await?,
         Command::Presence(args) => Box::pin(presence::run(args, shutdown::signalled_or_hung_up()?)).await?,
         Command::Erase(args) => Box::pin(erase::run(args)).await?,
         Command::Block(args) => Box::pin(blocks::block(args)).await?,

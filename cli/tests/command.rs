@@ -16,6 +16,8 @@ mod erase;
 mod presence;
 #[path = "command/processes.rs"]
 mod processes;
+#[path = "command/receipts.rs"]
+mod receipts;
 #[path = "command/talk.rs"]
 mod talk;
 
@@ -108,12 +110,13 @@ fn beside(folder: &Path, args: &[&str]) -> Output {
     output(dunlin(args).arg("--data").arg(data(folder)))
 }
 
-/// Sends as alice to bob. Panics when it is not accepted.
-fn send(folder: &Path, text: &str) {
+/// Sends as alice to bob, and gives what is told of it. Panics when it is not accepted.
+fn send(folder: &Path, text: &str) -> serde_json::Value {
     let sent = beside(folder, &["send", "--as", "alice", "bob", text]);
     assert!(sent.status.success(), "{}", stderr(&sent));
     let accepted: serde_json::Value = serde_json::from_str(&stdout(&sent)).unwrap();
     assert!(accepted["accepted"]["id"].is_string(), "{accepted}");
+    accepted["accepted"].clone()
 }
 
 /// What bob's device has not seen.
@@ -146,6 +149,7 @@ fn a_region_for_development_from_its_first_start_to_its_end() {
     devices::are_listed_and_removed(folder, &["one", "two"]);
     conversations::are_listed(folder, &["one", "two"]);
     presence::is_told(folder);
+    receipts::are_told(folder);
 
     let doctor = beside(folder, &["doctor"]);
     assert!(doctor.status.success(), "{}", stdout(&doctor));

@@ -3,7 +3,7 @@
 use std::{collections::BTreeMap, time::Duration};
 
 use dunlin_schema::{
-    Address, DeviceName, Open, Seq,
+    Address, DeviceName, Millis, Open, Seq,
     frame::{Answer, ConversationItem, DeviceItem, HistoryEntry, Question},
     presence::Presence,
     settings::Audience,
@@ -28,6 +28,17 @@ pub struct History {
     pub entries: Vec<HistoryEntry>,
     /// What the next page is asked with; `None` where there is none.
     pub next: Option<Seq>,
+}
+
+/// When something that the user sent was stored, delivered and read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Receipts {
+    /// When it was accepted.
+    pub stored: Millis,
+    /// When it had come to a device of the recipient's, at the latest; `None` where nothing is known of that.
+    pub delivered: Option<Millis>,
+    /// When the recipient had read it, at the latest; `None` where nothing is known of that.
+    pub read: Option<Millis>,
 }
 
 /// The user's settings, or changes of them.
@@ -102,6 +113,14 @@ impl Client {
         let answer = self.ask(Question::History { with, before, limit: limit.into() }).await?;
         let Answer::History { entries, next } = answer else { return Err(AskError::unexpected(&answer)) };
         Ok(History { entries, next })
+    }
+
+    /// When what the user sent to this address was stored, delivered and read; `order` is what [`crate::Accepted`] says. What is no longer
+    /// stored, or was not sent, is refused with `not_found`. Errors: see [`AskError`]; asking again does no harm.
+    pub async fn receipts(&self, to: Address, order: Seq) -> Result<Receipts, AskError> {
+        let answer = self.ask(Question::Receipts { to, order }).await?;
+        let Answer::Receipts { stored, delivered, read } = answer else { return Err(AskError::unexpected(&answer)) };
+        Ok(Receipts { stored, delivered, read })
     }
 
     /// Blocks somebody: what they send is refused, and they see nothing of the user. Errors: see [`AskError`]; asking again does no harm.

@@ -63,7 +63,7 @@ mod socket;
 pub mod store;
 pub mod token;
 
-pub use asking::{Conversations, History, SettingsOf};
+pub use asking::{Conversations, History, Receipts, SettingsOf};
 pub use client::{Client, Events, Sending};
 pub use conversation::Conversation;
 pub use core::{Accepted, ClockSkew};
