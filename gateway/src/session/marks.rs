@@ -133,7 +133,7 @@ struct Busy {
     waiting: VecDeque<News>,
     reading: Reading,
     /// Told as they came, above `upto`.
-    told: VecDeque<Seq>,
+    told: VecDeque<News>,
 }
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -143,8 +143,8 @@ enum Reading {
     UnderWay,
     /// Something was written since the read that is under way began.
     UnderWayAndAgain,
-    /// The same, and all is read then.
-    UnderWayAndAll,
+    /// What it brings is not told, and is read again from `upto` on.
+    UnderWayInVain,
     /// Once what waits is written.
     WhenDrained,
     At(Millis),
@@ -164,7 +164,7 @@ impl Marks {
                 None
             }
             // Until then more may come.
-            Reading::WhenDrained | Reading::UnderWayAndAll => None,
+            Reading::WhenDrained | Reading::UnderWayInVain => None,
             Reading::Done | Reading::At(_) => {
                 *reading = Reading::UnderWay;
                 Some(self.upto)
@@ -178,20 +178,20 @@ impl Marks {
         if news.revision > Seq(0) && news.revision <= self.upto {
             return;
         }
-        let revision = news.revision;
         let busy = self.busy();
-        if !busy.put(news) {
+        if !busy.put(news.clone()) {
             return;
         }
         if busy.told.len() == REMEMBERED {
             busy.told.pop_front();
+            busy.doubt_the_read();
         }
-        busy.told.push_back(revision);
+        busy.told.push_back(news);
     }
 
     /// A record was written under this revision. Returns where to read from if that was not told.
     pub(super) fn changed(&mut self, revision: Seq) -> Option<Seq> {
-        let told = revision <= self.upto || self.busy.as_ref().is_some_and(|busy| busy.told.contains(&revision));
+        let told = revision <= self.upto || self.busy.as_ref().is_some_and(|busy| busy.has_told(revision));
         if told { None } else { self.read() }
     }
 
@@ -201,8 +201,8 @@ impl Marks {
         let busy = self.busy();
         (busy.waiting, busy.told) = (VecDeque::new(), VecDeque::new());
         match busy.reading {
-            Reading::UnderWay | Reading::UnderWayAndAgain | Reading::UnderWayAndAll => {
-                busy.reading = Reading::UnderWayAndAll;
+            Reading::UnderWay | Reading::UnderWayAndAgain | Reading::UnderWayInVain => {
+                busy.reading = Reading::UnderWayInVain;
                 None
             }
             Reading::Done | Reading::WhenDrained | Reading::At(_) => {
@@ -217,16 +217,17 @@ impl Marks {
         let Some(busy) = &mut self.busy else { return };
         let again = busy.reading == Reading::UnderWayAndAgain;
         match read {
-            Ok(_) if busy.reading == Reading::UnderWayAndAll => busy.reading = Reading::WhenDrained,
+            Ok(_) if busy.reading == Reading::UnderWayInVain => busy.reading = Reading::WhenDrained,
             Ok(MarksRead { news, upto, more }) => {
                 for news in news {
-                    // A page is bounded, and the next one waits until this one is written.
-                    if !busy.told.contains(&news.revision) {
+                    // A page is bounded, and the next one waits until this one is written. What was told since it was read is newer.
+                    let is_told = |told: &News| told.is_about_the_same(&news) && told.revision >= news.revision;
+                    if !busy.told.iter().any(is_told) {
                         busy.replace_or_push(news);
                     }
                 }
                 self.upto = self.upto.max(upto);
-                busy.told.retain(|told| *told > upto);
+                busy.told.retain(|told| told.revision > upto);
                 busy.reading = if more || again { Reading::WhenDrained } else { Reading::Done };
             }
             Err(ReadFailed) => busy.reading = Reading::At(now.plus(READ_AGAIN)),
@@ -254,7 +255,7 @@ impl Marks {
             Reading::Done
             | Reading::UnderWay
             | Reading::UnderWayAndAgain
-            | Reading::UnderWayAndAll
+            | Reading::UnderWayInVain
             | Reading::WhenDrained => None,
         }
     }
@@ -280,6 +281,18 @@ impl Marks {
 }
 
 impl Busy {
+    fn has_told(&self, revision: Seq) -> bool {
+        self.told.iter().any(|told| told.revision == revision)
+    }
+
+    /// A read that is under way may bring what is older than something that was told and is forgotten: what it brings is not told.
+    fn doubt_the_read(&mut self) {
+        self.reading = match self.reading {
+            Reading::UnderWay | Reading::UnderWayAndAgain | Reading::UnderWayInVain => Reading::UnderWayInVain,
+            reading @ (Reading::Done | Reading::WhenDrained | Reading::At(_)) => reading,
+        };
+    }
+
     /// Returns whether there was room; where there was none, everything that waits is read again once the socket has drained.
     fn put(&mut self, news: News) -> bool {
         if self.waiting.len() < limits::MARKS_WAITING || self.waiting.iter().any(|waits| waits.is_about_the_same(&news))
@@ -289,11 +302,10 @@ impl Busy {
         }
         self.waiting = VecDeque::new();
         self.told = VecDeque::new();
-        self.reading = match self.reading {
-            Reading::UnderWay | Reading::UnderWayAndAgain => Reading::UnderWayAndAgain,
-            Reading::UnderWayAndAll => Reading::UnderWayAndAll,
-            Reading::Done | Reading::WhenDrained | Reading::At(_) => Reading::WhenDrained,
-        };
+        self.doubt_the_read();
+        if self.reading != Reading::UnderWayInVain {
+            self.reading = Reading::WhenDrained;
+        }
         false
     }
 

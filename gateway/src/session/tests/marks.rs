@@ -70,6 +70,27 @@ fn what_was_lost_on_its_way_is_read() {
 }
 
 #[test]
+fn what_was_read_before_something_newer_was_told_is_not_told_after_it() {
+    let mut rig = Rig::new(at(1, 5));
+    rig.runs([
+        (Input::Subscribed(MAILBOX), "ask heads"),
+        (Input::News(receipt("alice", 8, 6)), "receipt alice Some(8) None"),
+        (page(vec![receipt("alice", 7, 3), mark("alice", 4, 5)], 5, false), "marked alice 4"),
+        (Input::MarksUnknown, ""),
+        (Input::News(receipt("alice", 9, 7)), "receipt alice Some(9) None"),
+    ]);
+    // So many that the session forgets it.
+    for number in 0..100 {
+        rig.step(Input::News(receipt(&format!("u{number}"), 1, 8 + number)));
+    }
+    rig.runs([
+        // And so it is read again, from 0 on.
+        (page(vec![receipt("alice", 8, 6)], 6, false), ""),
+        (page(vec![receipt("alice", 9, 7)], 7, false), "receipt alice Some(9) None"),
+    ]);
+}
+
+#[test]
 fn where_state_may_have_gone_back_everything_is_read_and_told_again() {
     let mut rig = Rig::new(at(1, 5));
     rig.runs([
