@@ -1,5 +1,7 @@
 //! What was accepted and what arrived, held against each other.
 
+pub mod marks;
+
 use std::collections::{BTreeMap, HashSet};
 
 use serde_json::Value;

@@ -15,8 +15,9 @@
 //! | [`device`] | a device: frames as JSON text, and nothing of Dunlin's own code |
 //! | [`backend`] | a back end: posts over HTTP, and nothing of Dunlin's own code |
 //! | [`raw`] | a WebSocket client that can say whatever bytes it likes |
-//! | [`load`] | users who send and receive whatever happens around them |
-//! | [`history`] | what was accepted and what arrived, held against each other |
+//! | [`load`] | users who send, receive, acknowledge and read whatever happens around them |
+//! | [`left`] | what a load leaves: marks, conversations and presence, as they are told to whoever comes then |
+//! | [`history`] | what was accepted and what arrived, what was acknowledged and what was told of it, held against each other |
 //! | [`sim`] | a world without time, in which the real cores are held to their promises |
 //! | [`wait`] | waiting for a condition with a deadline |
 //!
@@ -29,6 +30,7 @@ pub mod cluster;
 pub mod device;
 pub mod history;
 pub mod leaf;
+pub mod left;
 pub mod link;
 pub mod load;
 pub mod process;

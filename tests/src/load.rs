@@ -1,4 +1,4 @@
-//! Users who send and receive whatever happens around them: the load under which things are killed.
+//! Users who send, receive, acknowledge and read whatever happens around them: the load under which things are killed.
 
 use std::{
     collections::BTreeMap,
@@ -12,20 +12,26 @@ use std::{
 
 use parking_lot::Mutex;
 use rand::{Rng, SeedableRng, rngs::StdRng};
-use serde_json::Value;
+use serde_json::{Value, json};
 use tokio::task::JoinSet;
 
 use crate::{
     device::{Device, message, new_id},
-    history::{Accepted, Application},
+    history::{
+        Accepted, Application,
+        marks::{Said, Told},
+    },
+    left::{Left, User as WhoLeft},
 };
 
 /// How long a user listens before it looks whether all is done.
 const QUIET: Duration = Duration::from_millis(200);
+/// When what the user has read is said again: its answer, or the gateway, may be gone.
+const READS_AGAIN: Duration = Duration::from_secs(2);
 
-/// The users of a load, each with one device that reconnects, keeps its cursor, and repeats with the same id what has no answer.
+/// The users of a load, each with one device that reconnects, keeps its cursor, and repeats what has no answer.
 pub struct Load {
-    users: JoinSet<(String, Application)>,
+    users: JoinSet<WhoLeft>,
     shared: Arc<Shared>,
 }
 
@@ -35,6 +41,7 @@ struct Shared {
     pace: Duration,
     gateways: Mutex<Vec<SocketAddr>>,
     accepted: Mutex<Accepted>,
+    said: Mutex<Said>,
     stop_sending: AtomicBool,
     unanswered: Mutex<BTreeMap<String, usize>>,
 }
@@ -54,6 +61,7 @@ impl Load {
             pace,
             gateways: Mutex::new(gateways),
             accepted: Mutex::default(),
+            said: Mutex::default(),
             stop_sending: AtomicBool::new(false),
             unanswered: Mutex::default(),
         });
@@ -74,14 +82,13 @@ impl Load {
         self.shared.accepted.lock().count()
     }
 
-    /// Lets the users finish: no new messages, and every accepted one must arrive. Gives how many were accepted, and the gaps that were
-    /// told.
-    pub async fn finish(mut self, patience: Duration) -> (usize, Vec<Value>) {
+    /// Lets the users finish: no new messages, and every accepted one must arrive. Gives what they leave.
+    pub async fn finish(mut self, patience: Duration) -> Left {
         self.shared.stop_sending.store(true, Ordering::Relaxed);
-        let mut gaps = vec![];
+        let mut users = vec![];
         let all = async {
             while let Some(user) = self.users.join_next().await {
-                gaps.extend(user.expect("a user sees each message once and in order").1.gaps);
+                users.push(user.expect("a user sees each message once and in order, and no mark that is none"));
             }
         };
         if tokio::time::timeout(patience, all).await.is_err() {
@@ -91,7 +98,8 @@ impl Load {
                 self.users.len()
             );
         }
-        (self.shared.accepted.lock().count(), gaps)
+        let said = std::mem::take(&mut *self.shared.said.lock());
+        Left { accepted: self.accepted(), users, said }
     }
 }
 
@@ -100,23 +108,30 @@ struct User {
     shared: Arc<Shared>,
     random: StdRng,
     application: Application,
+    told: Told,
     unanswered: BTreeMap<String, (String, String)>,
     sends_again: Instant,
+    /// Up to where the user has read what somebody sent, while that is not known to be stored.
+    reading: BTreeMap<String, u64>,
+    reads_again: Instant,
 }
 
 impl User {
     fn new(number: usize, shared: Arc<Shared>) -> User {
         let random = StdRng::seed_from_u64(number as u64);
-        let (application, unanswered) = Default::default();
-        User { number, shared, random, application, unanswered, sends_again: Instant::now() }
+        let (application, unanswered, reading) = Default::default();
+        let (told, now) = (Told::new(&shared.names[number]), Instant::now());
+        User { number, shared, random, application, told, unanswered, sends_again: now, reading, reads_again: now }
     }
 
     fn name(&self) -> &str {
         &self.shared.names[self.number]
     }
 
-    async fn live(mut self) -> (String, Application) {
+    async fn live(mut self) -> WhoLeft {
         while !self.is_done() {
+            // A cursor says what the device has, as an acknowledgement does.
+            self.told.acknowledges(&mut self.shared.said.lock(), self.application.last_seq().unwrap_or_default());
             let gateways = self.shared.gateways.lock().clone();
             let gateway = gateways[self.random.random_range(0..gateways.len())];
             match connect(gateway, &self.shared.tokens[self.number], self.application.cursor.as_deref()).await {
@@ -124,18 +139,20 @@ impl User {
                 None => tokio::time::sleep(Duration::from_millis(self.random.random_range(20..200))).await,
             }
         }
-        (self.name().to_owned(), self.application)
+        WhoLeft { name: self.name().to_owned(), application: self.application, told: self.told }
     }
 
     fn is_done(&self) -> bool {
         let all_stopped = self.shared.stop_sending.load(Ordering::Relaxed)
             && self.unanswered.is_empty()
+            && self.reading.is_empty()
             && self.shared.unanswered.lock().values().all(|count| *count == 0);
         all_stopped && self.shared.accepted.lock().missing(self.name(), &self.application).is_empty()
     }
 
     /// Sends and receives until the socket ends or all is done.
     async fn converse(&mut self, mut device: Device) {
+        self.reads_again = Instant::now();
         for (id, (to, text)) in &self.unanswered {
             if !device.try_say(message(id, to, text)).await {
                 return;
@@ -147,6 +164,9 @@ impl User {
                 && !self.shared.stop_sending.load(Ordering::Relaxed)
                 && !self.send(&mut device).await
             {
+                return;
+            }
+            if !self.reading.is_empty() && self.reads_again <= Instant::now() && !self.read(&mut device).await {
                 return;
             }
             let patience = if self.shared.pace.is_zero() { QUIET } else { self.shared.pace.min(QUIET) };
@@ -170,6 +190,9 @@ impl User {
 
     async fn take(&mut self, frame: &Value, device: &mut Device) -> bool {
         self.application.take(frame);
+        if !self.take_marks(frame, device).await {
+            return false;
+        }
         if let Some(id) = frame["accepted"]["id"].as_str()
             && let Some((to, _)) = self.unanswered.remove(id)
         {
@@ -181,6 +204,45 @@ impl User {
         {
             assert!(frame["rejected"]["retry_after"].is_u64(), "refused for good: {frame}");
             return device.try_say(message(id, to, text)).await;
+        }
+        true
+    }
+
+    /// Holds what the device is told of marks against what was said, and now and then acknowledges or reads what it is given.
+    async fn take_marks(&mut self, frame: &Value, device: &mut Device) -> bool {
+        if frame["gap"].is_object() {
+            self.told.began_anew(&mut self.shared.said.lock());
+        }
+        let told = self.told.told(&self.shared.said.lock(), frame);
+        told.unwrap_or_else(|broken| panic!("{} is told {frame}: {broken:?}", self.name()));
+        if let Some(with) = frame["marked"]["with"].as_str() {
+            let stored = self.told.marked(with);
+            self.reading.retain(|waits, upto| waits != with || stored < Some(*upto));
+        }
+        let Some((from, order)) = frame.get("entry").and_then(|entry| self.told.given(entry)) else { return true };
+        if self.random.random_range(0..16) == 0 {
+            self.told.reads(&mut self.shared.said.lock(), &from, order);
+            self.reading.insert(from, order);
+            self.reads_again = Instant::now();
+        }
+        self.random.random_range(0..8) > 0 || self.acknowledge(device).await
+    }
+
+    /// Acknowledges what the device was given, or less: what was acknowledged before, too.
+    async fn acknowledge(&mut self, device: &mut Device) -> bool {
+        let less = if self.random.random() { 0 } else { self.random.random_range(0..20) };
+        let upto = self.application.last_seq().unwrap_or_default().saturating_sub(less);
+        self.told.acknowledges(&mut self.shared.said.lock(), upto);
+        device.try_say(json!({ "ack": { "log": "mailbox", "delivered": upto } })).await
+    }
+
+    /// Says what the user has read and nobody has stored yet.
+    async fn read(&mut self, device: &mut Device) -> bool {
+        self.reads_again = Instant::now() + READS_AGAIN;
+        for (with, upto) in &self.reading {
+            if !device.try_say(json!({ "read": { "with": with, "upto": upto } })).await {
+                return false;
+            }
         }
         true
     }
