@@ -1,12 +1,12 @@
-//! `dunlin devices`: the devices of somebody, and their removal.
+//! `dunlin devices`: the devices of somebody, what they are called, and their removal.
 
 use clap::{Args, Subcommand};
 use dunlin_client::Client;
-use dunlin_schema::DeviceName;
+use dunlin_schema::{DeviceName, DeviceTitle};
 
 use crate::{
     asking::{OWN, asked},
-    print,
+    plain, print,
     span::Span,
     talk::WhoArgs,
 };
@@ -23,6 +23,8 @@ pub struct DevicesArgs {
 
 #[derive(Debug, Subcommand)]
 enum DevicesCommand {
+    /// Call a device something that people know it by
+    Name(NameArgs),
     /// Forget a device and end its connection: it begins anew if it comes back
     Remove(RemoveArgs),
 }
@@ -31,6 +33,19 @@ enum DevicesCommand {
 struct ListArgs {
     #[command(flatten)]
     who: WhoArgs,
+    /// How long to wait for the answer
+    #[arg(long, default_value = "30s", value_name = "SPAN")]
+    timeout: Span,
+}
+
+#[derive(Debug, Args)]
+struct NameArgs {
+    #[command(flatten)]
+    who: WhoArgs,
+    /// The device
+    device: DeviceName,
+    /// What it is called from now on, in at most 64 characters; left out: nothing
+    title: Option<DeviceTitle>,
     /// How long to wait for the answer
     #[arg(long, default_value = "30s", value_name = "SPAN")]
     timeout: Span,
@@ -47,7 +62,7 @@ struct RemoveArgs {
     timeout: Span,
 }
 
-/// Lists the devices, one JSON object a line, or removes one. Errors: the question was refused, or had no answer in time.
+/// Lists the devices, one JSON object a line, or names or removes one. Errors: the question was refused, or had no answer in time.
 pub async fn run(args: DevicesArgs) -> anyhow::Result<()> {
     match args.command {
         None => {
@@ -55,8 +70,14 @@ pub async fn run(args: DevicesArgs) -> anyhow::Result<()> {
             let listed = asked(&who, timeout, "listing the devices", Client::devices).await?;
             // One of an earlier run may still be held for connected.
             for item in listed.into_iter().filter(|item| !item.device.as_str().starts_with(OWN)) {
-                print(&serde_json::to_string(&item)?)?;
+                print(&plain::json(&serde_json::to_value(&item)?))?;
             }
+        }
+        Some(DevicesCommand::Name(NameArgs { who, device, title, timeout })) => {
+            let doing = format!("naming the device {device}");
+            let name = async |client: &Client| client.name_device(device.clone(), title.clone()).await;
+            asked(&who, timeout, &doing, name).await?;
+            print(&plain::json(&serde_json::json!({ "named": device, "title": title })))?;
         }
         Some(DevicesCommand::Remove(RemoveArgs { who, device, timeout })) => {
             let doing = format!("removing the device {device}");

@@ -146,7 +146,7 @@ fn a_region_for_development_from_its_first_start_to_its_end() {
     assert_eq!(listen(folder, "phone"), ["one", "two"]);
     assert_eq!(listen(folder, "phone"), [""; 0], "each once, also over restarts");
     assert_eq!(listen(folder, "laptop"), ["one", "two"], "another device has its own place");
-    devices::are_listed_and_removed(folder, &["one", "two"]);
+    devices::are_listed_named_and_removed(folder, &["one", "two"]);
     conversations::are_listed(folder, &["one", "two"]);
     presence::is_told(folder);
     receipts::are_told(folder);

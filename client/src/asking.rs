@@ -3,7 +3,7 @@
 use std::{collections::BTreeMap, time::Duration};
 
 use dunlin_schema::{
-    Address, DeviceName, Millis, Open, Seq,
+    Address, DeviceName, DeviceTitle, Millis, Open, Seq,
     frame::{Answer, ConversationItem, DeviceItem, HistoryEntry, Question},
     presence::Presence,
     settings::Audience,
@@ -82,6 +82,12 @@ impl Client {
     /// no such device. Errors: see [`AskError`]; asking again does no harm.
     pub async fn remove_device(&self, device: DeviceName) -> Result<(), AskError> {
         self.done(Question::DeviceRemove { device }).await
+    }
+
+    /// Calls a device of the user's something, also this one; nothing, where there is no title. Errors: see [`AskError`], with the code
+    /// `not_found` where there is no such device; asking again does no harm.
+    pub async fn name_device(&self, device: DeviceName, title: Option<DeviceTitle>) -> Result<(), AskError> {
+        self.done(Question::DeviceName { device, title }).await
     }
 
     /// Has everything of the user erased, for good; `confirm` is the user's own name. It is done soon after, and the client ends with

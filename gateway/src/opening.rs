@@ -279,7 +279,7 @@ async fn resumed(
     device: &DeviceName,
 ) -> Result<(Start, Option<Millis>), Ending> {
     match remembered::record(region, log, user, device).await {
-        Ok(DeviceRecord { cursor, removed }) => Ok((cursor.map_or(Start::Beginning, Start::Cursor), removed)),
+        Ok(DeviceRecord { cursor, removed, .. }) => Ok((cursor.map_or(Start::Beginning, Start::Cursor), removed)),
         Err(error) => {
             tracing::warn!(%error, %user, "no answer where a device goes on");
             Err(goodbye_until(Code::Unavailable, "the region's storage does not answer", TRY_AGAIN))

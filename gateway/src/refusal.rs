@@ -1,6 +1,6 @@
 //! What a client is told of a frame that is refused, a question among others.
 
-use dunlin_nats::{AccountsError, ErasureError, IndexError, ReadError, RecordError, RemovalError};
+use dunlin_nats::{AccountsError, DeviceError, ErasureError, IndexError, ReadError, RecordError};
 use dunlin_schema::{Code, Millis, frame::ServerFrame, limits};
 
 use crate::directory::Unheard;
@@ -50,9 +50,14 @@ impl From<RecordError> for Refusal {
     }
 }
 
-impl From<RemovalError> for Refusal {
-    fn from(error: RemovalError) -> Refusal {
-        Refusal::unavailable(error.to_string())
+impl From<DeviceError> for Refusal {
+    fn from(error: DeviceError) -> Refusal {
+        match error {
+            DeviceError::NotThere => Refusal::never(Code::NotFound, error),
+            DeviceError::Unanswered(_) | DeviceError::NotStored | DeviceError::Unreadable => {
+                Refusal::unavailable(error.to_string())
+            }
+        }
     }
 }
 

@@ -3,8 +3,8 @@
 use std::sync::Arc;
 
 use dunlin_nats::{
-    Accounts, Appender, ConnectError, ConnectOptions, Connection, Erasures, FanIn, Heads, Index, Marks, Reads,
-    Receipts, Records, Removals, SettingsError, region_settings,
+    Accounts, Appender, ConnectError, ConnectOptions, Connection, Devices, Erasures, FanIn, Heads, Index, Marks, Reads,
+    Receipts, Records, SettingsError, region_settings,
 };
 use dunlin_schema::{Log, LogName, RegionName, UserName, stream::RegionSettings};
 
@@ -35,7 +35,7 @@ pub(crate) struct Region {
     pub(crate) receipts: Receipts,
     pub(crate) marks: Marks,
     pub(crate) records: Records,
-    pub(crate) removals: Removals,
+    pub(crate) devices: Devices,
     pub(crate) erasures: Erasures,
     pub(crate) index: Index,
     pub(crate) whereabouts: Whereabouts,
@@ -94,7 +94,7 @@ impl Region {
             comparison: Comparison::new(settings.shards),
             receipts: Receipts::new(&nats),
             records: Records::new(&nats),
-            removals: Removals::new(&nats),
+            devices: Devices::new(&nats),
             erasures: Erasures::new(&nats),
             index: Index::new(&nats),
             whereabouts,

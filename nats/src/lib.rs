@@ -13,7 +13,7 @@
 //! | [`service`] | request and reply, of any question |
 //! | [`heads`] | the comparison of heads, asked by a gateway and answered by a worker |
 //! | [`marks`] | marks of what users have sent and read; whose have changed, asked by a gateway and answered by a worker |
-//! | [`removal`] | the removal of a device, asked by a gateway and done by a worker |
+//! | [`devices`] | the titles and the removal of devices, asked for by a gateway and written down by a worker |
 //! | [`erasure`] | the erasure of a person, asked by a gateway and done by a worker |
 //! | [`index`] | conversations and their messages, asked by a gateway and answered by a worker |
 //! | [`accounts`] | people's settings and revoked tokens: asked for by a gateway, written down by a worker |
@@ -32,6 +32,7 @@ mod api;
 pub mod append;
 pub mod connect;
 mod connection;
+pub mod devices;
 pub mod erasure;
 pub mod fan_in;
 pub mod heads;
@@ -46,7 +47,6 @@ pub mod raw;
 pub mod read;
 pub mod receipts;
 pub mod records;
-pub mod removal;
 pub mod service;
 pub mod stream_reader;
 
@@ -54,6 +54,7 @@ pub use accounts::{Accounts, AccountsError, AccountsQuestion, AccountsService};
 pub use append::{AppendError, Appender, Item, Origin, Stored};
 pub use connect::{ConnectError, ConnectOptions, Credentials, Tls};
 pub use connection::{Connection, PublishError, ServerInfo, Status};
+pub use devices::{DeviceError, Devices};
 pub use erasure::{ErasureError, ErasureService, Erasures};
 pub use fan_in::{FanIn, FanInError, Joined, LiveSink};
 pub use heads::{Heads, HeadsError, HeadsService, Question};
@@ -66,7 +67,6 @@ pub use queue::{EnqueueError, Queued, WorkQueue};
 pub use read::{LogEnds, ReadError, Reads};
 pub use receipts::{ReceiptItem, Receipts, ReceiptsQuestion, ReceiptsService};
 pub use records::{Page, Record, RecordError, Records, SaveError, Watch, WatchEvent};
-pub use removal::{RemovalError, Removals};
 pub use service::{AskError, Reply};
 pub use stream_reader::{
     ReaderEvent, Start, StreamEnds, StreamFill, StreamReader, entry_time, stream_ends, stream_fill,

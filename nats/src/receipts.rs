@@ -2,10 +2,10 @@
 
 use dunlin_schema::{
     Shard, UserName,
+    device::{DeviceNamed, DeviceRemoved, NameDevice, RemoveDevice},
     envelope::EnvelopeError,
     marks::{MarksAnswer, MarksRequest},
     record::Receipt,
-    removal::{DeviceRemoved, RemoveDevice},
     stream, subject,
 };
 
@@ -58,6 +58,8 @@ impl WorkQueue<ReceiptItem> {
 pub enum ReceiptsQuestion {
     /// To remove a device.
     Remove(RemoveDevice, Reply<DeviceRemoved>),
+    /// To call a device something.
+    Name(NameDevice, Reply<DeviceNamed>),
     /// Whose marks have changed.
     Marks(MarksRequest, Reply<MarksAnswer>),
 }
@@ -65,6 +67,7 @@ pub enum ReceiptsQuestion {
 #[derive(Clone, Copy, Debug)]
 enum Kind {
     Remove,
+    Name,
     Marks,
 }
 
@@ -80,6 +83,7 @@ impl ReceiptsService {
         let region = connection.region();
         let endpoints = vec![
             Endpoint { kind: Kind::Remove, name: "remove-device", subject: subject::remove_device(region, shard) },
+            Endpoint { kind: Kind::Name, name: "name-device", subject: subject::name_device(region, shard) },
             Endpoint { kind: Kind::Marks, name: "marks", subject: subject::changed_marks(region, shard) },
         ];
         let (name, description) =
@@ -94,6 +98,8 @@ impl ReceiptsService {
             let question = match request.kind {
                 Kind::Remove => RemoveDevice::decode(request.payload())
                     .map(|removal| ReceiptsQuestion::Remove(removal, request.reply(DeviceRemoved::encode))),
+                Kind::Name => NameDevice::decode(request.payload())
+                    .map(|naming| ReceiptsQuestion::Name(naming, request.reply(DeviceNamed::encode))),
                 Kind::Marks => MarksRequest::decode(request.payload())
                     .map(|question| ReceiptsQuestion::Marks(question, request.reply(MarksAnswer::encode))),
             };

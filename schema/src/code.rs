@@ -125,7 +125,8 @@ codes! {
     UnknownLog "unknown_log" None, Never;
     /// What an `edit` or a `delete` names is no message of the author's to this address, or is no longer stored.
     NotYours "not_yours" None, Never;
-    /// What is named is not there: of a `react`, no message of this conversation, or one that is no longer stored.
+    /// What is named is not there: of a `react`, no message of this conversation, or one that is no longer stored; of a `device_name`, no
+    /// device of the user's.
     NotFound "not_found" None, Never;
     /// A cursor that this gateway can't open: its log goes on as if none had been named.
     BadCursor "bad_cursor" None, Never;

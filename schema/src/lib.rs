@@ -10,7 +10,7 @@
 //! | [`subject`], [`stream`], [`shard`] | where it is stored: every subject and every stream setting |
 //! | [`entry`], [`record`] | what is stored: entries of a log, records of STATE and RECEIPTS |
 //! | [`live`], [`heads`], [`read`], [`presence`], [`index`] | what gateways and workers tell each other |
-//! | [`removal`], [`erasure`], [`settings`], [`revocation`] | what a gateway has a worker write down, and the answer |
+//! | [`device`], [`erasure`], [`settings`], [`revocation`] | what a gateway has a worker write down, and the answer |
 //! | [`frame`], [`log_name`], [`code`], [`open`], [`asyncapi`] | what clients and gateways tell each other, and its machine-readable form |
 //! | [`post`], [`problem`], [`openapi`] | what back ends and gateways tell each other over HTTP, and its machine-readable form |
 //! | [`limits`] | every bound, related by const assertions |
@@ -20,6 +20,7 @@ pub mod asyncapi;
 pub mod code;
 pub mod content;
 pub mod cursor;
+pub mod device;
 pub mod entry;
 pub mod envelope;
 pub mod erasure;
@@ -41,7 +42,6 @@ pub mod presence;
 pub mod problem;
 pub mod read;
 pub mod record;
-pub mod removal;
 pub mod revocation;
 pub mod settings;
 pub mod shard;
@@ -54,6 +54,7 @@ pub use address::{Address, GroupAddress, Peer, Sender};
 pub use code::{Code, Retry};
 pub use content::{Blob, Content};
 pub use cursor::{Cursor, CursorText, Seal};
+pub use device::{DeviceTitle, TitleError};
 pub use entry::Entry;
 pub use id::MessageId;
 pub use log_name::LogName;

@@ -67,6 +67,8 @@ pub const DEVICES_KEPT: usize = 256;
 pub const DEVICE_KEPT: Millis = seconds(90 * 24 * 3_600);
 /// Devices that are listed for their user.
 pub const DEVICES_LISTED: usize = 256;
+/// Characters of what a user calls a device.
+pub const TITLE_CHARS: usize = 64;
 /// People whose presence one question asks for, and whom one connection watches.
 pub const PRESENCE_USERS: usize = 200;
 /// How long a gateway waits for others to say that they hold a device of somebody; it asks a second time.
@@ -294,7 +296,10 @@ const _: () = {
     assert!(MARKS_PAGE <= MARKS_REMEMBERED);
     assert!(HEADS_EVERY.0 * 4 < MARKS_REMEMBERED_FOR.0, "whoever compares regularly is told by every worker");
     assert!(DEVICES < DEVICES_KEPT, "no device that is connected makes room for another one that is");
-    assert!(DEVICES_LISTED * (NAME_BYTES + 64) < OUTBOUND_BYTES, "a list of devices fits into the outbound queue");
+    assert!(
+        DEVICES_LISTED * (NAME_BYTES + TITLE_CHARS * 4 + 96) < OUTBOUND_BYTES,
+        "a list of devices fits into the outbound queue"
+    );
     assert!(
         BODY_BYTES * 6 + REACTIONS_KEPT * (3 * NAME_BYTES + EMOJI_CHARS * 4) + 8 * 1024 < FRAME_BYTES,
         "a message fits into an answer with all its reactions"

@@ -5,11 +5,14 @@ use std::collections::BTreeSet;
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    Address, Cursor, DeviceName, Epoch, Millis, Peer, Position, Sender, Seq, StreamTime, envelope::sealed,
+    Address, Cursor, DeviceName, DeviceTitle, Epoch, Millis, Peer, Position, Sender, Seq, StreamTime,
+    envelope::{EnvelopeError, open, seal, sealed},
     settings::Audience,
 };
 
 const VERSION: u8 = 1;
+/// Of a device's record that says more than where the device goes on.
+const VERSION_TITLED: u8 = 2;
 
 /// The role whose readers begin epochs. All others follow the epoch that its record names.
 pub const LEADER: &str = "deliver";
@@ -41,16 +44,44 @@ impl ReaderRecord {
     }
 }
 
-/// What a device has acknowledged of one log: see [`crate::subject::device_record`]. Written by `receipts`.
+/// What a device has acknowledged of one log: see [`crate::subject::device_record`]. That of its user's mailbox also says what the user
+/// calls it. Written by `receipts`.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct DeviceRecord {
     /// Where the device goes on when it comes without a cursor; `None` where it has acknowledged nothing since it was removed.
     pub cursor: Option<Cursor>,
     /// When the device was last removed. What it acknowledged over connections that were opened before then counts no more.
     pub removed: Option<Millis>,
+    /// What its user calls it.
+    pub title: Option<DeviceTitle>,
+    /// When something was last learned of it, where the record was written since for another reason; otherwise its time in the stream
+    /// says so.
+    pub seen: Option<Millis>,
 }
 
-sealed!(VERSION: DeviceRecord);
+impl DeviceRecord {
+    /// Whether there is such a device: one that was removed has come back once it acknowledges something or is called something.
+    pub fn is_there(&self) -> bool {
+        self.cursor.is_some() || self.title.is_some()
+    }
+
+    /// Its bytes: what has never been called anything keeps the form that every release reads.
+    pub fn encode(&self) -> Vec<u8> {
+        match (&self.title, self.seen) {
+            (None, None) => seal(VERSION, &(self.cursor, self.removed)),
+            (Some(_), _) | (None, Some(_)) => seal(VERSION_TITLED, self),
+        }
+    }
+
+    /// The value of its bytes. Errors: see [`EnvelopeError`].
+    pub fn decode(bytes: &[u8]) -> Result<DeviceRecord, EnvelopeError> {
+        if bytes.first() != Some(&VERSION) {
+            return open(VERSION_TITLED, bytes);
+        }
+        let (cursor, removed) = open(VERSION, bytes)?;
+        Ok(DeviceRecord { cursor, removed, title: None, seen: None })
+    }
+}
 
 /// An item of RECEIPTS: something a user's device said, on its way to the receipts worker. By log, what one device has; by
 /// conversation, what its person has read.

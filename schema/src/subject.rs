@@ -365,7 +365,7 @@ pub fn verify(region: &RegionName, shard: Shard) -> String {
 }
 
 /// The name of the service by which the receipts worker changes a shard's records on demand, and says what has changed. Its
-/// endpoints are [`remove_device`] and [`changed_marks`].
+/// endpoints are [`remove_device`], [`name_device`] and [`changed_marks`].
 pub fn receipts_service(region: &RegionName, shard: Shard) -> String {
     format!("receipts-{region}-{shard}")
 }
@@ -373,6 +373,11 @@ pub fn receipts_service(region: &RegionName, shard: Shard) -> String {
 /// Where the receipts worker of a shard is told that a device is removed: `svc.<region>.receipts-<shard>.remove-device`.
 pub fn remove_device(region: &RegionName, shard: Shard) -> String {
     format!("svc.{region}.receipts-{shard}.remove-device")
+}
+
+/// Where the receipts worker of a shard is told what a device is called: `svc.<region>.receipts-<shard>.name-device`.
+pub fn name_device(region: &RegionName, shard: Shard) -> String {
+    format!("svc.{region}.receipts-{shard}.name-device")
 }
 
 /// Where the receipts worker of a shard says whose marks have changed: `svc.<region>.receipts-<shard>.marks`.

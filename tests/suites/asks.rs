@@ -1,6 +1,7 @@
 //! Questions of clients, and the devices of a user that they are about.
 
 mod many;
+mod named;
 
 use dunlin_schema::{Millis, Peer, Seq, record::DeviceRecord, stream::receipts_stream, stream::state_stream, subject};
 use dunlin_tests::{
@@ -181,7 +182,7 @@ async fn a_device_comes_back_at_a_gateway_whose_clock_is_behind_and_what_it_ackn
     let (user, device) = ("bob".parse().expect("a name"), "tablet".parse().expect("a name"));
     let record = subject::device_record(&log.region, log.shard, &user, &device, &log.owner);
     let ahead = Millis((dunlin_tests::tokens::now() + 3_600) * 1_000);
-    let removed = DeviceRecord { cursor: None, removed: Some(ahead) };
+    let removed = DeviceRecord { removed: Some(ahead), ..DeviceRecord::default() };
     jetstream.publish(record, removed.encode().into()).await.expect("a publish").await.expect("stored");
     let mut tablet = region.connect(0, "bob", "tablet", None).await;
     let seq = tablet.catch_up().await.1["seq"].clone();
@@ -255,7 +256,10 @@ async fn a_question_waits_for_hello_and_for_nothing_else() {
     phone.say(devices).await;
     assert!(phone.next().await.expect("a frame")["welcome"].is_object(), "first of all");
     let answer = phone.answered(1).await.expect("an answer");
-    assert_eq!(answer["devices"]["items"], json!([{ "device": "phone", "last_seen": null, "here": true }]));
+    assert_eq!(
+        answer["devices"]["items"],
+        json!([{ "device": "phone", "last_seen": null, "here": true, "title": null }])
+    );
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

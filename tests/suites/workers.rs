@@ -3,9 +3,9 @@
 
 mod bench;
 mod counter;
+mod devices;
 mod index;
 mod marks;
-mod removals;
 
 use std::time::{Duration, Instant};
 

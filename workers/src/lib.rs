@@ -19,6 +19,7 @@
 
 pub mod accounts;
 mod boot;
+mod change;
 mod clock;
 pub mod config;
 pub mod context;

@@ -15,8 +15,16 @@ fn names(folder: &Path) -> Vec<String> {
 }
 
 /// Bob has listened as `phone` and as `laptop`, and was given `messages`.
-pub(super) fn are_listed_and_removed(folder: &Path, messages: &[&str]) {
+pub(super) fn are_listed_named_and_removed(folder: &Path, messages: &[&str]) {
     until("both devices", || names(folder) == ["laptop", "phone"]);
+    let named = beside(folder, &["devices", "name", "--as", "bob", "laptop", "Bob's laptop"]);
+    assert!(named.status.success(), "{named:?}");
+    let listed = beside(folder, &["devices", "--as", "bob"]);
+    assert!(String::from_utf8_lossy(&listed.stdout).contains(r#""title":"Bob's laptop""#), "{listed:?}");
+    let wrong = beside(folder, &["devices", "name", "--as", "bob", "laptop", ""]);
+    assert_eq!(wrong.status.code(), Some(2), "{wrong:?}");
+    let nowhere = beside(folder, &["devices", "name", "--as", "bob", "no-such-device", "TV"]);
+    assert!(String::from_utf8_lossy(&nowhere.stderr).contains("there is no such device"), "{nowhere:?}");
     let removed = beside(folder, &["devices", "remove", "--as", "bob", "laptop"]);
     assert!(removed.status.success(), "{}", stderr(&removed));
     assert_eq!(stdout(&removed).trim_end(), r#"{"removed":"laptop"}"#);

@@ -30,7 +30,7 @@ fn devices(client: &Client) -> tokio::task::JoinHandle<Result<Vec<DeviceItem>, A
 }
 
 #[tokio::test]
-async fn devices_are_listed_and_removed_in_both_encodings() {
+async fn devices_are_listed_named_and_removed_in_both_encodings() {
     for encoding in [Encoding::Json, Encoding::Postcard] {
         let gateway = Gateway::start().await;
         let (client, _events) = start(gateway.options().encoding(encoding)).await;
@@ -39,7 +39,12 @@ async fn devices_are_listed_and_removed_in_both_encodings() {
         let (mut peer, _) = gateway.welcome().await;
         let ask = asked(&mut peer).await;
         assert_eq!(ask.what, Question::Devices {});
-        let items = vec![DeviceItem { device: "phone".parse().unwrap(), last_seen: None, here: true }];
+        let items = vec![DeviceItem {
+            device: "phone".parse().unwrap(),
+            last_seen: None,
+            here: true,
+            title: "TV".parse().ok(),
+        }];
         say(&mut peer, &ask, Answer::Devices { items: items.clone() }).await;
         assert_eq!(soon("the list", listing).await.unwrap(), Ok(items));
         let removing = {
@@ -50,6 +55,13 @@ async fn devices_are_listed_and_removed_in_both_encodings() {
         assert_eq!(ask.what, Question::DeviceRemove { device: "web".parse().unwrap() });
         say(&mut peer, &ask, Answer::Done {}).await;
         assert_eq!(soon("the removal", removing).await.unwrap(), Ok(()));
+        let (web, title) = ("web".parse().unwrap(), "TV".parse().ok());
+        let (naming, named) = (client.clone(), Question::DeviceName { device: web, title });
+        let naming = tokio::spawn(async move { naming.name_device("web".parse().unwrap(), "TV".parse().ok()).await });
+        let ask = asked(&mut peer).await;
+        assert_eq!(ask.what, named);
+        say(&mut peer, &ask, Answer::Done {}).await;
+        assert_eq!(soon("the title", naming).await.unwrap(), Ok(()));
         let listing = devices(&client);
         let ask = asked(&mut peer).await;
         say(&mut peer, &ask, Answer::Done {}).await;

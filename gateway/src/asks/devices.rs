@@ -1,14 +1,15 @@
-//! A user's devices: those that have acknowledged something, as the receipts worker wrote it down, and those that are connected now.
+//! A user's devices: those that have acknowledged something or were called something, as the receipts worker wrote it down, and those that
+//! are connected now.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use dunlin_schema::{
-    DeviceName, Millis, Seq,
+    DeviceName, DeviceTitle, Millis, Seq,
+    device::{NameDevice, RemoveDevice},
     frame::{Answer, DeviceItem},
     limits,
     live::Removed,
     record::DeviceRecord,
-    removal::RemoveDevice,
     revocation::Revoked,
     subject,
 };
@@ -19,53 +20,67 @@ use crate::{clock, refusal::Refusal, revocations::revoke};
 /// Lists the devices.
 pub(super) async fn list(context: &Context<'_>) -> Result<Answer, Refusal> {
     let connected = async { Ok(context.directory.connected(context.fan_in, context.asker).await?) };
-    let (seen, connected) = tokio::try_join!(seen(context), connected)?;
-    Ok(Answer::Devices { items: items(seen, connected, context.asker.device()) })
+    let (known, connected) = tokio::try_join!(known(context), connected)?;
+    Ok(Answer::Devices { items: items(known, connected, context.asker.device()) })
 }
 
-/// When each device last acknowledged something new: the time of its record in the stream.
-async fn seen(context: &Context<'_>) -> Result<BTreeMap<DeviceName, Millis>, Refusal> {
+/// A device of which something is written down.
+#[derive(Default)]
+struct Known {
+    /// When something was last learned of it.
+    seen: Millis,
+    /// What it is called.
+    title: Option<DeviceTitle>,
+}
+
+/// The devices of which something is written down.
+async fn known(context: &Context<'_>) -> Result<BTreeMap<DeviceName, Known>, Refusal> {
     let (user, shard) = (context.asker.user(), context.asker.shard());
     let pattern = subject::mailbox_records(context.region, shard, user);
-    let (mut seen, mut from) = (BTreeMap::new(), Some(Seq(0)));
+    let (mut known, mut from) = (BTreeMap::new(), Some(Seq(0)));
     while let Some(begin) = from {
         let page = context.records.page(shard, &pattern, begin).await?;
         for (subject, record) in page.records {
             let Some(device) = subject::parse_device_record(&subject) else { continue };
             match DeviceRecord::decode(&record.bytes) {
-                Ok(DeviceRecord { cursor: Some(_), .. }) => {
-                    seen.insert(device, record.stamp.millis());
+                Ok(stored) if stored.is_there() => {
+                    let seen = stored.seen.unwrap_or(record.stamp.millis());
+                    known.insert(device, Known { seen, title: stored.title });
                 }
                 // It may have been written while its page was read.
-                Ok(DeviceRecord { cursor: None, .. }) => {
-                    seen.remove(&device);
+                Ok(_) => {
+                    known.remove(&device);
                 }
                 // It was there, whatever it said.
                 Err(error) => {
                     tracing::error!(%error, %user, %device, "a device's record can't be read");
-                    seen.insert(device, record.stamp.millis());
+                    known.insert(device, Known { seen: record.stamp.millis(), title: None });
                 }
             }
         }
         from = page.next;
     }
-    Ok(seen)
+    Ok(known)
 }
 
 /// Each device once, by name; of too many those that are connected and those that were seen last.
 fn items(
-    mut seen: BTreeMap<DeviceName, Millis>,
+    mut known: BTreeMap<DeviceName, Known>,
     mut connected: BTreeSet<DeviceName>,
     here: &DeviceName,
 ) -> Vec<DeviceItem> {
     connected.insert(here.clone());
-    seen.retain(|device, _| !connected.contains(device));
-    let is_here = |device: &DeviceName| device == here;
-    let mut items: Vec<_> = connected
-        .into_iter()
-        .map(|device| DeviceItem { here: is_here(&device), device, last_seen: None })
-        .chain(seen.into_iter().map(|(device, seen)| DeviceItem { device, last_seen: Some(seen), here: false }))
-        .collect();
+    let here_now = connected.into_iter().map(|device| {
+        let title = known.remove(&device).and_then(|known| known.title);
+        DeviceItem { here: device == *here, device, last_seen: None, title }
+    });
+    let mut items: Vec<_> = here_now.collect();
+    items.extend(known.into_iter().map(|(device, Known { seen, title })| DeviceItem {
+        device,
+        last_seen: Some(seen),
+        here: false,
+        title,
+    }));
     items.sort_by_key(|item| std::cmp::Reverse(item.last_seen.map_or(u64::MAX, |seen| seen.0)));
     items.truncate(limits::DEVICES_LISTED);
     items.sort_by(|a, b| a.device.cmp(&b.device));
@@ -79,9 +94,23 @@ pub(super) async fn remove(context: &Context<'_>, device: DeviceName) -> Result<
     let removal = RemoveDevice { user, device, at: clock::now() };
     let revoked = revoke(Revoked::Device(removal.user.clone(), removal.device.clone()), false);
     context.accounts.revoke(shard, &revoked, limits::ASK_WITHIN).await?;
-    context.removals.remove(shard, &removal, limits::ASK_WITHIN).await?;
+    context.devices.remove(shard, &removal, limits::ASK_WITHIN).await?;
     let removed = Removed { device: removal.device, at: removal.at };
     context.directory.end(context.fan_in, context.asker, removed).await?;
+    Ok(Answer::Done {})
+}
+
+/// Calls a device something: one of which something is written down, or that is connected now.
+pub(super) async fn name(
+    context: &Context<'_>,
+    device: DeviceName,
+    title: Option<DeviceTitle>,
+) -> Result<Answer, Refusal> {
+    let (user, shard, at) = (context.asker.user().clone(), context.asker.shard(), clock::now());
+    let connected = device == *context.asker.device()
+        || context.directory.connected(context.fan_in, context.asker).await?.contains(&device);
+    let naming = NameDevice { user, device, title, connected, at };
+    context.devices.name(shard, &naming, limits::ASK_WITHIN).await?;
     Ok(Answer::Done {})
 }
 
@@ -95,12 +124,15 @@ mod tests {
 
     #[test]
     fn a_device_that_is_connected_is_seen_now_and_each_comes_once() {
-        let seen = BTreeMap::from([(name("phone"), Millis(7)), (name("tablet"), Millis(9))]);
+        let title: Option<DeviceTitle> = "Bob's".parse().ok();
+        let at = |seen| Known { seen: Millis(seen), title: title.clone() };
+        let known = BTreeMap::from([(name("phone"), at(7)), (name("tablet"), at(9))]);
         let connected = BTreeSet::from([name("phone"), name("web")]);
         let item = |device: &str, last_seen: Option<u64>, here| DeviceItem {
             device: name(device),
             last_seen: last_seen.map(Millis),
             here,
+            title: title.clone().filter(|_| ["phone", "tablet"].contains(&device)),
         };
         let expected = [
             item("laptop", None, true),
@@ -108,17 +140,21 @@ mod tests {
             item("tablet", Some(9), false),
             item("web", None, false),
         ];
-        assert_eq!(items(seen, connected, &name("laptop")), expected);
+        assert_eq!(items(known, connected, &name("laptop")), expected);
     }
 
     #[test]
     fn of_too_many_those_seen_longest_ago_are_left_out() {
         let many = limits::DEVICES_LISTED as u64 + 10;
-        let seen = (0..many).map(|number| (name(&format!("d{number:03}")), Millis(many - number))).collect();
-        let items = items(seen, BTreeSet::from([name("old")]), &name("old"));
+        let at = |number| Known { seen: Millis(many - number), title: None };
+        let known = (0..many).map(|number| (name(&format!("d{number:03}")), at(number))).collect();
+        let items = items(known, BTreeSet::from([name("old")]), &name("old"));
         assert_eq!(items.len(), limits::DEVICES_LISTED);
         assert_eq!(items.first().unwrap().device, name("d000"));
-        assert_eq!(items.last().unwrap(), &DeviceItem { device: name("old"), last_seen: None, here: true });
+        assert_eq!(
+            items.last().unwrap(),
+            &DeviceItem { device: name("old"), last_seen: None, here: true, title: None }
+        );
         assert_eq!(items[items.len() - 2].device, name(&format!("d{:03}", limits::DEVICES_LISTED - 2)));
     }
 }

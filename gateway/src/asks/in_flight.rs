@@ -84,7 +84,7 @@ mod tests {
     /// An answer of about so many bytes in JSON.
     fn large(reference: u64, bytes: usize) -> ServerFrame {
         let device = DeviceName::new(&"d".repeat(limits::NAME_BYTES)).unwrap();
-        let items = vec![DeviceItem { device, last_seen: None, here: false }; bytes / 100];
+        let items = vec![DeviceItem { device, last_seen: None, here: false, title: None }; bytes / 100];
         ServerFrame::Answer(AnswerFrame { reference, what: Answer::Devices { items }.into() })
     }
 

@@ -13,7 +13,7 @@ mod settings;
 
 use std::{sync::Arc, time::Duration};
 
-use dunlin_nats::{Accounts, Erasures, FanIn, Index, Reads, Records, Removals};
+use dunlin_nats::{Accounts, Devices, Erasures, FanIn, Index, Reads, Records};
 use dunlin_schema::{
     RegionName, UserName,
     frame::{Answer, AnswerFrame, Ask, Question, ServerFrame},
@@ -41,8 +41,8 @@ pub(crate) struct Context<'a> {
     shards: u16,
     /// What the region's workers have written down.
     records: &'a Records,
-    /// Has the worker change it.
-    removals: &'a Removals,
+    /// Has the worker change what is written down of devices.
+    devices: &'a Devices,
     /// Has the worker erase somebody.
     erasures: &'a Erasures,
     /// Has the worker write down what people decide about others.
@@ -77,7 +77,7 @@ pub(crate) async fn answered(
         region: region.name(),
         shards: region.settings.shards,
         records: &region.records,
-        removals: &region.removals,
+        devices: &region.devices,
         erasures: &region.erasures,
         accounts: &region.accounts,
         people: &region.people,
@@ -115,6 +115,7 @@ impl Context<'_> {
         match what {
             Question::Devices {} => devices::list(self).await,
             Question::DeviceRemove { device } => devices::remove(self, device).await,
+            Question::DeviceName { device, title } => devices::name(self, device, title).await,
             Question::Erase { confirm } => erase::everything(self, &confirm).await,
             Question::Presence { users } => presence::list(self, &users).await,
             Question::Watch { users } => presence::watch(self, &users),

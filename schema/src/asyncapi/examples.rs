@@ -6,8 +6,8 @@ use serde::Serialize;
 use serde_json::{Value, json};
 
 use crate::{
-    Address, Code, Content, Cursor, CursorText, DeviceName, Epoch, Log, LogName, MessageId, Millis, Open, Position,
-    RegionName, Seq, StreamTime, UserName,
+    Address, Code, Content, Cursor, CursorText, DeviceName, DeviceTitle, Epoch, Log, LogName, MessageId, Millis, Open,
+    Position, RegionName, Seq, StreamTime, UserName,
     frame::{
         Answer, AnswerFrame, Ask, ClientFrame, ConversationItem, DeviceItem, EntryFrame, Goodbye, HistoryEntry, Limits,
         Question, ReactionItem, Send, ServerFrame, StartAt,
@@ -71,6 +71,7 @@ fn clients() -> Vec<ClientFrame> {
         }),
         ClientFrame::Ask(Ask { reference: 12, what: Question::Settings {} }),
         ClientFrame::Ask(Ask { reference: 13, what: Question::Receipts { to: Address::local(bob()), order: Seq(17) } }),
+        ClientFrame::Ask(Ask { reference: 14, what: Question::DeviceName { device: phone(), title: title() } }),
         ClientFrame::Signal { to: "bob".to_owned(), kind: "typing".to_owned() },
         ClientFrame::Read { with: "alice".to_owned(), upto: Seq(17) },
     ]
@@ -192,11 +193,15 @@ fn news() -> Vec<ServerFrame> {
     ]
 }
 
+fn title() -> Option<DeviceTitle> {
+    Some("Bob's phone".parse().expect("a title"))
+}
+
 fn devices() -> Vec<DeviceItem> {
     let laptop = DeviceName::new("laptop").expect("`laptop` is a name");
     vec![
-        DeviceItem { device: laptop, last_seen: None, here: true },
-        DeviceItem { device: phone(), last_seen: Some(NOW.minus(Millis(100_000))), here: false },
+        DeviceItem { device: laptop, last_seen: None, here: true, title: None },
+        DeviceItem { device: phone(), last_seen: Some(NOW.minus(Millis(100_000))), here: false, title: title() },
     ]
 }
 

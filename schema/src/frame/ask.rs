@@ -10,9 +10,9 @@ use serde::{
 };
 use serde_json::Value;
 
-use super::{ClientFrame, Encoding, EntryContent, Extensible};
+use super::{ClientFrame, DeviceItem, Encoding, EntryContent, Extensible, devices};
 use crate::{
-    Address, Code, DeviceName, MessageId, Millis, Open, Seq, limits,
+    Address, Code, DeviceName, DeviceTitle, MessageId, Millis, Open, Seq, limits,
     presence::Presence,
     settings::Audience,
     text::{parsed_field, reason, shortened},
@@ -117,6 +117,15 @@ pub enum Question {
         /// Its order, as `accepted` told it.
         order: Seq,
     },
+    /// A device of the user's is called something. Answered with `done`, and refused with `not_found` where there is no such device.
+    DeviceName {
+        /// Which.
+        #[serde(deserialize_with = "device")]
+        device: DeviceName,
+        /// What it is called from now on; left out: nothing.
+        #[serde(default)]
+        title: Option<DeviceTitle>,
+    },
 }
 
 impl Question {
@@ -135,6 +144,7 @@ impl Question {
         "set",
         "settings",
         "receipts",
+        "device_name",
     ];
 }
 
@@ -208,6 +218,8 @@ pub enum Answer {
     /// The user's devices.
     Devices {
         /// Each once, in the order of their names: 256 at most. Of more, those are left out that were not seen for longest.
+        #[serde(with = "devices")]
+        #[schemars(with = "Vec<DeviceItem>")]
         items: Vec<DeviceItem>,
     },
     /// Whether people are connected.
@@ -256,17 +268,6 @@ impl Answer {
     /// The answers' names in JSON, in the order of their numbers in Postcard.
     pub const NAMES: &[&str] =
         &["done", "devices", "presence", "conversations", "history", "blocks", "settings", "receipts"];
-}
-
-/// A device of the user's.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
-pub struct DeviceItem {
-    /// Its name.
-    pub device: DeviceName,
-    /// `None` while it is connected; otherwise the time of the last acknowledgement by which something was learned.
-    pub last_seen: Option<Millis>,
-    /// Whether it is the device that asks.
-    pub here: bool,
 }
 
 /// A conversation.

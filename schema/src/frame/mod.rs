@@ -5,6 +5,7 @@
 //! content) has a length of its own in Postcard, and so has each frame: the message that it is.
 
 mod ask;
+mod devices;
 mod encoding;
 mod extensible;
 
@@ -19,7 +20,8 @@ use crate::{
 
 pub(crate) use self::encoding::as_written;
 pub use self::{
-    ask::{Answer, AnswerFrame, Ask, ConversationItem, DeviceItem, HistoryEntry, Question, ReactionItem, UnreadAsk},
+    ask::{Answer, AnswerFrame, Ask, ConversationItem, HistoryEntry, Question, ReactionItem, UnreadAsk},
+    devices::DeviceItem,
     encoding::{Encoding, FrameError, UnreadSend},
     extensible::{Extensible, UnknownContent},
 };

@@ -2,7 +2,9 @@
 
 use dunlin_schema::{
     Address, Code,
-    frame::{Answer, Ask, ClientFrame, Encoding, FrameError, Question, UnreadAsk},
+    frame::{
+        Answer, AnswerFrame, Ask, ClientFrame, DeviceItem, Encoding, FrameError, Question, ServerFrame, UnreadAsk,
+    },
     settings::Audience,
 };
 
@@ -29,7 +31,7 @@ fn set(who_may_write: Option<Audience>, who_sees_presence: Option<Audience>) -> 
 #[test]
 fn questions_and_answers_are_objects_also_without_fields() {
     let ask = |reference, what| ClientFrame::Ask(Ask { reference, what });
-    let device = "phone".parse().unwrap();
+    let device: dunlin_schema::DeviceName = "phone".parse().unwrap();
     for (text, expected) in [
         (r#"{"ask":{"ref":1,"what":{"devices":{}}}}"#, ask(1, Question::Devices {})),
         (r#"{"ask":{"what":{"devices":{"of":"a newer release"}},"ref":0}}"#, ask(0, Question::Devices {})),
@@ -41,7 +43,22 @@ fn questions_and_answers_are_objects_also_without_fields() {
             r#"{"ask":{"ref":3,"what":{"set":{"who_may_write":"contacts","who_sees_presence":"nobody"}}}}"#,
             ask(3, set(Some(Audience::Contacts), Some(Audience::Nobody))),
         ),
-        (r#"{"ask":{"ref":2,"what":{"device_remove":{"device":"phone"}}}}"#, ask(2, Question::DeviceRemove { device })),
+        (
+            r#"{"ask":{"ref":2,"what":{"device_remove":{"device":"phone"}}}}"#,
+            ask(2, Question::DeviceRemove { device: device.clone() }),
+        ),
+        (
+            r#"{"ask":{"ref":2,"what":{"device_name":{"device":"phone"}}}}"#,
+            ask(2, Question::DeviceName { device: device.clone(), title: None }),
+        ),
+        (
+            r#"{"ask":{"ref":2,"what":{"device_name":{"device":"phone","title":null}}}}"#,
+            ask(2, Question::DeviceName { device: device.clone(), title: None }),
+        ),
+        (
+            r#"{"ask":{"ref":2,"what":{"device_name":{"device":"phone","title":"Bob's 📱"}}}}"#,
+            ask(2, Question::DeviceName { device, title: "Bob's 📱".parse().ok() }),
+        ),
     ] {
         assert_eq!(read(text), Ok(expected), "{text}");
     }
@@ -100,6 +117,18 @@ fn what_is_wrong_with_a_question_is_told_with_the_fields_name() {
         (r#""ref":7,"what":{"device_remove":{"device":null}}"#, Some(7), "expected a string for `device`"),
         (r#""ref":7,"what":{"device_remove":{"device":"a","device":"b"}}"#, Some(7), "twice"),
         (r#""ref":7,"what":{"device_remove":["phone",1]}"#, Some(7), "`device_remove` is an object"),
+        (r#""ref":7,"what":{"device_name":{"title":"TV"}}"#, Some(7), "missing field `device`"),
+        (
+            r#""ref":7,"what":{"device_name":{"device":"a","title":""}}"#,
+            Some(7),
+            "`title`: a title needs at least one character",
+        ),
+        (r#""ref":7,"what":{"device_name":{"device":"a","title":7}}"#, Some(7), "expected a string for `title`"),
+        (
+            r#""ref":7,"what":{"device_name":{"device":"a","title":"a\nb"}}"#,
+            Some(7),
+            "`title`: a title has no control characters",
+        ),
         (r#""ref":7,"what":{"conversations":{}}"#, Some(7), "missing field `limit`"),
         (r#""ref":7,"what":{"conversations":{"limit":0}}"#, Some(7), "`limit` is a whole number from 1 up"),
         (r#""ref":7,"what":{"conversations":{"limit":-1}}"#, Some(7), "expected a whole number"),
@@ -205,7 +234,7 @@ fn a_reason_has_no_names_of_types() {
 fn the_lists_of_names_are_as_long_as_the_enums() {
     for (number, name) in Question::NAMES.iter().enumerate() {
         let fields = match *name {
-            "device_remove" => r#"{"device":"phone"}"#,
+            "device_remove" | "device_name" => r#"{"device":"phone"}"#,
             "presence" | "watch" => r#"{"users":["bob"]}"#,
             "erase" => r#"{"confirm":"bob"}"#,
             "conversations" => r#"{"limit":30}"#,
@@ -233,4 +262,23 @@ fn the_lists_of_names_are_as_long_as_the_enums() {
         assert_eq!(POSTCARD.write(&answer)[0], number as u8, "{name}");
     }
     assert!(postcard::from_bytes::<Answer>(&[Answer::NAMES.len() as u8]).is_err());
+}
+
+#[test]
+fn devices_of_a_release_that_knows_no_titles_have_none() {
+    let named = |title: Option<&str>| {
+        let (device, title) = ("tv".parse().unwrap(), title.map(|title| title.parse().unwrap()));
+        ServerFrame::Answer(AnswerFrame {
+            reference: 1,
+            what: Answer::Devices { items: vec![DeviceItem { device, last_seen: None, here: true, title }] }.into(),
+        })
+    };
+    let text = br#"{"answer":{"ref":1,"what":{"devices":{"items":[{"device":"tv","here":true}]}}}}"#;
+    assert_eq!(JSON.read_server(text), Ok(named(None)));
+    let bytes = [8, 1, 7, 1, 1, 2, b't', b'v', 0, 1];
+    assert_eq!(POSTCARD.read_server(&bytes), Ok(named(None)));
+    // And one that does is read by them: behind what they know stands what they pass over.
+    let written = POSTCARD.write(&named(Some("TV")));
+    assert_eq!((&written[..2], &written[3..10]), (&bytes[..2], &bytes[3..10]));
+    assert_eq!(POSTCARD.read_server(&written), Ok(named(Some("TV"))));
 }

@@ -4,8 +4,8 @@
 use std::{collections::BTreeMap, fmt::Write as _};
 
 use dunlin_schema::{
-    Blob, Code, Content, Cursor, CursorText, Entry, Epoch, Log, LogName, MessageId, Millis, Peer, Position, Sender,
-    Seq, StreamTime,
+    Blob, Code, Content, Cursor, CursorText, DeviceTitle, Entry, Epoch, Log, LogName, MessageId, Millis, Peer,
+    Position, Sender, Seq, StreamTime,
     content::{Change, Failed, Membership},
     entry::Body,
     frame::{
@@ -197,8 +197,10 @@ fn records() {
     golden!(
         (record(None), READER),
         (record(Some(EPOCH)), READER_BEGINS),
-        (DeviceRecord { cursor: Some(cursor()), removed: None }, DEVICE),
-        (DeviceRecord { cursor: None, removed: Some(AT) }, DEVICE_REMOVED),
+        (DeviceRecord { cursor: Some(cursor()), ..DeviceRecord::default() }, DEVICE),
+        (DeviceRecord { removed: Some(AT), ..DeviceRecord::default() }, DEVICE_REMOVED),
+        (DeviceRecord { title: title(), seen: Some(AT), cursor: Some(cursor()), removed: None }, DEVICE_TITLED),
+        (DeviceRecord { title: title(), ..DeviceRecord::default() }, DEVICE_ONLY_TITLED),
         (delivered(user("bob")), RECEIPT),
         (delivered(group("team")), RECEIPT_OF_GROUP),
         (Receipt::Seen { at: AT }, "010296d9d79daa33d2f14b67"),
@@ -207,6 +209,10 @@ fn records() {
         (SentMarks { epoch: EPOCH, delivered: Some(Seq(17)), read: None, changes }, SENT_MARKS),
         (ReadMark { epoch: EPOCH, order: Seq(17), time: AT }, READ_MARK),
     );
+}
+
+fn title() -> Option<DeviceTitle> {
+    Some("TV".parse().unwrap())
 }
 
 fn people() -> Vec<String> {
@@ -243,6 +249,8 @@ fn client_frames_in_postcard() {
         (ask(5, Question::Set { who_may_write: Some(Audience::Contacts), who_sees_presence: None }), ASK_SET),
         (ask(6, Question::Settings {}), "03060b"),
         (ask(7, Question::Receipts { to: "bob@eu".parse().unwrap(), order: Seq(300) }), ASK_RECEIPTS),
+        (ask(8, Question::DeviceName { device: "phone".parse().unwrap(), title: title() }), ASK_NAME),
+        (ask(8, Question::DeviceName { device: "phone".parse().unwrap(), title: None }), ASK_UNNAME),
         (ClientFrame::Signal { to: "bob".into(), kind: "typing".into() }, SAY_SIGNAL),
         (ClientFrame::Read { with: "alice".into(), upto: Seq(300) }, "0505616c696365ac02"),
         (ClientFrame::Ask(Ask { reference: 1, what: Question::Presence { users: people() } }), ASK_PRESENCE),
@@ -282,8 +290,12 @@ fn server_frames_in_postcard() {
         message: "slow".into(),
         retry_after: Some(Millis(800)),
     };
-    let item =
-        |device: &str, last_seen| DeviceItem { device: device.parse().unwrap(), last_seen, here: last_seen.is_none() };
+    let item = |device: &str, last_seen: Option<Millis>| DeviceItem {
+        device: device.parse().unwrap(),
+        last_seen,
+        here: last_seen.is_none(),
+        title: title().filter(|_| last_seen.is_some()),
+    };
     let items = vec![item("laptop", None), item("phone", Some(AT))];
     let refused = ServerFrame::Refused {
         reference: Some(1),
@@ -424,6 +436,10 @@ const READER: &str = "01036f6e6580b0f0fef58df7bc181181a38f8aeb90f7bc1804626f6f74
 const READER_BEGINS: &str = "01036f6e6580b0f0fef58df7bc181181a38f8aeb90f7bc1804626f6f740180b0f0fef58df7bc18181b0c3d";
 const DEVICE: &str = "010180b0f0fef58df7bc181181a38f8aeb90f7bc1896d9d79daa330300dc1411a0";
 const RECEIPT: &str = "01000570686f6e650003626f6280b0f0fef58df7bc181181a38f8aeb90f7bc1896d9d79daa330396d9d79daa3301030105616c6963650265751195e1315d";
+const DEVICE_TITLED: &str = "020180b0f0fef58df7bc181181a38f8aeb90f7bc1896d9d79daa330300010254560196d9d79daa33a06aada5";
+const DEVICE_ONLY_TITLED: &str = "0200000102545600173b2219";
+const ASK_NAME: &str = "03080d0570686f6e6501025456";
+const ASK_UNNAME: &str = "03080d0570686f6e6500";
 const DEVICE_REMOVED: &str = "01000196d9d79daa33ccf58155";
 const SENT_MARKS: &str = "0180b0f0fef58df7bc180111000196d9d79daa33001193977725";
 const READ_MARK: &str = "0180b0f0fef58df7bc181196d9d79daa339a13a0ea";
@@ -432,7 +448,7 @@ const HELLO: &str = concat!(
     "506538474a625a313532714d774d683748563905237465616d046c697665"
 );
 const ASK_REMOVE: &str = "0301010570686f6e65";
-const ANSWER_DEVICES: &str = "0801190102066c6170746f7000010570686f6e650196d9d79daa3300";
+const ANSWER_DEVICES: &str = "08011f0102066c6170746f7000010570686f6e650196d9d79daa3300020001025456";
 const ACK_TEAM: &str = "0205237465616d01";
 const SEND: &str =
     concat!("0101563e3ab5d3d6764c61efb99302bd5b03626f620001026869010200ff01016d01ffffffffffffffffffffff", "ffffffffff");

@@ -2,6 +2,7 @@
 
 use dunlin_schema::{
     Cursor, Epoch, Peer, Position, Seq, StreamTime, TokenId,
+    device::{DeviceNamed, DeviceRemoved, NameDevice, RemoveDevice},
     erasure::{EraseUser, Erasure, ErasureAsked},
     heads::{Head, HeadsAnswer, HeadsRequest, Verified, Verify},
     index::{Conversation, ConversationsAnswer, ConversationsRequest, HistoryAnswer, HistoryRequest},
@@ -10,7 +11,6 @@ use dunlin_schema::{
     record::{
         DeviceRecord, MarkChange, MarkKind, ReadMark, ReaderRecord, Receipt, Revocation, Senders, SentMarks, Settings,
     },
-    removal::{DeviceRemoved, RemoveDevice},
     revocation::{Revoke, RevokeAnswer, Revoked},
     settings::{ChangeSettings, SettingsChange, SettingsChanged},
 };
@@ -81,10 +81,12 @@ proptest! {
         owner in any::<String>(), boot in any::<String>(), position in strategy::position(), before in option::of(any::<u64>()),
         cursor in option::of(strategy::cursor()), removed in option::of(strategy::millis()), device in strategy::device(), log in strategy::peer(),
         with in strategy::address(), upto in strategy::seq(), epoch in any::<u64>(), time in strategy::millis(), read in any::<bool>(),
-        highest in collection::vec((strategy::sender(), strategy::seq()), 0..5),
+        highest in collection::vec((strategy::sender(), strategy::seq()), 0..5), title in option::of(strategy::title()),
     ) {
         comes_back!(ReaderRecord { owner, position, boot, begins_after: before.map(Epoch) }, ReaderRecord);
-        comes_back!(DeviceRecord { cursor, removed }, DeviceRecord);
+        for (title, seen) in [(None, None), (title.clone(), None), (None, removed), (title, removed)] {
+            comes_back!(DeviceRecord { cursor, removed, title, seen }, DeviceRecord);
+        }
         let (cursor, opened) = (cursor.unwrap_or_default(), removed.unwrap_or_default());
         let (epoch, senders) = (Epoch(epoch), Some(Senders { from: upto, highest }));
         comes_back!(Receipt::Delivered { device, log, cursor, opened, senders }, Receipt);
@@ -101,6 +103,7 @@ proptest! {
         heads in collection::vec(option::of((strategy::seq(), any::<u64>())), 0..20),
         user in strategy::user(), device in strategy::device(), at in strategy::millis(), stored in any::<bool>(),
         with in strategy::address(), below in option::of(strategy::seq()), message in strategy::indexed(),
+        title in option::of(strategy::title()),
     ) {
         let heads = heads.into_iter().map(|head| head.map(|(seq, time)| Head { seq, time: StreamTime(time) })).collect();
         comes_back!(HeadsRequest { logs }, HeadsRequest);
@@ -115,6 +118,10 @@ proptest! {
         let items = vec![Conversation { with, last: message.clone(), unread: 7, read: below }];
         comes_back!(ConversationsAnswer::Found { items, more: stored }, ConversationsAnswer);
         comes_back!(HistoryAnswer::Found { messages: vec![message], more: stored }, HistoryAnswer);
+        comes_back!(NameDevice { user: user.clone(), device: device.clone(), title, connected: stored, at }, NameDevice);
+        for answer in [DeviceNamed::Stored, DeviceNamed::NotThere, DeviceNamed::NotStored] {
+            comes_back!(answer, DeviceNamed);
+        }
         comes_back!(RemoveDevice { user, device, at }, RemoveDevice);
         comes_back!(if stored { DeviceRemoved::Stored } else { DeviceRemoved::NotStored }, DeviceRemoved);
     }
@@ -152,7 +159,7 @@ proptest! {
         sealed.extend_from_slice(&crc.to_le_bytes());
         let _ = (ReaderRecord::decode(&sealed), DeviceRecord::decode(&sealed), Receipt::decode(&sealed));
         let _ = (HeadsRequest::decode(&sealed), HeadsAnswer::decode(&sealed), Verify::decode(&sealed), Verified::decode(&sealed));
-        let _ = (RemoveDevice::decode(&sealed), DeviceRemoved::decode(&sealed));
+        let _ = (RemoveDevice::decode(&sealed), DeviceRemoved::decode(&sealed), NameDevice::decode(&sealed), DeviceNamed::decode(&sealed));
         let _ = (Settings::decode(&sealed), ChangeSettings::decode(&sealed), SettingsChanged::decode(&sealed));
         let _ = (Revocation::decode(&sealed), Revoke::decode(&sealed), RevokeAnswer::decode(&sealed));
         let _ = (SentMarks::decode(&sealed), ReadMark::decode(&sealed));

@@ -4,8 +4,9 @@ use std::fmt::Debug;
 
 use bytes::Bytes;
 use dunlin_schema::{
-    Address, Blob, Code, Content, Cursor, CursorText, DeviceName, Entry, Epoch, GroupAddress, GroupName, Log, LogName,
-    MessageId, Millis, Open, Peer, Position, RegionName, Sender, Seq, Shard, SignalKind, StreamTime, UserName,
+    Address, Blob, Code, Content, Cursor, CursorText, DeviceName, DeviceTitle, Entry, Epoch, GroupAddress, GroupName,
+    Log, LogName, MessageId, Millis, Open, Peer, Position, RegionName, Sender, Seq, Shard, SignalKind, StreamTime,
+    UserName,
     content::{Change, Failed, Membership},
     entry::Body,
     frame::{
@@ -180,8 +181,13 @@ fn question() -> BoxedStrategy<Question> {
             .prop_map(|(who_may_write, who_sees_presence)| Question::Set { who_may_write, who_sees_presence }),
         Just(Question::Settings {}),
         (address(), seq()).prop_map(|(to, order)| Question::Receipts { to, order }),
+        (device(), option::of(title())).prop_map(|(device, title)| Question::DeviceName { device, title }),
     ]
     .boxed()
+}
+
+pub(crate) fn title() -> impl Strategy<Value = DeviceTitle> {
+    "\\PC{1,64}".prop_filter_map("no title", |text| text.parse().ok())
 }
 
 pub(crate) fn audience() -> impl Strategy<Value = Audience> {
@@ -189,8 +195,8 @@ pub(crate) fn audience() -> impl Strategy<Value = Audience> {
 }
 
 fn answer() -> BoxedStrategy<Answer> {
-    let item = (device(), option::of(millis()), any::<bool>());
-    let items = item.prop_map(|(device, last_seen, here)| DeviceItem { device, last_seen, here });
+    let item = (device(), option::of(millis()), any::<bool>(), option::of(title()));
+    let items = item.prop_map(|(device, last_seen, here, title)| DeviceItem { device, last_seen, here, title });
     prop_oneof![
         Just(Answer::Done {}),
         collection::vec(items, 0..4).prop_map(|items| Answer::Devices { items }),

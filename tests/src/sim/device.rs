@@ -493,7 +493,7 @@ impl World {
         let rises = self.acknowledged(device).is_none_or(|known| cursor.position.above(&known.position));
         if rises && self.server_answers() {
             let subject = self.device_record(device);
-            let record = DeviceRecord { cursor: Some(cursor), removed: None };
+            let record = DeviceRecord { cursor: Some(cursor), ..DeviceRecord::default() };
             self.state.put(self.now, &subject, record.encode().into(), None);
         }
     }

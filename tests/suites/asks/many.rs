@@ -106,7 +106,7 @@ async fn long_list(region: &Region, user: &str) {
     for number in 0..limits::DEVICES_LISTED {
         let device = format!("{number:064}").parse().expect("a name");
         let record = subject::device_record(&log.region, log.shard, &user, &device, &Peer::User(user.clone()));
-        let seen = DeviceRecord { cursor: Some(Default::default()), removed: None };
+        let seen = DeviceRecord { cursor: Some(Default::default()), ..DeviceRecord::default() };
         jetstream.publish(record, seen.encode().into()).await.expect("a publish").await.expect("stored");
     }
 }

@@ -54,19 +54,22 @@ async fn everything_of_a_person_goes_and_the_name_can_be_used_again() {
     let mut alice = region.caught_up(0, "alice", "phone").await;
     let mut bob = region.caught_up(0, "bob", "phone").await;
     let mut laptop = region.caught_up(1, "bob", "laptop").await;
-    let (note, said, heard) = (marker("note"), marker("said"), marker("heard"));
+    let (note, said, heard, title) = (marker("note"), marker("said"), marker("heard"), marker("title"));
     bob.send_accepted("bob", &note).await;
     bob.send_accepted("alice", &said).await;
     alice.send_accepted("bob", &heard).await;
     let entry = next_message(&mut laptop).await;
     acknowledge(&region, &mut laptop, "bob", &entry["seq"]).await;
+    let name = json!({ "device_name": { "device": "laptop", "title": title } });
+    bob.ask(2, name).await.expect("a name");
     for confirm in ["", "alice", "Bob", "bob ", "bob@local"] {
         ask(&mut bob, confirm).await;
         let refused = bob.expect("refused").await;
         assert_eq!((&refused["ref"], &refused["code"]), (&json!(1), &json!("bad_question")), "{confirm:?}: {refused}");
     }
     assert_eq!(region.stored("bob").await.len(), 3, "nothing was erased by mistake");
-    until("the note to be in a file", async || region.nats.stores(&note).then_some(())).await;
+    until("both to be in a file", async || (region.nats.stores(&note) && region.nats.stores(&title)).then_some(()))
+        .await;
     ask(&mut bob, "bob").await;
     let answer = bob.expect("answer").await;
     assert_eq!(answer, json!({ "ref": 1, "what": { "done": {} } }));
@@ -75,7 +78,7 @@ async fn everything_of_a_person_goes_and_the_name_can_be_used_again() {
     }
     gone(&region, "bob").await;
     assert!(region.stored("bob").await.is_empty());
-    assert!(!region.nats.stores(&note));
+    assert!(!region.nats.stores(&note) && !region.nats.stores(&title));
     // What others have is theirs.
     assert!(region.nats.stores(&said) && region.nats.stores(&heard));
     assert_eq!(region.stored("alice").await.len(), 2);

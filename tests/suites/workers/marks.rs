@@ -352,7 +352,7 @@ async fn what_another_worker_wrote_of_a_device_is_looked_at_before_nothing_is_ne
     let (records, region) = (Records::new(&bench.connection), &bench.settings.region);
     let subject = subject::device_record(region, SHARD, &name("bob"), &device_name("phone"), &Peer::User(name("bob")));
     let known = records.load(SHARD, &subject).await.unwrap().expect("a record");
-    let removed = DeviceRecord { cursor: None, removed: Some(Millis(50)) };
+    let removed = DeviceRecord { removed: Some(Millis(50)), ..DeviceRecord::default() };
     records.save(&subject, removed.encode(), known.revision).await.expect("stored");
     let Receipt::Delivered { device, log, senders, .. } = delivered("phone", cursor(1, 2), None) else { return };
     says(&bench, Receipt::Delivered { device, log, cursor: cursor(1, 2), opened: Millis(60), senders }).await;

@@ -1,17 +1,16 @@
 //! The `accounts` role: writes down what people decide about others, and which tokens were taken back. It answers gateways once what they
 //! ask for is stored.
 //!
-//! `core` decides; `records` writes by compare-and-set, so that two workers at once do no harm; this file feeds them.
+//! `core` decides; `crate::change` writes by compare-and-set, so that two workers at once do no harm; this file feeds them.
 
 pub mod core;
 mod metrics;
-mod records;
 
 use std::sync::Arc;
 
 use dunlin_nats::{AccountsQuestion, AccountsService, Record, Records};
 use dunlin_schema::{
-    RegionName, Seq, Shard, limits,
+    RegionName, Shard, limits,
     record::{Revocation, Settings},
     revocation::{Revoke, RevokeAnswer},
     settings::{ChangeSettings, SettingsChanged},
@@ -23,9 +22,9 @@ use prometheus_client::registry::Registry;
 use self::{
     core::{TooMany, changed, revoked},
     metrics::{AccountsMetrics, Metrics},
-    records::{ChangeError, change},
 };
 use crate::{
+    change::{AT_ONCE, ChangeError, Changed, change},
     context::Context,
     offer,
     readiness::TaskState,
@@ -34,9 +33,6 @@ use crate::{
 
 /// The role.
 pub const ROLE: Role = Role::new("accounts", prepare);
-
-/// Questions that are answered at once: further ones wait, and are asked again by who gets no answer.
-const AT_ONCE: usize = 16;
 
 fn prepare(registry: &mut Registry) -> Work {
     let metrics = Metrics::register(registry);
@@ -114,7 +110,7 @@ impl Accounts<'_> {
 
     async fn settings(&self, change: &ChangeSettings) -> SettingsChanged {
         match self.change(change).await {
-            Ok(revision) => {
+            Ok(Changed { revision, .. }) => {
                 self.metrics.changed.inc();
                 SettingsChanged::Stored(revision)
             }
@@ -126,7 +122,7 @@ impl Accounts<'_> {
         }
     }
 
-    async fn change(&self, ChangeSettings { user, change: wanted }: &ChangeSettings) -> Result<Seq, NotChanged> {
+    async fn change(&self, ChangeSettings { user, change: wanted }: &ChangeSettings) -> Result<Changed, NotChanged> {
         let subject = subject::settings(self.region, self.shard, user);
         let changing = |stored: Option<&Record>| {
             let stored = stored.map(|stored| Settings::decode(&stored.bytes)).transpose().map_err(ChangeError::from)?;
@@ -149,7 +145,7 @@ impl Accounts<'_> {
         }
     }
 
-    async fn revoke(&self, revoke: &Revoke) -> Result<Seq, ChangeError> {
+    async fn revoke(&self, revoke: &Revoke) -> Result<Changed, ChangeError> {
         let subject = subject::revocation(self.region, self.shard, &revoke.what);
         let changing = |stored: Option<&Record>| {
             let stored = stored.map(|stored| Revocation::decode(&stored.bytes)).transpose()?;

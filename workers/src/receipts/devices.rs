@@ -2,14 +2,36 @@
 
 use std::ops::ControlFlow;
 
-use dunlin_nats::RecordError;
-use dunlin_schema::{DeviceName, Peer, RegionName, Seq, Shard, UserName, limits, record::DeviceRecord, subject};
+use dunlin_nats::{Record, RecordError};
+use dunlin_schema::{
+    DeviceName, Peer, RegionName, Seq, Shard, UserName, device::NameDevice, limits, record::DeviceRecord, subject,
+};
 use tokio::sync::Mutex;
 
 use super::{
+    core::{NotThere, named},
     metrics::ReceiptsMetrics,
-    records::{ChangeError, Kept},
+    records::{ChangeError, Kept, readable},
 };
+use crate::change::{self, change};
+
+/// Why a device is not called what it is to be called.
+pub(super) enum NotNamed {
+    NotThere,
+    Failed(change::ChangeError),
+}
+
+impl From<NotThere> for NotNamed {
+    fn from(NotThere: NotThere) -> NotNamed {
+        NotNamed::NotThere
+    }
+}
+
+impl From<change::ChangeError> for NotNamed {
+    fn from(error: change::ChangeError) -> NotNamed {
+        NotNamed::Failed(error)
+    }
+}
 
 /// Records that are taken away for a new one, at most.
 const SURPLUS: usize = 5;
@@ -49,6 +71,26 @@ impl Devices {
             self.make_room(user).await;
         }
         Ok(true)
+    }
+
+    /// Writes down what a device is called. Errors: see [`NotNamed`].
+    pub(super) async fn name(&self, naming: &NameDevice) -> Result<(), NotNamed> {
+        let (user, mailbox) = (&naming.user, Peer::User(naming.user.clone()));
+        let subject = subject::device_record(&self.region, self.shard, user, &naming.device, &mailbox);
+        let changing = |stored: Option<&Record>| {
+            let (record, stamp) = match stored {
+                None => Default::default(),
+                Some(stored) => {
+                    (readable::<DeviceRecord>(&stored.bytes).map_err(change::ChangeError::from)?, stored.stamp.millis())
+                }
+            };
+            Ok::<_, NotNamed>(named(&record, stamp, naming)?.map(|record| (record.encode(), Some(limits::DEVICE_KEPT))))
+        };
+        let records = self.records.all();
+        if change(records, &self.metrics.conflicts, self.shard, &subject, changing).await?.is_new {
+            self.make_room(user).await;
+        }
+        Ok(())
     }
 
     /// Forgets those of a user's devices that were not heard from for longest, where there are too many. Where it fails, the next new

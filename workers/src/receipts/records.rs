@@ -173,17 +173,18 @@ impl<R: Stored> Kept<R> {
     async fn fetch(&self, shard: Shard, subject: &str) -> Result<(R, Seq), ChangeError> {
         let (stored, revision) = match self.records.load(shard, subject).await? {
             None => (R::default(), Seq(0)),
-            Some(record) => match R::read(&record.bytes) {
-                Ok(stored) => (stored, record.revision),
-                Err(error @ EnvelopeError::Version { .. }) => return Err(ChangeError::Version(error)),
-                // Damaged: whatever it said is said again.
-                Err(EnvelopeError::Short(_) | EnvelopeError::Checksum | EnvelopeError::Content(_)) => {
-                    (R::default(), record.revision)
-                }
-            },
+            Some(record) => (readable(&record.bytes).map_err(ChangeError::Version)?, record.revision),
         };
         self.remembered.lock().put(subject, stored.clone(), revision);
         Ok((stored, revision))
+    }
+}
+
+/// What the bytes of a record say; nothing, where they are damaged: whatever it was is said again. Errors: a newer release wrote them.
+pub(super) fn readable<R: Stored>(bytes: &[u8]) -> Result<R, EnvelopeError> {
+    match R::read(bytes) {
+        Err(EnvelopeError::Short(_) | EnvelopeError::Checksum | EnvelopeError::Content(_)) => Ok(R::default()),
+        read @ (Ok(_) | Err(EnvelopeError::Version { .. })) => read,
     }
 }
 

@@ -1,19 +1,21 @@
-//! What gateways ask: whose marks have changed, and that devices which their user removes are forgotten. Of such a device each record is
-//! written over, and only then it is told that it is done.
+//! What gateways ask: whose marks have changed, what a device is called, and that devices which their user removes are forgotten. Of such a
+//! device each record is written over, and only then it is told that it is done.
 
 use dunlin_nats::{ReceiptsQuestion, ReceiptsService, Reply};
 use dunlin_schema::{
     Peer, Seq,
-    removal::{DeviceRemoved, RemoveDevice},
+    device::{DeviceNamed, DeviceRemoved, NameDevice, RemoveDevice},
     subject,
 };
-use futures_util::{StreamExt, stream::FuturesUnordered};
+use futures_util::{FutureExt, StreamExt, stream::FuturesUnordered};
 
-use super::{Shared, changes, core::removed, devices::Devices, records::ChangeError};
-use crate::offer;
-
-/// Devices that are removed at once: further ones wait, and are asked for again by who gets no answer.
-const AT_ONCE: usize = 16;
+use super::{
+    Shared, changes,
+    core::removed,
+    devices::{Devices, NotNamed},
+    records::ChangeError,
+};
+use crate::{change::AT_ONCE, offer};
 
 /// Answers until it is dropped.
 pub(super) async fn run(shared: &Shared) {
@@ -23,17 +25,20 @@ pub(super) async fn run(shared: &Shared) {
 
 /// Answers until the connection is closed.
 async fn answer(mut service: ReceiptsService, shared: &Shared) {
-    let mut removing = FuturesUnordered::new();
+    let mut changing = FuturesUnordered::new();
     loop {
         tokio::select! {
-            question = service.next(), if removing.len() < AT_ONCE => match question {
+            question = service.next(), if changing.len() < AT_ONCE => match question {
                 Some(ReceiptsQuestion::Remove(removal, reply)) => {
-                    removing.push(remove(&shared.devices, removal, reply));
+                    changing.push(remove(&shared.devices, removal, reply).boxed());
+                }
+                Some(ReceiptsQuestion::Name(naming, reply)) => {
+                    changing.push(name(&shared.devices, naming, reply).boxed());
                 }
                 Some(ReceiptsQuestion::Marks(question, reply)) => changes::answer(shared, question, reply).await,
                 None => return,
             },
-            Some(()) = removing.next() => {}
+            Some(()) = changing.next() => {}
         }
     }
 }
@@ -48,6 +53,22 @@ async fn remove(devices: &Devices, removal: RemoveDevice, reply: Reply<DeviceRem
             error.tell(devices.shard, &removal.user, "a device was not removed");
             devices.metrics.failed.inc();
             DeviceRemoved::NotStored
+        }
+    };
+    reply.answer(&answer).await;
+}
+
+async fn name(devices: &Devices, naming: NameDevice, reply: Reply<DeviceNamed>) {
+    let answer = match devices.name(&naming).await {
+        Ok(()) => {
+            devices.metrics.named.inc();
+            DeviceNamed::Stored
+        }
+        Err(NotNamed::NotThere) => DeviceNamed::NotThere,
+        Err(NotNamed::Failed(error)) => {
+            tracing::warn!(shard = %devices.shard, user = %naming.user, %error, "it was not stored what a device is called");
+            devices.metrics.failed.inc();
+            DeviceNamed::NotStored
         }
     };
     reply.answer(&answer).await;

@@ -42,7 +42,8 @@ fn an_answer_and_a_refusal_come_to_whoever_asked() {
     assert_eq!(written, [asked(1)]);
     let (second, written) = bench.ask(LATER);
     assert_eq!(written, [asked(2)]);
-    let items = vec![DeviceItem { device: DeviceName::new("phone").unwrap(), last_seen: None, here: true }];
+    let items =
+        vec![DeviceItem { device: DeviceName::new("phone").unwrap(), last_seen: None, here: true, title: None }];
     let devices = Answer::Devices { items };
     let refusal =
         AskError::Refused { code: Code::RateLimited.into(), message: "no".to_owned(), retry_after: Some(Millis(800)) };

@@ -2,17 +2,17 @@
 
 use dunlin_schema::{
     Seq,
+    device::{DeviceNamed, DeviceRemoved, NameDevice, RemoveDevice},
     erasure::{EraseUser, Erasure, ErasureAsked},
     heads::{Head, HeadsAnswer, HeadsRequest, Verified, Verify},
     marks::{MarksAnswer, MarksRequest},
     presence::{Beat, GatewayRun, Here},
-    removal::{DeviceRemoved, RemoveDevice},
 };
 
 use super::{AT, POSITION, Sealed, TIME, bytes, decode_like, group, hex, user};
 
 sealed!(HeadsRequest, HeadsAnswer, MarksRequest, MarksAnswer, Verify, Verified);
-sealed!(RemoveDevice, DeviceRemoved, EraseUser, Erasure, ErasureAsked, Here, Beat);
+sealed!(RemoveDevice, DeviceRemoved, NameDevice, DeviceNamed, EraseUser, Erasure, ErasureAsked, Here, Beat);
 
 #[test]
 fn heads() {
@@ -28,8 +28,20 @@ fn heads() {
 }
 
 #[test]
-fn removals() {
+fn devices() {
+    let named = |title: Option<&str>| NameDevice {
+        user: "bob".parse().unwrap(),
+        device: "phone".parse().unwrap(),
+        title: title.map(|title| title.parse().unwrap()),
+        connected: title.is_some(),
+        at: AT,
+    };
     golden!(
+        (named(Some("TV")), NAME_DEVICE),
+        (named(None), UNNAME_DEVICE),
+        (DeviceNamed::Stored, DEVICE_STORED),
+        (DeviceNamed::NotThere, DEVICE_NOT_STORED),
+        (DeviceNamed::NotStored, DEVICE_NOT_NAMED),
         (RemoveDevice { user: "bob".parse().unwrap(), device: "phone".parse().unwrap(), at: AT }, REMOVE_DEVICE),
         (DeviceRemoved::Stored, DEVICE_STORED),
         (DeviceRemoved::NotStored, DEVICE_NOT_STORED),
@@ -61,6 +73,9 @@ const MARKS_REQUEST: &str = "0103511c93f1";
 const MARKS_ANSWER: &str = "0103110103626f6209a9b3cbb1";
 const VERIFY: &str = "0180b0f0fef58df7bc181181a38f8aeb90f7bc1821704be9";
 const REMOVE_DEVICE: &str = "0103626f620570686f6e6596d9d79daa332abcf1d9";
+const NAME_DEVICE: &str = "0103626f620570686f6e65010254560196d9d79daa3330fa2676";
+const UNNAME_DEVICE: &str = "0103626f620570686f6e65000096d9d79daa3353349e90";
+const DEVICE_NOT_NAMED: &str = "0102529ff803";
 const DEVICE_STORED: &str = "0100a5efc3e2";
 const DEVICE_NOT_STORED: &str = "0101a66ca810";
 const ERASE_USER: &str = "0103626f620e751791";

@@ -11,7 +11,7 @@ pub mod claims;
 pub mod marks;
 pub mod pace;
 
-use dunlin_schema::{Cursor, DeviceName, Millis, Peer, UserName, record::DeviceRecord};
+use dunlin_schema::{Cursor, DeviceName, Millis, Peer, UserName, device::NameDevice, record::DeviceRecord};
 
 /// Who acknowledges, and which log.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -45,15 +45,32 @@ pub fn raised(stored: &DeviceRecord, said: Cursor, opened: Millis) -> Option<Dev
         return None;
     }
     let rises = stored.cursor.is_none_or(|cursor| is_higher(said, cursor) || covers_more(said, cursor));
-    rises.then_some(DeviceRecord { cursor: Some(said), removed: stored.removed })
+    rises.then(|| DeviceRecord { cursor: Some(said), seen: None, ..stored.clone() })
 }
 
 /// What must be stored when the device is removed at `at`; `None` for a removal that is stored already: the device may have come back
 /// since; and where nothing would be other than it is.
 pub fn removed(stored: &DeviceRecord, at: Millis) -> Option<DeviceRecord> {
     let known = stored.removed == Some(at);
-    let changed = DeviceRecord { cursor: None, removed: stored.removed.max(Some(at)) };
+    let changed = DeviceRecord { removed: stored.removed.max(Some(at)), ..DeviceRecord::default() };
     (!known && changed != *stored).then_some(changed)
+}
+
+/// There is no device to call something.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct NotThere;
+
+/// What must be stored, in place of what was stored at `stamp`, when the device is called something; `None` where it is called so already.
+/// Errors: see [`NotThere`].
+pub fn named(stored: &DeviceRecord, stamp: Millis, naming: &NameDevice) -> Result<Option<DeviceRecord>, NotThere> {
+    let is_there = stored.is_there();
+    if !(is_there || naming.connected && counts(stored, naming.at)) {
+        return Err(NotThere);
+    }
+    // To be called something is not to be seen.
+    let seen = is_there.then(|| stored.seen.unwrap_or(stamp));
+    let changed = DeviceRecord { title: naming.title.clone(), seen, ..stored.clone() };
+    Ok((changed.title != stored.title).then_some(changed))
 }
 
 /// Whether one cursor is above another. An older epoch is always lower.
@@ -95,7 +112,7 @@ mod tests {
             (Some(cursor(1, 900, 900)), cursor(2, 5, 5), true),
         ];
         for (stored, said, rises) in cases {
-            let record = |cursor| DeviceRecord { cursor, removed: None };
+            let record = |cursor| DeviceRecord { cursor, ..DeviceRecord::default() };
             let expected = rises.then_some(record(Some(said)));
             assert_eq!(raised(&record(stored), said, Millis(1)), expected, "{stored:?} {said:?}");
         }
@@ -105,7 +122,7 @@ mod tests {
     fn the_same_mark_of_a_longer_run_is_stored() {
         let run = |began, at| Cursor { began: Seq(began), ..cursor(1, 9, at) };
         for (said, rises) in [(run(2, 9), true), (run(5, 9), false), (run(7, 9), false), (run(2, 8), false)] {
-            let record = |cursor| DeviceRecord { cursor: Some(cursor), removed: None };
+            let record = |cursor| DeviceRecord { cursor: Some(cursor), ..DeviceRecord::default() };
             assert_eq!(raised(&record(run(5, 9)), said, Millis(1)), rises.then_some(record(said)), "{said:?}");
         }
     }
@@ -125,7 +142,7 @@ mod tests {
             (&|record| removed(record, Millis(70)), (true, None, Some(70))),
             (&|record| removed(record, Millis(65)), (false, None, Some(70))), // another one, at the same time
         ];
-        let mut stored = DeviceRecord { cursor: Some(cursor(1, 9, 9)), removed: None };
+        let mut stored = DeviceRecord { cursor: Some(cursor(1, 9, 9)), ..DeviceRecord::default() };
         for (number, (step, expected)) in steps.into_iter().enumerate() {
             let change = step(&stored);
             let changes = change.is_some();
@@ -133,5 +150,39 @@ mod tests {
             let seq = stored.cursor.map(|cursor| cursor.position.seq.0);
             assert_eq!((changes, seq, stored.removed.map(|at| at.0)), expected, "step {number}");
         }
+    }
+    fn naming(title: Option<&str>, connected: bool, at: u64) -> NameDevice {
+        let title = title.map(|title| title.parse().unwrap());
+        NameDevice { user: "bob".parse().unwrap(), device: "phone".parse().unwrap(), title, connected, at: Millis(at) }
+    }
+
+    #[test]
+    fn what_a_device_is_called_goes_with_it_and_to_be_called_something_is_not_to_be_seen() {
+        let record = |cursor, title: Option<&str>, seen: Option<u64>| DeviceRecord {
+            cursor,
+            removed: None,
+            title: title.map(|title| title.parse().unwrap()),
+            seen: seen.map(Millis),
+        };
+        let heard = Some(cursor(1, 5, 5));
+        for (stored, given, expected) in [
+            (record(heard, None, None), Some("TV"), Ok(Some(record(heard, Some("TV"), Some(7))))),
+            (record(heard, Some("TV"), Some(7)), Some("Radio"), Ok(Some(record(heard, Some("Radio"), Some(7))))),
+            (record(heard, Some("TV"), Some(7)), None, Ok(Some(record(heard, None, Some(7))))),
+            (record(heard, Some("TV"), Some(3)), Some("TV"), Ok(None)),
+            (record(heard, None, None), None, Ok(None)),
+            (record(None, Some("TV"), None), Some("Radio"), Ok(Some(record(None, Some("Radio"), Some(7))))),
+            (record(None, None, None), Some("TV"), Err(NotThere)),
+        ] {
+            assert_eq!(named(&stored, Millis(7), &naming(given, false, 9)), expected, "{stored:?} {given:?}");
+        }
+        let called = record(heard, Some("TV"), Some(7));
+        assert_eq!(raised(&called, cursor(1, 6, 6), Millis(1)), Some(record(Some(cursor(1, 6, 6)), Some("TV"), None)));
+        let gone = removed(&called, Millis(50)).unwrap();
+        assert_eq!(gone, DeviceRecord { removed: Some(Millis(50)), ..DeviceRecord::default() });
+        // Asked before the removal, and done after it: whoever was connected then is there no more.
+        assert_eq!(named(&gone, Millis(60), &naming(Some("TV"), true, 50)), Err(NotThere));
+        let back = DeviceRecord { title: "TV".parse().ok(), ..gone.clone() };
+        assert_eq!(named(&gone, Millis(60), &naming(Some("TV"), true, 51)), Ok(Some(back)));
     }
 }

@@ -1,0 +1,152 @@
+//! Devices of a user: what the user calls them, and what a gateway has the receipts worker of the user's shard write down, the only one
+//! that writes records of devices.
+
+use std::{fmt, str::FromStr};
+
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
+use smol_str::SmolStr;
+
+use crate::{DeviceName, Millis, UserName, envelope::sealed, limits};
+
+const VERSION: u8 = 1;
+
+/// What a user calls a device: 1 to [`limits::TITLE_CHARS`] characters of text, none of them a control character.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct DeviceTitle(SmolStr);
+
+/// Why a text is no title.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum TitleError {
+    /// The text has no characters.
+    #[error("a title needs at least one character")]
+    Empty,
+    /// The text is longer than [`limits::TITLE_CHARS`].
+    #[error("a title has at most {max} characters, this one has {0}", max = limits::TITLE_CHARS)]
+    TooLong(usize),
+    /// The text holds a control character, such as a line break.
+    #[error("a title has no control characters such as {0:?}")]
+    Control(char),
+}
+
+impl DeviceTitle {
+    /// The title as text.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl FromStr for DeviceTitle {
+    type Err = TitleError;
+    fn from_str(text: &str) -> Result<DeviceTitle, TitleError> {
+        match text.chars().count() {
+            0 => return Err(TitleError::Empty),
+            long if long > limits::TITLE_CHARS => return Err(TitleError::TooLong(long)),
+            _ => {}
+        }
+        match text.chars().find(|c| c.is_control()) {
+            Some(c) => Err(TitleError::Control(c)),
+            None => Ok(DeviceTitle(SmolStr::new(text))),
+        }
+    }
+}
+
+impl fmt::Display for DeviceTitle {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl Serialize for DeviceTitle {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(&self.0)
+    }
+}
+
+impl<'de> Deserialize<'de> for DeviceTitle {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        crate::text::parsed_field(deserializer, "title")
+    }
+}
+
+impl schemars::JsonSchema for DeviceTitle {
+    fn schema_name() -> std::borrow::Cow<'static, str> {
+        "DeviceTitle".into()
+    }
+    fn json_schema(_: &mut schemars::SchemaGenerator) -> schemars::Schema {
+        schemars::json_schema!({
+            "type": "string",
+            "pattern": "^[^\\u0000-\\u001f\\u007f-\\u009f]+$",
+            "minLength": 1,
+            "maxLength": limits::TITLE_CHARS,
+        })
+    }
+}
+
+/// The question: the device is to be forgotten.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RemoveDevice {
+    /// Whose device.
+    pub user: UserName,
+    /// Which.
+    pub device: DeviceName,
+    /// When, by the gateway's clock: what it acknowledged over connections that were opened before then counts no more.
+    pub at: Millis,
+}
+
+/// The answer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum DeviceRemoved {
+    /// It is stored that the device is removed.
+    Stored,
+    /// It could not be stored, at least not as a whole: asking again does no harm.
+    NotStored,
+}
+
+/// The question: the user calls the device something else.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct NameDevice {
+    /// Whose device.
+    pub user: UserName,
+    /// Which.
+    pub device: DeviceName,
+    /// What it is called from now on; `None`: nothing.
+    pub title: Option<DeviceTitle>,
+    /// Whether it is connected: then it is there, whatever is stored of it.
+    pub connected: bool,
+    /// When that was so, by the gateway's clock: a removal since then counts.
+    pub at: Millis,
+}
+
+/// The answer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum DeviceNamed {
+    /// It is stored what the device is called.
+    Stored,
+    /// There is no such device.
+    NotThere,
+    /// It could not be stored: asking again does no harm.
+    NotStored,
+}
+
+sealed!(VERSION: RemoveDevice, DeviceRemoved, NameDevice, DeviceNamed);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_title_has_one_to_sixty_four_characters_and_none_that_controls() {
+        let longest = "ë".repeat(64);
+        for (text, expected) in [
+            ("Bob's \"phone\" 📱", Ok(())),
+            (&longest, Ok(())),
+            ("", Err(TitleError::Empty)),
+            (&format!("{longest}x"), Err(TitleError::TooLong(65))),
+            ("a\nb", Err(TitleError::Control('\n'))),
+            ("\u{1b}[2J", Err(TitleError::Control('\u{1b}'))),
+            ("\u{9b}31m", Err(TitleError::Control('\u{9b}'))),
+        ] {
+            assert_eq!(text.parse::<DeviceTitle>().map(|title| assert_eq!(title.as_str(), text)), expected, "{text:?}");
+        }
+    }
+}
