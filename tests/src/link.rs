@@ -1,4 +1,4 @@
-//! A TCP link that can be cut, frozen and healed, and that can lose single messages on purpose.
+//! A TCP link that can be cut, frozen and healed, that can lose single messages on purpose, and stop in front of one.
 
 use std::{collections::VecDeque, net::SocketAddr, sync::Arc};
 
@@ -26,8 +26,15 @@ pub struct Link {
     address: SocketAddr,
     state: Arc<watch::Sender<State>>,
     open: Arc<watch::Sender<usize>>,
-    losses: Losses,
+    on_purpose: OnPurpose,
     task: tokio::task::JoinHandle<()>,
+}
+
+/// What is done to single messages.
+#[derive(Clone, Default)]
+struct OnPurpose {
+    lost: Subjects,
+    stops: Subjects,
 }
 
 impl Link {
@@ -37,9 +44,9 @@ impl Link {
         let address = listener.local_addr().expect("the link's port");
         let state = Arc::new(watch::Sender::new(State::Open));
         let open = Arc::new(watch::Sender::new(0));
-        let losses = Losses::default();
-        let task = tokio::spawn(accept(listener, port, state.clone(), open.clone(), losses.clone()));
-        Link { address, state, open, losses, task }
+        let on_purpose = OnPurpose::default();
+        let task = tokio::spawn(accept(listener, port, state.clone(), open.clone(), on_purpose.clone()));
+        Link { address, state, open, on_purpose, task }
     }
 
     /// Where to connect.
@@ -64,12 +71,22 @@ impl Link {
 
     /// Loses the next message on this subject on its way from the server.
     pub fn lose(&self, subject: &str) {
-        self.losses.lock().push_back(subject.into());
+        self.on_purpose.lost.lock().push_back(subject.into());
+    }
+
+    /// Freezes the link in front of the next message that is published to this subject.
+    pub fn stop_at(&self, subject: &str) {
+        self.on_purpose.stops.lock().push_back(subject.into());
+    }
+
+    /// Whether it stands in front of every message at which it was to stop.
+    pub fn has_stopped(&self) -> bool {
+        self.on_purpose.stops.lock().is_empty() && *self.state.borrow() == State::Frozen
     }
 
     /// Whether every message that was to be lost is lost.
     pub fn has_lost_all(&self) -> bool {
-        self.losses.lock().is_empty()
+        self.on_purpose.lost.lock().is_empty()
     }
 
     /// Lets bytes and connections through.
@@ -84,7 +101,14 @@ impl Drop for Link {
     }
 }
 
-type Losses = Arc<Mutex<VecDeque<String>>>;
+type Subjects = Arc<Mutex<VecDeque<String>>>;
+
+/// Whether a message on this subject is one of these, which it then is no more.
+fn takes(subjects: &Subjects, subject: &str) -> bool {
+    let mut subjects = subjects.lock();
+    let found = subjects.iter().position(|wanted| wanted == subject);
+    found.map(|place| subjects.remove(place)).is_some()
+}
 
 /// A connection that is counted while it lives.
 struct Counted(Arc<watch::Sender<usize>>);
@@ -107,78 +131,94 @@ async fn accept(
     port: u16,
     state: Arc<watch::Sender<State>>,
     open: Arc<watch::Sender<usize>>,
-    losses: Losses,
+    on_purpose: OnPurpose,
 ) {
     let mut connections = JoinSet::new();
     loop {
         let Ok((near, _)) = listener.accept().await else { return };
         let counted = Counted::among(&open);
-        let mut changes = state.subscribe();
-        let losses = losses.clone();
+        let (state, OnPurpose { lost, stops }) = (state.clone(), on_purpose.clone());
         connections.spawn(async move {
             let _counted = counted;
+            let mut changes = state.subscribe();
             if changes.wait_for(|state| *state != State::Frozen).await.is_err() || *changes.borrow() == State::Cut {
                 return;
             }
             let Ok(far) = TcpStream::connect(("127.0.0.1", port)).await else { return };
             let (near_read, near_write) = near.into_split();
             let (far_read, far_write) = far.into_split();
-            let mut cut = changes.clone();
             tokio::select! {
-                () = carry(near_read, far_write, changes.clone(), None) => {}
-                () = carry(far_read, near_write, changes, Some(Filter { held: Vec::new(), losses })) => {}
-                _ = cut.wait_for(|state| *state == State::Cut) => {}
+                () = carry(near_read, far_write, &state, Filter { held: Vec::new(), wanted: Wanted::Stops(stops) }) => {}
+                () = carry(far_read, near_write, &state, Filter { held: Vec::new(), wanted: Wanted::Lost(lost) }) => {}
+                _ = changes.wait_for(|state| *state == State::Cut) => {}
             }
         });
     }
 }
 
-async fn carry(
-    mut from: OwnedReadHalf,
-    mut to: OwnedWriteHalf,
-    mut state: watch::Receiver<State>,
-    mut filter: Option<Filter>,
-) {
+async fn carry(mut from: OwnedReadHalf, mut to: OwnedWriteHalf, state: &watch::Sender<State>, mut filter: Filter) {
     let mut buffer = vec![0; 64 * 1024];
+    let mut changes = state.subscribe();
     loop {
         let Ok(count @ 1..) = from.read(&mut buffer).await else { return };
-        if state.wait_for(|state| *state != State::Frozen).await.is_err() {
+        if changes.wait_for(|state| *state != State::Frozen).await.is_err() {
             return;
         }
-        let passed = match &mut filter {
-            Some(filter) => filter.pass(&buffer[..count]),
-            None => buffer[..count].to_vec(),
-        };
-        if to.write_all(&passed).await.is_err() {
-            return;
+        filter.held.extend_from_slice(&buffer[..count]);
+        loop {
+            let (passed, stops) = filter.pass();
+            if to.write_all(&passed).await.is_err() {
+                return;
+            }
+            if !stops {
+                break;
+            }
+            state.send_replace(State::Frozen);
+            if changes.wait_for(|state| *state != State::Frozen).await.is_err() {
+                return;
+            }
         }
     }
 }
 
-/// Follows the NATS client protocol from server to client, operation by operation, and leaves out the messages that are to be lost.
+/// Follows the NATS client protocol in one direction, operation by operation.
 struct Filter {
     held: Vec<u8>,
-    losses: Losses,
+    wanted: Wanted,
+}
+
+/// Messages of which something is wanted.
+enum Wanted {
+    /// They are left out.
+    Lost(Subjects),
+    /// The link stops in front of them.
+    Stops(Subjects),
 }
 
 impl Filter {
-    fn pass(&mut self, bytes: &[u8]) -> Vec<u8> {
-        self.held.extend_from_slice(bytes);
+    /// What passes of what is held, and whether the link stops behind it.
+    fn pass(&mut self) -> (Vec<u8>, bool) {
         let mut passed = Vec::with_capacity(self.held.len());
-        let mut done = 0;
+        let (mut done, mut stops) = (0, false);
         while let Some((length, subject)) = operation(&self.held[done..]) {
-            let lost = subject.is_some_and(|subject| {
-                let mut losses = self.losses.lock();
-                let found = losses.iter().position(|lost| *lost == subject);
-                found.map(|place| losses.remove(place)).is_some()
-            });
-            if !lost {
+            let is = |subjects: &Subjects| subject.is_some_and(|subject| takes(subjects, &subject));
+            let is_lost = match &self.wanted {
+                Wanted::Lost(lost) => is(lost),
+                Wanted::Stops(at) => {
+                    stops = is(at);
+                    false
+                }
+            };
+            if stops {
+                break;
+            }
+            if !is_lost {
                 passed.extend_from_slice(&self.held[done..done + length]);
             }
             done += length;
         }
         self.held.drain(..done);
-        passed
+        (passed, stops)
     }
 }
 
@@ -188,7 +228,7 @@ fn operation(bytes: &[u8]) -> Option<(usize, Option<String>)> {
     let line = String::from_utf8_lossy(&bytes[..line_end - 2]);
     let mut words = line.split_ascii_whitespace();
     match words.next() {
-        Some("MSG" | "HMSG") => {
+        Some("MSG" | "HMSG" | "PUB" | "HPUB") => {
             let subject = words.next().map(str::to_owned);
             let payload: usize = words.next_back()?.parse().ok()?;
             let length = line_end + payload + 2;

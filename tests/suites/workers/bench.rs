@@ -84,13 +84,20 @@ impl Bench {
 
     /// A worker on a runtime of its own that sees this boot, with the roles without which nobody is served.
     pub(super) async fn worker(&self, boot: &str) -> Node {
-        let roles = vec![deliver::ROLE, receipts::ROLE];
-        self.worker_with(Config { roles, boot: Boot::Given(boot.to_owned()), ..Config::default() }).await
+        self.worker_with(served(boot)).await
+    }
+
+    /// The same, reaching NATS at `url`.
+    pub(super) async fn worker_through(&self, url: String, boot: &str) -> Node {
+        self.start(Config { nats: ConnectOptions { servers: vec![url], ..self.options() }, ..served(boot) }).await
     }
 
     pub(super) async fn worker_with(&self, config: Config) -> Node {
+        self.start(Config { nats: self.options(), ..config }).await
+    }
+
+    async fn start(&self, config: Config) -> Node {
         let config = Config {
-            nats: self.options.clone(),
             region: self.settings.region.clone(),
             listen: Some(SocketAddr::from(([127, 0, 0, 1], 0))),
             ..config
@@ -174,6 +181,11 @@ impl Bench {
         let record = Records::new(&self.connection).load(SHARD, &subject).await.unwrap()?;
         DeviceRecord::decode(&record.bytes).unwrap().cursor
     }
+}
+
+fn served(boot: &str) -> Config {
+    let roles = vec![deliver::ROLE, receipts::ROLE];
+    Config { roles, boot: Boot::Given(boot.to_owned()), ..Config::default() }
 }
 
 pub(super) fn name(user: &str) -> UserName {

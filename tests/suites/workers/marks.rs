@@ -7,6 +7,7 @@
 )]
 
 mod blocked;
+mod killed;
 
 use std::time::{Duration, Instant};
 
