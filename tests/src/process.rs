@@ -121,10 +121,15 @@ impl Processes {
         }
     }
 
+    /// `kill -9` of a gateway; those behind it move up.
+    pub fn kill_gateway(&mut self, index: usize) {
+        drop(self.gateways.remove(index));
+    }
+
     /// `kill -9` of a gateway, and another one in its place, at the same address.
     pub fn replace_gateway(&mut self, index: usize) {
         let address = self.gateways[index].address;
-        drop(self.gateways.remove(index));
+        self.kill_gateway(index);
         let gateway = self.start_gateway(address);
         self.gateways.insert(index, gateway);
     }

@@ -1,5 +1,7 @@
 //! Receipts: senders are told how far what they sent came, and a reader's devices what was read.
 
+mod repeated;
+
 mod asked;
 
 use dunlin_nats::{ConnectOptions, Connection, Records};
