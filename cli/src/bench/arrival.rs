@@ -92,7 +92,7 @@ impl Arrival {
                         }
                     }
                     News::Entry(item) if item as usize % people == place => entries[place] += 1,
-                    News::Entry(_) | News::Accepted(_) => faults.astray += 1,
+                    News::Entry(_) | News::Accepted(..) | News::Delivered { .. } => faults.astray += 1,
                     News::Fault(why) => faults.told.push(why),
                     News::Ended(why) if live[place] => faults.told.push(why),
                     News::Ended(why) => match self.jitter {

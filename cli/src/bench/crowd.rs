@@ -46,6 +46,8 @@ pub(super) struct Person {
     pub(super) live: bool,
     /// The sequence of the last entry, to see that they rise.
     seq: u64,
+    /// Entries that were not acknowledged.
+    unacknowledged: u32,
 }
 
 /// What a crowd tells its driver.
@@ -55,8 +57,10 @@ pub(super) enum News {
     Live,
     /// An item of the run arrived.
     Entry(u32),
-    /// An item of the run was accepted.
-    Accepted(u32),
+    /// An item of the run was accepted, with its order.
+    Accepted(u32, u64),
+    /// What the person sent to somebody was delivered, up to an order.
+    Delivered { by: u32, upto: u64 },
     /// Something that makes a figure invalid: a refusal, a gap, an entry out of order, an unknown frame.
     Fault(String),
     /// The socket is gone, and why.
@@ -70,14 +74,17 @@ pub(super) struct Crowd {
     sockets: Sockets,
     dialect: Dialect,
     address: SocketAddr,
+    /// Everybody acknowledges each so-manieth entry; nobody does where it is 0.
+    pub(super) acknowledge_each: u32,
 }
 
 impl Crowd {
     /// A crowd without sockets. `names` with their tokens; tokens may be empty at a relay.
     pub(super) fn new(dialect: Dialect, address: SocketAddr, names: Vec<(String, String)>) -> io::Result<Crowd> {
         let sockets = Sockets::new(names.len())?;
-        let person = |(name, token)| Person { name, token, cursor: None, live: false, seq: 0 };
-        Ok(Crowd { people: names.into_iter().map(person).collect(), ids: Ids::new(), sockets, dialect, address })
+        let person = |(name, token)| Person { name, token, cursor: None, live: false, seq: 0, unacknowledged: 0 };
+        let (people, ids) = (names.into_iter().map(person).collect(), Ids::new());
+        Ok(Crowd { people, ids, sockets, dialect, address, acknowledge_each: 0 })
     }
 
     /// Goes on at another address: a server that was started again.
@@ -130,7 +137,7 @@ impl Crowd {
 
     /// Waits until `until`, or until something happened, and tells it.
     pub(super) fn turn(&mut self, until: Instant, mut tell: impl FnMut(usize, Instant, News)) -> io::Result<()> {
-        let Crowd { people, ids, sockets, dialect, .. } = self;
+        let Crowd { people, ids, sockets, dialect, acknowledge_each, .. } = self;
         sockets.turn(until, |place, now, happened, answer| {
             let person = &mut people[place];
             let news = match (happened, *dialect) {
@@ -144,14 +151,20 @@ impl Crowd {
                     Some(item) => Some(News::Entry(item)),
                     None => Some(News::Fault(format!("an unknown message: {}", String::from_utf8_lossy(text)))),
                 },
-                (Happened::Text(text), Dialect::Dunlin) => person.frame(ids, text),
+                (Happened::Text(text), Dialect::Dunlin) => {
+                    let news = person.frame(ids, text);
+                    if let Some(News::Entry(_)) = news {
+                        person.acknowledge(*acknowledge_each, answer);
+                    }
+                    news
+                }
                 (Happened::Ended(why), _) => Some(News::Ended(why)),
             };
             if let Some(news) = news {
                 match news {
                     News::Live => person.live = true,
                     News::Ended(_) => person.live = false,
-                    News::Entry(_) | News::Accepted(_) | News::Fault(_) => {}
+                    News::Entry(_) | News::Accepted(..) | News::Delivered { .. } | News::Fault(_) => {}
                 }
                 tell(place, now, news);
             }
@@ -164,7 +177,7 @@ impl Crowd {
         while Instant::now() < until {
             self.turn(until, |_, _, news| match news {
                 News::Fault(why) | News::Ended(why) => faults.push(why),
-                News::Live | News::Entry(_) | News::Accepted(_) => {}
+                News::Live | News::Entry(_) | News::Accepted(..) | News::Delivered { .. } => {}
             })?;
         }
         Ok(faults)
@@ -175,6 +188,15 @@ impl Person {
     fn hello(&self) -> String {
         let cursors = self.cursor.as_ref().map(|cursor| format!(r#""mailbox":"{cursor}""#)).unwrap_or_default();
         format!(r#"{{"hello":{{"token":"{}","device":"bench","cursors":{{{cursors}}}}}}}"#, self.token)
+    }
+
+    /// Acknowledges every so-manieth entry.
+    fn acknowledge(&mut self, each: u32, answer: &mut Vec<u8>) {
+        self.unacknowledged += 1;
+        if each > 0 && self.unacknowledged >= each {
+            self.unacknowledged = 0;
+            answer.extend_from_slice(format!(r#"{{"ack":{{"log":"mailbox","delivered":{}}}}}"#, self.seq).as_bytes());
+        }
     }
 
     /// Reads a gateway's frame by its first key and the few fields that matter: a whole parse would cost the generator its core.
@@ -190,7 +212,17 @@ impl Person {
             self.seq = seq;
             Some(News::Entry(item))
         } else if text.starts_with(b"{\"accepted\"") {
-            item().map_or_else(|| fault("an unknown item"), |item| Some(News::Accepted(item)))
+            let (Some(item), Some(order)) = (item(), after(text, b"\"order\":").map(number)) else {
+                return fault("an unknown item");
+            };
+            Some(News::Accepted(item, order))
+        } else if text.starts_with(b"{\"receipt\"") {
+            let (Some(by), Some(upto)) = (after(text, b"\"by\":\""), after(text, b"\"delivered\":")) else {
+                return fault("no receipt");
+            };
+            // A name is letters, then the person's number.
+            let by = by.iter().position(u8::is_ascii_digit).map_or(by, |at| &by[at..]);
+            Some(News::Delivered { by: number(by) as u32, upto: number(upto) })
         } else if text.starts_with(b"{\"caught_up\"") {
             let Some(cursor) = after(text, b"\"cursor\":\"") else { return fault("no cursor") };
             let end = memchr::memchr(b'"', cursor).unwrap_or(cursor.len());

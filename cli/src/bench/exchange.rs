@@ -1,6 +1,9 @@
 //! Messages between random people of a crowd: sent on schedule or as fast as they are answered, each one's arrival checked.
 
-use std::time::{Duration, Instant};
+use std::{
+    collections::{HashMap, VecDeque},
+    time::{Duration, Instant},
+};
 
 use hdrhistogram::Histogram;
 use rand::{Rng, SeedableRng, rngs::SmallRng};
@@ -25,11 +28,21 @@ pub(super) enum Load {
     },
 }
 
+/// Who is written to.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum To {
+    /// By each message somebody else.
+    Anybody,
+    /// By everybody the same one.
+    One(usize),
+    /// By each of two people the other one.
+    Partner,
+}
+
 /// What is sent, by whom, for how long.
 pub(super) struct Exchange {
     pub(super) load: Load,
-    /// Whom everybody writes to; `None`: each message to somebody else.
-    pub(super) to: Option<usize>,
+    pub(super) to: To,
     /// Before this, nothing is measured.
     pub(super) warm: Duration,
     pub(super) measured: Duration,
@@ -48,6 +61,8 @@ pub(super) struct Outcome {
     pub(super) latency: Histogram<u64>,
     /// From the scheduled time of sending to the sender's `accepted`, in nanoseconds.
     pub(super) accepted: Histogram<u64>,
+    /// From the scheduled time of sending to the receipt that tells the sender of its delivery, in nanoseconds; of those that had one.
+    pub(super) delivered: Histogram<u64>,
     /// Share of its core that the generator used.
     pub(super) generator: f64,
     pub(super) faults: Faults,
@@ -77,6 +92,7 @@ impl Faults {
 /// An item under way.
 #[derive(Clone, Copy)]
 struct Item {
+    from: u32,
     to: u32,
     due: Instant,
     arrived: bool,
@@ -103,22 +119,35 @@ struct Tally {
     faults: Faults,
     latency: Histogram<u64>,
     accepted: Histogram<u64>,
-}
-
-impl Default for Tally {
-    fn default() -> Tally {
-        let (latency, accepted) = (histogram(), histogram());
-        Tally { items: Vec::new(), open: 0, faults: Faults::default(), latency, accepted }
-    }
+    delivered: Histogram<u64>,
+    /// Whether receipts are to come.
+    acknowledged: bool,
+    /// Of each sender and recipient, the items that were accepted and have no receipt, with their orders.
+    unconfirmed: HashMap<(u32, u32), VecDeque<(u64, u32)>>,
 }
 
 impl Tally {
+    fn new(acknowledged: bool) -> Tally {
+        let (latency, accepted, delivered) = (histogram(), histogram(), histogram());
+        let (items, unconfirmed, faults) = (Vec::new(), HashMap::new(), Faults::default());
+        Tally { items, open: 0, faults, latency, accepted, delivered, acknowledged, unconfirmed }
+    }
+
     /// Takes what a person's socket brought; `counted` says of an item's time whether it is one of those that are measured. Gives whether
     /// an item is done with it.
     fn take(&mut self, person: usize, now: Instant, news: News, counted: impl Fn(Instant) -> bool) -> bool {
         let (number, arrival) = match news {
             News::Entry(number) => (number, true),
-            News::Accepted(number) => (number, false),
+            News::Accepted(number, order) => {
+                if let Some(item) = self.items.get(number as usize).filter(|_| self.acknowledged) {
+                    self.unconfirmed.entry((item.from, item.to)).or_default().push_back((order, number));
+                }
+                (number, false)
+            }
+            News::Delivered { by, upto } => {
+                self.confirm((person as u32, by), upto, now, counted);
+                return false;
+            }
             News::Fault(why) | News::Ended(why) => {
                 self.faults.told.push(why);
                 return false;
@@ -142,6 +171,17 @@ impl Tally {
         self.open -= u32::from(done);
         done
     }
+
+    /// What one has sent to the other was delivered, up to an order.
+    fn confirm(&mut self, pair: (u32, u32), upto: u64, now: Instant, counted: impl Fn(Instant) -> bool) {
+        let Some(items) = self.unconfirmed.get_mut(&pair) else { return };
+        while let Some((_, number)) = items.pop_front_if(|(order, _)| *order <= upto) {
+            let due = self.items[number as usize].due;
+            if counted(due) {
+                self.delivered.saturating_record((now - due).as_nanos() as u64);
+            }
+        }
+    }
 }
 
 impl Exchange {
@@ -153,7 +193,7 @@ impl Exchange {
     ) -> anyhow::Result<Outcome> {
         let mut random = SmallRng::seed_from_u64(1);
         let people = crowd.people.len();
-        let mut tally = Tally::default();
+        let mut tally = Tally::new(crowd.acknowledge_each > 0);
         let mut messages = 0;
 
         let began = Instant::now();
@@ -181,9 +221,16 @@ impl Exchange {
                 if due > now || due >= to {
                     break;
                 }
-                let recipient = self.to.unwrap_or_else(|| random.random_range(0..people));
-                let sender = (recipient + random.random_range(1..people)) % people;
-                let item = Item { to: recipient as u32, due, arrived: false, accepted: !self.answers };
+                let recipient = match self.to {
+                    To::One(recipient) => recipient,
+                    To::Anybody | To::Partner => random.random_range(0..people),
+                };
+                let sender = match self.to {
+                    To::Partner => recipient ^ 1,
+                    To::Anybody | To::One(_) => (recipient + random.random_range(1..people)) % people,
+                };
+                let (from, to) = (sender as u32, recipient as u32);
+                let item = Item { from, to, due, arrived: false, accepted: !self.answers };
                 crowd.send(tally.items.len() as u32, sender, recipient);
                 tally.items.push(item);
                 tally.open += 1;
@@ -206,10 +253,10 @@ impl Exchange {
                 }
             })?;
         }
-        let Tally { open, mut faults, latency, accepted, .. } = tally;
+        let Tally { open, mut faults, latency, accepted, delivered, .. } = tally;
         faults.lost = u64::from(open);
         let (generator, cpu, time) = measured.expect("the loop ends after the measured time");
-        Ok(Outcome { messages, time, cpu, latency, accepted, generator, faults })
+        Ok(Outcome { messages, time, cpu, latency, accepted, delivered, generator, faults })
     }
 
     /// When the next item is to be sent; far away if it waits for another one.

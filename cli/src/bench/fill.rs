@@ -37,12 +37,12 @@ impl Fill<'_> {
             }
             let wake = if sent < self.items { due } else { now + PATIENCE };
             crowd.turn(wake, |_, now, news| match news {
-                News::Accepted(item) => match accepted.get_mut(item as usize) {
+                News::Accepted(item, _) => match accepted.get_mut(item as usize) {
                     Some(true) => faults.repeated += 1,
                     Some(known) => (*known, left, last) = (true, left - 1, now),
                     None => faults.astray += 1,
                 },
-                News::Live | News::Entry(_) => faults.astray += 1,
+                News::Live | News::Entry(_) | News::Delivered { .. } => faults.astray += 1,
                 News::Fault(why) | News::Ended(why) => faults.told.push(why),
             })?;
         }

@@ -9,7 +9,7 @@ use super::{Scale, micros, millis, ratio, say};
 use crate::bench::{
     arrival::Arrival,
     crowd::{Crowd, Dialect},
-    exchange::{Exchange, Load, Outcome},
+    exchange::{Exchange, Load, Outcome, To},
     floor_nats,
     generator::pinned,
     process::Process,
@@ -44,8 +44,13 @@ fn each_rate(scale: &Scale, mut crowd: Crowd, answers: bool, servers: &Process) 
         .into_iter()
         .map(|rate| {
             say(&format!("  {rate}/s"));
-            let exchange =
-                Exchange { load: Load::Open { rate }, to: None, warm: scale.warm, measured: scale.measured, answers };
+            let exchange = Exchange {
+                load: Load::Open { rate },
+                to: To::Anybody,
+                warm: scale.warm,
+                measured: scale.measured,
+                answers,
+            };
             pinned(|| exchange.run(&mut crowd, || servers.cpu()))
         })
         .collect()

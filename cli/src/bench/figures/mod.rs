@@ -8,6 +8,7 @@ mod listed;
 mod most;
 mod offline;
 mod presence;
+mod receipts;
 mod restarted;
 mod storm;
 
@@ -30,6 +31,8 @@ pub(super) enum Figure {
     Latency,
     /// Durable messages a second.
     Most,
+    /// Delivered receipts: when they come, and what they cost.
+    Receipts,
     /// Acknowledgements that a receipts worker absorbs.
     Absorbed,
     /// People who come back to entries that waited, after a restart.
@@ -58,6 +61,8 @@ struct Scale {
     idle: Duration,
     /// People who write to each other.
     writers: usize,
+    /// People of whom each two write to each other, and acknowledge.
+    partners: usize,
     warm: Duration,
     measured: Duration,
     /// Acknowledgements of each of a thousand devices.
@@ -88,6 +93,7 @@ impl Scale {
                 connects: 1_000,
                 idle: seconds(10),
                 writers: 200,
+                partners: 20,
                 warm: seconds(1),
                 measured: seconds(3),
                 acknowledgements: 20,
@@ -105,6 +111,7 @@ impl Scale {
                 connects: 1_000,
                 idle: seconds(50),
                 writers: 2_000,
+                partners: 200,
                 warm: seconds(2),
                 measured: seconds(10),
                 acknowledgements: 200,
@@ -134,6 +141,9 @@ pub(super) fn run(only: &[Figure], quick: bool) -> anyhow::Result<Vec<Row>> {
     }
     if wanted(&[Figure::Most]) {
         rows.push(most::run(&scale)?);
+    }
+    if wanted(&[Figure::Receipts]) {
+        rows.extend(receipts::run(&scale)?);
     }
     if wanted(&[Figure::Absorbed]) {
         rows.push(absorbed::run(&scale)?);

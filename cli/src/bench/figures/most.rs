@@ -8,7 +8,7 @@ use super::{Scale, exchanged::quantiles, micros, say};
 use crate::bench::{
     arrival::Arrival,
     crowd::{Crowd, Dialect},
-    exchange::{Exchange, Load},
+    exchange::{Exchange, Load, To},
     generator::pinned,
     report::{Row, verdict},
     system::Dev,
@@ -30,8 +30,13 @@ pub(super) fn run(scale: &Scale) -> anyhow::Result<Row> {
     let arrived = pinned(|| arrival.run(&mut crowd, Instant::now()))?;
 
     let window = scale.writers as u32 / 2;
-    let exchange =
-        Exchange { load: Load::Closed { window }, to: None, warm: scale.warm, measured: scale.measured, answers: true };
+    let exchange = Exchange {
+        load: Load::Closed { window },
+        to: To::Anybody,
+        warm: scale.warm,
+        measured: scale.measured,
+        answers: true,
+    };
     let run = pinned(|| exchange.run(&mut crowd, || dev.process.cpu()))?;
     let rate = run.messages as f64 / run.time.as_secs_f64();
     Ok(Row {

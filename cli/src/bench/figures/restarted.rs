@@ -9,7 +9,7 @@ use super::{
 };
 use crate::bench::{
     crowd::{Crowd, Dialect},
-    exchange::{Exchange, Load, Outcome},
+    exchange::{Exchange, Load, Outcome, To},
     generator::pinned,
     process::Process,
     report::{Row, verdict},
@@ -76,5 +76,5 @@ fn both_loads(scale: &Scale, crowd: &mut Crowd, servers: &Process) -> anyhow::Re
         let exchange = Exchange { load: Load::Open { rate }, to, warm, measured, answers: true };
         pinned(|| exchange.run(crowd, || servers.cpu()))
     };
-    Ok([load(AMONG_ALL, None)?, load(INTO_ONE, Some(0))?])
+    Ok([load(AMONG_ALL, To::Anybody)?, load(INTO_ONE, To::One(0))?])
 }
