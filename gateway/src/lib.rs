@@ -20,14 +20,13 @@
 //! | `marks` | receipts and read marks out of STATE, and the comparison of marks |
 //! | `revocations` | which tokens were revoked |
 //! | `settings` | what people have decided about others |
-//! | `acknowledgements` | what devices acknowledge, on its way to RECEIPTS |
+//! | `reports` | what devices acknowledge, people have read and when they were seen, on its way to RECEIPTS |
 //! | `timer`, [`clock`] | one timer for all sockets |
 //! | `services` | the tasks beside the sockets, and who watches them |
 //! | `appends`, `metrics` | how the gateway is |
 //!
 //! `main` reads a [`Config`] and calls [`run`]; tests call the same, or [`Server::bind`] to learn the address first.
 
-mod acknowledgements;
 mod appends;
 mod asks;
 mod carrier;
@@ -44,12 +43,14 @@ mod limiter;
 mod marks;
 mod metrics;
 mod missed;
+mod newest;
 mod opening;
 mod posts;
 mod presence;
 mod refusal;
 mod region;
 mod remembered;
+mod reports;
 mod revocations;
 mod running;
 pub mod sending;

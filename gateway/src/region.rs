@@ -9,12 +9,12 @@ use dunlin_nats::{
 use dunlin_schema::{Log, LogName, RegionName, UserName, stream::RegionSettings};
 
 use crate::{
-    acknowledgements::Acknowledgements,
     appends::Appends,
     comparison::{Comparison, core::Silent},
     directory::Directory,
     metrics::Metrics,
-    presence::{self, Seen, Sight, Watches, Whereabouts},
+    presence::{self, Sight, Watches, Whereabouts},
+    reports::Reports,
     revocations::Revocations,
     services::Services,
     settings::People,
@@ -40,11 +40,10 @@ pub(crate) struct Region {
     pub(crate) index: Index,
     pub(crate) whereabouts: Whereabouts,
     pub(crate) watches: Arc<Watches>,
-    pub(crate) seen: Seen,
     pub(crate) accounts: Accounts,
     pub(crate) people: People,
     pub(crate) revocations: Revocations,
-    pub(crate) acknowledgements: Acknowledgements,
+    pub(crate) reports: Reports,
     pub(crate) metrics: Arc<Metrics>,
     nats: Connection,
 }
@@ -99,11 +98,10 @@ impl Region {
             index: Index::new(&nats),
             whereabouts,
             watches: Watches::new(metrics),
-            seen: Seen::default(),
             accounts: Accounts::new(&nats),
             people,
             revocations,
-            acknowledgements: Acknowledgements::default(),
+            reports: Reports::default(),
             metrics: metrics.clone(),
             nats,
             settings,
@@ -124,10 +122,10 @@ impl Region {
             let Region { comparison, heads, directory, metrics, fan_in, .. } = &*compared;
             comparison.run(heads, directory, metrics, fan_in.losses(), &pulse).await;
         });
-        let acknowledged = region.clone();
-        services.spawn(format!("acknowledgements of {}", region.name()), |pulse| async move {
-            let Region { acknowledgements, receipts, metrics, .. } = &*acknowledged;
-            acknowledgements.run(receipts, metrics, &pulse).await;
+        let reported = region.clone();
+        services.spawn(format!("reports of {}", region.name()), |pulse| async move {
+            let Region { reports, directory, receipts, metrics, .. } = &*reported;
+            reports.run(directory, receipts, metrics, &pulse).await;
         });
         region.begin_presence(services);
         Ok(region)
@@ -150,13 +148,13 @@ impl Region {
     fn begin_presence(self: &Arc<Region>, services: &Services) {
         let changed = self.clone();
         services.spawn(format!("news of presence in {}", self.name()), |pulse| async move {
-            let Region { directory, watches, seen, metrics, fan_in, .. } = &*changed;
-            presence::tell(directory, watches, (seen, metrics), fan_in, &pulse).await;
+            let Region { directory, watches, reports, metrics, fan_in, .. } = &*changed;
+            presence::tell(directory, watches, (reports, metrics), fan_in, &pulse).await;
         });
         let saw = self.clone();
         services.spawn(format!("last seen in {}", self.name()), |pulse| async move {
-            let Region { seen, directory, receipts, metrics, .. } = &*saw;
-            seen.run(directory, receipts, metrics, &pulse).await;
+            let Region { reports, directory, metrics, .. } = &*saw;
+            presence::see(directory, reports, metrics, &pulse).await;
         });
         let watching = self.clone();
         services.spawn(format!("watches in {}", self.name()), |pulse| async move {

@@ -215,9 +215,7 @@ async fn drain(gateway: &Gateway, sockets: &[TaskTracker]) {
         let _ = timeout(LEAVE_WITHIN, gone()).await;
     }
     let stored = async {
-        let is_told = |region: &Arc<Region>| {
-            region.acknowledgements.is_empty() && !region.directory.has_untold() && region.seen.is_empty()
-        };
+        let is_told = |region: &Arc<Region>| region.reports.is_empty() && !region.directory.has_untold();
         while !gateway.regions.values().all(is_told) {
             tokio::time::sleep(LOOK_EVERY).await;
         }

@@ -17,12 +17,12 @@ use futures_util::{StreamExt, future::BoxFuture, stream::FuturesUnordered};
 use tokio::sync::OwnedSemaphorePermit;
 
 use crate::{
-    acknowledgements::{Key, Said, Who},
     asks, carrier,
     connection::Connection,
     directory::Following,
     marks,
     region::Region,
+    reports::{ReadUpTo, Reader, Report, Who},
     session::{Input, NoAnswer, Output, ReadFailed},
 };
 
@@ -133,8 +133,8 @@ pub(crate) fn at_once(region: &Region, connection: &Connection, follows: &[Arc<F
     match output {
         Output::Sending(_) | Output::Read(..) | Output::Verify(..) | Output::ReadMarks(_) => {}
         Output::MarkRead(with, upto, epoch) => {
-            let key = Key::Read { user: connection.user().clone(), with };
-            region.acknowledgements.put(&region.metrics, key, connection.shard(), Said::Read { upto, epoch });
+            let reader = Reader { user: connection.user().clone(), with };
+            region.reports.put(&region.metrics, Report::Read(reader, ReadUpTo { epoch, upto }));
         }
         Output::AskHeads(log) => {
             if let Some(following) = follows.iter().find(|following| *following.log() == log) {
@@ -145,12 +145,7 @@ pub(crate) fn at_once(region: &Region, connection: &Connection, follows: &[Arc<F
             let (user, device) = (connection.user().clone(), connection.device().clone());
             let log = region.log(&user, &log).owner;
             let who = Who { user, device, log, opened: connection.opened().wall, began: said.cursor.began };
-            region.acknowledgements.put(
-                &region.metrics,
-                Key::Delivered(who),
-                connection.shard(),
-                Said::Delivered(said),
-            );
+            region.reports.put(&region.metrics, Report::Delivered(who, said));
         }
         Output::Corrupt(log, position) => {
             region.metrics.corrupt_entries.inc();

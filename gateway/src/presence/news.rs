@@ -9,10 +9,12 @@ use dunlin_nats::FanIn;
 use dunlin_schema::{UserName, limits};
 use tokio::time::{Instant, interval, sleep_until};
 
-use super::{Seen, Watches};
+use super::Watches;
 use crate::{
+    clock,
     directory::{Change, Directory},
     metrics::Metrics,
+    reports::{Report, Reports},
     services::{BEAT_EVERY, Pulse},
 };
 
@@ -23,7 +25,7 @@ const LEAVING: usize = 65_536;
 pub(crate) async fn run(
     directory: &Directory,
     watches: &Watches,
-    (seen, metrics): (&Seen, &Metrics),
+    (reports, metrics): (&Reports, &Metrics),
     fan_in: &FanIn,
     pulse: &Pulse,
 ) {
@@ -43,7 +45,7 @@ pub(crate) async fn run(
                         }
                         Change::Left(user) => {
                             // At once: who is told a moment later is told this time.
-                            seen.now(metrics, user.clone());
+                            reports.put(metrics, Report::Seen(user.clone(), clock::now()));
                             leaving.push_back((Instant::now() + grace, user));
                         }
                     }
