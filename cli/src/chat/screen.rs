@@ -27,17 +27,19 @@ use super::{
     Input, News,
     view::{self, Frame, Row, Tone},
 };
-use crate::{plain, printed};
+use crate::{logging::Hushed, plain, printed};
 
 const PROMPT: &str = "> ";
 
 /// The terminal as it has to be while it is drawn on. Dropping it gives the terminal back, also when something panics.
-struct Drawn;
+struct Drawn {
+    _hushed: Hushed,
+}
 
 impl Drawn {
     fn new() -> anyhow::Result<Drawn> {
         terminal::enable_raw_mode().context("setting the terminal")?;
-        let drawn = Drawn;
+        let drawn = Drawn { _hushed: Hushed::new() };
         execute!(io::stdout(), EnterAlternateScreen, EnableBracketedPaste).context("setting the terminal")?;
         Ok(drawn)
     }
