@@ -7,7 +7,7 @@
 use bytes::Bytes;
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 
-use crate::{Address, DeviceName, Millis, Position, Sender, Seq, SignalKind, limits};
+use crate::{Address, DeviceName, Epoch, Millis, Position, Sender, Seq, SignalKind, limits};
 
 /// What is live for a user.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -91,6 +91,8 @@ pub enum Receipt {
         time: Millis,
         /// The revision of the record in STATE that says so.
         revision: Seq,
+        /// The epoch of the log that gave the orders.
+        epoch: Epoch,
     },
     /// Of a group: of how many members, how many.
     Group {

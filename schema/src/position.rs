@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Deserializer, Serialize, de};
 
-use crate::StreamTime;
+use crate::{Millis, StreamTime};
 
 /// A sequence in a shard's stream. 0 stands before the first entry. Below 2^53, so that JSON readers keep it exact; what is read from
 /// outside is refused above it.
@@ -39,6 +39,13 @@ impl<'de> Deserialize<'de> for Seq {
 )]
 #[serde(transparent)]
 pub struct Epoch(pub u64);
+
+impl Epoch {
+    /// When it began, in whole milliseconds, rounded down.
+    pub fn began(self) -> Millis {
+        StreamTime(self.0).millis()
+    }
+}
 
 /// Where an entry stands: ordered by epoch, then by sequence. `time` tells whether the entry is still the same one, and where to go
 /// on in a new epoch. Positions are compared with [`Position::at_or_below`] and its kin: `time` takes no part in their order.

@@ -1,5 +1,7 @@
 //! What is missing is told, to live sockets and to those who come back; and nothing is told where nothing is missing.
 
+mod senders;
+
 use std::time::Duration;
 
 use dunlin_schema::{

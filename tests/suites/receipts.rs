@@ -223,10 +223,11 @@ async fn marks_that_nobody_tells_of_are_found_by_the_comparison() {
     for order in [3, 4] {
         let time = Millis(dunlin_tests::tokens::now() * 1_000);
         let changes = vec![MarkChange { time, kind: MarkKind::Delivered, order: Seq(order) }];
-        let marks = SentMarks { epoch: Epoch(1), delivered: Some(Seq(order)), read: None, changes };
+        let marks = SentMarks { epoch: Epoch(5_000_000), delivered: Some(Seq(order)), read: None, changes };
         revision = records.save(&subject, marks.encode(), revision).await.expect("a record");
         let receipt = alice.expect("receipt").await;
         assert_eq!((&receipt["delivered"], &receipt["read"]), (&json!(order), &Value::Null));
+        assert_eq!(receipt["since"], 5, "{receipt}");
     }
     is_told_nothing(&mut carol).await;
     is_told_nothing(&mut alice).await;

@@ -9,6 +9,7 @@ use dunlin_schema::{
 use super::{
     Accepted, Core, Link,
     clock::Now,
+    history::Delivered,
     inbox::Verdict,
     outbox::RequestId,
     words::{Notification, Output, Receipt},
@@ -25,6 +26,7 @@ impl Core {
         match frame {
             ServerFrame::Welcome { user, device, region, server_time, limits: _ } => {
                 let gateway = self.gateway;
+                self.outbox.welcomed(region.clone());
                 self.welcomed(now, server_time, Notification::Connected { gateway, user, device, region }, outputs);
             }
             ServerFrame::Goodbye(goodbye) => {
@@ -52,7 +54,8 @@ impl Core {
                 self.presence(user, Presence { state, last_seen }, outputs);
             }
             ServerFrame::Accepted { id, order, time } => {
-                let settled = self.outbox.accepted(Accepted { id, order, time });
+                let server_now = self.server_now(now);
+                let settled = self.outbox.accepted(server_now, Accepted { id, order, time });
                 outputs.extend(settled.map(|(request, outcome)| Output::Settle(request, outcome)));
             }
             ServerFrame::Rejected { id, code, message, retry_after } => {
@@ -69,9 +72,8 @@ impl Core {
                 // It comes again over the next connection, which resumes after what was given.
                 self.behind = true;
             }
-            ServerFrame::Receipt { by, to, order, delivered, read, of, time } => {
-                let receipt = Receipt { by, to, order, delivered, read, of, time };
-                outputs.push(Output::Notify(Notification::Receipt(receipt)));
+            ServerFrame::Receipt { by, to, order, delivered, read, of, time, since } => {
+                self.receipt(Receipt { by, to, order, delivered, read, of, time, since }, outputs);
             }
             ServerFrame::Marked { with, read } => {
                 if let Open::Known(with) = &with {
@@ -83,6 +85,13 @@ impl Core {
             ServerFrame::Gap { log, from, to, cursor } => self.gap(now, log, (from, to), cursor, outputs),
             ServerFrame::CaughtUp { log, seq, cursor } => self.caught_up(log, seq, cursor, outputs),
         }
+    }
+
+    fn receipt(&mut self, receipt: Receipt, outputs: &mut Vec<Output>) {
+        if let Receipt { to: Open::Known(to), delivered: Some(upto), since: Some(since), time, .. } = &receipt {
+            self.outbox.delivered(to.clone(), Delivered { upto: Seq(*upto), since: *since, time: *time });
+        }
+        outputs.push(Output::Notify(Notification::Receipt(receipt)));
     }
 
     fn rejected(
@@ -119,7 +128,12 @@ impl Core {
             Open::Known(log) => Output::Notify(Notification::Gap { log, from, to, place }),
             Open::Unknown(_) => Output::Skip(place),
         });
-        self.outbox.gap(self.clocks.server_time(now).unwrap_or(now.wall));
+        self.outbox.gap(self.server_now(now));
+    }
+
+    /// The gateway's time, as far as it is known.
+    pub(super) fn server_now(&self, now: Now) -> Millis {
+        self.clocks.server_time(now).unwrap_or(now.wall)
     }
 
     fn caught_up(&mut self, log: Open<LogName>, seq: Seq, cursor: CursorText, outputs: &mut Vec<Output>) {

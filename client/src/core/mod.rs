@@ -147,8 +147,8 @@ impl Core {
             }
             self.reads.pump(now.steady, |with, upto| outputs.push(Output::Write(ClientFrame::Read { with, upto })));
             self.asks.pump(|ask| outputs.push(Output::Write(ClientFrame::Ask(ask))));
-            let Core { outbox, ids, rng, clocks, .. } = self;
-            let time = clocks.server_time(now).unwrap_or(now.wall);
+            let time = self.server_now(now);
+            let Core { outbox, ids, rng, .. } = self;
             outbox.pump(
                 now.steady,
                 || ids.next(time, rng.random()),

@@ -2,9 +2,9 @@
 
 use std::collections::{BTreeMap, HashMap, VecDeque};
 
-use dunlin_schema::{Address, Code, Content, MessageId, Millis, Open, Retry, Seq, frame::Send, limits};
+use dunlin_schema::{Address, Code, Content, MessageId, Millis, Open, RegionName, Retry, Seq, frame::Send, limits};
 
-use super::history::History;
+use super::history::{self, Delivered, History};
 use crate::error::SendError;
 
 /// Sends on their way at once, over all addresses: below what a gateway takes from one session.
@@ -75,6 +75,8 @@ pub(crate) struct Outbox {
     ready: VecDeque<Address>,
     flying: HashMap<MessageId, Address>,
     history: History,
+    /// The user's own region, which gateways leave out of addresses.
+    home: Option<RegionName>,
     per_address: usize,
     requests: usize,
 }
@@ -86,6 +88,7 @@ impl Outbox {
             ready: VecDeque::new(),
             flying: HashMap::new(),
             history: History::default(),
+            home: None,
             per_address,
             requests: 0,
         }
@@ -134,11 +137,20 @@ impl Outbox {
         self.lanes.values().filter_map(|lane| lane.held).min()
     }
 
-    /// A send is stored.
-    pub(crate) fn accepted(&mut self, answer: Accepted) -> Option<Settled> {
+    /// The user is of this region.
+    pub(crate) fn welcomed(&mut self, home: RegionName) {
+        self.home = Some(home);
+    }
+
+    /// A send is stored. `server_now` is the gateway's time.
+    pub(crate) fn accepted(&mut self, server_now: Millis, answer: Accepted) -> Option<Settled> {
         let (to, mut item) = self.land(answer.id)?;
+        let Accepted { id, order, time: taken } = answer;
+        // A repeat gets its first answer, with the time of that.
+        let stored = if item.request.is_none() { taken.max(server_now) } else { taken };
         let settled = self.settle(&mut item, Ok(answer));
-        self.history.keep(answer.id, to.clone(), item.content.clone());
+        let kept = history::Item { to: to.clone(), content: item.content.clone(), order, taken, stored };
+        self.history.keep(id, kept, &seen_from(self.home.as_ref(), &to));
         if let Some(lane) = self.lanes.get_mut(&to) {
             lane.refused = 0;
             if std::mem::take(&mut item.again) {
@@ -198,8 +210,14 @@ impl Outbox {
         }
     }
 
-    /// Entries may be missing: what was accepted is repeated, and what is on its way once more after its answer. `server_now` is the
-    /// gateway's time.
+    /// Something that was sent to this address, as a gateway names it, came to a device.
+    pub(crate) fn delivered(&mut self, to: Address, receipt: Delivered) {
+        let home = self.home.as_ref();
+        self.history.delivered(to.clone(), receipt, |other| seen_from(home, other) == to);
+    }
+
+    /// Entries may be missing: what was accepted and came to nobody is repeated, and what is on its way once more after its answer.
+    /// `server_now` is the gateway's time.
     pub(crate) fn gap(&mut self, server_now: Millis) {
         for lane in self.lanes.values_mut() {
             lane.flying.iter_mut().for_each(|item| item.again = true);
@@ -262,5 +280,14 @@ impl Outbox {
             lane.queued = true;
             self.ready.push_back(to);
         }
+    }
+}
+
+/// An address as a gateway names it.
+fn seen_from(home: Option<&RegionName>, address: &Address) -> Address {
+    let address = address.clone();
+    match home {
+        Some(home) => address.seen_from(home),
+        None => address,
     }
 }

@@ -3,6 +3,7 @@
 #![expect(clippy::wildcard_enum_match_arm, reason = "a test that picks some outputs does not care for the others")]
 
 mod asks;
+mod receipts;
 mod watching;
 
 use std::collections::BTreeMap;

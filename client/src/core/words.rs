@@ -114,4 +114,6 @@ pub struct Receipt {
     pub of: Option<u32>,
     /// When it became so.
     pub time: Millis,
+    /// Of a person, when the life of their log began that gave the orders.
+    pub since: Option<Millis>,
 }

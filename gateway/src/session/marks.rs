@@ -37,6 +37,7 @@ enum Says {
         read: Option<u64>,
         of: Option<u32>,
         time: Millis,
+        since: Option<Millis>,
     },
     Marked {
         with: Address,
@@ -48,16 +49,15 @@ impl News {
     /// Of what a worker tells.
     pub(crate) fn of_receipt(receipt: Receipt) -> News {
         match receipt {
-            Receipt::Person { by, to, delivered, read, time, revision } => {
+            Receipt::Person { by, to, delivered, read, time, revision, epoch } => {
                 let (delivered, read) = (delivered.map(|order| order.0), read.map(|order| order.0));
-                News {
-                    says: Says::Receipt { by: Some(by), to, order: None, delivered, read, of: None, time },
-                    revision,
-                }
+                let (by, since) = (Some(by), Some(epoch.began()));
+                News { says: Says::Receipt { by, to, order: None, delivered, read, of: None, time, since }, revision }
             }
             Receipt::Group { to, order, delivered, read, of, time } => {
                 let (delivered, read) = (Some(u64::from(delivered)), Some(u64::from(read)));
-                let says = Says::Receipt { by: None, to, order: Some(order), delivered, read, of: Some(of), time };
+                let (order, of) = (Some(order), Some(of));
+                let says = Says::Receipt { by: None, to, order, delivered, read, of, time, since: None };
                 News { says, revision: Seq(0) }
             }
         }
@@ -70,11 +70,12 @@ impl News {
 
     /// Of the record about somebody; `None` where it says nothing yet, or of a group.
     pub(crate) fn of_sent(of: MarkOf, marks: SentMarks, revision: Seq) -> Option<News> {
-        let SentMarks { delivered, read, changes, .. } = marks;
+        let SentMarks { epoch, delivered, read, changes } = marks;
         let time = changes.last().map_or(Millis(0), |change| change.time);
         let dunlin_schema::Peer::User(user) = of.peer.clone() else { return None };
         let (by, to) = (Sender { user, region: of.region.clone() }, address(of));
-        delivered.or(read).map(|_| News::of_receipt(Receipt::Person { by, to, delivered, read, time, revision }))
+        delivered.or(read)?;
+        Some(News::of_receipt(Receipt::Person { by, to, delivered, read, time, revision, epoch }))
     }
 
     /// Of the record about a conversation.
@@ -96,9 +97,9 @@ impl News {
 
     fn frame(self, region: &RegionName) -> ServerFrame {
         match self.says {
-            Says::Receipt { by, to, order, delivered, read, of, time } => {
+            Says::Receipt { by, to, order, delivered, read, of, time, since } => {
                 let (by, to) = (by.map(|by| by.seen_from(region).into()), to.seen_from(region).into());
-                ServerFrame::Receipt { by, to, order, delivered, read, of, time }
+                ServerFrame::Receipt { by, to, order, delivered, read, of, time, since }
             }
             Says::Marked { with, read } => ServerFrame::Marked { with: with.seen_from(region).into(), read },
         }

@@ -179,6 +179,7 @@ fn news() -> Vec<ServerFrame> {
             read: Some(15),
             of: None,
             time: NOW,
+            since: Some(NOW.minus(Millis(100_000))),
         },
         ServerFrame::Receipt {
             by: None,
@@ -188,6 +189,7 @@ fn news() -> Vec<ServerFrame> {
             read: Some(400),
             of: Some(1_000),
             time: NOW,
+            since: None,
         },
         ServerFrame::Marked { with: Open::of_text("alice"), read: Seq(17) },
     ]

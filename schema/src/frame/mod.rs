@@ -317,6 +317,9 @@ pub enum ServerFrame {
         of: Option<u32>,
         /// When it became so.
         time: Millis,
+        /// Of a person, when the life of their log began that gave the orders: of what was accepted before, only what was accepted anew
+        /// since is meant. `None` of a group.
+        since: Option<Millis>,
     },
     /// A read mark of the user's own is stored.
     Marked {

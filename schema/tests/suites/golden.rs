@@ -110,6 +110,7 @@ fn live_messages() {
                 read,
                 time: AT,
                 revision: Seq(300),
+                epoch: EPOCH,
             }),
             RECEIPT_PERSON,
         ),
@@ -221,7 +222,8 @@ fn people() -> Vec<String> {
 
 fn receipt(by: Option<&str>, to: &str, order: Option<Seq>, of: Option<u32>) -> ServerFrame {
     let (by, to) = (by.map(dunlin_schema::Open::of_text), dunlin_schema::Open::of_text(to));
-    ServerFrame::Receipt { by, to, order, delivered: Some(17), read: None, of, time: AT }
+    let since = of.is_none().then_some(AT);
+    ServerFrame::Receipt { by, to, order, delivered: Some(17), read: None, of, time: AT, since }
 }
 
 fn ask(reference: u64, what: Question) -> ClientFrame {
@@ -424,10 +426,10 @@ const ASK_PRESENCE: &str = "0301020203626f62086361726f6c406575";
 const ANSWER_PRESENCE: &str =
     "080134020303626f62076f66666c696e650196d9d79daa33086361726f6c40657507756e6b6e6f776e000464617665066f6e6c696e6500";
 const SEE_SIGNAL: &str = "0905616c69636506747970696e67";
-const RECEIVED: &str = "0b0103626f6203626f62000111000096d9d79daa33";
-const RECEIVED_BY_MEMBERS: &str = "0b0005237465616d010901110001e80796d9d79daa33";
+const RECEIVED: &str = "0b0103626f6203626f62000111000096d9d79daa330196d9d79daa33";
+const RECEIVED_BY_MEMBERS: &str = "0b0005237465616d010901110001e80796d9d79daa3300";
 const SIGNAL: &str = "010105616c69636502657506626f6240657506747970696e6796d9d79daa33";
-const RECEIPT_PERSON: &str = "01020005616c69636502657508616c69636540657501110096d9d79daa33ac02";
+const RECEIPT_PERSON: &str = "01020005616c69636502657508616c69636540657501110096d9d79daa33ac0280b0f0fef58df7bc18";
 const RECEIPT_GROUP: &str = "01020108237465616d40657509ac069003e80796d9d79daa33";
 const RECEIPT_OF_GROUP: &str =
     "01000570686f6e6501047465616d80b0f0fef58df7bc181181a38f8aeb90f7bc1896d9d79daa330396d9d79daa3300e7963217";

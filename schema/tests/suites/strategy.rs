@@ -334,16 +334,17 @@ pub(crate) fn server_frame() -> impl Strategy<Value = ServerFrame> {
             option::of(seq()),
             any::<[Option<u64>; 2]>(),
             any::<Option<u32>>(),
-            millis()
+            (millis(), option::of(millis()))
         )
-            .prop_map(|(by, to, order, [delivered, read], of, time)| ServerFrame::Receipt {
+            .prop_map(|(by, to, order, [delivered, read], of, (time, since))| ServerFrame::Receipt {
                 by,
                 to,
                 order,
                 delivered,
                 read,
                 of,
-                time
+                time,
+                since
             }),
         (open(address()), seq()).prop_map(|(with, read)| ServerFrame::Marked { with, read }),
     ]
@@ -368,9 +369,11 @@ pub(crate) fn user_message() -> impl Strategy<Value = UserMessage> {
             kind,
             at
         })),
-        (sender(), address(), marks, millis(), seq()).prop_map(|(by, to, (delivered, read), time, revision)| {
-            UserMessage::Receipt(Receipt::Person { by, to, delivered, read, time, revision })
-        }),
+        (sender(), address(), marks, millis(), seq(), any::<u64>()).prop_map(
+            |(by, to, (delivered, read), time, revision, epoch)| {
+                UserMessage::Receipt(Receipt::Person { by, to, delivered, read, time, revision, epoch: Epoch(epoch) })
+            }
+        ),
         (address(), seq(), any::<[u32; 3]>(), millis()).prop_map(|(to, order, [delivered, read, of], time)| {
             UserMessage::Receipt(Receipt::Group { to, order, delivered, read, of, time })
         }),

@@ -101,6 +101,7 @@ async fn tell(shared: &Shared, pair: &Pair, marks: &SentMarks, revision: Seq, no
         read: marks.read,
         time: marks.changes.last().map_or(now, |last| last.time),
         revision,
+        epoch: marks.epoch,
     };
     shared.publish(&pair.sender, &UserMessage::Receipt(receipt)).await;
 }

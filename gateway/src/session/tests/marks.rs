@@ -8,7 +8,8 @@ use crate::session::marks::{MarksRead, News};
 fn receipt(of: &str, delivered: u64, revision: u64) -> News {
     let (by, to) = (Sender { user: user(of), region: region() }, Address::local(user(of)).said_in(&region()));
     let delivered = Some(Seq(delivered));
-    News::of_receipt(Receipt::Person { by, to, delivered, read: None, time: Millis(1), revision: Seq(revision) })
+    let (time, revision, epoch) = (Millis(1), Seq(revision), Epoch(7_000_000));
+    News::of_receipt(Receipt::Person { by, to, delivered, read: None, time, revision, epoch })
 }
 
 fn mark(with: &str, read: u64, revision: u64) -> News {
