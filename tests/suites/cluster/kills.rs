@@ -14,9 +14,9 @@ use super::{kill_leader, stream};
 /// Messages between two faults.
 const BETWEEN: usize = 150;
 /// How long servers that were all started again may take: one election after the other, each of seconds.
-const AFTER_ELECTIONS: Duration = Duration::from_secs(120);
+pub(super) const AFTER_ELECTIONS: Duration = Duration::from_secs(120);
 /// Users of the load.
-const USERS: usize = 4;
+pub(super) const USERS: usize = 4;
 
 pub(super) async fn under_load(region: &mut Region) {
     let gateways = vec![region.gateway(0), region.gateway(1)];
@@ -49,7 +49,7 @@ pub(super) async fn under_load(region: &mut Region) {
     region.holds_each_once(USERS).await;
 }
 
-async fn accepted_more(load: &Load, when: &str) {
+pub(super) async fn accepted_more(load: &Load, when: &str) {
     let enough = load.accepted() + BETWEEN;
     within(AFTER_ELECTIONS, when, async || (load.accepted() >= enough).then_some(())).await;
 }

@@ -3,6 +3,7 @@
 
 mod hangs;
 mod kills;
+mod people;
 mod repeats;
 mod takeover;
 
@@ -24,6 +25,12 @@ async fn racing_repeats_a_hanging_follower_and_dying_readers_lose_and_double_not
 async fn servers_that_are_killed_under_load_lose_and_double_nothing() {
     let mut region = started(2).await;
     kills::under_load(&mut region).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_people_decided_and_an_erasure_hold_though_the_servers_that_lead_are_killed_in_the_midst() {
+    let mut region = started(2).await;
+    people::decide_under_load(&mut region).await;
 }
 
 /// A region of one shard, three replicas and three servers, all of which its gateways know.
