@@ -96,6 +96,7 @@ pub async fn gateway(args: GatewayArgs, shutdown: impl Future<Output = ()> + Sen
 pub async fn worker(args: WorkerArgs, shutdown: impl Future<Output = ()> + Send + 'static) -> anyhow::Result<()> {
     let mut file = config::worker(&args.config, args.roles.as_deref())?;
     if args.check {
+        file.worker.check_to_work().context("checking the worker's configuration")?;
         file.worker.nats.check().await.context("checking the worker's configuration")?;
         return print("the worker's configuration can be used");
     }

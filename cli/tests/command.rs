@@ -327,13 +327,17 @@ fn a_configuration_is_checked_without_running_anything() {
         assert!(!wrong.status.success(), "{key}");
         assert!(stderr(&wrong).contains(said), "{}", stderr(&wrong));
     }
-    let wrong = output(dunlin(&["worker", "--check"]).env("DUNLIN_NATS__TLS", certificate));
+    let folder = ("DUNLIN_FOLDER", temporary.path());
+    let wrong = output(dunlin(&["worker", "--check"]).env("DUNLIN_NATS__TLS", certificate).env(folder.0, folder.1));
     assert!(stderr(&wrong).contains("`tls.ca`: nowhere.pem"), "{}", stderr(&wrong));
     fs::write(&path, "[token]\nkeys = \"jwks.json\"\n").unwrap();
     let wrong = output(&mut check());
     assert!(stderr(&wrong).contains("gateway.toml") && stderr(&wrong).contains("token"), "{}", stderr(&wrong));
-    let worker = output(&mut dunlin(&["worker", "--check", "--roles", "deliver,index,receipts"]));
-    assert!(worker.status.success(), "{}", stderr(&worker));
+    let mut worker = dunlin(&["worker", "--check", "--roles", "deliver,index,receipts"]);
+    let wrong = output(&mut worker);
+    assert!(!wrong.status.success() && stderr(&wrong).contains("the role index keeps a projection: set `folder`"));
+    let good = output(worker.env(folder.0, folder.1));
+    assert!(good.status.success(), "{}", stderr(&good));
     let worker = output(&mut dunlin(&["worker", "--check", "--roles", "dance"]));
     assert!(stderr(&worker).contains("deliver, eraser, index, receipts"), "{}", stderr(&worker));
 }

@@ -73,6 +73,9 @@ pub enum ConfigError {
     /// A boot that can't change.
     #[error("`boot.given` is empty: name the boot of the machine that stores the shards, or use `kernel`")]
     NoBoot,
+    /// A role keeps a projection, and there is no place for it.
+    #[error("the role {0} keeps a projection: set `folder`")]
+    NoFolder(Role),
 }
 
 impl Config {
@@ -89,11 +92,22 @@ impl Config {
         }
         Ok(())
     }
+
+    /// Whether the settings fit together and every role has what it needs, which whoever only makes streams has no use for. Errors: see
+    /// [`ConfigError`].
+    pub fn check_to_work(&self) -> Result<(), ConfigError> {
+        self.check()?;
+        match self.roles.iter().find(|role| role.needs().folder && self.folder.is_none()) {
+            Some(role) => Err(ConfigError::NoFolder(*role)),
+            None => Ok(()),
+        }
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::index;
 
     #[test]
     fn settings_that_would_do_nothing_are_refused() {
@@ -105,6 +119,25 @@ mod tests {
         ];
         for (config, expected) in cases {
             assert_eq!(config.check(), expected, "{config:?}");
+        }
+    }
+
+    #[test]
+    fn a_role_that_keeps_a_projection_does_not_work_without_a_folder() {
+        let of = |roles: &[Role], folder: Option<&str>| Config {
+            roles: roles.to_vec(),
+            folder: folder.map(PathBuf::from),
+            ..Config::default()
+        };
+        let others: Vec<Role> = ROLES.iter().copied().filter(|role| *role != index::ROLE).collect();
+        for (config, expected) in [
+            (of(ROLES, Some("/var/lib/dunlin")), Ok(())),
+            (of(ROLES, None), Err(ConfigError::NoFolder(index::ROLE))),
+            (of(&[index::ROLE], None), Err(ConfigError::NoFolder(index::ROLE))),
+            (of(&others, None), Ok(())),
+            (of(&[], None), Err(ConfigError::NoRoles)),
+        ] {
+            assert_eq!(config.check_to_work(), expected, "{config:?}");
         }
     }
 }

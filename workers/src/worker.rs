@@ -60,9 +60,6 @@ pub enum StartError {
     /// The machine's boot can't be learnt.
     #[error("while reading the kernel's boot id: {0}. Where there is none, set `boot` to \"server\"")]
     Boot(io::Error),
-    /// A role keeps a projection, and there is no place for it.
-    #[error("the role {0} keeps a projection: set `folder`")]
-    NoFolder(Role),
     /// A role works on links, and there is none.
     #[error("the role {0} works on links to other regions: name them in `links`")]
     NoLinks(Role),
@@ -108,7 +105,7 @@ pub struct Worker {
 impl Worker {
     /// Checks the settings, connects, learns the region, and binds. Errors: see [`StartError`].
     pub async fn start(config: Config) -> Result<Worker, StartError> {
-        config.check()?;
+        config.check_to_work()?;
         let connection = Connection::open(&config.nats, &config.region).await?;
         let settings = region_settings(&connection).await?;
         let boot = BootSource::open(&config.boot, &connection).map_err(StartError::Boot)?;
@@ -283,7 +280,7 @@ async fn folder(config: &Config, role: Role, place: &str) -> Result<Option<PathB
     if !role.needs().folder {
         return Ok(None);
     }
-    let root = config.folder.as_ref().ok_or(StartError::NoFolder(role))?;
+    let Some(root) = &config.folder else { return Err(ConfigError::NoFolder(role).into()) };
     let path = root.join(config.region.as_str()).join(role.as_str()).join(place);
     match tokio::fs::create_dir_all(&path).await {
         Ok(()) => Ok(Some(path)),

@@ -47,6 +47,7 @@ async fn can_work(file: &WorkerFile, listens: Option<SocketAddr>) -> anyhow::Res
 
 async fn read(args: &WorkerArgs) -> anyhow::Result<WorkerFile> {
     let file = config::worker(&args.config, args.roles.as_deref())?;
+    file.worker.check_to_work().context("checking the worker's configuration")?;
     file.worker.nats.check().await.context("checking the worker's configuration")?;
     Ok(file)
 }
