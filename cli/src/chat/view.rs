@@ -191,7 +191,17 @@ mod tests {
     #[test]
     fn ticks_are_told_apart_without_colour() {
         let mut conversation = conversation(&["a", "b", "c"]);
-        conversation.receipt(Some(Seq(2)), Some(Seq(1)));
+        let bob = || dunlin_schema::Open::of_text("bob");
+        conversation.receipt(&dunlin_client::Receipt {
+            by: Some(bob()),
+            to: bob(),
+            order: None,
+            delivered: Some(2),
+            read: Some(1),
+            of: None,
+            time: Millis(2),
+            since: None,
+        });
         let content = |text: &str| Content::Message {
             text: Some(text.to_owned()),
             data: None,

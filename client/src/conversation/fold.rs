@@ -40,7 +40,7 @@ struct Words {
 /// A message that came.
 #[derive(Debug)]
 pub(super) struct Stored {
-    place: Place,
+    pub(super) place: Place,
     pub(super) order: Option<Seq>,
     words: Words,
     attachments: Vec<String>,
@@ -250,7 +250,7 @@ impl Conversation {
             edited: edit.is_some(),
             deleted: slot.deleted,
             reactions,
-            state: (item.1 == Author::Me).then(|| self.state(slot.failure.as_ref(), *order)),
+            state: (item.1 == Author::Me).then(|| self.state(slot.failure.as_ref(), *order, place.time)),
         })
     }
 
@@ -273,12 +273,12 @@ impl Conversation {
         })
     }
 
-    fn state(&self, failure: Option<&Failure>, order: Option<Seq>) -> State {
-        match (failure, order) {
+    fn state(&self, failure: Option<&Failure>, order: Option<Seq>, at: Millis) -> State {
+        match (failure, order.map(|order| self.marks.reached(order, at))) {
             (Some(failure), _) => State::Failed(failure.clone()),
-            (None, Some(order)) if order <= self.read => State::Read,
-            (None, Some(order)) if order <= self.delivered => State::Delivered,
-            (None, Some(_) | None) => State::Sent,
+            (None, Some(Reached::Eyes)) => State::Read,
+            (None, Some(Reached::Device)) => State::Delivered,
+            (None, Some(Reached::Storage) | None) => State::Sent,
         }
     }
 

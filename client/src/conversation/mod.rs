@@ -17,6 +17,7 @@
 //! last one counts.
 
 mod fold;
+mod marks;
 #[cfg(test)]
 mod tests;
 
@@ -28,7 +29,10 @@ use dunlin_schema::{
     presence::Presence,
 };
 
-use self::fold::{Author, Place, Reactions, Slot};
+use self::{
+    fold::{Author, Place, Reactions, Slot},
+    marks::{Marks, Reached},
+};
 use crate::{
     core::Accepted,
     error::SendError,
@@ -163,8 +167,7 @@ pub struct Conversation {
     awaited: BTreeSet<(MessageId, Author)>,
     reactions: BTreeMap<MessageId, Reactions>,
     gaps: VecDeque<Gap>,
-    delivered: Seq,
-    read: Seq,
+    marks: Marks,
     marked: Seq,
     typing_until: Option<Millis>,
     presence: Option<Presence>,
@@ -186,8 +189,7 @@ impl Conversation {
             awaited: BTreeSet::new(),
             reactions: BTreeMap::new(),
             gaps: VecDeque::new(),
-            delivered: Seq(0),
-            read: Seq(0),
+            marks: Marks::default(),
             marked: Seq(0),
             typing_until: None,
             presence: None,
@@ -230,9 +232,7 @@ impl Conversation {
                 let typed = self.typing_until.take().map(|_| Change::Typing);
                 typed.into_iter().chain(self.presence.take().map(|_| Change::Presence)).collect()
             }
-            Event::Receipt(Receipt { by: Some(by), delivered, read, .. }) if *by == self.peer => {
-                self.receipt(delivered.map(Seq), read.map(Seq))
-            }
+            Event::Receipt(receipt) if receipt.by.as_ref().is_some_and(|by| *by == self.peer) => self.receipt(receipt),
             Event::Marked { with, read } if *with == self.peer => self.marked(*read),
             Event::Gap(_)
             | Event::Connected(_)
@@ -321,19 +321,23 @@ impl Conversation {
         self.drafts.retain(|draft| draft.key != key);
     }
 
-    /// The peer has what was sent to them up to an order, and has read what was up to another. Marks only rise.
-    pub fn receipt(&mut self, delivered: Option<Seq>, read: Option<Seq>) -> Vec<Change> {
-        let before = (self.delivered, self.read);
-        self.read = self.read.max(read.unwrap_or_default());
-        self.delivered = self.delivered.max(delivered.unwrap_or_default()).max(self.read);
-        let state = |order: Seq, (delivered, read): (Seq, Seq)| (order <= delivered, order <= read);
-        let after = (self.delivered, self.read);
-        let changed = self.slots.iter().filter_map(|((_, author), slot)| {
-            let order = slot.message.as_ref()?.order?;
-            let differs = *author == Author::Me && state(order, before) != state(order, after);
-            differs.then_some(Change::Message(slot.key))
-        });
-        changed.collect()
+    /// The peer has what was sent to them up to an order, and has read what was up to another. Within a life of the peer's log marks only
+    /// rise.
+    pub fn receipt(&mut self, receipt: &Receipt) -> Vec<Change> {
+        let Receipt { delivered, read, time, since, .. } = receipt;
+        let before = self.reached();
+        self.marks.raise(*since, delivered.map(Seq), read.map(Seq), *time);
+        let changed = self.reached().into_iter().zip(before).filter(|(after, before)| after != before);
+        changed.map(|((key, _), _)| Change::Message(key)).collect()
+    }
+
+    /// How far each of one's own messages has come.
+    fn reached(&self) -> Vec<(Key, Reached)> {
+        let own = self.slots.iter().filter(|((_, author), _)| *author == Author::Me);
+        let stored = own.filter_map(|(_, slot)| Some((slot.key, slot.message.as_ref()?)));
+        stored
+            .filter_map(|(key, message)| Some((key, self.marks.reached(message.order?, message.place.time))))
+            .collect()
     }
 
     /// One has read what the peer sent up to an order, here or on another device. The mark only rises.

@@ -1,6 +1,6 @@
 //! Conversations out of entries: a table of what may come in which order, and any order of anything.
 
-use dunlin_schema::{Cursor, Epoch, Log, Position, RegionName, StreamTime, content::Failed};
+use dunlin_schema::{Cursor, Epoch, Log, Position, RegionName, StreamTime, content::Failed, limits};
 use proptest::prelude::*;
 
 use super::*;
@@ -264,19 +264,42 @@ fn what_failed_is_dismissed_and_a_change_that_failed_changes_nothing() {
     assert_eq!(shown(&conversation), "alice: c* Sent");
 }
 
+/// Bob's marks in the life of his log that began `since`, as they rose at `time`.
+fn receipt(delivered: Option<u64>, read: Option<u64>, since: u64, time: u64) -> Receipt {
+    let bob = || Open::of_text("bob");
+    let (since, time) = (Some(Millis(since)), Millis(time));
+    Receipt { by: Some(bob()), to: bob(), order: None, delivered, read, of: None, time, since }
+}
+
+#[test]
+fn where_orders_begin_anew_a_mark_says_nothing_of_what_was_said_since() {
+    let mut conversation = folded(&[mine(1, text("a")), mine(2, text("b"))]);
+    assert_eq!(conversation.receipt(&receipt(Some(9), Some(2), 0, 3)).len(), 2);
+    // Bob's log went back; what has the order 2 now was said long behind the marks.
+    let later = limits::CLOCK_SKEW.0 + 4;
+    let accepted = |order| Ok(Accepted { id: id(later + order), order: Some(Seq(order)), time: Millis(later) });
+    for (order, what) in [(2, "c"), (3, "d")] {
+        let key = conversation.sending(Millis(later), text(what), PendingId::default());
+        conversation.settled(key, &accepted(order));
+    }
+    assert_eq!(shown(&conversation), "alice: a Read, alice: b Read, alice: c Sent, alice: d Sent");
+    assert_eq!(conversation.receipt(&receipt(Some(2), None, 3, later)).len(), 1, "a lower mark of another life");
+    assert_eq!(shown(&conversation), "alice: a Read, alice: b Read, alice: c Delivered, alice: d Sent");
+}
+
 #[test]
 fn receipts_only_rise_and_tell_what_changed() {
     let mut conversation = folded(&[mine(1, text("a")), mine(2, text("b")), theirs(3, text("c")), mine(4, text("d"))]);
     let receipts =
         [(Some(2), None, 2), (Some(1), None, 0), (None, Some(1), 1), (Some(2), Some(1), 0), (Some(2), Some(3), 1)];
     for (delivered, read, changed) in receipts {
-        assert_eq!(conversation.receipt(delivered.map(Seq), read.map(Seq)).len(), changed, "{delivered:?} {read:?}");
+        assert_eq!(conversation.receipt(&receipt(delivered, read, 0, 4)).len(), changed, "{delivered:?} {read:?}");
     }
     assert_eq!(shown(&conversation), "alice: a Read, alice: b Read, bob: c, alice: d Sent");
-    assert_eq!(conversation.receipt(None, Some(Seq(4))).len(), 1, "what is read is delivered");
+    assert_eq!(conversation.receipt(&receipt(None, Some(4), 0, 4)).len(), 1, "what is read is delivered");
     // A receipt may come before the answer.
     let key = conversation.sending(Millis(9), text("e"), PendingId::default());
-    conversation.receipt(Some(Seq(5)), None);
+    conversation.receipt(&receipt(Some(5), None, 0, 5));
     conversation.settled(key, &accepted(5));
     assert!(shown(&conversation).ends_with("alice: d Read, alice: e Delivered"));
 }
