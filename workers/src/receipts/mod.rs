@@ -18,6 +18,8 @@ mod reading;
 mod records;
 mod seen;
 mod service;
+#[cfg(test)]
+mod tests;
 
 use std::sync::Arc;
 
