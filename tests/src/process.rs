@@ -174,6 +174,12 @@ impl Processes {
         statuses
     }
 
+    /// A page of a worker; `None` where it does not answer.
+    pub async fn worker_page(&self, index: usize, path: &str) -> Option<String> {
+        let answer = reqwest::get(format!("http://{}{path}", self.workers[index].address)).await.ok()?;
+        answer.text().await.ok()
+    }
+
     /// Signals a gateway.
     pub fn signal_gateway(&self, index: usize, signal: Signal) {
         kill(Pid::from_raw(self.gateways[index].child.id() as i32), signal).expect("signalling our own child");

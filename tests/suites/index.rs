@@ -1,9 +1,12 @@
 //! Conversations and their history: what the index answers, also behind what goes from the log, takeovers, and a log that went back.
 
+mod killed;
+
 use std::time::Duration;
 
+use async_nats::jetstream::Context;
 use dunlin_schema::{
-    Address, Content, Entry, MessageId, Millis, Peer, Sender, Seq, UserName,
+    Address, Content, Entry, MessageId, Millis, Peer, RegionName, Sender, Seq, UserName,
     entry::Body,
     record::{ReadMark, ReaderRecord},
     stream::state_stream,
@@ -228,27 +231,31 @@ async fn a_projection_that_is_made_again_gives_the_same_answers() {
     assert_eq!(refused["code"], "unavailable", "nobody is there to answer");
 }
 
-/// Alice's messages, straight into bob's mailbox.
-async fn store(region: &Region, numbers: std::ops::Range<u64>) {
-    let (jetstream, of) = (region.jetstream().await, region.settings().region.clone());
-    let subject = region.mailbox("bob").subject();
-    let name = |name: &str| name.parse::<UserName>().expect("a name");
+/// Something of alice's for bob, as it is stored.
+fn entry(of: &RegionName, number: u64, content: Content) -> Entry {
+    Entry {
+        id: MessageId::from_parts(Millis(number), number.into()),
+        from: Sender { user: name("alice"), region: of.clone() },
+        to: Address::local(name("bob")).said_in(of),
+        order: None,
+        time: Millis(number),
+        body: Body::Content(content),
+    }
+}
+
+fn name(name: &str) -> UserName {
+    name.parse().expect("a name")
+}
+
+fn message(text: String) -> Content {
+    Content::Message { text: Some(text), data: None, attachments: vec![], reply_to: None }
+}
+
+/// Stores entries, straight into a mailbox.
+async fn store_all(jetstream: &Context, subject: &str, entries: impl Iterator<Item = Entry>) {
     let mut last = None;
-    for number in numbers {
-        let entry = Entry {
-            id: MessageId::from_parts(Millis(number), number.into()),
-            from: Sender { user: name("alice"), region: of.clone() },
-            to: Address::local(name("bob")).said_in(&of),
-            order: None,
-            time: Millis(number),
-            body: Body::Content(Content::Message {
-                text: Some(number.to_string()),
-                data: None,
-                attachments: vec![],
-                reply_to: None,
-            }),
-        };
-        last = Some(jetstream.publish(subject.clone(), entry.encode()).await.expect("sent"));
+    for (number, entry) in entries.enumerate() {
+        last = Some(jetstream.publish(subject.to_owned(), entry.encode()).await.expect("sent"));
         if number % 500 == 0 {
             last.take().expect("one").await.expect("stored");
         }
@@ -256,6 +263,13 @@ async fn store(region: &Region, numbers: std::ops::Range<u64>) {
     if let Some(last) = last {
         last.await.expect("stored");
     }
+}
+
+/// Alice's messages, straight into bob's mailbox.
+async fn store(region: &Region, numbers: std::ops::Range<u64>) {
+    let of = region.settings().region.clone();
+    let entries = numbers.map(|number| entry(&of, number, message(number.to_string())));
+    store_all(&region.jetstream().await, &region.mailbox("bob").subject(), entries).await;
 }
 
 /// A worker that comes an hour late says that it is behind, and never a part. Unread is what is there: with a counter, 2,000 would stay.
