@@ -141,7 +141,7 @@ async fn accept(
         connections.spawn(async move {
             let _counted = counted;
             let mut changes = state.subscribe();
-            if changes.wait_for(|state| *state != State::Frozen).await.is_err() || *changes.borrow() == State::Cut {
+            if !opens(&mut changes).await {
                 return;
             }
             let Ok(far) = TcpStream::connect(("127.0.0.1", port)).await else { return };
@@ -156,12 +156,17 @@ async fn accept(
     }
 }
 
+/// Waits while the link is frozen. Gives whether it is open then: what waited in front of a link that is cut never passes.
+async fn opens(changes: &mut watch::Receiver<State>) -> bool {
+    changes.wait_for(|state| *state != State::Frozen).await.is_ok_and(|state| *state == State::Open)
+}
+
 async fn carry(mut from: OwnedReadHalf, mut to: OwnedWriteHalf, state: &watch::Sender<State>, mut filter: Filter) {
     let mut buffer = vec![0; 64 * 1024];
     let mut changes = state.subscribe();
     loop {
         let Ok(count @ 1..) = from.read(&mut buffer).await else { return };
-        if changes.wait_for(|state| *state != State::Frozen).await.is_err() {
+        if !opens(&mut changes).await {
             return;
         }
         filter.held.extend_from_slice(&buffer[..count]);
@@ -174,7 +179,7 @@ async fn carry(mut from: OwnedReadHalf, mut to: OwnedWriteHalf, state: &watch::S
                 break;
             }
             state.send_replace(State::Frozen);
-            if changes.wait_for(|state| *state != State::Frozen).await.is_err() {
+            if !opens(&mut changes).await {
                 return;
             }
         }
