@@ -42,6 +42,14 @@ fn said(text: &str) -> Value {
     json!({ "message": { "text": text } })
 }
 
+fn read(upto: Value) -> Vec<u8> {
+    text(json!({ "read": { "with": "alice", "upto": upto } }).to_string())
+}
+
+fn ask(what: Value) -> Vec<u8> {
+    text(json!({ "ask": { "ref": 1, "what": what } }).to_string())
+}
+
 fn cases() -> Vec<(&'static str, Vec<u8>, Answer)> {
     const BAD: Answer = Goodbye("bad_frame", 4400);
     let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).expect("a clock after 1970");
@@ -71,6 +79,14 @@ fn cases() -> Vec<(&'static str, Vec<u8>, Answer)> {
         ("text for a number", text(r#"{"ack":{"log":"mailbox","delivered":"7"}}"#), BAD),
         ("a number below zero", text(r#"{"ack":{"log":"mailbox","delivered":-1}}"#), BAD),
         ("a number beyond 2^53", text(r#"{"ack":{"log":"mailbox","delivered":9007199254740993}}"#), BAD),
+        ("a read up to a text", read(json!("7")), Refused("bad_content")),
+        ("a read up to less than nothing", read(json!(-1)), Refused("bad_content")),
+        ("a read up to half of an order", read(json!(1.5)), Refused("bad_content")),
+        ("a read up to 2^53", read(json!(1_u64 << 53)), Refused("bad_content")),
+        ("a read up to nothing", read(Value::Null), Refused("bad_content")),
+        ("an erasure without a name", ask(json!({ "erase": {} })), Refused("bad_question")),
+        ("an erasure of a number", ask(json!({ "erase": { "confirm": 7 } })), Refused("bad_question")),
+        ("an erasure of somebody else", ask(json!({ "erase": { "confirm": "alice" } })), Refused("bad_question")),
         (
             "an ack of a log that is not followed",
             text(r##"{"ack":{"log":"#team","delivered":1}}"##),

@@ -159,6 +159,7 @@ async fn who_may_send_and_what_is_no_post_are_told_by_status_and_code() {
         ("an empty message", body(|b| b["content"] = json!({ "message": {} })), json, 422, "bad_content"),
         ("no address", body(|b| b["to"] = json!("b.o.b")), json, 422, "bad_address"),
         ("nobody", body(|b| b["from"] = json!("al ice")), json, 422, "bad_address"),
+        ("another region's person", body(|b| b["from"] = json!("alice@eu")), json, 422, "bad_address"),
         ("another region", body(|b| b["to"] = json!("bob@eu")), json, 422, "unsupported"),
         (
             "an id that is no ULID",

@@ -1,6 +1,13 @@
 //! Tokens that are taken back: at every gateway, at once, and for as long as they would have lived.
 
-use std::time::{Duration, Instant};
+use std::{
+    net::SocketAddr,
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering},
+    },
+    time::{Duration, Instant},
+};
 
 use dunlin_tests::{
     device::{Device, Ended},
@@ -12,6 +19,8 @@ use serde_json::{Value, json};
 
 /// Within which a revocation is in force everywhere.
 const IN_FORCE: Duration = Duration::from_secs(1);
+/// As often as a token is refused in a row, it is out for good.
+const SHUT_OUT: usize = 200;
 
 fn token(region: &Region, change: impl FnOnce(&mut Value)) -> String {
     let mut claims = claims("bob");
@@ -68,6 +77,56 @@ async fn one_token_ends_everywhere_and_another_of_its_person_goes_on() {
     tablet.send_accepted("bob", "as ever").await;
     let (status, body) = post(&region, 1, &one, json!({ "user": "carol" }).to_string()).await;
     assert_eq!((status, &body["code"]), (401, &json!("token_revoked")), "over HTTP, too: {body}");
+}
+
+/// Connects again and again, at one gateway after the other, until it is shut out for good. Counts how often it is let in, and gives when
+/// that was the case last.
+async fn comes_back(gateways: [SocketAddr; 2], token: String, device: &str, let_in: Arc<AtomicUsize>) -> Instant {
+    let (mut last, mut shut_out) = (Instant::now(), 0);
+    for gateway in gateways.iter().cycle() {
+        match Device::try_hello(*gateway, &token, device, Some("live")).await {
+            Ok(_) => {
+                (last, shut_out) = (Instant::now(), 0);
+                let_in.fetch_add(1, Ordering::Relaxed);
+            }
+            Err(ended) => {
+                is_revoked(&ended);
+                shut_out += 1;
+            }
+        }
+        if shut_out == SHUT_OUT {
+            break;
+        }
+    }
+    last
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_token_that_comes_back_again_and_again_while_it_is_revoked_is_out_within_a_second() {
+    let region = Region::start(2).await;
+    let token = token(&region, |claims| claims["jti"] = json!("one"));
+    let mut stays = Device::hello(region.gateway(1), &token, "tablet", None).await;
+    let gateways = [region.gateway(0), region.gateway(1)];
+    let let_in = Arc::new(AtomicUsize::new(0));
+    let coming = ["phone", "laptop", "web"]
+        .map(|device| tokio::spawn(comes_back(gateways, token.clone(), device, let_in.clone())));
+    until("it to come and go", async || (let_in.load(Ordering::Relaxed) > 20).then_some(())).await;
+    revoke(&region, json!({ "jti": "one" })).await;
+    let stored = Instant::now();
+    is_revoked(&stays.end().await);
+    assert!(stored.elapsed() < IN_FORCE, "{:?}", stored.elapsed());
+    for device in coming {
+        let late = device.await.expect("no panic").saturating_duration_since(stored);
+        assert!(late < IN_FORCE, "let in {late:?} after it was stored");
+    }
+    // Whoever was let in last has ended, too.
+    let mut other = region.caught_up(0, "bob", "other").await;
+    until("nobody else to be connected", async || {
+        let answer = other.ask(1, json!({ "devices": {} })).await.ok()?;
+        let items = answer["devices"]["items"].as_array()?.iter();
+        (items.filter(|item| item["last_seen"].is_null()).count() == 1).then_some(())
+    })
+    .await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -8,6 +8,8 @@ use std::{
 use dunlin_schema::{Millis, Peer, limits, record::DeviceRecord, subject};
 use dunlin_tests::{
     device::{Device, text},
+    process::Processes,
+    raw::{Heard, Raw, TEXT, frame},
     region::{Region, RegionOptions},
 };
 use serde_json::{Value, json};
@@ -78,6 +80,62 @@ async fn ten_thousand_questions_at_once_have_an_answer_or_a_refusal_each_and_mes
     }
     bob.send_accepted("alice", "as ever").await;
     assert_eq!(text(&alice.expect("entry").await), "as ever");
+}
+
+/// Questions of every kind, one after the other.
+fn question(reference: u64) -> Value {
+    match reference % 8 {
+        0 => json!({ "devices": {} }),
+        1 => json!({ "presence": { "users": (0..200).map(|user| format!("user-{user}")).collect::<Vec<_>>() } }),
+        2 => json!({ "watch": { "users": (0..200).map(|user| format!("user-{user}")).collect::<Vec<_>>() } }),
+        3 => json!({ "conversations": { "limit": 50 } }),
+        4 => json!({ "history": { "with": "alice", "limit": 100 } }),
+        5 => json!({ "set": { "who_may_write": "everybody" } }),
+        6 => json!({ "device_name": { "device": "phone", "title": format!("{reference}") } }),
+        _ => json!({ "blocks": {} }),
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn ten_thousand_questions_in_one_burst_cost_a_gateway_little_memory_and_others_no_time() {
+    let region = Processes::start(1).await;
+    let mut alice = region.caught_up(0, "alice", "phone").await;
+    let mut bob = Raw::caught_up(region.gateways()[0], &region.token("bob"), "phone").await;
+    let ask = |reference| json!({ "ask": { "ref": reference, "what": question(reference) } }).to_string();
+    let burst: Vec<u8> = (0..QUESTIONS).flat_map(|reference| frame(TEXT, ask(reference).as_bytes())).collect();
+    let before = region.resident_bytes(0);
+    let (mut settled, mut limited) = (BTreeMap::new(), 0);
+    let asking = bob.exchange(&burst, |heard| {
+        let Heard::Json(frame) = heard else { panic!("an answer for each question, not {heard:?}") };
+        let (reference, how) = match (&frame["answer"]["ref"], &frame["refused"]["ref"]) {
+            (Value::Number(reference), _) => (reference, "answered"),
+            (_, Value::Number(reference)) => (reference, frame["refused"]["code"].as_str().expect("a code")),
+            _ => return true,
+        };
+        assert!(["answered", "rate_limited", "unavailable"].contains(&how), "{frame}");
+        limited += u64::from(how == "rate_limited");
+        let twice = settled.insert(reference.as_u64().expect("a number"), how.to_owned());
+        assert_eq!(twice, None, "{frame}");
+        (settled.len() as u64) < QUESTIONS
+    });
+    let others = async {
+        let mut most = Duration::ZERO;
+        for _ in 0..20 {
+            let began = Instant::now();
+            alice.send_accepted("alice", "meanwhile").await;
+            most = most.max(began.elapsed());
+        }
+        most
+    };
+    let ((), waited) = tokio::join!(asking, others);
+    let grown = region.resident_bytes(0).saturating_sub(before);
+    println!("{limited} beyond the share; another user waited {waited:?} at most; {grown} bytes more");
+    assert!(limited > QUESTIONS / 2 && count(&settled, "answered") > 0, "{limited}");
+    assert!(waited < Duration::from_secs(5), "another user waited {waited:?}");
+    assert!(grown < 64 << 20, "the gateway has grown by {grown} bytes");
+    let alive = dunlin_tests::device::message(&dunlin_tests::device::new_id(), "bob", "alive").to_string();
+    bob.write(&frame(TEXT, alive.as_bytes())).await;
+    bob.json("accepted").await;
 }
 
 /// A refusal is an answer too: whoever has none to hope for may not have more of them than others.
