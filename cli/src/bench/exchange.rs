@@ -120,17 +120,19 @@ struct Tally {
     latency: Histogram<u64>,
     accepted: Histogram<u64>,
     delivered: Histogram<u64>,
-    /// Whether receipts are to come.
-    acknowledged: bool,
+    /// Every so-manieth entry is acknowledged; none is where it is 0.
+    acknowledge_each: u32,
     /// Of each sender and recipient, the items that were accepted and have no receipt, with their orders.
     unconfirmed: HashMap<(u32, u32), VecDeque<(u64, u32)>>,
+    /// Items for which a receipt is to come.
+    awaited: u32,
 }
 
 impl Tally {
-    fn new(acknowledged: bool) -> Tally {
+    fn new(acknowledge_each: u32) -> Tally {
         let (latency, accepted, delivered) = (histogram(), histogram(), histogram());
         let (items, unconfirmed, faults) = (Vec::new(), HashMap::new(), Faults::default());
-        Tally { items, open: 0, faults, latency, accepted, delivered, acknowledged, unconfirmed }
+        Tally { items, open: 0, faults, latency, accepted, delivered, acknowledge_each, unconfirmed, awaited: 0 }
     }
 
     /// Takes what a person's socket brought; `counted` says of an item's time whether it is one of those that are measured. Gives whether
@@ -139,8 +141,9 @@ impl Tally {
         let (number, arrival) = match news {
             News::Entry(number) => (number, true),
             News::Accepted(number, order) => {
-                if let Some(item) = self.items.get(number as usize).filter(|_| self.acknowledged) {
+                if let Some(item) = self.items.get(number as usize).filter(|_| self.acknowledge_each > 0) {
                     self.unconfirmed.entry((item.from, item.to)).or_default().push_back((order, number));
+                    self.awaited += u32::from(self.acknowledge_each == 1);
                 }
                 (number, false)
             }
@@ -176,6 +179,7 @@ impl Tally {
     fn confirm(&mut self, pair: (u32, u32), upto: u64, now: Instant, counted: impl Fn(Instant) -> bool) {
         let Some(items) = self.unconfirmed.get_mut(&pair) else { return };
         while let Some((_, number)) = items.pop_front_if(|(order, _)| *order <= upto) {
+            self.awaited -= u32::from(self.acknowledge_each == 1);
             let due = self.items[number as usize].due;
             if counted(due) {
                 self.delivered.saturating_record((now - due).as_nanos() as u64);
@@ -193,7 +197,7 @@ impl Exchange {
     ) -> anyhow::Result<Outcome> {
         let mut random = SmallRng::seed_from_u64(1);
         let people = crowd.people.len();
-        let mut tally = Tally::new(crowd.acknowledge_each > 0);
+        let mut tally = Tally::new(crowd.acknowledge_each);
         let mut messages = 0;
 
         let began = Instant::now();
@@ -211,7 +215,7 @@ impl Exchange {
                 measured = Some((meter.share()?, cpu()? - *before, from.elapsed()));
             }
             if now >= to && measured.is_some() {
-                let patience = if tally.open == 0 { AFTERMATH } else { PATIENCE };
+                let patience = if tally.open + tally.awaited == 0 { AFTERMATH } else { PATIENCE };
                 if now >= last_change + patience {
                     break;
                 }
@@ -245,16 +249,14 @@ impl Exchange {
             };
             crowd.turn(wake, |person, now, news| {
                 let counted = |due: Instant| (from..to).contains(&due);
-                if tally.take(person, now, news, counted) {
-                    last_change = now;
-                    if measured.is_none() && now >= from {
-                        messages += 1;
-                    }
+                last_change = now;
+                if tally.take(person, now, news, counted) && measured.is_none() && now >= from {
+                    messages += 1;
                 }
             })?;
         }
-        let Tally { open, mut faults, latency, accepted, delivered, .. } = tally;
-        faults.lost = u64::from(open);
+        let Tally { open, awaited, mut faults, latency, accepted, delivered, .. } = tally;
+        faults.lost = u64::from(open + awaited);
         let (generator, cpu, time) = measured.expect("the loop ends after the measured time");
         Ok(Outcome { messages, time, cpu, latency, accepted, delivered, generator, faults })
     }

@@ -4,6 +4,7 @@ use std::time::{Duration, Instant};
 
 use dunlin_client::{Client, ClientOptions};
 use dunlin_schema::{
+    DeviceName,
     frame::StartAt,
     limits,
     presence::{Presence, PresenceState},
@@ -43,9 +44,10 @@ pub(super) fn run(scale: &Scale) -> anyhow::Result<Row> {
     let (mut times, mut asked) = (histogram(), 0);
     let (warm, measured) = (scale.warm, scale.measured);
     runtime.block_on(async {
+        let device = DeviceName::new("asks")?;
         let each = askers.into_iter().map(|(_, token)| {
-            let options = ClientOptions::new(format!("ws://{}", parts.address), token).start(StartAt::Live);
-            ask(options, users.clone(), warm, measured)
+            let options = ClientOptions::new(format!("ws://{}", parts.address), token);
+            ask(options.device(device.clone()).start(StartAt::Live), users.clone(), warm, measured)
         });
         for taken in try_join_all(each).await? {
             asked += taken.len() * users.len();
