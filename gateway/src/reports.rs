@@ -1,5 +1,5 @@
-//! What devices acknowledge, what people have read and when they were seen, on its way to RECEIPTS: the newest of each device and log, of each
-//! conversation and of each person; a bounded number at once.
+//! What devices acknowledge, what people have read and when they were seen, on its way to RECEIPTS: the newest of each device and log, of
+//! each conversation and of each person; a bounded number at once.
 
 use std::time::Duration;
 
@@ -21,8 +21,8 @@ use crate::{
     session::Acknowledged,
 };
 
-/// Devices, conversations and people that may wait, of each so many. Above it a report is let go: a device may get something again, a client
-/// repeats what was read, and somebody is seen again soon.
+/// Devices, conversations and people that may wait, of each so many. Above it a report is let go: a device may get something again, a
+/// client repeats what was read, and somebody is seen again soon.
 const WAITING: usize = 200_000;
 const AT_ONCE: usize = 64;
 const PAUSE: Duration = Duration::from_millis(500);

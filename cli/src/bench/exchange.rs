@@ -201,10 +201,8 @@ impl Exchange {
         let mut messages = 0;
 
         let began = Instant::now();
-        let from = began + self.warm;
-        let to = from + self.measured;
-        let mut start: Option<(Meter, Duration)> = None;
-        let mut measured: Option<(f64, Duration, Duration)> = None;
+        let (from, to) = (began + self.warm, began + self.warm + self.measured);
+        let (mut start, mut measured): (Option<(Meter, Duration)>, Option<(f64, Duration, Duration)>) = (None, None);
         let mut last_change = began;
         loop {
             let now = Instant::now();
