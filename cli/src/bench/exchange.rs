@@ -111,6 +111,15 @@ pub(super) fn histogram() -> Histogram<u64> {
     Histogram::new_with_bounds(1_000, 60_000_000_000, 3).expect("these bounds are valid")
 }
 
+/// What one has sent to another.
+#[derive(Default)]
+struct Pair {
+    /// Up to this order it was delivered: a receipt may come before `accepted`.
+    upto: u64,
+    /// What was accepted and has no receipt, with the orders.
+    unconfirmed: VecDeque<(u64, u32)>,
+}
+
 /// What became of the items so far.
 struct Tally {
     items: Vec<Item>,
@@ -122,8 +131,8 @@ struct Tally {
     delivered: Histogram<u64>,
     /// Every so-manieth entry is acknowledged; none is where it is 0.
     acknowledge_each: u32,
-    /// Of each sender and recipient, the items that were accepted and have no receipt, with their orders.
-    unconfirmed: HashMap<(u32, u32), VecDeque<(u64, u32)>>,
+    /// Of each sender and recipient.
+    pairs: HashMap<(u32, u32), Pair>,
     /// Items for which a receipt is to come.
     awaited: u32,
 }
@@ -131,8 +140,8 @@ struct Tally {
 impl Tally {
     fn new(acknowledge_each: u32) -> Tally {
         let (latency, accepted, delivered) = (histogram(), histogram(), histogram());
-        let (items, unconfirmed, faults) = (Vec::new(), HashMap::new(), Faults::default());
-        Tally { items, open: 0, faults, latency, accepted, delivered, acknowledge_each, unconfirmed, awaited: 0 }
+        let (items, pairs, faults) = (Vec::new(), HashMap::new(), Faults::default());
+        Tally { items, open: 0, faults, latency, accepted, delivered, acknowledge_each, pairs, awaited: 0 }
     }
 
     /// Takes what a person's socket brought; `counted` says of an item's time whether it is one of those that are measured. Gives whether
@@ -142,13 +151,15 @@ impl Tally {
             News::Entry(number) => (number, true),
             News::Accepted(number, order) => {
                 if let Some(item) = self.items.get(number as usize).filter(|_| self.acknowledge_each > 0) {
-                    self.unconfirmed.entry((item.from, item.to)).or_default().push_back((order, number));
+                    let pair = (item.from, item.to);
+                    self.pairs.entry(pair).or_default().unconfirmed.push_back((order, number));
                     self.awaited += u32::from(self.acknowledge_each == 1);
+                    self.confirm(pair, 0, now, &counted);
                 }
                 (number, false)
             }
             News::Delivered { by, upto } => {
-                self.confirm((person as u32, by), upto, now, counted);
+                self.confirm((person as u32, by), upto, now, &counted);
                 return false;
             }
             News::Fault(why) | News::Ended(why) => {
@@ -176,9 +187,10 @@ impl Tally {
     }
 
     /// What one has sent to the other was delivered, up to an order.
-    fn confirm(&mut self, pair: (u32, u32), upto: u64, now: Instant, counted: impl Fn(Instant) -> bool) {
-        let Some(items) = self.unconfirmed.get_mut(&pair) else { return };
-        while let Some((_, number)) = items.pop_front_if(|(order, _)| *order <= upto) {
+    fn confirm(&mut self, pair: (u32, u32), upto: u64, now: Instant, counted: &impl Fn(Instant) -> bool) {
+        let Pair { upto: known, unconfirmed } = self.pairs.entry(pair).or_default();
+        *known = upto.max(*known);
+        while let Some((_, number)) = unconfirmed.pop_front_if(|(order, _)| *order <= *known) {
             self.awaited -= u32::from(self.acknowledge_each == 1);
             let due = self.items[number as usize].due;
             if counted(due) {
@@ -202,7 +214,8 @@ impl Exchange {
 
         let began = Instant::now();
         let (from, to) = (began + self.warm, began + self.warm + self.measured);
-        let (mut start, mut measured): (Option<(Meter, Duration)>, Option<(f64, Duration, Duration)>) = (None, None);
+        let mut start: Option<(Meter, Duration)> = None;
+        let mut measured: Option<(f64, Duration, Duration)> = None;
         let mut last_change = began;
         loop {
             let now = Instant::now();
