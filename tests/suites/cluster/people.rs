@@ -22,12 +22,14 @@ use super::{
 
 /// What dave and bob have sent to each other, each.
 const MESSAGES: usize = 150;
+/// How often each user of the load sends: mailboxes keep what was sent while there was no leader.
+const PACE: Duration = Duration::from_millis(20);
 /// Within which what is decided is in force everywhere, where a server dies just then.
 const IN_FORCE: Duration = Duration::from_secs(5);
 
 pub(super) async fn decide_under_load(region: &mut Region) {
     let gateways = vec![region.gateway(0), region.gateway(1)];
-    let load = Load::start(USERS, |user| region.token(user), gateways.clone());
+    let load = Load::paced(USERS, PACE, |user| region.token(user), gateways.clone());
     let mut bob = region.caught_up(0, "bob", "phone").await;
     let mut alice = region.caught_up(1, "alice", "phone").await;
     let mut dave = region.caught_up(1, "dave", "phone").await;
