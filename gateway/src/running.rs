@@ -9,7 +9,7 @@ use std::{
 };
 
 use dunlin_schema::{
-    Address, Code, Millis, Open, RegionName, Sender, Seq,
+    Address, Code, Millis, Open, RegionName, Sender, Seq, UserName,
     frame::{Ask, ClientFrame, Encoding, FrameError, ServerFrame, UnreadAsk},
     limits,
 };
@@ -365,7 +365,7 @@ impl Taking<'_> {
     fn read(&self, with: &str, upto: Seq) {
         let Taking { gateway, region, connection, moment, .. } = *self;
         let within_share = gateway.limiter.read(connection.user()).map_err(Refusal::over_the_share);
-        match within_share.and_then(|()| conversation(with, region.name())) {
+        match within_share.and_then(|()| conversation(with, connection.user(), region.name())) {
             Ok(with) => connection.handle(moment, Input::MarkRead { with, upto }),
             Err(refusal) => connection.answer(refusal.of(None)),
         }
@@ -378,10 +378,13 @@ impl Taking<'_> {
 }
 
 /// With whom a conversation is, its region spelled out. Errors: why it is refused.
-fn conversation(with: &str, region: &RegionName) -> Result<Address, Refusal> {
+fn conversation(with: &str, user: &UserName, region: &RegionName) -> Result<Address, Refusal> {
     let with: Address = with.parse().map_err(|error| Refusal::never(Code::BadAddress, format!("`with`: {error}")))?;
     let with = with.said_in(region);
-    sending::mailbox_of(&with, region).map_err(|error| Refusal::never(Code::Unsupported, error))?;
+    let owner = sending::mailbox_of(&with, region).map_err(|error| Refusal::never(Code::Unsupported, error))?;
+    if owner == user {
+        return Err(Refusal::never(Code::Unsupported, "what one writes to oneself is read already"));
+    }
     Ok(with)
 }
 

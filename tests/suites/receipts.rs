@@ -139,9 +139,13 @@ async fn a_read_that_is_none_is_refused_and_the_connection_lives() {
     let region = Region::start(1).await;
     let mut alice = region.caught_up(0, "alice", "phone").await;
     let mut bob = region.caught_up(0, "bob", "phone").await;
-    for (with, code) in
-        [("", "bad_address"), ("b.b", "bad_address"), ("#team", "unsupported"), ("alice@eu", "unsupported")]
-    {
+    for (with, code) in [
+        ("", "bad_address"),
+        ("b.b", "bad_address"),
+        ("#team", "unsupported"),
+        ("alice@eu", "unsupported"),
+        ("bob", "unsupported"),
+    ] {
         read(&mut bob, with, 1).await;
         let refused = bob.expect("refused").await;
         assert_eq!((&refused["code"], &refused["ref"]), (&json!(code), &Value::Null), "{with}");
