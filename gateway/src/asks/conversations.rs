@@ -18,7 +18,7 @@ use super::Context;
 use crate::{refusal::Refusal, sending};
 
 /// Entries that are read at once for one answer, and so are in memory beside it.
-const READ_AT_ONCE: usize = 16;
+const READ_AT_ONCE: usize = 32;
 /// What an answer may have of a frame: the rest is for what stands around its items.
 const PAGE_BYTES: usize = limits::FRAME_BYTES - 1024;
 
