@@ -50,6 +50,8 @@ pub const ROLE: Role = Role::new("index", prepare).with_folder().with_reads();
 
 /// Entries of one transaction, at most: they are in memory until it is committed.
 const BATCH: usize = 512;
+/// How long what was taken waits for more of its kind, where nobody asks: a transaction costs more than an entry in it.
+const GATHERED_FOR: Duration = Duration::from_millis(50);
 /// How often what was committed is synced.
 const DURABLE_EVERY: Duration = Duration::from_secs(1);
 /// Questions that are answered at once; further ones wait, and are asked again by whoever gets no answer.
@@ -128,6 +130,8 @@ struct Indexing<'a> {
     going: FuturesUnordered<BoxFuture<'static, Result<Gone, ProjectionError>>>,
     /// Taken from the log, and not yet in the projection.
     batch: Vec<Taken>,
+    /// When that is to be committed, if there is any.
+    gathered: Option<Instant>,
     /// The last entry taken.
     position: Position,
     /// Whether something was committed that was not synced.
@@ -182,6 +186,7 @@ impl<'a> Indexing<'a> {
             asked: FuturesUnordered::new(),
             going: FuturesUnordered::new(),
             batch: Vec::new(),
+            gathered: None,
             position,
             unsynced: false,
             synced: Instant::now(),
@@ -210,6 +215,7 @@ impl<'a> Indexing<'a> {
                 }
                 question = self.offer.next(), if self.pass.is_live() && self.asked.len() < ANSWERS => {
                     self.asked.push(self.answers.clone().answer(question).boxed());
+                    self.settle().await?;
                     continue;
                 }
                 Some(answered) = self.asked.next() => {
@@ -229,6 +235,10 @@ impl<'a> Indexing<'a> {
                     self.chores().await?;
                     continue;
                 }
+                () = sleep_until(self.gathered.unwrap_or(due)), if self.gathered.is_some() => {
+                    self.settle().await?;
+                    continue;
+                }
                 given = self.pass.next() => given,
             };
             if !self.take(given).await? {
@@ -241,9 +251,18 @@ impl<'a> Indexing<'a> {
                     return Ok(());
                 }
             }
-            let durable = self.synced.elapsed() >= DURABLE_EVERY;
-            self.commit(if durable { Durability::Immediate } else { Durability::None }).await?;
+            if self.batch.len() >= BATCH || !self.asked.is_empty() {
+                self.settle().await?;
+            } else {
+                self.gathered.get_or_insert_with(|| Instant::now() + GATHERED_FOR);
+            }
         }
+    }
+
+    /// Commits what was taken, and syncs it where that is due.
+    async fn settle(&mut self) -> Result<(), ProjectionError> {
+        let durable = self.synced.elapsed() >= DURABLE_EVERY;
+        self.commit(if durable { Durability::Immediate } else { Durability::None }).await
     }
 
     /// Takes what the reader gave. Whether there is more to come.
@@ -294,6 +313,7 @@ impl<'a> Indexing<'a> {
 
     /// Commits what was taken, with the position that belongs to it.
     async fn commit(&mut self, durability: Durability) -> Result<(), ProjectionError> {
+        self.gathered = None;
         let is_durable = matches!(durability, Durability::Immediate);
         let position = self.position;
         let is_new = *self.committed.borrow() != position;
