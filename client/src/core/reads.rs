@@ -26,11 +26,16 @@ struct Pending {
 #[derive(Debug, Default)]
 pub(super) struct Reads {
     pending: BTreeMap<Address, Pending>,
+    /// What is stored, as far as this connection was told: nothing comes of a `read` at or below it.
+    known: BTreeMap<Address, Seq>,
 }
 
 impl Reads {
     /// The user has read a conversation up to here.
     pub(super) fn read(&mut self, with: Address, upto: Seq) {
+        if self.known.iter().any(|(known, read)| same(known, &with) && *read >= upto) {
+            return;
+        }
         if self.pending.len() == CONVERSATIONS && !self.pending.contains_key(&with) {
             self.pending.pop_first();
         }
@@ -43,6 +48,7 @@ impl Reads {
 
     /// A new connection: the last one may have ended before anything was stored.
     pub(super) fn connected(&mut self, now: Millis) {
+        self.known.clear();
         self.pending.values_mut().for_each(|pending| pending.next = now);
     }
 
@@ -64,6 +70,10 @@ impl Reads {
 
     /// A mark is stored. What lies beyond the last order is stored as that: the same answer to two of them says so.
     pub(super) fn marked(&mut self, with: &Address, read: Seq) {
+        if self.known.len() == CONVERSATIONS && !self.known.contains_key(with) {
+            self.known.pop_first();
+        }
+        self.known.insert(with.clone(), read);
         self.pending.retain(|address, pending| {
             if !same(address, with) {
                 return true;
@@ -112,6 +122,24 @@ mod tests {
         assert!(reads.next_deadline().is_some());
         reads.marked(&"alice@eu".parse().unwrap(), Seq(5));
         assert_eq!((reads.next_deadline(), said(&mut reads, 60_000)), (None, vec![]));
+    }
+
+    #[test]
+    fn what_is_known_to_be_stored_is_not_said() {
+        let mut reads = Reads::default();
+        reads.marked(&"alice@eu".parse().unwrap(), Seq(5));
+        for upto in [4, 5] {
+            reads.read(alice(), Seq(upto));
+            assert_eq!(said(&mut reads, 0), [], "nothing would come of it");
+        }
+        reads.read("bob".parse().unwrap(), Seq(4));
+        reads.read(alice(), Seq(6));
+        assert_eq!(said(&mut reads, 0), [("alice".to_owned(), 6), ("bob".to_owned(), 4)]);
+        // Orders have begun anew since, or another gateway knows less.
+        reads.marked(&alice(), Seq(6));
+        reads.connected(Millis(1));
+        reads.read(alice(), Seq(3));
+        assert_eq!(said(&mut reads, 1), [("alice".to_owned(), 3), ("bob".to_owned(), 4)]);
     }
 
     #[test]
