@@ -101,7 +101,7 @@ struct Delivery {
     logs: subject::Logs,
     core: Deliver,
     offer: Offer<HeadsService>,
-    /// At most [`reader::core::DOUBTS`].
+    /// At most [`crate::reader::core::DOUBTS`].
     doubts: HashMap<DoubtId, Reply<Verified>>,
     doubted: u64,
 }
