@@ -440,12 +440,13 @@ fn what_waiting_for_nats_cannot_mend_is_an_error_at_once() {
     let temporary = TempDir::new().unwrap();
     let path = temporary.path().join("config.toml");
     for command in ["gateway", "worker"] {
-        let tokens = if command == "gateway" { "[tokens]\nkeys = \"jwks.json\"\n" } else { "" };
+        let gateway = "listen = \"127.0.0.1:0\"\n[tokens]\nkeys = \"jwks.json\"\n";
+        let settings = if command == "gateway" { gateway } else { "" };
         for (nats, said) in [
             (format!("servers = [\"nats://127.0.0.1:{}\"]", old_nats_server()), "2.9.10"),
             ("credentials = { creds_file = \"nowhere.creds\" }".to_owned(), "nowhere.creds"),
         ] {
-            fs::write(&path, format!("{tokens}[nats]\n{nats}\n")).unwrap();
+            fs::write(&path, format!("{settings}[nats]\n{nats}\n")).unwrap();
             let ended = ended(dunlin(&[command, "--config"]).arg(&path));
             assert_eq!(ended.status.code(), Some(1), "{command}: {}", stderr(&ended));
             assert!(stderr(&ended).contains(said), "{command}: {}", stderr(&ended));
