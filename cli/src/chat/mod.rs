@@ -24,7 +24,7 @@ use dunlin_client::{
     Accepted, AskError, Client, Connected, Conversation, Event, Events, SendError,
     conversation::{Change, Key, TYPING},
 };
-use dunlin_schema::{Address, Content, DeviceName, Millis, frame::HistoryEntry};
+use dunlin_schema::{Address, Code, Content, DeviceName, Millis, frame::HistoryEntry};
 use futures_util::FutureExt;
 use time::UtcOffset;
 use tokio::{task::JoinSet, time::Instant};
@@ -47,7 +47,8 @@ pub struct ChatArgs {
     /// The device: each has its own place in the mailbox
     #[arg(long, default_value = "chat", value_name = "NAME")]
     device: DeviceName,
-    /// How long to go on trying to send when the input has ended; what is not sent then is said, with exit code 75
+    /// How long to go on trying to send when the input has ended, and outside a terminal how long to wait for a gateway at first; what is
+    /// not sent then is said, with exit code 75
     #[arg(long, default_value = "30s", value_name = "SPAN")]
     timeout: Span,
     /// Of the clock on the wall: known only while the process has one thread.
@@ -128,6 +129,8 @@ struct Chat {
     sends: JoinSet<(Key, Result<Accepted, SendError>)>,
     /// What was typed and has not been accepted, in words.
     unsent: BTreeMap<Key, String>,
+    /// Whether something was refused for good.
+    refused: bool,
     /// Whether it is shown that the peer types.
     typing: bool,
     /// When the peer was last told that somebody types here.
@@ -135,18 +138,26 @@ struct Chat {
     trouble: Option<String>,
 }
 
-/// Talks until the input ends or `shutdown`. The exit code says whether something is unsent. Errors: the gateway ended it for good.
+/// Talks until the input ends or `shutdown`. The exit code says whether something is unsent or, outside a terminal, was refused. Errors: the
+/// gateway ended it for good.
 pub async fn run(args: ChatArgs, shutdown: impl Future<Output = ()> + Send + 'static) -> anyhow::Result<ExitCode> {
     let options = args.who.options()?.device(args.device.clone());
     let (client, mut events) = Client::start(options).await?;
     tokio::pin!(shutdown);
+    let at_a_terminal = std::io::stdin().is_terminal() && std::io::stdout().is_terminal();
     let connected = tokio::select! {
         connected = welcomed(&client, &mut events) => connected?,
+        // A person sees that nothing happens; a script would wait for ever.
+        () = tokio::time::sleep(args.timeout.0), if !at_a_terminal => {
+            client.close().await;
+            // With stderr gone there is nobody to tell.
+            let _ = writeln!(std::io::stderr(), "dunlin: talking: no gateway could be reached: gave up after {} s", args.timeout.0.as_secs());
+            return Ok(ExitCode::from(GAVE_UP));
+        }
         () = &mut shutdown => return Ok(ExitCode::SUCCESS),
     };
     let peer = args.with.clone().seen_from(&connected.region);
     let conversation = Conversation::new(connected.user.clone(), peer);
-    let at_a_terminal = std::io::stdin().is_terminal() && std::io::stdout().is_terminal();
     let face = if at_a_terminal {
         Face::Screen(Box::new(Screen::new(args.offset)?))
     } else {
@@ -167,12 +178,13 @@ pub async fn run(args: ChatArgs, shutdown: impl Future<Output = ()> + Send + 'st
         face,
         sends: JoinSet::new(),
         unsent: BTreeMap::new(),
+        refused: false,
         typing: false,
         told_typing: Millis(0),
         trouble: None,
     };
     let outcome = chat.talk(events, past, args.timeout.0, shutdown).await;
-    let Chat { client, face, unsent, .. } = chat;
+    let Chat { client, face, unsent, refused, .. } = chat;
     // Gives the terminal back.
     drop(face);
     client.close().await;
@@ -181,7 +193,11 @@ pub async fn run(args: ChatArgs, shutdown: impl Future<Output = ()> + Send + 'st
         let _ = writeln!(std::io::stderr(), "dunlin: not known to be stored: {}", plain::text(words));
     }
     outcome?;
-    Ok(if unsent.is_empty() { ExitCode::SUCCESS } else { ExitCode::from(GAVE_UP) })
+    Ok(match (unsent.is_empty(), refused && !at_a_terminal) {
+        (false, _) => ExitCode::from(GAVE_UP),
+        (true, true) => ExitCode::FAILURE,
+        (true, false) => ExitCode::SUCCESS,
+    })
 }
 
 /// The first welcome. Errors: there will be none.
@@ -322,6 +338,7 @@ impl Chat {
             Ok(sending) => sending,
             Err(SendError::Ended(why)) => return Err(ended(&self.client, why)),
             Err(error) => {
+                self.refused = true;
                 let words = format!("not sent: {error}");
                 return self.face.show(&self.conversation, &News::Notice(&words));
             }
@@ -338,7 +355,19 @@ impl Chat {
         self.face.show(&self.conversation, &News::Changes(&changes))?;
         match outcome {
             Ok(_) => drop(self.unsent.remove(&key)),
-            Err(error) => self.face.show(&self.conversation, &News::Notice(&format!("not sent: {error}")))?,
+            Err(error) => {
+                // Of these alone nobody knows whether they are stored.
+                let is_unknown = match &error {
+                    SendError::Rejected { code, .. } => code.known() == Some(&Code::TooOld),
+                    SendError::Ended(_) => true,
+                    SendError::Address(_) | SendError::Content(_) | SendError::TooLarge(_) | SendError::Full => false,
+                };
+                if !is_unknown {
+                    self.unsent.remove(&key);
+                    self.refused = true;
+                }
+                self.face.show(&self.conversation, &News::Notice(&format!("not sent: {error}")))?;
+            }
         }
         Ok(())
     }

@@ -166,6 +166,29 @@ fn two_people_hold_a_conversation_and_one_of_them_goes_and_comes_back() {
 }
 
 #[test]
+fn a_script_is_told_by_the_exit_code_what_was_refused_and_what_nobody_knows() {
+    let temporary = TempDir::new().unwrap();
+    let folder = temporary.path();
+    let _dev = Dev::start(folder);
+    let said = |with: &str, words: &str, more: &[&str]| {
+        let input = folder.join("words");
+        std::fs::write(&input, words).unwrap();
+        let mut command = dunlin(&["chat", "--as", "alice", with, "--data"]);
+        ended(command.arg(data(folder)).args(more).stdin(File::open(&input).unwrap()))
+    };
+    for (with, words) in [("bob", "x".repeat(40_000).as_str()), ("#team", "hi"), ("bob@eu", "hi")] {
+        let ended = said(with, words, &[]);
+        assert_eq!(ended.status.code(), Some(1), "{with}: {}", stderr(&ended));
+        assert!(!stderr(&ended).contains("not known to be stored"), "{with}: {}", stderr(&ended));
+    }
+    assert_eq!(said("bob", "hi", &[]).status.code(), Some(0));
+    let nobody = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    let ended = said("bob", "hi", &["--url", &format!("http://{nobody}"), "--timeout", "1s"]);
+    assert_eq!(ended.status.code(), Some(75), "{}", stderr(&ended));
+    assert!(stderr(&ended).contains("no gateway could be reached"), "{}", stderr(&ended));
+}
+
+#[test]
 fn in_a_terminal_there_are_ticks_and_typing() {
     let temporary = TempDir::new().unwrap();
     let folder = temporary.path();
