@@ -25,7 +25,7 @@ const SERVICES: [&str; 16] = [
     "revocations of local",
     "settings of local",
     "comparison of heads in local",
-    "acknowledgements of local",
+    "reports of local",
     "news of presence in local",
     "last seen in local",
     "watches in local",
