@@ -44,7 +44,8 @@ pub struct TokenArgs {
     /// The only device it is good for
     #[arg(long, value_name = "NAME")]
     device: Option<DeviceName>,
-    /// What the token's claim `scope` says: `service` lets it send as a back end, in the name of any person
+    /// What the token's claim `scope` says: `service` lets it send as a back end, in the name of any person, `admin`
+    /// take tokens back
     #[arg(long)]
     scope: Option<String>,
     #[command(flatten)]

@@ -1,7 +1,7 @@
 //! `dunlin revoke`: takes tokens back, over HTTP with a token of the scope `admin`.
 
 use anyhow::{Context, bail};
-use clap::Args;
+use clap::{ArgGroup, Args};
 use dunlin_schema::{DeviceName, UserName, post::REVOCATIONS};
 use serde_json::json;
 
@@ -14,12 +14,13 @@ use crate::{
 
 /// Options of `dunlin revoke`.
 #[derive(Debug, Args)]
+#[command(group(ArgGroup::new("what").required(true)))]
 pub struct RevokeArgs {
     /// The one token with this `jti`
-    #[arg(long, value_name = "JTI", required_unless_present = "user", conflicts_with = "user")]
+    #[arg(long, value_name = "JTI", group = "what")]
     jti: Option<String>,
     /// Every token of this person that was issued up to now
-    #[arg(long, value_name = "USER")]
+    #[arg(long, value_name = "USER", group = "what")]
     user: Option<UserName>,
     /// Only those of this device, and those that name no device
     #[arg(long, value_name = "NAME", requires = "user")]
