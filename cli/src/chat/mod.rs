@@ -138,8 +138,8 @@ struct Chat {
     trouble: Option<String>,
 }
 
-/// Talks until the input ends or `shutdown`. The exit code says whether something is unsent or, outside a terminal, was refused. Errors: the
-/// gateway ended it for good.
+/// Talks until the input ends or `shutdown`. The exit code says whether something is unsent or, outside a terminal, was refused. Errors:
+/// the gateway ended it for good.
 pub async fn run(args: ChatArgs, shutdown: impl Future<Output = ()> + Send + 'static) -> anyhow::Result<ExitCode> {
     let options = args.who.options()?.device(args.device.clone());
     let (client, mut events) = Client::start(options).await?;
