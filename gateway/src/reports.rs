@@ -174,19 +174,15 @@ impl Reports {
     fn came_back(&self, metrics: &Metrics, report: Report, stored: bool) {
         let mut waiting = self.waiting.lock();
         waiting.publishing -= 1;
-        let (seen, dropped) = (matches!(report, Report::Seen(..)), dropped(metrics, &report));
-        match (stored, seen) {
-            (true, true) => {}
-            (true, false) => {
-                metrics.acknowledged.inc();
-            }
-            (false, _) if !waiting.put(report) => {
-                dropped.inc();
-            }
-            (false, true) => {}
-            (false, false) => {
-                metrics.acknowledge_retries.inc();
-            }
+        // Of these it is counted alone how many were let go.
+        let seen = matches!(report, Report::Seen(..));
+        let dropped = dropped(metrics, &report);
+        if stored {
+            metrics.acknowledged.inc_by(u64::from(!seen));
+        } else if waiting.put(report) {
+            metrics.acknowledge_retries.inc_by(u64::from(!seen));
+        } else {
+            dropped.inc();
         }
     }
 

@@ -99,6 +99,13 @@ struct Item {
     accepted: bool,
 }
 
+impl Item {
+    /// Sent, and not there; `accepted` where nobody will say that it was.
+    fn new(from: usize, to: usize, due: Instant, accepted: bool) -> Item {
+        Item { from: from as u32, to: to as u32, due, arrived: false, accepted }
+    }
+}
+
 /// How long items may still be under way after the last was sent.
 const PATIENCE: Duration = Duration::from_secs(10);
 /// How long after the last arrival a repeat is still looked for.
@@ -213,7 +220,8 @@ impl Exchange {
         let mut messages = 0;
 
         let began = Instant::now();
-        let (from, to) = (began + self.warm, began + self.warm + self.measured);
+        let from = began + self.warm;
+        let to = from + self.measured;
         let mut start: Option<(Meter, Duration)> = None;
         let mut measured: Option<(f64, Duration, Duration)> = None;
         let mut last_change = began;
@@ -244,10 +252,8 @@ impl Exchange {
                     To::Partner => recipient ^ 1,
                     To::Anybody | To::One(_) => (recipient + random.random_range(1..people)) % people,
                 };
-                let (from, to) = (sender as u32, recipient as u32);
-                let item = Item { from, to, due, arrived: false, accepted: !self.answers };
                 crowd.send(tally.items.len() as u32, sender, recipient);
-                tally.items.push(item);
+                tally.items.push(Item::new(sender, recipient, due, !self.answers));
                 tally.open += 1;
                 due = self.due(tally.items.len(), began, tally.open, now);
             }
