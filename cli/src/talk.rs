@@ -8,12 +8,13 @@ use std::{
 use anyhow::{Context, bail};
 use clap::Args;
 use dunlin_client::{
-    Client, ClientOptions, ClockSkew, Connected, Event, Events, FileStore, Lost, Receipt, Status, TokenError,
+    Client, ClientOptions, ClockSkew, Connected, Event, Events, FileStore, Lost, Receipt, Refusal, Status, TokenError,
     TokenRequest,
 };
-use dunlin_schema::{Content, DeviceName, Millis, UserName};
+use dunlin_schema::{Code, Content, DeviceName, Millis, UserName};
 
 use crate::{
+    asking,
     folder::{Folder, FolderArgs},
     keys::{self, Wanted},
     plain, print,
@@ -80,9 +81,12 @@ impl WhoArgs {
                 sign(&folder, user, None)?;
                 let user = user.clone();
                 let fresh = move |request: TokenRequest| {
-                    let token = sign(&folder, &user, request.server_time);
-                    let token = token.map_err(|error| TokenError::Failed(format!("{error:#}")));
-                    std::future::ready(token)
+                    std::future::ready(match request.refused {
+                        // Whoever took it back, or removed the device, means this program: it does not come back by itself.
+                        Some(Refusal { code: Code::TokenRevoked, was_open: true }) => Err(TokenError::NoMore),
+                        _ => sign(&folder, &user, request.server_time)
+                            .map_err(|error| TokenError::Failed(format!("{error:#}"))),
+                    })
                 };
                 Ok(ClientOptions::new(url, fresh))
             }
@@ -299,8 +303,6 @@ async fn show(event: &Event) -> anyhow::Result<()> {
 
 #[cfg(test)]
 mod tests {
-    use dunlin_schema::Code;
-
     use super::*;
 
     #[test]

@@ -43,11 +43,11 @@ pub enum ConnectError {
 /// Why a client is over for good: it does not connect again.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Ended {
-    /// The gateway said so, by a goodbye or by refusing the upgrade, and trying again as before can't help.
+    /// The gateway said so, by a goodbye or by refusing the upgrade, and trying again as before can't help, or there is no other token.
     #[error("the gateway ended this client: {} ({})", .0.message, .0.code)]
     Goodbye(Goodbye),
-    /// The token is over and there is no other.
-    #[error("the token is over and there is no fresh one")]
+    /// There is no token; where a gateway refused the last one, its [`Ended::Goodbye`] says so instead.
+    #[error("there is no token")]
     NoToken,
     /// The application closed it.
     #[error("the client was closed")]

@@ -73,4 +73,4 @@ pub use event::{CaughtUp, Connected, Disconnected, Entry, Event, Gap, Receipt, S
 pub use options::{Backoff, ClientOptions};
 pub use pending::PendingId;
 pub use store::{CursorStore, Cursors, FileStore, MemoryStore};
-pub use token::{TokenProvider, TokenRequest};
+pub use token::{Refusal, TokenProvider, TokenRequest};

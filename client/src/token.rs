@@ -2,7 +2,7 @@
 
 use std::{future::Future, pin::Pin};
 
-use dunlin_schema::Millis;
+use dunlin_schema::{Code, Millis};
 
 use crate::error::TokenError;
 
@@ -12,10 +12,19 @@ pub type TokenFuture = Pin<Box<dyn Future<Output = Result<String, TokenError>> +
 /// What a token is asked for with.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct TokenRequest {
-    /// A gateway has said that the last token is over (`token_expired`, `token_revoked`): the answer must be a fresh one.
-    pub refused: bool,
+    /// A gateway has said that the last token is over: the answer must be a fresh one.
+    pub refused: Option<Refusal>,
     /// The gateways' time now, where one of them has told it. Who signs tokens itself goes by it: this machine's clock may be wrong.
     pub server_time: Option<Millis>,
+}
+
+/// How a gateway has said that a token is over.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Refusal {
+    /// `token_expired`, or `token_revoked`.
+    pub code: Code,
+    /// Whether it ended an open connection. Otherwise the token did not open one, which one that is signed a moment later may.
+    pub was_open: bool,
 }
 
 /// Gives tokens. Asked before each connection.
@@ -29,7 +38,7 @@ pub trait TokenProvider: Send + Sync + 'static {
 
 impl TokenProvider for String {
     fn token(&self, request: TokenRequest) -> TokenFuture {
-        let token = if request.refused { Err(TokenError::NoMore) } else { Ok(self.clone()) };
+        let token = if request.refused.is_some() { Err(TokenError::NoMore) } else { Ok(self.clone()) };
         Box::pin(std::future::ready(token))
     }
 }

@@ -154,17 +154,17 @@ async fn the_time_of_the_gateways_answer_goes_into_the_next_token() {
     let gateway = Gateway::start().await;
     let tokens = |request: TokenRequest| {
         let time = request.server_time.map_or(0, |time| time.0 / 1_000);
-        std::future::ready(Ok(format!("{time} {}", request.refused)))
+        std::future::ready(Ok(format!("{time} {:?}", request.refused.map(|refused| refused.code))))
     };
     let options = ClientOptions { token: Arc::new(tokens), ..gateway.options() };
     let (client, _events) = start(options).await;
     let mut peer = gateway.accept_at("Tue, 01 Jan 2030 00:00:00 GMT").await;
-    assert_eq!(peer.hello().await.0, "0 false");
+    assert_eq!(peer.hello().await.0, "0 None");
     peer.tell(goodbye(Code::TokenExpired)).await;
     let token = gateway.accept().await.hello().await.0;
     let (time, refused) = token.split_once(' ').unwrap();
     let since = time.parse::<u64>().unwrap() - 1_893_456_000;
-    assert!(since < 60 && refused == "true", "{token}");
+    assert!(since < 60 && refused == "Some(TokenExpired)", "{token}");
     let skew = client.clock_skew().unwrap();
     assert!(matches!(skew, ClockSkew::Behind(_)) && skew.is_harmful(), "{skew:?}");
 }
@@ -179,7 +179,7 @@ async fn a_token_that_is_over_is_replaced_by_a_fresh_one_and_without_one_the_cli
             let number = asked.fetch_add(1, Ordering::SeqCst);
             async move {
                 match number {
-                    0 | 2 => Ok(format!("token {number} {}", request.refused)),
+                    0 | 2 => Ok(format!("token {number} {:?}", request.refused.map(|refused| refused.code))),
                     1 => Err(TokenError::Failed("the issuer is down".to_owned())),
                     _ => Err(TokenError::NoMore),
                 }
@@ -188,7 +188,7 @@ async fn a_token_that_is_over_is_replaced_by_a_fresh_one_and_without_one_the_cli
     };
     let options = ClientOptions { token: Arc::new(tokens), ..gateway.options() };
     let (_client, mut events) = start(options).await;
-    for token in ["token 0 false", "token 2 true"] {
+    for token in ["token 0 None", "token 2 Some(TokenExpired)"] {
         let mut peer = gateway.accept().await;
         assert_eq!(peer.hello().await.0, token);
         peer.tell(goodbye(Code::TokenExpired)).await;
@@ -197,7 +197,8 @@ async fn a_token_that_is_over_is_replaced_by_a_fresh_one_and_without_one_the_cli
     while let Some(event) = soon("the end", events.next()).await {
         last = Some(event);
     }
-    assert!(matches!(last, Some(Event::Ended(Ended::NoToken))), "{last:?}");
+    let Some(Event::Ended(Ended::Goodbye(last))) = last else { panic!("{last:?}") };
+    assert_eq!(last.code, Code::TokenExpired);
     assert_eq!(asked.load(Ordering::SeqCst), 4);
 }
 

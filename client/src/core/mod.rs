@@ -17,7 +17,12 @@ mod tests;
 mod watching;
 mod words;
 
-use dunlin_schema::{Address, Millis, Open, frame::ClientFrame, limits, presence::Presence};
+use dunlin_schema::{
+    Address, Millis, Open,
+    frame::{ClientFrame, Goodbye},
+    limits,
+    presence::Presence,
+};
 use rand::{Rng, SeedableRng, rngs::StdRng};
 
 use self::{
@@ -30,7 +35,10 @@ use self::{
     reads::Reads,
     watching::Watching,
 };
-use crate::error::{Ended, Lost};
+use crate::{
+    error::{Ended, Lost},
+    token::Refusal,
+};
 
 pub use self::{clock::ClockSkew, outbox::Accepted, words::Receipt};
 pub(crate) use self::{
@@ -69,7 +77,8 @@ pub(crate) struct Core {
     rng: StdRng,
     link: Link,
     gateway: usize,
-    refused: bool,
+    /// What the last gateway said of a token that is over, and whether that ended an open connection.
+    refused: Option<(Goodbye, bool)>,
     tries: u32,
     clocks: Clocks,
     ids: Ids,
@@ -89,7 +98,7 @@ impl Core {
             rng: StdRng::from_seed(setup.seed),
             link: Link::Resting { until: now.steady },
             gateway: 0,
-            refused: false,
+            refused: None,
             tries: 0,
             clocks: Clocks::new(now),
             ids: Ids::default(),
@@ -235,7 +244,7 @@ impl Core {
             self.ids.corrected(server_time);
             self.clocks.told(now, server_time);
             self.link = Link::Up { since: now.steady, heard: now.steady };
-            self.refused = false;
+            self.refused = None;
             self.inbox.connected();
             self.watching.connected(now.steady);
             self.reads.connected(now.steady);
@@ -280,7 +289,10 @@ impl Core {
         match self.link {
             Link::Resting { until } if until <= now => {
                 self.link = Link::Opening { by: now.plus(self.setup.connect_within) };
-                let (gateway, refused) = (self.gateway, self.refused);
+                let refused = self.refused.as_ref().and_then(|(goodbye, was_open)| {
+                    Some(Refusal { code: *goodbye.code.known()?, was_open: *was_open })
+                });
+                let gateway = self.gateway;
                 outputs.push(Output::Dial { gateway, refused, server_time });
             }
             Link::Opening { by } if by <= now => {
@@ -296,6 +308,7 @@ impl Core {
     }
 
     fn lost(&mut self, now: Millis, why: Lost, outputs: &mut Vec<Output>) {
+        let was_open = matches!(self.link, Link::Up { .. });
         match self.link {
             Link::Opening { .. } => {}
             // A connection that lasted longer than the pause before it has paid for it.
@@ -309,10 +322,14 @@ impl Core {
         self.behind = false;
         let (pause, refused) = match next(&why) {
             Next::End(ended) => {
+                let ended = match (ended, self.refused.take()) {
+                    (Ended::NoToken, Some((goodbye, _))) => Ended::Goodbye(goodbye),
+                    (ended, _) => ended,
+                };
                 outputs.push(Output::HangUp);
                 return self.end(ended, outputs);
             }
-            Next::AtOnce => (Millis(0), false),
+            Next::AtOnce => (Millis(0), None),
             Next::Again { after, refused } => {
                 let jitter = self.rng.random_range(0..=self.bound().0);
                 self.tries = self.tries.saturating_add(1);
@@ -320,7 +337,7 @@ impl Core {
                 (after.plus(Millis(jitter)), refused)
             }
         };
-        self.refused |= refused;
+        self.refused = refused.map(|goodbye| (goodbye, was_open)).or(self.refused.take());
         self.link = Link::Resting { until: now.plus(pause) };
         outputs.push(Output::Notify(Notification::Disconnected { why, retry_in: pause }));
     }

@@ -6,20 +6,24 @@ use crate::error::{Ended, Lost, TokenError};
 
 /// What to do when a connection is lost.
 pub(super) enum Next {
-    Again { after: Millis, refused: bool },
+    /// `refused` is what was said of a token that is over.
+    Again {
+        after: Millis,
+        refused: Option<Goodbye>,
+    },
     AtOnce,
     End(Ended),
 }
 
 /// What to do once a connection is lost in this way.
 pub(super) fn next(why: &Lost) -> Next {
-    let now = Next::Again { after: Millis(0), refused: false };
+    let now = Next::Again { after: Millis(0), refused: None };
     match why {
         Lost::Goodbye(goodbye) | Lost::Http { refusal: Some(goodbye), .. } => of_goodbye(goodbye),
         Lost::Closed { code: Some(close), reason } => of_close(*close, reason),
         // A proxy's word: what stands before a gateway changes, and is mended without this client.
         Lost::Http { refusal: None, retry_after, .. } => {
-            Next::Again { after: retry_after.unwrap_or_default(), refused: false }
+            Next::Again { after: retry_after.unwrap_or_default(), refused: None }
         }
         Lost::Token(TokenError::NoMore) => Next::End(Ended::NoToken),
         Lost::FellBehind | Lost::Slept => Next::AtOnce,
@@ -34,8 +38,8 @@ pub(super) fn next(why: &Lost) -> Next {
 fn of_goodbye(goodbye: &Goodbye) -> Next {
     match goodbye.code.retry(goodbye.retry_after) {
         Retry::Never | Retry::Elsewhere => Next::End(Ended::Goodbye(goodbye.clone())),
-        Retry::NewToken => Next::Again { after: Millis(0), refused: true },
-        Retry::Later => Next::Again { after: goodbye.retry_after.unwrap_or_default(), refused: false },
+        Retry::NewToken => Next::Again { after: Millis(0), refused: Some(goodbye.clone()) },
+        Retry::Later => Next::Again { after: goodbye.retry_after.unwrap_or_default(), refused: None },
     }
 }
 
@@ -48,10 +52,12 @@ fn of_close(close: u16, reason: &str) -> Next {
     let ours = |code: &Code| close >= FIRST_OF_APPLICATIONS && code.close() == Some(close);
     let codes: Vec<Code> = Code::ALL.iter().copied().filter(ours).collect();
     let never = |code: &Code| matches!(code.retry(), Retry::Never | Retry::Elsewhere);
+    let goodbye = |code: Code| Goodbye { code: code.into(), message: reason.to_owned(), retry_after: None };
     match codes.first() {
-        Some(&code) if codes.iter().all(never) => {
-            Next::End(Ended::Goodbye(Goodbye { code: code.into(), message: reason.to_owned(), retry_after: None }))
+        Some(&code) if codes.iter().all(never) => Next::End(Ended::Goodbye(goodbye(code))),
+        _ => {
+            let of_token = codes.iter().copied().find(|code| code.retry() == Retry::NewToken);
+            Next::Again { after: Millis(0), refused: of_token.map(goodbye) }
         }
-        _ => Next::Again { after: Millis(0), refused: codes.iter().any(|code| code.retry() == Retry::NewToken) },
     }
 }

@@ -203,40 +203,42 @@ fn hello_cursor(outputs: &[Output]) -> Option<StartAt> {
 fn every_end_has_its_answer() {
     let closed = |code| Lost::Closed { code: Some(code), reason: "because".to_owned() };
     let http = |status, retry_after, refusal| Lost::Http { status, retry_after, refusal };
-    let again = |lost: Lost, floor, refused| (lost, Ok((floor, refused)));
+    let again = |lost: Lost, floor, refused: Option<Code>| {
+        (lost, Ok((floor, refused.map(|code| Refusal { code, was_open: true }))))
+    };
     let over = |lost: Lost, code| (lost, Err(Ended::Goodbye(goodbye(code, None))));
     let cases = [
-        again(Lost::Goodbye(goodbye(Code::Draining, Some(3_000))), 3_000, false),
-        again(Lost::Goodbye(goodbye(Code::Unavailable, None)), 0, false),
-        again(Lost::Goodbye(goodbye(Code::TooManyDevices, Some(60_000))), 60_000, false),
-        again(Lost::Goodbye(goodbye(Code::TokenExpired, None)), 0, true),
-        again(Lost::Goodbye(goodbye(Code::TokenRevoked, None)), 0, true),
+        again(Lost::Goodbye(goodbye(Code::Draining, Some(3_000))), 3_000, None),
+        again(Lost::Goodbye(goodbye(Code::Unavailable, None)), 0, None),
+        again(Lost::Goodbye(goodbye(Code::TooManyDevices, Some(60_000))), 60_000, None),
+        again(Lost::Goodbye(goodbye(Code::TokenExpired, None)), 0, Some(Code::TokenExpired)),
+        again(Lost::Goodbye(goodbye(Code::TokenRevoked, None)), 0, Some(Code::TokenRevoked)),
         over(Lost::Goodbye(goodbye(Code::Unauthorized, None)), Code::Unauthorized),
         over(Lost::Goodbye(goodbye(Code::Forbidden, None)), Code::Forbidden),
         over(Lost::Goodbye(goodbye(Code::Replaced, None)), Code::Replaced),
         over(Lost::Goodbye(goodbye(Code::BadFrame, None)), Code::BadFrame),
         over(Lost::Goodbye(goodbye(Code::Elsewhere, None)), Code::Elsewhere),
-        again(closed(1012), 0, false),
-        again(closed(1011), 0, false),
-        again(closed(4401), 0, true),
+        again(closed(1012), 0, None),
+        again(closed(1011), 0, None),
+        again(closed(4401), 0, Some(Code::TokenExpired)),
         over(closed(4409), Code::Replaced),
         over(closed(4403), Code::Forbidden),
-        again(closed(1008), 0, false),
+        again(closed(1008), 0, None),
         // A proxy says it as well.
-        again(closed(1009), 0, false),
-        again(Lost::Closed { code: None, reason: String::new() }, 0, false),
-        again(http(503, Some(Millis(5_000)), None), 5_000, false),
-        again(http(404, None, None), 0, false),
-        again(http(403, None, None), 0, false),
-        again(http(401, None, None), 0, false),
+        again(closed(1009), 0, None),
+        again(Lost::Closed { code: None, reason: String::new() }, 0, None),
+        again(http(503, Some(Millis(5_000)), None), 5_000, None),
+        again(http(404, None, None), 0, None),
+        again(http(403, None, None), 0, None),
+        again(http(401, None, None), 0, None),
         over(http(403, None, Some(goodbye(Code::Forbidden, None))), Code::Forbidden),
         over(http(401, None, Some(goodbye(Code::Unauthorized, None))), Code::Unauthorized),
-        again(http(401, None, Some(goodbye(Code::TokenExpired, None))), 0, true),
-        again(http(429, Some(Millis(2_000)), Some(goodbye(Code::RateLimited, Some(1_500)))), 1_500, false),
+        again(http(401, None, Some(goodbye(Code::TokenExpired, None))), 0, Some(Code::TokenExpired)),
+        again(http(429, Some(Millis(2_000)), Some(goodbye(Code::RateLimited, Some(1_500)))), 1_500, None),
         (Lost::Token(TokenError::NoMore), Err(Ended::NoToken)),
-        again(Lost::Token(TokenError::Failed("down".to_owned())), 0, false),
-        again(Lost::Socket("reset".to_owned()), 0, false),
-        again(Lost::BadFrame("no".to_owned()), 0, false),
+        again(Lost::Token(TokenError::Failed("down".to_owned())), 0, None),
+        again(Lost::Socket("reset".to_owned()), 0, None),
+        again(Lost::BadFrame("no".to_owned()), 0, None),
     ];
     for (lost, meant) in cases {
         let mut bench = Bench::up();
@@ -264,12 +266,25 @@ fn every_end_has_its_answer() {
 }
 
 #[test]
+fn a_token_that_is_over_and_has_no_successor_is_told_as_the_gateway_told_it() {
+    let mut bench = Bench::up();
+    let outputs = bench.give(Input::Lost(Lost::Goodbye(goodbye(Code::TokenRevoked, None))));
+    let [Output::Notify(Notification::Disconnected { retry_in, .. })] = outputs.as_slice() else {
+        panic!("{outputs:?}")
+    };
+    bench.later(retry_in.0);
+    let outputs = bench.give(Input::Lost(Lost::Token(TokenError::NoMore)));
+    let ended = Notification::Ended(Ended::Goodbye(goodbye(Code::TokenRevoked, None)));
+    assert_eq!(outputs, [Output::HangUp, Output::Notify(ended)]);
+}
+
+#[test]
 fn pauses_grow_to_their_bound_in_turn_over_the_gateways_and_begin_again_after_a_connection_that_lasted() {
     let mut bench = Bench::new(Setup { gateways: 2, backoff_most: Millis(1_000), ..setup() });
     let mut highest = 0;
     for (number, bound) in [200, 200, 400, 400, 800, 800, 1_000, 1_000, 1_000].into_iter().enumerate() {
         let due = bench.core.next_deadline().unwrap().since(bench.now).0;
-        let dial = Output::Dial { gateway: number % 2, refused: false, server_time: None };
+        let dial = Output::Dial { gateway: number % 2, refused: None, server_time: None };
         assert_eq!(bench.later(due), [dial]);
         let outputs = bench.give(Input::Lost(Lost::Socket("refused".to_owned())));
         let [Output::Notify(Notification::Disconnected { retry_in, .. })] = outputs.as_slice() else {
@@ -634,7 +649,7 @@ fn after_a_sleep_it_dials_anew_before_it_gives_ids() {
     dialled_at_once(&outputs);
     assert_eq!(outputs.len(), 2, "nothing is sent: {outputs:?}");
     let dial = bench.later(0);
-    assert_eq!(dial, [Output::Dial { gateway: 0, refused: false, server_time: None }], "its old time is not told");
+    assert_eq!(dial, [Output::Dial { gateway: 0, refused: None, server_time: None }], "its old time is not told");
     bench.give(Input::Opened { token: "token".to_owned(), date: None });
     let ServerFrame::Welcome { user, device, region, limits, .. } = welcome() else { panic!("no welcome") };
     let server_time = NOW.plus(HOURS);
@@ -648,7 +663,7 @@ fn after_a_sleep_it_dials_anew_before_it_gives_ids() {
     bench.slept = HOURS;
     let outputs = bench.later(COMPARE_CLOCKS_EVERY.0);
     dialled_at_once(&outputs);
-    assert_eq!(outputs[2..], [Output::Dial { gateway: 0, refused: false, server_time: None }]);
+    assert_eq!(outputs[2..], [Output::Dial { gateway: 0, refused: None, server_time: None }]);
 
     // While it dials, too; and what the old dial brings is nothing.
     let mut bench = Bench::new(setup());
@@ -681,7 +696,14 @@ fn a_clock_that_is_slow_is_known_before_the_next_token_is_asked_for() {
     };
     let dial = bench.later(retry_in.0);
     let server_time = Some(date.plus(*retry_in));
-    assert_eq!(dial, [Output::Dial { gateway: 1, refused: true, server_time }]);
+    assert_eq!(
+        dial,
+        [Output::Dial {
+            gateway: 1,
+            refused: Some(Refusal { code: Code::TokenExpired, was_open: false }),
+            server_time
+        }]
+    );
 
     let ahead = Bench::up();
     assert_eq!(ahead.core.clock_skew(), Some(ClockSkew::Behind(Millis(0))));

@@ -13,7 +13,10 @@ use super::{
     inbox::{Acknowledged, Progress},
     outbox::{Accepted, RequestId},
 };
-use crate::error::{AskError, Ended, Lost, SendError};
+use crate::{
+    error::{AskError, Ended, Lost, SendError},
+    token::Refusal,
+};
 
 /// What the core is told at its birth.
 #[derive(Clone, Debug)]
@@ -64,7 +67,7 @@ pub(crate) enum Input {
 #[derive(Debug, PartialEq)]
 pub(crate) enum Output {
     /// Get a token (a fresh one after `refused`) and a socket. `server_time` is the gateway's time, as far as it is known.
-    Dial { gateway: usize, refused: bool, server_time: Option<Millis> },
+    Dial { gateway: usize, refused: Option<Refusal>, server_time: Option<Millis> },
     /// Write to the socket.
     Write(ClientFrame),
     /// Let go of the socket, or of the dial.
