@@ -46,6 +46,8 @@ use std::{io::Write, process::ExitCode};
 
 use anyhow::Context;
 use clap::{CommandFactory, Parser, Subcommand};
+use dunlin_client::{AskError, Ended, SendError};
+use dunlin_schema::Code;
 
 use crate::{keys::TokenCommand, logging::LogArgs};
 
@@ -153,11 +155,32 @@ pub fn main(mut cli: Cli) -> ExitCode {
         if error.is::<NobodyReads>() {
             return ExitCode::SUCCESS;
         }
+        let advice = advice(&error).map_or_else(String::new, |advice| format!("\n{advice}"));
         // With stderr gone there is nobody to tell.
-        let _ = writeln!(std::io::stderr(), "dunlin: {error:#}");
+        let _ = writeln!(std::io::stderr(), "dunlin: {error:#}{advice}");
         ExitCode::FAILURE
     })
 }
+
+/// What to do where a gateway has ended a client for good.
+fn advice(error: &anyhow::Error) -> Option<&'static str> {
+    let goodbye = error.chain().find_map(|error| {
+        let ended = match (error.downcast_ref(), error.downcast_ref(), error.downcast_ref()) {
+            (Some(SendError::Ended(ended)), ..) | (_, Some(AskError::Ended(ended)), _) | (.., Some(ended)) => ended,
+            _ => return None,
+        };
+        if let Ended::Goodbye(goodbye) = ended { Some(goodbye) } else { None }
+    })?;
+    let code = goodbye.code.known()?;
+    if *code == Code::Replaced {
+        return Some("Another program is connected as this device: give each its own with --device.");
+    }
+    [Code::Unauthorized, Code::TokenExpired, Code::Forbidden].contains(code).then_some(CHECK_THE_TOKEN)
+}
+
+/// For whoever's token was refused.
+pub(crate) const CHECK_THE_TOKEN: &str = "`dunlin token check TOKEN` says what a token says and why a gateway would refuse it; `dunlin token USER` prints one that \
+     `dunlin dev` trusts.";
 
 fn runtime(command: &Command) -> std::io::Result<tokio::runtime::Runtime> {
     let mut builder = tokio::runtime::Builder::new_multi_thread();

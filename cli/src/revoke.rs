@@ -6,6 +6,7 @@ use dunlin_schema::{DeviceName, UserName, post::REVOCATIONS};
 use serde_json::json;
 
 use crate::{
+    CHECK_THE_TOKEN,
     folder::FolderArgs,
     keys::{self, Wanted},
     print,
@@ -57,7 +58,11 @@ pub async fn run(args: RevokeArgs) -> anyhow::Result<()> {
     let answer = request.body(what.to_string()).send().await.context("revoking: no gateway could be reached")?;
     let status = answer.status();
     if !status.is_success() {
-        bail!("revoking: the gateway refused it with {status}: {}", answer.text().await.unwrap_or_default());
+        let advice = match status.as_u16() {
+            401 | 403 => format!("\n{CHECK_THE_TOKEN}"),
+            _ => String::new(),
+        };
+        bail!("revoking: the gateway refused it with {status}: {}{advice}", answer.text().await.unwrap_or_default());
     }
     print(&json!({ "revoked": what }).to_string())
 }
