@@ -1,13 +1,12 @@
 //! `dunlin conversations` and `dunlin history`: whom somebody has messages with, and what they are.
 
-use anyhow::Context;
 use clap::Args;
 use dunlin_client::{AskError, Client, Conversations, History};
 use dunlin_schema::{Address, Seq, limits};
 use serde::Serialize;
 
 use crate::{
-    asking::{connected, unreached},
+    asking::{connected, told},
     plain, print,
     span::Span,
     talk::WhoArgs,
@@ -76,8 +75,7 @@ async fn pages<T: Serialize>(
     let mut left = limit;
     while left > 0 {
         let most = u16::try_from(left).map_or(limits::HISTORY_PAGE, |left| left.min(limits::HISTORY_PAGE));
-        let page = ask(&client, from, most).await;
-        let (items, next) = page.with_context(|| format!("{doing}{}", unreached(&client)))?;
+        let (items, next) = told(&client, doing, ask(&client, from, most).await)?;
         left = left.saturating_sub(items.len());
         for item in items {
             print(&plain::json(&serde_json::to_value(item)?))?;

@@ -25,7 +25,7 @@ pub struct DevicesArgs {
 enum DevicesCommand {
     /// Call a device something that people know it by
     Name(NameArgs),
-    /// Forget a device and end its connection: it begins anew if it comes back
+    /// Forget a device and end its connection: its token is taken back, and it begins anew if it comes back with another one
     Remove(RemoveArgs),
 }
 
@@ -81,7 +81,13 @@ pub async fn run(args: DevicesArgs) -> anyhow::Result<()> {
         }
         Some(DevicesCommand::Remove(RemoveArgs { who, device, timeout })) => {
             let doing = format!("removing the device {device}");
-            asked(&who, timeout, &doing, async |client| client.remove_device(device.clone()).await).await?;
+            let is_there = asked(&who, timeout, &doing, async |client| {
+                let is_there = client.devices().await?.iter().any(|item| item.device == device);
+                // Also one that is not listed: a gateway that holds it may just have been slow to say so.
+                client.remove_device(device.clone()).await?;
+                Ok(is_there)
+            });
+            anyhow::ensure!(is_there.await?, "{doing}: no device of this name is listed");
             print(&serde_json::to_string(&serde_json::json!({ "removed": device }))?)?;
         }
     }

@@ -1,13 +1,12 @@
 //! `dunlin presence`: who is there, once or for as long as one watches.
 
-use anyhow::Context;
 use clap::Args;
 use dunlin_client::{Client, Event, Events};
 use dunlin_schema::{Address, Open, presence::Presence};
 use serde_json::json;
 
 use crate::{
-    asking::{connected, unreached},
+    asking::{connected, told},
     print,
     span::Span,
     talk::WhoArgs,
@@ -33,17 +32,16 @@ pub struct PresenceArgs {
 /// client's end.
 pub async fn run(args: PresenceArgs, shutdown: impl Future<Output = ()> + Send + 'static) -> anyhow::Result<()> {
     let (client, events) = connected(&args.who, args.timeout).await?;
-    let told = match args.watch {
+    let outcome = match args.watch {
         true => watch(&client, events, args.users, shutdown).await,
         false => once(&client, args.users).await,
     };
     client.close().await;
-    told
+    outcome
 }
 
 async fn once(client: &Client, users: Vec<String>) -> anyhow::Result<()> {
-    let told = client.presence(users).await;
-    for (user, presence) in told.with_context(|| format!("asking who is there{}", unreached(client)))? {
+    for (user, presence) in told(client, "asking who is there", client.presence(users).await)? {
         print(&line(&user, &presence)?)?;
     }
     Ok(())
@@ -55,8 +53,7 @@ async fn watch(
     users: Vec<String>,
     shutdown: impl Future<Output = ()> + Send,
 ) -> anyhow::Result<()> {
-    let watched = client.watch(users).await;
-    watched.with_context(|| format!("watching who is there{}", unreached(client)))?;
+    told(client, "watching who is there", client.watch(users).await)?;
     tokio::pin!(shutdown);
     loop {
         let event = tokio::select! {

@@ -103,8 +103,7 @@ fn sign(folder: &Folder, user: &UserName, at: Option<Millis>) -> anyhow::Result<
 
 /// Sends one message and prints what became of it. The exit code says whether it was given up. Errors: it was refused.
 pub async fn send(args: SendArgs) -> anyhow::Result<ExitCode> {
-    let device = DeviceName::new("send").expect("`send` is a name");
-    let (client, events) = Client::start(args.who.options()?.device(device)).await?;
+    let (client, events) = Client::start(asking::of_its_own(args.who.options()?)?).await?;
     let mut attempts = Attempts::default();
     let content = Content::Message { text: Some(args.text), data: None, attachments: Vec::new(), reply_to: None };
     let outcome = tokio::select! {
@@ -137,7 +136,6 @@ pub async fn send(args: SendArgs) -> anyhow::Result<ExitCode> {
 /// What became of the connections of a `send`: told when it gives up.
 #[derive(Default)]
 struct Attempts {
-    last: Option<Lost>,
     welcomed: bool,
 }
 
@@ -146,7 +144,6 @@ impl Attempts {
     async fn watch(&mut self, mut events: Events) {
         while let Some(event) = events.next().await {
             match event {
-                Event::Disconnected(lost) => self.last = Some(lost.why),
                 Event::Connected(_) => self.welcomed = true,
                 Event::Refused { code, message } => tracing::warn!("the gateway refused a frame: {message} ({code})"),
                 Event::Entry(_)
@@ -156,6 +153,7 @@ impl Attempts {
                 | Event::Presence { .. }
                 | Event::Receipt(_)
                 | Event::Marked { .. }
+                | Event::Disconnected(_)
                 | Event::Ended(_) => {}
             }
         }
@@ -164,10 +162,10 @@ impl Attempts {
 
     fn words(&self, status: &Status) -> String {
         let stored = if self.welcomed { "it may be stored" } else { "nothing was sent" };
-        match (status, &self.last) {
-            (Status::Connected(_), _) => format!("the gateway did not answer, {stored}"),
-            (Status::Connecting | Status::Ended(_), Some(lost)) => format!("{lost}, {stored}"),
-            (Status::Connecting | Status::Ended(_), None) => format!("no gateway answered, {stored}"),
+        match status {
+            Status::Connected(_) => format!("the gateway did not answer, {stored}"),
+            Status::Connecting(Some(lost)) => format!("{lost}, {stored}"),
+            Status::Connecting(None) | Status::Ended(_) => format!("no gateway answered, {stored}"),
         }
     }
 }

@@ -44,10 +44,10 @@ impl Client {
     pub async fn connect(options: ClientOptions) -> Result<(Client, Events), ConnectError> {
         let (client, events) = Client::start(options).await?;
         let mut status = client.status.clone();
-        let now = status.wait_for(|status| !matches!(status, Status::Connecting)).await.map(|status| status.clone());
+        let now = status.wait_for(|status| !matches!(status, Status::Connecting(_))).await.map(|status| status.clone());
         match now {
             Ok(Status::Ended(ended)) => Err(ended.into()),
-            Ok(Status::Connected(_) | Status::Connecting) => Ok((client, events)),
+            Ok(Status::Connected(_) | Status::Connecting(_)) => Ok((client, events)),
             Err(_) => Err(Ended::Closed.into()),
         }
     }
@@ -65,7 +65,7 @@ impl Client {
         let (encoding, ask_within) = (options.encoding, options.ask_within);
         let (commands, asked) = mpsc::channel(64);
         let (events, happened) = mpsc::channel(options.events);
-        let (tell_status, status) = watch::channel(Status::Connecting);
+        let (tell_status, status) = watch::channel(Status::Connecting(None));
         let (tell_skew, skew) = watch::channel(None);
         let tells = Tells { status: tell_status, skew: tell_skew };
         tokio::spawn(run::run(options, gateways, kept, asked, events, tells));
@@ -166,7 +166,7 @@ impl Client {
 fn why_ended(status: &watch::Receiver<Status>) -> Ended {
     match &*status.borrow() {
         Status::Ended(ended) => ended.clone(),
-        Status::Connecting | Status::Connected(_) => Ended::Closed,
+        Status::Connecting(_) | Status::Connected(_) => Ended::Closed,
     }
 }
 

@@ -63,8 +63,8 @@ pub enum Event {
 /// How a client stands right now.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Status {
-    /// No connection; one is being made, or waited for.
-    Connecting,
+    /// No connection; one is being made, or waited for. Why there is none, where a try has failed or one was lost.
+    Connecting(Option<Lost>),
     /// Welcomed by a gateway.
     Connected(Connected),
     /// Over for good.

@@ -341,7 +341,7 @@ impl Driver {
             Notification::Marked { with, read } => Event::Marked { with, read },
             Notification::Disconnected { why, retry_in } => {
                 tracing::debug!(%why, retry_in = retry_in.0, "disconnected");
-                self.tells.status.send_replace(Status::Connecting);
+                self.tells.status.send_replace(Status::Connecting(Some(why.clone())));
                 Event::Disconnected(Disconnected { why, retry_in: Duration::from_millis(retry_in.0) })
             }
             Notification::Ended(ended) => {

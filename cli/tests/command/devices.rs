@@ -32,9 +32,16 @@ pub(super) fn are_listed_named_and_removed(folder: &Path, messages: &[&str]) {
     // Its cursor is kept beside the folder as well, and is not what was removed.
     assert_eq!(listen(folder, "laptop"), [""; 0]);
     assert_eq!(listen(folder, "tablet"), messages, "a new device");
+    let unlisted = beside(folder, &["devices", "remove", "--as", "bob", "nosuch"]);
+    assert_eq!((unlisted.status.code(), stdout(&unlisted).as_str()), (Some(1), ""));
+    assert!(stderr(&unlisted).contains("removing the device nosuch: no device of this name is listed"), "{unlisted:?}");
     let wrong = beside(folder, &["devices", "remove", "--as", "bob", "my phone"]);
     assert_eq!(wrong.status.code(), Some(2));
     let nobody = beside(folder, &["devices", "--as", "bob", "--url", "ws://127.0.0.1:1", "--timeout", "1s"]);
     assert_eq!(nobody.status.code(), Some(1));
-    assert!(stderr(&nobody).contains("no gateway could be reached"), "{}", stderr(&nobody));
+    for words in ["no gateway could be reached", "Connection refused", "no answer came in time"] {
+        assert!(stderr(&nobody).contains(words), "{}", stderr(&nobody));
+    }
+    let address = beside(folder, &["block", "--as", "bob", "x y"]);
+    assert!(stderr(&address).contains("blocking x y: ") && !stderr(&address).contains("gateway"), "{address:?}");
 }
