@@ -209,7 +209,7 @@ mod tests {
             reply_to: None,
         };
         conversation.sending(Millis(1), content("d"), PendingId::default());
-        let key = conversation.sending(Millis(1), content("e"), PendingId::default());
+        let key = conversation.sending(Millis(4), content("e"), PendingId::default());
         let refused = SendError::Rejected { code: Code::TooOld.into(), message: "not\u{1b}[2J wanted".to_owned() };
         conversation.settled(key, &Err(refused));
         conversation.gap(Gap { from: Millis(2), to: Millis(60_000) });
@@ -219,8 +219,8 @@ mod tests {
             format!("{day} you: b  ✓✓"),
             format!("— messages between {day} and 1970-01-01 00:01 may be missing —"),
             format!("{day} you: c  ✓"),
-            format!("{day} you: d  …"),
             format!("{day} you: e  ✗ not\\u{{1b}}[2J wanted"),
+            format!("{day} you: d  …"),
         ];
         assert_eq!(drawn(&conversation, 200), meant);
     }

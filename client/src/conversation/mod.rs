@@ -7,7 +7,8 @@
 //! # Order
 //! Messages stand in the order in which gateways accepted them: by time, and by id where two have the same time. Both belong to the
 //! message, so each device of both people shows the same order in the end, whatever came first, and also after a gap, when the
-//! sequences of a mailbox may begin again. What is not accepted yet stands behind everything else. Where the clocks of two gateways
+//! sequences of a mailbox may begin again. What is not accepted yet stands behind everything else, and what failed where it was handed
+//! over, by the application's clock. Where the clocks of two gateways
 //! differ, two messages that were sent within that difference may have changed places, for everybody alike. Of several edits of a
 //! message the last one in this order counts.
 //!
@@ -412,8 +413,14 @@ impl Conversation {
 
     /// The messages, oldest first.
     pub fn messages(&self) -> impl Iterator<Item = Message<'_>> {
-        let stored = self.timeline.iter().filter_map(|(place, author)| self.stored((place.id, *author)));
-        stored.chain(self.drafts.iter().filter_map(|draft| self.draft(draft)))
+        let mut stored = self.timeline.iter().filter_map(|(place, author)| self.stored((place.id, *author))).peekable();
+        let drafts = |failed| self.drafts.iter().filter(move |draft| draft.failure.is_some() == failed);
+        let mut failed = drafts(true).filter_map(|draft| self.draft(draft)).peekable();
+        let settled = std::iter::from_fn(move || {
+            let next = stored.peek().map(|message| message.time);
+            failed.next_if(|draft| next.is_none_or(|next| draft.time < next)).or_else(|| stored.next())
+        });
+        settled.chain(drafts(false).filter_map(|draft| self.draft(draft)))
     }
 
     /// One message, while it is kept.

@@ -243,7 +243,7 @@ fn what_is_sent_from_here_keeps_its_key_whatever_its_answer() {
     assert_eq!(sent(None, false, false), (last, 0));
     assert_eq!(sent(Some(accepted(5)), false, false), (first.clone(), 1));
     assert_eq!(sent(Some(accepted(5)), true, true), (first.clone(), 1), "its copy comes before the answer, and again");
-    assert_eq!(sent(Some(refused()), false, false), ("bob: b, alice: a failed(Some(TooOld))".to_owned(), 1));
+    assert_eq!(sent(Some(refused()), false, false), ("alice: a failed(Some(TooOld)), bob: b".to_owned(), 1));
     assert_eq!(sent(Some(refused()), false, true), (first.clone(), 2), "it was stored all the same");
     assert_eq!(sent(Some(refused()), true, false), (first, 1));
 }
@@ -260,8 +260,13 @@ fn what_failed_is_dismissed_and_a_change_that_failed_changes_nothing() {
     let key = conversation.sending(Millis(1), text("b"), PendingId::default());
     conversation.settled(key, &Err(crate::error::Ended::Closed.into()));
     assert_eq!(shown(&conversation), "alice: c* Sent, alice: b failed(None)");
+    conversation.entry(&theirs(4, text("d")));
+    let waits = conversation.sending(Millis(3), text("e"), PendingId::default());
+    let row = "alice: c* Sent, alice: b failed(None), bob: d, alice: e Sending";
+    assert_eq!(shown(&conversation), row, "what failed stands where it was said");
+    conversation.dismiss(waits);
     conversation.dismiss(key);
-    assert_eq!(shown(&conversation), "alice: c* Sent");
+    assert_eq!(shown(&conversation), "alice: c* Sent, bob: d");
 }
 
 /// Bob's marks in the life of his log that began `since`, as they rose at `time`.
