@@ -140,7 +140,11 @@ impl Conversation {
             Content::Edit { target, text, data } => {
                 self.change((target, author), |slot| slot.edited(place, Words { text, data }))
             }
-            Content::Delete { target } => self.change((target, author), Slot::delete),
+            Content::Delete { target } => {
+                let mut changes = self.change((target, author), Slot::delete);
+                changes.extend((author == Author::Peer && !changes.is_empty()).then_some(Change::Unread));
+                changes
+            }
             Content::React { target, emoji, on } => self.react(target, author, place, emoji, on),
             Content::Membership(_) | Content::Failed(_) => Vec::new(),
         }

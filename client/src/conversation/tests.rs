@@ -326,6 +326,16 @@ fn unread_is_what_the_peer_said_above_the_mark() {
     assert_eq!(conversation.marked(Seq(1)), []);
     assert_eq!((conversation.mark_read(), conversation.unread()), (Some(Seq(3)), 0));
     assert_eq!(conversation.mark_read(), None, "told once");
+    assert_eq!((conversation.entry(&theirs(7, text("f"))).len(), conversation.unread()), (2, 1));
+    let taken_back = conversation.entry(&theirs(8, delete(7)));
+    assert!(taken_back.contains(&Change::Unread) && conversation.unread() == 0, "{taken_back:?}");
+    for change in [react(3, "👍", true), edit(3, "g"), react(3, "👍", false)] {
+        assert!(!conversation.entry(&theirs(9, change)).contains(&Change::Unread));
+    }
+    // One's own, on a new device and taken back, are not unread either.
+    conversation.entry(&mine(10, text("h")));
+    conversation.entry(&mine(11, delete(10)));
+    assert_eq!((conversation.unread(), conversation.mark_read()), (0, None));
 }
 
 #[test]

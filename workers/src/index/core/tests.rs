@@ -98,6 +98,8 @@ fn the_last_edit_counts_and_a_deletion_ends_all() {
     standing.change(place(6), true, Millis(60), &Change::Edit);
     assert_eq!((standing.edit, standing.changed), (Some(place(6)), Seq(6)));
     standing.change(place(7), false, Millis(70), &Change::React { emoji: "👍".into(), on: true });
+    standing.change(place(8), true, Millis(75), &Change::Edit);
+    assert_eq!((standing.edit, standing.reactions.len()), (Some(place(8)), 1), "a reaction stays");
     standing.change(place(8), true, Millis(80), &Change::Delete);
     standing.change(place(9), true, Millis(90), &Change::Edit);
     standing.change(place(10), false, Millis(100), &Change::React { emoji: "👍".into(), on: true });
