@@ -22,7 +22,7 @@ use anyhow::Context;
 use clap::Args;
 use dunlin_client::{
     Accepted, AskError, Client, Connected, Conversation, Event, Events, SendError,
-    conversation::{Change, Key, TYPING},
+    conversation::{Change, Key, TYPING, TYPING_FOR, TYPING_STOPPED},
 };
 use dunlin_schema::{Address, Code, Content, DeviceName, Millis, frame::HistoryEntry};
 use futures_util::FutureExt;
@@ -73,6 +73,8 @@ enum Input {
     Line(String),
     /// A message is being typed.
     Typed,
+    /// What was typed is gone again.
+    Cleared,
     /// Only what is seen has changed.
     Redraw,
     /// Nothing more is typed: what was is still sent.
@@ -270,7 +272,8 @@ impl Chat {
                         Said::Quit => closing = Some(Instant::now() + timeout),
                         Said::Nothing => {}
                     },
-                    Input::Typed => self.tell_typing().await?,
+                    Input::Typed => self.tell_typing().await,
+                    Input::Cleared => self.tell_stopped().await,
                     Input::Redraw => {}
                     Input::End => closing = Some(Instant::now() + timeout),
                     Input::Quit => break,
@@ -380,7 +383,7 @@ impl Chat {
         }
     }
 
-    async fn tell_typing(&mut self) -> anyhow::Result<()> {
+    async fn tell_typing(&mut self) {
         let now = now();
         if now.since(self.told_typing) >= TYPING_EVERY {
             self.told_typing = now;
@@ -395,7 +398,14 @@ impl Chat {
         if std::mem::replace(&mut self.typing, typing) != typing {
             self.face.show(&self.conversation, &News::Typing(typing))?;
         }
-        Ok(())
+    }
+
+    async fn tell_stopped(&mut self) {
+        let told = std::mem::replace(&mut self.told_typing, Millis(0));
+        if now().since(told) < TYPING_FOR {
+            // As above.
+            let _ = self.client.signal(&self.to, TYPING_STOPPED).await;
+        }
     }
 
     /// When it has to be shown that the peer no longer types.

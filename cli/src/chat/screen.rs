@@ -108,8 +108,12 @@ impl Screen {
                 (KeyCode::PageDown, _) => Some(self.scroll(self.scrolled.saturating_sub(10))),
                 _ => {
                     let change = self.line.handle(to_input_request(event)?)?;
-                    let typed = change.value && !self.line.value().is_empty() && !self.line.value().starts_with('/');
-                    Some(if typed { Input::Typed } else { Input::Redraw })
+                    Some(match self.line.value() {
+                        _ if !change.value => Input::Redraw,
+                        "" => Input::Cleared,
+                        line if line.starts_with('/') => Input::Redraw,
+                        _ => Input::Typed,
+                    })
                 }
             },
             Event::Paste(text) => {

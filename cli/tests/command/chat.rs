@@ -206,7 +206,12 @@ fn in_a_terminal_there_are_ticks_and_typing() {
     shows("alice with bob · bob is online");
     write!(keys, "xhey\u{1b}[D\u{1b}[D\u{1b}[D\u{7f}\u{1b}[F").unwrap();
     bob.hears("typing", |line| line["typing"]["on"] == true);
-    write!(keys, " you\r").unwrap();
+    let typed = || bob.lines().iter().filter_map(|line| line["typing"]["on"].as_bool()).collect::<Vec<_>>();
+    write!(keys, "{}", "\u{7f}".repeat(3)).unwrap();
+    let began = Instant::now();
+    until("the end of typing", || typed() == [true, false]);
+    assert!(began.elapsed() < Duration::from_secs(9), "it was told");
+    write!(keys, "hey you\r").unwrap();
     bob.sees("hey you", "from", "alice");
     shows("you: hey you  ✓✓ read");
     bob.types("\u{1b}]0;title\u{7}");

@@ -45,6 +45,8 @@ use crate::{
 pub const TYPING_FOR: Millis = Millis(10_000);
 /// The kind of signal that says it.
 pub const TYPING: &str = "typing";
+/// The kind of signal that says that nothing is typed any more, and nothing was sent.
+pub const TYPING_STOPPED: &str = "typing_stopped";
 /// Messages that are kept where nothing else is said.
 pub const KEPT: usize = 2_000;
 /// Gaps that are remembered.
@@ -379,12 +381,17 @@ impl Conversation {
 
     /// Takes what somebody does just now.
     pub fn signal(&mut self, now: Millis, from: &Open<Address>, kind: &str) -> Vec<Change> {
-        if *from != self.peer || kind != TYPING {
+        let until = match kind {
+            TYPING => Some(now.plus(TYPING_FOR)),
+            TYPING_STOPPED => None,
+            _ => return Vec::new(),
+        };
+        if *from != self.peer {
             return Vec::new();
         }
-        let began = !self.typing(now);
-        self.typing_until = Some(now.plus(TYPING_FOR));
-        if began { vec![Change::Typing] } else { Vec::new() }
+        let typed = self.typing(now);
+        self.typing_until = until;
+        if typed == until.is_some() { Vec::new() } else { vec![Change::Typing] }
     }
 
     /// Takes how somebody is who is watched.

@@ -349,6 +349,11 @@ fn typing_ends_by_itself_and_with_a_message() {
         assert_eq!(conversation.signal(Millis(20_000), &Open::of_text(from), kind), []);
     }
     assert!(!conversation.typing(Millis(20_000)));
+    conversation.signal(Millis(20_000), &bob, TYPING);
+    assert_eq!(conversation.signal(Millis(20_001), &Open::of_text("carol"), TYPING_STOPPED), []);
+    assert_eq!(conversation.signal(Millis(20_001), &bob, TYPING_STOPPED), [Change::Typing]);
+    assert!(!conversation.typing(Millis(20_001)));
+    assert_eq!(conversation.signal(Millis(20_002), &bob, TYPING_STOPPED), []);
 }
 
 #[test]
