@@ -6,7 +6,7 @@ use dunlin_client::{
 };
 use dunlin_schema::{Millis, presence::PresenceState};
 use time::{OffsetDateTime, UtcOffset};
-use unicode_width::UnicodeWidthChar;
+use unicode_width::{UnicodeWidthChar, UnicodeWidthStr};
 
 use crate::plain;
 
@@ -139,25 +139,37 @@ fn stamp(time: Millis, frame: Frame) -> String {
     }
 }
 
-/// A text in rows of at most `width` columns; what follows a break is indented.
+/// A text in rows of at most `width` columns; what follows a break is indented. Only a word that no row has room for is broken.
 fn wrapped(tone: Tone, text: &str, width: usize) -> Vec<Row> {
     const INDENT: &str = "  ";
     let width = width.max(INDENT.len() + 2);
-    let mut rows = Vec::new();
-    let (mut row, mut columns) = (String::new(), 0);
-    for c in text.chars() {
-        let wide = c.width().unwrap_or(0);
-        if c == '\n' || columns + wide > width {
-            rows.push(Row { tone, text: std::mem::replace(&mut row, INDENT.to_owned()) });
+    let mut rows = vec![String::new()];
+    let mut columns = 0;
+    for (number, line) in text.split('\n').enumerate() {
+        let mut is_due = number > 0;
+        for word in line.split_inclusive(' ') {
+            let length = word.trim_end_matches(' ').width();
+            is_due |= columns > INDENT.len() && columns + length > width && INDENT.len() + length <= width;
+            for c in word.chars() {
+                let wide = c.width().unwrap_or(0);
+                let is_full = columns + wide > width;
+                if is_full && c == ' ' {
+                    continue;
+                }
+                if std::mem::take(&mut is_due) || is_full {
+                    rows.push(INDENT.to_owned());
+                    columns = INDENT.len();
+                }
+                rows.last_mut().into_iter().for_each(|row| row.push(c));
+                columns += wide;
+            }
+        }
+        if is_due {
+            rows.push(INDENT.to_owned());
             columns = INDENT.len();
         }
-        if c != '\n' {
-            row.push(c);
-            columns += wide;
-        }
     }
-    rows.push(Row { tone, text: row });
-    rows
+    rows.into_iter().map(|text| Row { tone, text }).collect()
 }
 
 #[cfg(test)]
@@ -245,14 +257,25 @@ mod tests {
         let conversation = conversation(&["one\ntwo\u{1b}]0;x\u{7}", "漢字漢字漢字"]);
         let rows = drawn(&conversation, 24);
         let meant = [
-            "1970-01-01 00:00 you: on",
-            "  e",
+            "1970-01-01 00:00 you: ",
+            "  one",
             "  two\\u{1b}]0;x\\u{7}  ✓",
-            "1970-01-01 00:00 you: 漢",
-            "  字漢字漢字  ✓",
+            "1970-01-01 00:00 you: ",
+            "  漢字漢字漢字  ✓",
         ];
         assert_eq!(rows, meant);
         assert!(drawn(&conversation, 0).len() > 10, "a terminal of no width");
+        for (text, meant) in [
+            ("one two three", &["one two", "  three"][..]),
+            ("12345678 x", &["12345678", "  x"]),
+            ("a 1234567890", &["a 123456", "  7890"]),
+            ("\n\nx", &["", "", "  x"]),
+            ("", &[""]),
+        ] {
+            let rows = wrapped(Tone::Plain, text, 8);
+            let rows: Vec<_> = rows.iter().map(|row| row.text.trim_end()).collect();
+            assert_eq!(rows, meant, "{text:?}");
+        }
         let today = Frame { width: 80, now: Millis(1), offset: UtcOffset::from_hms(2, 0, 0).unwrap() };
         assert!(super::rows(&conversation, today)[0].text.starts_with("02:00 you: one"));
     }
