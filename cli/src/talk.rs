@@ -69,6 +69,11 @@ pub struct ListenArgs {
 }
 
 impl WhoArgs {
+    /// The user, where no token says it.
+    pub(crate) fn user(&self) -> Option<&UserName> {
+        self.user.as_ref()
+    }
+
     pub(crate) fn options(&self) -> anyhow::Result<ClientOptions> {
         let folder = self.folder.folder();
         let url = match &self.url {

@@ -147,8 +147,12 @@ pub async fn run(args: ChatArgs, shutdown: impl Future<Output = ()> + Send + 'st
     let (client, mut events) = Client::start(options).await?;
     tokio::pin!(shutdown);
     let at_a_terminal = std::io::stdin().is_terminal() && std::io::stdout().is_terminal();
+    let mut screen = match at_a_terminal {
+        true => Some(Box::new(Screen::new(args.offset)?)),
+        false => None,
+    };
     let connected = tokio::select! {
-        connected = welcomed(&client, &mut events) => connected?,
+        connected = welcomed(&client, &mut events, &args, screen.as_deref_mut()) => connected?,
         // A person sees that nothing happens; a script would wait for ever.
         () = tokio::time::sleep(args.timeout.0), if !at_a_terminal => {
             client.close().await;
@@ -156,14 +160,17 @@ pub async fn run(args: ChatArgs, shutdown: impl Future<Output = ()> + Send + 'st
             let _ = writeln!(std::io::stderr(), "dunlin: talking: no gateway could be reached: gave up after {} s", args.timeout.0.as_secs());
             return Ok(ExitCode::from(GAVE_UP));
         }
-        () = &mut shutdown => return Ok(ExitCode::SUCCESS),
+        () = &mut shutdown => None,
+    };
+    let Some(connected) = connected else {
+        client.close().await;
+        return Ok(ExitCode::SUCCESS);
     };
     let peer = args.with.clone().seen_from(&connected.region);
     let conversation = Conversation::new(connected.user.clone(), peer);
-    let face = if at_a_terminal {
-        Face::Screen(Box::new(Screen::new(args.offset)?))
-    } else {
-        Face::Lines(Lines::new(&connected, &conversation)?)
+    let face = match screen {
+        Some(screen) => Face::Screen(screen),
+        None => Face::Lines(Lines::new(&connected, &conversation)?),
     };
     let past = past(client.clone(), args.with.clone());
     let to = args.with.to_string();
@@ -202,14 +209,46 @@ pub async fn run(args: ChatArgs, shutdown: impl Future<Output = ()> + Send + 'st
     })
 }
 
-/// The first welcome. Errors: there will be none.
-async fn welcomed(client: &Client, events: &mut Events) -> anyhow::Result<Connected> {
+/// The first welcome; `None` where somebody leaves before it. Errors: there will be none.
+async fn welcomed(
+    client: &Client,
+    events: &mut Events,
+    args: &ChatArgs,
+    mut screen: Option<&mut Screen>,
+) -> anyhow::Result<Option<Connected>> {
+    let talk = match args.who.user() {
+        Some(user) => format!("{user} with {}", args.with),
+        None => format!("with {}", args.with),
+    };
     let mut troubles = Troubles::default();
-    while let Some(event) = events.next().await {
+    loop {
+        if let Some(screen) = &mut screen {
+            screen.draw_waiting(&talk)?;
+        }
+        let input = async {
+            match &mut screen {
+                Some(screen) => screen.input().await,
+                None => std::future::pending().await,
+            }
+        };
+        let event = tokio::select! {
+            event = events.next() => event.context("the client is over before a gateway answered")?,
+            input = input => match input {
+                Input::Quit | Input::End => return Ok(None),
+                Input::Line(_) | Input::Typed | Input::Cleared | Input::Redraw => continue,
+            },
+        };
         troubles.note(&event, client.clock_skew());
         match event {
-            Event::Connected(connected) => return Ok(connected),
+            Event::Connected(connected) => {
+                screen.into_iter().for_each(|screen| screen.show(&News::Link(None)));
+                return Ok(Some(connected));
+            }
             Event::Ended(why) => return Err(ended(client, why)),
+            Event::Disconnected(lost) => {
+                let why = lost.why.to_string();
+                screen.iter_mut().for_each(|screen| screen.show(&News::Link(Some(&why))));
+            }
             Event::Entry(_)
             | Event::Gap(_)
             | Event::CaughtUp(_)
@@ -217,11 +256,9 @@ async fn welcomed(client: &Client, events: &mut Events) -> anyhow::Result<Connec
             | Event::Signal { .. }
             | Event::Presence { .. }
             | Event::Receipt(_)
-            | Event::Marked { .. }
-            | Event::Disconnected(_) => {}
+            | Event::Marked { .. } => {}
         }
     }
-    anyhow::bail!("the client is over before a gateway answered")
 }
 
 /// The last messages, the latest first. Errors: nobody can say, also after a while; what this device has not seen comes all the same.
@@ -390,14 +427,6 @@ impl Chat {
             // An error means that the client is over, which its events say.
             let _ = self.client.signal(&self.to, TYPING).await;
         }
-        Ok(())
-    }
-
-    fn show_typing(&mut self) -> anyhow::Result<()> {
-        let typing = self.conversation.typing(now());
-        if std::mem::replace(&mut self.typing, typing) != typing {
-            self.face.show(&self.conversation, &News::Typing(typing))?;
-        }
     }
 
     async fn tell_stopped(&mut self) {
@@ -406,6 +435,14 @@ impl Chat {
             // As above.
             let _ = self.client.signal(&self.to, TYPING_STOPPED).await;
         }
+    }
+
+    fn show_typing(&mut self) -> anyhow::Result<()> {
+        let typing = self.conversation.typing(now());
+        if std::mem::replace(&mut self.typing, typing) != typing {
+            self.face.show(&self.conversation, &News::Typing(typing))?;
+        }
+        Ok(())
     }
 
     /// When it has to be shown that the peer no longer types.

@@ -62,6 +62,8 @@ pub(super) struct Screen {
     typing: bool,
     trouble: Option<String>,
     notice: Option<String>,
+    /// Whether there is nobody yet to send a line to.
+    waits: bool,
     offset: UtcOffset,
     _drawn: Drawn,
 }
@@ -77,6 +79,7 @@ impl Screen {
             typing: false,
             trouble: None,
             notice: None,
+            waits: true,
             offset,
             _drawn: drawn,
         })
@@ -99,6 +102,7 @@ impl Screen {
             Event::Key(KeyEvent { code, modifiers, .. }) => match (*code, *modifiers) {
                 (KeyCode::Char('c'), KeyModifiers::CONTROL) => Some(Input::Quit),
                 (KeyCode::Char('d'), KeyModifiers::CONTROL) if self.line.value().is_empty() => Some(Input::End),
+                (KeyCode::Enter, _) if self.waits => None,
                 (KeyCode::Enter, _) => {
                     self.notice = None;
                     self.scrolled = 0;
@@ -144,6 +148,7 @@ impl Screen {
 
     /// Draws everything. Errors: the terminal's.
     pub(super) fn draw(&mut self, now: Millis, conversation: &Conversation) -> anyhow::Result<()> {
+        self.waits = false;
         let (width, height) = terminal::size().unwrap_or((80, 24));
         let frame = Frame { width: usize::from(width), now, offset: self.offset };
         let rows = view::rows(conversation, frame);
@@ -155,8 +160,18 @@ impl Screen {
         self.scrolled = self.scrolled.min(rows.len().saturating_sub(room));
         let end = rows.len() - self.scrolled;
         let shown = &rows[end.saturating_sub(room)..end];
+        self.put(shown, &status, (width, height))
+    }
+
+    /// Draws what is known before there was a connection. Errors: the terminal's.
+    pub(super) fn draw_waiting(&self, talk: &str) -> anyhow::Result<()> {
+        let status = [view::connecting(talk, self.trouble.as_deref())];
+        self.put(&[], &status, terminal::size().unwrap_or((80, 24)))
+    }
+
+    fn put(&self, shown: &[Row], status: &[Row], (width, height): (u16, u16)) -> anyhow::Result<()> {
         let mut out = io::stdout();
-        printed(self.paint(&mut out, shown, &status, frame.width, height).and_then(|()| out.flush()))
+        printed(self.paint(&mut out, shown, status, usize::from(width), height).and_then(|()| out.flush()))
     }
 
     fn paint(&self, out: &mut Stdout, shown: &[Row], status: &[Row], width: usize, height: u16) -> io::Result<()> {

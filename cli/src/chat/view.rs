@@ -66,8 +66,7 @@ pub(super) fn status(conversation: &Conversation, typing: bool, trouble: Option<
     let (me, peer) = (conversation.me(), conversation.peer());
     let faint = |text| Row { tone: Tone::Faint, text };
     if let Some(trouble) = trouble {
-        let text = plain::text(&format!("no connection: {trouble}; it is tried again"));
-        return Row { tone: Tone::Bad, text };
+        return no_connection(trouble);
     }
     if typing {
         return faint(format!("{peer} is typing…"));
@@ -81,6 +80,18 @@ pub(super) fn status(conversation: &Conversation, typing: bool, trouble: Option<
         Some(PresenceState::Unknown) | None => String::new(),
     });
     faint(format!("{me} with {peer}{presence} · /help"))
+}
+
+/// The status while there has been no connection yet, where it is known who talks with whom.
+pub(super) fn connecting(talk: &str, trouble: Option<&str>) -> Row {
+    match trouble {
+        Some(trouble) => no_connection(trouble),
+        None => Row { tone: Tone::Faint, text: format!("{talk} · connecting; what you type is kept") },
+    }
+}
+
+fn no_connection(why: &str) -> Row {
+    Row { tone: Tone::Bad, text: plain::text(&format!("no connection: {why}; it is tried again")) }
 }
 
 /// What the program says to whoever typed something, in the place of the status.

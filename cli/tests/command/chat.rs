@@ -189,6 +189,68 @@ fn a_script_is_told_by_the_exit_code_what_was_refused_and_what_nobody_knows() {
 }
 
 #[test]
+fn a_device_that_is_removed_or_taken_by_another_does_not_come_back_by_itself() {
+    let temporary = TempDir::new().unwrap();
+    let folder = temporary.path();
+    let _dev = Dev::start(folder);
+    let mut first = Chat::start(folder, "alice", "bob");
+    let mut second = Chat::start(folder, "alice", "bob");
+    assert_eq!(end(&mut first.child).code(), Some(1));
+    until("what to do", || first.errors.text().contains("give each its own with --device"));
+    let removed = beside(folder, &["devices", "remove", "--as", "alice", "chat"]);
+    assert!(removed.status.success(), "{}", stderr(&removed));
+    assert_eq!(end(&mut second.child).code(), Some(1));
+    until("the reason", || second.errors.text().contains("the user removed the device (token_revoked)"));
+    let listed = beside(folder, &["devices", "--as", "alice"]);
+    assert_eq!(stdout(&listed), "");
+
+    let token = stdout(&beside(folder, &["token", "alice", "--ttl", "1h"]));
+    let revoked = beside(folder, &["revoke", "--user", "alice"]);
+    assert!(revoked.status.success(), "{}", stderr(&revoked));
+    let sent = beside(folder, &["send", "--token", &token, "bob", "hi"]);
+    assert!(stderr(&sent).contains("the token was revoked"), "{}", stderr(&sent));
+    let wrong = beside(folder, &["send", "--token", "a.b.c", "bob", "hi"]);
+    assert!(stderr(&wrong).contains("`dunlin token check TOKEN`"), "{}", stderr(&wrong));
+}
+
+#[test]
+fn a_terminal_is_drawn_on_while_there_is_no_gateway_and_what_is_typed_is_kept() {
+    let temporary = TempDir::new().unwrap();
+    let folder = temporary.path();
+    let dev = Dev::start(folder);
+    let (at, later) = (TcpListener::bind("127.0.0.1:0").unwrap(), dev.url.strip_prefix("http://").unwrap().to_owned());
+    let port = at.local_addr().unwrap().port();
+    drop(at);
+    let pty = openpty(&Winsize { ws_row: 24, ws_col: 200, ws_xpixel: 0, ws_ypixel: 0 }, None).unwrap();
+    let slave = || Stdio::from(pty.slave.try_clone().unwrap());
+    let mut command = dunlin(&["chat", "--as", "alice", "bob", "--url", &format!("ws://127.0.0.1:{port}"), "--data"]);
+    let command = command.arg(data(folder)).env("NO_COLOR", "1").stdin(slave()).stdout(slave());
+    let mut alice = Killed(command.spawn().unwrap());
+    let mut keys = File::from(pty.master);
+    let screen = Written::of(keys.try_clone().unwrap());
+    let shows = |what: &str| until(what, || screen.text().contains(what));
+
+    shows("alice with bob · connecting");
+    shows("no connection: ");
+    write!(keys, "kept\r").unwrap();
+    shows("> kept");
+    let listener = TcpListener::bind(("127.0.0.1", port)).unwrap();
+    std::thread::spawn(move || {
+        for mut client in listener.incoming().map_while(Result::ok) {
+            let mut server = std::net::TcpStream::connect(&later).unwrap();
+            let (mut requests, mut to_server) = (client.try_clone().unwrap(), server.try_clone().unwrap());
+            std::thread::spawn(move || std::io::copy(&mut requests, &mut to_server));
+            std::thread::spawn(move || std::io::copy(&mut server, &mut client));
+        }
+    });
+    shows("/help");
+    write!(keys, "\r").unwrap();
+    shows("you: kept  ✓");
+    write!(keys, "\u{3}").unwrap();
+    assert!(end(&mut alice.0).success());
+}
+
+#[test]
 fn in_a_terminal_there_are_ticks_and_typing() {
     let temporary = TempDir::new().unwrap();
     let folder = temporary.path();
