@@ -17,8 +17,8 @@ pub struct EraseArgs {
     timeout: Span,
 }
 
-/// Has a user erased. Errors: the question was refused, or had no answer in time.
+/// Has a user erased, soon after it has returned. Errors: the question was refused, or had no answer in time.
 pub async fn run(EraseArgs { who, confirm, timeout }: EraseArgs) -> anyhow::Result<()> {
     asked(&who, timeout, &format!("erasing {confirm}"), async |client| client.erase(&confirm).await).await?;
-    print(&serde_json::to_string(&serde_json::json!({ "erased": confirm }))?)
+    print(&serde_json::to_string(&serde_json::json!({ "erasing": confirm }))?)
 }

@@ -89,7 +89,7 @@ enum Command {
     Receipts(receipts::ReceiptsArgs),
     /// Print who is there, one JSON object a line, once or for as long as one watches
     Presence(presence::PresenceArgs),
-    /// Erase everything of somebody, for good
+    /// Have everything of somebody erased, for good: that is certain when it returns, and done some seconds later
     Erase(erase::EraseArgs),
     /// Let somebody reach the user no more
     Block(blocks::BlockArgs),

@@ -13,7 +13,7 @@ pub(super) fn takes_the_name_to_confirm_it(folder: &Path) {
     assert!(stderr(&wrong).contains("bad_question"), "{}", stderr(&wrong));
     let erased = beside(folder, &["erase", "--as", "bob", "--confirm", "bob"]);
     assert!(erased.status.success(), "{}", stderr(&erased));
-    assert_eq!(stdout(&erased).trim_end(), r#"{"erased":"bob"}"#);
+    assert_eq!(stdout(&erased).trim_end(), r#"{"erasing":"bob"}"#);
     let mut device = 0;
     until("his mailbox to be empty", || {
         device += 1;
