@@ -1,4 +1,5 @@
-//! `dunlin token check`: why a gateway would refuse a token, in words. It asks no gateway, and never prints the token.
+//! `dunlin token check`: why a gateway would refuse a token, in words. It asks no gateway, so it knows of no revocation, and never prints
+//! the token.
 
 use std::{
     io::Read as _,
@@ -51,7 +52,10 @@ pub(crate) async fn run(args: &CheckArgs) -> anyhow::Result<ExitCode> {
     match outcome {
         Ok(Admitted { user, device, until }) => {
             let device = device.map_or_else(String::new, |device| format!(" with the device {device} alone"));
-            print(&format!("good: it lets in {user}{device}, for {} s", until.since(now).0 / 1_000))?;
+            print(&format!(
+                "good: it lets in {user}{device}, for {} s, where no gateway knows that it was revoked",
+                until.since(now).0 / 1_000
+            ))?;
             Ok(ExitCode::SUCCESS)
         }
         Err(why) => {

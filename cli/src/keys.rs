@@ -55,7 +55,8 @@ pub struct TokenArgs {
 /// What else there is to do with tokens.
 #[derive(Debug, Subcommand)]
 pub(crate) enum TokenCommand {
-    /// Say in words why a gateway would refuse a token, or whom it would let in
+    /// Say in words why a gateway would refuse a token, or whom it would let in; it asks none, so it knows of no revocation. Options stand
+    /// behind `check`
     Check(CheckArgs),
 }
 

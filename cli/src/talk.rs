@@ -24,7 +24,7 @@ use crate::{
 /// Who speaks, and to which gateway.
 #[derive(Debug, Args)]
 pub struct WhoArgs {
-    /// The user: a token is signed with the key of `dunlin dev`
+    /// The user, for whom a token is signed with the key of `dunlin dev`. `Bob` and `bob` are two users
     #[arg(long = "as", value_name = "USER", required_unless_present = "token")]
     user: Option<UserName>,
     /// A token, for a gateway that does not trust that key; `--as` goes before it
