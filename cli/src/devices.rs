@@ -5,10 +5,10 @@ use dunlin_client::Client;
 use dunlin_schema::{DeviceName, DeviceTitle};
 
 use crate::{
-    asking::{OWN, asked},
+    asking::asked,
     plain, print,
     span::Span,
-    talk::WhoArgs,
+    talk::{OWN, WhoArgs},
 };
 
 /// Options of `dunlin devices`.

@@ -11,10 +11,9 @@ use dunlin_client::{
     Client, ClientOptions, ClockSkew, Connected, Event, Events, FileStore, Lost, Receipt, Refusal, Status, TokenError,
     TokenRequest,
 };
-use dunlin_schema::{Code, Content, DeviceName, Millis, UserName};
+use dunlin_schema::{Code, Content, DeviceName, Millis, UserName, frame::StartAt};
 
 use crate::{
-    asking,
     folder::{Folder, FolderArgs},
     keys::{self, Wanted},
     plain, print,
@@ -68,7 +67,17 @@ pub struct ListenArgs {
     until_caught_up: bool,
 }
 
+/// How the devices are called that commands make for a question or a send. Whoever asks means their own.
+pub(crate) const OWN: &str = "dunlin-devices-";
+
 impl WhoArgs {
+    /// Options of a client that reads no entries, and so acknowledges nothing: once it is gone, nothing is left of its device. The name is
+    /// a new one each time, so that it takes nobody's place.
+    pub(crate) fn options_of_no_device(&self) -> anyhow::Result<ClientOptions> {
+        let device = DeviceName::new(&format!("{OWN}{:016x}", rand::random::<u64>()))?;
+        Ok(self.options()?.device(device).start(StartAt::Live))
+    }
+
     /// The user, where no token says it.
     pub(crate) fn user(&self) -> Option<&UserName> {
         self.user.as_ref()
@@ -108,7 +117,7 @@ fn sign(folder: &Folder, user: &UserName, at: Option<Millis>) -> anyhow::Result<
 
 /// Sends one message and prints what became of it. The exit code says whether it was given up. Errors: it was refused.
 pub async fn send(args: SendArgs) -> anyhow::Result<ExitCode> {
-    let (client, events) = Client::start(asking::of_its_own(args.who.options()?)?).await?;
+    let (client, events) = Client::start(args.who.options_of_no_device()?).await?;
     let mut attempts = Attempts::default();
     let content = Content::Message { text: Some(args.text), data: None, attachments: Vec::new(), reply_to: None };
     let outcome = tokio::select! {
