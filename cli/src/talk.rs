@@ -294,10 +294,10 @@ async fn show(event: &Event) -> anyhow::Result<()> {
         Event::Signal { from, kind } => {
             print(&plain::json(&serde_json::json!({ "signal": { "from": from, "kind": kind } })))?;
         }
-        Event::Receipt(Receipt { by, to, order, delivered, read, of, time, since }) => {
+        Event::Receipt(Receipt { by, to, order, delivered, read, of, time, since, missing }) => {
             let receipt = serde_json::json!({
                 "by": by, "to": to, "order": order, "delivered": delivered, "read": read, "of": of, "time": time,
-                "since": since,
+                "since": since, "missing": missing,
             });
             print(&plain::json(&serde_json::json!({ "receipt": receipt })))?;
         }

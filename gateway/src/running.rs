@@ -275,7 +275,7 @@ impl Running {
 /// The next frame to write: answers to questions behind those of the session, then how people are who are watched, and then entries.
 fn next_frame(connection: &Connection, asks: &mut Asks) -> Option<Outgoing> {
     if asks.has_answers() || connection.has_presence() {
-        let own = || asks.take().or_else(|| connection.take_presence()).map(Outgoing::Own);
+        let own = || asks.take().or_else(|| connection.take_presence()).map(Outgoing::own);
         return connection.take_answer().or_else(own);
     }
     connection.take_frame()

@@ -6,7 +6,7 @@
 //! | room | what lives there |
 //! |---|---|
 //! | [`name`], [`address`], [`id`] | who and what: users, groups, regions, devices, addresses, message ids |
-//! | [`time`], [`position`], [`cursor`] | when and where: milliseconds, sequences, epochs, positions, what a device has consumed |
+//! | [`time`], [`position`], [`span`], [`cursor`] | when and where: milliseconds, sequences, epochs, positions, what a device has consumed |
 //! | [`subject`], [`stream`], [`shard`] | where it is stored: every subject and every stream setting |
 //! | [`entry`], [`record`] | what is stored: entries of a log, records of STATE and RECEIPTS |
 //! | [`live`], [`heads`], [`read`], [`presence`], [`index`] | what gateways and workers tell each other |
@@ -45,6 +45,7 @@ pub mod record;
 pub mod revocation;
 pub mod settings;
 pub mod shard;
+pub mod span;
 pub mod stream;
 pub mod subject;
 mod text;
@@ -62,5 +63,6 @@ pub use name::{DeviceName, GroupName, NameError, RegionName, SignalKind, TokenId
 pub use open::Open;
 pub use position::{Epoch, Position, Seq};
 pub use shard::Shard;
+pub use span::{Span, Spans};
 pub use subject::Log;
 pub use time::{Millis, StreamTime};

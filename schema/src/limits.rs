@@ -112,6 +112,8 @@ pub const TOKEN_LIFE: Millis = seconds(400 * 24 * 3_600);
 pub const SENDERS_HINTED: usize = 64;
 /// Changes of the marks of one pair that are remembered with their times.
 pub const MARK_CHANGES: usize = 64;
+/// Ranges below the mark of a pair that no device is known to have: where there are more, the nearest are one.
+pub const MARK_SPANS: usize = 16;
 /// How long a pair's marks are remembered after they last rose.
 pub const MARK_KEPT: Millis = seconds(90 * 24 * 3_600);
 /// The least span between two writes of one record of marks, and of one device's record: what comes meanwhile is brought together.

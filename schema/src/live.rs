@@ -7,7 +7,7 @@
 use bytes::Bytes;
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 
-use crate::{Address, DeviceName, Epoch, Millis, Position, Sender, Seq, SignalKind, limits};
+use crate::{Address, DeviceName, Epoch, Millis, Position, Sender, Seq, SignalKind, Spans, limits};
 
 /// What is live for a user.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -93,6 +93,8 @@ pub enum Receipt {
         revision: Seq,
         /// The epoch of the log that gave the orders.
         epoch: Epoch,
+        /// Below the two, what no device is known to have and nobody could read.
+        missing: Spans,
     },
     /// Of a group: of how many members, how many.
     Group {

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    Address, Cursor, DeviceName, DeviceTitle, Epoch, Millis, Peer, Position, Sender, Seq, StreamTime,
+    Address, Cursor, DeviceName, DeviceTitle, Epoch, Millis, Peer, Position, Sender, Seq, Spans, StreamTime,
     envelope::{EnvelopeError, open, seal, sealed},
     settings::Audience,
 };
@@ -13,6 +13,8 @@ use crate::{
 const VERSION: u8 = 1;
 /// Of a device's record that says more than where the device goes on.
 const VERSION_TITLED: u8 = 2;
+/// Of a pair's marks with something missing below them.
+const VERSION_MISSING: u8 = 2;
 
 /// The role whose readers begin epochs. All others follow the epoch that its record names.
 pub const LEADER: &str = "deliver";
@@ -142,12 +144,33 @@ pub struct Senders {
 pub struct SentMarks {
     /// The epoch of the recipient's log.
     pub epoch: Epoch,
-    /// Everything up to this order was delivered.
+    /// Everything up to this order was delivered, apart from what is missing.
     pub delivered: Option<Seq>,
-    /// Everything up to this order was read.
+    /// Everything up to this order was read, apart from what is missing.
     pub read: Option<Seq>,
     /// How they rose, the oldest first: the last [`crate::limits::MARK_CHANGES`].
     pub changes: Vec<MarkChange>,
+    /// Below the marks, what no device is known to have and nobody could read: [`crate::limits::MARK_SPANS`] at most.
+    pub missing: Spans,
+}
+
+impl SentMarks {
+    /// Its bytes: where nothing is missing, in the form that every release reads.
+    pub fn encode(&self) -> Vec<u8> {
+        match self.missing.is_empty() {
+            true => seal(VERSION, &(self.epoch, self.delivered, self.read, &self.changes)),
+            false => seal(VERSION_MISSING, self),
+        }
+    }
+
+    /// The value of its bytes. Errors: see [`EnvelopeError`].
+    pub fn decode(bytes: &[u8]) -> Result<SentMarks, EnvelopeError> {
+        if bytes.first() != Some(&VERSION) {
+            return open(VERSION_MISSING, bytes);
+        }
+        let (epoch, delivered, read, changes) = open(VERSION, bytes)?;
+        Ok(SentMarks { epoch, delivered, read, changes, missing: Spans::default() })
+    }
 }
 
 /// A mark rose.
@@ -181,7 +204,7 @@ pub struct ReadMark {
     pub time: Millis,
 }
 
-sealed!(VERSION: SentMarks, ReadMark);
+sealed!(VERSION: ReadMark);
 
 /// What a person has decided about others: `state.<region>.<shard>.settings.<user>`. Written by `accounts`.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]

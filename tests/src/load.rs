@@ -197,6 +197,8 @@ impl User {
             && let Some((to, _)) = self.unanswered.remove(id)
         {
             self.shared.accepted.lock().add(&to, id);
+            let order = frame["accepted"]["order"].as_u64().expect("an order");
+            self.shared.said.lock().accepted(self.name(), &to, order);
             self.tell_unanswered();
         }
         if let Some(id) = frame["rejected"]["id"].as_str()

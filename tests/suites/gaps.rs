@@ -57,7 +57,7 @@ fn says(text: &str) -> Body {
 }
 
 /// Puts this many entries into a mailbox, past the gateways.
-async fn fill(region: &Region, user: &str, count: usize) {
+pub(crate) async fn fill(region: &Region, user: &str, count: usize) {
     let jetstream = region.jetstream().await;
     let subject = region.mailbox(user).subject();
     for chunk in (0..count).collect::<Vec<_>>().chunks(250) {

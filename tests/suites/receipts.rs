@@ -1,8 +1,8 @@
 //! Receipts: senders are told how far what they sent came, and a reader's devices what was read.
 
-mod repeated;
-
 mod asked;
+mod missing;
+mod repeated;
 
 use dunlin_nats::{ConnectOptions, Connection, Records};
 use dunlin_schema::{
@@ -227,7 +227,8 @@ async fn marks_that_nobody_tells_of_are_found_by_the_comparison() {
     for order in [3, 4] {
         let time = Millis(dunlin_tests::tokens::now() * 1_000);
         let changes = vec![MarkChange { time, kind: MarkKind::Delivered, order: Seq(order) }];
-        let marks = SentMarks { epoch: Epoch(5_000_000), delivered: Some(Seq(order)), read: None, changes };
+        let delivered = Some(Seq(order));
+        let marks = SentMarks { epoch: Epoch(5_000_000), delivered, changes, ..SentMarks::default() };
         revision = records.save(&subject, marks.encode(), revision).await.expect("a record");
         let receipt = alice.expect("receipt").await;
         assert_eq!((&receipt["delivered"], &receipt["read"]), (&json!(order), &Value::Null));

@@ -224,6 +224,7 @@ mod tests {
             of: None,
             time: Millis(2),
             since: None,
+            missing: dunlin_schema::Spans::default(),
         });
         let content = |text: &str| Content::Message {
             text: Some(text.to_owned()),

@@ -1,6 +1,8 @@
 //! How far what one has said has come, in each life of the peer's log: in each of them orders begin anew, and so do marks.
 
-use dunlin_schema::{Millis, Seq, limits};
+use dunlin_schema::{Millis, Seq, Spans, limits};
+
+use crate::Receipt;
 
 /// Lives that are told apart: what only older ones had shown is not known any more.
 const LIVES: usize = 8;
@@ -13,18 +15,21 @@ pub(super) enum Reached {
     Eyes,
 }
 
-#[derive(Debug)]
+#[derive(Debug, Default)]
 struct Life {
     since: Option<Millis>,
     delivered: Seq,
     read: Seq,
+    missing: Spans,
     /// When the marks rose last.
     time: Millis,
 }
 
 impl Life {
     fn reached(&self, order: Seq) -> Reached {
-        if order <= self.read {
+        if self.missing.holds(order) {
+            Reached::Storage
+        } else if order <= self.read {
             Reached::Eyes
         } else if order <= self.delivered {
             Reached::Device
@@ -39,20 +44,24 @@ impl Life {
 pub(super) struct Marks(Vec<Life>);
 
 impl Marks {
-    /// Marks of the life that began `since` were raised to this at `time`; what is lower changes nothing.
-    pub(super) fn raise(&mut self, since: Option<Millis>, delivered: Option<Seq>, read: Option<Seq>, time: Millis) {
-        let known = self.0.iter().position(|life| life.since == since);
+    /// Takes what is told of a life; what is lower than what was told of it before changes nothing.
+    pub(super) fn raise(&mut self, Receipt { delivered, read, time, since, missing, .. }: &Receipt) {
+        let known = self.0.iter().position(|life| life.since == *since);
         if known.is_none() {
             if self.0.len() == LIVES {
                 self.0.remove(0);
             }
-            self.0.push(Life { since, delivered: Seq(0), read: Seq(0), time });
+            self.0.push(Life { since: *since, time: *time, ..Life::default() });
         }
         let last = self.0.len() - 1;
         let life = &mut self.0[known.unwrap_or(last)];
-        life.read = life.read.max(read.unwrap_or_default());
-        life.delivered = life.delivered.max(delivered.unwrap_or_default()).max(life.read);
-        life.time = life.time.max(time);
+        let read = Seq(read.unwrap_or_default());
+        let reached = Seq(delivered.unwrap_or_default()).max(read);
+        life.read = life.read.max(read);
+        if reached >= life.delivered {
+            (life.delivered, life.missing) = (reached, missing.clone());
+        }
+        life.time = life.time.max(*time);
     }
 
     /// How far the message has come that was accepted at `at` with this order. Marks that last rose before, by more than clocks differ,

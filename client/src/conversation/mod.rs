@@ -327,9 +327,8 @@ impl Conversation {
     /// The peer has what was sent to them up to an order, and has read what was up to another. Within a life of the peer's log marks only
     /// rise.
     pub fn receipt(&mut self, receipt: &Receipt) -> Vec<Change> {
-        let Receipt { delivered, read, time, since, .. } = receipt;
         let before = self.reached();
-        self.marks.raise(*since, delivered.map(Seq), read.map(Seq), *time);
+        self.marks.raise(receipt);
         let changed = self.reached().into_iter().zip(before).filter(|(after, before)| after != before);
         changed.map(|((key, _), _)| Change::Message(key)).collect()
     }

@@ -1,6 +1,6 @@
 //! Conversations out of entries: a table of what may come in which order, and any order of anything.
 
-use dunlin_schema::{Cursor, Epoch, Log, Position, RegionName, StreamTime, content::Failed, limits};
+use dunlin_schema::{Cursor, Epoch, Log, Position, RegionName, Span, Spans, StreamTime, content::Failed, limits};
 use proptest::prelude::*;
 
 use super::*;
@@ -273,7 +273,8 @@ fn what_failed_is_dismissed_and_a_change_that_failed_changes_nothing() {
 fn receipt(delivered: Option<u64>, read: Option<u64>, since: u64, time: u64) -> Receipt {
     let bob = || Open::of_text("bob");
     let (since, time) = (Some(Millis(since)), Millis(time));
-    Receipt { by: Some(bob()), to: bob(), order: None, delivered, read, of: None, time, since }
+    let missing = Spans::default();
+    Receipt { by: Some(bob()), to: bob(), order: None, delivered, read, of: None, time, since, missing }
 }
 
 #[test]
@@ -307,6 +308,25 @@ fn receipts_only_rise_and_tell_what_changed() {
     conversation.receipt(&receipt(Some(5), None, 0, 5));
     conversation.settled(key, &accepted(5));
     assert!(shown(&conversation).ends_with("alice: d Read, alice: e Delivered"));
+}
+
+#[test]
+fn what_came_to_no_device_below_a_mark_is_neither_delivered_nor_read_until_it_comes() {
+    let mut conversation = folded(&[mine(1, text("a")), mine(2, text("b")), mine(4, text("d"))]);
+    let with = |delivered, above, upto| {
+        let missing = Spans::from_iter([Span { above: Seq(above), upto: Seq(upto) }]);
+        Receipt { missing, ..receipt(Some(delivered), Some(delivered), 0, 4) }
+    };
+    for (told, expected) in [
+        (with(4, 0, 2), "alice: a Sent, alice: b Sent, alice: d Read"),
+        (with(4, 1, 2), "alice: a Read, alice: b Sent, alice: d Read"),
+        // It comes late.
+        (with(3, 0, 2), "alice: a Read, alice: b Sent, alice: d Read"),
+        (receipt(Some(4), Some(4), 0, 4), "alice: a Read, alice: b Read, alice: d Read"),
+    ] {
+        conversation.receipt(&told);
+        assert_eq!(shown(&conversation), expected);
+    }
 }
 
 #[test]

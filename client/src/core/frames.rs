@@ -72,8 +72,8 @@ impl Core {
                 // It comes again over the next connection, which resumes after what was given.
                 self.behind = true;
             }
-            ServerFrame::Receipt { by, to, order, delivered, read, of, time, since } => {
-                self.receipt(Receipt { by, to, order, delivered, read, of, time, since }, outputs);
+            ServerFrame::Receipt { by, to, order, delivered, read, of, time, since, missing } => {
+                self.receipt(Receipt { by, to, order, delivered, read, of, time, since, missing }, outputs);
             }
             ServerFrame::Marked { with, read } => {
                 if let Open::Known(with) = &with {
@@ -88,8 +88,10 @@ impl Core {
     }
 
     fn receipt(&mut self, receipt: Receipt, outputs: &mut Vec<Output>) {
-        if let Receipt { to: Open::Known(to), delivered: Some(upto), since: Some(since), time, .. } = &receipt {
-            self.outbox.delivered(to.clone(), Delivered { upto: Seq(*upto), since: *since, time: *time });
+        if let Receipt { to: Open::Known(to), delivered: Some(upto), since: Some(since), time, missing, .. } = &receipt
+        {
+            let (upto, missing) = (Seq(*upto), missing.clone());
+            self.outbox.delivered(to.clone(), Delivered { upto, missing, since: *since, time: *time });
         }
         outputs.push(Output::Notify(Notification::Receipt(receipt)));
     }

@@ -8,7 +8,7 @@
 
 use std::collections::BTreeMap;
 
-use dunlin_schema::{Address, Content, MessageId, Millis, Seq, limits};
+use dunlin_schema::{Address, Content, MessageId, Millis, Seq, Spans, limits};
 
 /// The last things that were accepted, by id, so in the order in which they were first sent: at most
 /// [`limits::CLIENT_REPEATS`] of the last [`limits::CLIENT_REPEATS_FOR`].
@@ -40,9 +40,11 @@ struct Kept {
 }
 
 /// What a receipt says: everything that was sent to somebody in this life of their log, up to an order, came to a device of theirs.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct Delivered {
     pub(crate) upto: Seq,
+    /// But not this.
+    pub(crate) missing: Spans,
     /// When the life began.
     pub(crate) since: Millis,
     /// When this came about.
@@ -53,7 +55,7 @@ impl Delivered {
     fn covers(&self, Kept { item, life }: &Kept) -> bool {
         // Clocks differ, and what was stored just before the life began may be gone.
         let began = if *life == Some(self.since) { self.since } else { self.since.plus(limits::CLOCK_SKEW) };
-        let reaches = item.order.is_some_and(|order| order <= self.upto);
+        let reaches = item.order.is_some_and(|order| order <= self.upto && !self.missing.holds(order));
         reaches && item.stored >= began && item.taken <= self.time
     }
 }

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use dunlin_schema::{
     Address, Code, Content, CursorText, DeviceName, LogName, MessageId, Millis, Open, RegionName, Seq, SignalKind,
-    UserName,
+    Spans, UserName,
     frame::{Answer, ClientFrame, EntryFrame, Question, ServerFrame, StartAt},
     presence::Presence,
 };
@@ -119,4 +119,6 @@ pub struct Receipt {
     pub time: Millis,
     /// Of a person, when the life of their log began that gave the orders.
     pub since: Option<Millis>,
+    /// Of a person, orders below the marks that no device of theirs is known to have: neither delivered nor read.
+    pub missing: Spans,
 }

@@ -74,6 +74,9 @@ fn accepted(stored: &StoredEntry, by: &Sender, log: &Log) -> Option<Millis> {
 /// are kept which reaches it. In another epoch the numbers may have been used again: there a change says nothing of what was stored after
 /// it.
 fn reached(marks: &SentMarks, order: Seq, at: StreamTime, epoch: Epoch) -> (Option<Millis>, Option<Millis>) {
+    if marks.missing.holds(order) {
+        return (None, None);
+    }
     let holds = |change: &&MarkChange| marks.epoch == epoch || at.millis() <= change.time;
     let mut reached = marks.changes.iter().filter(|change| change.order >= order).filter(holds);
     // What is read was delivered: of the two the older change may be forgotten.

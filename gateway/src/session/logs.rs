@@ -304,7 +304,7 @@ impl Logs {
         };
         followed.acks.taken(to, sent);
         let frame = match frame {
-            Outgoing::Entry(sent) if to.began > Seq(0) => Outgoing::Own(sent.with_cursor(followed.named.cursor(to))),
+            Outgoing::Entry(sent) if to.began > Seq(0) => Outgoing::own(sent.with_cursor(followed.named.cursor(to))),
             frame @ (Outgoing::Entry(_) | Outgoing::Own(_)) => frame,
         };
         let before = State { queued: false, drains: false, in_line: followed.follower.waits_in_line() };

@@ -5,7 +5,7 @@
 use std::collections::VecDeque;
 
 use dunlin_schema::{
-    Address, Millis, RegionName, Sender, Seq,
+    Address, Millis, RegionName, Sender, Seq, Spans,
     frame::ServerFrame,
     limits,
     live::{Mark, Receipt},
@@ -38,6 +38,7 @@ enum Says {
         of: Option<u32>,
         time: Millis,
         since: Option<Millis>,
+        missing: Spans,
     },
     Marked {
         with: Address,
@@ -49,15 +50,17 @@ impl News {
     /// Of what a worker tells.
     pub(crate) fn of_receipt(receipt: Receipt) -> News {
         match receipt {
-            Receipt::Person { by, to, delivered, read, time, revision, epoch } => {
+            Receipt::Person { by, to, delivered, read, time, revision, epoch, missing } => {
                 let (delivered, read) = (delivered.map(|order| order.0), read.map(|order| order.0));
                 let (by, since) = (Some(by), Some(epoch.began()));
-                News { says: Says::Receipt { by, to, order: None, delivered, read, of: None, time, since }, revision }
+                let says = Says::Receipt { by, to, order: None, delivered, read, of: None, time, since, missing };
+                News { says, revision }
             }
             Receipt::Group { to, order, delivered, read, of, time } => {
                 let (delivered, read) = (Some(u64::from(delivered)), Some(u64::from(read)));
                 let (order, of) = (Some(order), Some(of));
-                let says = Says::Receipt { by: None, to, order, delivered, read, of, time, since: None };
+                let (since, missing) = (None, Spans::default());
+                let says = Says::Receipt { by: None, to, order, delivered, read, of, time, since, missing };
                 News { says, revision: Seq(0) }
             }
         }
@@ -70,12 +73,12 @@ impl News {
 
     /// Of the record about somebody; `None` where it says nothing yet, or of a group.
     pub(crate) fn of_sent(of: MarkOf, marks: SentMarks, revision: Seq) -> Option<News> {
-        let SentMarks { epoch, delivered, read, changes } = marks;
+        let SentMarks { epoch, delivered, read, changes, missing } = marks;
         let time = changes.last().map_or(Millis(0), |change| change.time);
         let dunlin_schema::Peer::User(user) = of.peer.clone() else { return None };
         let (by, to) = (Sender { user, region: of.region.clone() }, address(of));
         delivered.or(read)?;
-        Some(News::of_receipt(Receipt::Person { by, to, delivered, read, time, revision, epoch }))
+        Some(News::of_receipt(Receipt::Person { by, to, delivered, read, time, revision, epoch, missing }))
     }
 
     /// Of the record about a conversation.
@@ -97,9 +100,9 @@ impl News {
 
     fn frame(self, region: &RegionName) -> ServerFrame {
         match self.says {
-            Says::Receipt { by, to, order, delivered, read, of, time, since } => {
+            Says::Receipt { by, to, order, delivered, read, of, time, since, missing } => {
                 let (by, to) = (by.map(|by| by.seen_from(region).into()), to.seen_from(region).into());
-                ServerFrame::Receipt { by, to, order, delivered, read, of, time, since }
+                ServerFrame::Receipt { by, to, order, delivered, read, of, time, since, missing }
             }
             Says::Marked { with, read } => ServerFrame::Marked { with: with.seen_from(region).into(), read },
         }

@@ -299,13 +299,13 @@ impl Session {
 
     /// The next frame to write. Taking it is what moves the cursor. Answers come first: somebody waits for them.
     pub fn take(&mut self) -> Option<Outgoing> {
-        let mark = |session: &mut Session| session.marks.take(&session.me.region).map(Outgoing::Own);
+        let mark = |session: &mut Session| session.marks.take(&session.me.region).map(Outgoing::own);
         self.take_answer().or_else(|| mark(self)).or_else(|| self.logs.take(&self.me, self.bounds))
     }
 
     /// The same, of answers alone.
     pub fn take_answer(&mut self) -> Option<Outgoing> {
-        pop(&mut self.answers).map(Outgoing::Own)
+        pop(&mut self.answers).map(Outgoing::own)
     }
 
     /// Whether [`Session::take`] has a frame.

@@ -89,7 +89,7 @@ impl LogQueue {
     pub(super) fn clear(&mut self) -> bool {
         self.bytes = 0;
         let dropped = std::mem::take(&mut self.frames);
-        dropped.iter().any(|queued| matches!(queued.frame, Outgoing::Own(ServerFrame::CaughtUp { .. })))
+        dropped.iter().any(|queued| matches!(queued.frame.frame(), ServerFrame::CaughtUp { .. }))
     }
 
     /// The next frame.

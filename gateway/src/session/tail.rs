@@ -145,12 +145,17 @@ impl SharedFrame {
 #[derive(Clone, Debug)]
 pub enum Outgoing {
     /// One for this socket alone.
-    Own(ServerFrame),
+    Own(Box<ServerFrame>),
     /// An entry, which other followers of its log may write as well.
     Entry(Arc<SharedFrame>),
 }
 
 impl Outgoing {
+    /// One for this socket alone.
+    pub fn own(frame: ServerFrame) -> Outgoing {
+        Outgoing::Own(Box::new(frame))
+    }
+
     /// The frame.
     pub fn frame(&self) -> &ServerFrame {
         match self {

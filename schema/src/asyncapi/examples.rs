@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 
 use crate::{
     Address, Code, Content, Cursor, CursorText, DeviceName, DeviceTitle, Epoch, Log, LogName, MessageId, Millis, Open,
-    Position, RegionName, Seq, StreamTime, UserName,
+    Position, RegionName, Seq, Span, Spans, StreamTime, UserName,
     frame::{
         Answer, AnswerFrame, Ask, ClientFrame, ConversationItem, DeviceItem, EntryFrame, Goodbye, HistoryEntry, Limits,
         Question, ReactionItem, Send, ServerFrame, StartAt,
@@ -180,6 +180,7 @@ fn news() -> Vec<ServerFrame> {
             of: None,
             time: NOW,
             since: Some(NOW.minus(Millis(100_000))),
+            missing: Spans::from_iter([Span { above: Seq(3), upto: Seq(8) }]),
         },
         ServerFrame::Receipt {
             by: None,
@@ -190,6 +191,7 @@ fn news() -> Vec<ServerFrame> {
             of: Some(1_000),
             time: NOW,
             since: None,
+            missing: Spans::default(),
         },
         ServerFrame::Marked { with: Open::of_text("alice"), read: Seq(17) },
     ]

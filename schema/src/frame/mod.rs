@@ -14,7 +14,7 @@ use std::{collections::BTreeMap, fmt};
 use serde::{Deserialize, Deserializer, Serialize, de};
 
 use crate::{
-    Address, Code, Content, CursorText, DeviceName, LogName, MessageId, Millis, Open, RegionName, Seq, UserName,
+    Address, Code, Content, CursorText, DeviceName, LogName, MessageId, Millis, Open, RegionName, Seq, Spans, UserName,
     limits, presence::PresenceState,
 };
 
@@ -320,6 +320,9 @@ pub enum ServerFrame {
         /// Of a person, when the life of their log began that gave the orders: of what was accepted before, only what was accepted anew
         /// since is meant. `None` of a group.
         since: Option<Millis>,
+        /// Of a person, orders below the marks that no device of theirs is known to have: neither delivered nor read. In rising order.
+        #[serde(default)]
+        missing: Spans,
     },
     /// A read mark of the user's own is stored.
     Marked {

@@ -5,7 +5,7 @@ use std::{collections::BTreeMap, fmt::Write as _};
 
 use dunlin_schema::{
     Blob, Code, Content, Cursor, CursorText, DeviceTitle, Entry, Epoch, Log, LogName, MessageId, Millis, Peer,
-    Position, Sender, Seq, StreamTime,
+    Position, Sender, Seq, Span, Spans, StreamTime,
     content::{Change, Failed, Membership},
     entry::Body,
     frame::{
@@ -111,6 +111,7 @@ fn live_messages() {
                 time: AT,
                 revision: Seq(300),
                 epoch: EPOCH,
+                missing: missing(),
             }),
             RECEIPT_PERSON,
         ),
@@ -193,6 +194,7 @@ fn records() {
         Receipt::Delivered { device, log, cursor: cursor(), opened: AT, senders }
     };
     let changes = vec![MarkChange { time: AT, kind: MarkKind::Delivered, order: Seq(17) }];
+    let marks = SentMarks { epoch: EPOCH, delivered: Some(Seq(17)), read: None, changes, missing: Spans::default() };
     let record =
         |begins_after| ReaderRecord { owner: "one".into(), position: POSITION, boot: "boot".into(), begins_after };
     golden!(
@@ -207,9 +209,14 @@ fn records() {
         (Receipt::Seen { at: AT }, "010296d9d79daa33d2f14b67"),
         (LastSeen { at: AT }, "0196d9d79daa334a2164a1"),
         (Receipt::Read { with: "alice@eu".parse().unwrap(), upto: Seq(17), epoch: EPOCH }, RECEIPT_READ),
-        (SentMarks { epoch: EPOCH, delivered: Some(Seq(17)), read: None, changes }, SENT_MARKS),
+        (marks.clone(), SENT_MARKS),
+        (SentMarks { missing: missing(), ..marks }, SENT_MARKS_MISSING),
         (ReadMark { epoch: EPOCH, order: Seq(17), time: AT }, READ_MARK),
     );
+}
+
+fn missing() -> Spans {
+    [Span { above: Seq(3), upto: Seq(8) }].into_iter().collect()
 }
 
 fn title() -> Option<DeviceTitle> {
@@ -222,8 +229,8 @@ fn people() -> Vec<String> {
 
 fn receipt(by: Option<&str>, to: &str, order: Option<Seq>, of: Option<u32>) -> ServerFrame {
     let (by, to) = (by.map(dunlin_schema::Open::of_text), dunlin_schema::Open::of_text(to));
-    let since = of.is_none().then_some(AT);
-    ServerFrame::Receipt { by, to, order, delivered: Some(17), read: None, of, time: AT, since }
+    let (since, missing) = if of.is_none() { (Some(AT), missing()) } else { (None, Spans::default()) };
+    ServerFrame::Receipt { by, to, order, delivered: Some(17), read: None, of, time: AT, since, missing }
 }
 
 fn ask(reference: u64, what: Question) -> ClientFrame {
@@ -426,10 +433,10 @@ const ASK_PRESENCE: &str = "0301020203626f62086361726f6c406575";
 const ANSWER_PRESENCE: &str =
     "080134020303626f62076f66666c696e650196d9d79daa33086361726f6c40657507756e6b6e6f776e000464617665066f6e6c696e6500";
 const SEE_SIGNAL: &str = "0905616c69636506747970696e67";
-const RECEIVED: &str = "0b0103626f6203626f62000111000096d9d79daa330196d9d79daa33";
-const RECEIVED_BY_MEMBERS: &str = "0b0005237465616d010901110001e80796d9d79daa3300";
+const RECEIVED: &str = "0b0103626f6203626f62000111000096d9d79daa330196d9d79daa33010308";
+const RECEIVED_BY_MEMBERS: &str = "0b0005237465616d010901110001e80796d9d79daa330000";
 const SIGNAL: &str = "010105616c69636502657506626f6240657506747970696e6796d9d79daa33";
-const RECEIPT_PERSON: &str = "01020005616c69636502657508616c69636540657501110096d9d79daa33ac0280b0f0fef58df7bc18";
+const RECEIPT_PERSON: &str = "01020005616c69636502657508616c69636540657501110096d9d79daa33ac0280b0f0fef58df7bc18010308";
 const RECEIPT_GROUP: &str = "01020108237465616d40657509ac069003e80796d9d79daa33";
 const RECEIPT_OF_GROUP: &str =
     "01000570686f6e6501047465616d80b0f0fef58df7bc181181a38f8aeb90f7bc1896d9d79daa330396d9d79daa3300e7963217";
@@ -444,6 +451,7 @@ const ASK_NAME: &str = "03080d0570686f6e6501025456";
 const ASK_UNNAME: &str = "03080d0570686f6e6500";
 const DEVICE_REMOVED: &str = "01000196d9d79daa33ccf58155";
 const SENT_MARKS: &str = "0180b0f0fef58df7bc180111000196d9d79daa33001193977725";
+const SENT_MARKS_MISSING: &str = "0280b0f0fef58df7bc180111000196d9d79daa330011010308b1a5d403";
 const READ_MARK: &str = "0180b0f0fef58df7bc181196d9d79daa339a13a0ea";
 const HELLO: &str = concat!(
     "00010365794a010570686f6e6502003041644b366a507750674c44775f76574e393777594559476a6a3472726b",

@@ -82,6 +82,7 @@ proptest! {
         cursor in option::of(strategy::cursor()), removed in option::of(strategy::millis()), device in strategy::device(), log in strategy::peer(),
         with in strategy::address(), upto in strategy::seq(), epoch in any::<u64>(), time in strategy::millis(), read in any::<bool>(),
         highest in collection::vec((strategy::sender(), strategy::seq()), 0..5), title in option::of(strategy::title()),
+        missing in strategy::spans(),
     ) {
         comes_back!(ReaderRecord { owner, position, boot, begins_after: before.map(Epoch) }, ReaderRecord);
         for (title, seen) in [(None, None), (title.clone(), None), (None, removed), (title, removed)] {
@@ -93,7 +94,7 @@ proptest! {
         comes_back!(Receipt::Read { with, upto, epoch }, Receipt);
         let kind = if read { MarkKind::Read } else { MarkKind::Delivered };
         let changes = vec![MarkChange { time, kind, order: upto }];
-        comes_back!(SentMarks { epoch, delivered: Some(upto), read: read.then_some(upto), changes }, SentMarks);
+        comes_back!(SentMarks { epoch, delivered: Some(upto), read: read.then_some(upto), changes, missing }, SentMarks);
         comes_back!(ReadMark { epoch, order: upto, time }, ReadMark);
     }
 

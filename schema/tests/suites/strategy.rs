@@ -5,8 +5,8 @@ use std::fmt::Debug;
 use bytes::Bytes;
 use dunlin_schema::{
     Address, Blob, Code, Content, Cursor, CursorText, DeviceName, DeviceTitle, Entry, Epoch, GroupAddress, GroupName,
-    Log, LogName, MessageId, Millis, Open, Peer, Position, RegionName, Sender, Seq, Shard, SignalKind, StreamTime,
-    UserName,
+    Log, LogName, MessageId, Millis, Open, Peer, Position, RegionName, Sender, Seq, Shard, SignalKind, Span, Spans,
+    StreamTime, UserName,
     content::{Change, Failed, Membership},
     entry::Body,
     frame::{
@@ -66,6 +66,11 @@ pub(crate) fn id() -> impl Strategy<Value = MessageId> {
 
 pub(crate) fn seq() -> impl Strategy<Value = Seq> {
     prop_oneof![0..300_u64, 0..=Seq::MAX.0, Just(Seq::MAX.0)].prop_map(Seq)
+}
+
+pub(crate) fn spans() -> impl Strategy<Value = Spans> {
+    collection::vec((seq(), seq()), 0..5)
+        .prop_map(|ends| ends.into_iter().map(|(above, upto)| Span { above, upto }).collect())
 }
 
 pub(crate) fn millis() -> impl Strategy<Value = Millis> {
@@ -334,9 +339,9 @@ pub(crate) fn server_frame() -> impl Strategy<Value = ServerFrame> {
             option::of(seq()),
             any::<[Option<u64>; 2]>(),
             any::<Option<u32>>(),
-            (millis(), option::of(millis()))
+            (millis(), option::of(millis()), spans())
         )
-            .prop_map(|(by, to, order, [delivered, read], of, (time, since))| ServerFrame::Receipt {
+            .prop_map(|(by, to, order, [delivered, read], of, (time, since, missing))| ServerFrame::Receipt {
                 by,
                 to,
                 order,
@@ -344,7 +349,8 @@ pub(crate) fn server_frame() -> impl Strategy<Value = ServerFrame> {
                 read,
                 of,
                 time,
-                since
+                since,
+                missing
             }),
         (open(address()), seq()).prop_map(|(with, read)| ServerFrame::Marked { with, read }),
     ]
@@ -369,9 +375,10 @@ pub(crate) fn user_message() -> impl Strategy<Value = UserMessage> {
             kind,
             at
         })),
-        (sender(), address(), marks, millis(), seq(), any::<u64>()).prop_map(
-            |(by, to, (delivered, read), time, revision, epoch)| {
-                UserMessage::Receipt(Receipt::Person { by, to, delivered, read, time, revision, epoch: Epoch(epoch) })
+        (sender(), address(), marks, millis(), seq(), any::<u64>(), spans()).prop_map(
+            |(by, to, (delivered, read), time, revision, epoch, missing)| {
+                let epoch = Epoch(epoch);
+                UserMessage::Receipt(Receipt::Person { by, to, delivered, read, time, revision, epoch, missing })
             }
         ),
         (address(), seq(), any::<[u32; 3]>(), millis()).prop_map(|(to, order, [delivered, read, of], time)| {

@@ -1,11 +1,12 @@
 //! What devices acknowledged and people read, and what was told of it, held against each other.
 //!
 //! Drive it in the order in which things happen: what a device says goes to [`Told::acknowledges`] and [`Told::reads`] before it is said,
-//! what it is given to [`Told::given`], and what it is told to [`Told::told`]. Once it is quiet, [`Told::missing`] is empty for a device
-//! that was told everything anew.
+//! what it is given to [`Told::given`], what is accepted of it to [`Said::accepted`], and what it is told to [`Told::told`]. Once it is
+//! quiet, [`Told::missing`] is empty for a device that was told everything anew.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
+use dunlin_schema::{Seq, Spans};
 use serde_json::Value;
 
 /// How far something came. Nothing is lower than something.
@@ -37,12 +38,25 @@ pub struct Said {
     epochs: BTreeMap<String, u32>,
 }
 
-#[derive(Clone, Copy, Default)]
+#[derive(Clone, Default)]
 struct Pair {
     /// In this epoch.
     now: Mark,
     /// In any: a mark of the epoch before may be told late.
     ever: Mark,
+    /// The orders of all that was accepted, in any epoch.
+    accepted: BTreeSet<u64>,
+    /// Those of them that a device acknowledged.
+    came: BTreeSet<u64>,
+}
+
+impl Pair {
+    /// An order that is told as delivered, and that nobody had and read.
+    fn is_passed_over(&self, mark: Mark, missing: &Spans) -> Option<u64> {
+        let below = self.accepted.iter().filter(|order| Some(**order) <= mark.delivered);
+        let came = |order: u64| self.came.contains(&order) || Some(order) <= self.ever.read;
+        below.copied().find(|order| !missing.holds(Seq(*order)) && !came(*order))
+    }
 }
 
 impl Said {
@@ -53,14 +67,24 @@ impl Said {
         theirs.for_each(|(_, pair)| pair.now = Mark::default());
     }
 
+    /// What somebody sent to another was accepted under this order.
+    pub fn accepted(&mut self, from: &str, to: &str, order: u64) {
+        self.pair(from, to).accepted.insert(order);
+    }
+
     fn raise(&mut self, from: &str, by: &str, said: Mark) {
-        let pair = self.pairs.entry((from.to_owned(), by.to_owned())).or_default();
+        let pair = self.pair(from, by);
         pair.now.raise(said);
         pair.ever.raise(said);
+        pair.came.extend(said.delivered);
+    }
+
+    fn pair(&mut self, from: &str, by: &str) -> &mut Pair {
+        self.pairs.entry((from.to_owned(), by.to_owned())).or_default()
     }
 
     fn of(&self, from: &str, by: &str) -> Pair {
-        self.pairs.get(&(from.to_owned(), by.to_owned())).copied().unwrap_or_default()
+        self.pairs.get(&(from.to_owned(), by.to_owned())).cloned().unwrap_or_default()
     }
 
     fn epoch(&self, of: &str) -> u32 {
@@ -75,6 +99,8 @@ pub enum Broken {
     Lower(Mark),
     /// A mark is higher than anything that was acknowledged or read.
     NobodySaidSo,
+    /// A mark says that something was delivered that no device acknowledged and nobody read: its order.
+    PassedOver(u64),
     /// Something was read that was not delivered.
     ReadAndNotDelivered,
 }
@@ -86,7 +112,7 @@ pub struct Told {
     /// Sequence, who sent it, and its order, of what others sent.
     given: Vec<(u64, String, u64)>,
     /// By who received: in which epoch of theirs, and what.
-    receipts: BTreeMap<String, (u32, Mark)>,
+    receipts: BTreeMap<String, (u32, Mark, Spans)>,
     /// By who sent: up to where the user has read it.
     marked: BTreeMap<String, u64>,
 }
@@ -132,7 +158,8 @@ impl Told {
         if let Some(receipt) = frame.get("receipt") {
             let by = receipt["by"].as_str().expect("a name");
             let mark = Mark { delivered: receipt["delivered"].as_u64(), read: receipt["read"].as_u64() };
-            return self.told_receipt(said, by, mark);
+            let missing = serde_json::from_value(receipt["missing"].clone()).expect("spans");
+            return self.told_receipt(said, by, mark, missing);
         }
         if let Some(marked) = frame.get("marked") {
             let (with, read) = (marked["with"].as_str().expect("a name"), marked["read"].as_u64().expect("an order"));
@@ -141,14 +168,19 @@ impl Told {
         Ok(())
     }
 
-    fn told_receipt(&mut self, said: &Said, by: &str, mark: Mark) -> Result<(), Broken> {
-        let epoch = said.epoch(by);
-        let before = self.receipts.insert(by.to_owned(), (epoch, mark));
-        if let Some((_, before)) = before.filter(|(of, before)| *of == epoch && !before.is_at_most(mark)) {
+    fn told_receipt(&mut self, said: &Said, by: &str, mark: Mark, missing: Spans) -> Result<(), Broken> {
+        let (epoch, pair) = (said.epoch(by), said.of(&self.user, by));
+        let passed_over = pair.is_passed_over(mark, &missing);
+        let before = self.receipts.insert(by.to_owned(), (epoch, mark, missing));
+        if let Some((_, before, _)) = before.filter(|(of, before, _)| *of == epoch && !before.is_at_most(mark)) {
             return Err(Broken::Lower(before));
         }
-        if !mark.is_at_most(said.of(&self.user, by).ever) {
+        if !mark.is_at_most(pair.ever) {
             return Err(Broken::NobodySaidSo);
+        }
+        // In another epoch an order may be another message's.
+        if let Some(order) = passed_over.filter(|_| epoch == 0) {
+            return Err(Broken::PassedOver(order));
         }
         if mark.read > mark.delivered { Err(Broken::ReadAndNotDelivered) } else { Ok(()) }
     }
@@ -169,11 +201,15 @@ impl Told {
     /// What was said and the device was not told, in words.
     pub fn missing(&self, said: &Said) -> Vec<String> {
         let mut missing = vec![];
-        for ((from, by), Pair { now, .. }) in said.pairs.iter().filter(|(_, pair)| pair.now != Mark::default()) {
-            let told = self.receipts.get(by).map(|(_, mark)| *mark);
+        for ((from, by), Pair { now, came, .. }) in said.pairs.iter().filter(|(_, pair)| pair.now != Mark::default()) {
+            let receipt = self.receipts.get(by);
+            let told = receipt.map(|(_, mark, _)| *mark);
             if *from == self.user && told != Some(*now) {
                 missing.push(format!("what {from} sent to {by}: {now:?} was said, {told:?} told"));
             }
+            let holes = receipt.into_iter().filter(|(epoch, ..)| *epoch == 0);
+            let holes = holes.flat_map(|(_, _, holes)| came.iter().filter(|order| holes.holds(Seq(**order))));
+            missing.extend(holes.filter(|_| *from == self.user).map(|order| format!("{order} of {from} came to {by}")));
             let marked = self.marked(from);
             if *by == self.user && now.read.is_some() && marked != now.read {
                 missing.push(format!("what {by} read of {from}: {:?} was said, {marked:?} told", now.read));
@@ -203,7 +239,8 @@ mod tests {
     }
 
     fn receipt(delivered: Option<u64>, read: Option<u64>) -> Value {
-        json!({ "receipt": { "by": "bob", "to": "bob", "order": null, "delivered": delivered, "read": read } })
+        let (by, order, missing) = ("bob", Value::Null, json!([]));
+        json!({ "receipt": { "by": by, "to": by, "order": order, "delivered": delivered, "read": read, "missing": missing } })
     }
 
     fn lower(delivered: Option<u64>, read: Option<u64>) -> Broken {
@@ -266,6 +303,24 @@ mod tests {
         assert_eq!(carol.told(&said, &receipt(Some(5), Some(5))), Err(Broken::NobodySaidSo));
         let of_carol = json!({ "marked": { "with": "carol", "read": 3 } });
         assert_eq!(bob.told(&said, &of_carol), Err(Broken::NobodySaidSo));
+    }
+
+    #[test]
+    fn what_was_accepted_below_a_mark_came_or_is_told_as_missing() {
+        let (mut alice, mut said) = (Told::new("alice"), Said::default());
+        for order in [2, 3, 6] {
+            said.accepted("alice", "bob", order);
+        }
+        bob().acknowledges(&mut said, 6);
+        assert_eq!(alice.told(&said, &receipt(Some(6), None)), Err(Broken::PassedOver(2)));
+        let mut told = receipt(Some(6), None);
+        for (above, upto, expected, lacks) in
+            [(0, 1, Err(Broken::PassedOver(2)), 0), (1, 2, Ok(()), 0), (0, 4, Ok(()), 1)]
+        {
+            told["receipt"]["missing"] = json!([{ "above": above, "upto": upto }]);
+            assert_eq!(alice.told(&said, &told), expected, "{told}");
+            assert_eq!(alice.missing(&said).len(), lacks, "{told}");
+        }
     }
 
     #[test]

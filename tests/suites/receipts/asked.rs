@@ -1,7 +1,7 @@
 //! Receipts that are asked for: when one message was stored, delivered and read.
 
 use dunlin_schema::{
-    Epoch, Millis, Seq,
+    Epoch, Millis, Seq, Spans,
     record::{MarkChange, MarkKind, SentMarks},
 };
 use dunlin_tests::{device::Device, device::new_id, region::Region, wait::until};
@@ -14,7 +14,7 @@ fn receipts(to: &str, order: impl Into<Value>) -> Value {
 }
 
 /// When what was sent was stored, delivered and read, as it is asked for.
-async fn times(device: &mut Device, to: &str, order: u64) -> (Option<u64>, Option<u64>, Option<u64>) {
+pub(super) async fn times(device: &mut Device, to: &str, order: u64) -> (Option<u64>, Option<u64>, Option<u64>) {
     let answer = device.ask(7, receipts(to, order)).await.expect("an answer");
     let time = |name: &str| answer["receipts"][name].as_u64();
     (time("stored"), time("delivered"), time("read"))
@@ -138,7 +138,7 @@ async fn marks_of_another_epoch_say_nothing_of_what_was_stored_since() {
         let change = |kind| MarkChange { time: Millis(time), kind, order: Seq(order) };
         let changes = vec![change(MarkKind::Delivered), change(MarkKind::Read)];
         let (delivered, read) = (Some(Seq(order)), Some(Seq(order)));
-        let marks = SentMarks { epoch: Epoch(1), delivered, read, changes };
+        let marks = SentMarks { epoch: Epoch(1), delivered, read, changes, missing: Spans::default() };
         revision = records.save(&subject, marks.encode(), revision).await.expect("a record");
         assert_eq!(times(&mut alice, "bob", order).await, (stored, told, told));
     }

@@ -101,7 +101,7 @@ impl Told {
     /// The next receipt: up to where it was delivered and read, and its revision.
     async fn receipt(&mut self) -> (Option<u64>, Option<u64>, Seq) {
         match self.next().await {
-            UserMessage::Receipt(live::Receipt::Person { by, to, delivered, read, revision, time, epoch }) => {
+            UserMessage::Receipt(live::Receipt::Person { by, to, delivered, read, revision, time, epoch, .. }) => {
                 assert_eq!((by, to), (sender("bob"), at("bob")));
                 assert!(time > Millis(1_600_000_000_000) && epoch > Epoch(0), "{time:?} {epoch:?}");
                 (delivered.map(|seq| seq.0), read.map(|seq| seq.0), revision)

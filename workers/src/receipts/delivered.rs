@@ -1,6 +1,6 @@
 //! What a device has: the marks of those who sent it first, then the device's own record.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, hash_map::Entry};
 
 use dunlin_nats::{Queued, ReceiptItem};
 use dunlin_schema::{Cursor, UserName, subject};
@@ -10,7 +10,7 @@ use super::{
     Shared,
     core::{
         Whose,
-        claims::{Claims, News, Unread},
+        claims::{Claims, Known, News, Unread},
         counts, is_higher,
         marks::Raise,
         pace::Merge,
@@ -90,18 +90,19 @@ async fn try_store(shared: &Shared, whose: &Whose, said: &Acknowledged) -> Resul
 /// Raises the marks of those who sent what is new. Gives whether all of them are stored.
 async fn tell_senders(shared: &Shared, by: &UserName, news: News) -> Result<bool, ChangeError> {
     let mut raises: HashMap<UserName, Raise> = HashMap::new();
-    let mut raise = |sender: UserName, said: Raise| {
-        raises.entry(sender).and_modify(|known| known.merge(said)).or_insert(said);
+    let mut raise = |sender: UserName, said: Raise| match raises.entry(sender) {
+        Entry::Occupied(mut known) => known.get_mut().merge(said),
+        Entry::Vacant(new) => _ = new.insert(said),
     };
-    for (sender, epoch, order) in news.known {
-        raise(sender, Raise::delivered(epoch, order));
+    for Known { sender, epoch, order, run } in news.known {
+        raise(sender, Raise::delivered(epoch, order, run));
     }
     let mut read = stream::iter(news.unread)
-        .map(|unread: Unread| async move { (unread.epoch, mailbox::senders(shared, by, unread).await) })
+        .map(|unread: Unread| async move { (unread, mailbox::senders(shared, by, unread).await) })
         .buffer_unordered(READS);
-    while let Some((epoch, found)) = read.next().await {
+    while let Some((Unread { epoch, run, .. }, found)) = read.next().await {
         for (sender, order) in found? {
-            raise(sender, Raise::delivered(epoch, order));
+            raise(sender, Raise::delivered(epoch, order, run));
         }
     }
     drop(read);

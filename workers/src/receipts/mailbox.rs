@@ -1,11 +1,11 @@
 //! What is read from a mailbox where nobody has said who sent what.
 
 use dunlin_nats::ReadError;
-use dunlin_schema::{Address, Log, Seq, UserName, entry::Header, read::StoredEntry};
+use dunlin_schema::{Address, Log, Seq, Span, UserName, entry::Header, read::StoredEntry};
 
 use super::{
     Shared,
-    core::claims::{Highest, Span, Unread, raise},
+    core::claims::{Highest, Unread, raise},
 };
 
 /// Everybody who sent what is in the span, each with their highest order.
@@ -39,6 +39,13 @@ pub(super) async fn last_of(
     let mut last = None;
     through(shared, owner, span, |entry| last = last.max(of_them(entry))).await?;
     Ok(last)
+}
+
+/// What of the span nothing was dropped of: from its first entry that is there, whoever sent it.
+pub(super) async fn still_there(shared: &Shared, owner: &UserName, span: Span) -> Result<Span, ReadError> {
+    let (entries, _) = shared.reads.between(&mailbox(shared, owner), span.above, span.upto).await?;
+    let first = entries.first().map_or(span.upto, |first| first.seq.previous());
+    Ok(Span { above: first.max(span.above), ..span })
 }
 
 /// Shows every entry of the span that is there, in order.

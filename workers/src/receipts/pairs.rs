@@ -77,11 +77,21 @@ pub(super) async fn write(shared: &Shared, pair: Pair, Raising { raise, waiting 
     }
 }
 
-async fn store(shared: &Shared, pair: &Pair, raise: &Raise) -> Result<(), ChangeError> {
+/// The pair's marks as they were not long ago.
+pub(super) async fn stored(shared: &Shared, pair: &Pair) -> Result<SentMarks, ChangeError> {
+    let (shard, subject) = record(shared, pair);
+    Ok(shared.sent.load(shard, &subject).await?.0)
+}
+
+fn record(shared: &Shared, Pair { sender, by }: &Pair) -> (Shard, String) {
     let settings = &shared.context.settings;
-    let shard = Shard::of(pair.sender.as_str(), settings.shards);
-    let subject =
-        subject::sent_marks(&settings.region, shard, &pair.sender, &Peer::User(pair.by.clone()), &settings.region);
+    let shard = Shard::of(sender.as_str(), settings.shards);
+    let by = Peer::User(by.clone());
+    (shard, subject::sent_marks(&settings.region, shard, sender, &by, &settings.region))
+}
+
+async fn store(shared: &Shared, pair: &Pair, raise: &Raise) -> Result<(), ChangeError> {
+    let (shard, subject) = record(shared, pair);
     let now = clock::now();
     let written = shared.sent.rewrite(shard, &subject, |stored| risen(stored, raise, now)).await?;
     if written.before.is_some() {
@@ -99,6 +109,7 @@ async fn tell(shared: &Shared, pair: &Pair, marks: &SentMarks, revision: Seq, no
         to: Address { peer: Peer::User(pair.by.clone()), region: Some(region) },
         delivered: marks.delivered,
         read: marks.read,
+        missing: marks.missing.clone(),
         time: marks.changes.last().map_or(now, |last| last.time),
         revision,
         epoch: marks.epoch,

@@ -2,7 +2,7 @@
 
 use dunlin_nats::{Queued, ReceiptItem};
 use dunlin_schema::{
-    Address, Epoch, Peer, Seq, UserName,
+    Address, Epoch, Peer, Seq, Span, UserName,
     live::{Mark, UserMessage},
     record::ReadMark,
     subject,
@@ -11,12 +11,11 @@ use dunlin_schema::{
 use super::{
     Shared,
     core::{
-        claims::Span,
-        marks::{Raise, read_on},
+        marks::{Raise, cover, read_on},
         pace::Merge,
     },
     mailbox,
-    pairs::Pair,
+    pairs::{self, Pair},
     records::ChangeError,
 };
 use crate::clock;
@@ -91,7 +90,11 @@ async fn try_store(
         return Ok(Some((stored, revision)));
     };
     let pair = Pair { sender: with.clone(), by: user.clone() };
-    if !shared.pairs.raise(pair, Raise::read(said.epoch, order)).await {
+    let mut readable = Span { above, upto: order };
+    if !cover(&pairs::stored(shared, &pair).await?, said.epoch, readable) {
+        readable = mailbox::still_there(shared, user, readable).await?;
+    }
+    if !shared.pairs.raise(pair, Raise::read(said.epoch, order, readable)).await {
         return Ok(None);
     }
     let now = clock::now();

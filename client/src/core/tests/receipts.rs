@@ -2,6 +2,8 @@
 
 use std::collections::VecDeque;
 
+use dunlin_schema::{Span, Spans};
+
 use super::*;
 
 /// Sends to this address, and has it accepted with this order `after` the beginning of the bench.
@@ -19,7 +21,8 @@ fn taken(id: MessageId, order: u64, after: u64) -> ServerFrame {
 fn receipt(delivered: Option<u64>, since: u64, after: u64) -> ServerFrame {
     let carol = || Open::of_text("carol");
     let (time, since) = (NOW.plus(Millis(after)), Some(Millis(since)));
-    ServerFrame::Receipt { by: Some(carol()), to: carol(), order: None, delivered, read: None, of: None, time, since }
+    let (order, read, of, missing) = (None, None, None, Spans::default());
+    ServerFrame::Receipt { by: Some(carol()), to: carol(), order, delivered, read, of, time, since, missing }
 }
 
 /// A life that began long before.
@@ -101,15 +104,34 @@ fn what_a_repeat_has_shown_to_be_stored_in_a_new_life_is_taken_out_by_a_receipt_
 }
 
 #[test]
+fn what_lies_below_a_receipt_and_came_to_no_device_is_repeated() {
+    let mut bench = Bench::up();
+    for order in 5..=9 {
+        sent(&mut bench, "carol", order, 0);
+    }
+    for (missing, expected) in [(span(5, 8), &["carol:6", "carol:7", "carol:8"][..]), (span(7, 8), &["carol:8"])] {
+        let mut with_a_hole = receipt(Some(9), LONG_AGO, 50);
+        let ServerFrame::Receipt { missing: told, .. } = &mut with_a_hole else { unreachable!() };
+        *told = Spans::from_iter([missing]);
+        bench.frame(with_a_hole);
+        assert_eq!(repeated(&mut bench), expected, "{missing:?}");
+    }
+}
+
+fn span(above: u64, upto: u64) -> Span {
+    Span { above: Seq(above), upto: Seq(upto) }
+}
+
+#[test]
 fn counts_of_groups_and_receipts_of_gateways_that_tell_no_life_take_nothing_out() {
     let mut bench = Bench::up();
     sent(&mut bench, "carol", 7, 0);
-    let ServerFrame::Receipt { by, to, order, delivered, read, of, time, since: _ } = receipt(Some(9), 1, 9) else {
-        unreachable!()
-    };
-    bench.frame(ServerFrame::Receipt { by, to, order, delivered, read, of, time, since: None });
+    let mut of_no_life = receipt(Some(9), 1, 9);
+    let ServerFrame::Receipt { since, .. } = &mut of_no_life else { unreachable!() };
+    *since = None;
+    bench.frame(of_no_life);
     let (to, time) = (Open::of_text("#team"), NOW.plus(Millis(9)));
-    let (order, delivered, of) = (Some(Seq(9)), Some(812), Some(1_000));
-    bench.frame(ServerFrame::Receipt { by: None, to, order, delivered, read: None, of, time, since: None });
+    let (order, delivered, of, missing) = (Some(Seq(9)), Some(812), Some(1_000), Spans::default());
+    bench.frame(ServerFrame::Receipt { by: None, to, order, delivered, read: None, of, time, since: None, missing });
     assert_eq!(repeated(&mut bench), ["carol:7"]);
 }

@@ -83,7 +83,7 @@ impl Follow {
         self.given = then;
         let (log, cursor) = (around.named.log.clone().into(), around.named.cursor(then));
         let frame = ServerFrame::Gap { log, from, to, cursor };
-        around.queue.push(Outgoing::Own(frame), 0, then);
+        around.queue.push(Outgoing::own(frame), 0, then);
     }
 
     /// Everything is given. `complete`: when the read began that showed that the log has nothing more; `None` when the reader's word
@@ -104,6 +104,6 @@ impl Follow {
         self.given.at = known;
         let (log, cursor) = (around.named.log.clone().into(), around.named.cursor(self.given));
         let frame = ServerFrame::CaughtUp { log, seq: self.given.position.seq, cursor };
-        around.queue.push(Outgoing::Own(frame), 0, self.given);
+        around.queue.push(Outgoing::own(frame), 0, self.given);
     }
 }

@@ -10,7 +10,7 @@ use dunlin_schema::{
 use super::{
     Around, Follow,
     mode::{AsOf, Carried, Doubt, Footing, Held, Mode, Plan, WaitsFor},
-    proof::{Proof, is_there, just_before, prove, stands_at_nothing},
+    proof::{Proof, is_there, just_before, never_had_anything, prove, stands_at_nothing},
 };
 use crate::session::{ReadFailed, tail::Told};
 
@@ -124,6 +124,13 @@ impl Follow {
     ) {
         if proof == Proof::Unproven {
             self.gap(plan.footing, answer, as_of, around);
+        }
+        // More than one answer holds: so much that something may have been dropped before anybody had it.
+        if answer.more
+            && never_had_anything(&self.given)
+            && let Some(first) = answer.entries.first()
+        {
+            self.given.began = first.seq.previous();
         }
         let before = self.given.position.seq;
         let all = self.take_in(answer, around);

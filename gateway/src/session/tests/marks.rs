@@ -9,7 +9,8 @@ fn receipt(of: &str, delivered: u64, revision: u64) -> News {
     let (by, to) = (Sender { user: user(of), region: region() }, Address::local(user(of)).said_in(&region()));
     let delivered = Some(Seq(delivered));
     let (time, revision, epoch) = (Millis(1), Seq(revision), Epoch(7_000_000));
-    News::of_receipt(Receipt::Person { by, to, delivered, read: None, time, revision, epoch })
+    let (read, missing) = (None, dunlin_schema::Spans::default());
+    News::of_receipt(Receipt::Person { by, to, delivered, read, time, revision, epoch, missing })
 }
 
 fn mark(with: &str, read: u64, revision: u64) -> News {

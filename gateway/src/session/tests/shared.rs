@@ -119,7 +119,7 @@ impl Step {
         let step = InStep { sent: Cursor::of_entry(given), covers, unanswered: 1 };
         let mut queue = LogQueue::default();
         for _ in 0..waiting {
-            queue.push(Outgoing::Own(not_followed(&MAILBOX.into())), 100, Cursor::of_entry(given));
+            queue.push(Outgoing::own(not_followed(&MAILBOX.into())), 100, Cursor::of_entry(given));
         }
         Step { step, queue, waiting, copies: Copies::default() }
     }

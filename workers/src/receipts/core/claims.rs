@@ -5,43 +5,9 @@
 
 use std::collections::BTreeMap;
 
-use dunlin_schema::{Cursor, Epoch, RegionName, Seq, StreamTime, UserName, record::Senders};
+use dunlin_schema::{Cursor, Epoch, RegionName, Seq, Span, StreamTime, UserName, record::Senders};
 
 use super::pace::Merge;
-
-/// The sequences above one, up to the other.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Span {
-    /// Not this one.
-    pub above: Seq,
-    /// This one too.
-    pub upto: Seq,
-}
-
-impl Span {
-    fn is_empty(self) -> bool {
-        self.upto <= self.above
-    }
-
-    fn holds(self, seq: Seq) -> bool {
-        self.above < seq && seq <= self.upto
-    }
-
-    /// Whether both together are one.
-    fn meets(self, other: Span) -> bool {
-        self.above <= other.upto && other.above <= self.upto
-    }
-
-    fn with(self, other: Span) -> Span {
-        Span { above: self.above.min(other.above), upto: self.upto.max(other.upto) }
-    }
-
-    fn without(self, other: Span) -> impl Iterator<Item = Span> {
-        let below = Span { above: self.above, upto: self.upto.min(other.above) };
-        let beyond = Span { above: self.above.max(other.upto), upto: self.upto };
-        [below, beyond].into_iter().filter(|span| !span.is_empty())
-    }
-}
 
 /// Senders, each with their highest order.
 pub type Highest = BTreeMap<UserName, Seq>;
@@ -82,13 +48,28 @@ pub struct Unread {
     pub span: Span,
     /// An entry that is younger is not one that the device was given: the log has gone back since.
     pub time: StreamTime,
+    /// The run of entries of which it is a part: all of that was given.
+    pub run: Span,
+}
+
+/// Something new of a sender whom a hint names.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Known {
+    /// Who sent it.
+    pub sender: UserName,
+    /// In which epoch the device was given it.
+    pub epoch: Epoch,
+    /// Its order.
+    pub order: Seq,
+    /// The run of entries of which it is a part: all of that was given.
+    pub run: Span,
 }
 
 /// What is new.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct News {
     /// Who sent it, as far as that is known.
-    pub known: Vec<(UserName, Epoch, Seq)>,
+    pub known: Vec<Known>,
     /// Of which nobody has said who sent it.
     pub unread: Vec<Unread>,
 }
@@ -133,14 +114,16 @@ impl Claim {
         let mut unknown = parts.to_vec();
         for hint in &self.hints {
             for (sender, order) in &hint.highest {
-                if parts.iter().any(|part| part.holds(*order)) {
-                    news.known.push((sender.clone(), self.epoch, *order));
+                // Below the highest there may be more of theirs: a part that is all below it may have some.
+                if parts.iter().any(|part| part.above < *order) {
+                    let (sender, epoch, order) = (sender.clone(), self.epoch, *order);
+                    news.known.push(Known { sender, epoch, order, run: self.span });
                 }
             }
             unknown = unknown.into_iter().flat_map(|part| part.without(hint.span)).collect();
         }
-        let unread = unknown.into_iter().map(|span| Unread { epoch: self.epoch, span, time: self.time });
-        news.unread.extend(unread);
+        let (epoch, time, run) = (self.epoch, self.time, self.span);
+        news.unread.extend(unknown.into_iter().map(|span| Unread { epoch, span, time, run }));
     }
 
     fn merge(&mut self, later: Claim) {

@@ -22,11 +22,14 @@ pub(super) enum Op {
     Step(usize, u8),
     /// A worker dies, and another one begins in its place.
     Crash(usize),
+    /// So many of the log's oldest entries make room.
+    Evict(u8),
     /// Power is lost: so many entries of the log, and writes of STATE.
     PowerLoss(u8, u8),
 }
 
-pub(super) fn op() -> impl Strategy<Value = Op> {
+/// Things that happen: entries make room so often, beside four connections.
+pub(super) fn op(evictions: u32) -> impl Strategy<Value = Op> {
     let acknowledge = (0..DEVICES, 0..3u8, proptest::option::of(0..3u8), proptest::bool::weighted(0.2));
     prop_oneof![
         12 => (0..SENDERS.len() + 1).prop_map(Op::Store),
@@ -37,6 +40,7 @@ pub(super) fn op() -> impl Strategy<Value = Op> {
         12 => (0..WORKERS, any::<u8>()).prop_map(|(worker, item)| Op::Take(worker, item)),
         40 => (0..WORKERS, any::<u8>()).prop_map(|(worker, job)| Op::Step(worker, job)),
         2 => (0..WORKERS).prop_map(Op::Crash),
+        evictions => (1..8u8).prop_map(Op::Evict),
         1 => (0..12u8, 0..6u8).prop_map(|(log, state)| Op::PowerLoss(log, state)),
     ]
 }

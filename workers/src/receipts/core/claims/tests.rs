@@ -34,7 +34,7 @@ fn claims(epoch: u64, began: u64, seq: u64, senders: Option<Senders>) -> Claims 
 type Told = (Vec<(String, u64)>, Vec<(u64, u64)>);
 
 fn told(news: &News) -> Told {
-    let mut known: Vec<_> = news.known.iter().map(|(user, _, order)| (user.to_string(), order.0)).collect();
+    let mut known: Vec<_> = news.known.iter().map(|known| (known.sender.to_string(), known.order.0)).collect();
     known.sort();
     let mut unread: Vec<_> = news.unread.iter().map(|unread| (unread.span.above.0, unread.span.upto.0)).collect();
     unread.sort_unstable();
@@ -177,7 +177,7 @@ proptest! {
                     let known = marks.entry(name).or_insert(order);
                     *known = order.max(*known);
                 };
-                for (user, _, order) in &news.known {
+                for Known { sender: user, order, .. } in &news.known {
                     raise(user.as_str(), order.0);
                 }
                 for unread in &news.unread {
