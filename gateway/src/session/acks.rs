@@ -150,10 +150,13 @@ impl Acks {
             reach(last);
         }
         let mut out = Vec::new();
+        // It acknowledges something itself, be that no more than what it came with.
+        let covers = |own: &Acknowledged| own.cursor.position.epoch == epoch && own.cursor.position.seq <= delivered;
+        if more.waits_long && (!runs.is_empty() || more.waiting.as_ref().is_some_and(covers)) {
+            more.waits_long = false;
+            self.next = Millis(0);
+        }
         for cursor in runs {
-            if std::mem::take(&mut more.waits_long) {
-                self.next = Millis(0);
-            }
             let senders = more.senders.take(self.acknowledged.seq.max(cursor.began), cursor.position.seq);
             self.acknowledged = cursor.position;
             let newer = Acknowledged { cursor, senders };

@@ -122,6 +122,18 @@ fn what_was_given_before_a_gap_covers_what_it_did() {
     assert_eq!(covers_from(&mut rig, 13), [(13, 12)]);
 }
 
+/// A gateway may have died with the acknowledgement of it: the sender's receipt is not to wait until the cursor itself counts.
+#[test]
+fn what_the_device_came_with_is_passed_on_once_it_acknowledges_no_more_than_that() {
+    let mut rig = opened(at(1, 5));
+    begins(&mut rig, head(1, 9, 7));
+    assert_eq!(begins(&mut rig, answer(entries(&[5, 7]), false, None)), [(7, 0), (7, 0)]);
+    assert_eq!(covers_from(&mut rig, 4), []);
+    assert_eq!(covers_from(&mut rig, 5), [(5, 0)]);
+    assert_eq!(covers_from(&mut rig, 5), [], "once");
+    assert_eq!(covers_from(&mut rig, 7), [(7, 0)]);
+}
+
 #[test]
 fn a_forged_beginning_is_not_above_its_place() {
     let place = Cursor { began: Seq(900), ..Cursor::of_entry(position(1, 5)) };
