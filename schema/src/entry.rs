@@ -24,7 +24,7 @@ pub struct Entry {
     pub to: Address,
     /// Its order among what the sender sent to `to`; `None` in the log that gives the order: there it is the entry's own sequence.
     pub order: Option<Seq>,
-    /// When a gateway took it from its sender: what `accepted` tells, now and in every repeat.
+    /// When a gateway took it from its sender: what `accepted` tells. A repeat tells it as well, while the recipient's log holds the entry.
     pub time: Millis,
     /// What it says.
     pub body: Body,
