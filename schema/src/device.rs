@@ -33,6 +33,19 @@ impl DeviceTitle {
     pub fn as_str(&self) -> &str {
         &self.0
     }
+
+    /// Whether people can see something of it: a character that is no white space and none that is shown as nothing (`White_Space` and
+    /// `Default_Ignorable_Code_Point` of UAX 44, and the blank of Braille).
+    pub fn is_seen(&self) -> bool {
+        self.0.chars().any(|c| !c.is_whitespace() && !shown_as_nothing(c))
+    }
+}
+
+fn shown_as_nothing(c: char) -> bool {
+    matches!(c, '\u{ad}' | '\u{34f}' | '\u{61c}' | '\u{115f}' | '\u{1160}' | '\u{17b4}' | '\u{17b5}' | '\u{180b}'..='\u{180f}'
+        | '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{2800}' | '\u{3164}'
+        | '\u{fe00}'..='\u{fe0f}' | '\u{feff}' | '\u{ffa0}' | '\u{fff0}'..='\u{fff8}' | '\u{1bca0}'..='\u{1bca3}'
+        | '\u{1d173}'..='\u{1d17a}' | '\u{e0000}'..='\u{e0fff}')
 }
 
 impl FromStr for DeviceTitle {

@@ -8,7 +8,7 @@ use serde::{
     Deserialize, Deserializer, Serialize,
     de::{self, IgnoredAny},
 };
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use super::{ClientFrame, DeviceItem, Encoding, EntryContent, Extensible, devices};
 use crate::{
@@ -123,7 +123,7 @@ pub enum Question {
         #[serde(deserialize_with = "device")]
         device: DeviceName,
         /// What it is called from now on; left out: nothing.
-        #[serde(default)]
+        #[serde(default, deserialize_with = "title")]
         title: Option<DeviceTitle>,
     },
 }
@@ -187,10 +187,34 @@ fn to<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Address, D::Error> {
     parsed_field(deserializer, "to")
 }
 
+/// How many at most, from 1 up: what is more than any page has means that, also where it is more than a number holds.
 fn limit<'de, D: Deserializer<'de>>(deserializer: D) -> Result<u64, D::Error> {
-    match u64::deserialize(deserializer)? {
-        0 => Err(de::Error::custom("`limit` is a whole number from 1 up")),
-        limit => Ok(limit),
+    struct Limit;
+    impl de::Visitor<'_> for Limit {
+        type Value = u64;
+        fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+            f.write_str("a whole number from 1 up for `limit`")
+        }
+        fn visit_u64<E: de::Error>(self, limit: u64) -> Result<u64, E> {
+            if limit == 0 { Err(E::invalid_value(de::Unexpected::Unsigned(0), &self)) } else { Ok(limit) }
+        }
+        // A reader of JSON makes one of what is 2^64 or more.
+        fn visit_f64<E: de::Error>(self, limit: f64) -> Result<u64, E> {
+            const ABOVE_ALL: f64 = 18_446_744_073_709_551_616.0;
+            if limit < ABOVE_ALL { Err(E::invalid_type(de::Unexpected::Float(limit), &self)) } else { Ok(u64::MAX) }
+        }
+    }
+    deserializer.deserialize_u64(Limit)
+}
+
+/// A title that people are to see: of what is stored already it is not asked.
+fn title<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<DeviceTitle>, D::Error> {
+    let title = Option::<DeviceTitle>::deserialize(deserializer)?;
+    match &title {
+        Some(title) if !title.is_seen() => {
+            Err(de::Error::custom("`title`: a title needs a character that can be seen"))
+        }
+        Some(_) | None => Ok(title),
     }
 }
 
@@ -372,13 +396,25 @@ fn unread_json(bytes: &[u8]) -> Option<UnreadAsk> {
         (Some(_), Some((name, fields))) if !fields.is_object() => {
             format!("`{name}` is an object, {{}} where there is nothing to say")
         }
-        (Some(_), Some((name, _))) => match Question::deserialize(&ask["what"]) {
-            Err(error) => format!("in `{name}`: {}", reason(&error)),
+        (Some(_), Some((name, fields))) => match Question::deserialize(&ask["what"]) {
+            Err(error) => format!("in `{name}`: {}", with_field(name, fields, reason(&error))),
             // To a map of values the last of two is the one that counts.
             Ok(_) => "a field is there twice".to_owned(),
         },
     };
     Some(UnreadAsk::bad(reference, why))
+}
+
+/// What is wrong with a question, behind the name of the field where it does not say that itself: the one that alone gives the same error.
+fn with_field(name: &str, fields: &Value, why: String) -> String {
+    let alone = |field: &str, value: &Value| Question::deserialize(json!({ name: { field: value } }));
+    let mut fields = fields.as_object().into_iter().flatten();
+    match fields.find(|(field, value)| alone(field, value).is_err_and(|error| reason(&error) == why)) {
+        Some((field, _)) if !why.contains(&format!("`{field}`")) && !why.starts_with("missing field") => {
+            format!("`{}`: {why}", shortened(field))
+        }
+        Some(_) | None => why,
+    }
 }
 
 /// The same of a question that is nested more deeply than a value is read: what is inside is passed over.
