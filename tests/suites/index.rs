@@ -61,10 +61,11 @@ async fn texts(device: &mut Device, with: &str) -> Vec<String> {
     entries.iter().map(text).collect()
 }
 
-async fn say(device: &mut Device, to: &str, content: Value) {
+/// Gives the order.
+async fn say(device: &mut Device, to: &str, content: Value) -> u64 {
     let id = new_id();
     device.say(json!({ "send": { "id": id, "to": to, "content": content } })).await;
-    device.answer(&id).await.expect("accepted");
+    number(&device.answer(&id).await.expect("accepted")["order"])
 }
 
 /// Says, as the receipts worker does, that somebody has read what somebody sent.
@@ -195,6 +196,48 @@ async fn pages_go_on_where_the_one_before_ended_and_questions_that_make_no_sense
         let refused = bob.ask(9, question.clone()).await.expect_err("refused");
         assert_eq!((&refused["code"], &refused["retry_after"]), (&json!(code), &Value::Null), "{question}: {refused}");
     }
+}
+
+/// What messengers have counted as new: one's own messages, what was taken back, edits and reactions; and what they have lost.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_is_no_message_or_is_taken_back_is_not_new_on_any_device() {
+    let region = Region::start(1).await;
+    let mut alice = region.caught_up(0, "alice", "phone").await;
+    let mut bob = region.caught_up(0, "bob", "phone").await;
+    let first = alice.send_accepted("bob", "first").await;
+    let second = alice.send_accepted("bob", "second").await;
+    let deletion = say(&mut alice, "bob", json!({ "delete": { "target": second["id"] } })).await;
+    let of_bob = |last: &str, unread, read| [("alice".to_owned(), last.to_owned(), unread, read)];
+    assert_eq!(conversations(&mut bob).await, of_bob("first", 1, None));
+    // What is read is the deletion: it is the last thing that came.
+    bob.say(json!({ "read": { "with": "alice", "upto": deletion } })).await;
+    while bob.expect("marked").await["read"] != deletion {}
+    assert_eq!(conversations(&mut bob).await, of_bob("first", 0, Some(deletion)));
+    let react = |emoji: &str, on| json!({ "react": { "target": first["id"], "emoji": emoji, "on": on } });
+    say(&mut bob, "alice", react("❤\u{fe0f}", true)).await;
+    say(&mut alice, "bob", react("👍", true)).await;
+    say(&mut alice, "bob", react("👍", false)).await;
+    say(&mut alice, "bob", json!({ "edit": { "target": first["id"], "text": "first, edited" } })).await;
+    say(&mut bob, "alice", react("❤", true)).await;
+    assert_eq!(conversations(&mut bob).await, of_bob("first, edited", 0, Some(deletion)));
+    let (entries, _) = history(&mut bob, "alice", None, 10).await;
+    let reactions: Vec<_> =
+        entries[0]["reactions"].as_array().expect("a list").iter().map(|one| &one["from"]).collect();
+    assert_eq!((entries.len(), reactions), (1, vec![&json!("bob")]), "one, however it is spelled, also behind an edit");
+    let third = alice.send_accepted("bob", "third").await;
+    let mut tablet = region.caught_up(0, "bob", "tablet").await;
+    for device in [&mut bob, &mut tablet] {
+        assert_eq!(conversations(device).await, of_bob("third", 1, Some(deletion)));
+    }
+    // One's own are not unread either, on whichever device and whatever became of them.
+    let mut laptop = region.caught_up(0, "alice", "laptop").await;
+    for (text, device) in [("third", &mut laptop), ("first, edited", &mut alice)] {
+        assert_eq!(conversations(device).await, [("bob".to_owned(), text.to_owned(), 0, None)]);
+        if text == "third" {
+            say(device, "bob", json!({ "delete": { "target": third["id"] } })).await;
+        }
+    }
+    assert_eq!(conversations(&mut tablet).await, of_bob("first, edited", 0, Some(deletion)));
 }
 
 /// Another worker, which has no projection, takes over from one that was killed, and from one that gave its shards back.

@@ -107,6 +107,29 @@ async fn all_devices_of_the_sender_are_told_what_was_delivered_and_read_and_the_
     is_told_nothing(&mut phone).await;
 }
 
+/// A copy on another device of the sender's is no receipt: the other side has nothing of it.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_ones_own_other_devices_have_was_delivered_to_nobody() {
+    let region = Region::start(2).await;
+    let mut phone = region.caught_up(0, "alice", "phone").await;
+    let mut laptop = region.caught_up(1, "alice", "laptop").await;
+    let order = sent(&mut phone, "bob").await;
+    let copy = laptop.expect("entry").await["seq"].as_u64().expect("a sequence");
+    acknowledge(&mut laptop, copy).await;
+    // Nor is it read: that says what the other side sent.
+    read(&mut laptop, "bob", order).await;
+    for device in [&mut phone, &mut laptop] {
+        is_marked(device, "bob", 0).await;
+        is_told_nothing(device).await;
+    }
+    let mut bob = region.connect(0, "bob", "phone", None).await;
+    takes(&mut bob, order).await;
+    acknowledge(&mut bob, order).await;
+    for device in [&mut phone, &mut laptop] {
+        until_receipt(device, Some(order), None).await;
+    }
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_mark_is_never_beyond_what_was_sent_and_none_is_made_where_nothing_was() {
     let region = Region::start(1).await;
