@@ -32,6 +32,8 @@ pub(super) struct Acks {
 struct More {
     /// The device's own cursor, with which it came, until what follows shows that it is one.
     said: Option<Cursor>,
+    /// Whether it has acknowledged that one itself, before anything was taken.
+    said_again: bool,
     /// Taken before `last` and not acknowledged: `last`'s epoch, rising.
     earlier: VecDeque<Earlier>,
     senders: Record,
@@ -109,9 +111,9 @@ impl Acks {
             // A cursor above what follows it is forged: a gap in a log that is empty begins at 0 too.
             let (said_at, given) = (said.position, cursor.position);
             let goes_on = said_at.epoch == given.epoch && said_at.seq <= given.seq && said.began == cursor.began;
-            (more.waiting, more.waits_long) =
-                (goes_on.then_some(Acknowledged { cursor: said, senders: None }), goes_on);
-            self.next = if goes_on { self.next } else { Millis(0) };
+            more.waiting = goes_on.then_some(Acknowledged { cursor: said, senders: None });
+            more.waits_long = goes_on && !more.said_again;
+            self.next = if more.waits_long { self.next } else { Millis(0) };
         }
         self.forget();
         // Sequence 0 counts too: who was caught up with an empty mailbox lacks what comes after it.
@@ -129,7 +131,12 @@ impl Acks {
     /// The device has everything up to `delivered`. What nobody took for it, it can't have: a higher number counts for all that was taken.
     /// Returns what is to be passed on now.
     pub(super) fn acknowledge(&mut self, now: Millis, delivered: Seq) -> Vec<Acknowledged> {
-        let Some(last) = self.last else { return Vec::new() };
+        let Some(last) = self.last else {
+            if let Some(More { said: Some(own), said_again, .. }) = self.more.as_deref_mut() {
+                *said_again |= own.position.seq <= delivered;
+            }
+            return Vec::new();
+        };
         if delivered > last.position.seq && self.epoch_changed {
             return Vec::new();
         }

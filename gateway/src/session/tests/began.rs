@@ -132,6 +132,13 @@ fn what_the_device_came_with_is_passed_on_once_it_acknowledges_no_more_than_that
     assert_eq!(covers_from(&mut rig, 5), [(5, 0)]);
     assert_eq!(covers_from(&mut rig, 5), [], "once");
     assert_eq!(covers_from(&mut rig, 7), [(7, 0)]);
+    // Also where it says so before it is given anything.
+    for (early, told) in [(4, vec![]), (5, vec![(5, 0)]), (6, vec![(5, 0)])] {
+        let mut rig = opened(at(1, 5));
+        assert_eq!(covers_from(&mut rig, early), []);
+        assert_eq!(begins(&mut rig, head(1, 9, 5)), [(5, 0)]);
+        assert_eq!(covers_from(&mut rig, 0), told, "{early}");
+    }
 }
 
 #[test]
