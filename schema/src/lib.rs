@@ -6,7 +6,7 @@
 //! | room | what lives there |
 //! |---|---|
 //! | [`name`], [`address`], [`id`] | who and what: users, groups, regions, devices, addresses, message ids |
-//! | [`time`], [`position`], [`span`], [`cursor`] | when and where: milliseconds, sequences, epochs, positions, what a device has consumed |
+//! | [`time`], [`position`], [`span`], [`cursor`] | when and where: milliseconds, sequences, epochs, positions, what a device consumed |
 //! | [`subject`], [`stream`], [`shard`] | where it is stored: every subject and every stream setting |
 //! | [`entry`], [`record`] | what is stored: entries of a log, records of STATE and RECEIPTS |
 //! | [`live`], [`heads`], [`read`], [`presence`], [`index`] | what gateways and workers tell each other |
