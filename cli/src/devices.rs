@@ -13,7 +13,12 @@ use crate::{
 
 /// Options of `dunlin devices`.
 #[derive(Debug, Args)]
-#[command(args_conflicts_with_subcommands = true)]
+#[command(
+    args_conflicts_with_subcommands = true,
+    override_usage = "dunlin devices [OPTIONS] --as <USER>\n       \
+                      dunlin devices name [OPTIONS] --as <USER> <DEVICE> [TITLE]\n       \
+                      dunlin devices remove [OPTIONS] --as <USER> <DEVICE>"
+)]
 pub struct DevicesArgs {
     #[command(subcommand)]
     command: Option<DevicesCommand>,

@@ -31,7 +31,11 @@ const END: &str = "-----END PRIVATE KEY-----";
 
 /// What `dunlin token` is asked for.
 #[derive(Debug, Args)]
-#[command(args_conflicts_with_subcommands = true, subcommand_negates_reqs = true)]
+#[command(
+    args_conflicts_with_subcommands = true,
+    subcommand_negates_reqs = true,
+    override_usage = "dunlin token [OPTIONS] <USER>\n       dunlin token check [OPTIONS] <TOKEN>"
+)]
 pub struct TokenArgs {
     #[command(subcommand)]
     pub(crate) command: Option<TokenCommand>,
@@ -55,8 +59,7 @@ pub struct TokenArgs {
 /// What else there is to do with tokens.
 #[derive(Debug, Subcommand)]
 pub(crate) enum TokenCommand {
-    /// Say in words why a gateway would refuse a token, or whom it would let in; it asks none, so it knows of no revocation. Options stand
-    /// behind `check`
+    /// Say in words why a gateway would refuse a token, or whom it would let in; it asks none, so it knows of no revocation
     Check(CheckArgs),
 }
 

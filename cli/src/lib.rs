@@ -83,7 +83,6 @@ enum Command {
     ///
     /// `last_seen` is when a device last acknowledged something, in milliseconds since 1970, and null while it is connected. `here` is the
     /// device that asks: never one of these, since each question of this command comes from a device of its own, which is not listed.
-    /// Options stand behind `name` and `remove`: `dunlin devices remove --as bob phone`.
     Devices(devices::DevicesArgs),
     /// Print whom somebody has messages with, one JSON object a line
     Conversations(conversations::ConversationsArgs),

@@ -15,6 +15,17 @@ fn only_what_listens_is_told_where() {
     Cli::try_parse_from(["dunlin", "provision", "--config", "worker.toml"]).unwrap();
 }
 
+#[test]
+fn whoever_says_an_option_before_a_command_is_shown_where_it_stands() {
+    for (said, meant) in [
+        ("devices --as bob remove phone", "dunlin devices remove [OPTIONS] --as <USER> <DEVICE>"),
+        ("token --ttl 5m check -", "dunlin token check [OPTIONS] <TOKEN>"),
+    ] {
+        let error = Cli::try_parse_from(["dunlin"].into_iter().chain(said.split(' '))).unwrap_err().to_string();
+        assert!(error.contains(meant), "{said}: {error}");
+    }
+}
+
 /// An option of a command: the command (`all` for all of them), the option with its value, its variable, its default. Where the command
 /// finds a default for itself there is none here.
 type Offered = (String, String, Option<String>, Option<String>);
