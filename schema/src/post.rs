@@ -9,14 +9,15 @@ use serde_json::Value;
 use crate::{
     Address, Content, DeviceName, MessageId, Millis, Open, Seq, UserName,
     frame::{Send, UnreadSend, as_written},
+    limits,
     presence::Presence,
     text::reason,
 };
 
 /// The path at which tokens are revoked.
 pub const REVOCATIONS: &str = "/v1/revocations";
-/// A `jti` has so many bytes at most.
-const JTI_BYTES: usize = 1_024;
+/// A `jti` has so many bytes at most: no longer one is in a token that is looked at.
+const JTI_BYTES: usize = limits::TOKEN_BYTES;
 
 /// What is revoked, as the body of `POST /v1/revocations` says it.
 #[derive(Clone, Debug, PartialEq, Eq, schemars::JsonSchema)]

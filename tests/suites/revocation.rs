@@ -223,7 +223,7 @@ async fn who_may_not_revoke_and_what_is_no_revocation_is_refused() {
     let forged = dunlin_tests::tokens::Key::new("one")
         .sign(&json!({ "sub": "root", "aud": "dunlin", "exp": now() + 60, "scope": "admin" }));
     assert_eq!(post(&region, 0, &forged, user.to_string()).await.0, 401);
-    let long = "x".repeat(2_000);
+    let long = "x".repeat(9_000);
     for body in [
         "",
         "7",
