@@ -242,7 +242,7 @@ pub enum ServerFrame {
     CaughtUp {
         /// The log.
         log: Open<LogName>,
-        /// The last entry that was given; 0 while there never was one.
+        /// Where the log ends for this device, whether or not that entry was given to it; 0 while there never was one.
         seq: Seq,
         /// Where the log goes on.
         cursor: CursorText,
@@ -315,7 +315,7 @@ pub enum ServerFrame {
         read: Option<u64>,
         /// Of a group, how many members there are beside the sender.
         of: Option<u32>,
-        /// When it became so.
+        /// When the marks came so far.
         time: Millis,
         /// Of a person, when the life of their log began that gave the orders: of what was accepted before, only what was accepted anew
         /// since is meant. `None` of a group.
