@@ -144,7 +144,8 @@ async fn enter(gateway: Arc<Gateway>, alarm: Arc<Alarm>, stream: TcpStream, rout
     // Frames are gathered here; the system need not wait for more.
     let _ = stream.set_nodelay(true);
     let (mut socket, handoff) = http(stream, routes, &gateway.finish, &gateway.kill).await?;
-    let opened = open(&gateway, &mut socket, &alarm, handoff.identity).await;
+    // Apart: both as one would be of the size of a subscription's room, which then lies where this was and is resident as a whole.
+    let opened = Box::pin(open(&gateway, &mut socket, &alarm, handoff.identity)).await;
     Some((socket, opened.map(|opened| Running::new(gateway, opened))))
 }
 

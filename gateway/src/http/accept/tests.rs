@@ -7,6 +7,7 @@ use tokio::{
 };
 
 use super::*;
+use crate::tokens::Identity;
 
 const REQUEST: &[u8] = b"GET / HTTP/1.1\r\nHost: gateway\r\n\r\n";
 
@@ -32,6 +33,23 @@ async fn answered(client: &mut TcpStream) -> bool {
         }
     }
     true
+}
+
+/// A subscription takes room for 32 messages, of which an idle connection writes to none: it costs the more, the more of it was written to
+/// before. So nothing that each connection has for a moment is of the sizes among which the allocator puts that room.
+#[test]
+fn what_lets_a_connection_in_is_not_of_the_size_of_its_subscription() {
+    fn entering<A, B, C, D, F>(_: fn(A, B, C, D) -> F) -> usize {
+        size_of::<F>()
+    }
+    fn opening<'a, F>(
+        _: impl FnOnce(&'a Arc<Gateway>, &'a mut Socket, &'a Arc<Alarm>, Option<Identity>) -> F,
+    ) -> usize {
+        size_of::<F>()
+    }
+    for size in [entering(enter), opening(open)] {
+        assert!(!(5_121..=6_144).contains(&size), "{size}");
+    }
 }
 
 #[tokio::test(start_paused = true)]
