@@ -1,6 +1,9 @@
 //! What a line means that somebody typed, and what it is about.
 
-use dunlin_client::{Conversation, conversation::Message};
+use dunlin_client::{
+    Conversation,
+    conversation::{Message, State},
+};
 use dunlin_schema::{Content, MessageId};
 
 /// What a line asks for.
@@ -56,19 +59,26 @@ fn message(text: &str) -> Content {
     Content::Message { text: Some(text.to_owned()), data: None, attachments: Vec::new(), reply_to: None }
 }
 
-/// The last message that is stored, was not deleted, and is meant.
-fn last(conversation: &Conversation, meant: impl Fn(&Message<'_>) -> bool) -> Option<MessageId> {
-    let is_stored = |message: &Message<'_>| message.order.is_some() && !message.deleted;
-    conversation.messages().filter(|message| is_stored(message) && meant(message)).last()?.id
+/// The last message that was not deleted and is meant.
+fn last<'a>(conversation: &'a Conversation, meant: impl Fn(&Message<'_>) -> bool) -> Option<Message<'a>> {
+    conversation.messages().filter(|message| !message.deleted && meant(message)).last()
 }
 
-fn about(target: Option<MessageId>, nothing: &str, content: impl FnOnce(MessageId) -> Content) -> Said {
-    target.map_or_else(|| Said::Notice(nothing.to_owned()), |target| Said::Send(content(target)))
+/// What is said about a message, once it is stored. Until then it is about nothing, rather than about the one before.
+fn about(target: Option<Message<'_>>, nothing: &str, content: impl FnOnce(MessageId) -> Content) -> Said {
+    match target {
+        None => Said::Notice(nothing.to_owned()),
+        Some(Message { id: Some(id), order: Some(_), .. }) => Said::Send(content(id)),
+        Some(Message { state: Some(State::Failed(_)), .. }) => {
+            Said::Notice("your last message was not sent".to_owned())
+        }
+        Some(_) => Said::Notice("your last message is not sent yet".to_owned()),
+    }
 }
 
 #[cfg(test)]
 mod tests {
-    use dunlin_client::{Accepted, PendingId};
+    use dunlin_client::{Accepted, PendingId, SendError};
     use dunlin_schema::{Millis, Seq};
 
     use super::*;
@@ -98,5 +108,11 @@ mod tests {
             assert_eq!(said(line, &conversation), meant, "{line}");
         }
         assert!(notice(&said("/react 👍", &conversation)), "there is nothing of bob's");
+
+        let key = conversation.sending(Millis(2), message("oops"), PendingId::default());
+        let not_yet = Said::Notice("your last message is not sent yet".to_owned());
+        assert_eq!(["/delete", "/edit x"].map(|line| said(line, &conversation)), [not_yet.clone(), not_yet]);
+        conversation.settled(key, &Err(SendError::Full));
+        assert_eq!(said("/delete", &conversation), Said::Notice("your last message was not sent".to_owned()));
     }
 }

@@ -160,6 +160,8 @@ fn two_people_hold_a_conversation_and_one_of_them_goes_and_comes_back() {
     alice.hears("the loss of the connection", |line| line["connection"]["lost"].is_string());
     alice.types("lost words");
     alice.sees("lost words", "state", "sending");
+    alice.types("/delete");
+    alice.hears("that it can't be deleted yet", |line| line["notice"] == "your last message is not sent yet");
     kill(Pid::from_raw(alice.child.id() as i32), Signal::SIGINT).unwrap();
     assert_eq!(end(&mut alice.child).code(), Some(75));
     until("the words", || alice.errors.text().contains("not known to be stored: lost words"));
