@@ -6,26 +6,28 @@
 
 mod chain;
 mod evidence;
+mod inbox;
 mod pattern;
 mod single;
 mod together;
 
 use std::{sync::Arc, time::Duration};
 
-use async_nats::Message;
+use async_nats::{Message, SubscribeError};
 use bytes::Bytes;
 use dunlin_schema::{
     Log, RegionName, Seq, Shard, StreamTime, limits,
     read::{Evidence, ReadAnswer, ReadFrom, ReadRequest, Source, StoredEntry},
     stream::{self, RegionSettings},
 };
-use futures_util::StreamExt;
+use parking_lot::Mutex;
 use serde::Serialize;
-use tokio::{sync::Semaphore, time::timeout};
+use tokio::sync::Semaphore;
 
 pub use self::single::LogEnds;
 use self::{
     chain::{Chain, Progress, Reply},
+    inbox::Inbox,
     together::{FromWindow, Route, Together},
 };
 use crate::{
@@ -36,7 +38,7 @@ use crate::{
 
 /// Batches that are read at once on one connection; further reads wait for their turn, so that a storm does not time itself out.
 const CONCURRENT: usize = 64;
-/// Replies that wait in one read's subscription: a whole batch and its end.
+/// Replies that wait in one inbox: a whole batch and its end.
 const REPLY_CAPACITY: usize = limits::READ_ENTRIES + 16;
 /// Entries of one answer where each is a question to the leader.
 const LEADER_ENTRIES: usize = 64;
@@ -69,6 +71,8 @@ pub struct Reads {
     connection: Connection,
     replicas: u8,
     turns: Arc<Semaphore>,
+    /// Those that no read uses just now.
+    inboxes: Arc<Mutex<Vec<Inbox>>>,
     together: Arc<Together>,
 }
 
@@ -93,6 +97,7 @@ impl Reads {
             connection,
             replicas: settings.replicas,
             turns: Arc::new(Semaphore::new(CONCURRENT)),
+            inboxes: Arc::default(),
             together: Arc::new(Together::new()),
         })
     }
@@ -197,7 +202,8 @@ impl Reads {
         source: Source,
     ) -> Result<Option<(Bytes, Seq, StreamTime)>, ReadError> {
         let stream = stream::state_stream(self.region(), shard);
-        if source == Source::Any {
+        // The only replica is the leader.
+        if source == Source::Any || self.replicas == 1 {
             let call = self.connection.api().subject(format_args!("DIRECT.GET.{stream}.{subject}"));
             for _ in 0..=limits::READ_RETRIES {
                 let request = async_nats::Request::new().timeout(Some(self.reply_timeout()));
@@ -308,21 +314,40 @@ impl Reads {
             ReadFrom::Seq(seq) => (Some(seq), None),
             ReadFrom::Time(time) => (None, Some(format_time(time))),
         };
-        let client = self.connection.client();
-        let inbox = client.new_inbox();
-        let Ok(mut replies) = client.subscribe(inbox.clone()).await else { return Progress::NoResponders };
-        if self.ask_batch(place, seq, start_time, Some(&place.subject), inbox).await.is_err() {
+        let Ok(mut inbox) = self.inbox().await else { return Progress::NoResponders };
+        let question = inbox.next_question();
+        if self.ask_batch(place, seq, start_time, Some(&place.subject), question).await.is_err() {
             return Progress::NoResponders;
         }
         let mut chain = Chain::default();
-        while let Ok(Some(reply)) = timeout(self.reply_timeout(), replies.next()).await {
+        while let Some(reply) = inbox.reply(self.reply_timeout()).await {
             seen(&reply);
-            let progress = chain.take(Reply::of(reply));
-            if progress != Progress::Going {
-                return progress;
+            match chain.take(Reply::of(reply)) {
+                Progress::Going => {}
+                complete @ Progress::Complete { .. } => {
+                    self.keep(inbox);
+                    return complete;
+                }
+                failed @ (Progress::Broken | Progress::NoResponders | Progress::Unreadable(_)) => return failed,
             }
         }
         Progress::Going
+    }
+
+    /// An inbox for a question, which [`Reads::keep`] takes back once that is answered whole: so nothing of it fills the room of the next.
+    async fn inbox(&self) -> Result<Inbox, SubscribeError> {
+        let kept = self.inboxes.lock().pop();
+        match kept {
+            Some(inbox) => Ok(inbox),
+            None => Inbox::open(self.connection.client()).await,
+        }
+    }
+
+    fn keep(&self, inbox: Inbox) {
+        let mut inboxes = self.inboxes.lock();
+        if inboxes.len() < CONCURRENT {
+            inboxes.push(inbox);
+        }
     }
 
     /// Asks any replica for a batch: of one subject, or of all.

@@ -2,9 +2,7 @@
 
 use bytes::Bytes;
 use dunlin_schema::{Log, Seq, Shard, StreamTime, index::Place, limits, read::StoredEntry, stream};
-use futures_util::StreamExt;
 use serde::Serialize;
-use tokio::time::timeout;
 
 use super::{
     ReadError, Reads,
@@ -79,17 +77,16 @@ impl Reads {
         let question = question.expect("our own question is plain JSON");
         let stream = stream::state_stream(self.region(), shard);
         let call = self.connection.api().subject(format_args!("DIRECT.GET.{stream}"));
-        let client = self.connection.client();
-        let inbox = client.new_inbox();
-        let unanswered = |_| ReadError::Unanswered;
-        let mut replies = client.subscribe(inbox.clone()).await.map_err(|_| ReadError::Unanswered)?;
-        client.publish_with_reply(call, inbox, question.into()).await.map_err(unanswered)?;
+        let mut inbox = self.inbox().await.map_err(|_| ReadError::Unanswered)?;
+        let asked = self.connection.client().publish_with_reply(call, inbox.next_question(), question.into()).await;
+        asked.map_err(|_| ReadError::Unanswered)?;
         let (mut chain, mut found) = (Chain::default(), Vec::new());
-        while let Ok(Some(reply)) = timeout(self.reply_timeout(), replies.next()).await {
+        while let Some(reply) = inbox.reply(self.reply_timeout()).await {
             found.extend(chain::subject(&reply));
             match chain.take(Reply::of(reply)) {
                 Progress::Going => {}
                 Progress::Complete { entries, pending: 0 } if entries.len() == found.len() => {
+                    self.keep(inbox);
                     let values = entries.into_iter().map(|entry| entry.payload);
                     return Ok(Some(found.into_iter().zip(values).collect()));
                 }

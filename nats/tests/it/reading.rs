@@ -101,6 +101,26 @@ async fn a_long_log_comes_in_pages_and_is_weighed_when_it_matters() {
     assert_eq!(page.evidence.unwrap().weight, half - 1_000 + 1, "and counts what follows the asked place");
 }
 
+/// To subscribe costs the server and this process more than the question.
+#[tokio::test]
+async fn reads_one_after_the_other_share_a_subscription() {
+    let server = Server::monitored();
+    server.provisioned().await;
+    let reads = server.reads().await;
+    let subscribed = async || {
+        let answer = server.monitor("/subsz").await;
+        let answer: serde_json::Value = serde_json::from_str(&answer[answer.find('{').unwrap()..]).unwrap();
+        answer["num_inserts"].as_u64().unwrap()
+    };
+    let read = async |name: String| reads.read(&mailbox(&name), request(1, Source::Any)).await.unwrap();
+    read("first".to_owned()).await;
+    let before = subscribed().await;
+    for number in 0..20 {
+        read(number.to_string()).await;
+    }
+    assert_eq!(subscribed().await, before);
+}
+
 #[tokio::test]
 async fn pages_are_bounded_by_bytes_too() {
     let server = Server::start();

@@ -18,19 +18,18 @@ use std::{
     time::Duration,
 };
 
-use async_nats::Subscriber;
 use dunlin_schema::{Millis, Seq, limits, read::StoredEntry};
-use futures_util::StreamExt as _;
 use parking_lot::Mutex;
 use tokio::{
     sync::{Mutex as AsyncMutex, OwnedSemaphorePermit, Semaphore},
-    time::{Instant, timeout},
+    time::Instant,
 };
 
 use self::core::{Demand, Message, Page, Way, Window};
 use super::{
     LogSubject, ReadError, Reads,
     chain::{Chain, Progress, Reply, subject},
+    inbox::Inbox,
 };
 use crate::api::StreamState;
 
@@ -68,9 +67,7 @@ struct ShardReads {
 #[derive(Debug)]
 struct Open {
     window: Window,
-    inbox: String,
-    replies: Subscriber,
-    asked: u64,
+    inbox: Inbox,
     opened: Instant,
     used: Instant,
     /// When the page was asked that last reached the stream's end.
@@ -262,10 +259,9 @@ impl Reads {
         if !shard.demand.lock().is_worth(state.messages.min((state.last_seq + 1).saturating_sub(from.0))) {
             return Err(Closed);
         }
-        let inbox = self.connection.client().new_inbox();
-        let replies = self.connection.client().subscribe(format!("{inbox}.*")).await.map_err(|_gone| Closed)?;
+        let inbox = self.inbox().await.map_err(|_gone| Closed)?;
         let (window, end) = (Window::new(from), (Seq(state.last_seq), now));
-        Ok(Open { window, inbox, replies, asked: 0, opened: now, used: now, complete: None, end, _place: room })
+        Ok(Open { window, inbox, opened: now, used: now, complete: None, end, _place: room })
     }
 
     async fn stream_state(&self, place: &LogSubject) -> Result<StreamState, ReadError> {
@@ -275,15 +271,10 @@ impl Reads {
     /// The window's next page, and how many entries the stream has behind it.
     async fn page(&self, open: &mut Open, place: &LogSubject) -> Result<(Vec<Message>, u64), Closed> {
         for _ in 0..=limits::READ_RETRIES {
-            open.asked += 1;
-            let reply = format!("{}.{}", open.inbox, open.asked);
-            self.ask_batch(place, Some(open.window.next()), None, None, reply.clone()).await.map_err(|_gone| Closed)?;
+            let (next, question) = (open.window.next(), open.inbox.next_question());
+            self.ask_batch(place, Some(next), None, None, question).await.map_err(|_gone| Closed)?;
             let (mut chain, mut subjects) = (Chain::default(), Vec::new());
-            while let Ok(Some(message)) = timeout(self.reply_timeout(), open.replies.next()).await {
-                if *message.subject != *reply {
-                    // It came too late for the question before.
-                    continue;
-                }
+            while let Some(message) = open.inbox.reply(self.reply_timeout()).await {
                 let stored_under = subject(&message);
                 match chain.take(Reply::of(message)) {
                     Progress::Going => subjects.push(stored_under.ok_or(Closed)?),
