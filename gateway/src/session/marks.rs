@@ -183,6 +183,10 @@ impl Marks {
             return;
         }
         let busy = self.busy();
+        // A worker that is behind, or one of two, tells what it remembers.
+        if busy.told.iter().any(|told| told.is_about_the_same(&news) && told.revision > news.revision) {
+            return;
+        }
         if !busy.put(news.clone()) {
             return;
         }

@@ -168,3 +168,38 @@ async fn a_user_who_never_was_there_is_erased_and_asking_twice_does_no_harm() {
     }
     gone(&region, "dave").await;
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn gateways_and_workers_go_by_nothing_that_was_erased() {
+    let region = Region::start(2).await;
+    let mut carol = region.caught_up(0, "carol", "phone").await;
+    let mut bob = region.caught_up(1, "bob", "phone").await;
+    let order = bob.send_accepted("carol", "of before").await["order"].clone();
+    next_message(&mut carol).await;
+    let read = json!({ "read": { "with": "bob", "upto": order } });
+    let marked = json!({ "with": "bob", "read": order });
+    carol.say(read.clone()).await;
+    assert_eq!(carol.expect("marked").await, marked);
+    // Carol's gateway has seen that bob lets her write no more.
+    bob.ask(2, json!({ "block": { "user": "carol" } })).await.expect("a block");
+    until("carol to be refused", async || {
+        let id = carol.send("bob", "let me in").await;
+        carol.answer(&id).await.is_err().then_some(())
+    })
+    .await;
+    ask(&mut bob, "bob").await;
+    bob.expect("answer").await;
+    gone(&region, "bob").await;
+    until("carol to be let in by whoever comes under the name", async || {
+        let id = carol.send("bob", "welcome").await;
+        carol.answer(&id).await.ok()
+    })
+    .await;
+    // What she has read is forgotten with bob; when she says it again it is stored again.
+    let said_again = async || {
+        carol.say(read.clone()).await;
+        carol.expect("marked").await;
+        records_of(&region, "bob").await.into_iter().find(|subject| subject.contains(".mark.carol.read."))
+    };
+    until("what carol has read to be stored", said_again).await;
+}

@@ -3,6 +3,9 @@
 //! What is to be done is a record of STATE, which goes last: whoever is interrupted begins again from the beginning, and finds less to do.
 //! So the order counts. What they sent to others is found through their own mailbox, which goes behind it. Only what is stored within
 //! [`LEAVE`] of the record is of the person; whoever comes under the name later is left alone, however late this is done.
+//!
+//! What is taken away is no news to those who watch: where gateways keep what a record said, an empty one is stored in its place and taken
+//! away as well.
 
 use std::{collections::BTreeSet, time::Duration};
 
@@ -11,9 +14,10 @@ use dunlin_schema::{
     Entry, Log, Millis, Peer, Sender, Seq, Shard, StreamTime, UserName,
     erasure::{EraseUser, Erasure, ErasureAsked},
     read::{ReadFrom, ReadRequest, Source},
-    record::LastSeen,
+    record::{LastSeen, Settings},
     subject,
 };
+use futures_util::{StreamExt, stream::FuturesUnordered};
 use tokio::time::sleep;
 
 use super::{
@@ -21,12 +25,14 @@ use super::{
     erasing::{EraseError, Erasing, rested},
     metrics::EraserMetrics,
 };
-use crate::{context::Context, erase::Sent, offer};
+use crate::{clock, context::Context, erase::Sent, offer};
 
 /// How long what a person's connections were just saying may take until it is stored.
 const LEAVE: Millis = Millis(5_000);
 /// The pause before what failed begins again.
 const AGAIN: Duration = Duration::from_secs(1);
+/// People of a shard who are erased at once.
+const AT_ONCE: usize = 16;
 
 /// Why a person is not known to be erased.
 #[derive(Debug, thiserror::Error)]
@@ -37,6 +43,8 @@ enum PersonError {
     Log(#[from] ReadError),
     #[error("a record could not be read or taken away: {0}")]
     Record(#[from] RecordError),
+    #[error("nobody could be told that the person's settings are gone: {0}")]
+    Told(#[from] SaveError),
 }
 
 /// An entry of a log.
@@ -98,18 +106,30 @@ impl People<'_> {
     async fn work(&self) {
         let pattern = subject::erasures(&self.context.settings().region, self.shard);
         let mut watch = self.records.watch(self.shard, pattern);
+        let mut under_way = FuturesUnordered::new();
         loop {
-            let WatchEvent::Record(subject, record) = watch.next().await else { continue };
-            let Ok(Erasure { user }) = Erasure::decode(&record.bytes) else {
-                tracing::error!(shard = %self.shard, subject, "a record of somebody to erase can't be read");
-                continue;
-            };
-            sleep(Duration::from_millis(LEAVE.0)).await;
-            while let Err(error) = self.erase(&user, &record).await {
-                self.metrics.failed.inc();
-                tracing::warn!(shard = %self.shard, %user, %error, "somebody is not erased yet");
-                sleep(AGAIN).await;
+            tokio::select! {
+                event = watch.next(), if under_way.len() < AT_ONCE => match event {
+                    WatchEvent::Record(subject, record) => match Erasure::decode(&record.bytes) {
+                        Ok(Erasure { user }) => under_way.push(self.erase_in_the_end(user, record)),
+                        Err(_) => {
+                            tracing::error!(shard = %self.shard, subject, "a record of somebody to erase can't be read");
+                        }
+                    },
+                    WatchEvent::Began | WatchEvent::Complete => {}
+                },
+                Some(()) = under_way.next() => {}
             }
+        }
+    }
+
+    async fn erase_in_the_end(&self, user: UserName, asked: Record) {
+        let passed = clock::now().since(asked.stamp.millis());
+        sleep(Duration::from_millis(LEAVE.minus(passed).0)).await;
+        while let Err(error) = self.erase(&user, &asked).await {
+            self.metrics.failed.inc();
+            tracing::warn!(shard = %self.shard, %user, %error, "somebody is not erased yet");
+            sleep(AGAIN).await;
         }
     }
 
@@ -217,6 +237,16 @@ impl People<'_> {
                     self.records.erase(shard, record.revision).await?;
                 }
             }
+        }
+        self.tell(&subject::settings(&settings.region, self.shard, user)).await
+    }
+
+    /// Tells those who watch that there are no settings, unless somebody has set some since.
+    async fn tell(&self, settings: &str) -> Result<(), PersonError> {
+        match self.records.save(settings, Settings::default().encode(), Seq(0)).await {
+            Ok(revision) => _ = self.records.erase(self.shard, revision).await?,
+            Err(SaveError::Conflict) => {}
+            Err(error @ (SaveError::Unknown | SaveError::Refused(_))) => return Err(error.into()),
         }
         Ok(())
     }

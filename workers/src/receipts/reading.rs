@@ -80,14 +80,20 @@ async fn try_store(
 ) -> Result<Option<(ReadMark, Seq)>, ChangeError> {
     let region = &shared.context.settings.region;
     let subject = subject::read_mark(region, shared.shard, user, &Peer::User(with.clone()), region);
-    let (stored, revision) = shared.read.load(shared.shard, &subject).await?;
-    let above = if stored.epoch == said.epoch { stored.order } else { Seq(0) };
-    if said.epoch < stored.epoch || said.upto <= above {
-        return Ok(Some((stored, revision)));
+    let is_news = |stored: &ReadMark| (said.epoch, said.upto) > (stored.epoch, stored.order);
+    let (mut stored, _) = shared.read.load(shared.shard, &subject).await?;
+    if !is_news(&stored) {
+        // Another worker may have raised it, an erasure may have taken it away: only what STATE says now is told.
+        let now = shared.read.fetch(shared.shard, &subject).await?;
+        if !is_news(&now.0) {
+            return Ok(Some(now));
+        }
+        stored = now.0;
     }
+    let above = if stored.epoch == said.epoch { stored.order } else { Seq(0) };
     let Some(order) = mailbox::last_of(shared, user, with, Span { above, upto: said.upto }).await? else {
         shared.metrics.nothing_read.inc();
-        return Ok(Some((stored, revision)));
+        return Ok(Some(shared.read.fetch(shared.shard, &subject).await?));
     };
     let pair = Pair { sender: with.clone(), by: user.clone() };
     let mut readable = Span { above, upto: order };

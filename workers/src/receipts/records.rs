@@ -170,7 +170,8 @@ impl<R: Stored> Kept<R> {
         self.turns.acquire().await.map_err(|_| ChangeError::Read(RecordError::Unanswered))
     }
 
-    async fn fetch(&self, shard: Shard, subject: &str) -> Result<(R, Seq), ChangeError> {
+    /// The record as it is now, with its revision. Errors: see [`ChangeError`].
+    pub(super) async fn fetch(&self, shard: Shard, subject: &str) -> Result<(R, Seq), ChangeError> {
         let (stored, revision) = match self.records.load(shard, subject).await? {
             None => (R::default(), Seq(0)),
             Some(record) => (readable(&record.bytes).map_err(ChangeError::Version)?, record.revision),

@@ -72,6 +72,20 @@ fn what_was_lost_on_its_way_is_read() {
 }
 
 #[test]
+fn what_is_older_than_what_was_told_of_the_same_is_not_told_after_it() {
+    let mut rig = Rig::new(at(1, 5));
+    rig.runs([
+        (Input::Subscribed(MAILBOX), "ask heads"),
+        (page(vec![], 3, false), ""),
+        (Input::News(mark("alice", 6, 8)), "marked alice 6"),
+        (Input::News(mark("alice", 4, 6)), ""),
+        // The answer to a `read` that raised nothing.
+        (Input::News(mark("alice", 6, 8)), "marked alice 6"),
+        (Input::News(mark("carol", 4, 6)), "marked carol 4"),
+    ]);
+}
+
+#[test]
 fn what_was_read_before_something_newer_was_told_is_not_told_after_it() {
     let mut rig = Rig::new(at(1, 5));
     rig.runs([
