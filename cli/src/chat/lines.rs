@@ -56,6 +56,8 @@ impl Lines {
             News::Typing(on) => out(&typing(conversation, *on)),
             News::Notice(words) => out(&json!({ "notice": words })),
             News::Link(trouble) => out(&json!({ "connection": { "lost": trouble } })),
+            // Whoever wrote the line, and the end, knows.
+            News::Closing | News::Untaken(_) => Ok(()),
         }
     }
 }

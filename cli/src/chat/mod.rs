@@ -83,6 +83,14 @@ enum Input {
     Quit,
 }
 
+/// What becomes of the chat.
+enum Next {
+    GoOn,
+    /// It ends once everything is sent.
+    Close,
+    Leave,
+}
+
 /// What there is to show.
 enum News<'a> {
     Changes(&'a [Change]),
@@ -90,6 +98,10 @@ enum News<'a> {
     Notice(&'a str),
     /// What is wrong with the connection, if anything.
     Link(Option<&'a str>),
+    /// Nothing more is taken: what was is still sent.
+    Closing,
+    /// A line that was not taken.
+    Untaken(&'a str),
 }
 
 /// Where it is shown.
@@ -112,6 +124,14 @@ impl Face {
             Face::Lines(lines) => lines.show(conversation, news)?,
         }
         Ok(())
+    }
+
+    /// Whether input is taken now: keys always, since one of them ends the chat; lines wait for room.
+    fn listens(&self, is_closing: bool, sends: usize) -> bool {
+        match self {
+            Face::Screen(_) => true,
+            Face::Lines(_) => !is_closing && sends < UNSENT,
+        }
     }
 
     fn draw(&mut self, conversation: &Conversation) -> anyhow::Result<()> {
@@ -302,19 +322,16 @@ impl Chat {
                         self.happened(event).await?;
                     }
                 }
-                input = self.face.input(), if closing.is_none() && self.sends.len() < UNSENT => match input {
-                    Input::Line(line) => match words::said(&line, &self.conversation) {
-                        Said::Send(content) => self.send(line, content).await?,
-                        Said::Notice(words) => self.face.show(&self.conversation, &News::Notice(&words))?,
-                        Said::Quit => closing = Some(Instant::now() + timeout),
-                        Said::Nothing => {}
-                    },
-                    Input::Typed => self.tell_typing().await,
-                    Input::Cleared => self.tell_stopped().await,
-                    Input::Redraw => {}
-                    Input::End => closing = Some(Instant::now() + timeout),
-                    Input::Quit => break,
-                },
+                input = self.face.input(), if self.face.listens(closing.is_some(), self.sends.len()) => {
+                    match self.took(input).await? {
+                        Next::GoOn => {}
+                        Next::Close => {
+                            closing.get_or_insert(Instant::now() + timeout);
+                            self.face.show(&self.conversation, &News::Closing)?;
+                        }
+                        Next::Leave => break,
+                    }
+                }
                 Some(sent) = self.sends.join_next() => {
                     let (key, outcome) = sent.context("sending")?;
                     self.settled(key, outcome)?;
@@ -329,6 +346,23 @@ impl Chat {
             }
         }
         Ok(())
+    }
+
+    async fn took(&mut self, input: Input) -> anyhow::Result<Next> {
+        match input {
+            Input::Line(line) => match words::said(&line, &self.conversation) {
+                Said::Send(content) => self.send(line, content).await?,
+                Said::Notice(words) => self.face.show(&self.conversation, &News::Notice(&words))?,
+                Said::Quit => return Ok(Next::Close),
+                Said::Nothing => {}
+            },
+            Input::Typed => self.tell_typing().await,
+            Input::Cleared => self.tell_stopped().await,
+            Input::Redraw => {}
+            Input::End => return Ok(Next::Close),
+            Input::Quit => return Ok(Next::Leave),
+        }
+        Ok(Next::GoOn)
     }
 
     fn past(&mut self, page: Result<Vec<HistoryEntry>, AskError>) -> anyhow::Result<()> {
@@ -379,6 +413,7 @@ impl Chat {
             Err(SendError::Ended(why)) => return Err(ended(&self.client, why)),
             Err(error) => {
                 self.refused = true;
+                self.face.show(&self.conversation, &News::Untaken(&line))?;
                 let words = format!("not sent: {error}");
                 return self.face.show(&self.conversation, &News::Notice(&words));
             }

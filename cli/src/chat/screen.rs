@@ -1,7 +1,10 @@
 //! A conversation in a terminal: the messages as they are now, a line that says how things stand, and one to type in. It is drawn anew
 //! whenever something has changed, on the terminal's other screen, so that what was there before is there again at the end.
 
-use std::io::{self, Stdout, Write};
+use std::{
+    io::{self, Stdout, Write},
+    time::Duration,
+};
 
 use anyhow::Context;
 use crossterm::{
@@ -20,6 +23,7 @@ use dunlin_client::Conversation;
 use dunlin_schema::Millis;
 use futures_util::StreamExt;
 use time::UtcOffset;
+use tokio::time::{Instant, sleep_until};
 use tui_input::{InputRequest, backend::crossterm::to_input_request};
 use unicode_width::UnicodeWidthChar;
 
@@ -30,6 +34,9 @@ use super::{
 use crate::{logging::Hushed, plain, printed};
 
 const PROMPT: &str = "> ";
+/// How long a notice is shown where nothing more is sent: long enough to read the help.
+const NOTICE_FOR: Duration = Duration::from_secs(8);
+const CLOSING: &str = "sending what is left; Ctrl-C ends";
 
 /// The terminal as it has to be while it is drawn on. Dropping it gives the terminal back, also when something panics.
 struct Drawn {
@@ -61,9 +68,11 @@ pub(super) struct Screen {
     scrolled: usize,
     typing: bool,
     trouble: Option<String>,
-    notice: Option<String>,
-    /// Whether there is nobody yet to send a line to.
-    waits: bool,
+    /// Words for whoever types, and until when.
+    notice: Option<(String, Instant)>,
+    /// Whether a line is taken: not before there is somebody to send it to, nor after the end.
+    takes_lines: bool,
+    is_closing: bool,
     offset: UtcOffset,
     _drawn: Drawn,
 }
@@ -79,7 +88,8 @@ impl Screen {
             typing: false,
             trouble: None,
             notice: None,
-            waits: true,
+            takes_lines: false,
+            is_closing: false,
             offset,
             _drawn: drawn,
         })
@@ -88,8 +98,21 @@ impl Screen {
     /// What is typed next. Cancelling loses nothing.
     pub(super) async fn input(&mut self) -> Input {
         loop {
+            let is_noticed = async {
+                match self.notice {
+                    Some((_, until)) => sleep_until(until).await,
+                    None => std::future::pending().await,
+                }
+            };
+            let event = tokio::select! {
+                event = self.keys.next() => event,
+                () = is_noticed => {
+                    self.notice = None;
+                    return Input::Redraw;
+                }
+            };
             // A terminal that can't be read is gone.
-            let Some(Ok(event)) = self.keys.next().await else { return Input::Quit };
+            let Some(Ok(event)) = event else { return Input::Quit };
             if let Some(input) = self.took(&event) {
                 return input;
             }
@@ -102,7 +125,7 @@ impl Screen {
             Event::Key(KeyEvent { code, modifiers, .. }) => match (*code, *modifiers) {
                 (KeyCode::Char('c'), KeyModifiers::CONTROL) => Some(Input::Quit),
                 (KeyCode::Char('d'), KeyModifiers::CONTROL) if self.line.value().is_empty() => Some(Input::End),
-                (KeyCode::Enter, _) if self.waits => None,
+                (KeyCode::Enter, _) if !self.takes_lines => None,
                 (KeyCode::Enter, _) => {
                     self.notice = None;
                     self.scrolled = 0;
@@ -141,21 +164,22 @@ impl Screen {
         match news {
             News::Changes(_) => {}
             News::Typing(on) => self.typing = *on,
-            News::Notice(words) => self.notice = Some(plain::text(words)),
+            News::Notice(words) => self.notice = Some((plain::text(words), Instant::now() + NOTICE_FOR)),
             News::Link(trouble) => self.trouble = trouble.map(str::to_owned),
+            News::Closing => self.is_closing = true,
+            News::Untaken(line) => self.line = (*line).into(),
         }
     }
 
     /// Draws everything. Errors: the terminal's.
     pub(super) fn draw(&mut self, now: Millis, conversation: &Conversation) -> anyhow::Result<()> {
-        self.waits = false;
+        self.takes_lines = !self.is_closing;
         let (width, height) = terminal::size().unwrap_or((80, 24));
         let frame = Frame { width: usize::from(width), now, offset: self.offset };
         let rows = view::rows(conversation, frame);
-        let status = match &self.notice {
-            Some(notice) => view::notice(notice, frame),
-            None => vec![view::status(conversation, self.typing, self.trouble.as_deref(), frame)],
-        };
+        let notices = self.notice.iter().map(|(words, _)| words.as_str()).chain(self.is_closing.then_some(CLOSING));
+        let mut status: Vec<_> = notices.flat_map(|words| view::notice(words, frame)).collect();
+        status.push(view::status(conversation, self.typing, self.trouble.as_deref(), frame));
         let room = usize::from(height).saturating_sub(1 + status.len());
         self.scrolled = self.scrolled.min(rows.len().saturating_sub(room));
         let end = rows.len() - self.scrolled;

@@ -91,10 +91,10 @@ pub(super) fn connecting(talk: &str, trouble: Option<&str>) -> Row {
 }
 
 fn no_connection(why: &str) -> Row {
-    Row { tone: Tone::Bad, text: plain::text(&format!("no connection: {why}; it is tried again")) }
+    Row { tone: Tone::Bad, text: plain::text(&format!("no connection, trying again: {why}")) }
 }
 
-/// What the program says to whoever typed something, in the place of the status.
+/// What the program says to whoever typed something, above the status.
 pub(super) fn notice(words: &str, frame: Frame) -> Vec<Row> {
     wrapped(Tone::Faint, words, frame.width)
 }
@@ -261,7 +261,7 @@ mod tests {
         conversation.present(&bob, &Presence::offline(Some(Millis(60_000))));
         assert_eq!(said(&conversation, false, None), "alice with bob · bob is offline, last seen 00:01 · /help");
         assert_eq!(said(&conversation, true, None), "bob is typing…");
-        assert_eq!(said(&conversation, true, Some("x\u{7}")), "no connection: x\\u{7}; it is tried again");
+        assert_eq!(said(&conversation, true, Some("x\u{7}")), "no connection, trying again: x\\u{7}");
     }
 
     #[test]

@@ -106,6 +106,49 @@ impl Drop for Killed {
     }
 }
 
+/// Alice's `dunlin chat` with bob in a terminal.
+struct Terminal {
+    chat: Killed,
+    keys: File,
+    written: Written,
+}
+
+impl Terminal {
+    fn start(folder: &Path, columns: u16, more: &[&str]) -> Terminal {
+        let pty = openpty(&Winsize { ws_row: 24, ws_col: columns, ws_xpixel: 0, ws_ypixel: 0 }, None).unwrap();
+        let slave = || Stdio::from(pty.slave.try_clone().unwrap());
+        let mut command = dunlin(&[&["chat", "--as", "alice", "bob"], more, &["--data"]].concat());
+        let command = command.arg(data(folder)).env("NO_COLOR", "1");
+        let chat = Killed(command.stdin(slave()).stdout(slave()).stderr(Stdio::piped()).spawn().unwrap());
+        let keys = File::from(pty.master);
+        Terminal { chat, written: Written::of(keys.try_clone().unwrap()), keys }
+    }
+
+    fn types(&mut self, keys: &str) {
+        write!(self.keys, "{keys}").unwrap();
+    }
+
+    fn shows(&self, what: &str) {
+        until_or(|| self.written.text().contains(what), || format!("{what:?} was not drawn: {}", self.screen()));
+    }
+
+    /// Waits until these stand on the screen, and those do not.
+    fn stands(&self, there: &[&str], gone: &[&str]) {
+        let holds = || {
+            let screen = self.screen();
+            there.iter().all(|text| screen.contains(text)) && !gone.iter().any(|text| screen.contains(text))
+        };
+        until_or(holds, || format!("{there:?} does not stand without {gone:?}: {}", self.screen()));
+    }
+
+    /// What was drawn last.
+    fn screen(&self) -> String {
+        let text = self.written.text();
+        let drawn = text.rsplit_once("\u{1b}[?2026l").map_or("", |(drawn, _)| drawn);
+        drawn.rsplit("\u{1b}[?2026h").next().unwrap_or_default().to_owned()
+    }
+}
+
 #[test]
 fn two_people_hold_a_conversation_and_one_of_them_goes_and_comes_back() {
     let temporary = TempDir::new().unwrap();
@@ -223,19 +266,11 @@ fn a_terminal_is_drawn_on_while_there_is_no_gateway_and_what_is_typed_is_kept() 
     let (at, later) = (TcpListener::bind("127.0.0.1:0").unwrap(), dev.url.strip_prefix("http://").unwrap().to_owned());
     let port = at.local_addr().unwrap().port();
     drop(at);
-    let pty = openpty(&Winsize { ws_row: 24, ws_col: 200, ws_xpixel: 0, ws_ypixel: 0 }, None).unwrap();
-    let slave = || Stdio::from(pty.slave.try_clone().unwrap());
-    let mut command = dunlin(&["chat", "--as", "alice", "bob", "--url", &format!("ws://127.0.0.1:{port}"), "--data"]);
-    let command = command.arg(data(folder)).env("NO_COLOR", "1").stdin(slave()).stdout(slave());
-    let mut alice = Killed(command.spawn().unwrap());
-    let mut keys = File::from(pty.master);
-    let screen = Written::of(keys.try_clone().unwrap());
-    let shows = |what: &str| until(what, || screen.text().contains(what));
-
-    shows("alice with bob · connecting");
-    shows("no connection: ");
-    write!(keys, "kept\r").unwrap();
-    shows("> kept");
+    let mut alice = Terminal::start(folder, 200, &["--url", &format!("ws://127.0.0.1:{port}")]);
+    alice.shows("alice with bob · connecting");
+    alice.shows("no connection, trying again: ");
+    alice.types("kept\r");
+    alice.shows("> kept");
     let listener = TcpListener::bind(("127.0.0.1", port)).unwrap();
     std::thread::spawn(move || {
         for mut client in listener.incoming().map_while(Result::ok) {
@@ -245,11 +280,39 @@ fn a_terminal_is_drawn_on_while_there_is_no_gateway_and_what_is_typed_is_kept() 
             std::thread::spawn(move || std::io::copy(&mut server, &mut client));
         }
     });
-    shows("/help");
-    write!(keys, "\r").unwrap();
-    shows("you: kept  ✓");
-    write!(keys, "\u{3}").unwrap();
-    assert!(end(&mut alice.0).success());
+    alice.shows("/help");
+    alice.types("\r");
+    alice.shows("you: kept  ✓");
+    alice.types("\u{3}");
+    assert!(end(&mut alice.chat.0).success());
+}
+
+#[test]
+fn in_a_terminal_nothing_is_lost_unseen() {
+    let temporary = TempDir::new().unwrap();
+    let folder = temporary.path();
+    let mut dev = Dev::start(folder);
+    let _bob = Chat::start(folder, "bob", "alice");
+    let mut alice = Terminal::start(folder, 80, &[]);
+    alice.stands(&["alice with bob · bob is online"], &[]);
+    // A notice hides nothing, and goes by itself.
+    alice.types("/help\r");
+    alice.stands(&["//x sends /x", "bob is online"], &[]);
+    // What is not taken can be made shorter.
+    alice.types(&format!("\u{1b}[200~{}\u{1b}[201~\r", "x".repeat(33_000)));
+    alice.stands(&["not sent: ", "> xxxx"], &["//x sends"]);
+    alice.types("\u{15}");
+    alice.stands(&["bob is online"], &["> x", "not sent: "]);
+
+    dev.signal(Signal::SIGTERM);
+    end(&mut dev.child);
+    alice.stands(&["no connection, trying again: "], &[]);
+    alice.types("oops\r/quit\r");
+    alice.stands(&["you: oops  …", "sending what is left; Ctrl-C ends"], &[]);
+    let asked = Instant::now();
+    alice.types("\u{3}");
+    assert_eq!(end(&mut alice.chat.0).code(), Some(75));
+    assert!(asked.elapsed() < Duration::from_secs(15), "it waited for what is not sent: {:?}", asked.elapsed());
 }
 
 #[test]
@@ -264,33 +327,27 @@ fn in_a_terminal_there_are_ticks_and_typing() {
     let heard = Written::of(listening.0.stdout.take().unwrap());
     let log = Written::of(listening.0.stderr.take().unwrap());
     until("a listener", || log.text().contains("listening as bob, device listen, at "));
-    let pty = openpty(&Winsize { ws_row: 24, ws_col: 80, ws_xpixel: 0, ws_ypixel: 0 }, None).unwrap();
-    let slave = || Stdio::from(pty.slave.try_clone().unwrap());
-    let mut command = dunlin(&["chat", "--as", "alice", "bob", "--data"]);
-    let command = command.arg(data(folder)).env("NO_COLOR", "1").stdin(slave()).stdout(slave());
-    let mut alice = Killed(command.spawn().unwrap());
-    let mut keys = File::from(pty.master);
-    let screen = Written::of(keys.try_clone().unwrap());
-    let shows = |what: &str| until(what, || screen.text().contains(what));
-
-    shows("alice with bob · bob is online");
-    write!(keys, "xhey\u{1b}[D\u{1b}[D\u{1b}[D\u{7f}\u{1b}[F").unwrap();
+    let mut alice = Terminal::start(folder, 80, &[]);
+    alice.shows("alice with bob · bob is online");
+    alice.types("xhey\u{1b}[D\u{1b}[D\u{1b}[D\u{7f}\u{1b}[F");
     bob.hears("typing", |line| line["typing"]["on"] == true);
-    write!(keys, "{}", "\u{7f}".repeat(3)).unwrap();
-    until("the end of typing, which is told", || heard.text().contains(r#""kind":"typing_stopped""#));
+    alice.types(&"\u{7f}".repeat(3));
+    let told_stopped = |times: usize| {
+        let told = || heard.text().matches(r#""kind":"typing_stopped""#).count() == times;
+        until("the end of typing, which is told", told);
+    };
+    told_stopped(1);
     bob.hears("the end of typing", |line| line["typing"]["on"] == false);
-    write!(keys, "hey you\r").unwrap();
+    alice.types("hey you\r");
     bob.sees("hey you", "from", "alice");
-    shows("you: hey you  ✓✓ read");
+    alice.shows("you: hey you  ✓✓ read");
     bob.types("\u{1b}]0;title\u{7}");
-    shows("bob: \\u{1b}]0;title\\u{7}");
+    alice.shows("bob: \\u{1b}]0;title\\u{7}");
     bob.types("/react 👍");
-    shows("[👍 bob]");
-    write!(keys, "/help\r").unwrap();
-    shows("/quit");
-    write!(keys, "half a line\u{3}").unwrap();
-    assert!(end(&mut alice.0).success(), "nothing of what was sent is unsent");
+    alice.shows("[👍 bob]");
+    alice.types("half a line\u{3}");
+    assert!(end(&mut alice.chat.0).success(), "nothing of what was sent is unsent");
     // The terminal is as before.
-    until("the terminal back", || screen.text().ends_with("\u{1b}[?1049l"));
+    until("the terminal back", || alice.written.text().ends_with("\u{1b}[?1049l"));
     bob.leaves();
 }
