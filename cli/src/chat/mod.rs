@@ -345,6 +345,8 @@ impl Chat {
                 () = &mut shutdown => break,
             }
         }
+        // Half a line may be left.
+        self.tell_stopped().await;
         Ok(())
     }
 

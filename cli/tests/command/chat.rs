@@ -347,6 +347,7 @@ fn in_a_terminal_there_are_ticks_and_typing() {
     alice.shows("[👍 bob]");
     alice.types("half a line\u{3}");
     assert!(end(&mut alice.chat.0).success(), "nothing of what was sent is unsent");
+    told_stopped(2);
     // The terminal is as before.
     until("the terminal back", || alice.written.text().ends_with("\u{1b}[?1049l"));
     bob.leaves();
