@@ -134,6 +134,14 @@ impl Face {
         }
     }
 
+    /// Whether the last message is shown.
+    fn is_at_the_end(&self) -> bool {
+        match self {
+            Face::Screen(screen) => screen.is_at_the_end(),
+            Face::Lines(_) => true,
+        }
+    }
+
     fn draw(&mut self, conversation: &Conversation) -> anyhow::Result<()> {
         match self {
             Face::Screen(screen) => screen.draw(now(), conversation),
@@ -449,8 +457,11 @@ impl Chat {
         Ok(())
     }
 
-    /// What is shown is read.
+    /// What is shown is read: nothing that came while somebody looks at what was before.
     async fn mark_read(&mut self) {
+        if !self.face.is_at_the_end() {
+            return;
+        }
         if let Some(upto) = self.conversation.mark_read() {
             // An error means that the client is over, which its events say.
             let _ = self.client.read(&self.to, upto).await;

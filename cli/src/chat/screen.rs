@@ -159,6 +159,11 @@ impl Screen {
         Input::Redraw
     }
 
+    /// Whether the last row is shown.
+    pub(super) fn is_at_the_end(&self) -> bool {
+        self.scrolled == 0
+    }
+
     /// Takes note of what the next drawing shows.
     pub(super) fn show(&mut self, news: &News<'_>) {
         match news {

@@ -292,7 +292,7 @@ fn in_a_terminal_nothing_is_lost_unseen() {
     let temporary = TempDir::new().unwrap();
     let folder = temporary.path();
     let mut dev = Dev::start(folder);
-    let _bob = Chat::start(folder, "bob", "alice");
+    let mut bob = Chat::start(folder, "bob", "alice");
     let mut alice = Terminal::start(folder, 80, &[]);
     alice.stands(&["alice with bob · bob is online"], &[]);
     // A notice hides nothing, and goes by itself.
@@ -303,6 +303,19 @@ fn in_a_terminal_nothing_is_lost_unseen() {
     alice.stands(&["not sent: ", "> xxxx"], &["//x sends"]);
     alice.types("\u{15}");
     alice.stands(&["bob is online"], &["> x", "not sent: "]);
+
+    // What is not seen is not read.
+    (0..30).for_each(|number| bob.types(&format!("{number} of 30")));
+    bob.sees("29 of 30", "state", "read");
+    alice.types("\u{1b}[5~");
+    alice.stands(&["bob: 9 of 30"], &["bob: 29 of 30"]);
+    bob.types("news");
+    bob.sees("news", "state", "delivered");
+    alice.types("y");
+    bob.hears("typing", |line| line["typing"]["on"] == true);
+    assert!(!bob.lines().iter().any(|line| line["message"]["text"] == "news" && line["message"]["state"] == "read"));
+    alice.types("\u{7f}\u{1b}[6~");
+    bob.sees("news", "state", "read");
 
     dev.signal(Signal::SIGTERM);
     end(&mut dev.child);
