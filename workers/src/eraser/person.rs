@@ -29,10 +29,12 @@ use crate::{clock, context::Context, erase::Sent, offer};
 
 /// How long what a person's connections were just saying may take until it is stored.
 const LEAVE: Millis = Millis(5_000);
+/// What is asked for again so soon is what was asked for: it is covered by [`LEAVE`].
+const SAID_AGAIN: Millis = Millis(1_000);
 /// The pause before what failed begins again.
 const AGAIN: Duration = Duration::from_secs(1);
 /// People of a shard who are erased at once.
-const AT_ONCE: usize = 16;
+const AT_ONCE: usize = 64;
 
 /// Why a person is not known to be erased.
 #[derive(Debug, thiserror::Error)]
@@ -91,7 +93,11 @@ impl People<'_> {
     async fn store(&self, EraseUser { user }: EraseUser, reply: Reply<ErasureAsked>) {
         let subject = subject::erasure(&self.context.settings().region, self.shard, &user);
         let stored = async {
-            let revision = self.records.load(self.shard, &subject).await.ok()?.map_or(Seq(0), |found| found.revision);
+            let found = self.records.load(self.shard, &subject).await.ok()?;
+            if found.as_ref().is_some_and(|found| clock::now().since(found.stamp.millis()) < SAID_AGAIN) {
+                return Some(());
+            }
+            let revision = found.map_or(Seq(0), |found| found.revision);
             match self.records.save(&subject, Erasure { user }.encode(), revision).await {
                 Ok(_) => Some(()),
                 // Another worker of the shard was told as well.
@@ -124,8 +130,7 @@ impl People<'_> {
     }
 
     async fn erase_in_the_end(&self, user: UserName, asked: Record) {
-        let passed = clock::now().since(asked.stamp.millis());
-        sleep(Duration::from_millis(LEAVE.minus(passed).0)).await;
+        sleep(Duration::from_millis(LEAVE.0)).await;
         while let Err(error) = self.erase(&user, &asked).await {
             self.metrics.failed.inc();
             tracing::warn!(shard = %self.shard, %user, %error, "somebody is not erased yet");
