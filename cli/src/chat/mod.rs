@@ -3,9 +3,11 @@
 //! | room | what lives there |
 //! |---|---|
 //! | `words` | what a typed line means |
+//! | `face` | what comes from whoever talks, and what they are shown, by either of the following |
 //! | `view`, `screen` | the conversation as lines of a terminal; the terminal itself |
 //! | `lines` | stdin and stdout that are no terminal: a line in is what is typed, a line out is a JSON object |
 
+mod face;
 mod lines;
 mod screen;
 mod view;
@@ -29,7 +31,12 @@ use futures_util::FutureExt;
 use time::UtcOffset;
 use tokio::{task::JoinSet, time::Instant};
 
-use self::{lines::Lines, screen::Screen, words::Said};
+use self::{
+    face::{Face, Input, News},
+    lines::Lines,
+    screen::Screen,
+    words::Said,
+};
 use crate::{
     plain,
     span::Span,
@@ -67,87 +74,12 @@ const PAST_TRIES: usize = 8;
 /// How often the peer is told that somebody types.
 const TYPING_EVERY: Millis = Millis(4_000);
 
-/// What somebody does at the keyboard.
-enum Input {
-    /// A line is complete.
-    Line(String),
-    /// A message is being typed.
-    Typed,
-    /// What was typed is gone again.
-    Cleared,
-    /// Only what is seen has changed.
-    Redraw,
-    /// Nothing more is typed: what was is still sent.
-    End,
-    /// The end, now.
-    Quit,
-}
-
 /// What becomes of the chat.
 enum Next {
     GoOn,
     /// It ends once everything is sent.
     Close,
     Leave,
-}
-
-/// What there is to show.
-enum News<'a> {
-    Changes(&'a [Change]),
-    Typing(bool),
-    Notice(&'a str),
-    /// What is wrong with the connection, if anything.
-    Link(Option<&'a str>),
-    /// Nothing more is taken: what was is still sent.
-    Closing,
-    /// A line that was not taken.
-    Untaken(&'a str),
-}
-
-/// Where it is shown.
-enum Face {
-    Screen(Box<Screen>),
-    Lines(Lines),
-}
-
-impl Face {
-    async fn input(&mut self) -> Input {
-        match self {
-            Face::Screen(screen) => screen.input().await,
-            Face::Lines(lines) => lines.input().await,
-        }
-    }
-
-    fn show(&mut self, conversation: &Conversation, news: &News<'_>) -> anyhow::Result<()> {
-        match self {
-            Face::Screen(screen) => screen.show(news),
-            Face::Lines(lines) => lines.show(conversation, news)?,
-        }
-        Ok(())
-    }
-
-    /// Whether input is taken now: keys always, since one of them ends the chat; lines wait for room.
-    fn listens(&self, is_closing: bool, sends: usize) -> bool {
-        match self {
-            Face::Screen(_) => true,
-            Face::Lines(_) => !is_closing && sends < UNSENT,
-        }
-    }
-
-    /// Whether the last message is shown.
-    fn is_at_the_end(&self) -> bool {
-        match self {
-            Face::Screen(screen) => screen.is_at_the_end(),
-            Face::Lines(_) => true,
-        }
-    }
-
-    fn draw(&mut self, conversation: &Conversation) -> anyhow::Result<()> {
-        match self {
-            Face::Screen(screen) => screen.draw(now(), conversation),
-            Face::Lines(_) => Ok(()),
-        }
-    }
 }
 
 /// A conversation that is being held.
