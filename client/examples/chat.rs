@@ -21,7 +21,9 @@ async fn main() -> anyhow::Result<()> {
         .collect::<Vec<_>>()
         .try_into()
         .or_else(|_| bail!("three arguments are needed: the gateway's URL, a token, and with whom to talk"))?;
-    let (client, mut events) = Client::connect(ClientOptions::new(url, token)).await?;
+    // The device is needed where the token names none.
+    let options = ClientOptions::new(url, token).device("chat".parse()?);
+    let (client, mut events) = Client::connect(options).await?;
     let Some(Event::Connected(me)) = events.next().await else { bail!("the client is over") };
     // Entries name the peer without its region where that is one's own.
     let mut conversation = Conversation::new(me.user, with.parse::<Address>()?.seen_from(&me.region));
@@ -51,6 +53,10 @@ async fn main() -> anyhow::Result<()> {
                 conversation.settled(key, &outcome)
             }
         };
+        // What is printed is read.
+        if let Some(upto) = conversation.mark_read() {
+            client.read(&with, upto).await?;
+        }
         for change in changes {
             match change {
                 Change::Message(key) => {

@@ -1,7 +1,10 @@
 //! A bot that says back what it hears: `cargo run --example echo -- ws://localhost:8080 TOKEN cursors.redb`.
 
 use anyhow::{Context, bail};
-use dunlin_client::{Client, ClientOptions, Event, FileStore, SendError};
+use dunlin_client::{
+    Client, ClientOptions, Event, FileStore, SendError,
+    schema::{Content, frame::StartAt},
+};
 
 #[tokio::main]
 async fn main() -> anyhow::Result<()> {
@@ -9,17 +12,23 @@ async fn main() -> anyhow::Result<()> {
         bail!("three arguments are needed: the gateway's URL, a token, and a file that keeps the cursor")
     })?;
     let store = FileStore::open(file, "echo")?;
-    let (client, mut events) = Client::start(ClientOptions::new(url, token).store(store)).await?;
+    // The device is needed where the token names none. What came before its first start is not answered.
+    let options = ClientOptions::new(url, token).device("echo".parse()?).store(store).start(StartAt::Live);
+    let (client, mut events) = Client::start(options).await?;
     let mut me = None;
     while let Some(event) = events.next().await {
         match &event {
             Event::Connected(connected) => me = Some(connected.user.to_string()),
             // Its own messages, which a bot on two devices gets as entries too, are not said back.
             Event::Entry(entry) if Some(entry.from.to_string()) != me => {
-                // What a newer release says is nothing to say back.
-                let Some(content) = entry.content.known().cloned() else { continue };
-                match client.send(&entry.from.to_string(), content).await {
-                    Ok(_) => {}
+                // Only a message is said back: an edit or a deletion is about one of somebody else's.
+                let content = entry.content.known().filter(|content| matches!(content, Content::Message { .. }));
+                let sent = match content {
+                    Some(content) => client.send(&entry.from.to_string(), content.clone()).await.map(drop),
+                    None => Ok(()),
+                };
+                match sent {
+                    Ok(()) => {}
                     Err(SendError::Rejected { code, message }) => {
                         eprintln!("{} does not want it: {message} ({code:?})", entry.from)
                     }

@@ -9,7 +9,9 @@ async fn main() -> anyhow::Result<()> {
         bail!("three arguments are needed: the gateway's URL, a token, and a file that keeps the cursor")
     })?;
     let store = FileStore::open(file, "listen")?;
-    let (_client, mut events) = Client::start(ClientOptions::new(url, token).store(store)).await?;
+    // The device is needed where the token names none.
+    let options = ClientOptions::new(url, token).device("listen".parse()?).store(store);
+    let (_client, mut events) = Client::start(options).await?;
     while let Some(event) = events.next().await {
         match &event {
             Event::Entry(entry) => eprintln!("{} {}: {:?}", entry.seq.0, entry.from, entry.content),

@@ -10,7 +10,9 @@ async fn main() -> anyhow::Result<()> {
         .collect::<Vec<_>>()
         .try_into()
         .or_else(|_| bail!("four arguments are needed: the gateway's URL, a token, an address, and what to say"))?;
-    let (client, _events) = Client::connect(ClientOptions::new(url, token)).await.context("connecting")?;
+    // Needed where the token names no device.
+    let options = ClientOptions::new(url, token).device("send".parse()?);
+    let (client, _events) = Client::connect(options).await.context("connecting")?;
     let content = Content::Message { text: Some(text), data: None, attachments: Vec::new(), reply_to: None };
     let accepted = client.send(&to, content).await.with_context(|| format!("sending to {to}"))?;
     eprintln!("{} is stored, number {:?} to {to}", accepted.id, accepted.order);

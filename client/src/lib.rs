@@ -24,7 +24,8 @@
 //! ```no_run
 //! # use dunlin_client::{Client, ClientOptions, Conversation, Event, schema::{Content, Millis}};
 //! # async fn talk(now: impl Fn() -> Millis) -> Result<(), Box<dyn std::error::Error>> {
-//! let (client, mut events) = Client::connect(ClientOptions::new("ws://localhost:8080", "eyJ…")).await?;
+//! let options = ClientOptions::new("ws://localhost:8080", "eyJ…").device("phone".parse()?);
+//! let (client, mut events) = Client::connect(options).await?;
 //! let mut conversation = Conversation::new("alice".parse()?, "bob".parse()?);
 //! let content = Content::Message { text: Some("hi".into()), data: None, attachments: vec![], reply_to: None };
 //! let sending = client.submit("bob", content.clone()).await?;

@@ -18,7 +18,8 @@ pub struct ClientOptions {
     pub urls: Vec<String>,
     /// Where tokens come from: asked before each connection.
     pub token: Arc<dyn TokenProvider>,
-    /// Which of the user's devices this is. Default: what the token or the gateway says.
+    /// Which of the user's devices this is. Default: the one that the token names in `dev`; without that claim the gateway refuses a client
+    /// that names none.
     pub device: Option<DeviceName>,
     /// How frames are written. Default: JSON.
     pub encoding: Encoding,
@@ -83,7 +84,7 @@ impl ClientOptions {
         self
     }
 
-    /// The device's name.
+    /// The device's name: needed where the token has no `dev`, as those of `dunlin token` have none unless it is told.
     pub fn device(mut self, device: DeviceName) -> Self {
         self.device = Some(device);
         self
