@@ -1,5 +1,7 @@
 //! `dunlin conversations` and `dunlin history`: whom somebody has messages with, and what they are.
 
+use std::num::NonZeroUsize;
+
 use clap::Args;
 use dunlin_client::{AskError, Client, Conversations, History};
 use dunlin_schema::{Address, Seq, limits};
@@ -36,8 +38,8 @@ struct PageArgs {
     #[command(flatten)]
     who: WhoArgs,
     /// How many to print at most
-    #[arg(long, default_value_t = 30, value_name = "COUNT")]
-    limit: usize,
+    #[arg(long, default_value = "30", value_name = "COUNT")]
+    limit: NonZeroUsize,
     /// How long to wait for each answer
     #[arg(long, default_value = "30s", value_name = "SPAN")]
     timeout: Span,
@@ -72,7 +74,7 @@ async fn pages<T: Serialize>(
     ask: impl AsyncFn(&Client, Option<Seq>, u16) -> Result<(Vec<T>, Option<Seq>), AskError>,
 ) -> anyhow::Result<()> {
     let (client, _events) = connected(&who, timeout).await?;
-    let mut left = limit;
+    let mut left = limit.get();
     while left > 0 {
         let most = u16::try_from(left).map_or(limits::HISTORY_PAGE, |left| left.min(limits::HISTORY_PAGE));
         let (items, next) = told(&client, doing, ask(&client, from, most).await)?;

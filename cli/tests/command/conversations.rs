@@ -25,6 +25,8 @@ pub(super) fn are_listed(folder: &Path, messages: &[&str]) {
     assert_eq!(said(&["alice"]), backwards);
     assert_eq!(said(&["alice", "--limit", "1"]), backwards[..1]);
     assert_eq!((said(&["carol"]), said(&["alice", "--before", "1"])), (vec![], vec![]));
+    let nothing = beside(folder, &["conversations", "--as", "bob", "--limit", "0"]);
+    assert!(stderr(&nothing).contains("'0' for '--limit"), "{}", stderr(&nothing));
     let refused = beside(folder, &["history", "--as", "bob", "#team"]);
     assert_eq!(refused.status.code(), Some(1));
     assert!(stderr(&refused).contains("no groups"), "{}", stderr(&refused));
