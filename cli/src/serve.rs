@@ -34,7 +34,7 @@ pub struct GatewayArgs {
 pub struct WorkerArgs {
     #[command(flatten)]
     config: ConfigArgs,
-    /// What to do, whatever the configuration says: `deliver`, `eraser`, `receipts`, `accounts`
+    /// What to do, whatever the configuration says: `deliver`, `eraser`, `index`, `receipts`, `accounts`
     #[arg(long, value_delimiter = ',', value_name = "ROLES")]
     roles: Option<Vec<Role>>,
     /// Make the region's streams first, where they are not there. A configuration with a section `[streams]` means the same
@@ -102,6 +102,7 @@ pub async fn worker(args: WorkerArgs, shutdown: impl Future<Output = ()> + Send 
     }
     let mut hangups = shutdown::hangups()?;
     file.worker.listen.map_or(Ok(()), free)?;
+    file.worker.check_to_work().context("starting the worker")?;
     tokio::pin!(shutdown);
     loop {
         let makes_streams = args.provision || file.streams.is_some();

@@ -441,7 +441,7 @@ fn what_waiting_for_nats_cannot_mend_is_an_error_at_once() {
     let path = temporary.path().join("config.toml");
     for command in ["gateway", "worker"] {
         let gateway = "listen = \"127.0.0.1:0\"\n[tokens]\nkeys = \"jwks.json\"\n";
-        let settings = if command == "gateway" { gateway } else { "" };
+        let settings = if command == "gateway" { gateway } else { "folder = \"kept\"\n" };
         for (nats, said) in [
             (format!("servers = [\"nats://127.0.0.1:{}\"]", old_nats_server()), "2.9.10"),
             ("credentials = { creds_file = \"nowhere.creds\" }".to_owned(), "nowhere.creds"),

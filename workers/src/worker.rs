@@ -39,7 +39,7 @@ use crate::{
 #[derive(Debug, thiserror::Error)]
 pub enum StartError {
     /// The settings don't fit together.
-    #[error("the worker's settings can't be used: {0}")]
+    #[error(transparent)]
     Config(#[from] ConfigError),
     /// A shard that the region does not have.
     #[error("`shards` names {named}, but region {region} has the shards 0 to {last}")]

@@ -35,6 +35,15 @@ fn a_port_that_is_taken_is_said_at_once_and_once() {
 }
 
 #[test]
+fn a_worker_without_the_folder_that_it_needs_says_so_at_once_and_once() {
+    let folder = TempDir::new().unwrap();
+    let config = folder.path().join("config.toml");
+    fs::write(&config, "[nats]\nservers = [\"nats://127.0.0.1:1\"]\n").unwrap();
+    let said = stderr(&ended(dunlin(&["worker", "--provision", "--config"]).arg(&config)));
+    assert_eq!(said, "dunlin: starting the worker: the role index keeps a projection: set `folder`\n");
+}
+
+#[test]
 fn a_terminal_that_is_closed_ends_it_in_order_and_with_nohup_nothing_does() {
     let temporary = TempDir::new().unwrap();
     let folder = temporary.path();
@@ -68,7 +77,8 @@ fn a_log_that_can_not_be_written_ends_nothing() {
     let folder = TempDir::new().unwrap();
     let config = folder.path().join("config.toml");
     let nats = format!("[nats]\nservers = [\"nats://{}\"]\n", server.local_addr().unwrap());
-    for (command, tokens) in [("gateway", "listen = \"127.0.0.1:0\"\n[tokens]\nkeys = \"jwks.json\"\n"), ("worker", "")]
+    for (command, tokens) in
+        [("gateway", "listen = \"127.0.0.1:0\"\n[tokens]\nkeys = \"jwks.json\"\n"), ("worker", "folder = \"kept\"\n")]
     {
         fs::write(&config, format!("{tokens}{nats}")).unwrap();
         let full = || Stdio::from(fs::OpenOptions::new().write(true).open("/dev/full").unwrap());

@@ -253,10 +253,7 @@ async fn a_role_of_the_region_has_one_task_and_one_folder() {
     worker.stop().await;
     let config = Config { nats: bench.options(), roles: vec![NOTICE], folder: None, ..Config::default() };
     let error = Worker::start(config).await.err().map(|error| error.to_string());
-    assert_eq!(
-        error.as_deref(),
-        Some("the worker's settings can't be used: the role notice keeps a projection: set `folder`")
-    );
+    assert_eq!(error.as_deref(), Some("the role notice keeps a projection: set `folder`"));
 }
 
 /// A role of each link, which stores what comes over it: here one entry from each region.
