@@ -7,7 +7,7 @@ use dunlin_schema::{
     frame::{ClientFrame, Encoding, FrameError, Goodbye, ServerFrame},
     limits,
 };
-use futures_util::{Sink, Stream};
+use futures_util::{Sink, SinkExt, Stream};
 use rustls::{ClientConfig, RootCertStore, crypto::aws_lc_rs};
 use tokio::net::TcpStream;
 use tokio_tungstenite::{
@@ -110,8 +110,13 @@ impl Socket {
         .await
     }
 
-    /// Says goodbye to the gateway.
+    /// Writes what waits, and says goodbye to the gateway.
     pub(crate) async fn close(mut self) {
+        while let Some(message) = self.outgoing.pop_front() {
+            if self.stream.feed(message).await.is_err() {
+                return;
+            }
+        }
         // The connection is let go of in any case: that it was lost meanwhile is no news.
         let _ = self.stream.close(None).await;
     }
