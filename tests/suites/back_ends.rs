@@ -149,9 +149,13 @@ async fn the_guides_commands_get_the_answers_that_it_shows() {
     let region = Region::start(1).await;
     let _bob = region.caught_up(0, "bob", "phone").await;
     let folder = tempfile::tempdir().expect("a folder");
-    std::fs::write(folder.path().join("shop.token"), region.key.sign(&service_claims("shop"))).expect("writing");
+    let mut admin = service_claims("root");
+    admin["scope"] = json!("admin");
+    for (file, claims) in [("shop.token", service_claims("shop")), ("admin.token", admin)] {
+        std::fs::write(folder.path().join(file), region.key.sign(&claims)).expect("writing");
+    }
     let shown = shown();
-    assert_eq!(shown.len(), 2, "{shown:?}");
+    assert_eq!(shown.len(), 3, "{shown:?}");
     for (command, answer) in shown {
         // Of the reader's machine.
         let of_dev = ["http://127.0.0.1:8080", "$(npx -y ulid)"];
