@@ -358,7 +358,9 @@ fn in_a_terminal_there_are_ticks_and_typing() {
     alice.shows("bob: \\u{1b}]0;title\\u{7}");
     bob.types("/react 👍");
     alice.shows("[👍 bob]");
-    alice.types("half a line\u{3}");
+    alice.types("half a line");
+    bob.hears("typing again", |line| line["typing"]["on"] == true);
+    alice.types("\u{3}");
     assert!(end(&mut alice.chat.0).success(), "nothing of what was sent is unsent");
     told_stopped(2);
     // The terminal is as before.
