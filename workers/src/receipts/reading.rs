@@ -84,7 +84,7 @@ async fn try_store(
     let (mut stored, _) = shared.read.load(shared.shard, &subject).await?;
     if !is_news(&stored) {
         // Another worker may have raised it, an erasure may have taken it away: only what STATE says now is told.
-        let now = shared.read.fetch(shared.shard, &subject).await?;
+        let now = shared.read.current(shared.shard, &subject).await?;
         if !is_news(&now.0) {
             return Ok(Some(now));
         }
@@ -93,7 +93,7 @@ async fn try_store(
     let above = if stored.epoch == said.epoch { stored.order } else { Seq(0) };
     let Some(order) = mailbox::last_of(shared, user, with, Span { above, upto: said.upto }).await? else {
         shared.metrics.nothing_read.inc();
-        return Ok(Some(shared.read.fetch(shared.shard, &subject).await?));
+        return Ok(Some(shared.read.current(shared.shard, &subject).await?));
     };
     let pair = Pair { sender: with.clone(), by: user.clone() };
     let mut readable = Span { above, upto: order };

@@ -120,11 +120,14 @@ impl<R: Stored> Kept<R> {
         let remembered = self.remembered.lock().get(subject);
         match remembered {
             Some(known) => Ok(known),
-            None => {
-                let _turn = self.turn().await?;
-                self.fetch(shard, subject).await
-            }
+            None => self.current(shard, subject).await,
         }
+    }
+
+    /// The record as it is now, with its revision. Errors: see [`ChangeError`].
+    pub(super) async fn current(&self, shard: Shard, subject: &str) -> Result<(R, Seq), ChangeError> {
+        let _turn = self.turn().await?;
+        self.fetch(shard, subject).await
     }
 
     /// Writes what `change` makes of what is stored, if anything. Errors: see [`ChangeError`].
@@ -170,8 +173,7 @@ impl<R: Stored> Kept<R> {
         self.turns.acquire().await.map_err(|_| ChangeError::Read(RecordError::Unanswered))
     }
 
-    /// The record as it is now, with its revision. Errors: see [`ChangeError`].
-    pub(super) async fn fetch(&self, shard: Shard, subject: &str) -> Result<(R, Seq), ChangeError> {
+    async fn fetch(&self, shard: Shard, subject: &str) -> Result<(R, Seq), ChangeError> {
         let (stored, revision) = match self.records.load(shard, subject).await? {
             None => (R::default(), Seq(0)),
             Some(record) => (readable(&record.bytes).map_err(ChangeError::Version)?, record.revision),
