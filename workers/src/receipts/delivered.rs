@@ -1,6 +1,6 @@
 //! What a device has: the marks of those who sent it first, then the device's own record.
 
-use std::collections::{HashMap, hash_map::Entry};
+use std::collections::HashMap;
 
 use dunlin_nats::{Queued, ReceiptItem};
 use dunlin_schema::{Cursor, UserName, subject};
@@ -90,10 +90,7 @@ async fn try_store(shared: &Shared, whose: &Whose, said: &Acknowledged) -> Resul
 /// Raises the marks of those who sent what is new. Gives whether all of them are stored.
 async fn tell_senders(shared: &Shared, by: &UserName, news: News) -> Result<bool, ChangeError> {
     let mut raises: HashMap<UserName, Raise> = HashMap::new();
-    let mut raise = |sender: UserName, said: Raise| match raises.entry(sender) {
-        Entry::Occupied(mut known) => known.get_mut().merge(said),
-        Entry::Vacant(new) => _ = new.insert(said),
-    };
+    let mut raise = |sender: UserName, said: Raise| raises.entry(sender).or_default().merge(said);
     for Known { sender, epoch, order, run } in news.known {
         raise(sender, Raise::delivered(epoch, order, run));
     }
