@@ -1,0 +1,50 @@
+/** Addresses: `alice`, `alice@eu`, `#team` or `#team@eu`. No region means that of whoever says the address. */
+
+/**
+ * Whether a text is a name, of a user, a group, a region or a device: 1 to 64 of `A-Z a-z 0-9 _ -`.
+ *
+ * @param {string} text
+ */
+export const isName = text => /^[\w-]{1,64}$/.test(text);
+
+/**
+ * The two parts of an address, the `#` of a group with its peer; `null` for a text that is none.
+ *
+ * @param {string} text
+ * @returns {{ peer: string, region: string | null } | null}
+ */
+export function parseAddress(text) {
+    const [peer, region = null, ...more] = text.split("@");
+    const named = isName(peer.replace(/^#/, "")) && (region === null || isName(region));
+    return named && !more.length ? { peer, region } : null;
+}
+
+/**
+ * The address as a reader in `region` says it: its own region is left out.
+ *
+ * @param {string} address
+ * @param {string | null} region
+ */
+export function seenFrom(address, region) {
+    const [peer, its] = address.split("@");
+    return its === region ? peer : address;
+}
+
+/**
+ * Whether two addresses name the same peer, for all that is known: a region that is left out is the user's own.
+ *
+ * @param {string} one
+ * @param {string} other
+ */
+export function isSame(one, other) {
+    const [peer, region] = one.split("@");
+    const [itsPeer, itsRegion] = other.split("@");
+    return peer === itsPeer && (region === itsRegion || !region || !itsRegion);
+}
+
+/**
+ * Whether a text names a log that this release knows: the mailbox, or a group's.
+ *
+ * @param {string} text
+ */
+export const isLog = text => text === "mailbox" || (text[0] === "#" && parseAddress(text) !== null);

@@ -1,0 +1,82 @@
+// What is a frame, and what is none.
+
+import assert from "node:assert/strict";
+import { test } from "node:test";
+
+import { Core } from "../../dunlin/core/core.js";
+import { randomOf } from "./script.js";
+
+const ID = "01J00000000000000000000000";
+const WELCOME = { user: "bob", device: "phone", region: "eu", server_time: 1, limits: { frame: 1, body: 1 } };
+
+/** Whole frames; what may be left out is `null`. */
+const FRAMES = {
+    welcome: WELCOME,
+    gap: { log: "mailbox", from: 1, to: 2, cursor: "c" },
+    entry: { log: "mailbox", seq: 1, cursor: "c", time: 1, id: ID, from: "a", to: "b", order: null, content: { message: {} } },
+    caught_up: { log: "mailbox", seq: 1, cursor: "c" },
+    accepted: { id: ID, order: null, time: 1 },
+    rejected: { id: ID, code: "c", message: "m", retry_after: null },
+    refused: { ref: null, code: "c", message: "m", retry_after: null },
+    answer: { ref: 1, what: { done: {} } },
+    signal: { from: "a", kind: "k" },
+    presence: { user: "a", state: "online", last_seen: null },
+    receipt: { by: null, to: "a", order: null, delivered: null, read: null, of: null, time: 1, since: null, missing: null },
+    marked: { with: "a", read: 1 },
+};
+
+const now = { steady: 1, wall: 1 };
+
+function connected() {
+    const setup = { gateways: 1, device: "phone", cursors: {}, start: null, backoffFirst: 0, backoffMost: 0, connectWithin: 10_000 };
+    const core = new Core({ ...setup, inFlightPerAddress: 1, random: randomOf(1) }, now);
+    core.handle(now, { kind: "tick" });
+    core.handle(now, { kind: "opened", token: "t" });
+    core.handle(now, { kind: "frame", frame: { welcome: WELCOME } });
+    return core;
+}
+
+/** Whether the connection is let go of for a frame. */
+function isBad(frame) {
+    const outputs = connected().handle(now, { kind: "frame", frame });
+    return outputs.some(({ what, why }) => what === "disconnected" && why.kind === "badFrame");
+}
+
+test("what is no object with one key ends the connection", () => {
+    for (const frame of [null, undefined, 7, "welcome", true, [], [{}], {}, { signal: FRAMES.signal, marked: FRAMES.marked }]) {
+        assert(isBad(frame), JSON.stringify(frame));
+    }
+});
+
+test("what a newer release says is passed over", () => {
+    for (const name of ["hologram", "__proto__", "constructor", "toString", ""]) {
+        for (const said of [{}, null, 7, [1]]) {
+            const frame = JSON.parse(`{${JSON.stringify(name)}: ${JSON.stringify(said)}}`);
+            assert.deepEqual(connected().handle(now, { kind: "frame", frame }), [], name);
+        }
+    }
+});
+
+for (const [name, whole] of Object.entries(FRAMES)) {
+    test(`a frame ${name} has its fields`, () => {
+        assert(!isBad({ [name]: whole }), "as it is");
+        assert(!isBad({ [name]: { ...whole, newer: { field: 7 } } }), "with one that is not known");
+        for (const [field, value] of Object.entries(whole)) {
+            const { [field]: _, ...without } = whole;
+            assert.equal(isBad({ [name]: without }), value !== null, `without ${field}`);
+            for (const wrong of [[], true, { a: 1, b: 2 }, -1, 0.5]) {
+                if (name === "welcome" && field === "limits" && wrong.a) continue;
+                if (name === "receipt" && field === "missing" && Array.isArray(wrong)) continue;
+                assert(isBad({ [name]: { ...whole, [field]: wrong } }), `${field}: ${JSON.stringify(wrong)}`);
+            }
+        }
+        for (const wrong of [null, 7, "text", []]) assert(isBad({ [name]: wrong }), JSON.stringify(wrong));
+    });
+}
+
+test("names and ids are looked at", () => {
+    assert(isBad({ welcome: { ...WELCOME, user: "b b" } }));
+    assert(isBad({ accepted: { ...FRAMES.accepted, id: ID.toLowerCase() } }));
+    assert(isBad({ receipt: { ...FRAMES.receipt, missing: [{ above: 1 }] } }));
+    assert(!isBad({ rejected: { ...FRAMES.rejected, id: "no id" } }), "it is told as it came");
+});
