@@ -1,0 +1,76 @@
+// Where a person writes: a new message, an answer, or other words for an earlier message.
+
+import { find } from "./dom.js";
+import { whose } from "./message.js";
+
+/** @import { Message } from "/dunlin.js" */
+
+/**
+ * @param {HTMLElement} side
+ * @param {object} wishes
+ * @param {(text: string, replyTo?: string) => void} wishes.send
+ * @param {(message: Message, text: string) => void} wishes.edit
+ * @param {() => void} wishes.typed
+ * @param {() => Message | undefined} wishes.lastOwn What ArrowUp edits.
+ */
+export function composer(side, wishes) {
+    const [form, text, bar] = [".composer", "textarea", ".about"].map((selector) => find(selector, side));
+    /** What is answered, or edited. @type {Message | undefined} */
+    let about;
+    let edits = false;
+    /** What was written before an edit began. */
+    let kept = "";
+
+    const leave = () => {
+        if (edits) text.value = kept;
+        about = undefined;
+        edits = false;
+        bar.hidden = true;
+        text.focus();
+    };
+    /** @param {Message} message @param {string} words */
+    const begin = (message, words) => {
+        about = message;
+        bar.hidden = false;
+        find("strong", bar).textContent = words;
+        find("span", bar).textContent = message.text ?? "";
+    };
+    /** @param {Message} message */
+    const reply = (message) => {
+        leave();
+        begin(message, `Answering ${message.mine ? "yourself" : whose(message)}`);
+    };
+    /** @param {Message} message */
+    const edit = (message) => {
+        leave();
+        edits = true;
+        kept = text.value;
+        text.value = message.text ?? "";
+        begin(message, "Editing");
+    };
+    const submit = () => {
+        const said = text.value.trim();
+        if (!said) return;
+        if (!about || !edits) {
+            wishes.send(said, about?.id ?? undefined);
+            text.value = "";
+        } else if (said !== about.text) wishes.edit(about, said);
+        leave();
+    };
+
+    find("button", bar).onclick = leave;
+    text.oninput = () => text.value && !edits && wishes.typed();
+    form.onsubmit = (/** @type {Event} */ event) => {
+        event.preventDefault();
+        submit();
+    };
+    text.onkeydown = (/** @type {KeyboardEvent} */ event) => {
+        const last = event.key === "ArrowUp" && !text.value && !about && wishes.lastOwn();
+        if (event.key === "Enter" && !event.shiftKey && !event.isComposing) submit();
+        else if (event.key === "Escape" && about) leave();
+        else if (last) edit(last);
+        else return;
+        event.preventDefault();
+    };
+    return { text, reply, edit };
+}

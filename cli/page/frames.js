@@ -1,0 +1,78 @@
+// The drawer of frames: what the clients say and hear, as it passes.
+
+import { element, find } from "./dom.js";
+import { figure } from "./words.js";
+
+/** @import { Client } from "/dunlin.js" */
+/** @typedef {{side: string, at: Date, direction: string, frame: Record<string, any>}} Passed */
+
+const KEPT = 400;
+/** ms between two drawings. */
+const EVERY = 250;
+
+const list = find("#frames-list");
+const wanted = find("#frames-side");
+const pause = find("#frames-pause");
+/** @type {Passed[]} */
+let kept = [];
+/** How many of them came since the last drawing. */
+let fresh = 0;
+let count = 0;
+let timer = 0;
+
+const paused = () => pause.getAttribute("aria-pressed") === "true";
+pause.onclick = () => pause.setAttribute("aria-pressed", `${!paused()}`);
+wanted.onchange = redraw;
+find("#frames-clear").onclick = () => {
+    kept = [];
+    redraw();
+};
+
+/** Shows the frames of this client as well. @param {string} side @param {Client} client */
+export function follow(side, client) {
+    if (![...wanted.options].some(({ value }) => value === side)) wanted.append(element("option", { value: side }, side));
+    client.on("frame", ({ direction, frame }) => {
+        count += 1;
+        timer ||= setTimeout(draw, EVERY);
+        if (paused()) return;
+        fresh += 1;
+        kept.push({ side, at: new Date(), direction, frame });
+        if (kept.length >= 2 * KEPT) kept = kept.slice(-KEPT);
+    });
+}
+
+export function redraw() {
+    list.replaceChildren();
+    fresh = KEPT;
+    draw();
+}
+
+function draw() {
+    timer = 0;
+    find("#frames-count").textContent = figure(count);
+    if (!list.offsetParent || !fresh) return;
+    const followed = list.scrollHeight - list.scrollTop - list.clientHeight < 48;
+    list.append(...kept.slice(-fresh).filter(({ side }) => !wanted.value || side === wanted.value).map(row));
+    while (list.childElementCount > KEPT) list.firstElementChild.remove();
+    fresh = 0;
+    if (followed) list.scrollTop = list.scrollHeight;
+}
+
+/** @param {Passed} passed */
+function row({ side, at, direction, frame }) {
+    const [kind, said] = Object.entries(frame)[0] ?? [];
+    const whole = element("pre");
+    const sent = direction === "out";
+    return element("li", { class: sent ? "sent" : "" },
+        element("details", { toggle: () => (whole.textContent = JSON.stringify(frame, mask, 2)) },
+            element("summary", {},
+                element("span", { class: "at" }, at.toTimeString().slice(0, 8)),
+                element("span", {}, side),
+                element("span", { class: "way", title: sent ? "sent" : "received" }, sent ? "→" : "←"),
+                element("b", {}, kind),
+                element("span", { class: "at", dir: "auto" }, JSON.stringify(said, mask)?.slice(0, 300))),
+            whole));
+}
+
+/** Whoever shows this page to others shows them no token. @param {string} key @param {any} value */
+const mask = (key, value) => (key === "token" ? `${value}`.slice(0, 6) + "…" : value);
