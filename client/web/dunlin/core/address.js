@@ -14,9 +14,8 @@ export const isName = text => /^[\w-]{1,64}$/.test(text);
  * @returns {{ peer: string, region: string | null } | null}
  */
 export function parseAddress(text) {
-    const [peer, region = null, ...more] = text.split("@");
-    const named = isName(peer.replace(/^#/, "")) && (region === null || isName(region));
-    return named && !more.length ? { peer, region } : null;
+    const [, peer, region = null] = /^(#?[\w-]{1,64})(?:@([\w-]{1,64}))?$/.exec(text) ?? [];
+    return peer ? { peer, region } : null;
 }
 
 /**

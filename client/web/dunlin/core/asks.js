@@ -3,113 +3,126 @@
  * whoever asked decides whether to ask again.
  */
 
-import { ASKS_IN_FLIGHT } from "./limits.js";
-import { earliest } from "./order.js";
+import { earliest } from "./clocks.js";
 
 /** @import { Answer, AskError, Output, Question, Request } from "./words.js" */
 
-/**
- * @typedef {{ request: Request | null, until: number }} Asked `null` where the core asks itself
- */
-
+/** Questions of one connection that are under way at once. */
+const IN_FLIGHT = 16;
 /** The answers that this release knows. */
 const ANSWERS = ["done", "devices", "presence", "conversations", "history", "blocks", "settings", "receipts"];
 
-/** The questions of one client. */
-export class Asks {
-    /** @param {(output: Output) => void} say */
-    constructor(say) {
-        this.say = say;
-        /**
-         * For a connection, or for their turn.
-         *
-         * @type {(Asked & { what: Question })[]}
-         */
-        this.waiting = [];
-        /**
-         * On their way, each under its number.
-         *
-         * @type {Map<number, Asked>}
-         */
-        this.asked = new Map();
-        /** The last number. A number is never used again, so that a late answer is nobody's. */
-        this.last = 0;
-    }
+/**
+ * @typedef {object} Asked
+ * @property {Request | null} request Nobody's where the core asks itself.
+ * @property {Question} what
+ * @property {number} until
+ */
 
+/**
+ * The questions of one client.
+ *
+ * @param {(output: Output) => void} say
+ */
+export function createAsks(say) {
     /**
-     * Takes a question that is over at this time of the steady clock.
+     * For a connection, or for their turn.
      *
-     * @param {Request | null} request
-     * @param {Question} what
-     * @param {number} until
+     * @type {Asked[]}
      */
-    ask(request, what, until) {
-        this.waiting.push({ request, what, until });
-    }
-
-    /** Asks what waits, as many as a gateway takes at once. */
-    pump() {
-        while (this.asked.size < ASKS_IN_FLIGHT && this.waiting.length) {
-            const { what, ...asked } = /** @type {Asked & { what: Question }} */ (this.waiting.shift());
-            this.asked.set(this.write(what), asked);
-        }
-    }
-
+    let waiting = [];
     /**
-     * Writes a question whose answer, as it is, is nobody's.
+     * On their way, each under its number.
      *
-     * @param {Question} what
+     * @type {Map<number, Asked>}
      */
-    write(what) {
-        this.last += 1;
-        this.say({ kind: "write", frame: { ask: { ref: this.last, what } } });
-        return this.last;
+    const asked = new Map();
+    /** The last number. A number is never used again, so that a late answer is nobody's. */
+    let last = 0;
+
+    /** @param {Question} what */
+    function write(what) {
+        last += 1;
+        say({ kind: "write", frame: { ask: { ref: last, what } } });
     }
 
     /**
-     * An answer came.
-     *
-     * @param {number} ref
-     * @param {Answer} answer
-     */
-    answered(ref, answer) {
-        const [name] = Object.keys(answer);
-        const isKnown = ANSWERS.includes(name) && answer[name] instanceof Object;
-        this.settle(ref, isKnown ? { answer } : { error: { kind: "newer", name } });
-    }
-
-    /**
-     * A question is over, if somebody waits for it.
-     *
      * @param {number} ref
      * @param {{ answer: Answer } | { error: AskError }} outcome
      */
-    settle(ref, outcome) {
-        const asked = this.asked.get(ref);
-        this.asked.delete(ref);
-        if (asked) this.say({ kind: "answered", request: asked.request, ...outcome });
-    }
-
-    /** The connection is lost, and what was on its way over it. */
-    lost() {
-        for (const ref of this.asked.keys()) this.settle(ref, { error: { kind: "disconnected" } });
+    function settle(ref, outcome) {
+        const its = asked.get(ref);
+        asked.delete(ref);
+        if (its) say({ kind: "answered", request: its.request, ...outcome });
     }
 
     /**
-     * Ends what is over at this time.
-     *
      * @param {number} now
      * @param {AskError} error
      */
-    expired(now, error = { kind: "timedOut" }) {
-        const over = this.waiting.filter(({ until }) => until <= now);
-        this.waiting = this.waiting.filter(({ until }) => until > now);
-        for (const { request } of over) this.say({ kind: "answered", request, error });
-        for (const [ref, { until }] of this.asked) if (until <= now) this.settle(ref, { error });
+    function expire(now, error) {
+        for (const { request, until } of waiting) if (until <= now) say({ kind: "answered", request, error });
+        waiting = waiting.filter(({ until }) => until > now);
+        for (const [ref, { until }] of asked) if (until <= now) settle(ref, { error });
     }
 
-    /** When the next one is over. */
-    get nextDeadline() {
-        return earliest([...this.waiting, ...this.asked.values()].map(({ until }) => until));
-    }
+    return {
+        /** Writes a question whose answer, as it is, is nobody's. */
+        write,
+
+        /** A question is over, if somebody waits for it. */
+        settle,
+
+        /**
+         * Takes a question that is over at a time of the steady clock.
+         *
+         * @param {Asked} question
+         */
+        ask: question => void waiting.push(question),
+
+        /** Asks what waits, as many as a gateway takes at once. */
+        pump() {
+            for (const its of waiting.splice(0, IN_FLIGHT - asked.size)) {
+                write(its.what);
+                asked.set(last, its);
+            }
+        },
+
+        /**
+         * An answer came.
+         *
+         * @param {number} ref
+         * @param {Answer} answer
+         */
+        answered(ref, answer) {
+            const [name] = Object.keys(answer);
+            const isKnown = ANSWERS.includes(name) && answer[name] instanceof Object;
+            settle(ref, isKnown ? { answer } : { error: { kind: "newer", name } });
+        },
+
+        /** The connection is lost, and what was on its way over it. */
+        lost() {
+            for (const ref of asked.keys()) settle(ref, { error: { kind: "disconnected" } });
+        },
+
+        /**
+         * Ends what is over at this time.
+         *
+         * @param {number} now
+         */
+        expired: now => expire(now, { kind: "timedOut" }),
+
+        /**
+         * The client is over.
+         *
+         * @param {import("./words.js").Ended} why
+         */
+        end: why => expire(Infinity, { kind: "ended", why }),
+
+        /** Whether an answer may come. */
+        waitedFor: () => asked.size > 0,
+
+        /** When the next one is over. */
+        nextDeadline: () => earliest([...waiting, ...asked.values()].map(({ until }) => until)),
+    };
 }

@@ -2,62 +2,65 @@
 
 /** @import { Now } from "./words.js" */
 
+/** How far clocks may differ. */
+export const CLOCK_SKEW = 30_000;
+
 /**
  * By this much more the machine's clock moves on than the steady one when the machine has slept. Far below the age at which an id is no
  * longer taken for a fresh one.
  */
 const JUMP = 10_000;
 
-/** Both clocks as they were last read, and the gateway's as it was last told. */
-export class Clocks {
-    /** @param {Now} now */
-    constructor(now) {
-        this.last = now;
+/**
+ * The earliest of some times; `Infinity` of none.
+ *
+ * @param {number[]} times
+ */
+export const earliest = times => times.reduce((one, other) => Math.min(one, other), Infinity);
+
+/**
+ * Both clocks as they were last read, and the gateway's as it was last told.
+ *
+ * @param {Now} last
+ */
+export function createClocks(last) {
+    /**
+     * What the gateway's clock showed at which steady time.
+     *
+     * @type {{ time: number, at: number } | null}
+     */
+    let server = null;
+    /** @type {number | null} */
+    let skew = null;
+
+    return {
         /**
-         * What the gateway's clock showed at which steady time.
+         * Reads the clocks. Whether the steady one stood still, or the machine's was set forward: what was known of the gateway's time is
+         * no longer true then.
          *
-         * @type {{ time: number, at: number } | null}
+         * @param {Now} now
          */
-        this.server = null;
+        jumped(now) {
+            const jumped = now.wall - last.wall - Math.max(0, now.steady - last.steady) >= JUMP;
+            last = now;
+            if (jumped) server = skew = null;
+            return jumped;
+        },
+
         /**
-         * How far this machine's clock is ahead of the gateway's; negative where it is behind.
+         * The gateway's clock shows `time`.
          *
-         * @type {number | null}
+         * @param {number} time
          */
-        this.skew = null;
-    }
+        told(time) {
+            server = { time, at: last.steady };
+            skew = last.wall - time;
+        },
 
-    /**
-     * Reads the clocks. Whether the steady one stood still, or the machine's was set forward: what was known of the gateway's time is no
-     * longer true then.
-     *
-     * @param {Now} now
-     */
-    jumped(now) {
-        const ran = Math.max(0, now.steady - this.last.steady);
-        const jumped = now.wall - this.last.wall - ran >= JUMP;
-        this.last = now;
-        if (jumped) this.server = this.skew = null;
-        return jumped;
-    }
+        /** The gateway's time when the clocks were last read, as far as it is known. */
+        serverTime: () => server && server.time + Math.max(0, last.steady - server.at),
 
-    /**
-     * The gateway's clock shows `time`.
-     *
-     * @param {Now} now
-     * @param {number} time
-     */
-    told(now, time) {
-        this.server = { time, at: now.steady };
-        this.skew = now.wall - time;
-    }
-
-    /**
-     * The gateway's time, as far as it is known.
-     *
-     * @param {Now} now
-     */
-    serverTime(now) {
-        return this.server && this.server.time + Math.max(0, now.steady - this.server.at);
-    }
+        /** How far this machine's clock is ahead of the gateway's; negative where it is behind. */
+        skew: () => skew,
+    };
 }

@@ -6,24 +6,24 @@
  * behaviour by the scripts in `client/scripts`.
  */
 
-import { Asks } from "./asks.js";
-import { Clocks } from "./clocks.js";
-import { take } from "./frames.js";
-import { Ids } from "./ids.js";
-import { Inbox } from "./inbox.js";
-import { PING_EVERY } from "./limits.js";
+import { parseAddress } from "./address.js";
+import { createAsks } from "./asks.js";
+import { createClocks, earliest } from "./clocks.js";
+import { createIds } from "./ids.js";
+import { createInbox } from "./inbox.js";
 import { next } from "./next.js";
-import { earliest } from "./order.js";
-import { Outbox } from "./outbox.js";
-import { Reads } from "./reads.js";
-import { Watching } from "./watching.js";
+import { createOutbox } from "./outbox.js";
+import { parse } from "./parse.js";
+import { createReads } from "./reads.js";
+import { createWatching } from "./watching.js";
 
 /** @import { ServerFrames } from "./types.js" */
-/** @import { Ended, Goodbye, Input, Lost, Notification, Now, Output, Setup } from "./words.js" */
+/** @import { ClientFrame, Ended, Goodbye, Input, Lost, Notification, Now, Output, Progress, Setup } from "./words.js" */
 
-/** A connection that brings nothing for two pings and some time more is dead; where pings are not seen, it is time to ask. */
-const SILENT_FOR = 2 * PING_EVERY + 10_000;
-const ASKS_AFTER = 2 * PING_EVERY;
+/** A gateway pings every 25 s: a connection that brings nothing for two pings and some time more is dead. */
+const SILENT_FOR = 60_000;
+/** Where pings are not seen it is time to ask after two of them. */
+const ASKS_AFTER = 50_000;
 /** How long a question that is asked to hear something may bring nothing. */
 const HEARS_WITHIN = 5_000;
 /** How often the clocks are compared where nothing else happens: after a sleep the socket is dead, and says nothing. */
@@ -38,341 +38,343 @@ const OWN_WITHIN = 10_000;
  * @typedef {Resting | Opening | Up | { at: "over" }} Link
  */
 
+/** @typedef {{ [Name in keyof ServerFrames]: (said: ServerFrames[Name]) => void }} Meanings */
+
 /** @template T @typedef {T extends unknown ? Omit<T, "kind"> : never} Untagged */
 
-/** One client: see the module. */
-export class Core {
+/**
+ * One client, which dials at the first tick: see the module.
+ *
+ * @param {Setup} setup
+ * @param {Now} now
+ * @returns {Core}
+ */
+function createCore(setup, now) {
+    const { gateways, device, pings = true, random } = setup;
+    /** @type {Link} */
+    let link = { at: "resting", until: now.steady, floor: now.steady };
+    let gateway = 0;
     /**
-     * A client that dials at the first tick.
+     * What the last gateway said of a token that is over, and whether that ended an open connection.
      *
-     * @param {Setup} setup
-     * @param {Now} now
+     * @type {{ goodbye: Goodbye, wasOpen: boolean } | null}
      */
-    constructor(setup, now) {
-        this.setup = setup;
-        /** @type {Link} */
-        this.link = { at: "resting", until: now.steady, floor: now.steady };
-        this.gateway = 0;
-        /**
-         * What the last gateway said of a token that is over, and whether that ended an open connection.
-         *
-         * @type {{ goodbye: Goodbye, wasOpen: boolean } | null}
-         */
-        this.refused = null;
-        this.tries = 0;
-        this.room = true;
-        /** Whether entries were dropped for want of room: the next input of room should wait until there is plenty. */
-        this.isBehind = false;
-        /** @type {Output[]} */
-        this.outputs = [];
-        /** @type {(output: Output) => void} */
-        this.say = output => void this.outputs.push(output);
-        this.clocks = new Clocks(now);
-        this.ids = new Ids();
-        this.inbox = new Inbox(setup.cursors, setup.start);
-        this.outbox = new Outbox(setup.inFlightPerAddress, setup.history ?? [], this.say);
-        this.asks = new Asks(this.say);
-        this.watching = new Watching();
-        this.reads = new Reads();
-    }
+    let refused = null;
+    let tries = 0;
+    let room = true;
+    /** Whether something was dropped for want of room. */
+    let isBehind = false;
+    /** @type {Output[]} */
+    let outputs = [];
 
-    /**
-     * Takes an input and says what to do.
-     *
-     * @param {Now} now
-     * @param {Input} input
-     */
-    handle(now, input) {
-        this.outputs = [];
-        const { steady } = now;
-        if (this.clocks.jumped(now)) this.slept(steady);
-        this.take(now, input);
-        for (const output of this.outputs) if (output.kind === "answered") this.watching.settled(steady, output);
-        if (this.link.at === "up") this.pump(now);
-        return this.outputs;
-    }
+    /** @param {Output} output */
+    const say = output => void outputs.push(output);
+    /** @param {ClientFrame} frame */
+    const write = frame => say({ kind: "write", frame });
+    /** @param {Untagged<Notification>} notification */
+    const notify = notification => say(/** @type {Notification} */ ({ kind: "notify", ...notification }));
 
-    /**
-     * Whether the socket is to be read. While the application leaves no room it need not be, so that nothing has to be dropped; unless
-     * somebody waits for an answer, which may stand behind entries.
-     */
-    get wantsInput() {
-        return this.room || this.outbox.requests > 0 || this.asks.asked.size > 0 || this.link.at === "opening";
-    }
+    const clocks = createClocks(now);
+    const ids = createIds(random);
+    const inbox = createInbox(setup.cursors, setup.start);
+    const outbox = createOutbox(setup.inFlightPerAddress, setup.history ?? [], say);
+    const asks = createAsks(say);
+    const watching = createWatching();
+    const reads = createReads();
 
-    /** Whether the client is over. */
-    get isOver() {
-        return this.link.at === "over";
-    }
+    const wantsInput = () => room || outbox.requests() > 0 || asks.waitedFor() || link.at === "opening";
 
-    /** How far this machine's clock is ahead of the gateway's, in ms, if that is known; negative where it is behind. */
-    get clockSkew() {
-        return this.clocks.skew;
-    }
+    /** The gateway's time, as far as it is known. */
+    const serverNow = () => clocks.serverTime() ?? now.wall;
 
-    /** When to call again with a tick, if nothing happens before. */
-    get nextDeadline() {
-        const { link, asks, clocks, outbox, watching, reads } = this;
-        const times = [asks.nextDeadline];
-        if (link.at === "resting") times.push(link.until);
-        if (link.at === "opening") times.push(link.by);
-        if (link.at === "up") {
-            const compared = clocks.last.steady + COMPARES_CLOCKS_EVERY;
-            times.push(compared, this.silentAt(link), outbox.nextDeadline, watching.nextDeadline, reads.nextDeadline);
-        }
-        const time = earliest(times);
-        return time === Infinity ? null : time;
-    }
+    /** The longest pause before the next try: it doubles with each round through the gateways. */
+    const bound = () => Math.min(setup.backoffMost, setup.backoffFirst * 2 ** Math.min(63, Math.floor(tries / gateways)));
 
     /**
      * When the silence of the connection means something.
      *
-     * @param {Up} link
+     * @param {Up} up
      */
-    silentAt({ probed, heard }) {
-        if (!this.wantsInput) return Infinity;
-        return probed ?? heard + (this.setup.pings === false ? ASKS_AFTER : SILENT_FOR);
-    }
+    const silentAt = ({ probed, heard }) => (wantsInput() ? (probed ?? heard + (pings ? SILENT_FOR : ASKS_AFTER)) : Infinity);
 
-    /**
-     * @param {Now} now
-     * @param {Input} input
-     */
-    take(now, input) {
-        const { link, outbox, asks } = this;
-        const { steady } = now;
-        switch (input.kind) {
-            case "submit":
-                if (input.id) this.ids.given(input.id);
-                return outbox.submit(input.request, input.to, input.content, input.id ?? null);
-            case "ask":
-                this.watching.asks(input.request, input.what);
-                return asks.ask(input.request, input.what, input.until);
-            case "signal":
-                if (link.at === "up") this.write({ signal: { to: input.to, kind: input.signal } });
-                return;
-            case "read":
-                return this.reads.read(input.with, input.upto);
-            case "opened":
-                return this.opened(now, input.token, input.date);
-            case "frame":
-                return take(this, now, input.frame);
-            case "heard":
-                return this.heard(steady);
-            case "lost":
-                return this.lost(steady, input.why);
-            case "room":
-                return this.hasRoom(steady, input.room);
-            case "done":
-                return this.inbox.done(input.done);
-            case "wake":
-                return this.wake(now);
-            case "close":
-                this.say({ kind: "hangUp" });
-                return this.end({ kind: "closed" });
-            case "tick":
-                return this.tick(now);
-        }
-    }
-
-    /**
-     * Writes what can be written now.
-     *
-     * @param {Now} now
-     */
-    pump(now) {
-        const { steady } = now;
-        this.inbox.acknowledge((log, delivered) => this.write({ ack: { log, delivered } }));
-        const watch = this.watching.due(steady);
-        if (watch) this.asks.ask(null, watch, steady + OWN_WITHIN);
-        this.reads.pump(steady, (address, upto) => this.write({ read: { with: address, upto } }));
-        this.asks.pump();
-        const time = this.serverNow(now);
-        this.outbox.pump(steady, () => this.ids.next(time, this.setup.random));
-    }
-
-    /** @param {import("./words.js").ClientFrame} frame */
-    write(frame) {
-        this.say({ kind: "write", frame });
-    }
-
-    /** @param {Untagged<Notification>} notification */
-    notify(notification) {
-        this.say(/** @type {Notification} */ ({ kind: "notify", ...notification }));
-    }
-
-    /**
-     * The gateway's time, as far as it is known.
-     *
-     * @param {Now} now
-     */
-    serverNow(now) {
-        return this.clocks.serverTime(now) ?? now.wall;
-    }
-
-    /**
-     * The machine has slept: the socket is dead, and what was known of the gateway's time is not true any more.
-     *
-     * @param {number} now
-     */
-    slept(now) {
-        if (this.link.at === "opening" || this.link.at === "up") this.letGo(now, { kind: "slept" });
-    }
-
-    /**
-     * Whoever waits for a connection need not wait longer, and one that seems to be there is tried.
-     *
-     * @param {Now} now
-     */
-    wake(now) {
-        const { link } = this;
-        const { steady } = now;
-        if (link.at === "resting") {
-            this.tries = 0;
-            link.until = Math.min(link.until, Math.max(link.floor, steady));
-            this.tick(now);
-        } else if (link.at === "up" && this.wantsInput && (link.probed ?? 0) <= steady) {
-            this.probe(link, steady);
-        }
+    /** Something came. */
+    function heard() {
+        if (link.at !== "up") return;
+        link.heard = now.steady;
+        link.probed = null;
     }
 
     /**
      * Asks what a gateway answers by itself, to hear something.
      *
-     * @param {Up} link
-     * @param {number} now
+     * @param {Up} up
      */
-    probe(link, now) {
-        link.probed = now + HEARS_WITHIN;
-        this.asks.write({ presence: { users: [] } });
+    function probe(up) {
+        up.probed = now.steady + HEARS_WITHIN;
+        asks.write({ presence: { users: [] } });
+    }
+
+    /** @param {Ended} why */
+    function end(why) {
+        if (link.at === "over") return;
+        link = { at: "over" };
+        outbox.end(why);
+        asks.end(why);
+        notify({ what: "ended", why });
     }
 
     /**
-     * @param {Now} now
-     * @param {string} token
-     * @param {number | null | undefined} date
-     */
-    opened(now, token, date) {
-        if (this.link.at !== "opening") return;
-        if (date != null) this.clocks.told(now, date);
-        this.write({ hello: { token, device: this.setup.device, cursors: this.inbox.resume() } });
-    }
-
-    /** @param {number} now */
-    heard(now) {
-        if (this.link.at !== "up") return;
-        this.link.heard = now;
-        this.link.probed = null;
-    }
-
-    /**
-     * @param {Now} now
-     * @param {ServerFrames["welcome"]} welcome
-     */
-    welcomed(now, { user, device, region, server_time: time }) {
-        const { steady } = now;
-        this.outbox.welcomed(region, time);
-        if (this.link.at !== "opening") return;
-        this.ids.corrected(time);
-        this.clocks.told(now, time);
-        this.link = { at: "up", since: steady, heard: steady, probed: null };
-        this.refused = null;
-        this.inbox.connected();
-        this.watching.again(steady);
-        this.reads.connected(steady);
-        this.notify({ what: "connected", gateway: this.gateway, user, device, region });
-    }
-
-    /**
-     * @param {number} now
-     * @param {boolean} room
-     */
-    hasRoom(now, room) {
-        if (room && !this.room) {
-            // While the socket was not read its silence meant nothing.
-            this.heard(now);
-            if (this.isBehind) this.letGo(now, { kind: "fellBehind" });
-        }
-        this.room = room;
-        this.tellPresence();
-    }
-
-    /** Tells how those are who are watched, where there is room. */
-    tellPresence() {
-        if (this.room) for (const presence of this.watching.take()) this.notify({ what: "presence", ...presence });
-    }
-
-    /** @param {Now} now */
-    tick(now) {
-        const { steady } = now;
-        this.asks.expired(steady);
-        const { link } = this;
-        if (link.at === "resting" && link.until <= steady) {
-            this.link = { at: "opening", by: steady + this.setup.connectWithin };
-            const refused = this.refused && { code: this.refused.goodbye.code, wasOpen: this.refused.wasOpen };
-            this.say({ kind: "dial", gateway: this.gateway, refused, serverTime: this.clocks.serverTime(now) });
-        } else if (link.at === "opening" && link.by <= steady) {
-            this.letGo(steady, { kind: "silent" });
-        } else if (link.at === "up" && this.silentAt(link) <= steady) {
-            if (this.setup.pings === false && link.probed === null) this.probe(link, steady);
-            else this.letGo(steady, { kind: "silent" }, link.probed !== null);
-        }
-    }
-
-    /**
-     * @param {number} now
      * @param {Lost} why
-     * @param {boolean} [atOnce]
+     * @param {boolean} [soon] whether to dial without a pause: nobody else has lost a connection by this
      */
-    letGo(now, why, atOnce) {
-        this.say({ kind: "hangUp" });
-        this.lost(now, why, atOnce);
-    }
-
-    /**
-     * @param {number} now
-     * @param {Lost} why
-     * @param {boolean} [atOnce] whether to dial without a pause: nobody else has lost a connection by this
-     */
-    lost(now, why, atOnce = false) {
-        const { link } = this;
+    function lost(why, soon) {
+        const { steady } = now;
         // What is said of a connection that was let go of is no news.
         if (link.at === "resting" || link.at === "over") return;
         const wasOpen = link.at === "up";
         // A connection that lasted longer than the pause before it has paid for it.
-        if (link.at === "up" && now - link.since >= this.bound) this.tries = 0;
-        this.outbox.lost();
-        this.asks.lost();
-        this.isBehind = false;
-        const { end, atOnce: isSame, after, refused } = next(why);
-        if (end) {
-            this.say({ kind: "hangUp" });
-            const goodbye = end.kind === "noToken" && this.refused?.goodbye;
-            return this.end(goodbye ? { kind: "goodbye", goodbye } : end);
+        if (link.at === "up" && steady - link.since >= bound()) tries = 0;
+        outbox.lost();
+        asks.lost();
+        isBehind = false;
+        const { end: ended, atOnce, after = 0, refused: goodbye } = next(why);
+        if (ended) {
+            say({ kind: "hangUp" });
+            const told = ended.kind === "noToken" && refused;
+            return end(told ? { kind: "goodbye", goodbye: told.goodbye } : ended);
         }
         let pause = after;
-        if (!isSame) {
-            if (!atOnce) pause += Math.floor(this.setup.random() * (this.bound + 1));
-            this.tries += 1;
-            this.gateway = (this.gateway + 1) % this.setup.gateways;
+        if (!atOnce) {
+            if (!soon) pause += Math.floor(random() * (bound() + 1));
+            tries += 1;
+            gateway = (gateway + 1) % gateways;
         }
-        if (refused) this.refused = { goodbye: refused, wasOpen };
-        this.link = { at: "resting", until: now + pause, floor: now + after };
-        this.notify({ what: "disconnected", why, retryIn: pause });
+        if (goodbye) refused = { goodbye, wasOpen };
+        link = { at: "resting", until: steady + pause, floor: steady + after };
+        notify({ what: "disconnected", why, retryIn: pause });
     }
 
-    /** The longest pause before the next try: it doubles with each round through the gateways. */
-    get bound() {
-        const { gateways, backoffFirst, backoffMost } = this.setup;
-        return Math.min(backoffMost, backoffFirst * 2 ** Math.min(63, Math.floor(this.tries / gateways)));
+    /**
+     * @param {Lost} why
+     * @param {boolean} [soon]
+     */
+    function letGo(why, soon) {
+        say({ kind: "hangUp" });
+        lost(why, soon);
     }
 
-    /** @param {Ended} why */
-    end(why) {
-        if (this.link.at === "over") return;
-        this.link = { at: "over" };
-        this.outbox.end(why);
-        this.asks.expired(Infinity, { kind: "ended", why });
-        this.notify({ what: "ended", why });
+    function tick() {
+        const { steady } = now;
+        asks.expired(steady);
+        if (link.at === "resting" && link.until <= steady) {
+            link = { at: "opening", by: steady + setup.connectWithin };
+            const refusal = refused && { code: refused.goodbye.code, wasOpen: refused.wasOpen };
+            say({ kind: "dial", gateway, refused: refusal, serverTime: clocks.serverTime() });
+        } else if (link.at === "opening" && link.by <= steady) {
+            letGo({ kind: "silent" });
+        } else if (link.at === "up" && silentAt(link) <= steady) {
+            if (pings || link.probed !== null) letGo({ kind: "silent" }, link.probed !== null);
+            else probe(link);
+        }
     }
+
+    /** Tells how those are who are watched, where there is room. */
+    function tellPresence() {
+        if (room) for (const presence of watching.take()) notify({ what: "presence", ...presence });
+    }
+
+    /**
+     * Tells of what stands at a place, or only passes it.
+     *
+     * @param {boolean} isGiven
+     * @param {Progress} place
+     * @param {Untagged<Notification>} notification
+     */
+    function give(isGiven, place, notification) {
+        if (isGiven) notify(notification);
+        else say({ kind: "skip", place });
+    }
+
+    /**
+     * What each frame means.
+     *
+     * @type {Meanings}
+     */
+    const meanings = {
+        welcome({ user, device, region, server_time: time }) {
+            const { steady } = now;
+            outbox.welcomed(region, time);
+            if (link.at !== "opening") return;
+            ids.corrected(time);
+            clocks.told(time);
+            link = { at: "up", since: steady, heard: steady, probed: null };
+            refused = null;
+            inbox.connected();
+            watching.again(steady);
+            reads.connected(steady);
+            notify({ what: "connected", gateway, user, device, region });
+        },
+        goodbye: goodbye => letGo({ kind: "goodbye", goodbye }),
+        answer: ({ ref, what }) => asks.answered(ref, what),
+        refused({ ref, code, message, retry_after: retryAfter = null }) {
+            if (ref == null) notify({ what: "refused", code, message });
+            else asks.settle(ref, { error: { kind: "refused", code, message, retryAfter } });
+        },
+        signal({ from, kind }) {
+            // It tells of this moment: later it is of no use.
+            if (room) notify({ what: "signal", from, signal: kind });
+        },
+        presence({ user, state, last_seen: lastSeen = null }) {
+            watching.keep({ user, state, lastSeen });
+            tellPresence();
+        },
+        accepted: ({ id, order = null, time }) => outbox.accepted(serverNow(), { id, order, time }),
+        rejected: rejected => outbox.rejected(now.steady, rejected),
+        entry(entry) {
+            const found = inbox.entry(entry);
+            if (found) give(...found, { what: "entry", entry, place: found[1] });
+        },
+        gap({ log, from, to, cursor }) {
+            const place = inbox.gap(log, cursor);
+            give(...place, { what: "gap", log, from, to, place: place[1] });
+            outbox.gap(serverNow());
+        },
+        caught_up({ log, seq, cursor }) {
+            const place = inbox.caughtUp(log, seq, cursor);
+            give(...place, { what: "caughtUp", log, seq, place: place[1] });
+        },
+        receipt(receipt) {
+            const { to, delivered: upto, since, missing, time } = receipt;
+            if (parseAddress(to) && upto != null && since != null) outbox.delivered(to, { upto, missing, since, time });
+            notify({ what: "receipt", receipt });
+        },
+        marked({ with: address, read }) {
+            if (parseAddress(address)) reads.marked(address, read);
+            notify({ what: "marked", with: address, read });
+        },
+    };
+
+    /** @param {unknown} frame */
+    function frame(frame) {
+        // What was on its way over a connection that was let go of.
+        if (link.at === "resting" || link.at === "over") return;
+        const known = parse(frame);
+        if (!known) return letGo({ kind: "badFrame" });
+        heard();
+        const [name, said] = known;
+        if (!name) return;
+        // Where there is no room it comes again over the next connection, which resumes after what was given.
+        const needsRoom = ["entry", "gap", "caught_up", "receipt", "marked"].includes(name);
+        if (needsRoom && !room) isBehind = true;
+        if (!needsRoom || !isBehind) meanings[name](said);
+    }
+
+    /** @param {Input} input */
+    function take(input) {
+        const { steady } = now;
+        switch (input.kind) {
+            case "submit":
+                if (input.id) ids.given(input.id);
+                return outbox.submit(input.request, input.to, input.content, input.id ?? null);
+            case "ask":
+                watching.asks(input.request, input.what);
+                return asks.ask(input);
+            case "signal":
+                if (link.at === "up") write({ signal: { to: input.to, kind: input.signal } });
+                return;
+            case "read":
+                return reads.read(input.with, input.upto);
+            case "opened":
+                if (link.at !== "opening") return;
+                if (input.date != null) clocks.told(input.date);
+                return write({ hello: { token: input.token, device, cursors: inbox.resume() } });
+            case "frame":
+                return frame(input.frame);
+            case "heard":
+                return heard();
+            case "lost":
+                return lost(input.why);
+            case "room":
+                if (input.room && !room) {
+                    // While the socket was not read its silence meant nothing.
+                    heard();
+                    if (isBehind) letGo({ kind: "fellBehind" });
+                }
+                room = input.room;
+                return tellPresence();
+            case "done":
+                return inbox.done(input.done);
+            case "wake":
+                if (link.at === "resting") {
+                    tries = 0;
+                    link.until = Math.min(link.until, Math.max(link.floor, steady));
+                    return tick();
+                }
+                if (link.at === "up" && wantsInput() && (link.probed ?? 0) <= steady) probe(link);
+                return;
+            case "close":
+                say({ kind: "hangUp" });
+                return end({ kind: "closed" });
+            case "tick":
+                return tick();
+        }
+    }
+
+    /** Writes what can be written now. */
+    function pump() {
+        const { steady } = now;
+        inbox.acknowledge((log, delivered) => write({ ack: { log, delivered } }));
+        const what = watching.due(steady);
+        if (what) asks.ask({ request: null, what, until: steady + OWN_WITHIN });
+        reads.pump(steady, (address, upto) => write({ read: { with: address, upto } }));
+        asks.pump();
+        outbox.pump(steady, () => ids.next(serverNow()));
+    }
+
+    return {
+        handle(at, input) {
+            now = at;
+            outputs = [];
+            // The machine has slept: the socket is dead, and what was known of the gateway's time is not true any more.
+            if (clocks.jumped(now) && (link.at === "opening" || link.at === "up")) letGo({ kind: "slept" });
+            take(input);
+            for (const output of outputs) if (output.kind === "answered") watching.settled(now.steady, output);
+            if (link.at === "up") pump();
+            return outputs;
+        },
+
+        get wantsInput() {
+            return wantsInput();
+        },
+
+        get isBehind() {
+            return isBehind;
+        },
+
+        get isOver() {
+            return link.at === "over";
+        },
+
+        get clockSkew() {
+            return clocks.skew();
+        },
+
+        get nextDeadline() {
+            const times = [asks.nextDeadline()];
+            if (link.at === "resting") times.push(link.until);
+            if (link.at === "opening") times.push(link.by);
+            if (link.at === "up") {
+                // The clocks were read last when something was handled.
+                const compares = now.steady + COMPARES_CLOCKS_EVERY;
+                times.push(compares, silentAt(link), outbox.nextDeadline(), watching.nextDeadline(), reads.nextDeadline());
+            }
+            const time = earliest(times);
+            return time === Infinity ? null : time;
+        },
+    };
 }
+
+/** @typedef {import("./words.js").Core} Core */
+
+/** @type {new (setup: Setup, now: Now) => Core} */
+export const Core = /** @type {any} */ (createCore);

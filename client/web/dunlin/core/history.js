@@ -8,103 +8,99 @@
  * harm.
  */
 
+import { CLOCK_SKEW } from "./clocks.js";
 import { beginning } from "./ids.js";
-import { CLOCK_SKEW, REPEATED, REPEATED_FOR } from "./limits.js";
-import { byAddress, byId, first } from "./order.js";
-import { holds } from "./spans.js";
 
 /** @import { Accepted } from "./words.js" */
-/** @import { Span } from "./spans.js" */
+
+/** Items that are repeated after a gap, and people of whom it is known what came to them, */
+const REPEATED = 1_024;
+/** and how far back, in ms. */
+const REPEATED_FOR = 86_400_000;
 
 /**
  * @typedef {Accepted & { life?: number }} Kept `life`: of what life of the recipient's log receipts told when the answer came. It was
  *     stored in that one, or later.
  * @typedef {object} Delivered Everything that was sent to somebody in this life of their log, up to an order, came to a device of theirs.
  * @property {number} upto
- * @property {Span[] | null | undefined} missing but not this
- * @property {number} since when the life began
- * @property {number} time when this came about
+ * @property {{ above: number, upto: number }[] | null} [missing] But not this.
+ * @property {number} since When the life began.
+ * @property {number} time When this came about.
  */
-
-/** The last things that were accepted, by id: at most `REPEATED`, of the last `REPEATED_FOR`. */
-export class History {
-    /**
-     * @param {Accepted[]} kept
-     * @param {(id: string) => void} forgotten
-     */
-    constructor(kept, forgotten) {
-        /** @type {Map<string, Kept>} */
-        this.items = new Map();
-        /**
-         * What was last said of people: as many as there may be items.
-         *
-         * @type {Map<string, Delivered>}
-         */
-        this.receipts = new Map();
-        this.forgotten = forgotten;
-        for (const item of kept) this.items.set(item.id, item);
-    }
-
-    /**
-     * Something was accepted that this person, as a gateway names them, is to get.
-     *
-     * @param {Accepted} item
-     * @param {string} recipient
-     */
-    keep(item, recipient) {
-        const receipt = this.receipts.get(recipient);
-        const kept = { ...item, life: receipt?.since };
-        this.items.set(item.id, kept);
-        if (receipt && covers(receipt, kept)) this.forget(item.id);
-        else while (this.items.size > REPEATED) this.forget(first(this.items, byId));
-    }
-
-    /** @param {string} id */
-    forget(id) {
-        if (this.items.delete(id)) this.forgotten(id);
-    }
-
-    /**
-     * Something came to a person. `isTheirs` tells which addresses are theirs.
-     *
-     * @param {string} to
-     * @param {Delivered} receipt
-     * @param {(address: string) => boolean} isTheirs
-     */
-    delivered(to, receipt, isTheirs) {
-        for (const item of this.items.values()) if (isTheirs(item.to) && covers(receipt, item)) this.forget(item.id);
-        this.receipts.set(to, receipt);
-        if (this.receipts.size > REPEATED) this.receipts.delete(first(this.receipts, byAddress));
-    }
-
-    /**
-     * Forgets what is too old, `now` being the gateway's time.
-     *
-     * @param {number} now
-     */
-    prune(now) {
-        const oldest = beginning(now - REPEATED_FOR);
-        for (const id of this.items.keys()) if (id < oldest) this.forget(id);
-    }
-
-    /**
-     * What to repeat, oldest first.
-     *
-     * @param {number} now
-     */
-    repeats(now) {
-        this.prune(now);
-        return [...this.items.values()].sort((one, other) => byId(one.id, other.id));
-    }
-}
 
 /**
  * @param {Delivered} receipt
  * @param {Kept} item
  */
 function covers({ upto, missing, since, time }, { order, taken, stored, life }) {
+    // Without an order no receipt is ever about it.
+    if (order === null || order > upto || missing?.some(span => span.above < order && order <= span.upto)) return false;
     // Clocks differ, and what was stored just before the life began may be gone.
-    const began = life === since ? since : since + CLOCK_SKEW;
-    const reaches = order != null && order <= upto && !holds(missing, order);
-    return reaches && stored >= began && taken <= time;
+    return stored >= since + (life === since ? 0 : CLOCK_SKEW) && taken <= time;
+}
+
+/**
+ * The last things that were accepted, the oldest first: at most `REPEATED`, of the last `REPEATED_FOR`.
+ *
+ * @param {Accepted[]} accepted what was accepted before
+ * @param {(id: string) => void} forgotten
+ */
+export function createHistory(accepted, forgotten) {
+    /** @type {Map<string, Kept>} */
+    const items = new Map(accepted.map(item => [item.id, item]));
+    /**
+     * What was last said of people.
+     *
+     * @type {Map<string, Delivered>}
+     */
+    const receipts = new Map();
+
+    /** @param {string} id */
+    function forget(id) {
+        if (items.delete(id)) forgotten(id);
+    }
+
+    return {
+        forget,
+
+        /**
+         * Something was accepted that this person, as a gateway names them, is to get.
+         *
+         * @param {Accepted} item
+         * @param {string} recipient
+         */
+        keep(item, recipient) {
+            const receipt = receipts.get(recipient);
+            const kept = { ...item, life: receipt?.since };
+            items.set(item.id, kept);
+            if (receipt && covers(receipt, kept)) forget(item.id);
+            const [oldest] = items.keys();
+            if (items.size > REPEATED) forget(oldest);
+        },
+
+        /**
+         * Something came to a person. `isTheirs` tells which addresses are theirs.
+         *
+         * @param {string} to
+         * @param {Delivered} receipt
+         * @param {(address: string) => boolean} isTheirs
+         */
+        delivered(to, receipt, isTheirs) {
+            for (const item of items.values()) if (isTheirs(item.to) && covers(receipt, item)) forget(item.id);
+            receipts.set(to, receipt);
+            const [one] = receipts.keys();
+            if (receipts.size > REPEATED) receipts.delete(one);
+        },
+
+        /**
+         * What to repeat. What is too old is forgotten, `now` being the gateway's time.
+         *
+         * @param {number} now
+         */
+        repeats(now) {
+            const oldest = beginning(now - REPEATED_FOR);
+            for (const id of items.keys()) if (id < oldest) forget(id);
+            return [...items.values()];
+        },
+    };
 }

@@ -1,10 +1,8 @@
 /** Ids that rise, in the server's time: ULIDs, whose texts sort as they do. */
 
-import { CLOCK_SKEW } from "./limits.js";
+import { CLOCK_SKEW } from "./clocks.js";
 
 const DIGITS = "0123456789ABCDEFGHJKMNPQRSTVWXYZ";
-/** The last time that an id can carry. */
-const LAST = 2 ** 48 - 1;
 
 /**
  * How ids of this time begin. The last time that an id can carry stands for all later ones.
@@ -13,8 +11,8 @@ const LAST = 2 ** 48 - 1;
  */
 export function beginning(time) {
     let text = "";
-    for (let rest = Math.min(LAST, Math.max(0, Math.floor(time))); text.length < 10; rest = Math.floor(rest / 32)) {
-        text = DIGITS[rest % 32] + text;
+    for (let rest = Math.min(2 ** 48 - 1, Math.max(0, time)); text.length < 10; rest /= 32) {
+        text = DIGITS[Math.floor(rest) % 32] + text;
     }
     return text;
 }
@@ -25,52 +23,53 @@ export function beginning(time) {
  * @param {string} id
  */
 function after(id) {
-    const [, head, digit, tail] = /** @type {RegExpExecArray} */ (/^(.*?)([^Z]?)(Z*)$/.exec(id));
-    const next = head + (DIGITS[DIGITS.indexOf(digit) + 1] ?? "") + tail.replace(/Z/g, "0");
+    const next = id.replace(/[^Z]?Z*$/, end => DIGITS[DIGITS.indexOf(end[0]) + 1] + "0".repeat(end.length - 1));
     return next < "8" ? next : "0".repeat(26);
 }
 
 /**
  * Whether a text is an id in its canonical form.
  *
- * @param {unknown} text
+ * @param {any} text
  */
 export const isId = text => typeof text === "string" && /^[0-7][0-9A-HJKMNP-TV-Z]{25}$/.test(text);
 
-/** Makes ids: each is above the one before. */
-export class Ids {
-    constructor() {
-        this.last = "";
-    }
+/**
+ * Makes ids: each is above the one before.
+ *
+ * @param {() => number} random from 0 up to 1
+ */
+export function createIds(random) {
+    let last = "";
 
-    /**
-     * A gateway's clock shows `time`. After a clock that was far ahead, ids that go on from there would be refused for hours.
-     *
-     * @param {number} time
-     */
-    corrected(time) {
-        if (this.last >= beginning(time + CLOCK_SKEW / 2)) this.last = "";
-    }
+    return {
+        /**
+         * A gateway's clock shows `time`. After a clock that was far ahead, ids that go on from there would be refused for hours.
+         *
+         * @param {number} time
+         */
+        corrected(time) {
+            if (last >= beginning(time + CLOCK_SKEW / 2)) last = "";
+        },
 
-    /**
-     * An id was given before: the next ones are above it.
-     *
-     * @param {string} id
-     */
-    given(id) {
-        if (id > this.last) this.last = id;
-    }
+        /**
+         * An id was given before: the next ones are above it.
+         *
+         * @param {string} id
+         */
+        given(id) {
+            if (id > last) last = id;
+        },
 
-    /**
-     * The next id at `time`. An id of the same millisecond is the last one + 1.
-     *
-     * @param {number} time
-     * @param {() => number} random from 0 up to 1
-     */
-    next(time, random) {
-        const start = beginning(time);
-        if (this.last >= start) this.last = after(this.last);
-        else this.last = start + Array.from({ length: 16 }, () => DIGITS[Math.floor(random() * 32)]).join("");
-        return this.last;
-    }
+        /**
+         * The next id at `time`. An id of the same millisecond is the last one + 1.
+         *
+         * @param {number} time
+         */
+        next(time) {
+            const start = beginning(time);
+            if (last >= start) return (last = after(last));
+            return (last = start + Array.from({ length: 16 }, () => DIGITS[Math.floor(random() * 32)]).join(""));
+        },
+    };
 }

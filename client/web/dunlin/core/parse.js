@@ -10,71 +10,64 @@ import { isId } from "./ids.js";
 /** @type {Check} */
 const text = value => typeof value === "string";
 /** @type {Check} */
-const name = value => text(value) && isName(value);
-/** @type {Check} */
 const number = value => Number.isInteger(value) && value >= 0;
 /** @type {Check} */
-const object = value => typeof value === "object" && value !== null && !Array.isArray(value);
+const object = value => value instanceof Object && !Array.isArray(value);
 /** @type {Check} */
 const oneKey = value => object(value) && Object.keys(value).length === 1;
-/** @type {Check} */
-const spans = value => Array.isArray(value) && value.every(span => object(span) && number(span.above) && number(span.upto));
-/** @type {(check: Check) => Check} */
-const maybe = check => value => value == null || check(value);
-
-const refusal = { code: text, message: text, retry_after: maybe(number) };
 
 /**
- * What each frame has to have.
+ * What a field may be.
  *
- * @type {Record<keyof ServerFrames, Record<string, Check>>}
+ * @type {Record<string, Check>}
  */
-const FRAMES = {
-    welcome: { user: name, device: name, region: name, server_time: number, limits: object },
-    gap: { log: text, from: number, to: number, cursor: text },
-    entry: {
-        log: text,
-        seq: number,
-        cursor: text,
-        time: number,
-        id: isId,
-        from: text,
-        to: text,
-        order: maybe(number),
-        content: oneKey,
-    },
-    caught_up: { log: text, seq: number, cursor: text },
-    accepted: { id: isId, order: maybe(number), time: number },
-    rejected: { id: text, ...refusal },
-    refused: { ref: maybe(number), ...refusal },
-    goodbye: refusal,
-    answer: { ref: number, what: oneKey },
-    signal: { from: text, kind: text },
-    presence: { user: text, state: text, last_seen: maybe(number) },
-    receipt: {
-        by: maybe(text),
-        to: text,
-        order: maybe(number),
-        delivered: maybe(number),
-        read: maybe(number),
-        of: maybe(number),
-        time: number,
-        since: maybe(number),
-        missing: maybe(spans),
-    },
-    marked: { with: text, read: number },
+const KINDS = {
+    text,
+    number,
+    object,
+    oneKey,
+    id: isId,
+    name: value => text(value) && isName(value),
+    spans: value => Array.isArray(value) && value.every(span => number(span?.above) && number(span.upto)),
 };
 
 /**
- * A frame by its name, where this release knows it; an empty object for one of a newer release, and `null` for what is no frame.
+ * The fields of each frame, by what they are; those with a `?` may be left out.
+ *
+ * @type {Record<keyof ServerFrames, Record<string, string>>}
+ */
+const FRAMES = {
+    welcome: { name: "user device region", number: "server_time", object: "limits" },
+    gap: { text: "log cursor", number: "from to" },
+    entry: { text: "log cursor from to", number: "seq time order?", id: "id", oneKey: "content" },
+    caught_up: { text: "log cursor", number: "seq" },
+    accepted: { id: "id", number: "time order?" },
+    rejected: { text: "id code message", number: "retry_after?" },
+    refused: { text: "code message", number: "ref? retry_after?" },
+    goodbye: { text: "code message", number: "retry_after?" },
+    answer: { number: "ref", oneKey: "what" },
+    signal: { text: "from kind" },
+    presence: { text: "user state", number: "last_seen?" },
+    receipt: { text: "by? to", number: "order? delivered? read? of? time since?", spans: "missing?" },
+    marked: { text: "with", number: "read" },
+};
+
+/**
+ * A frame: its name and what it says. Nothing of one that only a newer release knows, and `null` for what is none.
  *
  * @param {any} frame
- * @returns {Partial<ServerFrames> | null}
+ * @returns {[keyof ServerFrames, any] | [] | null}
  */
 export function parse(frame) {
     if (!oneKey(frame)) return null;
-    const [[kind, said]] = Object.entries(frame);
-    if (!Object.hasOwn(FRAMES, kind)) return {};
-    const fields = Object.entries(FRAMES[/** @type {keyof ServerFrames} */ (kind)]);
-    return object(said) && fields.every(([field, check]) => check(said[field])) ? frame : null;
+    const [[name, said]] = Object.entries(frame);
+    if (!Object.hasOwn(FRAMES, name)) return [];
+    const known = /** @type {keyof ServerFrames} */ (name);
+    const fits = Object.entries(FRAMES[known]).every(([kind, fields]) =>
+        fields.split(" ").every(field => {
+            const value = Object(said)[field.replace("?", "")];
+            return value == null ? field.endsWith("?") : KINDS[kind](value);
+        }),
+    );
+    return fits ? [known, said] : null;
 }

@@ -3,8 +3,6 @@
  * somebody waits while the application leaves no room: the newest of each.
  */
 
-import { byAddress } from "./order.js";
-
 /** @import { Output, Question, Request } from "./words.js" */
 
 /** The pause before the watch is set again, where the gateway names none. */
@@ -12,93 +10,86 @@ const AGAIN = 1_000;
 
 /** @typedef {{ user: string, state: string, lastSeen: number | null }} Presence */
 
-export class Watching {
-    constructor() {
-        /** @type {string[]} */
-        this.users = [];
+export function createWatching() {
+    /** @type {string[]} */
+    let users = [];
+    /**
+     * What the application has asked for, without an answer yet.
+     *
+     * @type {Map<Request | null, string[]>}
+     */
+    const asked = new Map();
+    /** When the watch is set again, where that is due. */
+    let againAt = Infinity;
+    /** @type {Map<string, Presence>} */
+    const kept = new Map();
+
+    /** @param {number} at */
+    const again = at => (againAt = users.length ? at : Infinity);
+    const nextDeadline = () => (asked.size ? Infinity : againAt);
+
+    return {
+        /** The watch is to be set: a connection is there that knows nothing yet, say. */
+        again,
+
+        /** When the watch is to be set again. Not while the application has asked for another one. */
+        nextDeadline,
+
         /**
-         * What the application has asked for, without an answer yet.
+         * The application asks something.
          *
-         * @type {Map<Request | null, string[]>}
+         * @param {Request} request
+         * @param {Question} what
          */
-        this.asked = new Map();
-        /** When the watch is set again, where that is due. */
-        this.againAt = Infinity;
-        /** @type {Map<string, Presence>} */
-        this.waiting = new Map();
-    }
+        asks(request, what) {
+            if (what.watch) asked.set(request, what.watch.users);
+        },
 
-    /**
-     * The application asks something.
-     *
-     * @param {Request} request
-     * @param {Question} what
-     */
-    asks(request, what) {
-        if (what.watch) this.asked.set(request, what.watch.users);
-    }
+        /**
+         * A question is over.
+         *
+         * @param {number} now
+         * @param {Output & { kind: "answered" }} answered
+         */
+        settled(now, { request, error }) {
+            const wanted = asked.get(request);
+            asked.delete(request);
+            if (wanted && !error) {
+                kept.clear();
+                users = wanted;
+                againAt = Infinity;
+            } else if (wanted) {
+                // Nobody knows which of the two the gateway has.
+                again(now);
+            } else if (request === null && error) {
+                if (error.kind === "timedOut") again(now + AGAIN);
+                if (error.kind === "refused" && error.retryAfter !== null) again(now + error.retryAfter);
+            }
+        },
 
-    /**
-     * A question is over.
-     *
-     * @param {number} now
-     * @param {Output & { kind: "answered" }} answered
-     */
-    settled(now, { request, error }) {
-        const users = this.asked.get(request);
-        this.asked.delete(request);
-        if (!error) {
-            if (!users) return;
-            this.waiting.clear();
-            this.users = users;
-            this.againAt = Infinity;
-        } else if (users) {
-            // Nobody knows which of the two the gateway has.
-            this.again(now);
-        } else if (request === null) {
-            if (error.kind === "timedOut") this.again(now + AGAIN);
-            if (error.kind === "refused" && error.retryAfter !== null) this.again(now + error.retryAfter);
-        }
-    }
+        /**
+         * The question that sets the watch again, where that is due.
+         *
+         * @param {number} now
+         */
+        due(now) {
+            if (nextDeadline() > now) return null;
+            againAt = Infinity;
+            return { watch: { users } };
+        },
 
-    /**
-     * The watch is to be set: a connection is there that knows nothing yet, say.
-     *
-     * @param {number} at
-     */
-    again(at) {
-        this.againAt = this.users.length ? at : Infinity;
-    }
+        /**
+         * How somebody is, for when there is room.
+         *
+         * @param {Presence} presence
+         */
+        keep: presence => void kept.set(presence.user, presence),
 
-    /**
-     * The question that sets the watch again, where that is due.
-     *
-     * @param {number} now
-     */
-    due(now) {
-        if (this.nextDeadline > now) return null;
-        this.againAt = Infinity;
-        return { watch: { users: this.users } };
-    }
-
-    /** When the watch is to be set again. Not while the application has asked for another one. */
-    get nextDeadline() {
-        return this.asked.size ? Infinity : this.againAt;
-    }
-
-    /**
-     * How somebody is, for when there is room.
-     *
-     * @param {Presence} presence
-     */
-    keep(presence) {
-        this.waiting.set(presence.user, presence);
-    }
-
-    /** Takes what was kept. */
-    take() {
-        const kept = [...this.waiting.values()];
-        this.waiting.clear();
-        return kept.sort((one, other) => byAddress(one.user, other.user));
-    }
+        /** Takes what was kept. */
+        take() {
+            const all = [...kept.values()];
+            kept.clear();
+            return all;
+        },
+    };
 }

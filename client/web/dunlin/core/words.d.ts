@@ -49,6 +49,25 @@ export interface Accepted {
 /** Names a send, or a question, between the core and whoever waits for its outcome. */
 export type Request = number;
 
+/** One client: see `core.js`. */
+export interface Core {
+    /** Takes an input and says what to do. */
+    handle(now: Now, input: Input): Output[];
+    /**
+     * Whether the socket is to be read. While the application leaves no room it need not be, so that nothing has to be dropped; unless
+     * somebody waits for an answer, which may stand behind entries.
+     */
+    readonly wantsInput: boolean;
+    /** Whether something was dropped for want of room: the next input of room should wait until there is plenty. */
+    readonly isBehind: boolean;
+    /** Whether the client is over. */
+    readonly isOver: boolean;
+    /** How far this machine's clock is ahead of the gateway's, if that is known; negative where it is behind. */
+    readonly clockSkew: number | null;
+    /** When to call again with a tick, if nothing happens before. */
+    readonly nextDeadline: number | null;
+}
+
 /** What happens to a client. */
 export type Input =
     /** Something to send; under the id that it was given before, if it was. Each id once. */
