@@ -1,0 +1,78 @@
+/** What applications have of a conversation. Everything is plain text and plain data: whoever shows it escapes it. */
+
+import type { Readable } from "../readable.js";
+
+/** How far one of one's own messages is: accepted by no gateway yet, stored, on a device of the peer's, read by them; or refused. */
+export type State = "sending" | "sent" | "delivered" | "read" | "failed";
+
+/** An emoji, and who reacts with it: the peer, oneself, or both. */
+export interface Reaction {
+    emoji: string;
+    from: string[];
+    mine: boolean;
+}
+
+/** What is sent, or takes the place of what was sent. */
+export interface Words {
+    text?: string | null;
+    /** What a program reads. */
+    data?: Uint8Array | null;
+}
+
+/** A message as it was when it was read. It never changes: what changes is another one, with the same key. */
+export interface Snapshot {
+    /** Names it for as long as it is there, from its first moment on. */
+    readonly key: string;
+    /** Its id, which answers name; `null` while it was never sent. */
+    readonly id: string | null;
+    readonly from: string;
+    readonly mine: boolean;
+    /** When it was accepted; before that, when it was handed over. In ms since the Unix epoch. */
+    readonly time: number;
+    /** Rises with what its sender says to the other one, once it is accepted. */
+    readonly order: number | null;
+    readonly text: string | null;
+    readonly data: Uint8Array | null;
+    readonly attachments: readonly string[];
+    /** The id of the message that it answers. */
+    readonly replyTo: string | null;
+    /** Whether text and data are those of an edit. */
+    readonly edited: boolean;
+    /** Whether its author took it back: nothing of it is left. */
+    readonly deleted: boolean;
+    /** Those that stand, in the order in which they were given. */
+    readonly reactions: readonly Reaction[];
+    /** `null` for the peer's. */
+    readonly state: State | null;
+    /** Why it failed. */
+    readonly error: { code: string; message: string } | null;
+}
+
+/** What is done to a message. What is stored of it counts once a gateway has accepted it; the promise rejects where one refuses. */
+export interface Deeds {
+    /** One's own: other words in the place of all of it. */
+    edit(words: string | Words): Promise<void>;
+    /** Sets a reaction of one's own, or takes it back. */
+    react(emoji: string, on?: boolean): Promise<void>;
+    /** One's own: takes it back. */
+    delete(): Promise<void>;
+    /** Sends once more what failed. */
+    retry(): void;
+    /** Forgets what failed. */
+    discard(): void;
+}
+
+export type Message = Snapshot & Deeds;
+
+/** A row in a list of conversations. */
+export interface Summary {
+    readonly with: string;
+    /** The latest message. */
+    readonly last: Message | null;
+    /** How many messages of the peer's the user has not read. */
+    readonly unread: number;
+    /** Up to which order of the peer's the user has read. */
+    readonly read: number;
+}
+
+export type Messages = Readable<readonly Message[]>;

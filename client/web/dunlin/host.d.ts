@@ -1,0 +1,87 @@
+// What a conversation has of its client, and what it is told. A conversation keeps nothing itself: it folds what it is told, and asks.
+
+import type { Answer, AskError, Content, Ended, EntryFrame as Entry, Lost, Question, ReceiptFrame, Stored } from "./core/words.js";
+
+/** What a conversation may ask of its client. */
+export interface Host {
+    /** Who this is: what the store remembers, or the gateway's welcome; before the first of both, undefined. */
+    readonly user: string | undefined;
+    /** The user's own region, which gateways leave out of addresses; known as the user is. */
+    readonly region: string | undefined;
+    /** Hands something over to be sent. It is kept, and sent and repeated until it is answered; "named" and "settled" tell of it. */
+    submit(to: string, content: Content): Draft;
+    /** Sends what failed once more, under the same id where that can help. */
+    retry(key: string): void;
+    /** Forgets what failed. */
+    discard(key: string): void;
+    read(peer: string, upto: number): void;
+    signal(to: string, kind: string): void;
+    /** Asks; rejects with a DunlinError. */
+    ask(what: Question): Promise<any>;
+    /** What is kept of a conversation, oldest first: entries, and what was sent from here. The latest `limit` below the id `before`. */
+    kept(peer: string, limit: number, before?: string): Promise<Kept>;
+}
+
+export interface Kept {
+    entries: Entry[];
+    /** Unsent and failed ones, in their order. */
+    drafts: Draft[];
+    /** The last receipts of each life of the peer's log, and how far the user has read. */
+    receipts: ReceiptFrame[];
+    read: number | undefined;
+}
+
+/** One record of the outbox. */
+export interface Draft {
+    /** Names it from its first moment on, in every tab and after a reload. */
+    key: string;
+    to: string;
+    content: Content;
+    /** When it was handed over, by this machine's clock. */
+    at: number;
+    id?: string;
+    error?: { code: string; message: string };
+}
+
+/** How a client stands. */
+export interface Status {
+    state: "connecting" | "online" | "offline" | "ended";
+    user?: string;
+    device?: string;
+    region?: string;
+    /** Of `offline` and `ended`. */
+    why?: Lost | Ended | { kind: "signedOut" };
+    /** When the next try is due, by this machine's clock. */
+    retryAt?: number;
+}
+
+/**
+ * What happens, in its order. Each conversation of each tab is told everything, and takes what is its own; a thing may be told more than once.
+ */
+export type Told =
+    | { kind: "entry"; entry: Entry }
+    | { kind: "draft"; draft: Draft }
+    | { kind: "named"; key: string; id: string }
+    | { kind: "settled"; key: string; to: string; content: Content; accepted: Stored }
+    | { kind: "settled"; key: string; to: string; content: Content; error: { code: string; message: string } }
+    | { kind: "discarded"; key: string }
+    | { kind: "receipt"; receipt: ReceiptFrame }
+    | { kind: "marked"; with: string; read: number }
+    | { kind: "signal"; from: string; signal: string }
+    | { kind: "gap"; log: string; from: number; to: number; repeated: number }
+    | { kind: "caughtUp"; log: string; seq: number }
+    | { kind: "presence"; user: string; state: string; lastSeen: number | null }
+    | { kind: "disconnected"; why: Lost; retryIn: number }
+    /** Another user is there: nothing of what was told before is theirs. */
+    | { kind: "reset" }
+    /** The page was put away, and has not heard what happened meanwhile: what is kept knows. */
+    | { kind: "stale" }
+    | { kind: "storage"; why: Error; inMemory: boolean }
+    | { kind: "status"; status: Status }
+    /** A frame of this client's was refused that has no answer of its own, or no token could be had. */
+    | { kind: "refused"; code: string; message: string }
+    | { kind: "frame"; direction: "in" | "out"; frame: object }
+    /** Between the tabs: one leads from now on; a question is over; what was handed over is settled since long. */
+    | { kind: "leader"; status: Status }
+    | { kind: "answered"; request: string; answer?: Answer; error?: AskError }
+    | { kind: "gone"; key: string; to: string };

@@ -1,0 +1,295 @@
+// Messages out of entries: a table of what may come in which order, and any order of anything.
+
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { begun, edit, folded, id, mine, past, react, receipt, said, shown, taken, text, theirs } from "./said.js";
+
+const failed = (from, to) => said(from, "alice", 9, { failed: { id: id(1), to, code: "region_unreachable", message: "far" } });
+
+test("what comes becomes messages as they are now", () => {
+    const table = [
+        ["in order", [mine(1, text("a")), theirs(2, text("b"))], "alice: a sent, bob: b"],
+        ["backwards", [theirs(2, text("b")), mine(1, text("a"))], "alice: a sent, bob: b"],
+        ["twice", [theirs(2, text("b")), theirs(2, text("b"))], "bob: b"],
+        ["an edit", [theirs(1, text("a")), theirs(2, edit(1, "b"))], "bob: b*"],
+        ["an edit before its message", [theirs(2, edit(1, "b")), theirs(1, text("a"))], "bob: b*"],
+        ["edits the other way round", [theirs(1, text("a")), theirs(3, edit(1, "c")), theirs(2, edit(1, "b"))], "bob: c*"],
+        ["an edit by the other one", [theirs(1, text("a")), mine(2, edit(1, "b"))], "bob: a"],
+        ["a deletion", [theirs(1, text("a")), theirs(2, taken(1))], "bob: -"],
+        ["a deletion by the other one", [mine(1, text("a")), theirs(2, taken(1))], "alice: a sent"],
+        ["a deletion before its edit", [theirs(1, text("a")), theirs(3, taken(1)), theirs(2, edit(1, "b"))], "bob: -"],
+        ["an edit after the deletion", [theirs(1, text("a")), theirs(2, taken(1)), theirs(3, edit(1, "b"))], "bob: -"],
+        ["a deletion of an edited one", [theirs(1, text("a")), theirs(2, edit(1, "b")), theirs(3, taken(1))], "bob: -"],
+        ["a deletion before its message", [theirs(2, taken(1)), theirs(1, text("a"))], "bob: -"],
+        ["changes of what is unknown", [theirs(2, taken(1)), theirs(3, edit(5, "x")), mine(4, react(6, "👍"))], ""],
+        ["reactions", [theirs(1, text("a")), mine(2, react(1, "👍")), theirs(3, react(1, "👍"))], "bob: a 👍alice+bob"],
+        ["two of one", [theirs(1, text("a")), mine(2, react(1, "👍")), mine(3, react(1, "🎉"))], "bob: a 👍alice 🎉alice"],
+        ["one twice", [theirs(1, text("a")), mine(2, react(1, "❤")), mine(3, react(1, "❤\ufe0f"))], "bob: a ❤\ufe0falice"],
+        ["one reaction, written in two ways", [mine(1, text("a")), mine(2, react(1, "❤")), theirs(3, react(1, "❤\ufe0f"))],
+            "alice: a ❤alice+bob sent"],
+        ["one taken back", [theirs(1, text("a")), mine(2, react(1, "❤\ufe0f")), mine(3, react(1, "❤\ufe0e", false))], "bob: a"],
+        ["one taken back before it came", [theirs(1, text("a")), mine(3, react(1, "👍", false)), mine(2, react(1, "👍"))], "bob: a"],
+        ["a reaction before its message", [mine(2, react(1, "👍")), theirs(1, text("a"))], "bob: a 👍alice"],
+        ["a reaction to what was deleted", [theirs(1, text("a")), theirs(2, taken(1)), mine(3, react(1, "👍"))], "bob: -"],
+        ["one id of both", [theirs(1, text("b")), mine(1, text("a")), mine(2, edit(1, "c"))], "alice: c* sent, bob: b"],
+        ["another conversation", [said("carol", "alice", 1, text("x")), said("alice", "carol", 2, text("y"))], ""],
+        ["what could not be delivered", [mine(1, text("a")), failed("alice", "bob")], "alice: a failed(region_unreachable)"],
+        ["the same before its message", [failed("alice", "bob"), mine(1, text("a"))], "alice: a failed(region_unreachable)"],
+        ["the same by the peer", [mine(1, text("a")), failed("bob", "bob")], "alice: a sent"],
+        ["the same of another conversation", [mine(1, text("a")), failed("alice", "carol")], "alice: a sent"],
+        ["a kind of a newer release", [theirs(1, { poll: { question: "?" } }), theirs(2, text("b"))], "bob: b"],
+        ["bidi marks and HTML", [theirs(1, text("\u202e<b onclick=x>&amp;"))], "bob: \u202e<b onclick=x>&amp;"],
+    ];
+    for (const [name, entries, meant] of table) assert.equal(shown(folded(entries).messages()), meant, name);
+});
+
+test("a message has all that it came with, and nothing of it is left once it is deleted", () => {
+    const message = { text: null, data: "AP8=", attachments: ["a.png"], reply_to: id(7) };
+    const fold = folded([theirs(1, { message })]);
+    assert.deepEqual({ ...fold.messages()[0] }, {
+        key: `1${id(1)}`, id: id(1), from: "bob", mine: false, time: 1, order: 1, text: null, data: new Uint8Array([0, 255]),
+        attachments: ["a.png"], replyTo: id(7), edited: false, deleted: false, reactions: [], state: null, error: null,
+    });
+    fold.entry(theirs(2, taken(1)));
+    const { text, data, attachments, deleted } = fold.messages()[0];
+    assert.deepEqual([text, data, attachments, deleted], [null, null, [], true]);
+});
+
+test("what has not changed is the same object", () => {
+    const fold = folded([theirs(1, text("a")), theirs(2, text("b")), mine(3, text("c"))]);
+    const before = fold.messages();
+    for (const again of [theirs(1, text("a")), theirs(9, { poll: {} })]) fold.entry(again);
+    fold.receipt(receipt(null, null));
+    assert.equal(fold.messages(), before, "nothing has changed");
+    const isSame = () => fold.messages().map((message, at) => message === before[at]);
+    fold.entry(theirs(4, edit(2, "B")));
+    assert.deepEqual(isSame(), [true, false, true]);
+    fold.receipt(receipt(3, null));
+    assert.deepEqual(isSame(), [true, false, false]);
+    const after = fold.messages();
+    for (const again of [theirs(4, edit(2, "B")), theirs(3, edit(2, "older"))]) fold.entry(again);
+    fold.receipt(receipt(3, null));
+    assert.equal(fold.messages(), after);
+    assert.throws(() => (after[0].text = "x"), TypeError);
+    assert.throws(() => after.push(after[0]), TypeError);
+});
+
+test("pages of history and entries give the same in any order", () => {
+    const entries = [theirs(1, text("a")), theirs(2, edit(1, "b")), mine(3, react(1, "👍")), mine(4, text("c"))];
+    const page = [past(entries[3], "c"), past(entries[0], "b", 2, [["alice", "👍", 3]])];
+    const meant = "bob: b* 👍alice, alice: c sent";
+    const alone = begun();
+    page.forEach(entry => alone.past(entry));
+    assert.equal(shown(alone.messages()), meant);
+    entries.forEach(entry => alone.entry(entry));
+    assert.equal(shown(alone.messages()), meant, "the same entries come as well");
+    const after = folded(entries);
+    page.forEach(entry => after.past(entry));
+    assert.equal(shown(after.messages()), meant);
+    // What came since the page was read goes before it.
+    const newer = folded([theirs(5, edit(1, "d")), mine(6, react(1, "👍", false)), mine(7, taken(4))]);
+    page.forEach(entry => newer.past(entry));
+    assert.equal(shown(newer.messages()), "bob: d*, alice: - sent");
+});
+
+test("what was stored again after a power loss stands where it is now", () => {
+    const again = { ...theirs(1, text("a")), time: 5, order: 4, seq: 4 };
+    const once = theirs(1, text("a"));
+    for (const entries of [[once, theirs(2, text("b")), again], [again, theirs(2, text("b")), once]]) {
+        assert.equal(shown(folded(entries).messages()), "bob: b, bob: a");
+    }
+});
+
+const draft = (key, at, content, more) => ({ key, to: "bob", at, content, ...more });
+const tooOld = { code: "too_old", message: "it may be stored" };
+const accepted = (key, number, content) => ({ key, content, accepted: { id: id(number), order: number, time: number } });
+
+test("what is sent from here keeps its key whatever its answer", () => {
+    const [first, last] = ["alice: a sent, bob: b", "bob: b, alice: a sending"];
+    const ok = accepted("k", 5, text("a"));
+    const refused = { key: "k", content: text("a"), error: tooOld };
+    const table = [
+        ["no answer", undefined, false, false, last],
+        ["accepted", ok, false, false, first],
+        ["its copy comes before the answer, and again", ok, true, true, first],
+        ["refused", refused, false, false, "alice: a failed(too_old), bob: b"],
+        ["it was stored all the same", refused, false, true, first],
+        ["its copy comes before the refusal", refused, true, false, first],
+    ];
+    for (const [name, outcome, isFirst, isLast, meant] of table) {
+        const fold = folded([theirs(9, text("b"))]);
+        fold.draft(draft("k", 1, text("a")));
+        fold.named("k", id(5));
+        if (isFirst) fold.entry(mine(5, text("a")));
+        if (outcome) fold.settled(outcome);
+        if (isLast) fold.entry(mine(5, text("a")));
+        assert.equal(shown(fold.messages()), meant, name);
+        assert.deepEqual(fold.messages().filter(({ mine }) => mine).map(({ key, id }) => [key, id]), [["k", id(5)]], name);
+    }
+});
+
+test("a draft is there once, whatever is told again and in whatever order", () => {
+    const waits = draft("k", 1, text("a"), { id: id(5) });
+    const told = [fold => fold.draft(waits), fold => fold.named("k", id(5)), fold => fold.entry(mine(5, text("a")))];
+    for (const order of [[0, 1, 2], [2, 0, 1], [0, 2, 1], [2, 1, 0], [1, 0, 2], [0, 0, 2, 0]]) {
+        const fold = begun();
+        order.forEach(at => told[at](fold));
+        assert.equal(shown(fold.messages()), "alice: a sent", order);
+    }
+});
+
+test("what failed is retried or discarded, and stands where it was said", () => {
+    const fold = folded([mine(1, text("a"))]);
+    fold.draft(draft("b", 1, text("b")));
+    fold.settled({ key: "b", content: text("b"), error: tooOld });
+    fold.entry(theirs(4, text("d")));
+    fold.draft(draft("e", 3, text("e")));
+    assert.equal(shown(fold.messages()), "alice: a sent, alice: b failed(too_old), bob: d, alice: e sending");
+    fold.draft(draft("b", 1, text("b")));
+    assert.equal(shown(fold.messages()), "alice: a sent, bob: d, alice: b sending, alice: e sending");
+    fold.settled({ key: "b", content: text("b"), error: tooOld });
+    fold.discard("b");
+    fold.discard("b");
+    assert.equal(shown(fold.messages()), "alice: a sent, bob: d, alice: e sending");
+    fold.draft(draft("f", 2, text("f"), { error: tooOld }));
+    assert.equal(shown(fold.messages()), "alice: a sent, alice: f failed(too_old), bob: d, alice: e sending", "it failed before");
+});
+
+test("a change of one's own counts once it is accepted", () => {
+    const fold = folded([mine(1, text("a"))]);
+    fold.draft(draft("k", 1, edit(1, "b")));
+    fold.settled({ key: "k", content: edit(1, "b"), error: tooOld });
+    assert.equal(shown(fold.messages()), "alice: a sent");
+    fold.settled(accepted("k", 2, edit(1, "b")));
+    assert.equal(shown(fold.messages()), "alice: b* sent");
+});
+
+test("receipts only rise", () => {
+    const fold = folded([mine(1, text("a")), mine(2, text("b")), theirs(3, text("c")), mine(4, text("d"))]);
+    const states = () => fold.messages().flatMap(({ state }) => state ?? []).join(" ");
+    for (const [delivered, read, meant] of [
+        [2, null, "delivered delivered sent"],
+        [1, null, "delivered delivered sent"],
+        [null, 1, "read delivered sent"],
+        [2, 1, "read delivered sent"],
+        [2, 3, "read read sent"],
+        [null, 4, "read read read"],
+    ]) {
+        fold.receipt(receipt(delivered, read));
+        assert.equal(states(), meant, `${delivered} ${read}`);
+    }
+    // A receipt may come before the answer.
+    fold.draft(draft("k", 9, text("e")));
+    fold.receipt(receipt(5, null));
+    fold.settled(accepted("k", 5, text("e")));
+    assert.equal(states(), "read read read delivered");
+});
+
+test("what came to no device below a mark is neither delivered nor read until it comes", () => {
+    const fold = folded([mine(1, text("a")), mine(2, text("b")), mine(4, text("d"))]);
+    for (const [mark, missing, meant] of [
+        [4, [{ above: 0, upto: 2 }], ["sent", "sent", "read"]],
+        [4, [{ above: 1, upto: 2 }], ["read", "sent", "read"]],
+        [3, [{ above: 0, upto: 2 }], ["read", "sent", "read"]],
+        [4, null, ["read", "read", "read"]],
+    ]) {
+        fold.receipt(receipt(mark, mark, 0, 4, missing));
+        assert.deepEqual(fold.messages().map(({ state }) => state), meant);
+    }
+});
+
+test("where orders begin anew a mark says nothing of what was said since", () => {
+    const fold = folded([mine(1, text("a")), mine(2, text("b"))]);
+    fold.receipt(receipt(9, 2, 0, 3));
+    // Bob's log went back; what has the order 2 now was said long behind the marks.
+    const later = 30_004;
+    for (const [order, what] of [[2, "c"], [3, "d"]]) {
+        fold.settled({ key: what, content: text(what), accepted: { id: id(later + order), order, time: later } });
+    }
+    assert.equal(shown(fold.messages()), "alice: a read, alice: b read, alice: c sent, alice: d sent");
+    fold.receipt(receipt(2, null, 3, later));
+    assert.equal(shown(fold.messages()), "alice: a read, alice: b read, alice: c delivered, alice: d sent");
+    for (let since = 10; since < 18; since++) fold.receipt(receipt(null, null, since, later));
+    assert.equal(shown(fold.messages()), "alice: a sent, alice: b sent, alice: c sent, alice: d sent", "only the last lives are known");
+});
+
+test("unread is what the peer said above the mark and did not take back", () => {
+    const fold = folded([
+        theirs(1, text("a")), mine(2, text("b")), theirs(3, text("c")), theirs(4, edit(3, "d")), theirs(5, text("e")), theirs(6, taken(5)),
+    ]);
+    assert.equal(fold.unread(), 2);
+    fold.marked = 1;
+    assert.equal(fold.unread(), 1);
+    assert.equal(fold.unread({ time: 3, id: id(3) }), 0, "behind a place");
+    fold.entry(theirs(7, text("f")));
+    fold.entry(theirs(8, react(1, "👍")));
+    assert.equal(fold.unread(), 2);
+});
+
+test("the oldest is forgotten and what is awaited is bounded", () => {
+    const fold = begun();
+    fold.keep = 3;
+    for (let number = 1; number <= 100; number++) {
+        fold.entry(theirs(number, text(String(number))));
+        fold.entry(mine(1_000 + number, edit(2_000 + number, "x")));
+        fold.entry(mine(3_000 + number, react(number, "👍")));
+    }
+    assert.equal(shown(fold.messages()), "bob: 98 👍alice, bob: 99 👍alice, bob: 100 👍alice");
+    fold.entry(theirs(50, text("old")));
+    assert.equal(fold.messages().length, 3, "what is too old to keep");
+    fold.entry(mine(2_050, text("forgotten")));
+    fold.entry(mine(2_099, text("awaited")));
+    assert.equal(shown(fold.messages()), "bob: 100 👍alice, alice: forgotten sent, alice: x* sent");
+    for (let number = 0; number < 1_000; number++) fold.entry(theirs(5_000 + number, react(100, String.fromCodePoint(0x1f300 + number))));
+    assert.equal(fold.messages()[0].reactions.length, 64);
+});
+
+/** Numbers from a seed. */
+function random(seed) {
+    return most => {
+        seed = (seed + 0x6d2b79f5) | 0;
+        let mixed = Math.imul(seed ^ (seed >>> 15), 1 | seed);
+        mixed = (mixed + Math.imul(mixed ^ (mixed >>> 7), 61 | mixed)) ^ mixed;
+        return ((mixed ^ (mixed >>> 14)) >>> 0) % most;
+    };
+}
+
+/** Times are few, so that ids have to decide as well. */
+function entriesOf(next) {
+    return Array.from({ length: 1 + next(15) }, (_, at) => {
+        const target = 1 + next(8);
+        const word = String.fromCharCode(97 + next(26));
+        const emoji = ["👍", "❤", "❤\ufe0f"][next(3)];
+        const content = [text(word), text(word), text(word), edit(target, word), edit(target, word), taken(target),
+            react(target, emoji), react(target, emoji, false)][next(8)];
+        return { ...(next(2) ? mine : theirs)(at + 1, content), time: next(6) };
+    });
+}
+
+test("any order and repetition of the same entries gives the same messages", () => {
+    for (let seed = 0; seed < 500; seed++) {
+        const next = random(seed);
+        const once = entriesOf(next);
+        const again = Array.from({ length: next(8) }, () => once[next(once.length)]);
+        const mixed = [...once, ...again].map(entry => [next(1e9), entry]).sort(([one], [other]) => one - other);
+        const shuffled = mixed.map(([, entry]) => entry);
+        const meant = folded(once);
+        const other = folded(shuffled);
+        assert.deepEqual(other.messages(), meant.messages(), `seed ${seed}`);
+        assert.equal(other.unread(), meant.unread(), `seed ${seed}`);
+        // The device that sent one of them itself sees the same in the end.
+        const sender = begun();
+        const sent = next(shuffled.length);
+        shuffled.forEach((entry, at) => {
+            if (at !== sent || entry.from !== "alice") return sender.entry(entry);
+            const { content, ...accepted } = entry;
+            sender.draft(draft("k", 0, content));
+            sender.settled({ key: "k", content, accepted });
+        });
+        assert.equal(shown(sender.messages()), shown(meant.messages()), `seed ${seed}`);
+        // And so does one who looks at it with every entry.
+        const watcher = begun();
+        shuffled.forEach(entry => (watcher.entry(entry), watcher.messages()));
+        assert.deepEqual(watcher.messages(), meant.messages(), `seed ${seed}`);
+    }
+});
