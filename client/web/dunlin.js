@@ -5,4 +5,11 @@
  * @typedef {import("./dunlin/readable.js").Readable<T>} Readable
  */
 
+/** @typedef {import("./dunlin/client.js").ConnectOptions} ConnectOptions */
+/** @typedef {import("./dunlin/host.js").Status} Status */
+/** @typedef {import("./dunlin/store/memory.js").Store} Store */
+/** @typedef {import("./dunlin/token.js").TokenRequest} TokenRequest */
+
+export { Client, connect } from "./dunlin/client.js";
+export { DunlinError, SignedOut } from "./dunlin/errors.js";
 export { Source } from "./dunlin/readable.js";

@@ -85,3 +85,15 @@ export type Told =
     | { kind: "leader"; status: Status }
     | { kind: "answered"; request: string; answer?: Answer; error?: AskError }
     | { kind: "gone"; key: string; to: string };
+
+/** What tabs ask of the engine, in the tab that leads. A thing may be asked more than once. */
+export type Command =
+    /** `isKept`: the tab has stored it. */
+    | { kind: "submit"; draft: Draft; isKept: boolean }
+    | { kind: "retry" | "discard"; key: string }
+    | { kind: "ask"; request: string; what: Question; within: number }
+    | { kind: "read"; with: string; upto: number }
+    | { kind: "signal"; to: string; signal: string }
+    /** Whom the tab watches, and whether it looks at frames. */
+    | { kind: "wants"; tab: string; users: string[]; frames: boolean }
+    | { kind: "wake" | "tick" };

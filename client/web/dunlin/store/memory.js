@@ -1,0 +1,76 @@
+/** A store for as long as the page lives. */
+
+/**
+ * Something to write: a table, a key, and the value, or `undefined` to delete it.
+ *
+ * @typedef {readonly [table: Table, key: string, value: any]} Change
+ */
+
+/** @typedef {typeof TABLES[number]} Table */
+
+/**
+ * Where a client keeps what must outlive it. An application may bring its own. All of a `write` is kept, or it rejects and nothing is.
+ *
+ * @typedef {object} Store
+ * @property {(table: Table, low?: string, high?: string, limit?: number) => Promise<[string, any][]>} read Keys and their values from `low`
+ *   up to below `high`, the highest first.
+ * @property {(table: Table) => Promise<string[]>} keys
+ * @property {(changes: readonly Change[]) => Promise<void>} write
+ * @property {(table?: Table) => Promise<void>} clear One table, or all.
+ * @property {() => Promise<void>} erase Leaves no trace; the store is not used again.
+ * @property {() => void} close
+ * @property {(why: Error) => void} [lost] Set by the client: to be called when nothing can be kept any more.
+ */
+
+/**
+ * What is kept: who and which device this is (`meta`); where to resume each log; what is sent and not known to be delivered; entries, by
+ * peer, id and author; the last receipts, by peer and life of their log; how far each conversation is read.
+ */
+export const TABLES = /** @type {const} */ (["meta", "cursors", "outbox", "entries", "receipts", "marks"]);
+
+/** @implements {Store} */
+export class MemoryStore {
+    constructor() {
+        this.tables = new Map(TABLES.map(table => [table, new Map()]));
+    }
+
+    /**
+     * @param {Table} table
+     * @param {string} [low]
+     * @param {string} [high]
+     * @param {number} [limit]
+     * @returns {Promise<[string, any][]>}
+     */
+    async read(table, low = "", high = "\uffff", limit = Infinity) {
+        const found = [...this.tables.get(table) ?? []].filter(([key]) => low <= key && key < high);
+        return found.sort(([one], [other]) => (one < other ? 1 : -1)).slice(0, limit);
+    }
+
+    /**
+     * @param {Table} table
+     * @returns {Promise<string[]>}
+     */
+    async keys(table) {
+        return [...this.tables.get(table)?.keys() ?? []];
+    }
+
+    /** @param {readonly Change[]} changes */
+    async write(changes) {
+        for (const [name, key, value] of changes) {
+            const table = this.tables.get(name);
+            if (value === undefined) table?.delete(key);
+            else table?.set(key, value);
+        }
+    }
+
+    /** @param {Table} [table] */
+    async clear(table) {
+        for (const [name, kept] of this.tables) if (!table || name === table) kept.clear();
+    }
+
+    erase() {
+        return this.clear();
+    }
+
+    close() {}
+}
