@@ -1,18 +1,13 @@
 // Where a person writes: a new message, an answer, or other words for an earlier message.
 
 import { find } from "./dom.js";
-import { whose } from "./message.js";
 
 /** @import { Message } from "/dunlin.js" */
 
-/**
- * @param {HTMLElement} side
- * @param {object} wishes
- * @param {(text: string, replyTo?: string) => void} wishes.send
- * @param {(message: Message, text: string) => void} wishes.edit
- * @param {() => void} wishes.typed
- * @param {() => Message | undefined} wishes.lastOwn What ArrowUp edits.
- */
+/** @typedef {(message: Message, text: string) => void} Edit */
+/** @typedef {{send: (text: string, replyTo?: string) => void, edit: Edit, typed: () => void, lastOwn: () => Message | undefined}} Wishes */
+
+/** @param {HTMLElement} side @param {Wishes} wishes ArrowUp edits the last message of one's own. */
 export function composer(side, wishes) {
     const [form, text, bar] = [".composer", "textarea", ".about"].map((selector) => find(selector, side));
     /** What is answered, or edited. @type {Message | undefined} */
@@ -38,7 +33,7 @@ export function composer(side, wishes) {
     /** @param {Message} message */
     const reply = (message) => {
         leave();
-        begin(message, `Answering ${message.mine ? "yourself" : whose(message)}`);
+        begin(message, "Answering");
     };
     /** @param {Message} message */
     const edit = (message) => {

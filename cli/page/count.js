@@ -10,9 +10,9 @@ export const runText = (number, total, run) => `${number} of ${total.toLocaleStr
 
 export class Count {
     twice = 0;
-    /** What was handed over, by its key; `wait` is in ms, until it was given. @type {Map<string, {at: number, id?: string, failed?: boolean, wait?: number}>} */
+    /** What was handed over, by its key. @type {Map<string, {at: number, id?: string, failed?: boolean, wait?: number}>} */
     #sent = new Map();
-    /** When the receiving client first gave an id. @type {Map<string, number>} */
+    /** When the receiver was given an id. @type {Map<string, number>} */
     #given = new Map();
     /** The numbers of each run that were given. @type {Map<string, Set<number>>} */
     #runs = new Map();
@@ -35,6 +35,7 @@ export class Count {
         return [...this.#sent.values()].filter(({ failed }) => !failed).length;
     }
 
+    /** How long each waited, in ms, until the receiver was given it. */
     get waits() {
         return [...this.#sent.values()].flatMap(({ wait }) => wait ?? []);
     }
@@ -61,7 +62,7 @@ export class Count {
         }
     }
 
-    /** What is seen unsent is to be counted, also where a reload came between; what had been sent before is not. @param {readonly Message[]} messages */
+    /** What is unsent when it is seen counts, and nothing that was sent before. @param {readonly Message[]} messages */
     #settle(messages) {
         for (const { mine, key, id, state } of messages) {
             if (!mine) continue;

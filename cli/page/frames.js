@@ -20,8 +20,6 @@ let fresh = 0;
 let count = 0;
 let timer = 0;
 
-const paused = () => pause.getAttribute("aria-pressed") === "true";
-pause.onclick = () => pause.setAttribute("aria-pressed", `${!paused()}`);
 wanted.onchange = redraw;
 find("#frames-clear").onclick = () => {
     kept = [];
@@ -34,7 +32,7 @@ export function follow(side, client) {
     client.on("frame", ({ direction, frame }) => {
         count += 1;
         timer ||= setTimeout(draw, EVERY);
-        if (paused()) return;
+        if (pause.checked) return;
         fresh += 1;
         kept.push({ side, at: new Date(), direction, frame });
         if (kept.length >= 2 * KEPT) kept = kept.slice(-KEPT);
@@ -66,11 +64,11 @@ function row({ side, at, direction, frame }) {
     return element("li", { class: sent ? "sent" : "" },
         element("details", { toggle: () => (whole.textContent = JSON.stringify(frame, mask, 2)) },
             element("summary", {},
-                element("span", { class: "at" }, at.toTimeString().slice(0, 8)),
+                element("span", { class: "soft" }, at.toTimeString().slice(0, 8)),
                 element("span", {}, side),
                 element("span", { class: "way", title: sent ? "sent" : "received" }, sent ? "→" : "←"),
                 element("b", {}, kind),
-                element("span", { class: "at", dir: "auto" }, JSON.stringify(said, mask)?.slice(0, 300))),
+                element("span", { class: "soft cut", dir: "auto" }, JSON.stringify(said, mask)?.slice(0, 300))),
             whole));
 }
 

@@ -1,135 +1,117 @@
 // One message as it is drawn, and what can be done with it.
 
-import { button, element, icon, pictureButton } from "./dom.js";
+import { button, element } from "./dom.js";
 import { clockTime, linked, nameOf } from "./words.js";
 
 /** @import { Message } from "/dunlin.js" */
-/** @typedef {Record<"reply" | "edit" | "remove" | "retry" | "discard", (message: Message) => void>
- *  & {react: (message: Message, emoji: string, on: boolean) => void, show: (id: string) => void}} Wishes What a person may want of it. */
+/** @typedef {(message: Message) => void} Wish */
+/** @typedef {{reply: Wish, edit: Wish, remove: Wish, retry: Wish, discard: Wish}} Wishes */
+/** @typedef {Wishes & {react: (message: Message, emoji: string, on: boolean) => void}} AllWishes */
 
-/** How each state is said and drawn. @type {Record<string, [words: string, symbol: string, style?: string]>} */
-const STATES = {
-    sending: ["Sending", "clock"],
-    sent: ["Sent", "sent", "ticks"],
-    delivered: ["Delivered", "delivered", "ticks"],
-    read: ["Read", "delivered", "ticks"],
-    failed: ["Not sent", "failed"],
-};
+/** @type {Record<string, string>} */
+const STATES = { sending: "Sending", sent: "Sent", delivered: "Delivered", read: "Read", failed: "Not sent" };
 const EMOJI = ["👍", "❤️", "😂", "😮", "😢", "🎉"];
 
 /** @param {Message} message */
-export const whose = (message) => (message.mine ? "You" : nameOf(message.from));
+const whose = ({ mine, from }) => (mine ? "You" : nameOf(from));
 
 /** Whether it can be acted on: it is stored, and not taken back. @param {Message} message */
-export const stands = ({ id, mine, state, deleted }) => Boolean(id && !deleted && !(mine && /sending|failed/.test(state)));
+export const stands = ({ id, mine, state, deleted }) => id && !deleted && !(mine && /sending|failed/.test(state ?? ""));
 
-export class Row {
-    /** @type {Message | undefined} */
-    message;
+/** @param {string} name @param {() => void} click */
+const tool = (name, click) => button(name, click, "quiet small");
+
+/** A place for a message, which is drawn again when it changes. @param {AllWishes} wish */
+export function makeRow(wish) {
+    /** @type {Message} */
+    let message;
     /** The message that this one answers. @type {Message | undefined} */
-    #answered;
+    let answered;
     /** @type {HTMLElement | undefined} */
-    #tools;
-    #wishes;
-
-    /** @param {Wishes} wishes */
-    constructor(wishes) {
-        this.#wishes = wishes;
-        const arm = () => this.#arm();
-        this.node = element("li", { tabindex: -1, pointerenter: arm, focusin: arm, keydown: (/** @type {any} */ event) => this.#key(event) });
-    }
-
-    /** @param {Message} message @param {Message | undefined} answered */
-    draw(message, answered) {
-        if (message === this.message && answered === this.#answered) return;
-        this.message = message;
-        this.#answered = answered;
-        const { mine, state, deleted, replyTo, text, data, reactions, error } = message;
-        const wish = this.#wishes;
-        const inside = this.node.contains(document.activeElement);
-        this.node.className = `message ${mine ? `mine ${state}` : ""} ${deleted ? "deleted" : ""}`;
-        this.node.replaceChildren(element("div", { class: "bubble" },
-            element("span", { class: "hidden" }, `${whose(message)}: `),
-            replyTo && !deleted && element("button", { type: "button", class: "quote", click: () => wish.show(replyTo) },
-                element("span", { class: "hidden" }, "In answer to "),
-                element("bdi", {}, answered ? whose(answered) : "An earlier message"),
-                answered && element("span", { dir: "auto" }, answered.text ?? "…")),
-            element("div", { class: "text", dir: "auto" },
-                ...(deleted ? ["This message was deleted."] : text != null ? linked(text) : [data ? "(data for a program)" : ""])),
-            meta(message)));
-        if (reactions?.length) {
-            this.node.append(element("div", { class: "reactions" }, ...reactions.map(({ emoji, from, mine }) => element("button", {
-                type: "button",
-                "aria-pressed": `${mine}`,
-                title: from.map(nameOf).join(", "),
-                click: () => wish.react(message, emoji, !mine),
-            }, element("bdi", {}, emoji), from.length > 1 && ` ${from.length}`))));
-        }
-        if (mine && state === "failed") {
-            this.node.append(element("div", { class: "failure" },
-                element("span", { dir: "auto" }, `Not sent: ${error?.message || error?.code || "nobody said why"}`),
-                button("Try again", () => wish.retry(message)),
-                button("Discard", () => wish.discard(message))));
-        }
-        this.#tools = undefined;
-        if (inside || this.node.matches(":hover")) this.#arm();
-        if (inside) this.node.focus({ preventScroll: true });
-    }
+    let tools;
+    const node = element("li", { tabindex: -1, pointerenter: arm, focusin: arm, keydown: key });
 
     /** What can be done is put beside the message when somebody comes near. */
-    #arm() {
-        if (this.#tools || !this.message || !stands(this.message)) return;
-        this.#tools = element("div", { class: "tools", role: "toolbar", "aria-label": "What to do with this message" });
-        this.node.firstElementChild?.append(this.#tools);
-        this.#offer();
+    function arm() {
+        if (tools || !stands(message)) return;
+        tools = element("div", { class: "tools", role: "toolbar", "aria-label": "What to do with this message" });
+        node.firstElementChild?.append(tools);
+        offer();
     }
 
-    #offer() {
-        const message = /** @type {Message} */ (this.message);
-        const wish = this.#wishes;
-        this.#tools?.replaceChildren(
-            pictureButton("smile", "React", () => this.#ask(...EMOJI.map((emoji) => button(emoji, () => {
-                wish.react(message, emoji, !message.reactions.some((reaction) => reaction.emoji === emoji && reaction.mine));
-                this.#leave();
-            }, "quiet")))),
-            pictureButton("reply", "Reply", () => wish.reply(message)));
-        if (!message.mine) return;
-        this.#tools?.append(
-            pictureButton("pencil", "Edit", () => wish.edit(message)),
-            pictureButton("bin", "Delete", () => this.#ask(
-                button("Delete for both", () => wish.remove(message), "quiet sure"),
-                button("Keep", () => this.#leave(), "quiet"))));
+    function offer() {
+        const emoji = EMOJI.map((emoji) => tool(emoji, () => {
+            wish.react(message, emoji, !message.reactions.some((reaction) => reaction.emoji === emoji && reaction.mine));
+            leave();
+        }));
+        const sure = [tool("Delete for both", () => wish.remove(message)), tool("Keep", leave)];
+        tools?.replaceChildren(tool("React", () => ask(emoji)), tool("Reply", () => wish.reply(message)));
+        if (message.mine) tools?.append(tool("Edit", () => wish.edit(message)), tool("Delete", () => ask(sure)));
     }
 
     /** @param {HTMLElement[]} choices */
-    #ask(...choices) {
-        this.#tools?.replaceChildren(...choices);
+    function ask(choices) {
+        tools?.replaceChildren(...choices);
         choices[0].focus();
     }
 
-    #leave() {
-        this.#offer();
-        this.node.focus({ preventScroll: true });
+    function leave() {
+        offer();
+        node.focus({ preventScroll: true });
     }
 
     /** @param {KeyboardEvent} event */
-    #key(event) {
-        const message = /** @type {Message} */ (this.message);
-        if (event.key === "Escape") return this.#leave();
-        if (event.target !== this.node || event.ctrlKey || event.metaKey || event.altKey || !stands(message)) return;
-        if (event.key === "r") this.#wishes.reply(message);
-        else if (event.key === "e" && message.mine) this.#wishes.edit(message);
+    function key(event) {
+        if (event.key === "Escape") leave();
+        if (event.target !== node || event.ctrlKey || event.metaKey || event.altKey || !stands(message)) return;
+        if (event.key === "r") wish.reply(message);
+        else if (event.key === "e" && message.mine) wish.edit(message);
         else return;
         event.preventDefault();
     }
+
+    /** @param {Message} now @param {Message | undefined} nowAnswered */
+    const draw = (now, nowAnswered) => {
+        if (now === message && nowAnswered === answered) return;
+        [message, answered, tools] = [now, nowAnswered, undefined];
+        const { mine, state, deleted, replyTo, text, reactions, error } = now;
+        const inside = node.contains(document.activeElement);
+        node.className = `message ${mine ? `mine ${state}` : ""} ${deleted ? "deleted" : ""}`;
+        node.replaceChildren(element("div", { class: "bubble" },
+            element("span", { class: "hidden" }, `${whose(now)}: `),
+            replyTo && !deleted && element("div", { class: "quote small cut" },
+                element("bdi", { class: "strong" }, answered ? whose(answered) : "An earlier message"), " ",
+                element("span", { class: "soft", dir: "auto" }, answered?.text)),
+            element("div", { class: "text", dir: "auto" },
+                ...(deleted ? ["This message was deleted."] : linked(text ?? "(for a program)"))),
+            meta(now)));
+        if (reactions.length) {
+            const all = reactions.map(({ emoji, from, mine }) => element("button", {
+                class: "small",
+                "aria-pressed": mine,
+                title: from.map(nameOf).join(", "),
+                click: () => wish.react(now, emoji, !mine),
+            }, element("bdi", {}, emoji), from.length > 1 && ` ${from.length}`));
+            node.append(element("div", { class: "reactions under row" }, ...all));
+        }
+        if (state === "failed") {
+            node.append(element("div", { class: "under row small" },
+                element("span", { class: "failure", dir: "auto" }, `Not sent: ${error?.message || error?.code}`),
+                button("Try again", () => wish.retry(now)),
+                button("Discard", () => wish.discard(now))));
+        }
+        if (inside || node.matches(":hover")) arm();
+        if (inside) node.focus({ preventScroll: true });
+    };
+    return { node, draw };
 }
 
 /** @param {Message} message */
-function meta({ mine, state, edited, time }) {
-    const at = new Date(time);
-    const [words, symbol, style] = (mine && STATES[state]) || [];
+function meta({ state, edited, time }) {
+    const svg = document.createElementNS("http://www.w3.org/2000/svg", "svg");
+    svg.appendChild(document.createElementNS(svg.namespaceURI, "use")).setAttribute("href", `#${state === "read" ? "delivered" : state}`);
     return element("div", { class: "meta" },
-        edited && element("span", {}, "edited"),
-        element("time", { datetime: at.toISOString(), title: at.toLocaleString() }, clockTime(time)),
-        symbol && element("span", { class: "state", title: words }, icon(symbol, style), element("span", { class: "hidden" }, words)));
+        edited && "edited",
+        element("time", { datetime: new Date(time).toISOString() }, clockTime(time)),
+        state && element("span", { class: "state", title: STATES[state] }, svg, element("span", { class: "hidden" }, STATES[state])));
 }

@@ -4,112 +4,99 @@ import { code } from "./code.js";
 import { button, element, find } from "./dom.js";
 import { follow, redraw } from "./frames.js";
 import { parts, showParts } from "./parts.js";
-import { Side } from "./side.js";
+import { openSide } from "./side.js";
 import { tally } from "./tally.js";
 
-/** @import { Who } from "./side.js" */
+/** @import { Side } from "./side.js" */
 
-/** Bob's second device is there for as long as the address ends with this. */
-const SECOND = "#tablet";
-/** @type {Who} */
-const ALICE = { name: "alice", title: "Alice", user: "alice", peer: "bob" };
-/** @type {Who} */
-const BOB = { name: "bob", title: "Bob", user: "bob", peer: "alice" };
-/** @type {Who} */
-const TABLET = { name: "tablet", title: "Bob’s tablet", user: "bob", peer: "alice", device: "tablet" };
-
-const running = await parts();
-const gateways = running.gateways.map(({ url }) => url ?? "");
-showParts(running);
-const acted = code(gateways[0].replace(/^ws/, "http"));
 /** @type {Map<string, Side>} */
 const sides = new Map();
 const tabs = find(".tabs");
+/** What was touched last. @type {any} */
+let touched = null;
+const running = await parts();
+const gateways = running.gateways.map(({ url }) => url ?? "");
+const acted = code(gateways[0]);
 
-tabs.append(button("Break", () => show("system")));
-tabs.lastChild.dataset.tab = "system";
-const alice = open(ALICE);
-const bob = open(BOB);
-tally(alice, bob);
-drawers();
+addTab("system", "Break");
+const alice = open("alice", "Alice", "alice", "bob");
+const bob = open("bob", "Bob", "bob", "alice");
 const second = find(".second", bob.node);
-second.onclick = openSecond;
 second.hidden = false;
-if (location.hash === SECOND) openSecond();
+tally(alice, bob);
+showParts(running);
 show("alice");
 
-/** @param {Who} who */
-function open(who) {
-    const side = new Side(who, gateways, acted);
-    sides.set(who.name, side);
-    find("#sides").append(side.node);
-    follow(who.title, side.client);
-    const badge = element("span", { class: "badge", hidden: true });
-    const tab = button(who.title, () => show(who.name));
-    tab.dataset.tab = who.name;
-    tab.append(badge);
-    tabs.lastChild.before(tab);
-    side.node.addEventListener("unread", () => {
-        badge.hidden = !side.unread;
-        badge.textContent = `${side.unread}`;
+/** @param {string} name @param {string} title @param {string} user @param {string} peer @param {string} [device] */
+function open(name, title, user, peer, device) {
+    const badge = element("span", { class: "primary" });
+    addTab(name, title).append(badge);
+    const side = openSide({ name, title, user, peer, device }, gateways, acted, (unread) => {
+        badge.hidden = !unread;
+        badge.textContent = `${unread}`;
     });
+    sides.set(name, side);
+    find("#sides").append(side.node);
+    follow(title, side.client);
     return side;
 }
 
-function openSecond() {
-    history.replaceState(null, "", SECOND);
-    second.hidden = true;
-    const tablet = open(TABLET);
+second.onclick = () => {
+    const tablet = open("tablet", "Tablet", "bob", "alice", "tablet");
     const close = find(".close", tablet.node);
     close.hidden = false;
     close.onclick = () => {
-        history.replaceState(null, "", location.pathname);
         tablet.close();
-        sides.delete(TABLET.name);
-        find(`[data-tab=${TABLET.name}]`).remove();
+        sides.delete("tablet");
+        find("[data-tab=tablet]").remove();
         second.hidden = false;
         show("bob");
         second.focus();
     };
-    show(TABLET.name);
-    tablet.composer.text.focus();
+    second.hidden = true;
+    show("tablet");
+    tablet.write.text.focus();
+};
+
+/** @param {string} name @param {string} title */
+function addTab(name, title) {
+    const tab = button(title, () => show(name), "small strong");
+    tab.dataset.tab = name;
+    tabs.insertBefore(tab, find("[data-tab=system]"));
+    return tab;
 }
 
 /** On a phone one side is shown at a time. @param {string} name */
 function show(name) {
     document.body.dataset.shown = name;
-    for (const side of sides.values()) side.node.classList.toggle("shown", side.who.name === name);
-    for (const tab of tabs.children) tab.setAttribute("aria-current", tab.dataset.tab === name);
+    for (const [own, { node }] of sides) node.classList.toggle("shown", own === name);
+    for (const tab of tabs.children) tab.ariaCurrent = tab.dataset.tab === name;
     attend();
 }
 
 /** What is on a device is read by whoever sits before it: the one that was touched last, or the only one that is shown. */
 function attend() {
-    const one = getComputedStyle(tabs).display !== "none";
-    for (const [name, side] of sides) side.active = one ? name === document.body.dataset.shown : side.node.contains(touched);
+    const one = tabs.offsetParent;
+    for (const [name, side] of sides) side.attend(one ? name === document.body.dataset.shown : side.node.contains(touched));
 }
-
-/** @type {Node | null} */
-var touched = null;
 for (const kind of ["pointerdown", "focusin"]) {
     addEventListener(kind, ({ target }) => {
-        touched = /** @type {Node} */ (target);
+        touched = target;
         attend();
     });
 }
 document.addEventListener("visibilitychange", attend);
 
-/** Of the two drawers one is open at most. */
-function drawers() {
-    const toggles = [find("#frames-toggle"), find("#code-toggle")];
-    for (const chosen of toggles) {
-        chosen.onclick = () => {
-            for (const toggle of toggles) {
-                const panel = find(`#${toggle.getAttribute("aria-controls")}`);
-                panel.hidden = toggle !== chosen || !panel.hidden;
-                toggle.setAttribute("aria-expanded", `${!panel.hidden}`);
-            }
-            redraw();
-        };
-    }
+/** @type {NodeListOf<HTMLElement>} */
+const toggles = document.querySelectorAll("[aria-expanded]");
+for (const chosen of toggles) {
+    chosen.onclick = () => {
+        // One drawer is open at most.
+        for (const toggle of toggles) {
+            const panel = find(`#${toggle.getAttribute("aria-controls")}`);
+            panel.hidden = toggle !== chosen || !panel.hidden;
+            toggle.ariaExpanded = `${!panel.hidden}`;
+        }
+        redraw();
+    };
 }

@@ -15,50 +15,37 @@ const BUSY_FOR = 5000;
 /** @returns {Promise<Parts>} */
 export const parts = async () => (await fetch("/dev/parts")).json();
 
-/** Shows what runs, from now on. @param {Parts} first */
-export function showParts(first) {
-    /** @type {Map<string, (part: Part | undefined) => void>} */
-    const rows = new Map();
-    let busyUntil = 0;
+/** @type {Record<string, (part?: Part) => void>} */
+const rows = {};
+let busyUntil = 0;
 
-    /** @param {Parts} now */
-    const tell = ({ gateways, worker, nats }) => {
-        for (const [at, part] of gateways.entries()) tellOne(`gateway ${at + 1}`, `gateway/${at + 1}`, part);
-        if (worker) tellOne("worker", "worker", worker);
-        if (nats) tellOne("nats-server", "nats", nats);
-    };
-    /** @param {string} name @param {string} path @param {Part} part */
-    const tellOne = (name, path, part) => {
-        const row = rows.get(name) ?? addRow(name, () => {
-            busyUntil = performance.now() + BUSY_FOR;
-            find("#parts-said").textContent = `${name} killed`;
-            fetch(`/dev/kill/${path}`, { method: "POST" }).catch(() => {});
-        });
-        rows.set(name, row);
-        row(part);
-    };
-    const look = async () => {
+/** Shows what runs, from now on. @param {Parts} now */
+export async function showParts(now) {
+    for (;;) {
+        const { gateways, ...others } = now;
+        const all = [...gateways.map((part, at) => [`gateway/${at + 1}`, part]), ...Object.entries(others)];
+        for (const [path, part] of /** @type {[string, Part | null][]} */ (all)) if (part) (rows[path] ??= addRow(path))(part);
+        await new Promise((done) => setTimeout(done, performance.now() < busyUntil ? BUSY : CALM));
         // Where nobody answers, `dunlin dev` itself is gone, and everything with it.
-        await parts().then(tell, () => rows.forEach((row) => row(undefined)));
-        setTimeout(look, performance.now() < busyUntil ? BUSY : CALM);
-    };
-    tell(first);
-    look();
+        await parts().then((parts) => (now = parts), () => Object.values(rows).forEach((tell) => tell()));
+    }
 }
 
-/** @param {string} name @param {() => void} kill */
-function addRow(name, kill) {
-    const how = element("p");
-    const press = button("Kill", kill);
-    press.setAttribute("aria-label", `Kill ${name}`);
-    const node = element("li", {}, element("div", {}, element("h3", {}, name), how), press);
+/** @param {string} path */
+function addRow(path) {
+    const name = path.replace("/", " ").replace("nats", "nats-server");
+    const how = element("p", { class: "soft" });
+    const kill = button("Kill", () => {
+        busyUntil = performance.now() + BUSY_FOR;
+        find("#said").textContent = `${name} killed`;
+        fetch(`/dev/kill/${path}`, { method: "POST" }).catch(() => {});
+    });
+    kill.ariaLabel = `Kill ${name}`;
+    const node = element("li", { class: "row" }, element("div", { class: "grow small" }, element("h3", {}, name), how), kill);
     find("#parts").append(node);
     return (/** @type {Part | undefined} */ part) => {
-        const works = Boolean(part?.since);
-        node.classList.toggle("down", !works);
-        press.disabled = !works;
-        const { pid, restarts } = part ?? {};
-        const times = restarts === 1 ? ", started again once" : restarts ? `, started again ${restarts} times` : "";
-        how.textContent = (works ? `process ${pid}` : part ? "is being started" : "is gone") + times;
+        kill.disabled = node.classList.toggle("down", !part?.since);
+        const times = part?.restarts && `, started again ${part.restarts === 1 ? "once" : `${part.restarts} times`}`;
+        how.textContent = (part?.since ? `process ${part.pid}` : part ? "is being started" : "is gone") + (times || "");
     };
 }

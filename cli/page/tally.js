@@ -19,7 +19,7 @@ export function tally(alice, bob) {
     let again = 0;
     let sentOfRun = 0;
     let timer = 0;
-    const [start, stop, progress, verdict] = ["#run-start", "#run-stop", "#run-progress", "#verdict"].map((selector) => find(selector));
+    const [run, progress, verdict] = ["#run", "progress", "#verdict"].map((selector) => find(selector));
 
     const draw = inNextFrame(() => {
         const sum = (/** @type {"sent" | "twice" | "holes"} */ what) => counts.reduce((sum, count) => sum + count[what], 0);
@@ -30,12 +30,14 @@ export function tally(alice, bob) {
         put("twice", figure(twice), twice > 0);
         put("gaps", figure(missing), missing > 0);
         put("longest", shown ? span(waits.reduce((most, wait) => Math.max(most, wait))) : "–");
-        [verdict.textContent, verdict.className] = twice || missing ? ["Something is missing, or came twice. Please tell us how.", "verdict bad"]
-            : !sent ? ["Counted from what the receiving client was given.", "verdict"]
-            : shown < sent ? [`${figure(sent - shown)} on the way. Each waits until it gets through.`, "verdict"]
-            : ["Everything that was sent was shown, once.", "verdict good"];
+        const lost = twice || missing;
+        verdict.textContent = lost ? "Something is missing, or came twice. Please tell us how."
+            : shown < sent ? `${figure(sent - shown)} on the way. Each waits until it gets through.`
+            : sent ? "Everything that was sent was shown, once." : "Counted from what the receiving client was given.";
+        verdict.className = `small ${lost ? "bad" : sent && shown === sent ? "good" : "soft"}`;
         progress.value = sentOfRun;
-        find("#run-text").textContent = `${figure(sentOfRun)} of ${figure(RUN)} sent`;
+        progress.hidden = !timer;
+        run.textContent = timer ? `Stop, at ${figure(sentOfRun)}` : `Send ${figure(RUN)} while you break things`;
     });
 
     const counts = [[alice, bob], [bob, alice]].map(([from, to]) => {
@@ -51,30 +53,24 @@ export function tally(alice, bob) {
         return new Count(from.counted, to.counted, draw);
     });
 
-    /** @param {boolean} going @param {string} words */
-    const turn = (going, words) => {
-        const focused = [start, stop].includes(document.activeElement);
-        start.hidden = going;
-        find("#run-going").hidden = !going;
-        find("#run-said").textContent = words;
-        if (focused) (going ? stop : start).focus();
+    const stop = () => {
+        clearInterval(timer);
+        timer = 0;
+        find("#said").textContent = `${figure(sentOfRun)} messages were sent`;
+        draw();
     };
-    start.onclick = () => {
-        const run = Math.random().toString(36).slice(2, 6);
+    run.onclick = () => {
+        if (timer) return stop();
+        const name = Math.random().toString(36).slice(2, 6);
         const began = performance.now();
         sentOfRun = 0;
-        counts[0].expect(run);
-        turn(true, "Sending");
+        counts[0].expect(name);
         timer = setInterval(() => {
             const due = Math.min(RUN, ((performance.now() - began) * PACE) / 1000, sentOfRun + AT_ONCE);
-            while (sentOfRun + 1 <= due) alice.counted.send(runText(++sentOfRun, RUN, run));
-            if (sentOfRun === RUN) stop.onclick();
+            while (sentOfRun + 1 <= due) alice.counted.send(runText(++sentOfRun, RUN, name));
+            if (sentOfRun === RUN) stop();
             draw();
         }, STEP);
-    };
-    stop.onclick = () => {
-        clearInterval(timer);
-        turn(false, `${figure(sentOfRun)} messages were sent`);
     };
 }
 

@@ -2,14 +2,12 @@
 
 import { element } from "./dom.js";
 
-const clock = new Intl.DateTimeFormat(undefined, { hour: "2-digit", minute: "2-digit" });
-const day = new Intl.DateTimeFormat(undefined, { weekday: "long", day: "numeric", month: "long" });
-
 /** @param {number} time */
-export const clockTime = (time) => clock.format(time);
-
-/** @param {number} time */
-export const dayName = (time) => (new Date(time).toDateString() === new Date().toDateString() ? "Today" : day.format(time));
+export function clockTime(time) {
+    const at = new Date(time);
+    const day = at.toDateString() === new Date().toDateString() ? {} : /** @type {const} */ ({ month: "short", day: "numeric" });
+    return at.toLocaleString(undefined, { ...day, hour: "2-digit", minute: "2-digit" });
+}
 
 /** @param {number} count */
 export const figure = (count) => count.toLocaleString("en");
