@@ -1,107 +1,84 @@
 /** All conversations of one client: each is told what is about it, and those with messages make the list. */
 
 /** @import { Host, Told } from "../host.js" */
-/** @import { Summary } from "./message.js" */
+/** @import { Conversation, Summary } from "./message.js" */
 
 import { seenFrom } from "../core/address.js";
 import { Source } from "../readable.js";
-import { Conversation } from "./conversation.js";
+import { createConversation } from "./conversation.js";
 
-/** Conversations that are kept, beside those that somebody looks at; and what the list asks for, in pages. */
+/** Conversations that are kept beside those that somebody looks at; and what the list asks for, in pages. */
 const KEPT = 1_000;
 const PAGES = 20;
 const PAGE = 50;
 
 export class Conversations {
-    #host;
-    /** @type {Map<string, Conversation>} */
-    #all = new Map();
-    #isWanted = false;
-    /** @type {readonly Summary[]} */
-    #rows = [];
-    /** Those with messages, the one with the latest first. */
-    list = new Source(() => this.#list());
-
     /** @param {Host} host */
     constructor(host) {
-        this.#host = host;
-    }
+        /** @type {Map<string, ReturnType<typeof createConversation>>} */
+        const all = new Map();
+        /** Those that somebody looks at. @type {Set<string>} */
+        const open = new Set();
+        let [isWanted, isOnline] = [false, false];
 
-    /** @param {string} address */
-    get(address) {
-        const conversation = this.#of(seenFrom(address, this.#host.region ?? null));
-        conversation.open();
-        return conversation;
-    }
-
-    /** Takes everything that happens, in its order. @param {Told} told */
-    tell(told) {
-        const peer = this.#peerOf(told);
-        if (peer) return this.#of(peer).tell(told);
-        for (const conversation of this.#all.values()) conversation.tell(told);
-        if (told.kind === "status" && told.status.state === "online" && this.#isWanted) void this.#ask();
-    }
-
-    /**
-     * Whom something is about; `undefined` of what is about all, or may be about any.
-     *
-     * @param {Told} told
-     */
-    #peerOf(told) {
-        switch (told.kind) {
-            case "entry": {
-                const { from, to, content } = told.entry;
-                const { failed } = /** @type {any} */ (content);
-                return failed ? failed.to : from === this.#host.user ? to : from;
+        /** @param {string} peer */
+        function of(peer) {
+            let found = all.get(peer);
+            if (!found) {
+                const idle = all.size >= KEPT && [...all.keys()].find(peer => !open.has(peer));
+                if (idle) all.delete(idle);
+                all.set(peer, (found = createConversation(host, peer, () => list.changed())));
             }
-            case "draft":
-                return told.draft.to;
-            case "settled":
-            case "gone":
-                return told.to;
-            case "receipt":
-                return told.receipt.by;
-            case "marked":
-                return told.with;
-            case "signal":
-                return told.from;
+            return found;
         }
-    }
 
-    /** @param {string} peer */
-    #of(peer) {
-        let conversation = this.#all.get(peer);
-        if (!conversation) {
-            const idle = this.#all.size >= KEPT && [...this.#all.values()].find(({ isOpen }) => !isOpen);
-            if (idle) this.#all.delete(idle.with);
-            conversation = new Conversation(this.#host, peer, () => this.list.changed());
-            this.#all.set(peer, conversation);
-        }
-        return conversation;
-    }
-
-    #list() {
-        if (!this.#isWanted) {
-            this.#isWanted = true;
-            void this.#ask();
-        }
-        const rows = [...this.#all.values()].map(conversation => conversation.summary()).filter(({ last }) => last);
-        rows.sort((one, other) => (other.last?.time ?? 0) - (one.last?.time ?? 0));
-        const isSame = rows.length === this.#rows.length && rows.every((row, at) => row === this.#rows[at]);
-        return isSame ? this.#rows : (this.#rows = Object.freeze(rows));
-    }
-
-    /** Without an answer it is asked again over the next connection. */
-    async #ask() {
-        let after;
-        try {
-            for (let page = 0; page < PAGES && after !== null; page++) {
-                const { conversations } = await this.#host.ask({ conversations: { after, limit: PAGE } });
-                for (const item of conversations.items) this.#of(item.with).listed(item);
-                after = conversations.next ?? null;
+        /** Without an answer it is asked again over the next connection. */
+        async function ask() {
+            let after;
+            try {
+                for (let page = 0; page < PAGES && after !== null; page++) {
+                    const { conversations } = await host.ask({ conversations: { after, limit: PAGE } });
+                    for (const item of conversations.items) of(item.with).list(item);
+                    after = conversations.next ?? null;
+                }
+            } catch {
+                // The list goes on with what is known.
             }
-        } catch {
-            // The list goes on with what is known.
         }
+
+        const list = new Source(() => {
+            if (isOnline && !isWanted) void ask();
+            isWanted = true;
+            const rows = [...all.values()].map(({ summary }) => summary()).filter(({ last }) => last);
+            rows.sort((one, other) => /** @type {any} */ (other.last).time - /** @type {any} */ (one.last).time);
+            return /** @type {readonly Summary[]} */ (rows);
+        });
+
+        /** Those with messages, the one with the latest first. */
+        this.list = list;
+
+        /** The same object for the same address. @param {string} address @returns {Conversation} */
+        this.get = address => {
+            const peer = seenFrom(address, host.region ?? null);
+            const { conversation, load } = of(peer);
+            if (!open.has(peer)) void load();
+            open.add(peer);
+            return conversation;
+        };
+
+        /** Takes everything that happens, in its order. @param {Told} told */
+        this.tell = told => {
+            const { kind, entry, draft, receipt, with: peer, from, to, status } = /** @type {any} */ (told);
+            const about =
+                kind === "entry"
+                    ? // Before it is known who this is, each conversation takes what is its own.
+                      entry.content.failed?.to ?? (host.user && (entry.from === host.user ? entry.to : entry.from))
+                    : draft?.to ?? receipt?.by ?? peer ?? (kind === "signal" ? from : kind !== "gap" && to);
+            if (about) return of(about).tell(told);
+            for (const { tell } of all.values()) tell(told);
+            if (!status) return;
+            if (status.state === "online" && !isOnline && isWanted) void ask();
+            isOnline = status.state === "online";
+        };
     }
 }

@@ -1,45 +1,55 @@
 /** How far what one has said has come, in each life of the peer's log: in each of them orders begin anew, and so do marks. */
 
 /** @import { ReceiptFrame } from "../core/words.js" */
+/** @import { State } from "./message.js" */
 
 import { CLOCK_SKEW } from "../core/clocks.js";
 
 /** Lives that are told apart: what only older ones had shown is not known any more. */
 const LIVES = 8;
 
-export class Marks {
-    /** @type {{ since: number | null, time: number, delivered: number, read: number, missing: ReceiptFrame["missing"] }[]} */
-    #lives = [];
+export function createMarks() {
+    /** @type {{ since?: number | null, time: number, delivered: number, read: number, missing: ReceiptFrame["missing"] }[]} */
+    const lives = [];
 
-    /**
-     * Takes what is told of a life; what is lower than what was told of it before changes nothing.
-     *
-     * @param {ReceiptFrame} receipt
-     */
-    raise({ since = null, time, delivered, read, missing }) {
-        let life = this.#lives.find(life => life.since === since);
-        if (!life) {
-            life = { since, time, delivered: 0, read: 0, missing };
-            if (this.#lives.push(life) > LIVES) this.#lives.shift();
-        }
-        const reached = Math.max(delivered ?? 0, read ?? 0);
-        if (reached >= life.delivered) Object.assign(life, { delivered: reached, missing });
-        life.read = Math.max(life.read, read ?? 0);
-        life.time = Math.max(life.time, time);
-    }
+    return {
+        /**
+         * Takes what is told of a life; what is lower than what was told of it before changes nothing.
+         *
+         * @param {ReceiptFrame} receipt
+         */
+        raise({ since, time, delivered, read, missing }) {
+            let life = lives.find(life => life.since === since);
+            if (!life) {
+                life = { since, time, delivered: 0, read: 0, missing };
+                if (lives.push(life) > LIVES) lives.shift();
+            }
+            const reached = Math.max(delivered ?? 0, read ?? 0);
+            if (reached >= life.delivered) {
+                life.delivered = reached;
+                life.missing = missing;
+            }
+            life.read = Math.max(life.read, read ?? 0);
+            life.time = Math.max(life.time, time);
+        },
 
-    /**
-     * How far the message has come that was accepted at `at` with this order. Marks that last rose before, by more than clocks differ, are
-     * of another message that had the same order in an earlier life.
-     *
-     * @param {number} order
-     * @param {number} at
-     */
-    reached(order, at) {
-        const lives = this.#lives.filter(({ time, missing }) => {
-            return at <= time + CLOCK_SKEW && !missing?.some(({ above, upto }) => above < order && order <= upto);
-        });
-        if (lives.some(({ read }) => order <= read)) return "read";
-        return lives.some(({ delivered }) => order <= delivered) ? "delivered" : "sent";
-    }
+        /**
+         * How far the message has come that was accepted at `at` with this order. Marks that last rose before, by more than clocks differ,
+         * are of another message that had the same order in an earlier life.
+         *
+         * @param {number} order
+         * @param {number} at
+         * @returns {State}
+         */
+        reached(order, at) {
+            /** @type {State} */
+            let furthest = "sent";
+            for (const { time, delivered, read, missing } of lives) {
+                if (at > time + CLOCK_SKEW || missing?.some(({ above, upto }) => above < order && order <= upto)) continue;
+                if (order <= read) return "read";
+                if (order <= delivered) furthest = "delivered";
+            }
+            return furthest;
+        },
+    };
 }

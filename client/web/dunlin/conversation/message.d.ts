@@ -44,8 +44,13 @@ export interface Snapshot {
     readonly reactions: readonly Reaction[];
     /** `null` for the peer's. */
     readonly state: State | null;
-    /** Why it failed. */
-    readonly error: { code: string; message: string } | null;
+    readonly error: Failure | null;
+}
+
+/** Why a message failed. */
+export interface Failure {
+    code: string;
+    message: string;
 }
 
 /** What is done to a message. What is stored of it counts once a gateway has accepted it; the promise rejects where one refuses. */
@@ -75,4 +80,23 @@ export interface Summary {
     readonly read: number;
 }
 
-export type Messages = Readable<readonly Message[]>;
+/** What is said by somebody: words alone, or more. */
+export type Draft = string | (Words & { replyTo?: Message | string | null });
+
+/** A conversation with one peer. */
+export interface Conversation {
+    /** The peer's address. */
+    readonly with: string;
+    /** The messages as they are now, oldest first. */
+    readonly messages: Readable<readonly Message[]>;
+    /** Whether the peer is typing. */
+    readonly typing: Readable<boolean>;
+    /** Sends a message, which is there at once. */
+    send(draft: Draft): Message;
+    /** Brings older messages, at least one where there is any; most is 50 where nothing is said. Whether there may be more. */
+    older(most?: number): Promise<boolean>;
+    /** The user has read all that is here, or what there is up to a message. */
+    markRead(upTo?: Message): void;
+    /** The user types: say so with each key. The peer is told every few seconds. */
+    keystroke(): void;
+}

@@ -120,14 +120,16 @@ test("what is kept is there when it is opened, with what has happened meanwhile"
     // It was read before this, and comes later.
     model.tell(accepted("old1", text("c"), 6));
     await turn();
-    assert.deepEqual(client.asked, [["bob", 50, undefined]], "read once");
+    assert.deepEqual(client.asked, [["bob", 200]], "read once");
     assert.equal(shown(bob.messages.get()), "bob: a, alice: b read, alice: e failed(refused), alice: c sent, alice: d sending");
     assert.equal(model.list.get()[0].unread, 0);
 });
 
 test("what another tab has settled long ago is read again", async () => {
     const { model, bob } = await opened({ kept: [
-        { drafts: [{ key: "x", to: "bob", content: text("a"), at: 3 }] }, { entries: [mine(5, text("a"))] }, { entries: [theirs(6, text("b"))] },
+        { drafts: [{ key: "x", to: "bob", content: text("a"), at: 3 }] },
+        { entries: [mine(5, text("a"))] },
+        { entries: [theirs(6, text("b"))] },
     ] });
     assert.equal(shown(bob.messages.get()), "alice: a sending");
     model.tell({ kind: "gone", key: "x", to: "bob" });
@@ -138,30 +140,23 @@ test("what another tab has settled long ago is read again", async () => {
     assert.equal(shown(bob.messages.get()), "alice: a sent, bob: b");
 });
 
-test("older messages come from what is kept, and then from the history, until there are some", async () => {
-    const fifty = (from, count = 50) => Array.from({ length: count }, (_, at) => theirs(from + at, text(String(from + at))));
-    const { client, bob } = await opened({
-        kept: [{ entries: fifty(151) }, { entries: fifty(141, 10) }],
-        pages: [
-            page(fifty(151).map(entry => past(entry, entry.content.message.text)).reverse(), 151),
-            page([past(theirs(140, text("h")), "h")], 140),
-            page([]),
-        ],
-    });
+test("older messages come from the history, until there are some that were not here", async () => {
+    const many = Array.from({ length: 150 }, (_, at) => theirs(151 + at, text(String(151 + at))));
+    const pages = [many.slice(50), many.slice(0, 50), [theirs(140, text("h"))], []];
+    const pageOf = ([first, ...more], at) => {
+        const entries = first ? [first, ...more].map(entry => past(entry, entry.content.message.text)).reverse() : [];
+        return page(entries, at < 3 ? first.seq : null);
+    };
+    const { client, bob } = await opened({ kept: [{ entries: many }], pages: pages.map(pageOf) });
     const first = () => `${bob.messages.get()[0].text} of ${bob.messages.get().length}`;
-    assert.equal(first(), "151 of 50");
-    const [one, other] = [bob.older(), bob.older()];
+    assert.equal(first(), "151 of 150");
+    const [one, other] = [bob.older(500), bob.older()];
     assert.equal(one, other, "it is under way");
-    assert.deepEqual([await one, first()], [true, "141 of 60"]);
-    assert.deepEqual([await bob.older(500), first()], [true, "h of 61"]);
-    assert.deepEqual([await bob.older(), first()], [false, "h of 61"]);
-    assert.deepEqual([await bob.older(), first()], [false, "h of 61"], "it is not asked for any more");
-    assert.deepEqual(client.asked, [
-        ["bob", 50, id(151)],
-        { history: { with: "bob", before: undefined, limit: 100 } },
-        { history: { with: "bob", before: 151, limit: 100 } },
-        { history: { with: "bob", before: 140, limit: 50 } },
-    ]);
+    assert.deepEqual([await one, first()], [true, "h of 151"]);
+    assert.deepEqual([await bob.older(), first()], [false, "h of 151"]);
+    assert.deepEqual([await bob.older(), first()], [false, "h of 151"], "it is not asked for any more");
+    const asked = client.asked.map(({ history }) => [history.with, history.before, history.limit]);
+    assert.deepEqual(asked, [["bob", undefined, 100], ["bob", 201, 100], ["bob", 151, 100], ["bob", 140, 50]]);
 });
 
 test("older messages that could not be had can be asked for again", async () => {

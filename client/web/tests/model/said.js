@@ -1,6 +1,6 @@
 // What alice hears: entries of hers and of bob's, and how a conversation is written down in a line.
 
-import { Fold } from "../../dunlin/conversation/fold.js";
+import { createFold } from "../../dunlin/conversation/fold.js";
 
 export const id = number => `01JD${String(number).padStart(22, "0")}`;
 export const text = text => ({ message: { text, data: null, attachments: [], reply_to: null } });
@@ -24,11 +24,11 @@ export const receipt = (delivered, read, since = 0, time = 4, missing = []) => (
     by: "bob", to: "bob", order: null, delivered, read, of: null, time, since, missing,
 });
 
-export const begun = () => new Fold("bob", () => "alice", Object.freeze);
+export const begun = () => createFold("bob", () => "alice", Object.freeze);
 
 export function folded(entries) {
     const fold = begun();
-    for (const entry of entries) fold.entry(entry);
+    for (const entry of entries) fold.entry({ entry });
     return fold;
 }
 
