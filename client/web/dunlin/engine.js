@@ -154,6 +154,8 @@ export class Engine {
                 // A tab that comes later is told what the others know.
                 return this.#wants.presences.forEach(told => this.tell(told));
             case "wake":
+            case "tick":
+                // Who asks wants to hear something.
                 this.tell({ kind: "status", status: this.#status });
         }
         this.#handle(command);

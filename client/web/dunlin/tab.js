@@ -45,8 +45,10 @@ export class Tab {
     #wants = { users: [], frames: false };
     /** @type {Status} */
     status = { state: "connecting" };
-    /** Whether the tab that leads has said something since that was asked for. */
+    /** Whether the tab that leads has said something since it was asked to. */
     #hears = true;
+    /** @type {ReturnType<typeof setTimeout> | undefined} */
+    #poked;
     /** @type {Promise<void> | undefined} */
     #closed;
     #stopListening = new AbortController();
@@ -304,6 +306,7 @@ export class Tab {
     #do(name, command) {
         this.#open.set(name, command);
         this.#send(command);
+        if (!this.#engine && this.#hears) this.#poke("tick");
     }
 
     /** @param {Command} command */
@@ -345,6 +348,8 @@ export class Tab {
 
     /** @param {Status} status */
     #is(status) {
+        // It is told to whoever asks whether the leading tab is alive.
+        if (JSON.stringify(status) === JSON.stringify(this.status)) return;
         this.status = status;
         this.tell({ kind: "status", status });
         // Whoever comes later, perhaps with another token, leads for itself.
@@ -385,16 +390,26 @@ export class Tab {
         this.#join();
     }
 
-    /** Somebody looks: is the connection alive, and the tab that leads? */
+    /** Somebody looks: is the connection alive? */
     #wake() {
+        this.#poke("wake");
+    }
+
+    /**
+     * Is the tab that leads alive? It says something to this.
+     *
+     * @param {"wake" | "tick"} kind
+     */
+    #poke(kind) {
+        this.#send({ kind });
+        if (this.#engine || !this.#tabs) return;
         this.#hears = false;
-        this.#send({ kind: "wake" });
-        setTimeout(() => {
-            const isSeen = globalThis.document?.visibilityState === "visible";
-            if (this.#closed) return;
+        clearTimeout(this.#poked);
+        this.#poked = setTimeout(() => {
+            if (this.#closed || this.#engine) return;
             // Timers of a tab that leads in the background may be late.
-            if (this.#hears || this.#engine) this.#send({ kind: "tick" });
-            else if (isSeen) this.#tabs?.steal();
+            if (this.#hears) this.#send({ kind: "tick" });
+            else if (globalThis.document?.visibilityState === "visible") this.#tabs?.steal();
         }, ANSWERS_WITHIN);
     }
 }

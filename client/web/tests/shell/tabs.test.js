@@ -134,9 +134,9 @@ describe("who leads goes", () => {
         const { gateway, open } = setUp(t);
         const [one, other] = [open(), open()];
         await online(other);
+        await other.client.ask({ devices: {} });
         one.tab.mute();
         say(other, "is anybody there?");
-        other.tab.window.dispatchEvent(new Event("online"));
         await until(() => texts(gateway).length === 1, 8_000);
         await until(() => states(other)[0][1] === "sent");
         assertSent(gateway, ["is anybody there?"]);
