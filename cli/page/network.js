@@ -1,7 +1,7 @@
 // One person's network, which can be taken away or made slow: it makes the sockets for their client.
 
 /** By how many ms a slow network is late, at least and at most. */
-const LATE = [300, 1500];
+const LATE = [100, 500];
 /** So often, in ms, a connection over a slow network may break, and how likely it then is. */
 const BREAKS_EVERY = 1500;
 const BREAKS = 0.1;
