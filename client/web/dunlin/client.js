@@ -15,8 +15,8 @@ import { DunlinError } from "./errors.js";
 import { Source } from "./readable.js";
 import { checkAddress } from "./records.js";
 import { gateways } from "./socket.js";
-import { Tab } from "./tab.js";
-import { Tokens } from "./token.js";
+import { createTab } from "./tab.js";
+import { createTokens } from "./token.js";
 
 /**
  * @typedef {object} ConnectOptions
@@ -67,7 +67,7 @@ export class Client {
     #presences = new Map();
     /** @type {Map<Source<any>, string[]>} */
     #watches = new Map();
-    #status = new Source(() => this.#tab.status);
+    #status = new Source(() => this.#tab.status());
 
     /** How the client stands. @type {Readable<Status>} */
     status = this.#status;
@@ -88,12 +88,11 @@ export class Client {
         if (!options.socket && !globalThis.WebSocket) throw new TypeError("there is no WebSocket here: give connect a `socket`");
         /** @type {MakeSocket} */
         const socket = options.socket ?? ((url, protocols) => /** @type {any} */ (new WebSocket(url, protocols)));
-        const tokens = new Tokens(getToken);
-        this.#tab = new Tab(
-            { gateways: gateways(url), tokens, socket, account, store, tabs, device, start, backoff },
+        this.#tab = createTab(
+            { gateways: gateways(url), tokens: createTokens(getToken), socket, account, store, tabs, device, start, backoff },
             told => this.#told(told),
         );
-        this.#list = new Conversations(this.#tab);
+        this.#list = new Conversations(this.#tab.host);
         this.conversations = this.#list.list;
     }
 
@@ -117,7 +116,7 @@ export class Client {
         /** @type {Source<ReadonlyMap<string, Presence>>} */
         const source = new Source(
             () => {
-                const region = this.#tab.region ?? null;
+                const region = this.#tab.host.region ?? null;
                 /** @type {Map<string, Presence>} */
                 const found = new Map();
                 for (const user of users) {
@@ -150,7 +149,7 @@ export class Client {
      * @returns {Promise<any>}
      */
     ask(question) {
-        return this.#tab.ask(question);
+        return this.#tab.host.ask(question);
     }
 
     /**
@@ -168,11 +167,9 @@ export class Client {
                 waiting.push({ entry, done });
                 wake();
             },
-            get waiting() {
-                return waiting.length;
-            },
+            waiting: () => waiting.length,
         });
-        const isOver = () => this.#tab.status.state === "ended";
+        const isOver = () => this.#tab.status().state === "ended";
         const stop = this.#status.subscribe(() => wake());
         return (async function* () {
             try {

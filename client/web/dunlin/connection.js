@@ -1,128 +1,118 @@
 /**
  * The connection of the moment: a token, then a socket with it. What the core says of it is decided at once, so that nothing more is heard
- * of one that it let go of, and carried out in its turn.
+ * of one that it let go of; what is returned carries it out, in its turn.
  */
 
 /** @import { ClientFrame, Lost, Refusal } from "./core/words.js" */
 /** @import { MakeSocket } from "./socket.js" */
-/** @import { Tokens } from "./token.js" */
+/** @import { createTokens } from "./token.js" */
 
 import { SignedOut } from "./errors.js";
-import { Socket } from "./socket.js";
-import { Timer } from "./timer.js";
+import { openSocket } from "./socket.js";
+import { createTimer } from "./timer.js";
 
 /** When to try again where no token could be had, at the soonest, in ms. */
 const AGAIN = 1_000;
 
-export class Connection {
-    /** The dial, or the connection that came of it. @type {{ socket?: Socket } | undefined} */
-    #attempt;
-    #renewal = new Timer(() => void this.#renew());
-    /** How far the gateways' clock is ahead of this machine's. */
-    #ahead = 0;
+/** @typedef {{ socket?: ReturnType<typeof openSocket> }} Attempt a dial, and the connection that comes of it */
 
-    /**
-     * @param {string[]} gateways
-     * @param {Tokens} tokens
-     * @param {MakeSocket} make
-     * @param {{ opened: (token: string) => void, frame: (frame: any) => void, lost: (why: Lost) => void, renewed: () => void,
-     *     failed: (why: unknown) => void }} told
-     */
-    constructor(gateways, tokens, make, told) {
-        this.gateways = gateways;
-        this.tokens = tokens;
-        this.make = make;
-        this.told = told;
+/**
+ * @param {string[]} gateways
+ * @param {ReturnType<typeof createTokens>} tokens
+ * @param {MakeSocket} make
+ * @param {{ opened: (token: string) => void, frame: (frame: any) => void, lost: (why: Lost) => void, renewed: () => void,
+ *     failed: (why: unknown) => void }} told
+ */
+export function createConnection(gateways, tokens, make, told) {
+    /** @type {Attempt | undefined} */
+    let attempt;
+    /** How far the gateways' clock is ahead of this machine's. */
+    let ahead = 0;
+    const setRenewal = createTimer(() => void renew());
+
+    /** @param {ClientFrame} frame */
+    function write(frame) {
+        const own = attempt;
+        return () => {
+            // A token that is for one device says which.
+            if ("hello" in frame && tokens.device) frame.hello.device = tokens.device;
+            own?.socket?.write(frame);
+        };
+    }
+
+    function hangUp() {
+        const own = attempt;
+        attempt = undefined;
+        setRenewal(null);
+        return () => own?.socket?.close();
     }
 
     /** @param {{ gateway: number, refused: Refusal | null, serverTime: number | null }} wish */
-    dial(wish) {
-        const attempt = (this.#attempt = {});
-        return () => void this.#dial(attempt, wish);
-    }
-
-    /** @param {ClientFrame} frame */
-    write(frame) {
-        const attempt = this.#attempt;
-        return () => {
-            // A token that is for one device says which.
-            if ("hello" in frame && this.tokens.device) frame.hello.device = this.tokens.device;
-            attempt?.socket?.write(frame);
+    function dial({ gateway, refused, serverTime }) {
+        /** @type {Attempt} */
+        const own = (attempt = {});
+        /** @param {(what: any) => void} tell */
+        const whileOwn = tell => (/** @type {any} */ what) => void (own === attempt && tell(what));
+        const lost = whileOwn(why => {
+            hangUp()();
+            told.lost(why);
+        });
+        return async () => {
+            try {
+                const token = own === attempt && (await tokens.next(refused?.code, serverTime ?? undefined));
+                if (!token || own !== attempt) return;
+                const opened = whileOwn(() => told.opened(token));
+                own.socket = openSocket(make, gateways[gateway], { opened: () => opened(0), frame: whileOwn(told.frame), lost });
+            } catch (error) {
+                lost(unable(error));
+            }
         };
-    }
-
-    hangUp() {
-        const attempt = this.#attempt;
-        this.#attempt = undefined;
-        this.#renewal.set(null);
-        return () => attempt?.socket?.close();
-    }
-
-    /**
-     * A gateway has welcomed the client, and said what time it is.
-     *
-     * @param {number} serverTime
-     */
-    welcomed(serverTime) {
-        this.#ahead = serverTime - Date.now();
-        this.#schedule(0);
-    }
-
-    /**
-     * @param {{ socket?: Socket }} attempt
-     * @param {{ gateway: number, refused: Refusal | null, serverTime: number | null }} wish
-     */
-    async #dial(attempt, { gateway, refused, serverTime }) {
-        const isOf = () => attempt === this.#attempt;
-        /** @param {Lost} why */
-        const lost = why => {
-            if (!isOf()) return;
-            this.hangUp();
-            this.told.lost(why);
-        };
-        if (!isOf()) return;
-        try {
-            const token = await this.tokens.next(refused?.code, serverTime ?? undefined);
-            if (!isOf()) return;
-            attempt.socket = new Socket(this.make, this.gateways[gateway], {
-                opened: () => isOf() && this.told.opened(token),
-                frame: frame => isOf() && this.told.frame(frame),
-                lost,
-            });
-        } catch (error) {
-            lost(this.#unable(error));
-        }
     }
 
     /**
      * @param {unknown} error
      * @returns {Lost}
      */
-    #unable(error) {
+    function unable(error) {
         if (error instanceof SignedOut) return { kind: "token", noMore: true };
-        this.told.failed(error);
+        told.failed(error);
         return { kind: "token", failed: String(error) };
     }
 
     /** @param {number} least ms from now */
-    #schedule(least) {
-        const now = Date.now() + this.#ahead;
-        const left = this.tokens.seenAt(now) - now;
-        if (left > 0) this.#renewal.set(performance.now() + Math.max(left, least));
+    function schedule(least) {
+        const now = Date.now() + ahead;
+        const left = tokens.seenAt(now) - now;
+        if (left > 0) setRenewal(performance.now() + Math.max(left, least));
     }
 
     /** Another token in time: then a connection with that one takes the place of this one. */
-    async #renew() {
-        const attempt = this.#attempt;
-        const before = this.tokens.expires;
+    async function renew() {
+        const own = attempt;
+        const { expires } = tokens;
         try {
-            await this.tokens.ask({ reason: "expiring", serverTime: Date.now() + this.#ahead });
+            await tokens.ask({ reason: "expiring", serverTime: Date.now() + ahead });
         } catch (error) {
-            const why = this.#unable(error);
-            if (why.kind === "token" && why.noMore && attempt === this.#attempt) this.told.lost(why);
+            const why = unable(error);
+            if (own === attempt && "noMore" in why) told.lost(why);
         }
-        if (!attempt || attempt !== this.#attempt) return;
-        if (this.tokens.expires > before) this.told.renewed();
-        else this.#schedule(AGAIN);
+        if (!own || own !== attempt) return;
+        if (tokens.expires > expires) told.renewed();
+        else schedule(AGAIN);
     }
+
+    return {
+        dial,
+        write,
+        hangUp,
+        /**
+         * A gateway has welcomed the client, and said what time it is.
+         *
+         * @param {number} serverTime
+         */
+        welcomed(serverTime) {
+            ahead = serverTime - Date.now();
+            schedule(0);
+        },
+    };
 }

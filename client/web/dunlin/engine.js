@@ -6,31 +6,31 @@
  * acknowledged or shown.
  */
 
-/** @import { Change } from "./store/memory.js" */
-/** @import { Kept } from "./store/kept.js" */
-/** @import { MakeSocket } from "./socket.js" */
-/** @import { Tokens } from "./token.js" */
 /** @import { Acknowledged, EntryFrame, Input, Notification, Output, Progress, Question } from "./core/words.js" */
 /** @import { Command, Draft, Status, Told } from "./host.js" */
 /** @import { Item } from "./items.js" */
 /** @import { Effect } from "./pipeline.js" */
+/** @import { MakeSocket } from "./socket.js" */
+/** @import { Kept } from "./store/kept.js" */
+/** @import { Change } from "./store/memory.js" */
+/** @import { createTokens } from "./token.js" */
 
-import { Connection } from "./connection.js";
+import { createConnection } from "./connection.js";
 import { seenFrom } from "./core/address.js";
 import { Core } from "./core/core.js";
 import { beginning } from "./core/ids.js";
-import { Items } from "./items.js";
-import { Pipeline } from "./pipeline.js";
+import { createItems } from "./items.js";
+import { createPipeline } from "./pipeline.js";
 import { entryKey, peerOf, randomName } from "./records.js";
-import { now, Timer } from "./timer.js";
-import { Wants } from "./wants.js";
+import { createTimer, now } from "./timer.js";
 
 /** A mailbox keeps entries for so long, in ms. */
 const RETENTION = 30 * 86_400_000;
 /** Effects that may wait for the store, and entries for a consumer, before nothing more is taken; and at how few that goes on. */
 const MOST_WAITING = 4_096;
 const FEW_WAITING = 1_024;
-/** The request of the engine's own, and how long it waits for its answer, in ms. */
+/** People whom one connection watches; the engine's own request for that, and how long it waits for its answer, in ms. */
+const WATCHED = 200;
 const WATCH = "watch";
 const WATCH_WITHIN = 10_000;
 /** What is wrong with an id stays wrong. */
@@ -39,172 +39,79 @@ const OF_ID = ["bad_id", "too_old", "from_the_future"];
 /**
  * @typedef {object} Options
  * @property {string[]} gateways
- * @property {Tokens} tokens
+ * @property {ReturnType<typeof createTokens>} tokens
  * @property {MakeSocket} socket
- * @property {Kept} kept
  * @property {string} [device]
  * @property {"live" | "beginning"} [start]
  * @property {{ first?: number, most?: number }} [backoff] ms
  */
 
-export class Engine {
-    /** @type {Core | undefined} */
-    #core;
-    #connection;
-    #items;
-    #wants = new Wants();
-    /** Whose requests the core's numbers are. @type {Map<number, string>} */
-    #requests = new Map();
-    #last = 0;
+/**
+ * Who processes entries one by one: a cursor waits for that.
+ *
+ * @typedef {{ take: (entry: EntryFrame | undefined, done: () => void) => void, waiting: () => number }} Consumer
+ */
+
+/**
+ * @param {Options} options
+ * @param {Kept} kept
+ * @param {() => Consumer | undefined} consumer
+ * @param {(told: Told) => void} tell must not throw
+ */
+export function createEngine({ gateways, tokens, socket, device, start, backoff = {} }, kept, consumer, tell) {
+    /** @type {import("./core/words.js").Core | undefined} */
+    let core;
     /** @type {Status} */
-    #status = { state: "connecting" };
-    #pipeline;
+    let status = { state: "connecting" };
+    /** Whose requests the core's numbers are. @type {Map<number, string>} */
+    const requests = new Map();
+    let last = 0;
+    /** What each tab wants to see. @type {Map<string, { users: string[], frames: boolean }>} */
+    const wants = new Map();
+    /** @type {Map<string, Told>} */
+    const presences = new Map();
+    /** Who is watched, and whether the gateway was told. */
+    let watched = "";
+    let isWatched = true;
     /** @type {Record<string, Acknowledged>} */
-    #done = {};
-    #room = true;
-    #isSwapping = false;
-    #isOver = false;
-    #alarm = new Timer(() => this.#handle({ kind: "tick" }));
+    let done = {};
+    let room = true;
+    let isSwapping = false;
+    let isOver = false;
 
-    /**
-     * Who processes entries one by one, if somebody does: a cursor waits for that.
-     *
-     * @type {{ take: (entry: EntryFrame | undefined, done: () => void) => void, readonly waiting: number } | undefined}
-     */
-    consumer;
-
-    /**
-     * @param {Options} options
-     * @param {(told: Told) => void} tell must not throw
-     */
-    constructor(options, tell) {
-        this.options = options;
-        this.tell = tell;
-        this.#items = new Items(options.kept);
-        this.#pipeline = new Pipeline(changes => options.kept.write(changes), () => this.#stored());
-        this.#connection = new Connection(options.gateways, options.tokens, options.socket, {
-            opened: token => this.#handle({ kind: "opened", token }),
-            frame: frame => this.#frame(frame),
-            lost: why => this.#handle({ kind: "lost", why }),
-            renewed: () => this.#swap(),
-            failed: error => tell({ kind: "refused", code: "token", message: String(error) }),
-        });
-    }
-
-    /** Goes on from what is kept. */
-    async start() {
-        const { kept } = this.options;
-        await kept.load();
-        this.#items.load();
-        await kept.prune(beginning(Date.now() - RETENTION));
-        if (!this.#isOver) this.#begin();
-    }
-
-    #begin() {
-        const { gateways, kept, start = null, backoff } = this.options;
-        const { user, region, ...meta } = Object.fromEntries(kept.held("meta"));
-        const device = this.options.device ?? meta.device ?? `web-${randomName()}`;
-        this.#status = { state: "connecting", user, region, device };
-        this.#requests.clear();
-        this.#wants.begin();
-        this.#core = new Core(
-            {
-                gateways: gateways.length,
-                device,
-                cursors: Object.fromEntries(kept.held("cursors")),
-                start,
-                backoffFirst: backoff?.first ?? 200,
-                backoffMost: backoff?.most ?? 30_000,
-                connectWithin: 10_000,
-                inFlightPerAddress: 1,
-                random: Math.random,
-                pings: false,
-                history: this.#items.accepted,
-            },
-            now(),
-        );
-        this.#pipeline.add([["meta", "device", device]], [
-            () => this.tell({ kind: "leader", status: this.#status }),
-            // Who led before may have died before it could say so.
-            ...this.#items.all.map(item => () => this.#tellOf(item)),
-        ]);
-        this.#items.unsent.forEach(item => this.#submit(item));
-        this.#handle({ kind: "tick" });
-    }
-
-    /** @param {Command} command */
-    command(command) {
-        // What comes too early is said again to who leads.
-        if (!this.#core) return;
-        switch (command.kind) {
-            case "submit":
-                return void this.#adopt(command.draft, command.isKept);
-            case "retry":
-                return this.#retry(command.key);
-            case "discard":
-                return this.#discard(command.key);
-            case "ask": {
-                const { request, what, within } = command;
-                if (![...this.#requests.values()].includes(request)) this.#ask(request, what, within);
-                return;
-            }
-            case "wants":
-                this.#wants.set(command.tab, command.users, command.frames);
-                this.#watch();
-                // A tab that comes later is told what the others know.
-                return this.#wants.presences.forEach(told => this.tell(told));
-            case "wake":
-            case "tick":
-                // Who asks wants to hear something.
-                this.tell({ kind: "status", status: this.#status });
-        }
-        this.#handle(command);
-    }
-
-    /** Ends, when everything that waits is written. */
-    async close() {
-        await this.#pipeline.idle();
-        this.#handle({ kind: "close" });
-        await this.#pipeline.idle();
-        await this.stop();
-    }
-
-    /** Ends as if it had been killed; what is being stored is stored. */
-    stop() {
-        this.#isOver = true;
-        this.#core = undefined;
-        this.#alarm.set(null);
-        this.#connection.hangUp()();
-        this.#pipeline.stop();
-        return this.#pipeline.idle();
-    }
+    const items = createItems(kept);
+    const setAlarm = createTimer(() => handle({ kind: "tick" }));
+    const pipeline = createPipeline(kept.write, () => {
+        const its = done;
+        done = {};
+        if (Object.keys(its).length) handle({ kind: "done", done: its });
+        makeRoom();
+    });
+    const connection = createConnection(gateways, tokens, socket, {
+        opened: token => handle({ kind: "opened", token }),
+        frame,
+        lost: why => handle({ kind: "lost", why }),
+        renewed: swap,
+        failed: error => tell({ kind: "refused", code: "token", message: String(error) }),
+    });
 
     /** @param {Input} input */
-    #handle(input) {
-        const core = this.#core;
-        if (!core) return;
+    function handle(input) {
+        const its = core;
+        if (!its) return;
         /** @type {Change[]} */
         const changes = [];
-        const effects = core.handle(now(), input).map(output => this.#carryOut(output, changes));
-        this.#pipeline.add(changes, effects);
-        this.#makeRoom();
-        if (this.#core === core) this.#alarm.set(core.nextDeadline);
+        pipeline.add(changes, its.handle(now(), input).map(output => carryOut(output, changes)));
+        makeRoom();
+        if (core === its) setAlarm(its.nextDeadline);
     }
 
-    /** A transaction is through, and what followed it. */
-    #stored() {
-        const done = this.#done;
-        this.#done = {};
-        if (Object.keys(done).length) this.#handle({ kind: "done", done });
-        this.#makeRoom();
-    }
-
-    #makeRoom() {
-        const waiting = this.#pipeline.waiting + (this.consumer?.waiting ?? 0);
-        const room = waiting < (this.#room ? MOST_WAITING : FEW_WAITING);
-        if (room === this.#room) return;
-        this.#room = room;
-        this.#handle({ kind: "room", room });
+    function makeRoom() {
+        const waiting = pipeline.waiting() + (consumer()?.waiting() ?? 0);
+        const has = waiting < (room ? MOST_WAITING : FEW_WAITING);
+        if (has === room) return;
+        room = has;
+        handle({ kind: "room", room });
     }
 
     /**
@@ -212,48 +119,45 @@ export class Engine {
      * @param {Change[]} changes
      * @returns {Effect | void}
      */
-    #carryOut(output, changes) {
+    function carryOut(output, changes) {
         switch (output.kind) {
             case "dial": {
-                const dial = this.#connection.dial(output);
-                return this.#isSwapping ? dial : this.#stands({ state: "connecting" }, dial);
+                const dial = connection.dial(output);
+                return isSwapping ? dial : stands({ state: "connecting" }, dial);
             }
             case "write": {
-                const write = this.#connection.write(output.frame);
+                const write = connection.write(output.frame);
                 return () => {
                     write();
-                    this.#seen("out", output.frame);
+                    show("out", output.frame);
                 };
             }
             case "hangUp":
-                return this.#connection.hangUp();
+                return connection.hangUp();
             case "named": {
-                const { request, id } = output;
-                const item = this.#items.get(this.#requests.get(request) ?? "");
-                if (!item) return;
-                const { key } = item;
-                changes.push(["outbox", key, this.#items.put({ ...item, id })]);
-                return () => this.tell({ kind: "named", key, id });
+                const item = items.get(requests.get(output.request));
+                const { id } = output;
+                if (item) changes.push(["outbox", item.key, items.put({ ...item, id })]);
+                return () => item && tell({ kind: "named", key: item.key, id });
             }
             case "settle":
-                return this.#settle(output, changes);
+                return settle(output, changes);
             case "answered": {
                 const { answer, error } = output;
-                const request = this.#requestOf(output.request);
-                if (!request) return;
-                if (request === WATCH) return void (this.#wants.isTold = !error);
-                return () => this.tell({ kind: "answered", request, answer, error });
+                const request = requestOf(output.request);
+                if (request === WATCH) isWatched = !error;
+                else if (request) return () => tell({ kind: "answered", request, answer, error });
+                return;
             }
             case "skip":
-                return this.#came(undefined, output.place, changes);
+                return came(undefined, output.place, changes);
             case "forget": {
-                const key = this.#items.keyOf(output.id);
-                if (!key) return;
-                changes.push(["outbox", key, undefined]);
-                return () => this.#items.forget(key);
+                const key = items.withId(output.id)?.key;
+                if (key) changes.push(["outbox", key, undefined]);
+                return () => key && items.forget(key);
             }
             case "notify":
-                return this.#notify(output, changes);
+                return notify(output, changes);
         }
     }
 
@@ -262,27 +166,27 @@ export class Engine {
      * @param {Change[]} changes
      * @returns {Effect | void}
      */
-    #notify(notification, changes) {
+    function notify(notification, changes) {
         const { what, ...rest } = notification;
         const told = /** @type {any} */ ({ ...rest, kind: what });
         switch (notification.what) {
             case "connected": {
                 const { user, device, region } = notification;
-                this.#items.isWelcomed = true;
+                items.welcome();
                 changes.push(["meta", "user", user], ["meta", "region", region]);
                 // Nobody need see that it is another connection.
-                if (this.#isSwapping) return void (this.#isSwapping = false);
-                return this.#stands({ state: "online", user, device, region }, () => this.#watch());
+                if (isSwapping) return void (isSwapping = false);
+                return stands({ state: "online", user, device, region }, watch);
             }
             case "disconnected": {
                 const { why, retryIn } = notification;
-                if (this.#isSwapping && why.kind === "slept") return;
-                this.#isSwapping = false;
-                this.#wants.presences.clear();
-                return this.#stands({ state: "offline", why, retryAt: Date.now() + retryIn }, () => this.tell(told));
+                if (isSwapping && why.kind === "slept") return;
+                isSwapping = false;
+                presences.clear();
+                return stands({ state: "offline", why, retryAt: Date.now() + retryIn }, () => tell(told));
             }
             case "ended":
-                return this.#stands({ state: "ended", why: notification.why });
+                return stands({ state: "ended", why: notification.why });
             case "receipt":
                 if (told.receipt.by) changes.push(["receipts", `${told.receipt.by}/${told.receipt.since}`, told.receipt]);
                 break;
@@ -290,12 +194,12 @@ export class Engine {
                 changes.push(["marks", notification.with, notification.read]);
                 break;
             case "presence":
-                this.#wants.presences.set(notification.user, told);
+                presences.set(notification.user, told);
                 break;
             case "gap":
-                told.repeated = this.#items.accepted.length;
+                told.repeated = items.accepted().length;
         }
-        return "place" in notification ? this.#came(told, notification.place, changes) : () => this.tell(told);
+        return "place" in notification ? came(told, notification.place, changes) : () => tell(told);
     }
 
     /**
@@ -305,18 +209,18 @@ export class Engine {
      * @param {Progress} place
      * @param {Change[]} changes
      */
-    #came(told, { log, cursor, gaps, seq }, changes) {
-        const { consumer } = this;
+    function came(told, { log, cursor, gaps, seq }, changes) {
+        const its = consumer();
         const entry = told && "entry" in told ? told.entry : undefined;
         /** @type {Change} */
         const moved = ["cursors", log, cursor];
-        const done = () => void (this.#done[log] = { gaps, seq });
-        if (entry) this.#keep(entry, changes);
-        if (!consumer) changes.push(moved);
+        const isDone = () => void (done[log] = { gaps, seq });
+        if (entry) keep(entry, changes);
+        if (!its) changes.push(moved);
         return () => {
-            if (told) this.tell(told);
-            if (consumer) consumer.take(entry, () => this.#pipeline.add([moved], [done]));
-            else done();
+            if (told) tell(told);
+            if (its) its.take(entry, () => pipeline.add([moved], [isDone]));
+            else isDone();
         };
     }
 
@@ -324,10 +228,10 @@ export class Engine {
      * @param {EntryFrame} entry
      * @param {Change[]} changes
      */
-    #keep(entry, changes) {
+    function keep(entry, changes) {
         const { from, id, content } = entry;
-        const peer = peerOf(entry, this.#status.user);
-        const deleted = /** @type {{ target?: string } | undefined} */ (content.delete)?.target;
+        const peer = peerOf(entry, status.user);
+        const deleted = /** @type {any} */ (content.delete)?.target;
         // What was taken back is not kept.
         if (deleted) changes.push(["entries", entryKey(peer, deleted, from), undefined]);
         changes.push(["entries", entryKey(peer, id, from), entry]);
@@ -338,86 +242,68 @@ export class Engine {
      * @param {Change[]} changes
      * @returns {Effect | void}
      */
-    #settle({ request, accepted, error }, changes) {
-        const key = this.#requestOf(request) ?? "";
-        const item = this.#items.get(key);
+    function settle({ request, accepted, error }, changes) {
+        const item = items.get(requestOf(request));
         // What is not sent when the client ends is sent by the next one.
         if (!item || error?.kind === "ended") return;
-        const { to, content } = item;
+        const { key, to, content } = item;
         if (accepted) {
-            const { user = "", region = "" } = this.#status;
-            changes.push(["outbox", key, this.#items.put({ ...item, accepted })]);
-            this.#keep({ log: "mailbox", seq: 0, cursor: "", ...accepted, from: user, to: seenFrom(to, region), content }, changes);
-            return () => this.tell({ kind: "settled", key, to, content, accepted });
+            const { user = "", region = "" } = status;
+            keep({ log: "mailbox", seq: 0, cursor: "", ...accepted, from: user, to: seenFrom(to, region), content }, changes);
         }
         const { code = "", message = "" } = error ?? {};
+        const settled = { ...item, ...(accepted ? { accepted } : { error: { code, message } }) };
         // Of an edit that failed nothing is shown, so that nobody could try it again.
-        const failed = content.message && this.#items.put({ ...item, error: { code, message } });
-        changes.push(["outbox", key, failed || undefined]);
+        const stays = accepted || content.message;
+        changes.push(["outbox", key, stays ? items.put(settled) : undefined]);
         return () => {
-            if (!failed) this.#items.forget(key);
-            this.tell({ kind: "settled", key, to, content, error: { code, message } });
+            if (!stays) items.forget(key);
+            tellOf(settled);
         };
     }
 
+    /** @param {Item} item */
+    function tellOf(item) {
+        const { key, to, content, accepted, error } = item;
+        if (accepted) tell({ kind: "settled", key, to, content, accepted });
+        else if (error) tell({ kind: "settled", key, to, content, error });
+        else tell({ kind: "draft", draft: item });
+    }
+
     /** @param {number | null} number */
-    #requestOf(number) {
-        const request = number === null ? undefined : this.#requests.get(number);
-        if (request) this.#requests.delete(/** @type {number} */ (number));
+    function requestOf(number) {
+        const request = requests.get(number ?? 0);
+        requests.delete(number ?? 0);
         return request;
     }
 
     /** @param {string} of */
-    #request(of) {
-        this.#requests.set(++this.#last, of);
-        return this.#last;
+    function requestFor(of) {
+        requests.set(++last, of);
+        return last;
     }
 
     /** @param {Item} item */
-    #submit({ key, to, content, id }) {
-        this.#handle({ kind: "submit", request: this.#request(key), to, content, id });
+    function submit({ key, to, content, id }) {
+        handle({ kind: "submit", request: requestFor(key), to, content, id });
     }
 
     /**
      * @param {Draft} draft
      * @param {boolean} isKept
      */
-    async #adopt(draft, isKept) {
+    async function adopt(draft, isKept) {
         const { key, to } = draft;
-        const found = await this.#items.adopt(draft, isKept);
-        if (found === "gone") return this.tell({ kind: "gone", key, to });
-        if (found === "new") return this.#send(draft);
-        this.#tellOf(/** @type {Item} */ (this.#items.get(key)));
+        const found = await items.adopt(draft, isKept);
+        if (found === "new") send(draft);
+        else if (found === "gone") tell({ kind: "gone", key, to });
+        else tellOf(/** @type {Item} */ (items.get(key)));
     }
 
     /** @param {Item} item */
-    #tellOf(item) {
-        const { key, to, content, accepted, error } = item;
-        if (accepted) this.tell({ kind: "settled", key, to, content, accepted });
-        else if (error) this.tell({ kind: "settled", key, to, content, error });
-        else this.tell({ kind: "draft", draft: item });
-    }
-
-    /** @param {Item} item */
-    #send(item) {
-        this.#pipeline.add([["outbox", item.key, item]], [() => this.tell({ kind: "draft", draft: item })]);
-        this.#submit(item);
-    }
-
-    /** @param {string} key */
-    #retry(key) {
-        const failed = this.#items.get(key);
-        if (!failed?.error) return;
-        const { error, id, ...rest } = failed;
-        // Under its id it can't come twice.
-        this.#send(this.#items.put(id && !OF_ID.includes(error.code) ? { ...rest, id } : rest));
-    }
-
-    /** @param {string} key */
-    #discard(key) {
-        if (!this.#items.get(key)?.error) return;
-        this.#items.forget(key);
-        this.#pipeline.add([["outbox", key, undefined]], [() => this.tell({ kind: "discarded", key })]);
+    function send(item) {
+        pipeline.add([["outbox", item.key, item]], [() => tellOf(item)]);
+        submit(item);
     }
 
     /**
@@ -425,23 +311,27 @@ export class Engine {
      * @param {Question} what
      * @param {number} within
      */
-    #ask(request, what, within) {
-        this.#handle({ kind: "ask", request: this.#request(request), what, until: now().steady + within });
+    function ask(request, what, within) {
+        handle({ kind: "ask", request: requestFor(request), what, until: now().steady + within });
     }
 
-    #watch() {
-        const users = this.#wants.take();
-        if (users) this.#ask(WATCH, { watch: { users } }, WATCH_WITHIN);
+    /** Watches whom any tab wants to see. */
+    function watch() {
+        const users = [...new Set([...wants.values()].flatMap(({ users }) => users))].sort().slice(0, WATCHED);
+        if (isWatched && watched === users.join()) return;
+        for (const user of presences.keys()) if (!users.includes(user)) presences.delete(user);
+        watched = users.join();
+        isWatched = true;
+        ask(WATCH, { watch: { users } }, WATCH_WITHIN);
     }
 
     /** @param {any} frame */
-    #frame(frame) {
-        this.#seen("in", frame);
+    function frame(frame) {
+        show("in", frame);
         const { welcome } = frame ?? {};
-        const { user } = this.#status;
-        if (welcome && user && user !== welcome.user) return void this.#reset(welcome.user);
-        this.#handle({ kind: "frame", frame });
-        if (welcome) this.#connection.welcomed(welcome.server_time);
+        if (welcome && status.user && status.user !== welcome.user) return void reset(welcome.user);
+        handle({ kind: "frame", frame });
+        if (welcome) connection.welcomed(welcome.server_time);
     }
 
     /**
@@ -450,17 +340,16 @@ export class Engine {
      * @param {"in" | "out"} direction
      * @param {any} frame
      */
-    #seen(direction, frame) {
-        if (!this.#wants.frames) return;
-        const shown = frame?.hello ? { hello: { ...frame.hello, token: "…" } } : frame;
-        this.tell({ kind: "frame", direction, frame: shown });
+    function show(direction, frame) {
+        if (![...wants.values()].some(({ frames }) => frames)) return;
+        tell({ kind: "frame", direction, frame: frame?.hello ? { hello: { ...frame.hello, token: "…" } } : frame });
     }
 
     /** Over to a connection with another token; what is under way goes on over that one. */
-    #swap() {
-        this.#isSwapping = true;
-        this.#pipeline.add([], [this.#connection.hangUp()]);
-        this.#handle({ kind: "lost", why: { kind: "slept" } });
+    function swap() {
+        isSwapping = true;
+        pipeline.add([], [connection.hangUp()]);
+        handle({ kind: "lost", why: { kind: "slept" } });
     }
 
     /**
@@ -468,29 +357,125 @@ export class Engine {
      *
      * @param {string} user
      */
-    async #reset(user) {
-        const { kept } = this.options;
-        this.#core = undefined;
-        this.#pipeline.add([], [this.#connection.hangUp()]);
-        await this.#pipeline.idle();
+    async function reset(user) {
+        core = undefined;
+        pipeline.add([], [connection.hangUp()]);
+        await pipeline.idle();
         await kept.clear();
         await kept.write([["meta", "user", user]]);
-        this.#items.forgetOld();
-        if (this.#isOver) return;
-        this.tell({ kind: "reset" });
-        this.#begin();
+        items.forgetOld();
+        if (isOver) return;
+        tell({ kind: "reset" });
+        begin();
     }
 
     /**
      * @param {Partial<Status> & Pick<Status, "state">} news
      * @param {Effect} [then]
      */
-    #stands(news, then) {
-        const { user, device, region } = this.#status;
-        const status = (this.#status = { user, device, region, ...news });
+    function stands(news, then) {
+        const { user, device, region } = status;
+        const told = (status = { user, device, region, ...news });
         return () => {
-            this.tell({ kind: "status", status });
+            tell({ kind: "status", status: told });
             then?.();
         };
     }
+
+    function begin() {
+        const { user, region, ...meta } = Object.fromEntries(kept.held("meta"));
+        const own = device ?? meta.device ?? `web-${randomName()}`;
+        status = { state: "connecting", user, region, device: own };
+        requests.clear();
+        isWatched = !watched;
+        const its = new Core(
+            {
+                gateways: gateways.length,
+                device: own,
+                cursors: Object.fromEntries(kept.held("cursors")),
+                start: start ?? null,
+                backoffFirst: backoff.first ?? 200,
+                backoffMost: backoff.most ?? 30_000,
+                connectWithin: 10_000,
+                inFlightPerAddress: 1,
+                random: Math.random,
+                pings: false,
+                history: items.accepted(),
+            },
+            now(),
+        );
+        core = its;
+        const all = items.all();
+        pipeline.add(
+            [["meta", "device", own]],
+            // Who led before may have died before it could say what it did.
+            [() => tell({ kind: "leader", status }), ...all.map(item => () => tellOf(item))],
+        );
+        for (const item of all) if (!item.accepted && !item.error) submit(item);
+        handle({ kind: "tick" });
+    }
+
+    /** Ends as if it had been killed; what is being stored is stored. */
+    function stop() {
+        isOver = true;
+        core = undefined;
+        setAlarm(null);
+        connection.hangUp()();
+        pipeline.stop();
+        return pipeline.idle();
+    }
+
+    return {
+        stop,
+
+        /** Goes on from what is kept. */
+        async start() {
+            await kept.load();
+            for (const [, item] of kept.held("outbox")) items.put(item);
+            await kept.prune(beginning(Date.now() - RETENTION));
+            if (!isOver) begin();
+        },
+
+        /** Ends, when everything that waits is written. */
+        async close() {
+            await pipeline.idle();
+            handle({ kind: "close" });
+            await pipeline.idle();
+            await stop();
+        },
+
+        /** @param {Command} command */
+        command(command) {
+            // What comes too early is said again to who leads.
+            if (!core) return;
+            switch (command.kind) {
+                case "submit":
+                    return void adopt(command.draft, command.isKept);
+                case "retry":
+                case "discard": {
+                    const { key, kind } = command;
+                    const { error, id, ...rest } = items.get(key) ?? {};
+                    if (!error) return;
+                    if (kind === "discard") {
+                        items.forget(key);
+                        return pipeline.add([["outbox", key, undefined]], [() => tell({ kind: "discarded", key })]);
+                    }
+                    // Under its id it can't come twice.
+                    return send(items.put(/** @type {Item} */ (OF_ID.includes(error.code) ? rest : { ...rest, id })));
+                }
+                case "ask":
+                    return [...requests.values()].includes(command.request) || ask(command.request, command.what, command.within);
+                case "wants":
+                    wants.set(command.tab, command);
+                    watch();
+                    // A tab that comes later is told what the others know.
+                    return presences.forEach(tell);
+                case "wake":
+                case "tick":
+                    // Who asks wants to hear something.
+                    tell({ kind: "status", status });
+            }
+            handle(command);
+        },
+    };
 }

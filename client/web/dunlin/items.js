@@ -13,98 +13,77 @@ const REMEMBERED = 4_096;
  * @typedef {Draft & { accepted?: Stored }} Item
  */
 
-export class Items {
+/** @param {Kept} kept */
+export function createItems(kept) {
     /** @type {Map<string, Item>} */
-    #items = new Map();
-    /** @type {Map<string, string>} */
-    #keys = new Map();
+    const items = new Map();
     /** What was handed over before any user was welcomed. @type {Set<string>} */
-    #fresh = new Set();
-    /** Whether a gateway has said since the page began who the user is. */
-    isWelcomed = false;
+    const fresh = new Set();
     /** What was forgotten: a tab that has not heard of that says it again. @type {Set<string>} */
-    #gone = new Set();
+    const gone = new Set();
+    let isWelcomed = false;
 
-    /** @param {Kept} kept */
-    constructor(kept) {
-        this.kept = kept;
-    }
-
-    /** Takes what is kept. */
-    load() {
-        for (const [, item] of this.kept.held("outbox")) this.put(item);
-    }
-
-    /** @param {string} key */
-    get(key) {
-        return this.#items.get(key);
-    }
-
-    /** @param {string} id */
-    keyOf(id) {
-        return this.#keys.get(id);
-    }
+    const all = () => [...items.values()];
 
     /** @param {Item} item */
-    put(item) {
-        this.#items.set(item.key, item);
-        if (item.id) this.#keys.set(item.id, item.key);
+    function put(item) {
+        items.set(item.key, item);
         return item;
     }
 
     /** @param {string} key */
-    forget(key) {
-        this.#keys.delete(this.#items.get(key)?.id ?? "");
-        this.#items.delete(key);
-        this.#fresh.delete(key);
-        this.#gone.add(key);
-        const [oldest] = this.#gone;
-        if (this.#gone.size > REMEMBERED) this.#gone.delete(oldest);
+    function forget(key) {
+        items.delete(key);
+        fresh.delete(key);
+        gone.add(key);
+        const [oldest] = gone;
+        if (gone.size > REMEMBERED) gone.delete(oldest);
     }
 
-    /** Another user is there: what is that one's, or nobody's yet, stays. */
-    forgetOld() {
-        for (const key of this.#items.keys()) if (!this.#fresh.has(key)) this.forget(key);
-    }
+    return {
+        all,
+        put,
+        forget,
+        /** @param {string | undefined} key */
+        get: key => items.get(key ?? ""),
+        /** @param {string} id */
+        withId: id => all().find(item => item.id === id),
+        /** A gateway has said who the user is. */
+        welcome: () => void (isWelcomed = true),
 
-    /**
-     * Takes what a tab wants to have sent; it may say so again and again, not knowing what became of it. What the store had and has no more
-     * is over.
-     *
-     * @param {Draft} draft
-     * @param {boolean} isKept whether that tab has stored it
-     * @returns {Promise<"new" | "known" | "gone">}
-     */
-    async adopt(draft, isKept) {
-        const { key } = draft;
-        if (this.#items.has(key)) return "known";
-        if (this.#gone.has(key)) return "gone";
-        if (isKept && this.kept.store && !(await this.kept.read("outbox", key, `${key}\0`)).length) return "gone";
-        if (this.#items.has(key)) return "known";
-        this.put(draft);
-        if (!this.isWelcomed) this.#fresh.add(key);
-        return "new";
-    }
+        /** Another user is there: what is that one's, or nobody's yet, stays. */
+        forgetOld() {
+            for (const key of items.keys()) if (!fresh.has(key)) forget(key);
+        },
 
-    get all() {
-        return [...this.#items.values()];
-    }
+        /**
+         * Takes what a tab wants to have sent; it may say so again and again, not knowing what became of it. What the store had and has no
+         * more is over.
+         *
+         * @param {Draft} draft
+         * @param {boolean} isKept whether that tab has stored it
+         * @returns {Promise<"new" | "known" | "gone">}
+         */
+        async adopt(draft, isKept) {
+            const { key } = draft;
+            if (items.has(key)) return "known";
+            if (gone.has(key) || (isKept && kept.lasts() && !(await kept.read("outbox", key, `${key}\0`)).length)) return "gone";
+            if (items.has(key)) return "known";
+            put(draft);
+            if (!isWelcomed) fresh.add(key);
+            return "new";
+        },
 
-    /** What has to be sent, in its order. */
-    get unsent() {
-        return this.all.filter(({ accepted, error }) => !accepted && !error);
-    }
-
-    /**
-     * What may have to be repeated after a gap.
-     *
-     * @returns {Accepted[]}
-     */
-    get accepted() {
-        return this.all.flatMap(({ to, content, accepted }) => {
-            if (!accepted) return [];
-            const { id, order, time } = accepted;
-            return [{ id, to, content, order, taken: time, stored: time }];
-        });
-    }
+        /**
+         * What may have to be repeated after a gap.
+         *
+         * @returns {Accepted[]}
+         */
+        accepted: () =>
+            all().flatMap(({ to, content, accepted }) => {
+                if (!accepted) return [];
+                const { id, order, time } = accepted;
+                return [{ id, to, content, order, taken: time, stored: time }];
+            }),
+    };
 }

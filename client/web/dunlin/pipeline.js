@@ -4,59 +4,53 @@
 
 /** @typedef {() => void} Effect must not throw */
 
-export class Pipeline {
+/**
+ * @param {(changes: Change[]) => Promise<void>} write
+ * @param {Effect} done called after the effects of each transaction
+ */
+export function createPipeline(write, done) {
     /** @type {Change[]} */
-    #changes = [];
+    let changes = [];
     /** @type {Effect[]} */
-    #effects = [];
-    #isRunning = false;
-    #isOver = false;
-    #ran = Promise.resolve();
-
-    /**
-     * @param {(changes: Change[]) => Promise<void>} write
-     * @param {Effect} done called after the effects of each transaction
-     */
-    constructor(write, done) {
-        this.write = write;
-        this.done = done;
-    }
-
-    /** How many effects wait. */
-    get waiting() {
-        return this.#effects.length;
-    }
-
-    /**
-     * @param {readonly Change[]} changes
-     * @param {readonly (Effect | void)[]} effects
-     */
-    add(changes, effects) {
-        this.#changes.push(...changes);
-        for (const effect of effects) if (effect) this.#effects.push(effect);
-        if (this.#isRunning) return;
-        this.#isRunning = true;
-        this.#ran = this.#run();
-    }
+    let effects = [];
+    let isRunning = false;
+    let isOver = false;
+    let ran = Promise.resolve();
 
     /** What changes nothing, and waits for nothing, happens at once; what comes while a transaction is under way shares the next one. */
-    async #run() {
-        while (this.#effects.length || this.#changes.length) {
-            const changes = this.#changes.splice(0);
-            const effects = this.#effects.splice(0);
-            if (changes.length) await this.write(changes);
-            for (const effect of effects) if (!this.#isOver) effect();
-            this.done();
+    async function run() {
+        while (effects.length || changes.length) {
+            const [its, follow] = [changes, effects];
+            changes = [];
+            effects = [];
+            if (its.length) await write(its);
+            for (const effect of follow) if (!isOver) effect();
+            done();
         }
-        this.#isRunning = false;
+        isRunning = false;
     }
 
-    async idle() {
-        while (this.#isRunning) await this.#ran;
-    }
+    return {
+        /** How many effects wait. */
+        waiting: () => effects.length,
 
-    /** What waits is still stored, but nothing follows. */
-    stop() {
-        this.#isOver = true;
-    }
+        /**
+         * @param {readonly Change[]} more
+         * @param {readonly (Effect | void)[]} then
+         */
+        add(more, then) {
+            changes.push(...more);
+            for (const effect of then) if (effect) effects.push(effect);
+            if (isRunning) return;
+            isRunning = true;
+            ran = run();
+        },
+
+        async idle() {
+            while (isRunning) await ran;
+        },
+
+        /** What waits is still stored, but nothing follows. */
+        stop: () => void (isOver = true),
+    };
 }

@@ -43,54 +43,42 @@ export function gateways(urls) {
 }
 
 /**
- * A frame, or `undefined` where it is none.
+ * Opens a WebSocket. Its end is told once, and nothing after that.
  *
- * @param {any} text
+ * @param {MakeSocket} make
+ * @param {string} url
+ * @param {{ opened: () => void, frame: (frame: any) => void, lost: (why: Lost) => void }} told
  */
-function read(text) {
-    try {
-        return JSON.parse(text);
-    } catch {}
-}
-
-/** One WebSocket, from the dial to its end, which is told once. */
-export class Socket {
-    /**
-     * @param {MakeSocket} make
-     * @param {string} url
-     * @param {{ opened: () => void, frame: (frame: any) => void, lost: (why: Lost) => void }} told
-     */
-    constructor(make, url, told) {
-        /** @type {typeof told | undefined} */
-        this.told = told;
-        this.socket = make(url, [PROTOCOL]);
-        this.socket.onopen = () => this.told?.opened();
-        this.socket.onmessage = ({ data }) => this.told?.frame(read(data));
-        this.socket.onerror = () => {};
-        // 1005 and 1006 are the browser's own: nothing was said.
-        this.socket.onclose = ({ code, reason }) =>
-            this.lost(code && code !== 1006 && code !== 1005 ? { kind: "closed", code, reason: reason ?? "" } : { kind: "socket" });
-    }
-
-    /** @param {Lost} why */
-    lost(why) {
-        const { told } = this;
-        this.close();
-        told?.lost(why);
-    }
-
-    /** @param {object} frame */
-    write(frame) {
+export function openSocket(make, url, told) {
+    const socket = make(url, [PROTOCOL]);
+    socket.onopen = told.opened;
+    socket.onmessage = ({ data }) => {
+        let frame;
         try {
-            this.socket.send(JSON.stringify(frame));
+            frame = JSON.parse(data);
         } catch {
-            // It is closing: its end is told, and what was not answered is sent again.
+            // What is no frame is told as none.
         }
-    }
+        told.frame(frame);
+    };
+    socket.onerror = () => {};
+    // 1005 and 1006 are the browser's own: nothing was said.
+    socket.onclose = ({ code = 1006, reason = "" }) =>
+        told.lost(code === 1005 || code === 1006 ? { kind: "socket" } : { kind: "closed", code, reason });
+    return {
+        /** @param {object} frame */
+        write(frame) {
+            try {
+                socket.send(JSON.stringify(frame));
+            } catch {
+                // It is closing: its end is told, and what was not answered is sent again.
+            }
+        },
 
-    /** Lets go of it, once what was written is gone. Nothing more is told. */
-    close() {
-        this.told = undefined;
-        this.socket.close();
-    }
+        /** Lets go of it, once what was written is gone. */
+        close() {
+            socket.onopen = socket.onmessage = socket.onclose = null;
+            socket.close();
+        },
+    };
 }

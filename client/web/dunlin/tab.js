@@ -4,412 +4,381 @@
  */
 
 /** @import { Answer, AskError, Content, Question } from "./core/words.js" */
-/** @import { Options } from "./engine.js" */
+/** @import { Consumer, Options } from "./engine.js" */
 /** @import { Command, Draft, Host, Status, Told } from "./host.js" */
 /** @import { Store } from "./store/memory.js" */
 /** @import { Message } from "./tabs.js" */
 
-import { Engine } from "./engine.js";
+import { createEngine } from "./engine.js";
 import { DunlinError } from "./errors.js";
 import { checkAddress, checkContent, nextKey, randomName } from "./records.js";
 import { IndexedDbStore } from "./store/indexeddb.js";
-import { Kept } from "./store/kept.js";
+import { createKept } from "./store/kept.js";
 import { MemoryStore } from "./store/memory.js";
-import { canShare, nameOfTab, Tabs } from "./tabs.js";
+import { canShare, createTabs, nameOfTab } from "./tabs.js";
 
 /** How long a question waits for its answer, in ms. */
 const ASK_WITHIN = 10_000;
 /** How long the tab that leads may say nothing while this one is looked at; and when a socket that says nothing is dead, and a bit. */
 const ANSWERS_WITHIN = 5_050;
 
+/** @typedef {Options & { account: string, store: "indexeddb" | "memory" | Store, tabs: "share" | "alone" }} TabOptions */
+
 /**
- * @typedef {Omit<Options, "kept"> & { account: string, store: "indexeddb" | "memory" | Store, tabs: "share" | "alone" }} TabOptions
+ * @param {TabOptions} options
+ * @param {(told: Told) => void} tell must not throw
  */
-
-/** @implements {Host} */
-export class Tab {
-    #id = randomName();
-    #tabs;
-    /** @type {Engine | undefined} */
-    #engine;
-    /** @type {Promise<Kept>} */
-    #kept;
-    /** What was said and has no answer: sends by key, questions by request, reads by peer. @type {Map<string, Command>} */
-    #open = new Map();
-    /** @type {Map<string, (answer: Answer | undefined, error: AskError | undefined) => void>} */
-    #asks = new Map();
-    #asked = 0;
-    /** @type {Set<Promise<void>>} */
-    #writes = new Set();
-    /** @type {{ users: string[], frames: boolean }} */
-    #wants = { users: [], frames: false };
+export function createTab(options, tell) {
+    const { account, store } = options;
+    const name = `dunlin/${account}`;
+    const id = randomName();
+    /** @type {ReturnType<typeof createEngine> | undefined} */
+    let engine;
     /** @type {Status} */
-    status = { state: "connecting" };
+    let status = { state: "connecting" };
+    /** What was said and has no answer: sends by key, questions by request, reads by peer. @type {Map<string, Command>} */
+    const open = new Map();
+    /** @type {Map<string, (answer?: Answer, error?: AskError) => void>} */
+    const asks = new Map();
+    let asked = 0;
+    /** @type {Set<Promise<void>>} */
+    const writes = new Set();
+    let wants = { users: /** @type {string[]} */ ([]), frames: false };
+    /** @type {Consumer | undefined} */
+    let consumer;
     /** Whether the tab that leads has said something since it was asked to. */
-    #hears = true;
+    let hears = true;
     /** @type {ReturnType<typeof setTimeout> | undefined} */
-    #poked;
+    let poked;
     /** @type {Promise<void> | undefined} */
-    #closed;
-    #stopListening = new AbortController();
-    /** @type {Engine["consumer"]} */
-    #consumer;
+    let closed;
+    const listening = new AbortController();
 
-    /**
-     * @param {TabOptions} options
-     * @param {(told: Told) => void} tell must not throw
-     */
-    constructor(options, tell) {
-        this.options = options;
-        this.tell = tell;
-        const { account, store, tabs } = options;
-        const name = `dunlin/${account}`;
-        if (store === "indexeddb" && tabs === "share" && canShare()) {
-            this.#tabs = new Tabs(name, {
-                lead: () => void this.#lead(),
-                dropped: () => this.#dropped(),
-                came: message => this.#came(message),
-            });
-            this.#kept = Promise.resolve(this.#keep(new IndexedDbStore(name)));
-        } else if (store === "indexeddb") {
-            const isPage = Boolean(globalThis.document);
-            const own = isPage ? nameOfTab(account, randomName).then(tab => `${name}/${tab}`) : Promise.resolve(name);
-            this.#kept = own.then(own => this.#keep(new IndexedDbStore(own)));
-        } else {
-            this.#kept = Promise.resolve(this.#keep(store === "memory" ? new MemoryStore() : store));
+    const tabs =
+        store === "indexeddb" && options.tabs === "share" && canShare() ? createTabs(name, () => void lead(), dropped, came) : undefined;
+    const opened = open_();
+
+    async function open_() {
+        let own = store;
+        if (own === "memory") own = new MemoryStore();
+        if (own === "indexeddb") {
+            const isOwn = !tabs && globalThis.document;
+            own = new IndexedDbStore(isOwn ? await nameOfTab(name, id) : name);
         }
-        this.#listen();
-        if (this.#tabs) this.#join();
-        else void this.#lead();
+        return createKept(own, (why, inMemory) => tell({ kind: "storage", why, inMemory }));
     }
 
-    get user() {
-        return this.status.user;
-    }
-
-    get region() {
-        return this.status.region;
-    }
-
-    /**
-     * @param {string} to
-     * @param {Content} content
-     * @returns {Draft}
-     */
-    submit(to, content) {
-        checkAddress(to);
-        checkContent(content);
-        this.#mayAsk();
-        const draft = { key: nextKey(), to, content, at: Date.now() };
-        this.#told({ kind: "draft", draft });
-        if (this.#engine || !this.#tabs) this.#do(draft.key, { kind: "submit", draft, isKept: false });
-        else this.#writing(this.#store(draft));
-        return draft;
-    }
-
-    /** @param {Draft} draft */
-    async #store(draft) {
-        const kept = await this.#kept;
-        await kept.write([["outbox", draft.key, draft]]);
-        this.#do(draft.key, { kind: "submit", draft, isKept: Boolean(kept.store) });
-    }
-
-    /** @param {Promise<void>} write */
-    #writing(write) {
-        this.#writes.add(write);
-        void write.finally(() => this.#writes.delete(write));
-    }
-
-    /** @param {string} key */
-    retry(key) {
-        this.#do(key, { kind: "retry", key });
-    }
-
-    /** @param {string} key */
-    discard(key) {
-        this.#do(key, { kind: "discard", key });
-    }
-
-    /**
-     * @param {string} peer
-     * @param {number} upto
-     */
-    read(peer, upto) {
-        this.#do(`read/${peer}`, { kind: "read", with: peer, upto });
-    }
-
-    /**
-     * @param {string} to
-     * @param {string} signal
-     */
-    signal(to, signal) {
-        this.#send({ kind: "signal", to, signal });
-    }
-
-    /**
-     * @param {Question} what
-     * @param {number} [within] ms
-     * @returns {Promise<any>}
-     */
-    async ask(what, within = ASK_WITHIN) {
-        this.#mayAsk();
-        const request = `${this.#id}/${++this.#asked}`;
-        const late = setTimeout(() => this.#settle(request, undefined, { kind: "timedOut" }), within);
-        return new Promise((resolve, reject) => {
-            this.#asks.set(request, (answer, error) => {
-                clearTimeout(late);
-                this.#open.delete(request);
-                this.#asks.delete(request);
-                if (error) reject(DunlinError.of(error));
-                else resolve(answer);
-            });
-            this.#do(request, { kind: "ask", request, what, within });
+    async function lead() {
+        const kept = await opened;
+        if (closed) return;
+        engine = createEngine(options, kept, () => consumer, told => {
+            if (!closed) tabs?.post({ told });
+            take(told);
         });
-    }
-
-    /**
-     * @param {string} request
-     * @param {Answer | undefined} answer
-     * @param {AskError | undefined} error
-     */
-    #settle(request, answer, error) {
-        this.#asks.get(request)?.(answer, error);
-    }
-
-    /**
-     * What is kept of a conversation, oldest first: the latest entries, below the id `before` where there is one.
-     *
-     * @param {string} peer
-     * @param {number} limit
-     * @param {string} [before]
-     */
-    async kept(peer, limit, before) {
-        const kept = await this.#kept;
-        const [entries, outbox, receipts, marks] = await Promise.all([
-            kept.read("entries", `${peer}/`, `${peer}/${before ?? "~"}`, limit),
-            kept.read("outbox"),
-            kept.read("receipts", `${peer}/`, `${peer}/~`),
-            kept.read("marks", peer, `${peer}\0`),
-        ]);
-        return {
-            entries: entries.reverse().map(([, entry]) => entry),
-            drafts: outbox.reverse().flatMap(([, item]) => (item.to === peer && !item.accepted ? [item] : [])),
-            receipts: receipts.map(([, receipt]) => receipt),
-            read: /** @type {number | undefined} */ (marks[0]?.[1]),
-        };
-    }
-
-    /** @param {Partial<{ users: string[], frames: boolean }>} wants */
-    want(wants) {
-        this.#wants = { ...this.#wants, ...wants };
-        this.#send({ kind: "wants", tab: this.#id, ...this.#wants });
-    }
-
-    /** @param {NonNullable<Engine["consumer"]>} consumer */
-    consume(consumer) {
-        if (this.#tabs) throw new TypeError('entries() goes with the store "memory", a store of your own, or tabs: "alone"');
-        this.#consumer = consumer;
-        if (this.#engine) this.#engine.consumer = consumer;
-    }
-
-    /** Writes what waits, and lets another tab go on. */
-    close() {
-        return (this.#closed ??= this.#close());
-    }
-
-    async #close() {
-        await Promise.all(this.#writes);
-        this.want({ users: [], frames: false });
-        const engine = this.#engine;
-        if (engine) engine.tell = told => this.#told(told);
-        await engine?.close();
-        this.#end({ kind: "closed" });
-        (await this.#kept).close();
-    }
-
-    /** Ends in all tabs, and leaves nothing of the user here. */
-    async signOut() {
-        this.#tabs?.post({ signOut: true });
-        await this.#signedOut();
-        const kept = await this.#kept;
-        if (this.#tabs) await this.#tabs.alone(() => kept.erase());
-        else await kept.erase();
-    }
-
-    async #signedOut() {
-        const engine = this.#engine;
-        this.#end({ kind: "signedOut" });
-        this.#closed = Promise.resolve();
-        await engine?.stop();
-    }
-
-    /** @param {NonNullable<Status["why"]>} why */
-    #end(why) {
-        this.#stopListening.abort();
-        void this.#engine?.stop();
-        this.#engine = undefined;
-        this.#tabs?.leave();
-        if (this.status.state !== "ended") this.#told({ kind: "status", status: { ...this.status, state: "ended", why } });
-        for (const request of this.#asks.keys()) this.#settle(request, undefined, { kind: "ended", why: /** @type {any} */ (why) });
-    }
-
-    #mayAsk() {
-        if (this.status.state === "ended") throw DunlinError.of({ kind: "ended" });
-    }
-
-    /** @param {Store} store */
-    #keep(store) {
-        return new Kept(store, (why, inMemory) => this.tell({ kind: "storage", why, inMemory }));
-    }
-
-    async #lead() {
-        const kept = await this.#kept;
-        if (this.#closed) return;
-        const engine = new Engine({ ...this.options, kept }, told => {
-            this.#tabs?.post({ told });
-            this.#told(told);
-        });
-        engine.consumer = this.#consumer;
-        this.#engine = engine;
         await engine.start();
     }
 
-    #dropped() {
-        void this.#engine?.stop();
-        this.#engine = undefined;
-        this.#join();
+    function stop() {
+        const stopped = engine?.stop();
+        engine = undefined;
+        return stopped;
     }
 
-    #join() {
-        this.#tabs?.join();
-        this.#again();
-        this.#wake();
+    function dropped() {
+        void stop();
+        join();
+    }
+
+    function join() {
+        tabs?.join();
+        again();
+        wake();
     }
 
     /** @param {Message} message */
-    #came(message) {
-        if ("signOut" in message) void this.#signedOut().then(async () => (await this.#kept).close());
-        else if ("command" in message) this.#engine?.command(message.command);
-        else this.#told(message.told);
+    function came(message) {
+        if ("told" in message) take(message.told);
+        else if ("command" in message) engine?.command(message.command);
+        else void signedOut();
     }
 
     /** Says everything that has no answer. */
-    #again() {
-        for (const command of this.#open.values()) this.#send(command);
-        this.want({});
+    function again() {
+        for (const command of open.values()) send(command);
+        want({});
+    }
+
+    /** @param {Command} command */
+    function send(command) {
+        if (engine) engine.command(command);
+        else tabs?.post({ command });
     }
 
     /**
      * @param {string} name of what has an answer
      * @param {Command} command
      */
-    #do(name, command) {
-        this.#open.set(name, command);
-        this.#send(command);
-        if (!this.#engine && this.#hears) this.#poke("tick");
+    function say(name, command) {
+        open.set(name, command);
+        send(command);
+        if (hears) poke("tick");
     }
 
-    /** @param {Command} command */
-    #send(command) {
-        if (this.#engine) this.#engine.command(command);
-        else this.#tabs?.post({ command });
+    /** @param {Partial<typeof wants>} news */
+    function want(news) {
+        wants = { ...wants, ...news };
+        send({ kind: "wants", tab: id, ...wants });
     }
 
     /** @param {Told} told */
-    #told(told) {
-        this.#hears = true;
+    function take(told) {
+        hears = true;
         switch (told.kind) {
             case "leader":
-                this.#is(told.status);
-                return this.#again();
+                is(told.status);
+                return again();
             case "status":
-                return this.#is(told.status);
-            case "answered":
-                return this.#answered(told);
+                return is(told.status);
+            case "answered": {
+                const { request, answer, error } = told;
+                const command = open.get(request);
+                // It is asked again over the next connection.
+                if (error?.kind === "disconnected" && command) return send(command);
+                return asks.get(request)?.(answer, error);
+            }
             case "settled":
             case "discarded":
             case "gone":
-                this.#open.delete(told.key);
+                open.delete(told.key);
                 break;
-            case "draft":
-                if (this.#open.get(told.draft.key)?.kind === "retry") this.#open.delete(told.draft.key);
+            case "draft": {
+                const { key } = told.draft;
+                if (open.get(key)?.kind === "retry") open.delete(key);
                 break;
+            }
             case "marked": {
-                const name = `read/${told.with}`;
-                const read = this.#open.get(name);
-                if (read?.kind === "read" && read.upto <= told.read) this.#open.delete(name);
+                const read = /** @type {any} */ (open.get(`read/${told.with}`));
+                if (read?.upto <= told.read) open.delete(`read/${told.with}`);
                 break;
             }
             case "reset":
-                this.#open.clear();
+                open.clear();
         }
-        this.tell(told);
+        tell(told);
     }
 
-    /** @param {Status} status */
-    #is(status) {
+    /** @param {Status} next */
+    function is(next) {
         // It is told to whoever asks whether the leading tab is alive.
-        if (JSON.stringify(status) === JSON.stringify(this.status)) return;
-        this.status = status;
-        this.tell({ kind: "status", status });
+        if (JSON.stringify(next) === JSON.stringify(status)) return;
+        status = next;
+        tell({ kind: "status", status });
         // Whoever comes later, perhaps with another token, leads for itself.
-        if (status.state === "ended" && status.why?.kind !== "closed") this.#end(status.why ?? { kind: "closed" });
+        if (status.state === "ended" && !closed) end(status.why);
     }
 
-    /** @param {Told & { kind: "answered" }} told */
-    #answered({ request, answer, error }) {
-        const command = this.#open.get(request);
-        // It is asked again over the next connection.
-        if (error?.kind === "disconnected" && command) return this.#send(command);
-        this.#settle(request, answer, error);
+    /** @param {Status["why"]} why */
+    function end(why) {
+        listening.abort();
+        clearTimeout(poked);
+        void stop();
+        tabs?.leave();
+        is({ ...status, state: "ended", why: status.state === "ended" ? status.why : why });
+        for (const settle of asks.values()) settle(undefined, { kind: "ended", why: { kind: "closed" } });
     }
 
-    #listen() {
-        const { document } = globalThis;
-        const { signal } = this.#stopListening;
-        const wake = () => this.#wake();
-        globalThis.addEventListener?.("online", wake, { signal });
-        document?.addEventListener("resume", wake, { signal });
-        document?.addEventListener("visibilitychange", () => document.visibilityState === "visible" && wake(), { signal });
-        // A page that is put away lets another tab lead; it may come back as it was.
-        globalThis.addEventListener?.("pagehide", () => this.#putAway(), { signal });
-        globalThis.addEventListener?.("pageshow", event => event.persisted && this.#takenOut(), { signal });
+    async function close() {
+        await Promise.all(writes);
+        want({ users: [], frames: false });
+        await engine?.close();
+        end({ kind: "closed" });
+        (await opened).close();
     }
 
-    #putAway() {
-        if (!this.#tabs) return;
-        this.#send({ kind: "wants", tab: this.#id, users: [], frames: false });
-        void this.#engine?.stop();
-        this.#engine = undefined;
-        this.#tabs.leave();
+    async function signedOut() {
+        closed ??= Promise.resolve();
+        const stopped = stop();
+        end({ kind: "signedOut" });
+        await stopped;
+        (await opened).close();
     }
 
-    #takenOut() {
-        if (!this.#tabs) return this.#wake();
-        this.tell({ kind: "stale" });
-        this.#join();
+    function mayAsk() {
+        if (status.state === "ended") throw DunlinError.of({ kind: "ended" });
+    }
+
+    /** @param {Draft} draft */
+    async function keep(draft) {
+        const kept = await opened;
+        await kept.write([["outbox", draft.key, draft]]);
+        say(draft.key, { kind: "submit", draft, isKept: kept.lasts() });
     }
 
     /** Somebody looks: is the connection alive? */
-    #wake() {
-        this.#poke("wake");
-    }
+    const wake = () => poke("wake");
 
     /**
      * Is the tab that leads alive? It says something to this.
      *
      * @param {"wake" | "tick"} kind
      */
-    #poke(kind) {
-        this.#send({ kind });
-        if (this.#engine || !this.#tabs) return;
-        this.#hears = false;
-        clearTimeout(this.#poked);
-        this.#poked = setTimeout(() => {
-            if (this.#closed || this.#engine) return;
+    function poke(kind) {
+        send({ kind });
+        if (engine || !tabs) return;
+        hears = false;
+        clearTimeout(poked);
+        poked = setTimeout(() => {
+            if (engine) return;
             // Timers of a tab that leads in the background may be late.
-            if (this.#hears) this.#send({ kind: "tick" });
-            else if (globalThis.document?.visibilityState === "visible") this.#tabs?.steal();
+            if (hears) send({ kind: "tick" });
+            else if (globalThis.document?.visibilityState === "visible") tabs.steal();
         }, ANSWERS_WITHIN);
     }
+
+    function listen() {
+        const { document, addEventListener: on } = globalThis;
+        const { signal } = listening;
+        on?.("online", wake, { signal });
+        document?.addEventListener("resume", wake, { signal });
+        document?.addEventListener("visibilitychange", () => document.visibilityState === "visible" && wake(), { signal });
+        // A page that is put away lets another tab lead; it may come back as it was.
+        on?.("pagehide", () => {
+            if (!tabs) return;
+            send({ kind: "wants", tab: id, users: [], frames: false });
+            void stop();
+            tabs.leave();
+        }, { signal });
+        on?.("pageshow", ({ persisted }) => {
+            if (!persisted) return;
+            if (!tabs) return wake();
+            tell({ kind: "stale" });
+            join();
+        }, { signal });
+    }
+
+    listen();
+    if (tabs) join();
+    else void lead();
+
+    /** @satisfies {Host} */
+    const host = {
+        get user() {
+            return status.user;
+        },
+
+        get region() {
+            return status.region;
+        },
+
+        /**
+         * @param {string} to
+         * @param {Content} content
+         * @returns {Draft}
+         */
+        submit(to, content) {
+            checkAddress(to);
+            checkContent(content);
+            mayAsk();
+            const draft = { key: nextKey(), to, content, at: Date.now() };
+            take({ kind: "draft", draft });
+            if (engine || !tabs) {
+                say(draft.key, { kind: "submit", draft, isKept: false });
+            } else {
+                const write = keep(draft);
+                writes.add(write);
+                void write.then(() => writes.delete(write));
+            }
+            return draft;
+        },
+
+        /** @param {string} key */
+        retry: key => say(key, { kind: "retry", key }),
+
+        /** @param {string} key */
+        discard: key => say(key, { kind: "discard", key }),
+
+        /**
+         * @param {string} peer
+         * @param {number} upto
+         */
+        read: (peer, upto) => say(`read/${peer}`, { kind: "read", with: peer, upto }),
+
+        /**
+         * @param {string} to
+         * @param {string} signal
+         */
+        signal: (to, signal) => send({ kind: "signal", to, signal }),
+
+        /**
+         * @param {Question} what
+         * @returns {Promise<any>}
+         */
+        async ask(what) {
+            mayAsk();
+            const request = `${id}/${++asked}`;
+            return new Promise((resolve, reject) => {
+                const late = setTimeout(() => asks.get(request)?.(undefined, { kind: "timedOut" }), ASK_WITHIN);
+                asks.set(request, (answer, error) => {
+                    clearTimeout(late);
+                    open.delete(request);
+                    asks.delete(request);
+                    if (error) reject(DunlinError.of(error));
+                    else resolve(answer);
+                });
+                say(request, { kind: "ask", request, what, within: ASK_WITHIN });
+            });
+        },
+
+        /**
+         * What is kept of a conversation, oldest first: the latest entries, below the id `before` where there is one.
+         *
+         * @param {string} peer
+         * @param {number} limit
+         * @param {string} [before]
+         */
+        async kept(peer, limit, before = "~") {
+            const { read } = await opened;
+            const [entries, outbox, receipts, marks] = await Promise.all([
+                read("entries", `${peer}/`, `${peer}/${before}`, limit),
+                read("outbox"),
+                read("receipts", `${peer}/`, `${peer}/~`),
+                read("marks", peer, `${peer}\0`),
+            ]);
+            /** @param {[string, any][]} found */
+            const values = found => found.reverse().map(([, value]) => value);
+            return {
+                entries: values(entries),
+                drafts: values(outbox).filter(({ to, accepted }) => to === peer && !accepted),
+                receipts: values(receipts),
+                read: values(marks)[0],
+            };
+        },
+    };
+
+    return {
+        host,
+        want,
+        status: () => status,
+
+        /** @param {Consumer} its */
+        consume(its) {
+            if (tabs) throw new TypeError('entries() goes with the store "memory", a store of your own, or tabs: "alone"');
+            consumer = its;
+        },
+
+        /** Writes what waits, and lets another tab go on. */
+        close: () => (closed ??= close()),
+
+        /** Ends in all tabs, and leaves nothing of the user here. */
+        async signOut() {
+            tabs?.post({ signOut: true });
+            const kept = await opened;
+            closed ??= Promise.resolve();
+            const stopped = stop();
+            end({ kind: "signedOut" });
+            await stopped;
+            if (tabs) await tabs.alone(kept.erase);
+            else await kept.erase();
+        },
+    };
 }

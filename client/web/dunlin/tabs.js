@@ -7,31 +7,10 @@ const RELEASED_WITHIN = 1_000;
 
 /** @typedef {{ told: Told } | { command: Command } | { signOut: true }} Message */
 
-/** Whether tabs can share anything here: only in secure contexts. */
-export const canShare = () => Boolean(globalThis.navigator?.locks && globalThis.BroadcastChannel);
+const locks = () => globalThis.navigator?.locks;
 
-/**
- * A name of this tab's own that stays when the page is loaded again. A duplicated tab has a copy of it, and finds it taken.
- *
- * @param {string} account
- * @param {() => string} random
- */
-export async function nameOfTab(account, random) {
-    const key = `dunlin/${account}`;
-    /** @type {Storage | undefined} */
-    let storage;
-    try {
-        storage = globalThis.sessionStorage;
-    } catch {
-        // Where a page may keep nothing, each one is a new tab.
-    }
-    const known = storage?.getItem(key);
-    if (known && (await take(`${key}/${known}`))) return known;
-    const name = random();
-    storage?.setItem(key, name);
-    await take(`${key}/${name}`);
-    return name;
-}
+/** Whether tabs can share anything here: only in secure contexts. */
+export const canShare = () => !!(locks() && globalThis.BroadcastChannel);
 
 /**
  * Takes a lock for as long as this page lives. Whether it could.
@@ -39,86 +18,101 @@ export async function nameOfTab(account, random) {
  * @param {string} name
  * @returns {Promise<boolean>}
  */
-async function take(name) {
-    const locks = globalThis.navigator?.locks;
-    if (!locks) return true;
-    return new Promise(resolve => {
+const take = name =>
+    new Promise(resolve => {
+        if (!locks()) return resolve(true);
         const signal = AbortSignal.timeout(RELEASED_WITHIN);
-        const held = () => new Promise(() => resolve(true));
-        locks.request(name, { signal }, held).catch(() => resolve(false));
+        locks().request(name, { signal }, () => new Promise(() => resolve(true))).catch(() => resolve(false));
     });
+
+/**
+ * A name of this tab's own that stays when the page is loaded again. A duplicated tab has a copy of it, and finds it taken.
+ *
+ * @param {string} prefix
+ * @param {string} random
+ */
+export async function nameOfTab(prefix, random) {
+    /** @type {Storage | undefined} */
+    let storage;
+    try {
+        storage = globalThis.sessionStorage;
+    } catch {
+        // Where a page may keep nothing, each one is a new tab.
+    }
+    const known = storage?.getItem(prefix);
+    if (known && (await take(known))) return known;
+    const name = `${prefix}/${random}`;
+    storage?.setItem(prefix, name);
+    await take(name);
+    return name;
 }
 
-export class Tabs {
+/**
+ * @param {string} name
+ * @param {() => void} lead called when this tab's turn comes
+ * @param {() => void} dropped another tab has taken the lead
+ * @param {(message: Message) => void} came
+ */
+export function createTabs(name, lead, dropped, came) {
     /** @type {BroadcastChannel | undefined} */
-    #channel;
-    /** @type {(() => void) | undefined} */
-    #release;
-    /** @type {AbortController | undefined} */
-    #waiting;
+    let channel;
+    /** @type {((_: any) => void) | undefined} */
+    let release;
+    let waiting = new AbortController();
 
-    /**
-     * @param {string} name
-     * @param {{ lead: () => void, dropped: () => void, came: (message: Message) => void }} told `dropped`: another tab has taken the lead
-     */
-    constructor(name, told) {
-        this.name = name;
-        this.told = told;
-    }
-
-    /** From now on this tab hears the others, and leads when its turn comes. */
-    join() {
-        if (this.#channel) return;
-        this.#channel = new BroadcastChannel(this.name);
-        this.#channel.onmessage = ({ data }) => this.told.came(data);
-        this.#request({ signal: (this.#waiting = new AbortController()).signal });
-    }
-
-    /** Takes the lead from a tab that does not answer. */
-    steal() {
-        if (!this.#channel || this.#release) return;
-        this.#waiting?.abort();
-        this.#request({ steal: true });
+    /** @param {LockOptions} options */
+    function request(options) {
+        const its = channel;
+        const held = () => {
+            if (its !== channel) return;
+            lead();
+            return new Promise(resolve => void (release = resolve));
+        };
+        locks().request(name, options, held).catch(() => {
+            // It was stolen, or is not waited for any more.
+            if (its !== channel || !release) return;
+            leave();
+            dropped();
+        });
     }
 
     /** Lets another tab lead. */
-    leave() {
-        this.#channel?.close();
-        this.#channel = undefined;
-        this.#waiting?.abort();
-        this.#release?.();
-        this.#release = undefined;
+    function leave() {
+        channel?.close();
+        channel = undefined;
+        waiting.abort();
+        release?.(0);
+        release = undefined;
     }
 
-    /**
-     * Does something while no tab leads, not even one that does not hear that it is to leave.
-     *
-     * @param {() => Promise<void>} act
-     */
-    async alone(act) {
-        const signal = AbortSignal.timeout(RELEASED_WITHIN);
-        const { locks } = navigator;
-        await locks.request(this.name, { signal }, act).catch(() => locks.request(this.name, { steal: true }, act));
-    }
+    return {
+        leave,
 
-    /** @param {Message} message */
-    post(message) {
-        this.#channel?.postMessage(message);
-    }
+        /** From now on this tab hears the others, and leads when its turn comes. */
+        join() {
+            channel = new BroadcastChannel(name);
+            channel.onmessage = ({ data }) => came(data);
+            waiting = new AbortController();
+            request({ signal: waiting.signal });
+        },
 
-    /** @param {LockOptions} options */
-    #request(options) {
-        const channel = this.#channel;
-        const held = () => {
-            if (channel !== this.#channel) return;
-            this.told.lead();
-            return new Promise(release => void (this.#release = () => release(undefined)));
-        };
-        navigator.locks.request(this.name, options, held).catch(() => {
-            // It was stolen, or is not waited for any more.
-            if (channel !== this.#channel || !this.#release) return;
-            this.leave();
-            this.told.dropped();
-        });
-    }
+        /** Takes the lead from a tab that does not answer. */
+        steal() {
+            waiting.abort();
+            request({ steal: true });
+        },
+
+        /** @param {Message} message */
+        post: message => channel?.postMessage(message),
+
+        /**
+         * Does something while no tab leads, not even one that does not hear that it is to leave.
+         *
+         * @param {() => Promise<void>} act
+         */
+        async alone(act) {
+            const signal = AbortSignal.timeout(RELEASED_WITHIN);
+            await locks().request(name, { signal }, act).catch(() => locks().request(name, { steal: true }, act));
+        },
+    };
 }

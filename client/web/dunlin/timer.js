@@ -6,22 +6,20 @@ const MOST = 2 ** 31 - 1;
 /** @returns {import("./core/words.js").Now} */
 export const now = () => ({ steady: performance.now(), wall: Date.now() });
 
-/** Fires once at a time of the steady clock, however far that is. */
-export class Timer {
+/**
+ * What sets an alarm to a time of the steady clock, however far that is, instead of what was set before; to none, for `null`.
+ *
+ * @param {() => void} fire
+ */
+export function createTimer(fire) {
     /** @type {ReturnType<typeof setTimeout> | undefined} */
-    #waits;
-    #fire;
-
-    /** @param {() => void} fire */
-    constructor(fire) {
-        this.#fire = fire;
-    }
-
-    /** @param {number | null} at instead of what was set before */
-    set(at) {
-        clearTimeout(this.#waits);
+    let waits;
+    /** @param {number | null} at */
+    const set = at => {
+        clearTimeout(waits);
         if (at === null) return;
         const left = Math.max(0, Math.ceil(at - performance.now()));
-        this.#waits = setTimeout(() => (left > MOST ? this.set(at) : this.#fire()), Math.min(left, MOST));
-    }
+        waits = setTimeout(() => (left > MOST ? set(at) : fire()), Math.min(left, MOST));
+    };
+    return set;
 }

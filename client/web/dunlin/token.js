@@ -7,6 +7,8 @@
  * @typedef {{ reason: "first" | "expiring" | "refused", code?: string, serverTime?: number }} TokenRequest
  */
 
+/** @typedef {(why: TokenRequest) => Promise<string> | string} GetToken */
+
 /** How long before its end a token is replaced, in ms; of one that lives shortly a third of what is left of it. */
 const BEFORE = 30_000;
 
@@ -14,65 +16,66 @@ const BEFORE = 30_000;
  * What a token says of itself, which only a gateway verifies.
  *
  * @param {string} token
- * @returns {{ exp?: unknown, dev?: unknown }}
+ * @returns {{ exp?: any, dev?: any }}
  */
 function claims(token) {
     try {
-        const payload = atob(token.split(".")[1].replace(/-/g, "+").replace(/_/g, "/"));
-        return Object(JSON.parse(payload));
+        return Object(JSON.parse(atob(token.split(".")[1].replace(/-/g, "+").replace(/_/g, "/"))));
     } catch {
         return {};
     }
 }
 
-/** The tokens of one client. */
-export class Tokens {
-    /** @param {(why: TokenRequest) => Promise<string> | string} getToken */
-    constructor(getToken) {
-        this.getToken = getToken;
-        this.token = "";
-        /** When the token ends, by the gateways' clock, and when it is to be replaced; 0 where that is not known. */
-        this.expires = this.renewAt = 0;
+/**
+ * The tokens of one client.
+ *
+ * @param {GetToken} getToken
+ */
+export function createTokens(getToken) {
+    let token = "";
+    let renewAt = 0;
+    const tokens = {
+        /** When the last one ends, by the gateways' clock; 0 where that is not known. */
+        expires: 0,
         /**
-         * The device that the token is for.
+         * The device that it is for.
          *
          * @type {string | undefined}
          */
-        this.device = undefined;
-    }
+        device: undefined,
 
-    /**
-     * A token for a new connection: the last one while it is good.
-     *
-     * @param {string | undefined} refused the code with which a gateway has refused the last one
-     * @param {number | undefined} serverTime
-     */
-    async next(refused, serverTime) {
-        if (!refused && (serverTime ?? Date.now()) < this.renewAt) return this.token;
-        const reason = refused ? "refused" : this.token ? "expiring" : "first";
-        return this.ask({ reason, ...(refused && { code: refused }), ...(serverTime !== undefined && { serverTime }) });
-    }
+        /**
+         * One for a new connection: the last one while it is good.
+         *
+         * @param {string | undefined} code with which a gateway has refused the last one
+         * @param {number | undefined} serverTime
+         */
+        next: async (code, serverTime) =>
+            !code && (serverTime ?? Date.now()) < renewAt
+                ? token
+                : tokens.ask({ reason: code ? "refused" : token ? "expiring" : "first", code, serverTime }),
 
-    /** @param {TokenRequest} why */
-    async ask(why) {
-        const token = await this.getToken(why);
-        if (typeof token !== "string" || !token) throw new TypeError("getToken has to give a text: the token");
-        const { exp, dev } = claims(token);
-        this.token = token;
-        this.device = typeof dev === "string" ? dev : undefined;
-        this.expires = typeof exp === "number" ? exp * 1_000 : 0;
-        this.seenAt(why.serverTime ?? Date.now());
-        return token;
-    }
+        /** @param {TokenRequest} why */
+        async ask(why) {
+            const next = await getToken(why);
+            if (typeof next !== "string" || !next) throw new TypeError("getToken has to give a text: the token");
+            const { exp, dev } = claims(next);
+            token = next;
+            tokens.device = dev;
+            tokens.expires = exp * 1_000 || 0;
+            tokens.seenAt(why.serverTime ?? Date.now());
+            return token;
+        },
 
-    /**
-     * It is `now` by the gateways' clock: says when the token is to be replaced.
-     *
-     * @param {number} now
-     */
-    seenAt(now) {
-        const left = this.expires - now;
-        this.renewAt = left > 0 ? this.expires - Math.min(BEFORE, left / 3) : 0;
-        return this.renewAt;
-    }
+        /**
+         * It is `now` by the gateways' clock: says when the token is to be replaced; 0 where that is not known.
+         *
+         * @param {number} now
+         */
+        seenAt(now) {
+            const left = tokens.expires - now;
+            return (renewAt = left > 0 ? tokens.expires - Math.min(BEFORE, left / 3) : 0);
+        },
+    };
+    return tokens;
 }

@@ -1,31 +1,30 @@
 /** What a client keeps: in its store, and from the moment on at which that fails in memory, with everything that it held. */
 
 /** @import { Change, Store, Table } from "./memory.js" */
+/** @typedef {ReturnType<typeof createKept>} Kept */
 
 import { MemoryStore, TABLES } from "./memory.js";
 
-/** What a client holds anyway; entries are many. */
-const HELD = TABLES.filter(table => table !== "entries");
+/**
+ * @param {Store} given
+ * @param {(why: Error, inMemory: boolean) => void} failed
+ */
+export function createKept(given, failed) {
+    /** @type {Store | undefined} */
+    let store = given;
+    /** What is held anyway: all but entries, which are many. */
+    const memory = new MemoryStore();
 
-export class Kept {
-    /**
-     * @param {Store} store
-     * @param {(why: Error, inMemory: boolean) => void} failed
-     */
-    constructor(store, failed) {
-        /** @type {Store | undefined} */
-        this.store = store;
-        this.memory = new MemoryStore();
-        this.failed = failed;
-        store.lost = why => this.fail(why);
+    /** @param {any} why */
+    function fail(why) {
+        if (!store) return;
+        close();
+        failed(why, true);
     }
 
-    /** @param {unknown} why */
-    fail(why) {
-        if (!this.store) return;
-        this.store.close();
-        this.store = undefined;
-        this.failed(why instanceof Error ? why : new Error(String(why)), true);
+    function close() {
+        store?.close();
+        store = undefined;
     }
 
     /**
@@ -35,32 +34,15 @@ export class Kept {
      * @param {(store: Store) => Promise<T>} act
      * @returns {Promise<T>}
      */
-    async try(act) {
-        if (this.store) {
+    async function attempt(act) {
+        if (store) {
             try {
-                return await act(this.store);
+                return await act(store);
             } catch (error) {
-                this.fail(error);
+                fail(error);
             }
         }
-        return act(this.memory);
-    }
-
-    /** Reads what is held. */
-    async load() {
-        for (const table of HELD) {
-            for (const [key, value] of await this.read(table)) await this.memory.write([[table, key, value]]);
-        }
-    }
-
-    /**
-     * What is held of a table, by its keys in rising order.
-     *
-     * @param {Table} table
-     * @returns {[string, any][]}
-     */
-    held(table) {
-        return [...this.memory.tables.get(table) ?? []].sort(([one], [other]) => (one < other ? -1 : 1));
+        return act(memory);
     }
 
     /**
@@ -69,54 +51,72 @@ export class Kept {
      * @param {string} [high]
      * @param {number} [limit]
      */
-    read(table, low, high, limit) {
-        return this.try(store => store.read(table, low, high, limit));
-    }
-
-    /**
-     * Forgets entries with older ids.
-     *
-     * @param {string} oldest
-     */
-    async prune(oldest) {
-        const keys = await this.try(store => store.keys("entries"));
-        const old = keys.filter(key => key.split("/")[1] < oldest);
-        if (old.length) await this.write(old.map(key => ["entries", key, undefined]));
-    }
+    const read = (table, low, high, limit) => attempt(store => store.read(table, low, high, limit));
 
     /** @param {readonly Change[]} changes */
-    async write(changes) {
-        const held = changes.filter(([table]) => table !== "entries");
-        void this.memory.write(held);
+    async function write(changes) {
+        void memory.write(changes.filter(([table]) => table !== "entries"));
         // Of several changes of one key the last one counts.
         const last = [...new Map(changes.map(change => [change[0] + change[1], change])).values()];
-        await this.try(async store => {
+        await attempt(async store => {
             try {
                 await store.write(last);
-            } catch (error) {
+            } catch (/** @type {any} */ error) {
                 // Gateways keep history, too; what is unsent is here alone.
-                if (/** @type {Error} */ (error).name !== "QuotaExceededError") throw error;
+                if (error.name !== "QuotaExceededError") throw error;
                 await store.clear("entries");
                 await store.write(last);
-                this.failed(/** @type {Error} */ (error), false);
+                failed(error, false);
             }
         });
     }
 
-    /** Forgets everything of the one user, for another one. */
-    async clear() {
-        await this.memory.clear();
-        await this.try(store => store.clear());
-    }
+    given.lost = fail;
 
-    async erase() {
-        await this.memory.clear();
-        await this.try(store => store.erase());
-        this.store = undefined;
-    }
+    return {
+        read,
+        write,
+        close,
+        /** Whether what is kept outlives the page. */
+        lasts: () => !!store,
 
-    close() {
-        this.store?.close();
-        this.store = undefined;
-    }
+        /** Reads what is held. */
+        async load() {
+            for (const table of TABLES) {
+                if (table === "entries") continue;
+                for (const [key, value] of await read(table)) void memory.write([[table, key, value]]);
+            }
+        },
+
+        /**
+         * What is held of a table, by its keys in rising order.
+         *
+         * @param {Table} table
+         * @returns {[string, any][]}
+         */
+        held: table => memory.sorted(table),
+
+        /**
+         * Forgets entries with older ids.
+         *
+         * @param {string} oldest
+         */
+        async prune(oldest) {
+            const keys = await attempt(store => store.keys("entries"));
+            const old = keys.filter(key => key.split("/")[1] < oldest);
+            if (old.length) await write(old.map(key => ["entries", key, undefined]));
+        },
+
+        /** Forgets everything of the one user, for another one. */
+        async clear() {
+            await memory.clear();
+            await attempt(store => store.clear());
+        },
+
+        async erase() {
+            await memory.clear();
+            await attempt(store => store.erase());
+            close();
+        },
+    };
 }

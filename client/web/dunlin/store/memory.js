@@ -42,8 +42,16 @@ export class MemoryStore {
      * @returns {Promise<[string, any][]>}
      */
     async read(table, low = "", high = "\uffff", limit = Infinity) {
-        const found = [...this.tables.get(table) ?? []].filter(([key]) => low <= key && key < high);
-        return found.sort(([one], [other]) => (one < other ? 1 : -1)).slice(0, limit);
+        const found = this.sorted(table).filter(([key]) => low <= key && key < high);
+        return found.reverse().slice(0, limit);
+    }
+
+    /**
+     * @param {Table} table
+     * @returns {[string, any][]}
+     */
+    sorted(table) {
+        return [...this.tables.get(table) ?? []].sort(([one], [other]) => (one < other ? -1 : 1));
     }
 
     /**

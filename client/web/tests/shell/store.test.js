@@ -4,9 +4,8 @@ import "fake-indexeddb/auto";
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 import { IndexedDbStore } from "../../dunlin/store/indexeddb.js";
-import { Kept } from "../../dunlin/store/kept.js";
+import { createKept } from "../../dunlin/store/kept.js";
 import { MemoryStore } from "../../dunlin/store/memory.js";
-import { until } from "./gateway.js";
 
 let names = 0;
 const name = () => `dunlin/test-${(names += 1)}`;
@@ -78,7 +77,7 @@ const opened = request => new Promise((resolve, reject) => {
 /** What a store in use keeps, and what was said of it. */
 async function inUse(store) {
     const said = [];
-    const kept = new Kept(store, (why, inMemory) => said.push([why, inMemory]));
+    const kept = createKept(store, (why, inMemory) => said.push([why, inMemory]));
     await kept.load();
     await kept.write([["meta", "device", "web-1"], ["outbox", "a", 1], ["entries", "bob/1/x", 1]]);
     return { kept, said };
@@ -142,6 +141,6 @@ describe("a store that fails", () => {
         await kept.write([["outbox", "c", 3]]);
         assert.deepEqual((await kept.read("outbox")).map(([key]) => key), ["c", "b", "a"]);
         assert.equal(said.at(-1)[1], true);
-        await until(() => kept.store === undefined);
+        assert.equal(kept.lasts(), false);
     });
 });

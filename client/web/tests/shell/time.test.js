@@ -2,7 +2,7 @@
 
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { Timer } from "../../dunlin/timer.js";
+import { createTimer } from "../../dunlin/timer.js";
 import { Browser } from "./browser.js";
 import { Gateway, token, until } from "./gateway.js";
 
@@ -22,7 +22,7 @@ test("a timer beyond what a browser takes waits", t => {
     t.mock.method(performance, "now", () => now);
     t.mock.method(globalThis, "setTimeout", (fire, after) => set.push({ fire, after }));
     let fired = 0;
-    new Timer(() => (fired += 1)).set(30 * 86_400_000);
+    createTimer(() => (fired += 1))(30 * 86_400_000);
     while (set.length) {
         const { fire, after } = set.pop();
         assert.ok(after < 2 ** 31, `${after}`);
