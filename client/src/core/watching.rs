@@ -13,7 +13,7 @@ use super::outbox::RequestId;
 use crate::error::AskError;
 
 /// The question that sets the watch again: the application waits for no answer to it.
-const OWN: RequestId = RequestId(u64::MAX);
+pub(super) const OWN: RequestId = RequestId(u64::MAX);
 /// The pause before it is asked again, where the gateway names none.
 const AGAIN: Millis = Millis(1_000);
 /// How long its answer is waited for.

@@ -83,6 +83,7 @@ function numbered(value, number) {
 const LOOKS = {
     deadline: core => core.nextDeadline && core.nextDeadline - BEGINNING,
     wantsInput: core => core.wantsInput,
+    isBehind: core => core.isBehind,
     isOver: core => core.isOver,
     clockSkew: core => core.clockSkew,
 };
