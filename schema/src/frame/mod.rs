@@ -77,7 +77,7 @@ pub enum ClientFrame {
 pub struct Send {
     /// The id, made by the sender: a repeat with the same id is stored once.
     pub id: MessageId,
-    /// The address to send to, as the client wrote it: it is parsed by [`Send::address`], so that a bad one is answered with the id.
+    /// The address to send to, as the client wrote it: a bad one is answered with the id.
     pub to: String,
     /// What is sent.
     pub content: Content,

@@ -16,3 +16,4 @@ mod names;
 mod openapi;
 mod strategy;
 mod subjects;
+mod typescript;

@@ -1,0 +1,712 @@
+// What clients and gateways say to each other in JSON, frame by frame. Made out of the types in `schema`: change those, then
+// cargo run -p dunlin-schema --example typescript > client/web/dunlin/frames.d.ts
+
+export type ClientFrame =
+    | HelloFrame
+    | SendFrame
+    | AckFrame
+    | AskFrame
+    | SignalFrame
+    | ReadFrame;
+
+export type ServerFrame =
+    | WelcomeFrame
+    | GapFrame
+    | EntryFrame
+    | CaughtUpFrame
+    | AcceptedFrame
+    | RejectedFrame
+    | RefusedFrame
+    | GoodbyeFrame
+    | AnswerFrame
+    | ServerSignalFrame
+    | PresenceFrame
+    | ReceiptFrame
+    | MarkedFrame;
+
+/** A send is stored. */
+export type AcceptedFrame = { accepted: {
+    /** The send's id. */
+    id: MessageId;
+    /** When it was accepted. */
+    time: Millis;
+    /** Rises with each item of this sender to this address. */
+    order?: Seq | null;
+} };
+
+/** This device has everything of a log up to a sequence. */
+export type AckFrame = { ack: {
+    /** The log. One that is not followed here is answered with `refused`. */
+    log: OpenLog;
+    /** Up to this sequence. */
+    delivered: Seq;
+} };
+
+/** Such as "alice", "alice@eu", "#team", "#team@eu". */
+export type Address = string;
+
+/** What is answered. */
+export type Answer =
+    /** It is done, and stored. */
+    | { done: object }
+    /** The user's devices. */
+    | { devices: {
+        /**
+         * Each once, in the order of their names: 256 at most. Of more, those are left out that were not seen for
+         * longest.
+         */
+        items: DeviceItem[];
+    } }
+    /** Whether people are connected. */
+    | { presence: {
+        /** Each under the address that was asked for. */
+        users: Record<string, Presence>;
+    } }
+    /** The user's conversations. */
+    | { conversations: {
+        /** Each once, the one with the latest message first. */
+        items: ConversationItem[];
+        /** Where the next page begins; `null` where there is none. */
+        next?: Seq | null;
+    } }
+    /** The messages of a conversation, without those that were taken back. */
+    | { history: {
+        /** The latest first. */
+        entries: HistoryEntry[];
+        /** Where the next page begins; `null` where there is none. */
+        next?: Seq | null;
+    } }
+    /** Whom the user has blocked. */
+    | { blocks: {
+        /** Each once, in the order of their names. */
+        users: Address[];
+    } }
+    /** The user's settings. */
+    | { settings: {
+        /** Who may write to the user. */
+        who_may_write: OpenAudience;
+        /** Who sees whether the user is there, and when they were last. */
+        who_sees_presence: OpenAudience;
+    } }
+    /** When something that the user sent was stored, delivered and read. */
+    | { receipts: {
+        /** When it was accepted. */
+        stored: Millis;
+        /** When it had come to a device of the recipient's, at the latest; `null` where nothing is known of that. */
+        delivered?: Millis | null;
+        /** When the recipient had read it, at the latest; `null` where nothing is known of that. */
+        read?: Millis | null;
+    } };
+
+/** The answer to a question. */
+export type AnswerFrame = { answer: Answered };
+
+/** The answer to a question. */
+export interface Answered {
+    /** The question's number. */
+    ref: number;
+    /** The answer. */
+    what: ExtensibleAnswer;
+}
+
+/** A question. */
+export interface Ask {
+    /** The client's number for it: the answer bears it. Two questions of one number are both answered. */
+    ref: number;
+    /** What is asked. */
+    what: Question;
+}
+
+/** A question. */
+export type AskFrame = { ask: Ask };
+
+/** Whom something is for. */
+export type Audience =
+    /** Everybody who is not blocked. */
+    | "everybody"
+    /** Those to whom the person has written. */
+    | "contacts"
+    /** Nobody. */
+    | "nobody";
+
+export type Blob = string;
+
+/** From here on the log's entries are live. */
+export type CaughtUpFrame = { caught_up: {
+    /** The log. */
+    log: OpenLog;
+    /** Where the log ends for this device, whether or not that entry was given to it; 0 while there never was one. */
+    seq: Seq;
+    /** Where the log goes on. */
+    cursor: Cursor;
+} };
+
+/** What became of a membership. */
+export type Change =
+    /** The user is a member from here on. */
+    | "added"
+    /** Somebody else removed the user: the last entry of the group that it gets. */
+    | "removed"
+    /** The user left. */
+    | "left";
+
+/** A code that a client can be told. On the wire its name in snake case. */
+export type Code =
+    /** The gateway is going away. */
+    | "draining"
+    /** The token's time is over. */
+    | "token_expired"
+    /** The token was revoked, or the user removed the device that it came with. */
+    | "token_revoked"
+    /** There is no token, or it is not to be trusted. */
+    | "unauthorized"
+    /** The token does not allow this. */
+    | "forbidden"
+    /** No `hello` came in time. */
+    | "hello_timeout"
+    /** A frame or a request that can't be read, or comes out of turn. */
+    | "bad_frame"
+    /** A frame or a body over the limit. */
+    | "too_large"
+    /** The same device connected again. */
+    | "replaced"
+    /** The user has as many devices connected as are allowed. */
+    | "too_many_devices"
+    /** More than the user's share. */
+    | "rate_limited"
+    /** The user belongs to a region that this gateway does not serve. */
+    | "elsewhere"
+    /** The region's storage can't be reached, or refuses; or nobody can say now whether the token is to be trusted. */
+    | "unavailable"
+    /** A frame of a kind that this release does not know. */
+    | "unknown_frame"
+    /** A well-formed request for something that this release does not do. */
+    | "unsupported"
+    /** An address that is none. */
+    | "bad_address"
+    /** Content that may not be sent. */
+    | "bad_content"
+    /** The id is older than what can be looked up: the item may be stored. */
+    | "too_old"
+    /** The id's time is ahead of the server's. */
+    | "from_the_future"
+    /** It may be stored; repeat the same id. */
+    | "unknown_outcome"
+    /** The recipient's region can't be reached, and what waits for it has no more room. */
+    | "region_unreachable"
+    /** A log that this gateway does not follow for the user. */
+    | "unknown_log"
+    /** What an `edit` or a `delete` names is no message of the author's to this address, or is no longer stored. */
+    | "not_yours"
+    /**
+     * What is named is not there: of a `react`, no message of this conversation, or one that is no longer stored; of a
+     * `device_name`, no device of the user's.
+     */
+    | "not_found"
+    /** A cursor that this gateway can't open: its log goes on as if none had been named. */
+    | "bad_cursor"
+    /** An id that is no ULID. */
+    | "bad_id"
+    /** A question that this release does not know. */
+    | "unknown_question"
+    /** A question that this release knows, in a form that it does not have. */
+    | "bad_question"
+    /** The recipient does not let the sender write. */
+    | "refused";
+
+/** What is sent: a message, or something about an earlier one. */
+export type Content =
+    /** A message. */
+    | { message: {
+        /** Media that goes with it. */
+        attachments?: string[] | null;
+        /** What a program reads. */
+        data?: Blob | null;
+        /** The message that this one answers. */
+        reply_to?: MessageId | null;
+        /** What a person reads. */
+        text?: string | null;
+    } }
+    /** New words for an earlier message. */
+    | { edit: {
+        /** The message to change. */
+        target: MessageId;
+        /** Its new data. */
+        data?: Blob | null;
+        /** Its new text. */
+        text?: string | null;
+    } }
+    /** An earlier message is taken back. */
+    | { delete: {
+        /** The message to take back. */
+        target: MessageId;
+    } }
+    /** A reaction to an earlier message. */
+    | { react: {
+        /** The message reacted to. */
+        target: MessageId;
+        /** The reaction. */
+        emoji: string;
+        /** Whether it is set or taken back. */
+        on: boolean;
+    } }
+    /** Said by the system alone: a group's members changed. */
+    | { membership: Membership }
+    /** Said by the system alone: something that was accepted could not be delivered. */
+    | { failed: Failed };
+
+/** A conversation. */
+export interface ConversationItem {
+    /** The other side. */
+    with: OpenAddress;
+    /** Messages of the other side that the user has not read, of those that are kept. */
+    unread: number;
+    /** Its last message as it is now; `null` where that went meanwhile. */
+    last?: HistoryEntry | null;
+    /** Up to which order the user has read what the other side sent; `null` where nothing is known of that. */
+    read?: Seq | null;
+}
+
+/** Opaque. Keep it as it came, and give it back in the next hello. */
+export type Cursor = string;
+
+/** A device of the user's. */
+export interface DeviceItem {
+    /** Its name. */
+    device: DeviceName;
+    /** Whether it is the device that asks. */
+    here: boolean;
+    /** `null` while it is connected; otherwise the time of the last acknowledgement by which something was learned. */
+    last_seen?: Millis | null;
+    /** What the user calls it, if anything. */
+    title?: DeviceTitle | null;
+}
+
+export type DeviceName = string;
+
+export type DeviceTitle = string;
+
+/** An entry of a log, as a client sees it. */
+export interface Entry {
+    /** The log. */
+    log: OpenLog;
+    /** The entry's sequence: rises within the log. */
+    seq: Seq;
+    /** Where the log goes on after this entry. */
+    cursor: Cursor;
+    /** When it was accepted. */
+    time: Millis;
+    /** The id its sender gave it. */
+    id: MessageId;
+    /** Who sent it. */
+    from: OpenAddress;
+    /** What it was sent to. */
+    to: OpenAddress;
+    /** What it says. */
+    content: ExtensibleContent;
+    /** Its order among what the sender sent to `to`. */
+    order?: Seq | null;
+}
+
+/** An entry of a log. */
+export type EntryFrame = { entry: Entry };
+
+/** A newer release may say what is not listed: pass over it, and keep what stands beside it. */
+export type ExtensibleAnswer = Answer | object;
+
+/** A newer release may say what is not listed: pass over it, and keep what stands beside it. */
+export type ExtensibleContent = Content | object;
+
+/** Something that was accepted could not be delivered. */
+export interface Failed {
+    /** Its id. */
+    id: MessageId;
+    /** What it was sent to. */
+    to: Address;
+    /** Why. */
+    code: OpenCode;
+    /** The same in words. */
+    message: string;
+}
+
+/** Entries after the cursor are no longer there, or can't be shown to be complete. */
+export type GapFrame = { gap: {
+    /** The log. */
+    log: OpenLog;
+    /** Nothing is missing before this time. */
+    from: Millis;
+    /** Nothing is missing after this time. */
+    to: Millis;
+    /** Where the log goes on. */
+    cursor: Cursor;
+} };
+
+/** Why a socket ends. */
+export interface Goodbye {
+    /** Why. */
+    code: OpenCode;
+    /** The same in words. */
+    message: string;
+    /** When to try again, in milliseconds; `null` where that can't help. */
+    retry_after?: Millis | null;
+}
+
+/** The last frame before the close. */
+export type GoodbyeFrame = { goodbye: Goodbye };
+
+/** Such as "#team", "#team@eu". */
+export type GroupAddress = string;
+
+/** The first frame, within 5 s: who is there, and where each log is to go on. */
+export type HelloFrame = { hello: {
+    /**
+     * Where to go on, by log. One that this gateway does not follow for the user is passed over, and `refused` says
+     * which. Where a cursor can't be opened, `refused` says so too, and the log goes on as if none had been named:
+     * after what was last acknowledged.
+     */
+    cursors?: Record<string, StartAt | null> | null;
+    /** Which of the user's devices this is. */
+    device?: DeviceName | null;
+    /**
+     * The JWT, where it did not come in the `Authorization` header. Where both are there this one counts, and `sub`
+     * must be the same.
+     */
+    token?: string | null;
+} };
+
+/** A message as it is now. */
+export interface HistoryEntry {
+    /** The sequence of its entry in the user's mailbox. */
+    seq: Seq;
+    /** When it was accepted. */
+    time: Millis;
+    /** The id its sender gave it. */
+    id: MessageId;
+    /** Who sent it. */
+    from: OpenAddress;
+    /** What it was sent to. */
+    to: OpenAddress;
+    /** What it says now, after its last edit. */
+    content: ExtensibleContent;
+    /** The reactions to it that stand, the oldest first; the first 64 of them. */
+    reactions: ReactionItem[];
+    /** When its last edit was accepted. */
+    edited?: Millis | null;
+    /** Its order among what the sender sent to `to`. */
+    order?: Seq | null;
+}
+
+/** What a client must keep to. */
+export interface Limits {
+    /** Bytes of one frame. */
+    frame: number;
+    /** Bytes of one message's text and data. */
+    body: number;
+}
+
+/** Such as "mailbox", "#team", "#team@eu". */
+export type Log = string;
+
+/** A read mark of the user's own is stored. */
+export type MarkedFrame = { marked: {
+    /** With whom: a person or a group. */
+    with: OpenAddress;
+    /** Up to this order. */
+    read: Seq;
+} };
+
+/** A group's members changed. */
+export interface Membership {
+    /** The group. */
+    group: GroupAddress;
+    /** Whose membership. */
+    user: Address;
+    /** What became of it. */
+    change: OpenChange;
+    /** Who did it. */
+    by: Address;
+}
+
+export type MessageId = string;
+
+/** Milliseconds since the Unix epoch, or a span of them. */
+export type Millis = number;
+
+/** A newer release may say what is not listed: pass over it. */
+export type OpenAddress = Address;
+
+/** A newer release may say what is not listed: pass over it. */
+export type OpenAudience = Audience | (string & {});
+
+/** A newer release may say what is not listed: pass over it. */
+export type OpenChange = Change | (string & {});
+
+/** A newer release may say what is not listed: pass over it. */
+export type OpenCode = Code | (string & {});
+
+/** A newer release may say what is not listed: pass over it. */
+export type OpenLog = Log;
+
+/** A newer release may say what is not listed: pass over it. */
+export type OpenPresenceState = PresenceState | (string & {});
+
+/** Whether somebody is connected, and when they last were. */
+export interface Presence {
+    /** Whether they are connected. */
+    state: OpenPresenceState;
+    /** When they last were, where they are not; `null` where nobody knows, or nobody is to know. */
+    last_seen?: Millis | null;
+}
+
+/** How somebody is who is watched. */
+export type PresenceFrame = { presence: {
+    /** Who. */
+    user: OpenAddress;
+    /** Whether they are connected. */
+    state: OpenPresenceState;
+    /** When they last were, where they are not; `null` where nobody knows, or nobody is to know. */
+    last_seen?: Millis | null;
+} };
+
+/** Whether somebody is connected. */
+export type PresenceState =
+    /** At least one device is. */
+    | "online"
+    /** No device is. */
+    | "offline"
+    /** Nobody can say now. */
+    | "unknown";
+
+/** What is asked. */
+export type Question =
+    /** Which devices the user has. */
+    | { devices: object }
+    /**
+     * A device of the user's is to be forgotten, and its connection to end. Answered with `done`, also where there is
+     * no such device.
+     */
+    | { device_remove: {
+        /** Which. */
+        device: DeviceName;
+    } }
+    /** Whether people are connected, and when those who are not last were. */
+    | { presence: {
+        /** Their addresses, as the client wrote them, 200 at most: a bad one is answered with `refused`. */
+        users: string[];
+    } }
+    /**
+     * These people are to be watched from now on, instead of those before: `presence` frames say how they are, at once
+     * and whenever that changes, until the connection ends. Answered with `done`.
+     */
+    | { watch: {
+        /** Their addresses, as in `presence`; none where nobody is to be watched any more. */
+        users: string[];
+    } }
+    /**
+     * Everything of the user is to be erased, and all of the user's connections to end. Answered with `done` once it is
+     * stored that this is to be done.
+     */
+    | { erase: {
+        /** The user's own name, so that nobody asks by mistake. */
+        confirm: string;
+    } }
+    /** Which conversations the user has, the one with the latest message first. */
+    | { conversations: {
+        /** How many at most; a page has no more than 50. */
+        limit: number;
+        /** Those behind this place: `next` of the page before. Left out: from the first one on. */
+        after?: Seq | null;
+    } }
+    /** The messages of a conversation, the latest first. */
+    | { history: {
+        /** The other side. */
+        with: Address;
+        /** How many at most; a page has no more than 100. */
+        limit: number;
+        /**
+         * Those below this `seq` of the user's mailbox: `next` of the page before. Left out: from the latest one on.
+         */
+        before?: Seq | null;
+    } }
+    /**
+     * Somebody is to reach the user no more: what they send is refused, their signals are not seen, and they see
+     * `offline`. Answered with `done`, also where they are blocked already.
+     */
+    | { block: {
+        /** Whom: a person's address. */
+        user: Address;
+    } }
+    /** Somebody is no longer blocked. Answered with `done`, also where they were not. */
+    | { unblock: {
+        /** Whom: a person's address. */
+        user: Address;
+    } }
+    /** Whom the user has blocked. */
+    | { blocks: object }
+    /** The user's settings are to be changed: what is left out stays as it is. Answered with `done`. */
+    | { set: {
+        /** Who may write to the user. */
+        who_may_write?: Audience | null;
+        /** Who sees whether the user is there, and when they were last. */
+        who_sees_presence?: Audience | null;
+    } }
+    /** The user's settings. */
+    | { settings: object }
+    /** When something that the user sent was stored, delivered and read. */
+    | { receipts: {
+        /** The address that it was sent to. */
+        to: Address;
+        /** Its order, as `accepted` told it. */
+        order: Seq;
+    } }
+    /**
+     * A device of the user's is called something. Answered with `done`, and refused with `not_found` where there is no
+     * such device.
+     */
+    | { device_name: {
+        /** Which. */
+        device: DeviceName;
+        /** What it is called from now on; left out: nothing. */
+        title?: DeviceTitle | null;
+    } };
+
+/** A reaction that stands. */
+export interface ReactionItem {
+    /** Whose it is. */
+    from: OpenAddress;
+    /** The emoji. */
+    emoji: string;
+    /** When it was accepted. */
+    time: Millis;
+}
+
+/** The user has read a conversation. It is answered with `marked` once that is stored. */
+export type ReadFrame = { read: {
+    /** With whom, as the client wrote it: a bad address is answered with `refused`. */
+    with: string;
+    /** Up to this order of what the other one sent; beyond the last one it means the last. */
+    upto: Seq;
+} };
+
+/** How far what the user sent to an address has come. Marks: they only rise. */
+export type ReceiptFrame = { receipt: {
+    /** The address that was sent to. */
+    to: OpenAddress;
+    /** When the marks came so far. */
+    time: Millis;
+    /** Who has it, or has read it; `null` of a group. */
+    by?: OpenAddress | null;
+    /** Of a person, everything up to this order was delivered; of a group, to how many members. */
+    delivered?: number | null;
+    /**
+     * Of a person, orders below the marks that no device of theirs is known to have: neither delivered nor read. In
+     * rising order.
+     */
+    missing?: Spans;
+    /** Of a group, how many members there are beside the sender. */
+    of?: number | null;
+    /** Of a group, of which message; `null` of a person. */
+    order?: Seq | null;
+    /** Of a person, everything up to this order was read; of a group, by how many members. */
+    read?: number | null;
+    /**
+     * Of a person, when the life of their log began that gave the orders: of what was accepted before, only what was
+     * accepted anew since is meant. `null` of a group.
+     */
+    since?: Millis | null;
+} };
+
+/** A frame is refused, a question among others. */
+export type RefusedFrame = { refused: {
+    /** Why. */
+    code: OpenCode;
+    /** The same in words. */
+    message: string;
+    /** The question's number, where the frame was one. */
+    ref?: number | null;
+    /** When to try again, in milliseconds; `null` where that can't help. */
+    retry_after?: Millis | null;
+} };
+
+export type RegionName = string;
+
+/** A send is refused, or its outcome is unknown. */
+export type RejectedFrame = { rejected: {
+    /** The send's id, as it came: it may be none. */
+    id: string;
+    /** Why. */
+    code: OpenCode;
+    /** The same in words. */
+    message: string;
+    /** When to try again, in milliseconds; `null` where that can't help. */
+    retry_after?: Millis | null;
+} };
+
+/** Something to send. */
+export interface Send {
+    /** The id, made by the sender: a repeat with the same id is stored once. */
+    id: MessageId;
+    /** The address to send to, as the client wrote it: a bad one is answered with the id. */
+    to: string;
+    /** What is sent. */
+    content: Content;
+}
+
+/** Something to send. */
+export type SendFrame = { send: Send };
+
+/**
+ * A sequence in a shard's stream. 0 stands before the first entry. Below 2^53, so that JSON readers keep it exact; what
+ * is read from outside is refused above it.
+ */
+export type Seq = number;
+
+/** Something that somebody does just now. */
+export type ServerSignalFrame = { signal: {
+    /** Who. */
+    from: OpenAddress;
+    /** What. */
+    kind: string;
+} };
+
+/** Something that the user does just now. It is never stored, and may be lost. */
+export type SignalFrame = { signal: {
+    /** The address to tell, as the client wrote it: a bad one is answered with `refused`. */
+    to: string;
+    /**
+     * What, as applications agree on it: `typing`. A name of 1 to 64 of `A-Z a-z 0-9 _ -`; another one is answered with
+     * `refused`.
+     */
+    kind: string;
+} };
+
+/** The sequences above one, up to the other. */
+export interface Span {
+    /** Not this one. */
+    above: Seq;
+    /** This one too. */
+    upto: Seq;
+}
+
+/**
+ * A set of sequences: spans in rising order that do not meet. From outside it is taken as it comes, and need not be so.
+ */
+export type Spans = Span[];
+
+export type StartAt = "beginning" | "live" | Cursor;
+
+export type UserName = string;
+
+/** The answer to `hello`. */
+export type WelcomeFrame = { welcome: {
+    /** Who the token says is there. */
+    user: UserName;
+    /** Which device. */
+    device: DeviceName;
+    /** The user's region. */
+    region: RegionName;
+    /** The gateway's clock. */
+    server_time: Millis;
+    /** What a client must keep to. */
+    limits: Limits;
+} };
