@@ -18,7 +18,7 @@ const KEPT = 2_000;
 const REACTIONS = 64;
 
 /** @typedef {{ time: number, id: string }} Place where an entry stands among all of the conversation */
-/** @typedef {{ text?: string | null, data?: string | null, attachments?: string[], reply_to?: string | null }} Body */
+/** @typedef {{ text?: string | null, data?: string | null, attachments?: string[] | null, reply_to?: string | null }} Body */
 /** @typedef {Place & { order?: number | null } & Body} Said */
 
 /**
@@ -178,7 +178,7 @@ export function createFold(peer, me, make) {
      */
     function show(slot, theirs) {
         const { key, said, edit, deleted = false, error = null } = slot;
-        const { time, id, order = null, attachments = [], reply_to: replyTo = null } = said;
+        const { time, id, order = null, attachments, reply_to: replyTo = null } = said;
         const { text = null, data } = edit ?? said;
         return (slot.shown ??= make({
             key,
@@ -189,7 +189,7 @@ export function createFold(peer, me, make) {
             order,
             text,
             data: data == null ? null : Uint8Array.from(atob(data), letter => letter.charCodeAt(0)),
-            attachments,
+            attachments: attachments ?? [],
             replyTo,
             edited: Boolean(edit),
             deleted,

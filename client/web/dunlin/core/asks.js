@@ -95,8 +95,8 @@ export function createAsks(say) {
          * @param {Answer} answer
          */
         answered(ref, answer) {
-            const [name] = Object.keys(answer);
-            const isKnown = ANSWERS.includes(name) && answer[name] instanceof Object;
+            const [[name, said]] = Object.entries(answer);
+            const isKnown = ANSWERS.includes(name) && said instanceof Object;
             settle(ref, isKnown ? { answer } : { error: { kind: "newer", name } });
         },
 

@@ -55,6 +55,11 @@ test("a message has all that it came with, and nothing of it is left once it is 
     assert.deepEqual([text, data, attachments, deleted], [null, null, [], true]);
 });
 
+test("what is null is as if it were not there", () => {
+    const shownOf = message => ({ ...folded([theirs(1, { message })]).messages()[0] });
+    assert.deepEqual(shownOf({ text: null, data: null, attachments: null, reply_to: null }), shownOf({}));
+});
+
 test("what has not changed is the same object", () => {
     const fold = folded([theirs(1, text("a")), theirs(2, text("b")), mine(3, text("c"))]);
     const before = fold.messages();
