@@ -45,7 +45,7 @@ import { createTokens } from "./token.js";
  * @property {{ direction: "in" | "out", frame: any }} frame
  * @property {{ why: Error, inMemory: boolean }} storage Something could not be kept; `inMemory`: nothing can be from now on, and the client
  *   goes on with what it has.
- * @property {DunlinError} error Something that nobody waits for was refused, or no token could be had.
+ * @property {DunlinError} error Something was refused that nobody waits for; or, with the code `connection`, there was no token or socket.
  */
 
 /** @typedef {{ state: string, lastSeen: number | null }} Presence */

@@ -58,13 +58,16 @@ export function createConnection(gateways, tokens, make, told) {
             told.lost(why);
         });
         return async () => {
+            if (own !== attempt) return;
+            let token = "";
             try {
-                const token = own === attempt && (await tokens.next(refused?.code, serverTime ?? undefined));
-                if (!token || own !== attempt) return;
+                token = await tokens.next(refused?.code, serverTime ?? undefined);
+                if (own !== attempt) return;
                 const opened = whileOwn(() => told.opened(token));
                 own.socket = openSocket(make, gateways[gateway], { opened: () => opened(0), frame: whileOwn(told.frame), lost });
             } catch (error) {
-                lost(unable(error));
+                const why = unable(error);
+                lost(token ? { kind: "socket" } : why);
             }
         };
     }

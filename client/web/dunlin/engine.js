@@ -92,7 +92,7 @@ export function createEngine({ gateways, tokens, socket, device, start, backoff 
         frame,
         lost: why => handle({ kind: "lost", why }),
         renewed: swap,
-        failed: error => tell({ kind: "refused", code: "token", message: String(error) }),
+        failed: error => tell({ kind: "refused", code: "connection", message: String(error) }),
     });
 
     /** @param {Input} input */

@@ -78,7 +78,7 @@ export type Told =
     | { kind: "stale" }
     | { kind: "storage"; why: Error; inMemory: boolean }
     | { kind: "status"; status: Status }
-    /** A frame of this client's was refused that has no answer of its own, or no token could be had. */
+    /** A frame of this client's was refused that has no answer of its own, or (`connection`) no token or socket could be had. */
     | { kind: "refused"; code: string; message: string }
     | { kind: "frame"; direction: "in" | "out"; frame: object }
     /** Between the tabs: one leads from now on; a question is over; what was handed over is settled since long. */

@@ -121,7 +121,7 @@ export function createTab(options, tell) {
     function say(name, command) {
         open.set(name, command);
         send(command);
-        if (hears) poke("tick");
+        if (hears && !engine) poke("tick");
     }
 
     /** @param {Partial<typeof wants>} news */

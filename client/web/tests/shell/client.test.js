@@ -449,7 +449,7 @@ describe("tokens", () => {
         const errors = [];
         alice.on("error", ({ code, message }) => errors.push([code, message]));
         await online(alice);
-        assert.deepEqual(errors, [["token", "Error: the back end is down"]]);
+        assert.deepEqual(errors, [["connection", "Error: the back end is down"]]);
         gateway.goodbye("token_revoked");
         await until(() => alice.status.get().state === "ended");
         assert.equal(whys.length, 3);
@@ -462,6 +462,23 @@ describe("tokens", () => {
         await until(() => gateway.came("hello").length);
         assert.equal(gateway.came("hello")[0].device, "phone");
     });
+});
+
+test("where no socket can be made it is said and tried again", async t => {
+    const gateway = new Gateway();
+    let tries = 0;
+    const socket = (...args) => {
+        if ((tries += 1) === 1) throw new DOMException("not from a secure page", "SecurityError");
+        return gateway.socket(...args);
+    };
+    const alice = begin(t, gateway, "alice", { socket });
+    const errors = [];
+    const whys = new Set();
+    alice.on("error", ({ code, message }) => errors.push([code, message]));
+    alice.status.subscribe(({ why }) => whys.add(why?.kind));
+    await online(alice);
+    assert.ok(whys.has("socket"));
+    assert.deepEqual(errors, [["connection", "SecurityError: not from a secure page"]]);
 });
 
 test("a listener's mistake stops nothing", async t => {
