@@ -22,15 +22,19 @@ export const button = (name, click, style = "") => element("button", { class: st
 /** The first element that fits. @param {string} selector @param {ParentNode} [within] @returns {any} */
 export const find = (selector, within = document) => within.querySelector(selector);
 
-/** What does `f` in the next frame, once. A page that nobody sees has no frames. @param {() => void} f */
-export function inNextFrame(f) {
+/** What does `f` soon, once for however many calls, and the less often the longer that takes. @param {() => void} f */
+export function soon(f) {
     let waits = false;
+    let next = 0;
     const run = () => {
         waits = false;
+        const began = performance.now();
         f();
+        const ended = performance.now();
+        next = ended + Math.max(100, 6 * (ended - began));
     };
     return () => {
-        if (!waits) document.hidden ? setTimeout(run, 100) : requestAnimationFrame(run);
+        if (!waits) setTimeout(run, next - performance.now());
         waits = true;
     };
 }

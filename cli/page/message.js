@@ -51,6 +51,8 @@ export function makeRow(wish) {
 
     /** @param {HTMLElement[]} choices */
     function ask(choices) {
+        // The tools are there while the focus is.
+        node.focus({ preventScroll: true });
         tools?.replaceChildren(...choices);
         choices[0].focus();
     }

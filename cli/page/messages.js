@@ -1,12 +1,12 @@
 // The messages of one conversation: drawn from the newest back as far as somebody looks, and followed while its end is in view.
 
-import { find, inNextFrame } from "./dom.js";
+import { find, soon } from "./dom.js";
 import { makeRow } from "./message.js";
 
 /** @import { Conversation, Message } from "/dunlin.js" */
 
 /** How many are drawn at first, and how many more at a time. */
-const DRAWN = 150;
+const DRAWN = 80;
 const MORE = 100;
 /** So near to its end, in px, a conversation is followed. */
 const NEAR = 48;
@@ -39,8 +39,8 @@ export function messagesOf(side, wishes, seen) {
         toEnd.hidden = true;
         seen();
     };
-    const draw = inNextFrame(() => {
-        const fromEnd = scroll.scrollHeight - scroll.scrollTop;
+    const draw = soon(() => {
+        const fromEnd = followed ? 0 : scroll.scrollHeight - scroll.scrollTop;
         // Who looks at what was earlier keeps it in view.
         limit = followed ? DRAWN : Math.max(limit, list.childElementCount + unseen);
         const shown = all.slice(-limit);

@@ -45,7 +45,7 @@ function addRow(path) {
     find("#parts").append(node);
     return (/** @type {Part | undefined} */ part) => {
         kill.disabled = node.classList.toggle("down", !part?.since);
-        const times = part?.restarts && `, started again ${part.restarts === 1 ? "once" : `${part.restarts} times`}`;
-        how.textContent = (part?.since ? `process ${part.pid}` : part ? "is being started" : "is gone") + (times || "");
+        how.textContent = (part?.since ? `process ${part.pid}` : part ? "is being started" : "is gone")
+            + (part?.restarts ? ` · restarted ${part.restarts}×` : "");
     };
 }

@@ -1,7 +1,7 @@
 // The counter on the page, and the run that gives it something to count.
 
 import { Count, runText } from "./count.js";
-import { find, inNextFrame } from "./dom.js";
+import { find, soon } from "./dom.js";
 import { figure, span } from "./words.js";
 
 /** @import { Side } from "./side.js" */
@@ -21,7 +21,7 @@ export function tally(alice, bob) {
     let timer = 0;
     const [run, progress, verdict] = ["#run", "progress", "#verdict"].map((selector) => find(selector));
 
-    const draw = inNextFrame(() => {
+    const draw = soon(() => {
         const sum = (/** @type {"sent" | "twice" | "holes"} */ what) => counts.reduce((sum, count) => sum + count[what], 0);
         const waits = counts.flatMap((count) => count.waits);
         const [sent, shown, twice, missing] = [sum("sent"), waits.length, again + sum("twice"), gaps + sum("holes")];

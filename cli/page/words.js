@@ -2,12 +2,12 @@
 
 import { element } from "./dom.js";
 
+const clock = /** @type {const} */ ({ hour: "2-digit", minute: "2-digit" });
+const today = new Intl.DateTimeFormat(undefined, clock);
+const earlier = new Intl.DateTimeFormat(undefined, { ...clock, month: "short", day: "numeric" });
+
 /** @param {number} time */
-export function clockTime(time) {
-    const at = new Date(time);
-    const day = at.toDateString() === new Date().toDateString() ? {} : /** @type {const} */ ({ month: "short", day: "numeric" });
-    return at.toLocaleString(undefined, { ...day, hour: "2-digit", minute: "2-digit" });
-}
+export const clockTime = (time) => (time < new Date().setHours(0, 0, 0, 0) ? earlier : today).format(time);
 
 /** @param {number} count */
 export const figure = (count) => count.toLocaleString("en");
