@@ -80,12 +80,16 @@ export function createKept(given, failed) {
         /** Whether what is kept outlives the page. */
         lasts: () => !!store,
 
-        /** Reads what is held. */
+        /** Reads what is held, in the place of what this tab has written: another one may have forgotten that since. */
         async load() {
+            /** @type {Change[]} */
+            const all = [];
             for (const table of TABLES) {
                 if (table === "entries") continue;
-                for (const [key, value] of await read(table)) void memory.write([[table, key, value]]);
+                for (const [key, value] of await read(table)) all.push([table, key, value]);
             }
+            await memory.clear();
+            await memory.write(all);
         },
 
         /**
