@@ -46,12 +46,15 @@ export class Conversations {
             }
         }
 
+        /** @type {readonly Summary[]} */
+        let rows = [];
         const list = new Source(() => {
             if (isOnline && !isWanted) void ask();
             isWanted = true;
-            const rows = [...all.values()].map(({ summary }) => summary()).filter(({ last }) => last);
-            rows.sort((one, other) => /** @type {any} */ (other.last).time - /** @type {any} */ (one.last).time);
-            return /** @type {readonly Summary[]} */ (rows);
+            const now = [...all.values()].map(({ summary }) => summary()).filter(({ last }) => last);
+            now.sort((one, other) => /** @type {any} */ (other.last).time - /** @type {any} */ (one.last).time);
+            if (now.length !== rows.length || now.some((row, at) => row !== rows[at])) rows = Object.freeze(now);
+            return rows;
         });
 
         /** Those with messages, the one with the latest first. */

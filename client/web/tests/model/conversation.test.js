@@ -213,6 +213,9 @@ test("typing ends by itself, with a message, with its end, and with the connecti
         }
         model.tell({ kind: "signal", from: "carol", signal: "typing" });
         assert.equal(bob.typing.get(), false);
+        types("typing");
+        model.tell(entry(mine(2, text("b"))));
+        assert.equal(bob.typing.get(), true, "what one says oneself");
     } finally {
         mock.timers.reset();
     }
@@ -236,6 +239,18 @@ test("keystrokes are told every three seconds, and at once after a message", asy
     } finally {
         mock.timers.reset();
     }
+});
+
+test("what is kept of one user is not shown to the next", async () => {
+    const client = host();
+    let read;
+    client.kept = () => new Promise(resolve => (read = resolve));
+    const model = new Conversations(client);
+    const bob = model.get("bob");
+    model.tell({ kind: "reset" });
+    read({ entries: [theirs(1, text("a"))], drafts: [], receipts: [], read: undefined });
+    await turn();
+    assert.deepEqual(bob.messages.get(), []);
 });
 
 test("another user has nothing of what was there", async () => {

@@ -92,6 +92,9 @@ test("pages of history and entries give the same in any order", () => {
     page.forEach(entry => after.past(entry));
     assert.equal(shown(after.messages()), meant);
     // What came since the page was read goes before it.
+    const both = begun();
+    both.past(past(mine(1, text("a")), "a", null, [["bob", "👍", 3], ["alice", "👍", 4]]));
+    assert.deepEqual(both.messages()[0].reactions, [{ emoji: "👍", from: ["bob", "alice"], mine: true }]);
     const newer = folded([theirs(5, edit(1, "d")), mine(6, react(1, "👍", false)), mine(7, taken(4))]);
     page.forEach(entry => newer.past(entry));
     assert.equal(shown(newer.messages()), "bob: d*, alice: - sent");

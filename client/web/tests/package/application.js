@@ -1,6 +1,9 @@
-// An application with the package installed: what it imports is there.
+// An application with the package installed: what it imports is there, and works as far as that goes without a network.
 
-import { Source } from "dunlin";
+import { connect } from "dunlin";
 
-const source = new Source(() => 1);
-if (source.get() !== 1) throw new Error("the package does not work in Node");
+const socket = () => ({ readyState: 0, send() {}, close() {} });
+const client = connect({ url: "http://127.0.0.1:1", getToken: async () => "a token", store: "memory", socket });
+const { text, state } = client.conversation("bob").send("hi");
+if (text !== "hi" || state !== "sending") throw new Error("the package does not work in Node");
+await client.close();
