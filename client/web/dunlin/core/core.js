@@ -6,7 +6,6 @@
  * behaviour by the scripts in `client/scripts`.
  */
 
-import { parseAddress } from "./address.js";
 import { createAsks } from "./asks.js";
 import { createClocks, earliest } from "./clocks.js";
 import { createIds } from "./ids.js";
@@ -41,6 +40,7 @@ const OWN_WITHIN = 10_000;
 /** @typedef {{ [Name in keyof ServerFrames]: (said: ServerFrames[Name]) => void }} Meanings */
 
 /** @template T @typedef {T extends unknown ? Omit<T, "kind"> : never} Untagged */
+/** @template T @typedef {T extends { place: Progress } ? Omit<T, "kind" | "place"> : never} Unplaced */
 
 /**
  * One client, which dials at the first tick: see the module.
@@ -186,12 +186,11 @@ function createCore(setup, now) {
     /**
      * Tells of what stands at a place, or only passes it.
      *
-     * @param {boolean} isGiven
-     * @param {Progress} place
-     * @param {Untagged<Notification>} notification
+     * @param {[isGiven: boolean, place: Progress]} found
+     * @param {Unplaced<Notification>} notification
      */
-    function give(isGiven, place, notification) {
-        if (isGiven) notify(notification);
+    function give([isGiven, place], notification) {
+        if (isGiven) notify({ ...notification, place });
         else say({ kind: "skip", place });
     }
 
@@ -232,24 +231,20 @@ function createCore(setup, now) {
         rejected: rejected => outbox.rejected(now.steady, rejected),
         entry(entry) {
             const found = inbox.entry(entry);
-            if (found) give(...found, { what: "entry", entry, place: found[1] });
+            if (found) give(found, { what: "entry", entry });
         },
         gap({ log, from, to, cursor }) {
-            const place = inbox.gap(log, cursor);
-            give(...place, { what: "gap", log, from, to, place: place[1] });
+            give(inbox.gap(log, cursor), { what: "gap", log, from, to });
             outbox.gap(serverNow());
         },
-        caught_up({ log, seq, cursor }) {
-            const place = inbox.caughtUp(log, seq, cursor);
-            give(...place, { what: "caughtUp", log, seq, place: place[1] });
-        },
+        caught_up: ({ log, seq, cursor }) => give(inbox.caughtUp(log, seq, cursor), { what: "caughtUp", log, seq }),
         receipt(receipt) {
             const { to, delivered: upto, since, missing, time } = receipt;
-            if (parseAddress(to) && upto != null && since != null) outbox.delivered(to, { upto, missing, since, time });
+            if (upto != null && since != null) outbox.delivered(to, { upto, missing, since, time });
             notify({ what: "receipt", receipt });
         },
         marked({ with: address, read }) {
-            if (parseAddress(address)) reads.marked(address, read);
+            reads.marked(address, read);
             notify({ what: "marked", with: address, read });
         },
     };
@@ -266,7 +261,7 @@ function createCore(setup, now) {
         // Where there is no room it comes again over the next connection, which resumes after what was given.
         const needsRoom = ["entry", "gap", "caught_up", "receipt", "marked"].includes(name);
         if (needsRoom && !room) isBehind = true;
-        if (!needsRoom || !isBehind) meanings[name](said);
+        else meanings[name](said);
     }
 
     /** @param {Input} input */
