@@ -5,6 +5,7 @@
 
 import { seenFrom } from "../core/address.js";
 import { Source } from "../readable.js";
+import { peerOf } from "../records.js";
 import { createConversation } from "./conversation.js";
 
 /** Conversations that are kept beside those that somebody looks at; and what the list asks for, in pages. */
@@ -72,11 +73,9 @@ export class Conversations {
         /** Takes everything that happens, in its order. @param {Told} told */
         this.tell = told => {
             const { kind, entry, draft, receipt, with: peer, from, to, status } = /** @type {any} */ (told);
-            const about =
-                kind === "entry"
-                    ? // Before it is known who this is, each conversation takes what is its own.
-                      entry.content.failed?.to ?? (host.user && (entry.from === host.user ? entry.to : entry.from))
-                    : draft?.to ?? receipt?.by ?? peer ?? (kind === "signal" ? from : kind !== "gap" && to);
+            // Before it is known who this is, each conversation takes what is its own.
+            const ofEntry = entry && host.user && peerOf(entry, host.user);
+            const about = ofEntry ?? draft?.to ?? receipt?.by ?? peer ?? (kind === "signal" ? from : kind !== "gap" && to);
             if (about) return of(about).tell(told);
             for (const { tell } of all.values()) tell(told);
             if (!status) return;
