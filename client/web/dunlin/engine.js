@@ -438,7 +438,6 @@ export function createEngine({ gateways, tokens, socket, device, start, backoff 
 
         /** Ends, when everything that waits is written. */
         async close() {
-            await pipeline.idle();
             handle({ kind: "close" });
             await pipeline.idle();
             await stop();

@@ -37,10 +37,7 @@ export class IndexedDbStore {
             request.onsuccess = () => {
                 const database = request.result;
                 // Whoever deletes it, or upgrades it, waits for this one to let go.
-                database.onversionchange = () => {
-                    database.close();
-                    this.lost?.(new Error("the database was deleted or is being upgraded"));
-                };
+                database.onversionchange = () => this.lost?.(new Error("the database was deleted or is being upgraded"));
                 database.onclose = () => this.lost?.(new Error("the browser has closed the database"));
                 resolve(database);
             };

@@ -19,7 +19,7 @@
  * @property {(table?: Table) => Promise<void>} clear One table, or all.
  * @property {() => Promise<void>} erase Leaves no trace; the store is not used again.
  * @property {() => void} close
- * @property {(why: Error) => void} [lost] Set by the client: to be called when nothing can be kept any more.
+ * @property {(why: Error) => void} [lost] Set by the client, which closes it then: to be called when nothing can be kept any more.
  */
 
 /**

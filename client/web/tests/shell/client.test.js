@@ -353,8 +353,14 @@ test("who is watched, while somebody looks", async t => {
     for (const user of ["bob", "carol"]) gateway.tell("alice", { presence: { user, state: "online", last_seen: null } });
     await until(() => presence.get().size === 2);
     assert.equal(presence.get().get("carol@local").state, "online");
+    gateway.isDown = true;
     gateway.drop();
-    await until(() => presence.get().size === 0 && watched().length === 2);
+    await until(() => presence.get().size === 0);
+    const late = alice.presence(["bob"]);
+    late.subscribe(() => {})();
+    assert.equal(late.get().size, 0, "nobody can say now");
+    gateway.isDown = false;
+    await until(() => watched().length === 2);
     stop();
     await until(() => watched().length === 3);
     assert.deepEqual(watched(), [["bob", "carol@local"], ["bob", "carol@local"], []]);

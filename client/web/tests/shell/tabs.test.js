@@ -130,6 +130,23 @@ describe("who leads goes", () => {
         assert.equal(gateway.dials.length, 2);
     });
 
+    test("and what was delivered for another tab is not sent again", async t => {
+        const { gateway, browser, open } = setUp(t);
+        const [one, other] = [open(), open()];
+        await online(other);
+        say(other, "delivered");
+        await until(() => states(other)[0]?.[1] === "sent");
+        gateway.tell("alice", { receipt: { by: "bob", to: "bob", delivered: 1, read: null, time: Date.now(), since: 1, missing: [] } });
+        await until(() => states(other)[0][1] === "delivered");
+        one.tab.kill();
+        await until(() => gateway.dials.length === 2);
+        await online(other);
+        say(other, "next");
+        await until(() => texts(gateway).length === 2);
+        assertSent(gateway, ["delivered", "next"]);
+        assert.equal(gateway.came("send").length, 2, browser.account);
+    });
+
     test("and is frozen: a tab that is looked at takes the lead", async t => {
         const { gateway, open } = setUp(t);
         const [one, other] = [open(), open()];
@@ -142,6 +159,40 @@ describe("who leads goes", () => {
         assertSent(gateway, ["is anybody there?"]);
         assert.equal(gateway.sockets.size, 1, "the frozen one has learnt that it leads no more");
     });
+});
+
+test("a tab that does not lead is closed with what it has just said on its way", async t => {
+    const { gateway, open } = setUp(t);
+    const [one, other] = [open(), open()];
+    await online(other);
+    say(other, "bye");
+    await other.client.close();
+    await until(() => texts(gateway).length === 1);
+    assert.equal(one.client.status.get().state, "online");
+});
+
+test("where nothing can be stored a tab that was away says nothing twice", async t => {
+    t.mock.method(indexedDB, "open", () => {
+        throw new DOMException("not here", "SecurityError");
+    });
+    const { gateway, open } = setUp(t);
+    const [one, other] = [open(), open()];
+    await online(other);
+    gateway.holds = true;
+    say(other, "once");
+    await until(() => gateway.came("send").length === 1);
+    other.tab.window.dispatchEvent(new Event("pagehide"));
+    gateway.holds = false;
+    gateway.drop();
+    await until(() => texts(gateway).length === 1);
+    gateway.tell("alice", { receipt: { by: "bob", to: "bob", delivered: 1, read: null, time: Date.now(), since: 1, missing: [] } });
+    await one.client.ask({ devices: {} });
+    other.tab.window.dispatchEvent(Object.assign(new Event("pageshow"), { persisted: true }));
+    await other.client.ask({ devices: {} });
+    say(other, "and on");
+    await until(() => texts(gateway).length === 2);
+    assertSent(gateway, ["once", "and on"]);
+    assert.equal(gateway.mailbox("bob").length, 2);
 });
 
 test("signing out ends all tabs and leaves nothing", async t => {
