@@ -68,9 +68,12 @@ export function createTabs(name, lead, dropped, came) {
             lead();
             return new Promise(resolve => void (release = resolve));
         };
-        locks().request(name, options, held).catch(() => {
+        locks().request(name, options, held).catch(error => {
+            if (its !== channel) return;
+            // Where a page may have no locks, it is alone.
+            if (error.name !== "AbortError") return lead();
             // It was stolen, or is not waited for any more.
-            if (its !== channel || !release) return;
+            if (!release) return;
             leave();
             dropped();
         });

@@ -214,6 +214,15 @@ test("signing out ends all tabs and leaves nothing", async t => {
     assert.equal(next.client.conversation("bob").messages.get().length, 0);
 });
 
+test("a page that may have no locks connects by itself", async t => {
+    const { gateway, browser, open } = setUp(t);
+    browser.locks.request = () => Promise.reject(new DOMException("not here", "SecurityError"));
+    const one = open();
+    await online(one);
+    say(one, "hi");
+    await until(() => texts(gateway).length === 1);
+});
+
 describe("a tab that is alone", () => {
     const alone = { tabs: "alone" };
     const device = ({ client }) => client.status.get().device;
