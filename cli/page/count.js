@@ -1,12 +1,14 @@
 // The counter: what one side handed over, against what the client of the other side was given.
 
+import { figure } from "./words.js";
+
 /** @import { Conversation, Message } from "/dunlin.js" */
 
 /** The messages of a run say which they are: one that was stored twice, under two ids, is seen. */
 const OF_A_RUN = /^(\d+) of [\d,]+ · run (\w+)$/;
 
 /** @param {number} number @param {number} total @param {string} run */
-export const runText = (number, total, run) => `${number} of ${total.toLocaleString("en")} · run ${run}`;
+export const runText = (number, total, run) => `${number} of ${figure(total)} · run ${run}`;
 
 export class Count {
     twice = 0;
@@ -16,18 +18,35 @@ export class Count {
     #given = new Map();
     /** The numbers of each run that were given. @type {Map<string, Set<number>>} */
     #runs = new Map();
+    #sender;
 
     /** @param {Conversation} sender @param {Conversation} receiver @param {() => void} changed */
     constructor(sender, receiver, changed) {
-        const settle = () => {
-            this.#settle(sender.messages.get());
+        this.#sender = sender;
+        sender.messages.subscribe((messages) => {
+            // What is unsent stands last, also what was handed over before a reload. What was sent before does not count.
+            for (const { key, state } of messages.slice().reverse()) {
+                if (!/sending|failed/.test(state ?? "") || this.#sent.has(key)) break;
+                this.#sent.set(key, { at: performance.now() });
+            }
             changed();
-        };
-        sender.messages.subscribe(settle);
+        });
         receiver.messages.subscribe((messages) => {
             this.#look(messages);
-            settle();
+            changed();
         });
+    }
+
+    /** Looks again at what became of what was handed over. */
+    settle() {
+        for (const { key, id, state } of this.#sender.messages.get()) {
+            const item = this.#sent.get(key);
+            if (item) Object.assign(item, { id: id ?? item.id, failed: state === "failed" });
+        }
+        for (const item of this.#sent.values()) {
+            const given = this.#given.get(item.id ?? "");
+            if (given) item.wait ??= given - item.at;
+        }
     }
 
     /** What was refused was not sent. */
@@ -59,20 +78,6 @@ export class Count {
             const numbers = this.#runs.get(run);
             if (numbers?.has(+number)) this.twice += 1;
             numbers?.add(+number);
-        }
-    }
-
-    /** What is unsent when it is seen counts, and nothing that was sent before. @param {readonly Message[]} messages */
-    #settle(messages) {
-        for (const { mine, key, id, state } of messages) {
-            if (!mine) continue;
-            if (state === "sending" && !this.#sent.has(key)) this.#sent.set(key, { at: performance.now() });
-            const item = this.#sent.get(key);
-            if (item) Object.assign(item, { id: id ?? item.id, failed: state === "failed" });
-        }
-        for (const item of this.#sent.values()) {
-            const given = this.#given.get(item.id ?? "");
-            if (given) item.wait ??= given - item.at;
         }
     }
 }

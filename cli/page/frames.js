@@ -48,7 +48,7 @@ export function redraw() {
 function draw() {
     timer = 0;
     find("#frames-count").textContent = figure(count);
-    if (!list.offsetParent || !fresh) return;
+    if (list.closest("[hidden]") || !fresh) return;
     const followed = list.scrollHeight - list.scrollTop - list.clientHeight < 48;
     list.append(...kept.slice(-fresh).filter(({ side }) => !wanted.value || side === wanted.value).map(row));
     while (list.childElementCount > KEPT) list.firstElementChild.remove();

@@ -7,7 +7,6 @@ import { makeRow } from "./message.js";
 
 /** How many are drawn at first, and how many more at a time. */
 const DRAWN = 80;
-const MORE = 100;
 /** So near to its end, in px, a conversation is followed. */
 const NEAR = 48;
 
@@ -20,37 +19,26 @@ export function messagesOf(side, wishes, seen) {
     /** @type {Map<string, ReturnType<typeof makeRow>>} */
     const rows = new Map();
     let limit = DRAWN;
+    /** Whether the end is in view. Where it is not, what is new waits until it is. */
     let followed = true;
+    /** The last one that is drawn. */
+    let last = "";
     /** Whether there may be earlier ones that the client has not brought. */
     let more = true;
-    let unseen = 0;
-    let top = 0;
     let older = async () => true;
     let stop = () => {};
 
-    /** Shows the newest. */
-    const end = () => {
-        scroll.scrollTop = scroll.scrollHeight;
-        followed = true;
-        reached();
-    };
-    const reached = () => {
-        unseen = 0;
-        toEnd.hidden = true;
-        seen();
-    };
     const draw = soon(() => {
-        const fromEnd = followed ? 0 : scroll.scrollHeight - scroll.scrollTop;
-        // Who looks at what was earlier keeps it in view.
-        limit = followed ? DRAWN : Math.max(limit, list.childElementCount + unseen);
-        const shown = all.slice(-limit);
+        const end = (!followed && all.findLastIndex(({ key }) => key === last) + 1) || all.length;
+        if (followed) limit = DRAWN;
+        const shown = all.slice(Math.max(0, end - limit), end);
+        last = shown.at(-1)?.key ?? "";
         place(shown);
         empty.hidden = shown.length > 0;
-        earlier.hidden = shown.length === all.length && !(more && shown.length > 20);
-        if (followed) return end();
-        if (!unseen) scroll.scrollTop = scroll.scrollHeight - fromEnd;
-        toEnd.hidden = !unseen;
-        toEnd.textContent = `${unseen} new ↓`;
+        earlier.hidden = end <= limit && !(more && shown.length > 20);
+        toEnd.hidden = end === all.length;
+        toEnd.textContent = `${all.length - end} new ↓`;
+        if (followed) seen();
     });
 
     /** @param {readonly Message[]} shown */
@@ -73,19 +61,22 @@ export function messagesOf(side, wishes, seen) {
         });
     }
 
+    // The style sheet has it begin at its end: 0 is there.
     scroll.onscroll = () => {
-        const near = scroll.scrollHeight - scroll.scrollTop - scroll.clientHeight < NEAR;
-        followed = near || (followed && scroll.scrollTop >= top);
-        top = scroll.scrollTop;
-        if (near) reached();
+        const near = scroll.scrollTop > -NEAR;
+        if (near !== followed) draw();
+        followed = near;
     };
-    new ResizeObserver(() => followed && end()).observe(scroll);
+    const end = () => {
+        scroll.scrollTop = 0;
+        followed = true;
+        draw();
+    };
     toEnd.onclick = end;
     earlier.onclick = async () => {
         followed = false;
         if (limit >= all.length) more = await older().catch(() => true);
-        unseen = 0;
-        limit += MORE;
+        limit += DRAWN;
         draw();
     };
     // Arrows go from message to message.
@@ -101,11 +92,10 @@ export function messagesOf(side, wishes, seen) {
     /** @param {Conversation} conversation */
     const open = (conversation) => {
         stop();
-        older = () => conversation.older(MORE);
+        older = () => conversation.older(DRAWN);
         more = followed = true;
         all = [];
         stop = conversation.messages.subscribe((messages) => {
-            unseen += Math.max(0, messages.length - all.length);
             all = messages;
             draw();
         });

@@ -2,7 +2,7 @@
 
 import { connect } from "/dunlin.js";
 import { composer } from "./composer.js";
-import { element, find as findIn } from "./dom.js";
+import { element, find as findIn, soon } from "./dom.js";
 import { stands } from "./message.js";
 import { messagesOf } from "./messages.js";
 import { Network } from "./network.js";
@@ -131,7 +131,8 @@ export function openSide(who, gateways, acted, tellUnread) {
     talk();
     client.status.subscribe(tellStatus);
     setInterval(tellStatus, 1000);
-    client.conversations.subscribe((conversations) => {
+    client.conversations.subscribe(soon(() => {
+        const conversations = client.conversations.get();
         const others = [...new Set([who.peer, ...conversations.map((item) => item.with)])];
         const select = find(".peer select");
         select.hidden = others.length < 2;
@@ -145,7 +146,7 @@ export function openSide(who, gateways, acted, tellUnread) {
         put(".unread", `${unread} unread`);
         tellUnread(unread);
         read();
-    });
+    }));
     client.on("gap", ({ from, to }) =>
         notice(`Messages between ${clockTime(from)} and ${clockTime(to)} may be missing. What was sent is sent again.`));
     client.on("storage", ({ why }) => notice(`Not everything is kept over a reload: ${reason(why)}`));

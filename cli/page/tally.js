@@ -23,6 +23,7 @@ export function tally(alice, bob) {
 
     const draw = soon(() => {
         const sum = (/** @type {"sent" | "twice" | "holes"} */ what) => counts.reduce((sum, count) => sum + count[what], 0);
+        counts.forEach((count) => count.settle());
         const waits = counts.flatMap((count) => count.waits);
         const [sent, shown, twice, missing] = [sum("sent"), waits.length, again + sum("twice"), gaps + sum("holes")];
         put("sent", figure(sent));

@@ -9,8 +9,7 @@ const earlier = new Intl.DateTimeFormat(undefined, { ...clock, month: "short", d
 /** @param {number} time */
 export const clockTime = (time) => (time < new Date().setHours(0, 0, 0, 0) ? earlier : today).format(time);
 
-/** @param {number} count */
-export const figure = (count) => count.toLocaleString("en");
+export const { format: figure } = new Intl.NumberFormat("en");
 
 /** @param {number} ms */
 export const span = (ms) => (ms < 1000 ? `${Math.round(ms)} ms` : `${(ms / 1000).toFixed(1)} s`);
