@@ -16,7 +16,7 @@ export class Count {
     #sent = new Map();
     /** When the receiver was given an id. @type {Map<string, number>} */
     #given = new Map();
-    /** The numbers of each run that were given. @type {Map<string, Set<number>>} */
+    /** What was given of each run. @type {Map<string, Set<number>>} */
     #runs = new Map();
     #sender;
 

@@ -4,7 +4,7 @@
  * @template {keyof HTMLElementTagNameMap} Name
  * @param {Name} name
  * @param {Record<string, any>} [attributes] A function listens to the event of that name.
- * @param {any[]} children Nodes and texts; `false`, `null` and `undefined` are nothing.
+ * @param {any[]} children Nodes and texts, or nothing.
  */
 export function element(name, attributes = {}, ...children) {
     const made = document.createElement(name);

@@ -21,7 +21,7 @@ export const stands = ({ id, mine, state, deleted }) => id && !deleted && !(mine
 /** @param {string} name @param {() => void} click */
 const tool = (name, click) => button(name, click, "quiet small");
 
-/** A place for a message, which is drawn again when it changes. @param {AllWishes} wish */
+/** @param {AllWishes} wish */
 export function makeRow(wish) {
     /** @type {Message} */
     let message;

@@ -7,7 +7,7 @@ import { makeRow } from "./message.js";
 
 /** How many are drawn at first, and how many more at a time. */
 const DRAWN = 80;
-/** So near to its end, in px, a conversation is followed. */
+/** px from its end in which a conversation is followed. */
 const NEAR = 48;
 
 /** @param {HTMLElement} side @param {import("./message.js").AllWishes} wishes @param {() => void} seen Told when the end is in view. */

@@ -1,8 +1,8 @@
 // One person's network, which can be taken away or made slow: it makes the sockets for their client.
 
 /** By how many ms a slow network is late, at least and at most. */
-const LATE = [100, 500];
-/** So often, in ms, a connection over a slow network may break, and how likely it then is. */
+const LATE = [100, 300];
+/** So often, in ms, a connection of it may break, and how likely it does. */
 const BREAKS_EVERY = 1500;
 const BREAKS = 0.1;
 
@@ -26,10 +26,8 @@ export class Network {
     /** What the library uses of a WebSocket. @param {string} url @param {string[]} protocols */
     socket = (url, protocols) => {
         const real = this.#offline ? undefined : new WebSocket(url, protocols);
+        /** @type {any} */
         const wire = {
-            /** @type {((event: any) => void) | null} */ onopen: null,
-            /** @type {((event: any) => void) | null} */ onmessage: null,
-            /** @type {((event: any) => void) | null} */ onclose: null,
             send: (/** @type {string} */ text) => send(() => real?.send(text)),
             close: () => send(() => real?.close()),
         };

@@ -74,7 +74,7 @@ function show(name) {
     attend();
 }
 
-/** What is on a device is read by whoever sits before it: the one that was touched last, or the only one that is shown. */
+/** What is read is on the device that was touched last, or the only one that is shown. */
 function attend() {
     const one = tabs.offsetParent;
     for (const [name, side] of sides) side.attend(one ? name === document.body.dataset.shown : side.node.contains(touched));

@@ -35,17 +35,18 @@ export async function showParts(now) {
 function addRow(path) {
     const name = path.replace("/", " ").replace("nats", "nats-server");
     const how = element("p", { class: "soft" });
+    const times = element("span", { class: "soft" });
     const kill = button("Kill", () => {
         busyUntil = performance.now() + BUSY_FOR;
         find("#said").textContent = `${name} killed`;
         fetch(`/dev/kill/${path}`, { method: "POST" }).catch(() => {});
     });
     kill.ariaLabel = `Kill ${name}`;
-    const node = element("li", { class: "row" }, element("div", { class: "grow small" }, element("h3", {}, name), how), kill);
+    const node = element("li", { class: "row small" }, element("div", { class: "grow" }, element("h3", {}, name, times), how), kill);
     find("#parts").append(node);
     return (/** @type {Part | undefined} */ part) => {
         kill.disabled = node.classList.toggle("down", !part?.since);
-        how.textContent = (part?.since ? `process ${part.pid}` : part ? "is being started" : "is gone")
-            + (part?.restarts ? ` · restarted ${part.restarts}×` : "");
+        how.textContent = part?.since ? `process ${part.pid}` : part ? "is being started" : "is gone";
+        times.textContent = part?.restarts ? ` restarted ${part.restarts}×` : "";
     };
 }

@@ -43,7 +43,7 @@ export function openSide(who, gateways, acted, tellUnread) {
         getToken: () => token({ user: who.user, ...(who.device && { device: who.device }) }),
     });
 
-    /** What becomes of it is seen in the message. @param {unknown} done @param {Record<string, any>} [content] */
+    /** @param {unknown} done @param {Record<string, any>} [content] */
     const act = (done, content) => {
         Promise.resolve(done).catch((error) => notice(`That did not work: ${reason(error)}`));
         if (content) acted({ from: who.user, to: peer, content });
