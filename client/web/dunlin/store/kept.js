@@ -15,10 +15,15 @@ export function createKept(given, failed) {
     /** What is held anyway: all but entries, which are many. */
     const memory = new MemoryStore();
 
+    /** Who waits for the store. @type {Set<(why: any) => void>} */
+    const waiting = new Set();
+
     /** @param {any} why */
     function fail(why) {
         if (!store) return;
         close();
+        // A database that goes while it is asked may never answer.
+        for (const reject of waiting) reject(why);
         failed(why, true);
     }
 
@@ -35,11 +40,19 @@ export function createKept(given, failed) {
      * @returns {Promise<T>}
      */
     async function attempt(act) {
-        if (store) {
+        const asked = store;
+        if (asked) {
+            /** @type {(why: any) => void} */
+            let leave = () => {};
             try {
-                return await act(store);
+                return await new Promise((resolve, reject) => {
+                    waiting.add((leave = reject));
+                    act(asked).then(resolve, reject);
+                });
             } catch (error) {
                 fail(error);
+            } finally {
+                waiting.delete(leave);
             }
         }
         return act(memory);

@@ -144,3 +144,16 @@ describe("a store that fails", () => {
         assert.equal(kept.lasts(), false);
     });
 });
+
+test("a store that is lost while it is asked need not answer", async () => {
+    const store = new MemoryStore();
+    store.read = store.write = () => new Promise(() => {});
+    const said = [];
+    const kept = createKept(store, (why, inMemory) => said.push([why.message, inMemory]));
+    const written = kept.write([["outbox", "a", 1]]);
+    const read = kept.read("meta");
+    store.lost(new Error("it was deleted"));
+    await written;
+    assert.deepEqual([await read, await kept.read("outbox")], [[], [["a", 1]]]);
+    assert.deepEqual(said, [["it was deleted", true]]);
+});
