@@ -85,10 +85,9 @@ export function code(gateway) {
     };
     language.onchange = show;
     copy.onclick = async () => {
-        // Without leave to use the clipboard it is selected.
         getSelection()?.selectAllChildren(text);
         const copied = await navigator.clipboard?.writeText(text.textContent).then(() => true, () => false);
-        done.textContent = copied ? "Copied" : "Selected: copy it with the keyboard";
+        done.textContent = copied ? "Copied" : "Selected: copy it";
     };
     return (/** @type {Act} */ act) => {
         const [kind, said] = Object.entries(act.content)[0];

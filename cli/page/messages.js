@@ -25,6 +25,7 @@ export function messagesOf(side, wishes, seen) {
     let last = "";
     /** Whether there may be earlier ones that the client has not brought. */
     let more = true;
+    let asked = false;
     let older = async () => true;
     let stop = () => {};
 
@@ -35,7 +36,9 @@ export function messagesOf(side, wishes, seen) {
         last = shown.at(-1)?.key ?? "";
         place(shown);
         empty.hidden = shown.length > 0;
-        earlier.hidden = end <= limit && !(more && shown.length > 20);
+        earlier.hidden = end <= limit && !(more && shown.length);
+        // A device that is new here may have only the last one.
+        if (!asked && shown.length < 20) bring();
         toEnd.hidden = end === all.length;
         toEnd.textContent = `${all.length - end} new ↓`;
         if (followed) seen();
@@ -73,11 +76,16 @@ export function messagesOf(side, wishes, seen) {
         draw();
     };
     toEnd.onclick = end;
-    earlier.onclick = async () => {
-        followed = false;
-        if (limit >= all.length) more = await older().catch(() => true);
-        limit += DRAWN;
+    const bring = async () => {
+        asked = true;
+        more = await older().catch(() => true);
         draw();
+    };
+    earlier.onclick = () => {
+        followed = false;
+        limit += DRAWN;
+        if (limit > all.length) bring();
+        else draw();
     };
     // Arrows go from message to message.
     list.onkeydown = (/** @type {KeyboardEvent & {target: HTMLElement}} */ event) => {
@@ -94,6 +102,7 @@ export function messagesOf(side, wishes, seen) {
         stop();
         older = () => conversation.older(DRAWN);
         more = followed = true;
+        asked = false;
         all = [];
         stop = conversation.messages.subscribe((messages) => {
             all = messages;

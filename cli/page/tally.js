@@ -8,7 +8,7 @@ import { figure, span } from "./words.js";
 
 const RUN = 1000;
 /** Messages a second: well below the 200 that a gateway takes of one person. */
-const PACE = 40;
+const PACE = 25;
 const STEP = 100;
 /** What a page that slept catches up with at once. */
 const AT_ONCE = 20;
