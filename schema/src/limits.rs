@@ -65,6 +65,8 @@ pub const ROLL_CALL: Millis = Millis(250);
 pub const DEVICES_KEPT: usize = 256;
 /// How long a device is remembered after it was last heard from, or removed.
 pub const DEVICE_KEPT: Millis = seconds(90 * 24 * 3_600);
+/// How long it is remembered that somebody was erased, to erase what comes back of them.
+pub const ERASURE_KEPT: Millis = seconds(90 * 24 * 3_600);
 /// Devices that are listed for their user.
 pub const DEVICES_LISTED: usize = 256;
 /// Characters of what a user calls a device.
@@ -292,6 +294,13 @@ const _: () = {
     assert!(
         RETENTION.0 < DEVICE_KEPT.0,
         "a forgotten device goes on from the beginning, and nothing that it acknowledged is still there by then"
+    );
+    assert!(
+        RETENTION.0 < ERASURE_KEPT.0
+            && DEVICE_KEPT.0 <= ERASURE_KEPT.0
+            && MARK_KEPT.0 <= ERASURE_KEPT.0
+            && SEEN_KEPT.0 <= ERASURE_KEPT.0,
+        "of somebody erased, nothing that ends by itself comes back when their erasure is forgotten"
     );
     assert!(RETENTION.0 < MARK_KEPT.0, "nothing that forgotten marks were about is still there");
     assert!(MARKS_EVERY.0 * 4 < PUBLISH_TIMEOUT.0, "what waits for its turn does not come again meanwhile");

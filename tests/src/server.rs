@@ -163,6 +163,13 @@ impl NatsServer {
         copy_folder(snapshot.path(), &store);
     }
 
+    /// Takes away what the killed server had written of its streams beside their blocks, as a crash before it was written leaves it: it
+    /// makes its state from the blocks alone. Panics while it runs.
+    pub fn forget_indexes(&self) {
+        assert!(self.child.is_none(), "kill the server before its files are taken away");
+        remove_files(&self.folder.path().join("store"), "index.db");
+    }
+
     /// Whether any file that the server stores has these bytes.
     pub fn stores(&self, bytes: &str) -> bool {
         folder_has(&self.folder.path().join("store"), bytes.as_bytes())
@@ -233,6 +240,17 @@ pub fn folder_has(folder: &Path, bytes: &[u8]) -> bool {
         Ok(_) => fs::read(item.path()).is_ok_and(|held| held.windows(bytes.len()).any(|window| window == bytes)),
         Err(_) => false,
     })
+}
+
+fn remove_files(folder: &Path, name: &str) {
+    for item in fs::read_dir(folder).expect("reading a folder") {
+        let item = item.expect("reading a folder");
+        if item.file_type().expect("a file type").is_dir() {
+            remove_files(&item.path(), name);
+        } else if item.file_name() == name {
+            fs::remove_file(item.path()).expect("removing a file");
+        }
+    }
 }
 
 fn copy_folder(from: &Path, to: &Path) {

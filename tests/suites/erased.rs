@@ -1,5 +1,6 @@
 //! What is deleted leaves the logs within a minute, with a tombstone in its place: nobody is told of a gap, and it does not come back.
 
+mod again;
 mod person;
 
 use std::time::Duration;

@@ -1,9 +1,9 @@
 //! Records of STATE, items of RECEIPTS, and what gateways and readers tell each other.
 
 use dunlin_schema::{
-    Cursor, Epoch, Peer, Position, Seq, StreamTime, TokenId,
+    Cursor, Epoch, Peer, Position, Seq, Shard, StreamTime, TokenId,
     device::{DeviceNamed, DeviceRemoved, NameDevice, RemoveDevice},
-    erasure::{EraseUser, Erasure, ErasureAsked},
+    erasure::{Before, Ends, EraseUser, Erasure, ErasureAsked, Stage},
     heads::{Head, HeadsAnswer, HeadsRequest, Verified, Verify},
     index::{Conversation, ConversationsAnswer, ConversationsRequest, HistoryAnswer, HistoryRequest},
     limits,
@@ -114,6 +114,10 @@ proptest! {
         comes_back!(Verify { doubted: position }, Verify);
         comes_back!(Verified { position }, Verified);
         comes_back!(EraseUser { user: user.clone() }, EraseUser);
+        let before = Before { until: position.time, ends: vec![Ends { log: floor, state: position.seq }; 3] };
+        for stage in [Stage::Asked, Stage::Done(before.clone()), Stage::CameBack(before)] {
+            comes_back!(Erasure { user: user.clone(), stage }, Erasure);
+        }
         comes_back!(ConversationsRequest { user: user.clone(), below, limit: 50 }, ConversationsRequest);
         comes_back!(HistoryRequest { user: user.clone(), with: with.clone(), below, limit: 100 }, HistoryRequest);
         let items = vec![Conversation { with, last: message.clone(), unread: 7, read: below }];
@@ -155,15 +159,19 @@ proptest! {
 
     #[test]
     fn no_bytes_make_a_reader_panic(bytes in collection::vec(any::<u8>(), 0..100)) {
-        let mut sealed = [vec![1], bytes].concat();
-        let crc = crc32c::crc32c(&sealed);
-        sealed.extend_from_slice(&crc.to_le_bytes());
+        let [sealed, staged] = [1, 2].map(|version| {
+            let mut sealed = [vec![version], bytes.clone()].concat();
+            let crc = crc32c::crc32c(&sealed);
+            sealed.extend_from_slice(&crc.to_le_bytes());
+            sealed
+        });
         let _ = (ReaderRecord::decode(&sealed), DeviceRecord::decode(&sealed), Receipt::decode(&sealed));
         let _ = (HeadsRequest::decode(&sealed), HeadsAnswer::decode(&sealed), Verify::decode(&sealed), Verified::decode(&sealed));
         let _ = (RemoveDevice::decode(&sealed), DeviceRemoved::decode(&sealed), NameDevice::decode(&sealed), DeviceNamed::decode(&sealed));
         let _ = (Settings::decode(&sealed), ChangeSettings::decode(&sealed), SettingsChanged::decode(&sealed));
         let _ = (Revocation::decode(&sealed), Revoke::decode(&sealed), RevokeAnswer::decode(&sealed));
         let _ = (SentMarks::decode(&sealed), ReadMark::decode(&sealed));
+        let _ = Erasure::decode(&staged);
         let _ = (EraseUser::decode(&sealed), ErasureAsked::decode(&sealed), Erasure::decode(&sealed));
         let _ = (MarksRequest::decode(&sealed), MarksAnswer::decode(&sealed));
         let _ = (ConversationsRequest::decode(&sealed), ConversationsAnswer::decode(&sealed));
@@ -175,4 +183,29 @@ proptest! {
 fn the_cursor_of_an_entry_is_as_old_as_the_entry() {
     let position = Position { epoch: Epoch(1), seq: Seq(2), time: StreamTime(3_999_999) };
     assert_eq!(Cursor::of_entry(position), Cursor { position, at: dunlin_schema::Millis(3), began: Seq(0) });
+}
+
+#[test]
+fn what_is_of_before_was_stored_by_then_and_lies_below_the_ends() {
+    let before = Before { until: StreamTime(50), ends: vec![Ends { log: Seq(7), state: Seq(9) }] };
+    let first = Before { ends: vec![], ..before.clone() };
+    for (seq, time, entry, record, of_first) in [
+        (7, 50, true, true, true),
+        (7, 51, false, false, false),
+        (8, 50, false, true, true),
+        (9, 1, false, true, true),
+        (10, 1, false, false, true), // a clock that was ahead when it was asked for
+    ] {
+        let at = (Shard(0), Seq(seq), StreamTime(time));
+        assert_eq!(
+            (before.has_entry(at.0, at.1, at.2), before.has_record(at.0, at.1, at.2)),
+            (entry, record),
+            "{at:?}"
+        );
+        assert_eq!(
+            (first.has_entry(at.0, at.1, at.2), first.has_record(at.0, at.1, at.2)),
+            (of_first, of_first),
+            "{at:?}"
+        );
+    }
 }

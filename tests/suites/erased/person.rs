@@ -1,20 +1,36 @@
 //! Whoever asks to be erased is gone from logs and records, and whoever comes under the name later begins anew.
 
 use dunlin_nats::{ConnectOptions, Connection, Records};
-use dunlin_schema::{Millis, Seq};
+use dunlin_schema::{
+    Millis, Seq,
+    erasure::{Erasure, Stage},
+    subject,
+};
 use dunlin_tests::region::RegionOptions;
 use dunlin_workers::erase::{Erase, Sent};
 
 use super::*;
 
-async fn ask(device: &mut Device, confirm: &str) {
+pub(super) async fn ask(device: &mut Device, confirm: &str) {
     device.say(json!({ "ask": { "ref": 1, "what": { "erase": { "confirm": confirm } } } })).await;
 }
 
-/// The records that name somebody, but for how the shards' readers stand.
-async fn records_of(region: &Region, user: &str) -> Vec<String> {
+async fn records(region: &Region) -> Records {
     let options = ConnectOptions { servers: vec![region.nats.url()], ..ConnectOptions::default() };
-    let records = Records::new(&Connection::open(&options, &region.settings().region).await.expect("a connection"));
+    Records::new(&Connection::open(&options, &region.settings().region).await.expect("a connection"))
+}
+
+/// How far somebody's erasure is, where one was asked for, and when the record was written that says so.
+pub(super) async fn stage(region: &Region, user: &str) -> Option<(Stage, Seq)> {
+    let mailbox = region.mailbox(user);
+    let subject = subject::erasure(&mailbox.region, mailbox.shard, &user.parse().expect("a name"));
+    let record = records(region).await.load(mailbox.shard, &subject).await.expect("an answer")?;
+    Some((Erasure::decode(&record.bytes).expect("an erasure").stage, record.revision))
+}
+
+/// The records that name somebody, but for how the shards' readers stand and that somebody was erased.
+pub(super) async fn records_of(region: &Region, user: &str) -> Vec<String> {
+    let records = records(region).await;
     let mut named = vec![];
     for shard in region.settings().shards() {
         let mut from = Some(Seq(0));
@@ -26,17 +42,20 @@ async fn records_of(region: &Region, user: &str) -> Vec<String> {
             from = page.next;
         }
     }
-    named.retain(|subject| !subject.contains(".reader."));
+    named.retain(|subject| !subject.contains(".reader.") && !subject.contains(".erasure."));
     named
 }
 
-async fn gone(region: &Region, user: &str) {
-    let gone = async || records_of(region, user).await.is_empty().then_some(());
-    within(Duration::from_secs(60), "nothing to be recorded", gone).await;
+pub(super) async fn gone(region: &Region, user: &str) {
+    let gone = async || {
+        let is_done = matches!(stage(region, user).await, Some((Stage::Done(_), _)));
+        (is_done && records_of(region, user).await.is_empty()).then_some(())
+    };
+    within(Duration::from_secs(60), "nothing but the erasure to be recorded", gone).await;
 }
 
 /// The device has everything, and this is stored.
-async fn acknowledge(region: &Region, device: &mut Device, user: &str, seq: &Value) {
+pub(super) async fn acknowledge(region: &Region, device: &mut Device, user: &str, seq: &Value) {
     device.say(json!({ "ack": { "log": "mailbox", "delivered": seq } })).await;
     until("the acknowledgement to be stored", async || {
         records_of(region, user).await.iter().any(|subject| subject.contains(".device.")).then_some(())

@@ -1,10 +1,11 @@
 //! The `eraser` role: takes what people deleted out of the logs of a shard, and leaves tombstones.
 //!
-//! `core` decides what goes, `erasing` carries it out, `person` erases people, this file goes through the shard.
+//! `core` decides what goes, `erasing` carries it out, `person` erases people, `after` looks after them, this file goes through the shard.
 //!
 //! An entry is done before the next one is taken, so a saved position covers only erasures that are done; one whose outcome is unknown
 //! begins again with its tombstone. Two at once, or one twice, do no harm.
 
+mod after;
 pub mod core;
 mod erasing;
 mod metrics;

@@ -2,6 +2,8 @@
 //!
 //! In step is what has the mailbox's first and last entry, as the log's leader says them when the question comes: an answer then lacks
 //! nothing that was stored before it was asked, and has nothing that is gone. What lags is waited for, [`limits::INDEX_IN_STEP`] at most.
+//! What lacks the first entry although it is past it has let it go, as the log had: a nats-server that was killed brought it back. No
+//! waiting helps then, so such a projection is made again.
 
 use std::{collections::HashMap, sync::Arc, time::Duration};
 
@@ -14,10 +16,15 @@ use dunlin_schema::{
     subject,
 };
 use prometheus_client::metrics::counter::Counter;
-use tokio::{sync::watch, task::spawn_blocking, time::timeout};
+use tokio::{
+    sync::watch,
+    task::spawn_blocking,
+    time::{Instant, timeout},
+};
 
 use super::{
     core::Unread,
+    expired_before,
     projection::{Listed, Of, Projection, ProjectionError, Reading},
 };
 
@@ -30,6 +37,8 @@ pub(super) struct Answers {
     pub(super) reads: Reads,
     /// How far the projection has come.
     pub(super) committed: watch::Receiver<Position>,
+    /// Until then it is made again for nothing that it lacks.
+    pub(super) sound_until: Instant,
     pub(super) answered: Counter,
     pub(super) behind: Counter,
 }
@@ -118,22 +127,29 @@ impl Answers {
     /// A snapshot that has what the user's mailbox has, and the mailbox's ends; `None` where it has no entry.
     async fn in_step(&self, user: &UserName) -> Result<Option<(Reading, LogEnds)>, Unanswerable> {
         let mailbox = Log::mailbox(&self.of.region, self.shards, user);
+        let Some(mut ends) = self.reads.log_ends(&mailbox).await? else { return Ok(None) };
         // What was first when the log was asked may have gone from both since: then it is asked once more.
         for _ in 0..2 {
-            let Some(ends) = self.reads.log_ends(&mailbox).await? else { return Ok(None) };
             let mut committed = self.committed.clone();
             let came = committed.wait_for(|position| position.seq >= ends.last.seq);
             let came = timeout(Duration::from_millis(limits::INDEX_IN_STEP.0), came).await;
             came.ok().and_then(Result::ok).map(drop).ok_or(Unanswerable::Behind)?;
-            let (projection, user) = (self.projection.clone(), user.clone());
+            let (projection, owner) = (self.projection.clone(), user.clone());
             let read = blocking(move || {
                 let reading = projection.read()?;
-                let has = reading.has(&user, ends.first)? && reading.has(&user, ends.last)?;
-                Ok(has.then_some(reading))
+                let (first, last) = (reading.has(&owner, ends.first)?, reading.has(&owner, ends.last)?);
+                Ok((first, (first && last).then_some(reading)))
             });
-            if let Some(reading) = read.await? {
+            let (has_first, reading) = read.await?;
+            if let Some(reading) = reading {
                 return Ok(Some((reading, ends)));
             }
+            let Some(now) = self.reads.log_ends(&mailbox).await? else { return Ok(None) };
+            let is_lacking = !has_first && now.first == ends.first && ends.first.time >= expired_before();
+            if is_lacking && Instant::now() >= self.sound_until {
+                return Err(ProjectionError::Lacking(user.clone()).into());
+            }
+            ends = now;
         }
         Err(Unanswerable::Behind)
     }

@@ -15,7 +15,7 @@ use std::{path::Path, sync::Arc};
 use dunlin_nats::{IndexService, Reads, Watch, WatchEvent};
 use dunlin_schema::{
     Log, Peer, Position, Seq, Shard, StreamTime, UserName,
-    erasure::Erasure,
+    erasure::{Erasure, Stage},
     index::Place,
     limits,
     subject::{self, Logs},
@@ -60,10 +60,12 @@ const ANSWERS: usize = 64;
 const GONE_EVERY: Duration = Duration::from_secs(10);
 /// Mailboxes that are looked at for what has expired, each [`GONE_EVERY`].
 const EXPIRED_IN: usize = 1_024;
-/// Mailboxes whose first entries are looked up each [`GONE_EVERY`], at most: further ones stay large until their next entry.
+/// Mailboxes whose first entries are looked up each [`GONE_EVERY`], at most: further ones stay large until their next entry, and of
+/// further people who were erased the records wait.
 const EVICTED_IN: usize = 256;
-/// For how long the mailbox of somebody who is being erased is looked at.
-const ERASED_FOR: Duration = Duration::from_secs(60);
+/// How long after a projection was made again because it lacked what its log has, whatever else it lacks is only waited for: to read a
+/// shard from its beginning is dear, and what is made so lacks nothing.
+const SOUND_FOR: Duration = Duration::from_secs(600);
 /// The pause before a projection that failed, or that another process has, is opened again.
 const AGAIN: Duration = Duration::from_secs(1);
 
@@ -78,11 +80,13 @@ async fn run(context: Context, shard: Shard, metrics: IndexMetrics) {
     let folder = context.folder().expect("the role declares that it has a folder").to_owned();
     let reads = context.reads().expect("the role declares that it reads").clone();
     let of = Of { region: context.settings.region.clone(), shard };
+    let mut sound_until = Instant::now();
     loop {
         let (path, whose) = (folder.clone(), of.clone());
         let error = match blocking(move || Projection::open(&path, &whose)).await {
             Ok((projection, position)) => {
-                let indexing = Indexing::begin(&context, of.clone(), &reads, projection, position, &metrics);
+                let opened = (projection, position);
+                let indexing = Indexing::begin(&context, of.clone(), &reads, opened, sound_until, &metrics);
                 match indexing.run().await {
                     Ok(()) => return,
                     Err(error) => error,
@@ -91,6 +95,10 @@ async fn run(context: Context, shard: Shard, metrics: IndexMetrics) {
             Err(error) => error,
         };
         report(&context, &folder, shard, &error);
+        if matches!(error, ProjectionError::Lacking(_)) {
+            metrics.rebuilt.inc();
+            sound_until = Instant::now() + SOUND_FOR;
+        }
         tokio::select! {
             () = stop.cancelled() => return,
             () = sleep(AGAIN) => {}
@@ -98,7 +106,7 @@ async fn run(context: Context, shard: Shard, metrics: IndexMetrics) {
     }
 }
 
-/// Says why the projection can't be used, and takes a damaged one away.
+/// Says why the projection can't be used, and takes one away that has to be made again.
 fn report(context: &Context, folder: &Path, shard: Shard, error: &ProjectionError) {
     match error {
         ProjectionError::InUse(_) => {
@@ -107,11 +115,19 @@ fn report(context: &Context, folder: &Path, shard: Shard, error: &ProjectionErro
         }
         ProjectionError::Damaged(_) => {
             tracing::error!(%shard, %error, "the projection is dropped, and made again from the log");
-            if let Err(error) = Projection::remove(folder) {
-                tracing::error!(%shard, %error, "the damaged projection can't be taken away");
-            }
+            drop_projection(folder, shard);
+        }
+        ProjectionError::Lacking(_) => {
+            tracing::warn!(%shard, %error, "the projection is dropped, and made again from the log");
+            drop_projection(folder, shard);
         }
         ProjectionError::Failed(_) => tracing::error!(%shard, %error, "the projection is opened again"),
+    }
+}
+
+fn drop_projection(folder: &Path, shard: Shard) {
+    if let Err(error) = Projection::remove(folder) {
+        tracing::error!(%shard, %error, "the projection can't be taken away");
     }
 }
 
@@ -141,9 +157,9 @@ struct Indexing<'a> {
     expired: String,
     /// Mailboxes that have more rows than the log has entries.
     large: Vec<UserName>,
-    /// Who is being erased, as records tell it, and until when their mailboxes are looked at.
+    /// Who was erased, as records tell it, and up to where the projection has to be before their mailboxes are looked at.
     erasures: Watch,
-    erased: Vec<(UserName, Instant)>,
+    erased: Vec<(UserName, Seq)>,
     looked: Instant,
 }
 
@@ -151,6 +167,8 @@ struct Indexing<'a> {
 struct Gone {
     /// How many rows went.
     rows: usize,
+    /// A mailbox that could not be looked at.
+    not_looked: Option<UserName>,
     /// Of a look for what has expired: up to which mailbox, `None` where that was the last one.
     expired_upto: Option<Option<String>>,
 }
@@ -160,8 +178,8 @@ impl<'a> Indexing<'a> {
         context: &Context,
         of: Of,
         reads: &Reads,
-        projection: Projection,
-        position: Position,
+        (projection, position): (Projection, Position),
+        sound_until: Instant,
         metrics: &'a IndexMetrics,
     ) -> Indexing<'a> {
         let epochs = Epochs::Follows(Resume::Projected(position));
@@ -178,6 +196,7 @@ impl<'a> Indexing<'a> {
                 shards: context.settings.shards,
                 reads: reads.clone(),
                 committed: watched,
+                sound_until,
                 answered: metrics.answered.clone(),
                 behind: metrics.behind.clone(),
             },
@@ -226,8 +245,8 @@ impl<'a> Indexing<'a> {
                     self.gone(gone?);
                     continue;
                 }
-                event = self.erasures.next() => {
-                    self.erasing(event);
+                event = self.erasures.next(), if self.erased.len() < EVICTED_IN => {
+                    self.erased(event);
                     continue;
                 }
                 () = sleep_until(due) => {
@@ -344,15 +363,15 @@ impl<'a> Indexing<'a> {
         Ok(())
     }
 
-    /// Somebody is being erased: what their mailbox had goes from the log soon.
-    fn erasing(&mut self, event: WatchEvent) {
+    /// Somebody was erased: what their mailbox had has gone from the log.
+    fn erased(&mut self, event: WatchEvent) {
         let WatchEvent::Record(_, record) = event else { return };
         match Erasure::decode(&record.bytes) {
-            Ok(Erasure { user }) if self.erased.len() < EVICTED_IN => {
-                self.erased.push((user, Instant::now() + ERASED_FOR));
+            Ok(Erasure { user, stage: Stage::Done(before) }) => {
+                self.erased.push((user, before.log_end(self.answers.of.shard)));
             }
-            // They are found where somebody asks for them, and expire.
-            Ok(_) => {}
+            // It goes on.
+            Ok(Erasure { stage: Stage::Asked | Stage::CameBack(_), .. }) => {}
             Err(error) => tracing::error!(shard = %self.answers.of.shard, %error, "an erasure can't be read"),
         }
     }
@@ -368,18 +387,18 @@ impl<'a> Indexing<'a> {
         let (after, projection) = (self.expired.clone(), self.answers.projection.clone());
         self.going.push(blocking(move || expire(&projection, &after)).boxed());
         let upto = self.committed.borrow().seq;
-        let erased = self.erased.iter().map(|(user, _)| user.clone());
+        let erased = self.erased.extract_if(.., |(_, end)| *end <= upto).map(|(user, _)| user);
         let looked_at: Vec<_> = std::mem::take(&mut self.large).into_iter().chain(erased).collect();
         for owner in looked_at {
             let mailbox = Log::mailbox(&self.answers.of.region, self.answers.shards, &owner);
             let (projection, reads) = (self.answers.projection.clone(), self.answers.reads.clone());
             self.going.push(evict(projection, reads, mailbox, owner, upto).boxed());
         }
-        self.erased.retain(|(_, until)| *until > self.looked);
         Ok(())
     }
 
-    fn gone(&mut self, Gone { rows, expired_upto }: Gone) {
+    fn gone(&mut self, Gone { rows, not_looked, expired_upto }: Gone) {
+        self.large.extend(not_looked);
         self.metrics.gone.inc_by(rows as u64);
         self.unsynced |= rows > 0;
         if let Some(upto) = expired_upto {
@@ -394,7 +413,7 @@ fn expire(projection: &Projection, after: &str) -> Result<Gone, ProjectionError>
     if rows > 0 {
         write.commit()?;
     }
-    Ok(Gone { rows, expired_upto: Some(upto) })
+    Ok(Gone { rows, not_looked: None, expired_upto: Some(upto) })
 }
 
 /// Lets what lies below the log's first entry go; where the log has none, what lies up to `upto`, which was in the projection before the
@@ -409,8 +428,7 @@ async fn evict(
     let first = match reads.log_ends(&mailbox).await {
         Ok(Some(ends)) => ends.first.seq,
         Ok(None) => upto.next(),
-        // The next entry brings the mailbox here again.
-        Err(_) => return Ok(Gone { rows: 0, expired_upto: None }),
+        Err(_) => return Ok(Gone { rows: 0, not_looked: Some(owner), expired_upto: None }),
     };
     blocking(move || {
         let mut rows = 0;
@@ -418,7 +436,7 @@ async fn evict(
             let write = projection.write(Durability::None)?;
             let gone = write.evict(&owner, first)?;
             if gone == 0 {
-                return Ok(Gone { rows, expired_upto: None });
+                return Ok(Gone { rows, not_looked: None, expired_upto: None });
             }
             write.commit()?;
             rows += gone;

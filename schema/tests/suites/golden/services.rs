@@ -3,7 +3,7 @@
 use dunlin_schema::{
     Seq,
     device::{DeviceNamed, DeviceRemoved, NameDevice, RemoveDevice},
-    erasure::{EraseUser, Erasure, ErasureAsked},
+    erasure::{Before, Ends, EraseUser, Erasure, ErasureAsked, Stage},
     heads::{Head, HeadsAnswer, HeadsRequest, Verified, Verify},
     marks::{MarksAnswer, MarksRequest},
     presence::{Beat, GatewayRun, Here},
@@ -51,9 +51,13 @@ fn devices() {
 #[test]
 fn erasures() {
     let user = || "bob".parse().unwrap();
+    let ends = |log, state| Ends { log: Seq(log), state: Seq(state) };
+    let before = || Before { until: TIME, ends: vec![ends(17, 300), ends(0, 3)] };
     golden!(
         (EraseUser { user: user() }, ERASE_USER),
-        (Erasure { user: user() }, ERASE_USER),
+        (Erasure { user: user(), stage: Stage::Asked }, ERASE_USER),
+        (Erasure { user: user(), stage: Stage::Done(before()) }, ERASURE_DONE),
+        (Erasure { user: user(), stage: Stage::CameBack(before()) }, ERASURE_CAME_BACK),
         (ErasureAsked::Stored, DEVICE_STORED),
         (ErasureAsked::NotStored, DEVICE_NOT_STORED),
     );
@@ -79,3 +83,5 @@ const DEVICE_NOT_NAMED: &str = "0102529ff803";
 const DEVICE_STORED: &str = "0100a5efc3e2";
 const DEVICE_NOT_STORED: &str = "0101a66ca810";
 const ERASE_USER: &str = "0103626f620e751791";
+const ERASURE_DONE: &str = "0203626f620181a38f8aeb90f7bc180211ac0200034f6e2b6f";
+const ERASURE_CAME_BACK: &str = "0203626f620281a38f8aeb90f7bc180211ac020003bc0ed37c";

@@ -23,7 +23,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use dunlin_schema::{Position, RegionName, Shard, envelope};
+use dunlin_schema::{Position, RegionName, Shard, UserName, envelope};
 use redb::{Builder, Database, Durability, ReadableDatabase, TableDefinition};
 use serde::{Deserialize, Serialize};
 
@@ -58,6 +58,9 @@ pub(super) enum ProjectionError {
     /// Its file says what it can't: it has to go.
     #[error("the projection is damaged, or of another release: {0}")]
     Damaged(String),
+    /// It is past the first entry of a mailbox, and lacks it: the log brought back what it had let go.
+    #[error("the projection lacks the first entry that the log has of {0}")]
+    Lacking(UserName),
     /// The file can't be read or written now.
     #[error("the projection can't be read or written: {0}")]
     Failed(String),
