@@ -69,6 +69,21 @@ struct Person {
     waiting: HashMap<(Address, MessageId), VecDeque<Waiting>>,
 }
 
+impl Person {
+    /// Tells whoever waits for it.
+    fn tell(&mut self, to: &Address, answer: Answer) {
+        let of = (to.clone(), answer.id());
+        let Some(waiting) = self.waiting.get_mut(&of) else { return };
+        if let Some(first) = waiting.pop_front() {
+            // Whoever sent it may have hung up.
+            let _ = first.answer.send(answer);
+        }
+        if waiting.is_empty() {
+            self.waiting.remove(&of);
+        }
+    }
+}
+
 struct Waiting {
     answer: oneshot::Sender<Answer>,
     _permit: Permit,
@@ -179,21 +194,13 @@ impl Posts {
     fn take(&self, from: &UserName, input: Input) -> Option<Do> {
         let mut people = self.people.lock();
         let person = people.by_name.get_mut(from)?;
-        let of = match &input {
-            Input::Appended { key, .. } | Input::LookedUp { key, .. } => (key.to.clone(), key.id),
+        let to = match &input {
+            Input::Appended { key, .. } | Input::LookedUp { key, .. } => key.to.clone(),
             Input::Send(_) | Input::OverTheShare(..) | Input::Crowded(_) => return None,
         };
-        let Then { todo, answer } = person.sending.handle(clock::now(), &person.author, input);
-        if let Some(answer) = answer
-            && let Some(waiting) = person.waiting.get_mut(&of)
-        {
-            if let Some(first) = waiting.pop_front() {
-                // Whoever sent it may have hung up.
-                let _ = first.answer.send(answer);
-            }
-            if waiting.is_empty() {
-                person.waiting.remove(&of);
-            }
+        let Then { todo, answer, given_up } = person.sending.handle(clock::now(), &person.author, input);
+        for answer in answer.into_iter().chain(given_up) {
+            person.tell(&to, answer);
         }
         people.rest(from);
         todo

@@ -53,6 +53,12 @@ impl Answer {
         Answer::retried(id, Code::Unavailable, message, RETRY_AFTER)
     }
 
+    /// What was sent to this address before it had no answer for so long that it did not get its turn.
+    pub(super) fn not_its_turn(id: MessageId) -> Answer {
+        let message = "what was sent to this address before it took too long: nothing was stored";
+        Answer::retried(id, Code::Unavailable, message, RETRY_AFTER)
+    }
+
     /// What has to be known before the item is stored was not told in time.
     pub(super) fn not_looked_up(id: MessageId) -> Answer {
         let message = "the message that it is about can't be looked up now: nothing was stored";
@@ -90,6 +96,13 @@ impl Answer {
                 let message = "whether this person takes messages from you can't be looked up now: nothing was stored";
                 Answer::retried(id, Code::Unavailable, message, RETRY_AFTER)
             }
+        }
+    }
+
+    /// What it is about.
+    pub(crate) fn id(&self) -> MessageId {
+        match self {
+            Answer::Accepted { id, .. } | Answer::Rejected { id, .. } => *id,
         }
     }
 

@@ -91,6 +91,8 @@ pub struct Then {
     pub todo: Option<Do>,
     /// What the sender is told.
     pub answer: Option<Answer>,
+    /// What the sender is told of what waited behind it for too long, in the order in which it was sent.
+    pub given_up: Vec<Answer>,
 }
 
 /// What is to be done for an item.
@@ -202,10 +204,14 @@ impl Sending {
             Input::Send(send) => self.send(now, author, send),
             Input::OverTheShare(id, retry_after) => Answer::over_the_share(id, retry_after).into(),
             Input::Crowded(id) => Answer::crowded(id).into(),
-            Input::Appended { key, outcome } => self.step(author, &key, |lane| lane.appended(author, &key, outcome)),
-            Input::LookedUp { key, outcome } => self.step(author, &key, |lane| lane.looked_up(author, &key, outcome)),
+            Input::Appended { key, outcome } => {
+                self.step(now, author, &key, |lane| lane.appended(author, &key, outcome))
+            }
+            Input::LookedUp { key, outcome } => {
+                self.step(now, author, &key, |lane| lane.looked_up(author, &key, outcome))
+            }
         };
-        if let Some(answer) = &then.answer {
+        for answer in then.answer.iter().chain(&then.given_up) {
             self.note(answer);
         }
         then
@@ -256,15 +262,15 @@ impl Sending {
                 let to = entry.to.clone();
                 let (lane, todo) = Lane::begin(author, route, entry, !self.tried.contains(&id), VecDeque::new());
                 self.lanes.insert(to, lane);
-                Then { todo: Some(todo), answer: None }
+                Then { todo: Some(todo), ..Then::default() }
             }
         }
     }
 
-    fn step(&mut self, author: &Author, key: &Key, step: impl FnOnce(&mut Lane) -> Option<After>) -> Then {
+    fn step(&mut self, now: Millis, author: &Author, key: &Key, step: impl FnOnce(&mut Lane) -> Option<After>) -> Then {
         let Some(after) = self.lanes.get_mut(&key.to).and_then(step) else { return Then::default() };
         let answer = match after {
-            After::Do(todo) => return Then { todo: Some(todo), answer: None },
+            After::Do(todo) => return Then { todo: Some(todo), ..Then::default() },
             After::Answer(answer) => answer,
             After::NotThere { target, .. } if self.postponed.contains(&target) => Answer::behind_its_message(key.id),
             After::NotThere { refusal, .. } => refusal,
@@ -272,26 +278,35 @@ impl Sending {
         if answer.is_unknown() {
             remember(&mut self.tried, key.id, TRIED);
         }
-        Then { todo: self.next(author, &key.to), answer: Some(answer) }
+        let mut given_up = Vec::new();
+        let todo = self.next(now, author, &key.to, &mut given_up);
+        Then { todo, answer: Some(answer), given_up }
     }
 
-    /// The lane's first is done: the one behind it takes its turn.
-    fn next(&mut self, author: &Author, to: &Address) -> Option<Do> {
+    /// The lane's first is done: the one behind it takes its turn, unless it has waited for too long.
+    fn next(&mut self, now: Millis, author: &Author, to: &Address, given_up: &mut Vec<Answer>) -> Option<Do> {
         let (to, lane) = self.lanes.remove_entry(to)?;
         self.count -= 1;
         self.bytes -= lane.bytes();
         let (route, mut waiting) = lane.end();
-        let entry = waiting.pop_front()?;
-        let first_try = !self.tried.contains(&entry.id);
-        let (lane, todo) = Lane::begin(author, route, entry, first_try, waiting);
-        self.lanes.insert(to, lane);
-        Some(todo)
+        while let Some(entry) = waiting.pop_front() {
+            let was_tried = self.tried.contains(&entry.id);
+            if now.since(entry.time) < limits::SEND_WAITS {
+                let (lane, todo) = Lane::begin(author, route, entry, !was_tried, waiting);
+                self.lanes.insert(to, lane);
+                return Some(todo);
+            }
+            self.count -= 1;
+            self.bytes -= weight(&entry);
+            given_up.push(if was_tried { Answer::unknown(entry.id) } else { Answer::not_its_turn(entry.id) });
+        }
+        None
     }
 }
 
 impl From<Answer> for Then {
     fn from(answer: Answer) -> Then {
-        Then { todo: None, answer: Some(answer) }
+        Then { answer: Some(answer), ..Then::default() }
     }
 }
 

@@ -236,14 +236,14 @@ impl Session {
         let handing = &mut handing;
         match input {
             Input::Sending(input) => {
-                let Then { todo, answer } = sending.handle(now, me, input);
+                let Then { todo, answer, given_up } = sending.handle(now, me, input);
                 if let Some(sending::Do::Append(append)) = &todo
                     && append.key.step == sending::Step::Copy
                 {
                     copies.expect(&append.key);
                 }
                 out.extend(todo.map(Output::Sending));
-                answers.extend(answer.map(ServerFrame::from));
+                answers.extend(answer.into_iter().chain(given_up).map(ServerFrame::from));
             }
             Input::Signal(signal) => {
                 let Signal { from, kind, to: _, at: _ } = signal;
