@@ -38,6 +38,11 @@ macro_rules! codes {
                 match self { $(Code::$name => concat!($($doc),*).trim_ascii_start(),)* }
             }
 
+            /// The page that tells what it means, when it comes and what to do, in Markdown.
+            pub fn page(self) -> &'static str {
+                match self { $(Code::$name => include_str!(concat!("../../docs/codes/", $text, ".md")),)* }
+            }
+
             /// The WebSocket close code that goes with it (RFC 6455, section 7.4); `None` for a code that ends no socket.
             pub fn close(self) -> Option<u16> {
                 match self { $(Code::$name => $close,)* }
@@ -125,8 +130,7 @@ codes! {
     UnknownLog "unknown_log" None, Never;
     /// What an `edit` or a `delete` names is no message of the author's to this address, or is no longer stored.
     NotYours "not_yours" None, Never;
-    /// What is named is not there: of a `react`, no message of this conversation, or one that is no longer stored; of a `device_name`, no
-    /// device of the user's.
+    /// What is named is not there: a page, a message of this conversation that is still stored, a device of the user's.
     NotFound "not_found" None, Never;
     /// A cursor that this gateway can't open: its log goes on as if none had been named.
     BadCursor "bad_cursor" None, Never;
@@ -138,4 +142,28 @@ codes! {
     BadQuestion "bad_question" None, Never;
     /// The recipient does not let the sender write.
     Refused "refused" None, Never;
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_code_has_a_page_that_says_what_the_table_says() {
+        for &code in Code::ALL {
+            let words = code.page().split_whitespace().collect::<Vec<_>>().join(" ");
+            let again = match code.retry() {
+                Retry::Never => "Trying again does not help.",
+                Retry::Later => "Trying again helps, after `retry_after`.",
+                Retry::NewToken => "Trying again helps with a new token.",
+                Retry::Elsewhere => "Trying again helps at the place that the words beside the code name.",
+            };
+            assert!(words.starts_with(&format!("# {code} {} {again}", code.meaning())), "{code}: {words}");
+            let closes = words.split_once("with WebSocket close code ").map(|(_, close)| close[..4].parse().unwrap());
+            assert_eq!(closes, code.close(), "{code}");
+            assert!(words.contains("**When.** ") && words.contains("**What to do.** "), "{code}");
+        }
+        let pages = std::fs::read_dir(concat!(env!("CARGO_MANIFEST_DIR"), "/../docs/codes")).unwrap();
+        assert_eq!(pages.count(), Code::ALL.len(), "a page of no code");
+    }
 }

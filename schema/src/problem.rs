@@ -4,7 +4,7 @@
 
 use serde::Serialize;
 
-use crate::{Code, Millis, Retry};
+use crate::{Code, Millis};
 
 /// The media type of a [`Problem`].
 pub const MEDIA_TYPE: &str = "application/problem+json";
@@ -59,17 +59,6 @@ impl Problem {
         self.rejected = Some(Rejected { id, code, message: self.detail.clone(), retry_after });
         self
     }
-}
-
-/// What a gateway says of a code at [`CODES`].
-pub fn explanation(code: Code) -> String {
-    let retry = match code.retry() {
-        Retry::Never => "can't help",
-        Retry::Later => "helps after `retry_after`; for a message with the same id",
-        Retry::NewToken => "helps with a new token",
-        Retry::Elsewhere => "helps at the place that the words beside the code name",
-    };
-    format!("{code}: {} Trying again {retry}.\n", code.meaning())
 }
 
 /// The HTTP status that says what a code says (RFC 9110; 429 is RFC 6585's); `None` for what is told on sockets alone.

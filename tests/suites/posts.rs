@@ -215,7 +215,7 @@ async fn who_may_send_and_what_is_no_post_are_told_by_status_and_code() {
     // Where a problem's `type` leads.
     let page = async |path: &str| reqwest::get(format!("http://{}{path}", region.gateway(0))).await.expect("an answer");
     let explained = page("/codes/rate_limited").await.text().await.expect("text");
-    assert!(explained.starts_with("rate_limited: ") && explained.contains("`retry_after`"), "{explained}");
+    assert!(explained.starts_with("# rate_limited\n") && explained.contains("`retry_after`"), "{explained}");
     assert_eq!(page("/codes/rate").await.status(), 404);
     let openapi = reqwest::get(format!("http://{}/openapi.json", region.gateway(0))).await.expect("an answer");
     let openapi: Value = serde_json::from_str(&openapi.text().await.expect("text")).expect("JSON");

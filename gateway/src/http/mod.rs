@@ -104,13 +104,13 @@ async fn openapi_document() -> Document {
     tag = "pages",
     params(("code" = String, Path, description = "The code.", example = "rate_limited")),
     responses(
-        (status = 200, description = "Words.", body = String),
+        (status = 200, description = "Words, in Markdown.", body = String, content_type = "text/markdown"),
         (status = 404, description = "There is no such code.", body = ref("#/components/schemas/Problem"), content_type = "application/problem+json"),
     ),
 )]
 async fn code(Path(name): Path<String>) -> Response {
     match name.parse() {
-        Ok(code) => problem::explanation(code).into_response(),
+        Ok(code) => ([(CONTENT_TYPE, "text/markdown; charset=utf-8")], Code::page(code)).into_response(),
         Err(_) => refusal(Code::NotFound, "there is no such code here").into_response(),
     }
 }
