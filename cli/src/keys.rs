@@ -16,14 +16,14 @@ use base64::{
     engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD},
 };
 use clap::{Args, Subcommand};
-use dunlin_schema::{DeviceName, Millis, UserName};
+use dunlin_schema::{DeviceName, Millis, UserName, limits};
 use jsonwebtoken::{Algorithm, EncodingKey, Header};
 use serde::Serialize;
 
 use crate::{
     check::CheckArgs,
     folder::{Folder, FolderArgs, write_secret},
-    span::Span,
+    span::{Span, SpanError},
 };
 
 const BEGIN: &str = "-----BEGIN PRIVATE KEY-----";
@@ -42,15 +42,15 @@ pub struct TokenArgs {
     /// Who the token is for
     #[arg(required = true)]
     user: Option<UserName>,
-    /// How long it holds
-    #[arg(long, default_value = "1h", value_name = "SPAN")]
+    /// How long it holds: 400 days at most
+    #[arg(long, default_value = "1h", value_name = "SPAN", value_parser = ttl)]
     ttl: Span,
     /// The only device it is good for
     #[arg(long, value_name = "NAME")]
     device: Option<DeviceName>,
     /// What the token's claim `scope` says: `service` lets it send as a back end, in the name of any person, `admin`
-    /// take tokens back
-    #[arg(long)]
+    /// take tokens back; both with a space between them
+    #[arg(long, value_parser = scope)]
     scope: Option<String>,
     #[command(flatten)]
     folder: FolderArgs,
@@ -61,6 +61,24 @@ pub struct TokenArgs {
 pub(crate) enum TokenCommand {
     /// Say in words why a gateway would refuse a token, or whom it would let in; it asks none, so it knows of no revocation
     Check(CheckArgs),
+}
+
+/// For how long a token holds. Errors: no gateway would trust it.
+fn ttl(text: &str) -> Result<Span, String> {
+    let span: Span = text.parse().map_err(|error: SpanError| error.to_string())?;
+    let most = limits::TOKEN_LIFE.0 / 1_000;
+    match span.0.as_secs() <= most {
+        true => Ok(span),
+        false => Err(format!("no gateway trusts a token for longer than {} days", most / 86_400)),
+    }
+}
+
+/// What a token is good for beside its user's own. Errors: a word that means nothing here.
+fn scope(text: &str) -> Result<String, String> {
+    match text.split(' ').find(|word| !["service", "admin"].contains(word)) {
+        None => Ok(text.to_owned()),
+        Some(word) => Err(format!("{word:?} is no scope: `service` and `admin` are")),
+    }
 }
 
 /// A token of these arguments. Errors: there is no key, or it can't be used.

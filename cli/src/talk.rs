@@ -122,7 +122,7 @@ pub async fn send(args: SendArgs) -> anyhow::Result<ExitCode> {
     let content = Content::Message { text: Some(args.text), data: None, attachments: Vec::new(), reply_to: None };
     let outcome = tokio::select! {
         outcome = client.send(&args.to, content) => Some(outcome),
-        () = attempts.watch(events) => None,
+        () = attempts.watch(&client, events) => None,
         () = tokio::time::sleep(args.timeout.0) => None,
     };
     let skew = client.clock_skew();
@@ -147,29 +147,22 @@ pub async fn send(args: SendArgs) -> anyhow::Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
-/// What became of the connections of a `send`: told when it gives up.
+/// What becomes of the connections of a `send`: told as it happens, and when it gives up.
 #[derive(Default)]
 struct Attempts {
     welcomed: bool,
+    troubles: Troubles,
 }
 
 impl Attempts {
     /// Takes note of what happens; never ends while the client may still be answered.
-    async fn watch(&mut self, mut events: Events) {
+    async fn watch(&mut self, client: &Client, mut events: Events) {
         while let Some(event) = events.next().await {
-            match event {
-                Event::Connected(_) => self.welcomed = true,
-                Event::Refused { code, message } => tracing::warn!("the gateway refused a frame: {message} ({code})"),
-                Event::Entry(_)
-                | Event::Gap(_)
-                | Event::CaughtUp(_)
-                | Event::Signal { .. }
-                | Event::Presence { .. }
-                | Event::Receipt(_)
-                | Event::Marked { .. }
-                | Event::Disconnected(_)
-                | Event::Ended(_) => {}
+            // A script is told once, at the end; a person who waits, at once.
+            if std::io::stderr().is_terminal() {
+                self.troubles.note(&event, client.clock_skew());
             }
+            self.welcomed |= matches!(event, Event::Connected(_));
         }
         std::future::pending().await
     }

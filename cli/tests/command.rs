@@ -252,6 +252,16 @@ fn a_token_is_all_that_is_printed() {
     for wrong in [&["token", "a b"][..], &["token", "alice", "--ttl", "soon"], &["token"]] {
         assert_eq!(beside(folder, wrong).status.code(), Some(2), "{wrong:?}");
     }
+    for (option, value, why) in [
+        ("--ttl", "401d", "longer than 400 days"),
+        ("--scope", "services", "\"services\" is no scope"),
+        ("--scope", "admin,service", "is no scope"),
+    ] {
+        let wrong = beside(folder, &["token", "alice", option, value]);
+        assert_eq!(wrong.status.code(), Some(2), "{value}");
+        assert!(stderr(&wrong).contains(why), "{value}: {}", stderr(&wrong));
+    }
+    assert!(beside(folder, &["token", "alice", "--ttl", "400d", "--scope", "admin service"]).status.success());
     let over = beside(folder, &["token", "alice", "--ttl", "0s"]);
     assert!(!over.status.success() && over.stdout.is_empty(), "a token that is over is none");
     assert!(stderr(&over).contains("a whole number above 0"), "{}", stderr(&over));

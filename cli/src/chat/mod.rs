@@ -91,7 +91,7 @@ struct Chat {
     sends: JoinSet<(Key, Result<Accepted, SendError>)>,
     /// What was typed and has not been accepted, in words.
     unsent: BTreeMap<Key, String>,
-    /// Whether something was refused for good.
+    /// Whether something was refused for good, or nothing came of a line.
     refused: bool,
     /// Whether it is shown that the peer types.
     typing: bool,
@@ -295,6 +295,10 @@ impl Chat {
             Input::Line(line) => match words::said(&line, &self.conversation) {
                 Said::Send(content) => self.send(line, content).await?,
                 Said::Notice(words) => self.face.show(&self.conversation, &News::Notice(&words))?,
+                Said::Untaken(words) => {
+                    self.refused = true;
+                    self.face.show(&self.conversation, &News::Notice(&words))?;
+                }
                 Said::Quit => return Ok(Next::Close),
                 Said::Nothing => {}
             },

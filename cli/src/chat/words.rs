@@ -13,6 +13,8 @@ pub(super) enum Said {
     Send(Content),
     /// Words for whoever typed it.
     Notice(String),
+    /// The same, where nothing comes of the line.
+    Untaken(String),
     /// The end.
     Quit,
     /// Nothing was typed.
@@ -37,20 +39,20 @@ pub(super) fn said(line: &str, conversation: &Conversation) -> Said {
     match (word, rest) {
         ("quit", "") => Said::Quit,
         ("help", "") => Said::Notice(HELP.to_owned()),
-        ("edit", "") => Said::Notice("/edit needs the new words behind it".to_owned()),
+        ("edit", "") => Said::Untaken("/edit needs the new words behind it".to_owned()),
         ("edit", words) => about(last(conversation, mine), "you have sent nothing that could be edited", |target| {
             Content::Edit { target, text: Some(words.to_owned()), data: None }
         }),
         ("delete", "") => about(last(conversation, mine), "you have sent nothing that could be deleted", |target| {
             Content::Delete { target }
         }),
-        ("react" | "unreact", "") => Said::Notice(format!("/{word} needs an emoji behind it")),
+        ("react" | "unreact", "") => Said::Untaken(format!("/{word} needs an emoji behind it")),
         ("react" | "unreact", emoji) => {
             about(last(conversation, |message| !mine(message)), "there is nothing to react to", |target| {
                 Content::React { target, emoji: emoji.to_owned(), on: word == "react" }
             })
         }
-        _ => Said::Notice(format!("/{command} is no command, /help shows them; //{command} sends it")),
+        _ => Said::Untaken(format!("/{command} is no command, /help shows them; //{command} sends it")),
     }
 }
 
@@ -67,12 +69,12 @@ fn last<'a>(conversation: &'a Conversation, meant: impl Fn(&Message<'_>) -> bool
 /// What is said about a message, once it is stored. Until then it is about nothing, rather than about the one before.
 fn about(target: Option<Message<'_>>, nothing: &str, content: impl FnOnce(MessageId) -> Content) -> Said {
     match target {
-        None => Said::Notice(nothing.to_owned()),
+        None => Said::Untaken(nothing.to_owned()),
         Some(Message { id: Some(id), order: Some(_), .. }) => Said::Send(content(id)),
         Some(Message { state: Some(State::Failed(_)), .. }) => {
-            Said::Notice("your last message was not sent".to_owned())
+            Said::Untaken("your last message was not sent".to_owned())
         }
-        Some(_) => Said::Notice("your last message is not sent yet".to_owned()),
+        Some(_) => Said::Untaken("your last message is not sent yet".to_owned()),
     }
 }
 
@@ -86,7 +88,7 @@ mod tests {
     #[test]
     fn lines() {
         let mut conversation = Conversation::new("alice".parse().unwrap(), "bob".parse().unwrap());
-        let notice = |said: &Said| matches!(said, Said::Notice(_));
+        let notice = |said: &Said| matches!(said, Said::Notice(_) | Said::Untaken(_));
         for line in ["/edit x", "/delete", "/react 👍", "/edit", "/dance", "/quit now", "/help"] {
             assert!(notice(&said(line, &conversation)), "{line}");
         }
@@ -110,9 +112,9 @@ mod tests {
         assert!(notice(&said("/react 👍", &conversation)), "there is nothing of bob's");
 
         let key = conversation.sending(Millis(2), message("oops"), PendingId::default());
-        let not_yet = Said::Notice("your last message is not sent yet".to_owned());
+        let not_yet = Said::Untaken("your last message is not sent yet".to_owned());
         assert_eq!(["/delete", "/edit x"].map(|line| said(line, &conversation)), [not_yet.clone(), not_yet]);
         conversation.settled(key, &Err(SendError::Full));
-        assert_eq!(said("/delete", &conversation), Said::Notice("your last message was not sent".to_owned()));
+        assert_eq!(said("/delete", &conversation), Said::Untaken("your last message was not sent".to_owned()));
     }
 }

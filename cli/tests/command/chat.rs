@@ -221,7 +221,10 @@ fn a_script_is_told_by_the_exit_code_what_was_refused_and_what_nobody_knows() {
         let mut command = dunlin(&["chat", "--as", "alice", with, "--data"]);
         ended(command.arg(data(folder)).args(more).stdin(File::open(&input).unwrap()))
     };
-    for (with, words) in [("bob", "x".repeat(40_000).as_str()), ("#team", "hi"), ("bob@eu", "hi")] {
+    let too_long = "x".repeat(40_000);
+    for (with, words) in
+        [("bob", too_long.as_str()), ("#team", "hi"), ("bob@eu", "hi"), ("carol", "/delete"), ("carol", "/nothing")]
+    {
         let ended = said(with, words, &[]);
         assert_eq!(ended.status.code(), Some(1), "{with}: {}", stderr(&ended));
         assert!(!stderr(&ended).contains("not known to be stored"), "{with}: {}", stderr(&ended));
