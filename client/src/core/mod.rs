@@ -115,10 +115,10 @@ impl Core {
 
     /// Takes an input and says what to do.
     pub(crate) fn handle(&mut self, now: Now, input: Input, outputs: &mut Vec<Output>) {
+        let before = outputs.len();
         if self.clocks.jumped(now) {
             self.slept(now.steady, outputs);
         }
-        let before = outputs.len();
         match input {
             Input::Submit { request, to, content } => self.outbox.submit(request, to, content),
             Input::Ask { request, what, until } => {
