@@ -42,6 +42,9 @@ pub struct Config {
     /// as a cookie does. A request without an `Origin` header is no browser's and is always let in.
     #[serde(default)]
     pub origins: Vec<String>,
+    /// Where a browser is sent that asks for `/`; `None`: nowhere, it is told what this is.
+    #[serde(default)]
+    pub page: Option<String>,
 }
 
 /// Where a key set is. It is shown without what may be secret in a URL.
@@ -107,6 +110,7 @@ impl Config {
             sent_copies: SentCopies::default(),
             drain: default_drain(),
             origins: Vec::new(),
+            page: None,
         }
     }
 
@@ -138,6 +142,9 @@ impl Config {
         if self.drain > MAX_DRAIN {
             return wrong("drain", format!("it must be at most {} ms", MAX_DRAIN.0));
         }
+        if let Some(page) = self.page.as_deref().filter(|page| !is_page(page)) {
+            return wrong("page", format!("{page:?} is no `https://` or `http://` URL in ASCII"));
+        }
         match self.origins.iter().find(|origin| !is_origin(origin)) {
             Some(origin) => wrong(
                 "origins",
@@ -152,6 +159,11 @@ impl Config {
 }
 
 const MAX_DRAIN: Millis = Millis(10 * 60 * 1_000);
+
+/// Whether a browser can be sent there.
+fn is_page(text: &str) -> bool {
+    text.is_ascii() && reqwest::Url::parse(text).is_ok_and(|url| ["http", "https"].contains(&url.scheme()))
+}
 
 /// Whether a browser could say `text` in its `Origin` header (RFC 6454, section 6.1).
 fn is_origin(text: &str) -> bool {
@@ -240,13 +252,15 @@ mod tests {
     #[test]
     fn refuses_what_cannot_work_and_names_the_field() {
         type Spoil = fn(&mut Config);
-        let cases: [(&str, Spoil); 6] = [
+        let cases: [(&str, Spoil); 8] = [
             ("limits.sends_per_second", |c| c.limits.sends_per_second = 0),
             ("limits.sends_burst", |c| c.limits.sends_burst = c.limits.sends_per_second - 1),
             ("limits.connects_per_second", |c| c.limits.connects_per_second = 0),
             ("limits.connections", |c| c.limits.connections = 0),
             ("drain", |c| c.drain = Millis(3_600_000)),
             ("origins", |c| c.origins.push("chat.example".to_owned())),
+            ("page", |c| c.page = Some("chat.example".to_owned())),
+            ("page", |c| c.page = Some("javascript:alert(1)".to_owned())),
         ];
         assert_eq!(config().check(), Ok(()));
         for (field, spoil) in cases {

@@ -5,7 +5,7 @@
 //! |---|---|
 //! | [`config`] | what an operator chooses, checked before anything binds |
 //! | `server` | the phases of a gateway's life: bind, serve, drain, end |
-//! | `http` | the upgrade, and the pages beside it |
+//! | `http` | the upgrade, and the pages beside it; [`web`] is the library for browsers |
 //! | `tokens`, `limiter` | who somebody is, and how much they may do |
 //! | `socket` | RFC 6455 over the bare TCP socket |
 //! | `opening`, `running`, `ending` | the three parts of a socket's life, in its one task |
@@ -67,6 +67,7 @@ mod work;
 
 pub use config::{Config, ConfigError, KeySource, Tokens};
 pub use error::Error;
+pub use http::web;
 pub use server::Server;
 pub use services::ServiceEnded;
 

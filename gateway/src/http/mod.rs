@@ -9,14 +9,18 @@ mod presence;
 mod refusal;
 mod revocations;
 mod upgrade;
+pub mod web;
 
 use std::sync::{Arc, LazyLock};
 
 use axum::{
     Router,
     extract::{Path, State},
-    http::{HeaderName, StatusCode, Uri, header::CONTENT_TYPE},
-    response::{IntoResponse, Response},
+    http::{
+        HeaderMap, HeaderName, StatusCode, Uri,
+        header::{ACCEPT, CONTENT_TYPE, VARY},
+    },
+    response::{IntoResponse, Redirect, Response},
     routing::{get, post},
 };
 use bytes::Bytes;
@@ -44,7 +48,7 @@ const WHAT_THIS_IS: &str = concat!(
     "This is a gateway of Dunlin ",
     env!("CARGO_PKG_VERSION"),
     ", an edge messaging system. Clients connect to /v1/connect with a WebSocket; /asyncapi.json describes what is said there. \
-     Back ends post to /v1/messages; /openapi.json describes that.\n",
+     Back ends post to /v1/messages; /openapi.json describes that. Browsers import /dunlin.js, the client library.\n",
     "The documents are in the folder docs of Dunlin's repository: begin with README.md.\n"
 );
 
@@ -59,6 +63,7 @@ pub(crate) fn of_clients(gateway: Arc<Gateway>) -> Router {
         .route(&format!("{}{{code}}", problem::CODES), get(code))
         .route("/asyncapi.json", get(asyncapi_document))
         .route("/openapi.json", get(openapi_document))
+        .merge(web::routes())
         .method_not_allowed_fallback(another_method)
         .fallback(nothing_here)
         .with_state(gateway)
@@ -75,9 +80,22 @@ pub(crate) fn of_operators(gateway: Arc<Gateway>) -> Router {
 }
 
 /// What this is.
-#[utoipa::path(get, path = "/", tag = "pages", responses((status = 200, description = "Words.", body = String)))]
-async fn what_this_is() -> &'static str {
-    WHAT_THIS_IS
+#[utoipa::path(
+    get,
+    path = "/",
+    tag = "pages",
+    responses(
+        (status = 200, description = "Words.", body = String),
+        (status = 303, description = "Where a browser is sent, if the gateway's `page` says so.", headers(("Location" = String))),
+    ),
+)]
+async fn what_this_is(State(gateway): State<Arc<Gateway>>, headers: HeaderMap) -> Response {
+    let mut accepted = headers.get_all(ACCEPT).iter().filter_map(|accepted| accepted.to_str().ok());
+    let answer = match &gateway.config.page {
+        Some(page) if accepted.any(|accepted| accepted.contains("text/html")) => Redirect::to(page).into_response(),
+        Some(_) | None => WHAT_THIS_IS.into_response(),
+    };
+    ([(VARY, "accept")], answer).into_response()
 }
 
 /// A document that never changes.

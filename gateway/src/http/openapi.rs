@@ -32,6 +32,8 @@ use utoipa::{
         super::code,
         super::asyncapi_document,
         super::openapi_document,
+        super::web::library,
+        super::web::module,
         super::livez,
         super::readyz,
         super::metrics,
