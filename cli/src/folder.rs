@@ -69,6 +69,11 @@ impl Folder {
         self.0.join("jwks.json")
     }
 
+    /// The configuration of what runs in the folder as this command.
+    pub fn config(&self, command: &str) -> PathBuf {
+        self.0.join(command).with_extension("toml")
+    }
+
     /// Where nats-server has its configuration, store, log and ports.
     pub fn nats(&self) -> anyhow::Result<PathBuf> {
         let path = self.0.join("nats");

@@ -2,7 +2,7 @@
 //!
 //! | room | what lives there |
 //! |---|---|
-//! | [`mod@dev`] | a whole region on this machine: nats-server as a child, gateway and workers in this process |
+//! | [`mod@dev`] | a whole region on this machine: its parts are child processes, and a page shows them |
 //! | [`serve`] | a gateway, a worker, a region's streams, as real deployments run them |
 //! | [`talk`] | send and listen, as somebody |
 //! | [`devices`], [`conversations`], [`receipts`] | somebody's devices, conversations and messages, and how far one came |
@@ -63,7 +63,7 @@ pub struct Cli {
 
 #[derive(Debug, Subcommand)]
 enum Command {
-    /// Run a whole region on this machine, for development: nats-server, worker and gateway
+    /// Run a whole region on this machine, for development: nats-server, worker, gateways, and a page to try them on
     Dev(dev::DevArgs),
     /// Run a gateway
     Gateway(serve::GatewayArgs),
@@ -186,18 +186,18 @@ pub(crate) const CHECK_THE_TOKEN: &str = "`dunlin token check TOKEN` says what a
      `dunlin dev` trusts.";
 
 fn runtime(command: &Command) -> std::io::Result<tokio::runtime::Runtime> {
-    let mut builder = tokio::runtime::Builder::new_multi_thread();
-    // It has a nats-server beside it, which has the other half.
-    if matches!(command, Command::Dev(_)) && std::env::var_os("TOKIO_WORKER_THREADS").is_none() {
-        builder.worker_threads(dev::half_of_the_cores());
-    }
+    // The children of `dev` end with the thread that started them: this one, which ends with the process.
+    let mut builder = match matches!(command, Command::Dev(_)) {
+        true => tokio::runtime::Builder::new_current_thread(),
+        false => tokio::runtime::Builder::new_multi_thread(),
+    };
     builder.enable_all().build()
 }
 
 /// Runs a command. Errors say what was being done, with what, what is wrong and what to do about it.
 pub async fn run(cli: Cli) -> anyhow::Result<ExitCode> {
     match cli.command {
-        Command::Dev(args) => Box::pin(dev::run(args, shutdown::signalled_or_hung_up()?)).await?,
+        Command::Dev(args) => Box::pin(dev::run(args, &cli.log, shutdown::signalled_or_hung_up()?)).await?,
         Command::Gateway(args) => Box::pin(serve::gateway(args, shutdown::signalled()?)).await?,
         Command::Worker(args) => Box::pin(serve::worker(args, shutdown::signalled()?)).await?,
         Command::Provision(args) => Box::pin(serve::provision(args)).await?,
@@ -230,10 +230,10 @@ pub async fn run(cli: Cli) -> anyhow::Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
-/// Prints a line on stdout, at once.
+/// Prints a line on stdout, or several as one, at once.
 pub(crate) fn print(line: &str) -> anyhow::Result<()> {
     let mut out = std::io::stdout().lock();
-    printed(writeln!(out, "{line}").and_then(|()| out.flush()))
+    printed(out.write_all(format!("{line}\n").as_bytes()).and_then(|()| out.flush()))
 }
 
 /// Whoever read what a command prints has seen enough, as `head` does: the command ends, and nothing went wrong.

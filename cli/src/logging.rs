@@ -28,6 +28,15 @@ pub struct LogArgs {
     log_format: LogFormat,
 }
 
+impl LogArgs {
+    /// The same, as options of a command.
+    pub(crate) fn options(&self) -> Vec<String> {
+        let levels = self.log.iter().flat_map(|levels| ["--log".to_owned(), levels.clone()]);
+        let format = self.log_format.to_possible_value().expect("no format is left out");
+        levels.chain(["--log-format".to_owned(), format.get_name().to_owned()]).collect()
+    }
+}
+
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 enum LogFormat {
     /// For people.

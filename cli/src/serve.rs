@@ -92,7 +92,8 @@ pub async fn gateway(args: GatewayArgs, shutdown: impl Future<Output = ()> + Sen
 }
 
 /// Waits for NATS, works until `shutdown`, hands its shards over, and ends. At SIGHUP it hands them over too, and works on with its
-/// configuration as it is by then. Prints `ready` each time it works. Errors: the configuration, the region, the address.
+/// configuration as it is by then. Prints `ready` each time every task works or stands by, and then `working` once none stands by.
+/// Errors: the configuration, the region, the address.
 pub async fn worker(args: WorkerArgs, shutdown: impl Future<Output = ()> + Send + 'static) -> anyhow::Result<()> {
     let mut file = config::worker(&args.config, args.roles.as_deref())?;
     if args.check {
@@ -137,9 +138,14 @@ pub async fn worker(args: WorkerArgs, shutdown: impl Future<Output = ()> + Send 
 }
 
 async fn say_ready(mut readiness: watch::Receiver<Readiness>) -> anyhow::Result<()> {
-    // An error means that the worker is gone: then there is nothing to be ready.
-    if readiness.wait_for(|readiness| readiness.is_ready()).await.is_ok() {
-        return print("ready");
+    for (said, holds) in
+        [("ready", Readiness::is_ready as fn(&Readiness) -> bool), ("working", Readiness::is_all_working)]
+    {
+        // An error means that the worker is gone: then there is nothing to be ready.
+        if readiness.wait_for(holds).await.is_err() {
+            break;
+        }
+        print(said)?;
     }
     Ok(())
 }

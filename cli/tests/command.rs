@@ -4,6 +4,8 @@
 
 #[path = "command/chat.rs"]
 mod chat;
+#[path = "command/console.rs"]
+mod console;
 #[path = "command/conversations.rs"]
 mod conversations;
 #[path = "command/dev.rs"]
@@ -12,6 +14,8 @@ mod dev;
 mod devices;
 #[path = "command/erase.rs"]
 mod erase;
+#[path = "command/parts.rs"]
+mod parts;
 #[path = "command/presence.rs"]
 mod presence;
 #[path = "command/processes.rs"]
@@ -139,7 +143,7 @@ fn a_region_for_development_from_its_first_start_to_its_end() {
     let temporary = TempDir::new().unwrap();
     let folder = temporary.path();
     let dev = Dev::start(folder);
-    let server = dev.nats_server().expect("nats-server is a child");
+    let server = dev.pid("nats");
 
     send(folder, "one");
     send(folder, "two");
@@ -165,7 +169,7 @@ fn a_region_for_development_from_its_first_start_to_its_end() {
 
     // A nats-server that dies is started again, on the same port and store.
     kill(server, Signal::SIGKILL).unwrap();
-    until("another nats-server", || dev.nats_server().is_some_and(|pid| pid != server));
+    until("another nats-server", || dev.part("nats").pid.is_some_and(|pid| pid != server));
     send(folder, "three");
     // Live: what the reader has not come to yet is no part of what a device catches up with.
     let (mut listening, line) =
@@ -174,12 +178,12 @@ fn a_region_for_development_from_its_first_start_to_its_end() {
     kill(Pid::from_raw(listening.id() as i32), Signal::SIGINT).unwrap();
     assert!(listening.wait().unwrap().success());
 
+    let pids = ["nats", "worker", "gateway/1"].map(|part| dev.pid(part));
     dev.signal(Signal::SIGTERM);
     let mut dev = dev;
-    let server = dev.nats_server();
     let status = dev.child.wait().unwrap();
     assert!(status.success(), "{status}");
-    assert!(server.is_none_or(|pid| !is_alive(pid)), "nats-server ended with it");
+    assert!(!pids.into_iter().any(is_alive), "its parts ended with it");
     let sent = beside(folder, &["send", "--as", "alice", "bob", "hi"]);
     assert!(stderr(&sent).contains("does `dunlin dev` run there?"), "{}", stderr(&sent));
     let doctor = beside(folder, &["doctor"]);
@@ -217,15 +221,16 @@ fn what_is_wrong_is_found_with_what_to_do(folder: &Path) {
 }
 
 #[test]
-fn kill_9_takes_the_nats_server_along_and_nothing_that_was_accepted() {
+fn kill_9_takes_all_parts_along_and_nothing_that_was_accepted() {
     let temporary = TempDir::new().unwrap();
     let folder = temporary.path();
     let mut dev = Dev::start(folder);
-    let server = dev.nats_server().unwrap();
+    let pids = ["nats", "worker", "gateway/1"].map(|part| dev.pid(part));
+    assert!(pids.into_iter().all(is_alive));
     send(folder, "kept");
     dev.signal(Signal::SIGKILL);
     dev.child.wait().unwrap();
-    until("the end of nats-server", || !is_alive(server));
+    until("the end of its parts", || !pids.into_iter().any(is_alive));
 
     let _dev = Dev::start(folder);
     assert_eq!(listen(folder, "phone"), ["kept"]);
@@ -271,7 +276,7 @@ fn a_token_is_all_that_is_printed() {
 fn a_nats_server_that_is_none_or_not_there_is_said_with_what_to_do() {
     let temporary = TempDir::new().unwrap();
     for program in ["/nowhere/nats-server", "/bin/false"] {
-        let dev = beside(temporary.path(), &["dev", "--listen", "127.0.0.1:0", "--nats-server", program]);
+        let dev = beside(temporary.path(), &["dev", "--listen", "127.0.0.1:0", "--no-page", "--nats-server", program]);
         assert!(!dev.status.success() && dev.stdout.is_empty());
         assert!(stderr(&dev).contains(program) && stderr(&dev).contains("scripts/setup"), "{}", stderr(&dev));
     }
@@ -279,9 +284,10 @@ fn a_nats_server_that_is_none_or_not_there_is_said_with_what_to_do() {
     let script = temporary.path().join("nats-server");
     fs::write(&script, "#!/bin/sh\n[ \"$1\" = --version ] && echo nats-server: v2.15.2 && exit 0\nexit 3\n").unwrap();
     fs::set_permissions(&script, std::os::unix::fs::PermissionsExt::from_mode(0o755)).unwrap();
-    let dev = beside(temporary.path(), &["dev", "--listen", "127.0.0.1:0", "--nats-server", script.to_str().unwrap()]);
+    let args = ["dev", "--listen", "127.0.0.1:0", "--no-page", "--nats-server", script.to_str().unwrap()];
+    let dev = beside(temporary.path(), &args);
     assert!(!dev.status.success());
-    assert!(stderr(&dev).contains("it does not listen"), "{}", stderr(&dev));
+    assert!(stderr(&dev).contains("starting nats: it ended before it worked (exit status: 3)"), "{}", stderr(&dev));
 }
 
 /// A key set with the public key of RFC 8037, appendix A.2.

@@ -88,14 +88,26 @@ impl Process {
         self.pids().map(cpu).sum()
     }
 
-    /// Resident bytes of the process without its children.
+    /// Resident bytes of the process, with those of its children that run the same program.
     pub(super) fn own_memory(&self) -> anyhow::Result<u64> {
-        memory(self.pid())
+        self.memory(|same| same)
     }
 
-    /// Resident bytes of the process's children.
-    pub(super) fn childrens_memory(&self) -> anyhow::Result<u64> {
-        self.children.iter().copied().map(memory).sum()
+    /// Resident bytes of the process's children that run another program.
+    pub(super) fn others_memory(&self) -> anyhow::Result<u64> {
+        self.memory(|same| !same)
+    }
+
+    fn memory(&self, counts: impl Fn(bool) -> bool) -> anyhow::Result<u64> {
+        let program = |pid| fs::read_link(format!("/proc/{pid}/exe"));
+        let own = program(self.pid())?;
+        let mut sum = 0;
+        for pid in self.pids() {
+            if counts(program(pid)? == own) {
+                sum += memory(pid)?;
+            }
+        }
+        Ok(sum)
     }
 
     /// Ends the process as a machine that loses it would: kill -9, its children too.

@@ -37,7 +37,7 @@ impl Relay {
     }
 }
 
-/// `dunlin dev`, running: gateway and workers in one process, nats-server its child.
+/// `dunlin dev`, running: gateway, worker and nats-server are its children.
 pub(super) struct Dev {
     pub(super) process: Process,
     pub(super) address: SocketAddr,
@@ -47,7 +47,7 @@ impl Dev {
     /// Starts it on this folder, new or of an earlier start.
     pub(super) fn start(folder: &Path) -> anyhow::Result<Dev> {
         let mut command = dunlin()?;
-        command.args(["dev", "--listen", "127.0.0.1:0", "--data"]).arg(Self::data(folder));
+        command.args(["dev", "--listen", "127.0.0.1:0", "--no-page", "--data"]).arg(Self::data(folder));
         let log = folder.join("dev.log");
         let mut process = Process::start("dunlin dev", &mut command, &log)?;
         let address = process.ready(READY).with_context(|| tail(&log))?.context("it is ready nowhere")?;

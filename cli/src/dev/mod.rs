@@ -1,42 +1,54 @@
-//! `dunlin dev`: a whole region on this machine.
+//! `dunlin dev`: a whole region on this machine, and a page to try it on.
 //!
-//! It ends in phases, within one deadline: the gateway tells its sockets to go, the worker saves where it is, nats-server stores what
-//! it holds. Whatever ends by itself before that ends the rest.
+//! | room | what lives there |
+//! |---|---|
+//! | `part` | a child process that is kept running |
+//! | `nats`, `binary`; `own` | what runs in the parts: nats-server; worker and gateways |
+//! | `console` | what browsers are served: the page, tokens, how the parts are, and their end by `kill -9` |
+//!
+//! It ends in phases: the gateways tell their sockets to go, the worker saves where it is, nats-server stores what it holds.
 
 mod binary;
+mod console;
 mod nats;
+mod own;
+mod part;
 
-use std::{net::SocketAddr, path::PathBuf, time::Duration};
+use std::{net::SocketAddr, path::PathBuf};
 
-use anyhow::{Context, bail};
+use anyhow::Context;
 use clap::Args;
-use dunlin_gateway::{KeySource, Server};
-use dunlin_nats::{ConnectOptions, Connection};
-use dunlin_schema::{Millis, RegionName, listen};
-use dunlin_workers::Worker;
-use tokio::time::{sleep, timeout};
-use tokio_util::sync::CancellationToken;
+use dunlin_schema::listen::{self, ListenError};
+use futures_util::future::{join_all, try_join_all};
 
-use self::nats::NatsServer;
-use crate::{
-    config::Streams,
-    folder::{Folder, FolderArgs},
-    keys, print, serve,
+use self::{
+    console::Console,
+    nats::NatsServer,
+    own::{Region, from_here},
+    part::{Handle, Part, Program},
 };
-
-/// Bytes of each shard's log: JetStream sets them aside, and a developer's disk is no server's.
-const LOG_BYTES: u64 = 256 << 20;
-/// How long all may take to be ready.
-const READY_WITHIN: Duration = Duration::from_secs(60);
-/// How long each phase of the end may take.
-const PHASE_WITHIN: Duration = Duration::from_secs(6);
+use crate::{
+    folder::{Folder, FolderArgs},
+    keys,
+    logging::LogArgs,
+    print, serve,
+};
 
 /// Options of `dunlin dev`.
 #[derive(Debug, Args)]
 pub struct DevArgs {
-    /// Where the gateway listens; port 0 takes a free one
+    /// Where the first gateway listens, and the others on the ports after it; port 0 takes free ones
     #[arg(long, default_value = "127.0.0.1:8080", value_name = "ADDR", value_parser = listen::parse)]
     listen: SocketAddr,
+    /// How many gateways there are
+    #[arg(long, default_value = "1", value_name = "COUNT", value_parser = clap::value_parser!(u16).range(1..=8))]
+    gateways: u16,
+    /// Where the page is, on this machine alone; port 0 takes a free one
+    #[arg(long, default_value = "127.0.0.1:8090", value_name = "ADDR", value_parser = loopback)]
+    page: SocketAddr,
+    /// No page, and none of what only it needs
+    #[arg(long, conflicts_with = "page")]
+    no_page: bool,
     #[command(flatten)]
     folder: FolderArgs,
     /// The nats-server to start. Default: the one in `.tools/bin` beside here or beside this program, else the one in PATH
@@ -47,119 +59,105 @@ pub struct DevArgs {
     sync_always: bool,
 }
 
-/// Cores for this process, and as many for its nats-server: with more threads than that they mostly wake each other.
-pub(crate) fn half_of_the_cores() -> usize {
+/// Why the page is not served at an address.
+#[derive(Debug, thiserror::Error)]
+enum PageError {
+    #[error("{0}")]
+    Listen(ListenError),
+    #[error(
+        "the page gives tokens for anybody to whoever reaches it, so it is for this machine alone: write a loopback address, as in `127.0.0.1:8090`"
+    )]
+    Reachable,
+}
+
+fn loopback(text: &str) -> Result<SocketAddr, PageError> {
+    let address = listen::parse(text).map_err(PageError::Listen)?;
+    if address.ip().is_loopback() { Ok(address) } else { Err(PageError::Reachable) }
+}
+
+/// Cores for nats-server, and as many for each of the others: with more threads than that they mostly wake each other.
+fn half_of_the_cores() -> usize {
     std::thread::available_parallelism().map_or(1, |cores| (cores.get() / 2).max(1))
 }
 
-/// Runs a region until `shutdown`. Errors: what could not start, or ended by itself.
-pub async fn run(args: DevArgs, shutdown: impl Future<Output = ()> + Send + 'static) -> anyhow::Result<()> {
+/// Runs a region until `shutdown`. Errors: what could not start.
+pub async fn run(
+    args: DevArgs,
+    log: &LogArgs,
+    shutdown: impl Future<Output = ()> + Send + 'static,
+) -> anyhow::Result<()> {
     let folder = Folder::create(&args.folder.path)?;
     let _lock = folder.lock()?;
     keys::ensure(&folder)?;
-    serve::free(args.listen)?;
+    let addresses = args.addresses()?;
+    addresses.iter().copied().try_for_each(serve::free)?;
+    let console = if args.no_page { None } else { Some(Console::bind(args.page).await?) };
     let binary = binary::find(args.nats_server.as_deref())?;
-    let nats = NatsServer::start(binary, folder.nats()?, args.sync_always).await?;
-    let outcome = serve(&args, &folder, &nats, shutdown).await;
-    folder.untell();
-    nats.stop(PHASE_WITHIN).await;
-    outcome
-}
-
-async fn serve(
-    args: &DevArgs,
-    folder: &Folder,
-    nats: &NatsServer,
-    shutdown: impl Future<Output = ()> + Send + 'static,
-) -> anyhow::Result<()> {
-    let region = RegionName::new("local").expect("`local` is a name");
-    let options = ConnectOptions { servers: vec![nats.url()], ..ConnectOptions::default() };
-    let connection = Connection::open(&options, &region).await.context("connecting to the nats-server just started")?;
-    let streams = Streams { log_bytes: LOG_BYTES, sync_always: args.sync_always, ..Streams::default() };
-    dunlin_nats::provision(&connection, &streams.settings(region.clone()))
-        .await
-        .context("making the region's streams")?;
-    drop(connection);
-
-    let worker = dunlin_workers::Config {
-        nats: options.clone(),
-        region: region.clone(),
-        folder: Some(folder.projections()),
-        ..dunlin_workers::Config::default()
-    };
-    let worker = Worker::start(worker).await.context("starting the worker")?;
-    let gateway = dunlin_gateway::Config {
-        listen: args.listen,
-        region,
-        nats: options,
-        drain: Millis(0),
-        ..dunlin_gateway::Config::new(KeySource::File(folder.key_set()))
-    };
-    let gateway = Server::bind(gateway).await.context("starting the gateway")?;
-    let url = format!("http://{}", gateway.local_addr());
-
-    let (end_gateway, end_worker) = (CancellationToken::new(), CancellationToken::new());
-    let mut working = worker.readiness();
-    let mut gateway = tokio::spawn(gateway.run(end_gateway.clone().cancelled_owned()));
-    let mut worker = tokio::spawn(worker.run(end_worker.clone().cancelled_owned()));
-    let announce = async {
-        let all = async {
-            // An error means that the worker ended, which is seen where it runs.
-            let _ = working.wait_for(|readiness| readiness.is_all_working()).await;
-            ready(&url).await;
-        };
-        timeout(READY_WITHIN, all).await.with_context(|| {
-            format!(
-                "waiting for worker and gateway: not ready within {} s; the log and {url}/readyz say why",
-                READY_WITHIN.as_secs()
-            )
-        })?;
-        folder.tell(&url, &nats.url())?;
-        print(&format!("ready {url}"))?;
-        std::future::pending::<anyhow::Result<()>>().await
+    let nats = NatsServer { binary, folder: folder.nats()?, sync_always: args.sync_always };
+    let mut phases = Phases::default();
+    let serving = async {
+        let nats = phases.begin([nats]).await?.remove(0).url("nats");
+        let page = console.as_ref().map(Console::url);
+        let region = Region { folder: &folder, nats, page, sync_always: args.sync_always, log };
+        phases.begin([region.worker()?]).await?;
+        let gateways = addresses.iter().zip(1..).map(|(address, number)| region.gateway(number, *address));
+        let gateways = phases.begin(gateways.collect::<anyhow::Result<Vec<_>>>()?).await?;
+        let url = gateways[0].url("http");
+        folder.tell(&url, &region.nats)?;
+        let open = region.page.map_or_else(String::new, |page| format!("\nopen {page}"));
+        print(&format!("ready {url}{open}"))?;
+        match console {
+            Some(console) => console.serve(folder.clone(), phases.handles()).await,
+            None => std::future::pending().await,
+        }
     };
     let outcome = tokio::select! {
         () = shutdown => Ok(()),
-        outcome = announce => outcome,
-        ended = &mut gateway => return ended_early("the gateway", ended),
-        ended = &mut worker => return ended_early("the worker", ended),
+        outcome = Box::pin(serving) => outcome,
     };
-    end_gateway.cancel();
-    phase("the gateway", gateway).await;
-    end_worker.cancel();
-    phase("the worker", worker).await;
+    folder.untell();
+    phases.end().await;
     outcome
 }
 
-/// Returns when the gateway says that it is ready.
-async fn ready(url: &str) {
-    let readyz = format!("{url}/readyz");
-    loop {
-        match reqwest::get(&readyz).await {
-            Ok(answer) if answer.status().is_success() => return,
-            Ok(answer) => tracing::debug!(status = %answer.status(), "not ready yet"),
-            Err(error) => tracing::debug!(%error, "not ready yet"),
-        }
-        sleep(Duration::from_millis(20)).await;
+impl DevArgs {
+    /// Where the gateways listen. Errors: there are no such ports.
+    fn addresses(&self) -> anyhow::Result<Vec<SocketAddr>> {
+        let port = self.listen.port();
+        let ports = (0..self.gateways).map(|number| if port == 0 { Some(0) } else { port.checked_add(number) });
+        let addresses = ports.map(|port| Some(SocketAddr::new(self.listen.ip(), port?))).collect::<Option<Vec<_>>>();
+        addresses.with_context(|| {
+            format!("listening on {} and the ports after it: there are not {} of them", self.listen, self.gateways)
+        })
     }
 }
 
-fn ended_early<E>(what: &str, ended: Result<Result<(), E>, tokio::task::JoinError>) -> anyhow::Result<()>
-where
-    E: std::error::Error + Send + Sync + 'static,
-{
-    ended.with_context(|| format!("running {what}"))?.with_context(|| format!("running {what}"))?;
-    bail!("{what} ended by itself; the log says why")
+impl Handle {
+    /// Where the part is reached from this machine; empty where it listens nowhere.
+    fn url(&self, scheme: &str) -> String {
+        self.state().address.map_or_else(String::new, |address| format!("{scheme}://{}", from_here(address)))
+    }
 }
 
-async fn phase<E: std::fmt::Display>(what: &str, mut task: tokio::task::JoinHandle<Result<(), E>>) {
-    match timeout(PHASE_WITHIN, &mut task).await {
-        Ok(Ok(Ok(()))) => {}
-        Ok(Ok(Err(error))) => tracing::warn!("{what} ended with: {error}"),
-        Ok(Err(error)) => tracing::warn!("{what} ended with: {error}"),
-        Err(_) => {
-            task.abort();
-            tracing::warn!("{what} did not end within {} s and was dropped", PHASE_WITHIN.as_secs());
+/// The parts, in the order in which they were begun: those of one phase together.
+#[derive(Default)]
+struct Phases(Vec<Vec<Part>>);
+
+impl Phases {
+    /// Starts parts together and waits until all of them work. Errors: one does not.
+    async fn begin(&mut self, programs: impl IntoIterator<Item = impl Program>) -> anyhow::Result<Vec<Handle>> {
+        self.0.push(programs.into_iter().map(Part::start).collect());
+        try_join_all(self.0.last_mut().into_iter().flatten().map(Part::works)).await
+    }
+
+    fn handles(&self) -> Vec<Handle> {
+        self.0.iter().flatten().map(Part::handle).collect()
+    }
+
+    /// Ends what was begun, the last phase first.
+    async fn end(self) {
+        for phase in self.0.into_iter().rev() {
+            join_all(phase.into_iter().map(Part::end)).await;
         }
     }
 }

@@ -48,7 +48,7 @@ fn a_terminal_that_is_closed_ends_it_in_order_and_with_nohup_nothing_does() {
     let temporary = TempDir::new().unwrap();
     let folder = temporary.path();
     let mut dev = Dev::start_by(dunlin_at_a_terminal(&[]), folder);
-    let server = dev.nats_server().unwrap();
+    let server = dev.pid("nats");
     send(folder, "kept");
     let mut listen_as_bob = dunlin_at_a_terminal(&["listen", "--as", "bob", "--device", "laptop", "--data"]);
     let (mut listening, line) = first_line(listen_as_bob.arg(data(folder)));

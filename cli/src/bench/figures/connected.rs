@@ -63,7 +63,7 @@ pub(super) fn run(scale: &Scale) -> anyhow::Result<Vec<Row>> {
     let servers = &dev.process;
     let key = Dev::data(folder.path());
     let mut crowd = Crowd::new(Dialect::Dunlin, dev.address, tokens::people("idle", scale.connections, &key)?)?;
-    let (own, brokers) = (servers.own_memory()?, servers.childrens_memory()?);
+    let (own, brokers) = (servers.own_memory()?, servers.others_memory()?);
     let (newcomers, first) = connect(scale, &mut crowd, servers)?;
     let told = pinned(|| Ok(crowd.idle(Duration::from_secs(5))?))?;
     let mut idle_faults = Faults { told, ..Faults::default() };
@@ -72,7 +72,7 @@ pub(super) fn run(scale: &Scale) -> anyhow::Result<Vec<Row>> {
     let before = servers.cpu()?;
     idle_faults.told.extend(pinned(|| Ok(crowd.idle(scale.idle)?))?);
     let idle = (servers.cpu()? - before).as_secs_f64() * 1e3 / scale.idle.as_secs_f64();
-    let (kept, broker) = (memory(servers.own_memory()?, own), memory(servers.childrens_memory()?, brokers));
+    let (kept, broker) = (memory(servers.own_memory()?, own), memory(servers.others_memory()?, brokers));
     crowd.leave(crowd.everybody());
     quiet(servers)?;
     say("ours: the same people come again, with their cursors");
@@ -110,7 +110,7 @@ pub(super) fn run(scale: &Scale) -> anyhow::Result<Vec<Row>> {
     ])
 }
 
-/// Memory in KiB a connection: shortly after the last connect, and later; nats-server's rise beside it. `own`: the process before, in
+/// Memory in KiB a connection: shortly after the last connect, and later; nats-server's rise beside it. `own`: that of Dunlin before, in
 /// bytes.
 struct Memory {
     fresh: f64,
