@@ -212,3 +212,28 @@ impl Stream for Events {
         self.0.poll_recv(cx)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use tokio::time::timeout;
+
+    use super::*;
+    use crate::{error::TokenError, token::TokenRequest};
+
+    #[tokio::test]
+    async fn what_is_handed_over_while_the_task_ends_is_let_go() {
+        let nobody = |_: TokenRequest| std::future::ready(Err::<String, _>(TokenError::NoMore));
+        let (client, events) = Client::start(ClientOptions::new("http://127.0.0.1:1", nobody)).await.unwrap();
+        let room = client.commands.reserve().await.unwrap();
+        drop(events);
+        let mut status = client.status.clone();
+        status.wait_for(|status| matches!(status, Status::Ended(_))).await.unwrap();
+        let (done, closed) = oneshot::channel();
+        // The task closes the channel before it is over; it is over only once nobody is handing anything over.
+        while !client.commands.is_closed() {
+            tokio::task::yield_now().await;
+        }
+        room.send(Command::Close(done));
+        assert!(timeout(Duration::from_secs(10), closed).await.is_ok(), "it waits for ever");
+    }
+}

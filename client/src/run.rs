@@ -171,6 +171,12 @@ pub(crate) async fn run(
     // Whoever still holds something of a client that was dropped learns that it is over.
     driver.give(Input::Close);
     driver.hang_up().await;
+    // A command that is just being handed over is dropped with its reply: in a channel that nobody reads it would stay for as long as there
+    // is a handle, and whoever handed it over would wait for ever.
+    commands.close();
+    while let Some(command) = commands.recv().await {
+        driver.command(command);
+    }
     while driver.saves.join_next().await.is_some() {}
 }
 
