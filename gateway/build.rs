@@ -1,7 +1,5 @@
 //! Has the crate built again when a file comes or goes that it serves: the compiler alone only sees those change that it has.
 
-#![expect(clippy::print_stdout, reason = "how a build script speaks to cargo")]
-
 fn main() {
     for path in ["dunlin.js", "dunlin"] {
         println!("cargo::rerun-if-changed=../client/web/{path}");

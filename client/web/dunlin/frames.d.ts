@@ -198,7 +198,9 @@ export type Code =
     | "unknown_log"
     /** What an `edit` or a `delete` names is no message of the author's to this address, or is no longer stored. */
     | "not_yours"
-    /** What is named is not there: a page, a message of this conversation that is still stored, a device of the user's. */
+    /**
+     * What is named is not there: a page, a message of this conversation that is still stored, a device of the user's.
+     */
     | "not_found"
     /** A cursor that this gateway can't open: its log goes on as if none had been named. */
     | "bad_cursor"
