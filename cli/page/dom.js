@@ -36,7 +36,7 @@ export function soon(f) {
             f();
             // Painting takes longest. What nobody sees is not painted.
             if (!document.hidden) await new Promise((done) => requestAnimationFrame(() => setTimeout(done)));
-            const pause = Math.max(100, 3 * (performance.now() - began));
+            const pause = Math.min(1000, Math.max(100, 3 * (performance.now() - began)));
             await new Promise((done) => setTimeout(done, pause));
         }
         busy = false;

@@ -76,7 +76,7 @@ function show(name) {
 
 /** What is read is on the device that was touched last, or the only one that is shown. */
 function attend() {
-    const one = tabs.offsetParent;
+    const one = matchMedia("(max-width: 760px)").matches;
     for (const [name, side] of sides) side.attend(one ? name === document.body.dataset.shown : side.node.contains(touched));
 }
 for (const kind of ["pointerdown", "focusin"]) {
