@@ -25,8 +25,6 @@ class SlowStore extends MemoryStore {
     }
 }
 
-const clients = new Set();
-
 function begin(t, gateway, user, options = {}) {
     const client = connect({
         url: "http://gateway.test",
@@ -36,7 +34,6 @@ function begin(t, gateway, user, options = {}) {
         backoff: { first: 5, most: 20 },
         ...options,
     });
-    clients.add(client);
     t.after(() => client.close());
     return client;
 }
