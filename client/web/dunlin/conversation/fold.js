@@ -70,6 +70,7 @@ export function createFold(peer, me, make) {
     const marks = createMarks();
     /** @type {readonly Message[] | undefined} */
     let list;
+    let user = me();
 
     /** Forgets the oldest of what is too much, by the time that their ids carry. */
     function trim() {
@@ -264,6 +265,14 @@ export function createFold(peer, me, make) {
         /** @param {{ key: string }} told */
         discarded({ key }) {
             if (drafts.delete(key)) touch();
+        },
+
+        /** Who this is may be known later than what was kept of them. */
+        status() {
+            if (user === me()) return;
+            user = me();
+            for (const { slots } of items.values()) slots.forEach(touch);
+            drafts.forEach(touch);
         },
 
         /** Within a life of the peer's log marks only rise. @param {{ receipt: ReceiptFrame }} told */

@@ -2,6 +2,7 @@
 
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import { createFold } from "../../dunlin/conversation/fold.js";
 import { begun, edit, folded, id, mine, past, react, receipt, said, shown, taken, text, theirs } from "./said.js";
 
 const failed = (from, to) => said(from, "alice", 9, { failed: { id: id(1), to, code: "region_unreachable", message: "far" } });
@@ -41,6 +42,16 @@ test("what comes becomes messages as they are now", () => {
         ["bidi marks and HTML", [theirs(1, text("\u202e<b onclick=x>&amp;"))], "bob: \u202e<b onclick=x>&amp;"],
     ];
     for (const [name, entries, meant] of table) assert.equal(shown(folded(entries).messages()), meant, name);
+});
+
+test("who this is may be known later than what was kept", () => {
+    let user = "";
+    const fold = createFold("bob", () => user, Object.freeze);
+    for (const entry of [mine(1, text("a")), theirs(2, text("b")), mine(3, react(2, "👍"))]) fold.entry({ entry });
+    assert.equal(shown(fold.messages()), ": a sent, bob: b 👍");
+    user = "alice";
+    fold.status();
+    assert.equal(shown(fold.messages()), "alice: a sent, bob: b 👍alice");
 });
 
 test("a message has all that it came with, and nothing of it is left once it is deleted", () => {
