@@ -1,0 +1,175 @@
+// The page of `dunlin dev`, as two people use it, and as one breaks it.
+
+import assert from "node:assert/strict";
+import { until } from "./harness/until.js";
+import { texts, world } from "./harness/world.js";
+
+/** @typedef {import("playwright-core").Page} Page */
+/** @typedef {import("playwright-core").Locator} Locator */
+
+const test = world("--gateways", "2");
+
+/** One of the two people, as they stand on the page. */
+class Person {
+    /**
+     * @param {Page} page
+     * @param {string} name
+     */
+    constructor(page, name) {
+        this.node = page.locator(`.side[data-name="${name}"]`);
+        this.text = this.node.locator("textarea");
+    }
+
+    /** Says something with keys alone. @param {string} text */
+    async say(text) {
+        await this.text.fill(text);
+        await this.text.press("Enter");
+    }
+
+    /** The bubble with a text. @param {string} text */
+    bubble(text) {
+        return this.node.locator(".message").filter({ has: this.node.page().locator(".text").getByText(text, { exact: true }) });
+    }
+
+    /** The texts that are shown and begin with a word. @param {string} word @returns {Promise<string[]>} */
+    async texts(word) {
+        const all = await this.node.locator(".message .text").allTextContents();
+        return all.filter((text) => text.startsWith(word));
+    }
+
+    /** How far a message came, as somebody who can't see ticks is told. @param {string} text */
+    async state(text) {
+        return (await this.bubble(text).locator(".state").textContent())?.trim();
+    }
+}
+
+/**
+ * The page, once both are online.
+ *
+ * @param {import("./harness/world.js").World} world
+ * @param {import("./harness/browser.js").Browser} browser
+ */
+async function open(world, browser) {
+    const page = await browser.open(world.dev.page);
+    const [alice, bob] = [new Person(page, "alice"), new Person(page, "bob")];
+    for (const { node } of [alice, bob]) await until("somebody is online", () => node.locator(".link.online").count());
+    return { page, alice, bob };
+}
+
+/** @param {Page} page @returns {Promise<Record<string, string>>} what the counter says */
+function counted(page) {
+    return page.evaluate(() => Object.fromEntries(["sent", "shown", "twice", "gaps", "longest"].map((name) =>
+        [name, document.querySelector(`#count-${name}`).textContent])));
+}
+
+test("two people chat with keys and clicks", async ({ world, browser }) => {
+    const { alice, bob } = await open(world, browser);
+    await alice.say("Are you there?");
+    await until("Bob has it", () => bob.bubble("Are you there?").count());
+    await until("it is delivered", () => alice.state("Are you there?"), (state) => state === "Delivered");
+    await bob.text.click();
+    await until("it is read", () => alice.state("Are you there?"), (state) => state === "Read");
+
+    await bob.text.pressSequentially("I am");
+    await until("Alice sees him type", () => alice.node.locator(".peer .state").textContent(), (state) => /typing/i.test(state ?? ""));
+    await bob.node.getByRole("button", { name: "Send" }).click();
+    await until("Alice has it", () => alice.bubble("I am").count());
+
+    await bob.text.press("ArrowUp");
+    await bob.say("I am here");
+    await until("Alice has it as it is now", () => alice.bubble("I am here").getByText("edited").count());
+    assert.equal(await alice.bubble("I am").count(), 0);
+
+    await alice.bubble("I am here").hover();
+    await alice.bubble("I am here").getByRole("button", { name: "React" }).click();
+    await alice.bubble("I am here").getByRole("button", { name: "👍" }).click();
+    await until("Bob has the reaction", () => bob.bubble("I am here").locator(".reactions").getByText("👍").count());
+
+    await alice.bubble("I am here").focus();
+    await alice.bubble("I am here").press("r");
+    await alice.say("Good");
+    await until("Bob sees what it answers", () => bob.bubble("Good").locator(".quote").getByText("I am here").count());
+
+    await alice.bubble("Good").hover();
+    await alice.bubble("Good").getByRole("button", { name: "Delete" }).click();
+    await alice.bubble("Good").getByRole("button", { name: "Delete for both" }).click();
+    await until("it is taken back", () => bob.bubble("Good").count(), (count) => count === 0);
+});
+
+test("Bob is offline for 50 messages, and the page is reloaded", async ({ world, browser }) => {
+    const { page, alice, bob } = await open(world, browser);
+    await bob.node.getByRole("switch", { name: "Offline" }).click();
+    await until("Bob is offline", () => bob.node.locator(".link.offline").count());
+    for (const text of texts("away", 50)) await alice.say(text);
+    await until("the last one is stored", () => alice.state("away 50"), (state) => state === "Sent");
+    assert.deepEqual(await bob.texts("away"), []);
+    await page.reload();
+    for (const { texts: seen } of [alice, bob].map((person) => ({ texts: () => person.texts("away") }))) {
+        await until("all 50 are shown, once and in order", seen, (seen) => seen.join() === texts("away", 50).join());
+    }
+    await until("the last one is delivered", () => alice.state("away 50"), (state) => state === "Delivered");
+});
+
+test("each part is killed ten times while 1,000 are sent", async ({ world, browser }) => {
+    const { page } = await open(world, browser);
+    await page.getByRole("button", { name: "Send 1,000" }).click();
+    for (let time = 1; time <= 10; time += 1) {
+        for (const part of ["gateway 1", "gateway 2", "worker", "nats-server"]) {
+            const kill = page.getByRole("button", { name: `Kill ${part}` });
+            const how = page.locator("#parts li").filter({ has: kill }).locator("p");
+            const before = await how.textContent();
+            await kill.click();
+            await until(`${part} is another process`, () => how.textContent(), (now) => now !== before && /^process \d+/.test(now ?? ""));
+        }
+    }
+    const all = { sent: "1,000", shown: "1,000", twice: "0", gaps: "0" };
+    await until("everything that was sent is shown, once", () => counted(page),
+        (seen) => Object.entries(all).every(([name, figure]) => seen[name] === figure), 150_000);
+});
+
+test("what others write is shown as text", async ({ world, browser }) => {
+    const { page, alice, bob } = await open(world, browser);
+    const hostile = [
+        `<img src=x onerror="window.hurt = 1">`,
+        `<script>window.hurt = 1</script>`,
+        `</div></li><iframe srcdoc="<script>parent.hurt = 1</script>">`,
+        `javascript:window.hurt=1`,
+        `javascript://example.com/%0Awindow.hurt=1`,
+        `[a](javascript:window.hurt=1) <a href="javascript:window.hurt=1">b</a>`,
+        `https://example.com/"onmouseover="window.hurt=1`,
+        `data:text/html,<script>window.hurt=1</script>`,
+        `\u202Etxt.exe\u202C and \u2067right to left\u2069, \u202Eleft open`,
+        `&lt;b&gt; &amp; {{constructor}} \${1}`,
+    ];
+    for (const text of hostile) await alice.say(text);
+    for (const { node } of [alice, bob]) {
+        const seen = () => node.locator(".message .text").allTextContents();
+        await until("each is shown as it was written", seen, (seen) => hostile.every((text) => seen.includes(text)));
+        assert.equal(await node.locator(".messages :is(img, script, iframe, b)").count(), 0);
+        const links = await node.locator(".messages a").evaluateAll((links) => links.map((link) => link.protocol));
+        assert(links.length > 0 && links.every((protocol) => protocol === "https:"), `links to ${links}`);
+        // What a text does to the direction of writing ends with it.
+        const isolated = await node.locator(".message .text").evaluateAll((all) => all.map((one) => getComputedStyle(one).unicodeBidi));
+        assert(isolated.every((how) => how === "isolate" || how === "plaintext"), isolated.join());
+    }
+    // A name can bear no mark-up, but somebody else's is text as well; and what is written over a message is.
+    await world.dev.run("send", "--as", "script-alert-1", "alice", hostile[0]);
+    await until("Alice can choose the stranger", () => alice.node.getByRole("combobox").getByText("script-alert-1").count());
+    await bob.bubble(hostile[0]).focus();
+    await bob.bubble(hostile[0]).press("r");
+    assert.equal(await bob.node.locator(".about img").count(), 0);
+    assert.equal(await page.evaluate("window.hurt"), undefined);
+});
+
+test("the page asks nobody else for anything, and breaks none of its own rules", async ({ world, browser }) => {
+    const asked = new Set();
+    browser.context.on("request", (request) => asked.add(new URL(request.url()).host));
+    const { page, alice, bob } = await open(world, browser);
+    page.on("websocket", (socket) => asked.add(new URL(socket.url()).host));
+    await alice.say("to look at");
+    await until("Bob has it", () => bob.bubble("to look at").count());
+    const parts = await page.evaluate("fetch('/dev/parts').then((answer) => answer.json())");
+    const own = [world.dev.page, ...parts.gateways.map(({ url }) => url)].map((url) => new URL(url).host);
+    assert.deepEqual([...asked].filter((host) => !own.includes(host)), []);
+    assert.deepEqual(browser.said, []);
+});
