@@ -34,8 +34,11 @@ fn sources() -> Vec<Source> {
         for entry in std::fs::read_dir(folder).expect("the repository can be read") {
             let path = entry.expect("the repository can be read").path();
             let name = path.file_name().and_then(|name| name.to_str()).expect("names are UTF-8");
-            let made =
-                name.starts_with("target") || matches!(name, ".git" | ".tools" | ".dunlin" | "Cargo.lock" | "LICENSE");
+            let made = name.starts_with("target")
+                || matches!(
+                    name,
+                    ".git" | ".tools" | ".dunlin" | "node_modules" | "Cargo.lock" | "package-lock.json" | "LICENSE"
+                );
             match path.is_dir() {
                 _ if made => {}
                 true => walk(&path, found),
