@@ -4,7 +4,7 @@ import { find } from "./dom.js";
 import { nameOf } from "./words.js";
 
 /** @import { Act } from "./side.js" */
-/** @typedef {Act & {kind: string, said: any, gateway: string}} Told An act; `kind` and `said` are its content's parts. */
+/** @typedef {Act & {kind: string, said: any, gateway: string}} Told */
 
 const js = JSON.stringify;
 const ODD = /["\\\p{Cc}\p{Cf}\p{Zl}\p{Zp}]/gu;

@@ -5,7 +5,7 @@ import { find } from "./dom.js";
 /** @import { Message } from "/dunlin.js" */
 
 /** @typedef {(message: Message, text: string) => void} Edit */
-/** @typedef {{send: (text: string, replyTo?: string) => void, edit: Edit, typed: () => void, lastOwn: () => Message | undefined}} Wishes */
+/** @typedef {{send: (text: string, replyTo?: string) => unknown, edit: Edit, typed: () => void, lastOwn: () => Message | undefined}} Wishes */
 
 /** @param {HTMLElement} side @param {Wishes} wishes ArrowUp edits the last message of one's own. */
 export function composer(side, wishes) {
@@ -13,7 +13,6 @@ export function composer(side, wishes) {
     /** What is answered, or edited. @type {Message | undefined} */
     let about;
     let edits = false;
-    /** What was written before an edit began. */
     let kept = "";
 
     const leave = () => {
@@ -47,7 +46,7 @@ export function composer(side, wishes) {
         const said = text.value.trim();
         if (!said) return;
         if (!about || !edits) {
-            wishes.send(said, about?.id ?? undefined);
+            if (!wishes.send(said, about?.id ?? undefined)) return;
             text.value = "";
         } else if (said !== about.text) wishes.edit(about, said);
         leave();

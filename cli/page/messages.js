@@ -1,4 +1,4 @@
-// The messages of one conversation: drawn from the newest back as far as somebody looks, and followed while its end is in view.
+// The messages of one conversation: drawn from the newest back as far as somebody looks.
 
 import { find, soon } from "./dom.js";
 import { makeRow } from "./message.js";

@@ -43,25 +43,31 @@ export function openSide(who, gateways, acted, tellUnread) {
         getToken: () => token({ user: who.user, ...(who.device && { device: who.device }) }),
     });
 
-    /** @param {unknown} done @param {Record<string, any>} [content] */
-    const act = (done, content) => {
-        Promise.resolve(done).catch((error) => notice(`That did not work: ${reason(error)}`));
-        if (content) acted({ from: who.user, to: peer, content });
+    /** Whether it could be done. @param {() => unknown} deed @param {Record<string, any>} content */
+    const act = (deed, content) => {
+        const failed = (/** @type {any} */ error) => notice(`That did not work: ${reason(error)}`);
+        try {
+            Promise.resolve(deed()).catch(failed);
+            acted({ from: who.user, to: peer, content });
+            return true;
+        } catch (error) {
+            return failed(error);
+        }
     };
     const messages = messagesOf(node, {
         reply: (message) => write.reply(message),
         edit: (message) => write.edit(message),
-        remove: (message) => act(message.delete(), { delete: { target: message.id } }),
-        react: (message, emoji, on) => act(message.react(emoji, on), { react: { target: message.id, emoji, on } }),
+        remove: (message) => act(() => message.delete(), { delete: { target: message.id } }),
+        react: (message, emoji, on) => act(() => message.react(emoji, on), { react: { target: message.id, emoji, on } }),
         retry: (message) => message.retry(),
         discard: (message) => message.discard(),
     }, read);
     const write = composer(node, {
         send: (text, replyTo) => {
-            act(conversation.send({ text, replyTo }), { message: { text, reply_to: replyTo } });
             messages.end();
+            return act(() => conversation.send({ text, replyTo }), { message: { text, reply_to: replyTo } });
         },
-        edit: (message, text) => act(message.edit(text), { edit: { target: message.id, text } }),
+        edit: (message, text) => act(() => message.edit(text), { edit: { target: message.id, text } }),
         typed: () => conversation.keystroke(),
         lastOwn: () => conversation.messages.get().findLast((message) => message.mine && stands(message)),
     });
@@ -165,9 +171,9 @@ export function openSide(who, gateways, acted, tellUnread) {
 
     return {
         who, node, client, messages, write,
-        /** What the counter looks at, whatever is on the screen. */
+        /** What the counter looks at. */
         counted: client.conversation(who.peer),
-        /** Somebody sits before this device, or leaves it. @param {boolean} now */
+        /** Whether somebody sits before it. @param {boolean} now */
         attend(now) {
             active = now;
             node.classList.toggle("active", now);
