@@ -82,7 +82,7 @@ export function makeRow(wish) {
         node.replaceChildren(element("div", { class: "bubble" },
             element("span", { class: "hidden" }, `${whose(now)}: `),
             replyTo && !deleted && element("div", { class: "quote small cut" },
-                element("bdi", { class: "strong" }, answered ? whose(answered) : "An earlier message"), " ",
+                element("bdi", { class: "strong" }, answered ? whose(answered) : "Earlier"), " ",
                 element("span", { class: "soft", dir: "auto" }, answered?.text)),
             element("div", { class: "text", dir: "auto" },
                 ...(deleted ? ["This message was deleted."] : linked(text ?? "(for a program)"))),
