@@ -58,7 +58,7 @@ impl Proxy {
         let path = folder.path().join("configuration");
         std::fs::write(&path, text).expect("written");
         let child = command.arg(&path).stdout(Stdio::null()).stderr(Stdio::null()).spawn();
-        let child = child.unwrap_or_else(|error| panic!("{name}: {error}: scripts/setup --test installs it"));
+        let child = child.unwrap_or_else(|error| panic!("{name}: {error}: run scripts/setup --test"));
         let proxy = Proxy { child, address, _folder: folder };
         until("the proxy", async || TcpStream::connect(address).await.ok()).await;
         proxy
@@ -72,8 +72,9 @@ impl Drop for Proxy {
     }
 }
 
+/// A program that `scripts/setup --test` has found.
 fn of(program: &str, arguments: &[&str]) -> Command {
-    let mut command = Command::new(program);
+    let mut command = Command::new(Path::new(env!("CARGO_MANIFEST_DIR")).join("../.tools/bin").join(program));
     command.args(arguments);
     command
 }
@@ -83,10 +84,8 @@ fn nginx(folder: &Path, text: &mut String) -> Command {
     let temporary = ["client_body", "proxy", "fastcgi", "uwsgi", "scgi"];
     let paths: String = temporary.iter().map(|kind| format!("    {kind}_temp_path {kind};\n")).collect();
     *text = text.replacen("http {\n", &format!("http {{\n    access_log off;\n{paths}"), 1);
-    let mut command = Command::new("nginx");
-    let folder = folder.display();
-    command.arg("-p").arg(folder.to_string());
-    command.args(["-g", "daemon off; master_process off; pid nginx.pid; error_log stderr;", "-e", "stderr", "-c"]);
+    let mut command = of("nginx", &["-g", "daemon off; master_process off; pid nginx.pid; error_log stderr;"]);
+    command.arg("-p").arg(folder).args(["-e", "stderr", "-c"]);
     command
 }
 
