@@ -165,7 +165,7 @@ pub const LATE_SEND_COUNTS: u32 = 10;
 pub const SHARE_RETRY_AFTER: Millis = seconds(1);
 /// Sends of one session that wait for their turn or their answer.
 pub const SENDS_IN_FLIGHT: usize = 1_024;
-/// How long a send waits for its turn behind others to the same address: what has not got it by then is refused for now.
+/// How long a send waits behind others to the same address that have no answer: what has not got its turn by then is refused for now.
 pub const SEND_WAITS: Millis = seconds(10);
 /// Posts over HTTP that are under way at once in a gateway: their bodies are read, or they wait for their answer.
 pub const POSTS_AT_ONCE: usize = 1_024;

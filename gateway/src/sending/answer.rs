@@ -55,7 +55,7 @@ impl Answer {
 
     /// What was sent to this address before it had no answer for so long that it did not get its turn.
     pub(super) fn not_its_turn(id: MessageId) -> Answer {
-        let message = "what was sent to this address before it took too long: nothing was stored";
+        let message = "what was sent to this address before it had no answer: nothing was stored";
         Answer::retried(id, Code::Unavailable, message, RETRY_AFTER)
     }
 

@@ -279,19 +279,21 @@ impl Sending {
             remember(&mut self.tried, key.id, TRIED);
         }
         let mut given_up = Vec::new();
-        let todo = self.next(now, author, &key.to, &mut given_up);
+        let late = answer.is_unknown().then(|| now.minus(limits::SEND_WAITS));
+        let todo = self.next(author, &key.to, late, &mut given_up);
         Then { todo, answer: Some(answer), given_up }
     }
 
-    /// The lane's first is done: the one behind it takes its turn, unless it has waited for too long.
-    fn next(&mut self, now: Millis, author: &Author, to: &Address, given_up: &mut Vec<Answer>) -> Option<Do> {
+    /// The lane's first is done: the one behind it takes its turn. Where the first had no answer, those that were there at the time `late`
+    /// are given up: each would take as long.
+    fn next(&mut self, author: &Author, to: &Address, late: Option<Millis>, given_up: &mut Vec<Answer>) -> Option<Do> {
         let (to, lane) = self.lanes.remove_entry(to)?;
         self.count -= 1;
         self.bytes -= lane.bytes();
         let (route, mut waiting) = lane.end();
         while let Some(entry) = waiting.pop_front() {
             let was_tried = self.tried.contains(&entry.id);
-            if now.since(entry.time) < limits::SEND_WAITS {
+            if late.is_none_or(|late| entry.time > late) {
                 let (lane, todo) = Lane::begin(author, route, entry, !was_tried, waiting);
                 self.lanes.insert(to, lane);
                 return Some(todo);

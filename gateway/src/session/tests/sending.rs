@@ -259,21 +259,27 @@ fn sends_are_bounded_in_number_and_in_bytes() {
 }
 
 #[test]
-fn what_did_not_get_its_turn_for_too_long_is_given_up_and_what_came_later_is_not() {
+fn what_waits_for_long_is_given_up_where_the_one_before_it_had_no_answer() {
     let mut rig = Rig::live_at(5, 9);
-    rig.runs([(send(1, "alice"), "append 1 to alice"), (send(2, "alice"), ""), (send(1, "alice"), "")]);
+    rig.runs([
+        (send(1, "alice"), "append 1 to alice"),
+        (send(2, "alice"), ""),
+        (send(3, "alice"), ""),
+        (send(1, "alice"), ""),
+    ]);
     rig.now = rig.now.plus(Millis(limits::SEND_WAITS.0 - 1));
-    rig.runs([(send(3, "alice"), ""), (send(4, "carol"), "append 4 to carol")]);
+    rig.runs([(send(4, "alice"), "")]);
     rig.now = rig.now.plus(Millis(1));
     rig.runs([
+        // A lane that goes on, however slowly, gives nothing up.
+        (fails(1, "alice", false, AppendFailure::Full), "append 2 to alice; rejected 1 Unavailable Some(1000)"),
         (
-            fails(1, "alice", false, AppendFailure::Unknown),
+            fails(2, "alice", false, AppendFailure::Unknown),
             // Of an id that was tried "nothing was stored" would be a lie.
-            "append 3 to alice; rejected 1 UnknownOutcome Some(1000); rejected 2 Unavailable Some(1000); \
+            "append 4 to alice; rejected 2 UnknownOutcome Some(1000); rejected 3 Unavailable Some(1000); \
              rejected 1 UnknownOutcome Some(1000)",
         ),
-        (fails(3, "alice", false, AppendFailure::Full), "rejected 3 Unavailable Some(1000)"),
-        (send(2, "alice"), "append 2 to alice"),
+        (send(3, "alice"), ""),
     ]);
     assert_eq!(rig.session.sending.waiting().0, 2);
 }
