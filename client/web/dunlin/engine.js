@@ -78,6 +78,12 @@ export function createEngine({ gateways, tokens, socket, device, start, backoff 
     let room = true;
     let isSwapping = false;
     let isOver = false;
+    /**
+     * What tabs hand over is taken in its order, though some of it is looked up, and behind what is kept.
+     *
+     * @type {Promise<void>}
+     */
+    let adopted;
 
     const items = createItems(kept);
     const setAlarm = createTimer(() => handle({ kind: "tick" }));
@@ -294,7 +300,10 @@ export function createEngine({ gateways, tokens, socket, device, start, backoff 
      */
     async function adopt(draft, isKept) {
         const { key, to } = draft;
+        if (isOver) return;
         const found = await items.adopt(draft, isKept);
+        // Another tab leads, and may have sent it.
+        if (isOver) return;
         if (found === "new") send(draft);
         else if (found === "gone") tell({ kind: "gone", key, to });
         else tellOf(/** @type {Item} */ (items.get(key)));
@@ -362,8 +371,8 @@ export function createEngine({ gateways, tokens, socket, device, start, backoff 
         pipeline.add([], [connection.hangUp()]);
         await pipeline.idle();
         await kept.clear();
-        await kept.write([["meta", "user", user]]);
         items.forgetOld();
+        await kept.write([["meta", "user", user], ...items.all().map(item => /** @type {const} */ (["outbox", item.key, item]))]);
         if (isOver) return;
         tell({ kind: "reset" });
         begin();
@@ -425,19 +434,22 @@ export function createEngine({ gateways, tokens, socket, device, start, backoff 
         return pipeline.idle();
     }
 
+    /** Goes on from what is kept. */
+    async function goOn() {
+        await kept.load();
+        for (const [, item] of kept.held("outbox")) items.put(item);
+        await kept.prune(beginning(Date.now() - RETENTION));
+        if (!isOver) begin();
+    }
+
+    adopted = goOn();
+
     return {
         stop,
 
-        /** Goes on from what is kept. */
-        async start() {
-            await kept.load();
-            for (const [, item] of kept.held("outbox")) items.put(item);
-            await kept.prune(beginning(Date.now() - RETENTION));
-            if (!isOver) begin();
-        },
-
         /** Ends, when everything that waits is written. */
         async close() {
+            await adopted;
             handle({ kind: "close" });
             await pipeline.idle();
             await stop();
@@ -445,11 +457,10 @@ export function createEngine({ gateways, tokens, socket, device, start, backoff 
 
         /** @param {Command} command */
         command(command) {
-            // What comes too early is said again to who leads.
+            if (command.kind === "submit") return void (adopted = adopted.then(() => adopt(command.draft, command.isKept)));
+            // What else comes too early is said again to who leads.
             if (!core) return;
             switch (command.kind) {
-                case "submit":
-                    return void adopt(command.draft, command.isKept);
                 case "retry":
                 case "discard": {
                     const { key, kind } = command;

@@ -75,7 +75,6 @@ export function createTab(options, tell) {
             if (!closed) tabs?.post({ told });
             take(told);
         });
-        await engine.start();
     }
 
     function stop() {
@@ -189,6 +188,8 @@ export function createTab(options, tell) {
 
     async function close() {
         await Promise.all(writes);
+        // Where there is no other tab, what was said before there is an engine waits for it.
+        await leading;
         want({ users: [], frames: false });
         await engine?.close();
         end({ kind: "closed" });
@@ -257,8 +258,7 @@ export function createTab(options, tell) {
     }
 
     listen();
-    if (tabs) join();
-    else void lead();
+    const leading = tabs ? join() : lead();
 
     /** @satisfies {Host} */
     const host = {
@@ -281,7 +281,8 @@ export function createTab(options, tell) {
             mayAsk();
             const draft = { key: nextKey(), to, content, at: Date.now() };
             take({ kind: "draft", draft });
-            if (engine || !tabs) {
+            // Behind what is still being stored, so that the order stays.
+            if ((engine || !tabs) && !writes.size) {
                 say(draft.key, { kind: "submit", draft, isKept: false });
             } else {
                 const write = keep(draft);
