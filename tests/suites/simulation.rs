@@ -1,12 +1,12 @@
 //! The real session, deliver and append cores in a world without time, against everything that can go wrong: see [`dunlin_tests::sim`].
 //!
-//! `DUNLIN_SIM_SCHEDULES` says how many schedules are run (a million take some minutes), `DUNLIN_SIM_FIRST` from which seed on, and
+//! `DUNLIN_SIM_SCHEDULES` says how many schedules are run (100,000 take a quarter to half an hour), `DUNLIN_SIM_FIRST` from which seed on, and
 //! `DUNLIN_SIM_SEED` replays one and prints what happened in it.
 
 use dunlin_tests::sim::{self, Plant, Rule};
 
 /// Schedules in an ordinary run.
-const SCHEDULES: u64 = 100_000;
+const SCHEDULES: u64 = 30_000;
 /// Schedules within which each planted rule is caught.
 const CAUGHT_WITHIN: u64 = 6_000;
 

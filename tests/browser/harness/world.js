@@ -10,7 +10,7 @@ import { until } from "./until.js";
 /** @typedef {{ id: string, text: string, state: string, mine: boolean, from: string }} Shown */
 
 /** A test takes no longer, whatever it waits for. */
-const WITHIN = 240_000;
+const WITHIN = 480_000;
 
 /**
  * Declares a file's region, made before its tests; and gives what declares its tests, each with a browser of its own.
