@@ -1,7 +1,7 @@
 //! The real session, deliver and append cores in a world without time, against everything that can go wrong: see [`dunlin_tests::sim`].
 //!
-//! `DUNLIN_SIM_SCHEDULES` says how many schedules are run (100,000 take a quarter to half an hour), `DUNLIN_SIM_FIRST` from which seed on, and
-//! `DUNLIN_SIM_SEED` replays one and prints what happened in it.
+//! `DUNLIN_SIM_SCHEDULES` says how many schedules are run (100,000 take a quarter to half an hour), `DUNLIN_SIM_FIRST` from which seed on,
+//! and `DUNLIN_SIM_SEED` replays one and prints what happened in it.
 
 use dunlin_tests::sim::{self, Plant, Rule};
 
