@@ -4,27 +4,17 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 
 import { Core } from "../../dunlin/core/core.js";
-import { timeOf } from "./script.js";
+import { SETUP, timeOf } from "./script.js";
 
 const NOW = 1_000_000;
-const SETUP = {
-    gateways: 2,
-    device: "phone",
-    cursors: {},
-    start: null,
-    backoffFirst: 200,
-    backoffMost: 1_000,
-    connectWithin: 10_000,
-    inFlightPerAddress: 1,
-    random: () => 0.999,
-};
+const PAUSING = { ...SETUP, gateways: 2, backoffFirst: 200, backoffMost: 1_000, random: () => 0.999 };
 const HI = { message: { text: "hi" } };
 const ENTRY = { log: "mailbox", cursor: "c", time: NOW, id: "01J00000000000000000000000", from: "alice", to: "bob", content: HI };
 
 class Bench {
     constructor(setup = {}) {
         this.now = { steady: NOW, wall: NOW };
-        this.core = new Core({ ...SETUP, ...setup }, this.now);
+        this.core = new Core({ ...PAUSING, ...setup }, this.now);
         this.requests = 0;
     }
 

@@ -4,24 +4,15 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 
 import { Core } from "../../dunlin/core/core.js";
-import { randomOf } from "./script.js";
+import { randomOf, SETUP } from "./script.js";
 
-const SETUP = {
-    gateways: 2,
-    device: "phone",
-    cursors: {},
-    start: null,
-    backoffFirst: 200,
-    backoffMost: 1_000,
-    connectWithin: 10_000,
-    inFlightPerAddress: 1,
-};
+const PAUSING = { ...SETUP, gateways: 2, backoffFirst: 200, backoffMost: 1_000 };
 const WELCOME = { user: "bob", device: "phone", region: "eu", server_time: 1, limits: {} };
 
 class Bench {
     constructor(random = () => 0.999_999) {
         this.now = { steady: 1_000_000, wall: 1_000_000 };
-        this.core = new Core({ ...SETUP, random }, this.now);
+        this.core = new Core({ ...PAUSING, random }, this.now);
     }
 
     give(input, later = 0) {

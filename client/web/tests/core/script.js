@@ -7,7 +7,7 @@ import { Core } from "../../dunlin/core/core.js";
 const FOLDER = new URL("../../../scripts/", import.meta.url);
 const BEGINNING = 1_000_000;
 /** One gateway and no jitter: what is not about either needs no ranges. */
-const SETUP = {
+export const SETUP = {
     gateways: 1,
     device: "phone",
     cursors: {},
