@@ -287,10 +287,15 @@ impl Region {
         self.link.as_ref().expect("a region that was started with a link")
     }
 
-    /// Stops NATS for the first gateway, once it has learned from it what there is to know before anybody is let in.
-    pub async fn freeze(&self) {
+    /// Waits until the first gateway is ready: from every shard of its region it has learned what there is to know.
+    pub async fn ready(&self) {
         let url = format!("http://{}/readyz", self.gateway(0));
         until("the gateway to be ready", async || (reqwest::get(&url).await.ok()?.status() == 200).then_some(())).await;
+    }
+
+    /// Stops NATS for the first gateway, once it has learned from it what there is to know before anybody is let in.
+    pub async fn freeze(&self) {
+        self.ready().await;
         self.link().freeze();
     }
 

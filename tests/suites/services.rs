@@ -80,6 +80,7 @@ async fn one_full_shard_is_told_to_its_senders_and_the_operator_and_the_gateway_
     let elsewhere = |from: &[&'static str]| {
         *from.iter().find(|user| region.mailbox(user).shard != full.shard).expect("a user of the other shard")
     };
+    region.ready().await;
     let mut sender = region.caught_up(0, elsewhere(&["alice", "carol", "dave", "erin", "frank"]), "phone").await;
     let jetstream = region.jetstream().await;
     let stream = jetstream.get_stream(log_stream(&full.region, full.shard)).await.expect("a stream");
