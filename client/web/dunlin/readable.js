@@ -14,60 +14,51 @@
  * @implements {Readable<T>}
  */
 export class Source {
-    /** @type {Set<{told: (value: T) => void}>} */
-    #subscribers = new Set();
-    /** @type {T | undefined} */
-    #value;
-    #stale = true;
-    #waits = false;
-    #read;
-    #watched;
-    /** @type {(() => void) | undefined} */
-    #unwatched;
-
     /**
      * @param {() => T} read Works the value out; asked only after a change.
      * @param {() => () => void} [watched] Called when somebody subscribes and nobody had; its result when the last one has gone.
      */
     constructor(read, watched) {
-        this.#read = read;
-        this.#watched = watched;
-    }
+        /** @type {Set<{ told: (value: T) => void }>} */
+        const subscribers = new Set();
+        /** @type {T} */
+        let value;
+        let [stale, waits] = [true, false];
+        /** @type {(() => void) | undefined} */
+        let unwatched;
 
-    // Functions of the object's own, since frameworks call them without it.
-    get = () => {
-        if (this.#stale) {
-            this.#stale = false;
-            this.#value = this.#read();
-        }
-        return /** @type {T} */ (this.#value);
-    };
+        // Functions of the object's own, since frameworks call them without it.
+        const get = (this.get = () => {
+            if (stale) value = read();
+            stale = false;
+            return value;
+        });
 
-    /** @param {(value: T) => void} told */
-    subscribe = (told) => {
-        const subscriber = { told };
-        this.#subscribers.add(subscriber);
-        if (this.#subscribers.size === 1) this.#unwatched = this.#watched?.();
-        told(this.get());
-        return () => {
-            if (this.#subscribers.delete(subscriber) && !this.#subscribers.size) this.#unwatched?.();
+        /** @param {(value: T) => void} told */
+        this.subscribe = told => {
+            const subscriber = { told };
+            if (subscribers.add(subscriber).size === 1) unwatched = watched?.();
+            told(get());
+            return () => {
+                if (subscribers.delete(subscriber) && !subscribers.size) unwatched?.();
+            };
         };
-    };
 
-    /** Something that `read` depends on has changed. */
-    changed() {
-        if (!this.#waits && this.#subscribers.size) {
-            this.#waits = true;
-            const before = this.get();
-            queueMicrotask(() => {
-                this.#waits = false;
-                if (this.get() === before) return;
-                // Each in a turn of its own: one that throws keeps nobody else from hearing.
-                for (const subscriber of this.#subscribers) {
-                    queueMicrotask(() => this.#subscribers.has(subscriber) && subscriber.told(this.get()));
-                }
-            });
-        }
-        this.#stale = true;
+        /** Something that `read` depends on has changed. */
+        this.changed = () => {
+            if (subscribers.size && !waits) {
+                const before = get();
+                waits = true;
+                queueMicrotask(() => {
+                    waits = false;
+                    if (get() === before) return;
+                    // Each in a turn of its own: one that throws keeps nobody else from hearing.
+                    for (const subscriber of subscribers) {
+                        queueMicrotask(() => subscribers.has(subscriber) && subscriber.told(get()));
+                    }
+                });
+            }
+            stale = true;
+        };
     }
 }
