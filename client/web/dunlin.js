@@ -5,6 +5,7 @@
  * @typedef {import("./dunlin/readable.js").Readable<T>} Readable
  */
 
+/** @typedef {import("./dunlin/client.js").Client} Client */
 /** @typedef {import("./dunlin/client.js").ConnectOptions} ConnectOptions */
 /** @typedef {import("./dunlin/conversation/message.js").Conversation} Conversation */
 /** @typedef {import("./dunlin/conversation/message.js").Message} Message */
@@ -12,6 +13,6 @@
 /** @typedef {import("./dunlin/store/memory.js").Store} Store */
 /** @typedef {import("./dunlin/token.js").TokenRequest} TokenRequest */
 
-export { Client, connect } from "./dunlin/client.js";
+export { connect } from "./dunlin/client.js";
 export { DunlinError, SignedOut } from "./dunlin/errors.js";
 export { Source } from "./dunlin/readable.js";

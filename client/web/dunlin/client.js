@@ -1,6 +1,5 @@
 /** What an application holds: a client, from `connect` to its end. */
 
-/** @import { Question } from "./core/words.js" */
 /** @import { EntryFrame, ReceiptFrame } from "./core/words.js" */
 /** @import { Summary } from "./conversation/message.js" */
 /** @import { Status, Told } from "./host.js" */
@@ -10,8 +9,8 @@
 /** @import { TokenRequest } from "./token.js" */
 
 import { Conversations } from "./conversation/conversations.js";
-import { isName, seenFrom } from "./core/address.js";
-import { DunlinError } from "./errors.js";
+import { seenFrom } from "./core/address.js";
+import { DunlinError, must } from "./errors.js";
 import { Source } from "./readable.js";
 import { checkAddress } from "./records.js";
 import { gateways } from "./socket.js";
@@ -49,233 +48,184 @@ import { createTokens } from "./token.js";
  */
 
 /** @typedef {{ state: string, lastSeen: number | null }} Presence */
+/** @typedef {ReturnType<typeof connect>} Client */
 
 /**
  * Begins, and returns at once: what is sent before there is a connection waits for one. Throws where the options can't be used.
  *
  * @param {ConnectOptions} options
  */
-export const connect = options => new Client(options);
-
-/** See `connect`. */
-export class Client {
-    #tab;
-    #list;
+export function connect({ url, getToken, account = "default", store, tabs = "share", socket, ...options }) {
+    must(typeof getToken === "function", "getToken has to be a function");
     /** @type {Map<string, Set<(what: any) => void>>} */
-    #listeners = new Map();
-    /** How those are who are watched, and by how many. @type {Map<string, Presence>} */
-    #presences = new Map();
-    /** @type {Map<Source<any>, string[]>} */
-    #watches = new Map();
-    #status = new Source(() => this.#tab.status());
+    const listeners = new Map();
+    /** How those are who are watched. @type {Map<string, Presence>} */
+    const presences = new Map();
+    /** Whom somebody looks at. @type {Map<Source<any>, string[]>} */
+    const watches = new Map();
 
-    /** How the client stands. @type {Readable<Status>} */
-    status = this.#status;
-    /** The user's conversations, the one with the latest message first. @type {Readable<readonly Summary[]>} */
-    conversations;
-
-    /** @param {ConnectOptions} options */
-    constructor(options) {
-        const { url, getToken, account = "default", device, start, backoff } = options;
-        const { store = globalThis.indexedDB ? "indexeddb" : "memory", tabs = "share" } = options;
-        if (typeof getToken !== "function") throw new TypeError("connect needs getToken, a function that gives a token");
-        if (typeof account !== "string" || !account) throw new TypeError("account has to be a text");
-        if (device !== undefined && !isName(device)) throw new TypeError("device has to be 1 to 64 of A-Z a-z 0-9 _ -");
-        if (store !== "indexeddb" && store !== "memory" && typeof store !== "object") {
-            throw new TypeError('store has to be "indexeddb", "memory" or a store of your own');
-        }
-        if (tabs !== "share" && tabs !== "alone") throw new TypeError('tabs has to be "share" or "alone"');
-        if (!options.socket && !globalThis.WebSocket) throw new TypeError("there is no WebSocket here: give connect a `socket`");
-        /** @type {MakeSocket} */
-        const socket = options.socket ?? ((url, protocols) => /** @type {any} */ (new WebSocket(url, protocols)));
-        this.#tab = createTab(
-            { gateways: gateways(url), tokens: createTokens(getToken), socket, account, store, tabs, device, start, backoff },
-            told => this.#told(told),
-        );
-        this.#list = new Conversations(this.#tab.host);
-        this.conversations = this.#list.list;
-    }
-
-    /**
-     * The conversation with a person: the same object for the same address.
-     *
-     * @param {string} address
-     */
-    conversation(address) {
-        return this.#list.get(checkAddress(address));
-    }
-
-    /**
-     * How people are, by their address, while somebody subscribes: up to 200 in all tabs together. Who is missing, nobody can say of now.
-     *
-     * @param {string[]} users
-     * @returns {Readable<ReadonlyMap<string, Presence>>}
-     */
-    presence(users) {
-        users.forEach(checkAddress);
-        /** @type {Source<ReadonlyMap<string, Presence>>} */
-        const source = new Source(
-            () => {
-                const region = this.#tab.host.region ?? null;
-                /** @type {Map<string, Presence>} */
-                const found = new Map();
-                for (const user of users) {
-                    const presence = this.#presences.get(seenFrom(user, region));
-                    if (presence) found.set(user, presence);
-                }
-                return /** @type {ReadonlyMap<string, Presence>} */ (found);
-            },
-            () => {
-                this.#watches.set(source, users);
-                this.#watch();
-                return () => {
-                    this.#watches.delete(source);
-                    this.#watch();
-                };
-            },
-        );
-        return source;
-    }
-
-    #watch() {
-        this.#tab.want({ users: [...new Set([...this.#watches.values()].flat())] });
-    }
-
-    /**
-     * Asks a question of the protocol: `{ devices: {} }` is answered with `{ devices: { items } }`. Waits 10 s at most, also for a
-     * connection. Rejects with a DunlinError.
-     *
-     * @param {Question} question
-     * @returns {Promise<any>}
-     */
-    ask(question) {
-        return this.#tab.host.ask(question);
-    }
-
-    /**
-     * Everything that comes, for programs: each entry counts as processed, and is acknowledged, when the next one is asked for. One that
-     * was not comes again, to the next process at the latest.
-     *
-     * @returns {AsyncGenerator<EntryFrame, void, void>}
-     */
-    entries() {
-        /** @type {{ entry: EntryFrame | undefined, done: () => void }[]} */
-        const waiting = [];
-        let wake = () => {};
-        this.#tab.consume({
-            take: (entry, done) => {
-                waiting.push({ entry, done });
-                wake();
-            },
-            waiting: () => waiting.length,
-        });
-        const isOver = () => this.#tab.status().state === "ended";
-        const stop = this.#status.subscribe(() => wake());
-        return (async function* () {
-            try {
-                while (waiting.length || !isOver()) {
-                    const next = waiting[0];
-                    if (!next) {
-                        await new Promise(resolve => (wake = () => resolve(undefined)));
-                        continue;
-                    }
-                    if (next.entry) yield next.entry;
-                    waiting.shift();
-                    next.done();
-                }
-            } finally {
-                stop();
-            }
-        })();
-    }
-
-    /**
-     * Media are not there yet.
-     *
-     * @param {Blob} blob
-     * @param {{ onProgress?: (share: number) => void, signal?: AbortSignal }} [options]
-     * @returns {Promise<never>}
-     */
-    async upload(blob, options) {
-        throw new DunlinError("unsupported", "this release stores no media");
-    }
-
-    /**
-     * Calls `listener` whenever this happens, until the result is called.
-     *
-     * @template {keyof Events} E
-     * @param {E} event
-     * @param {(what: Events[E]) => void} listener
-     * @returns {() => void}
-     */
-    on(event, listener) {
-        const listeners = this.#listeners.get(event) ?? new Set();
-        const own = (/** @type {Events[E]} */ what) => listener(what);
-        this.#listeners.set(event, listeners.add(own));
-        if (event === "frame") this.#tab.want({ frames: true });
-        return () => {
-            listeners.delete(own);
-            if (event === "frame" && !listeners.size) this.#tab.want({ frames: false });
-        };
-    }
-
-    /** Ends this client when everything that waits for the socket is written. What is unsent stays in the store, for the next one. */
-    close() {
-        return this.#tab.close();
-    }
-
-    /** Ends the clients of this account in all tabs, and deletes everything that they kept, also what is unsent. */
-    signOut() {
-        return this.#tab.signOut();
-    }
+    const tab = createTab(
+        {
+            ...options,
+            gateways: gateways(url),
+            tokens: createTokens(getToken),
+            socket: socket ?? ((url, protocols) => /** @type {any} */ (new WebSocket(url, protocols))),
+            account,
+            store: store ?? (globalThis.indexedDB ? "indexeddb" : "memory"),
+            tabs,
+        },
+        tell,
+    );
+    const { host } = tab;
+    const conversations = new Conversations(host);
+    const status = new Source(tab.status);
 
     /** @param {Told} told */
-    #told(told) {
-        // While the tab is made nothing else is there.
-        this.#list?.tell(told);
-        const { kind } = told;
-        switch (kind) {
-            case "status":
-                return this.#status.changed();
-            case "presence":
-            case "disconnected":
-                if (kind === "presence") this.#presences.set(told.user, told);
-                else this.#presences.clear();
-                return this.#watches.forEach((_, source) => source.changed());
-            case "refused":
-                return this.#emit("error", new DunlinError(told.code, told.message));
-            case "entry":
-                return this.#emit(kind, told.entry);
-            case "receipt":
-                return this.#emit(kind, told.receipt);
-            case "gap":
-            case "marked":
-            case "signal":
-            case "frame":
-            case "storage":
-                return this.#emit(kind, told);
-        }
+    function tell(told) {
+        conversations.tell(told);
+        const { kind, user, entry, receipt } = /** @type {any} */ (told);
+        if (kind === "status") status.changed();
+        if (kind === "presence") presences.set(user, /** @type {any} */ (told));
+        if (kind === "disconnected") presences.clear();
+        if (kind === "presence" || kind === "disconnected") watches.forEach((_, source) => source.changed());
+        if (kind === "refused") emit("error", DunlinError.of(/** @type {any} */ (told)));
+        else emit(kind, entry ?? receipt ?? told);
     }
 
     /**
-     * @template {keyof Events} E
-     * @param {E} event
-     * @param {Events[E]} what
+     * @param {string} event
+     * @param {any} what
      */
-    #emit(event, what) {
-        for (const listener of this.#listeners.get(event) ?? []) guard(() => listener(what));
+    function emit(event, what) {
+        for (const listener of listeners.get(event) ?? []) {
+            try {
+                listener(what);
+            } catch (error) {
+                // A mistake of the application's is reported as any other, and stops nothing.
+                (globalThis.reportError ?? console.error)(error);
+            }
+        }
     }
-}
 
-/**
- * Calls what an application brought: a mistake in it is reported as any other, and stops nothing.
- *
- * @param {() => void} act
- */
-function guard(act) {
-    try {
-        act();
-    } catch (error) {
-        (globalThis.reportError ?? console.error)(error);
-    }
+    const watch = () => tab.want({ users: [...new Set([...watches.values()].flat())] });
+
+    return {
+        /** How the client stands. @type {Readable<Status>} */
+        status,
+
+        /** The user's conversations, the one with the latest message first. @type {Readable<readonly Summary[]>} */
+        conversations: conversations.list,
+
+        /**
+         * The conversation with a person: the same object for the same address.
+         *
+         * @param {string} address
+         */
+        conversation: address => conversations.get(checkAddress(address)),
+
+        /**
+         * How people are, by their address, while somebody subscribes: up to 200 in all tabs together. Who is missing, nobody can say of now.
+         *
+         * @param {string[]} users
+         * @returns {Readable<ReadonlyMap<string, Presence>>}
+         */
+        presence(users) {
+            users.forEach(checkAddress);
+            /** @type {Source<ReadonlyMap<string, Presence>>} */
+            const source = new Source(
+                () => {
+                    const found = users.map(user => /** @type {const} */ ([user, presences.get(seenFrom(user, host.region))]));
+                    return new Map(/** @type {[string, Presence][]} */ (found.filter(([, presence]) => presence)));
+                },
+                () => {
+                    watches.set(source, users);
+                    watch();
+                    return () => {
+                        watches.delete(source);
+                        watch();
+                    };
+                },
+            );
+            return source;
+        },
+
+        /**
+         * Asks a question of the protocol: `{ devices: {} }` is answered with `{ devices: { items } }`. Waits 10 s at most, also for a
+         * connection. Rejects with a DunlinError.
+         */
+        ask: host.ask,
+
+        /**
+         * Everything that comes, for programs: each entry counts as processed, and is acknowledged, when the next one is asked for. One that
+         * was not comes again, to the next process at the latest.
+         *
+         * @returns {AsyncGenerator<EntryFrame, void, void>}
+         */
+        entries() {
+            /** @type {{ entry: EntryFrame | undefined, done: () => void }[]} */
+            const waiting = [];
+            let wake = () => {};
+            tab.consume({
+                take(entry, done) {
+                    waiting.push({ entry, done });
+                    wake();
+                },
+                waiting: () => waiting.length,
+            });
+            const stop = status.subscribe(() => wake());
+            return (async function* () {
+                try {
+                    while (waiting.length || tab.status().state !== "ended") {
+                        const next = waiting[0];
+                        if (!next) {
+                            await new Promise(resolve => (wake = () => resolve(undefined)));
+                            continue;
+                        }
+                        if (next.entry) yield next.entry;
+                        waiting.shift();
+                        next.done();
+                    }
+                } finally {
+                    stop();
+                }
+            })();
+        },
+
+        /**
+         * Media are not there yet.
+         *
+         * @param {Blob} blob
+         * @param {{ onProgress?: (share: number) => void, signal?: AbortSignal }} [options]
+         * @returns {Promise<never>}
+         */
+        async upload(blob, options) {
+            throw new DunlinError("unsupported", "this release stores no media");
+        },
+
+        /**
+         * Calls `listener` whenever this happens, until the result is called.
+         *
+         * @template {keyof Events} E
+         * @param {E} event
+         * @param {(what: Events[E]) => void} listener
+         * @returns {() => void}
+         */
+        on(event, listener) {
+            const all = listeners.get(event) ?? new Set();
+            const own = (/** @type {Events[E]} */ what) => listener(what);
+            listeners.set(event, all.add(own));
+            const look = () => event === "frame" && tab.want({ frames: all.size > 0 });
+            look();
+            return () => {
+                all.delete(own);
+                look();
+            };
+        },
+
+        /** Ends this client when everything that waits for the socket is written. What is unsent stays in the store, for the next one. */
+        close: tab.close,
+
+        /** Ends the clients of this account in all tabs, and deletes everything that they kept, also what is unsent. */
+        signOut: tab.signOut,
+    };
 }

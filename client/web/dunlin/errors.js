@@ -1,18 +1,11 @@
 /** What can go wrong, by its code. */
 
-/** @type {Record<string, string>} */
-const WORDS = {
-    timedOut: "no answer came in time",
-    ended: "the client is over",
-    newer: "only a newer release knows the answer",
-};
-
 /** Something that was asked or sent has failed. */
 export class DunlinError extends Error {
     name = "DunlinError";
 
     /**
-     * @param {string} code one of the protocol's, or `timedOut`, `ended` or `newer`
+     * @param {string} code one of the protocol's, or `timedOut` or `ended`
      * @param {string} message
      * @param {number | null} [retryAfter] ms after which trying again may help, where a gateway has named them
      */
@@ -23,7 +16,7 @@ export class DunlinError extends Error {
     }
 
     /** @param {{ kind: string, code?: string, message?: string, retryAfter?: number | null }} error */
-    static of({ kind, code = kind, message = WORDS[code] ?? code, retryAfter }) {
+    static of({ kind, code = kind, message = code, retryAfter }) {
         return new DunlinError(code, message, retryAfter);
     }
 }
@@ -31,4 +24,15 @@ export class DunlinError extends Error {
 /** What `getToken` throws when nobody is signed in any more: the client ends. */
 export class SignedOut extends Error {
     name = "SignedOut";
+}
+
+/**
+ * Throws where something is not as it has to be.
+ *
+ * @param {unknown} fits
+ * @param {string} words
+ * @returns {asserts fits}
+ */
+export function must(fits, words) {
+    if (!fits) throw new TypeError(words);
 }

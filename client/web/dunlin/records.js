@@ -1,11 +1,9 @@
-/** What is kept, and what may be sent. */
+/** What is kept, under which names. */
 
-/** @import { Content, EntryFrame } from "./core/words.js" */
+/** @import { EntryFrame } from "./core/words.js" */
 
 import { parseAddress } from "./core/address.js";
-
-/** Text and data of a message together, in bytes. */
-const BODY = 32 * 1024;
+import { must } from "./errors.js";
 
 /** A name that nobody else has: 80 random bits. */
 export const randomName = () =>
@@ -46,21 +44,6 @@ export const entryKey = (peer, id, from) => `${peer}/${id}/${from}`;
  * @param {unknown} address
  */
 export function checkAddress(address) {
-    if (typeof address === "string" && parseAddress(address)) return address;
-    throw new TypeError(`${JSON.stringify(address)} is no address, such as bob, bob@eu or #team`);
-}
-
-/**
- * Throws where no gateway would take it.
- *
- * @param {Content} content
- */
-export function checkContent(content) {
-    const { text, data } = /** @type {{ text?: unknown, data?: unknown }} */ (content.message ?? content.edit ?? { text: "-" });
-    for (const part of [text, data]) {
-        if (part != null && typeof part !== "string") throw new TypeError("text and data of a message are texts, data in base64");
-    }
-    const size = new TextEncoder().encode(/** @type {string} */ (text ?? "")).length + Math.floor((String(data ?? "").length * 3) / 4);
-    if (!size) throw new TypeError("a message needs text or data");
-    if (size > BODY) throw new RangeError(`text and data have ${size} bytes together, and ${BODY} is the most`);
+    must(typeof address === "string" && parseAddress(address), `${address} is no address, such as bob, bob@eu or #team`);
+    return address;
 }

@@ -2,8 +2,9 @@
 
 /** @import { Lost } from "./core/words.js" */
 
+import { must } from "./errors.js";
+
 const PROTOCOL = "dunlin.v1.json";
-const SCHEMES = /** @type {Record<string, string>} */ ({ "http:": "ws:", "https:": "wss:", "ws:": "ws:", "wss:": "wss:" });
 
 /**
  * What is used of a WebSocket.
@@ -26,19 +27,14 @@ const SCHEMES = /** @type {Record<string, string>} */ ({ "http:": "ws:", "https:
  */
 export function gateways(urls) {
     const all = [urls].flat().map(given => {
-        /** @type {URL} */
-        let url;
-        try {
-            url = new URL(given, globalThis.location?.href);
-        } catch {
-            throw new TypeError(`${JSON.stringify(given)} can't be a gateway: it is no URL, such as https://chat.example.com`);
-        }
-        const scheme = SCHEMES[url.protocol];
-        if (!scheme) throw new TypeError(`${JSON.stringify(given)} can't be a gateway: it begins with none of http, https, ws and wss`);
-        const path = url.pathname.replace(/\/+$/, "").replace(/\/v1\/connect$/, "");
-        return `${scheme}//${url.host}${path}/v1/connect${url.search}`;
+        const url = new URL(given, globalThis.location?.href);
+        url.protocol = url.protocol.replace("http", "ws");
+        must(url.protocol.startsWith("ws"), `${given} is none of http, https, ws and wss`);
+        url.pathname = url.pathname.replace(/(\/v1\/connect)?\/*$/, "/v1/connect");
+        url.hash = "";
+        return url.href;
     });
-    if (!all.length) throw new TypeError("connect needs the URL of at least one gateway");
+    must(all.length, "url has to name a gateway");
     return all;
 }
 
@@ -62,9 +58,7 @@ export function openSocket(make, url, told) {
         told.frame(frame);
     };
     socket.onerror = () => {};
-    // 1005 and 1006 are the browser's own: nothing was said.
-    socket.onclose = ({ code = 1006, reason = "" }) =>
-        told.lost(code === 1005 || code === 1006 ? { kind: "socket" } : { kind: "closed", code, reason });
+    socket.onclose = ({ code = null, reason = "" }) => told.lost({ kind: "closed", code, reason });
     return {
         /** @param {object} frame */
         write(frame) {

@@ -11,7 +11,7 @@
 
 import { createEngine } from "./engine.js";
 import { DunlinError } from "./errors.js";
-import { checkAddress, checkContent, nextKey, randomName } from "./records.js";
+import { nextKey, randomName } from "./records.js";
 import { IndexedDbStore } from "./store/indexeddb.js";
 import { createKept } from "./store/kept.js";
 import { MemoryStore } from "./store/memory.js";
@@ -276,8 +276,6 @@ export function createTab(options, tell) {
          * @returns {Draft}
          */
         submit(to, content) {
-            checkAddress(to);
-            checkContent(content);
             mayAsk();
             const draft = { key: nextKey(), to, content, at: Date.now() };
             take({ kind: "draft", draft });

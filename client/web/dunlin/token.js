@@ -1,5 +1,7 @@
 /** Tokens: asked for before the first connection, before one runs out, and after a refusal. */
 
+import { must } from "./errors.js";
+
 /**
  * Why a token is asked for. After `refused` it has to be a fresh one. Who signs tokens by a clock goes by `serverTime`: the clock of this
  * machine may be wrong.
@@ -58,7 +60,7 @@ export function createTokens(getToken) {
         /** @param {TokenRequest} why */
         async ask(why) {
             const next = await getToken(why);
-            if (typeof next !== "string" || !next) throw new TypeError("getToken has to give a text: the token");
+            must(next && typeof next === "string", "getToken has to give a text");
             const { exp, dev } = claims(next);
             token = next;
             tokens.device = dev;

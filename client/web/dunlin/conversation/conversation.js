@@ -3,6 +3,7 @@
 /** @import { Host, Kept, Told } from "../host.js" */
 /** @import { Conversation, Draft, Failure, Message, Summary, Words } from "./message.js" */
 
+import { must } from "../errors.js";
 import { Source } from "../readable.js";
 import { createFold, isNewer } from "./fold.js";
 
@@ -13,6 +14,8 @@ const TYPING_EVERY = 3_000;
 const FIRST = 200;
 const SOME = 50;
 const MOST = 100;
+/** Text and data of a message together, in bytes, at most. */
+const BODY = 32 * 1024;
 
 /** @type {Kept} */
 const NOTHING = { entries: [], drafts: [], receipts: [], read: 0 };
@@ -20,11 +23,17 @@ const NOTHING = { entries: [], drafts: [], receipts: [], read: 0 };
 /** @typedef {{ [Kind in Told["kind"]]?: (told: Extract<Told, { kind: Kind }>) => void }} Hears */
 /** @typedef {{ last: any, unread: number, read?: number | null }} Listed a conversation in a page of `conversations` */
 
-/** @param {Draft} draft */
-const wordsOf = draft => {
+/**
+ * Throws where no gateway would take them.
+ *
+ * @param {Draft} draft
+ */
+function wordsOf(draft) {
     const { text = null, data } = typeof draft === "string" ? { text: draft } : draft;
-    return { text, data: data ? btoa(Array.from(data, byte => String.fromCharCode(byte)).join("")) : null };
-};
+    const size = new TextEncoder().encode(text ?? "").length + (data?.length ?? 0);
+    must(size && size <= BODY, `text and data are 1 to ${BODY} bytes, not ${size}`);
+    return { text: text && `${text}`, data: data ? btoa(Array.from(data, byte => String.fromCharCode(byte)).join("")) : null };
+}
 
 /**
  * @param {Host} host
@@ -58,7 +67,7 @@ export function createConversation(host, peer, changed) {
     function begun() {
         /** @param {Message} message @param {string} what @param {object} how @returns {Promise<void>} */
         const change = ({ id: target }, what, how) => {
-            if (!target) throw new Error("it was never sent: nothing can be done to it yet");
+            must(target, "it was never sent");
             const { key } = host.submit(peer, { [what]: { target, ...how } });
             const outcome = new Promise((resolve, reject) => {
                 deeds.set(key, error => (error ? reject(Object.assign(new Error(error.message), error)) : resolve(undefined)));

@@ -63,7 +63,7 @@ export class Conversations {
 
         /** The same object for the same address. @param {string} address @returns {Conversation} */
         this.get = address => {
-            const peer = seenFrom(address, host.region ?? null);
+            const peer = seenFrom(address, host.region);
             const { conversation, load } = of(peer);
             if (!open.has(peer)) void load();
             open.add(peer);

@@ -22,7 +22,7 @@ export function parseAddress(text) {
  * The address as a reader in `region` says it: its own region is left out.
  *
  * @param {string} address
- * @param {string | null} region
+ * @param {string | null | undefined} region
  */
 export function seenFrom(address, region) {
     const [peer, its] = address.split("@");

@@ -72,17 +72,14 @@ test("two people talk", async t => {
 describe("what can't be", () => {
     const good = { url: "ws://gateway.test", getToken: () => "", socket: () => {} };
     const refused = [
-        [{ url: "gateway" }, TypeError, /no URL/],
-        [{ url: "ftp://gateway.test" }, TypeError, /http, https, ws and wss/],
-        [{ url: [] }, TypeError, /at least one/],
-        [{ getToken: "eyJ" }, TypeError, /getToken/],
-        [{ device: "my phone" }, TypeError, /device/],
-        [{ store: "cookies" }, TypeError, /store/],
-        [{ tabs: "shared" }, TypeError, /tabs/],
+        [{ url: "gateway" }, /URL/],
+        [{ url: "ftp://gateway.test" }, /http, https, ws and wss/],
+        [{ url: [] }, /url/],
+        [{ getToken: "eyJ" }, /getToken/],
     ];
-    for (const [options, type, words] of refused) {
+    for (const [options, words] of refused) {
         test(`${JSON.stringify(options)}`, () => {
-            const isSaid = error => error instanceof type && words.test(error.message);
+            const isSaid = error => error instanceof TypeError && words.test(error.message);
             assert.throws(() => connect({ ...good, ...options }), isSaid);
         });
     }
@@ -93,7 +90,8 @@ describe("what can't be", () => {
         assert.throws(() => client.conversation(""), TypeError);
         assert.throws(() => client.presence(["bob", "@"]), TypeError);
         assert.throws(() => say(client, "bob", ""), TypeError);
-        assert.throws(() => say(client, "bob", "ü".repeat(16 * 1024) + "!"), RangeError);
+        assert.throws(() => say(client, "bob", "ü".repeat(16 * 1024) + "!"), TypeError);
+        assert.throws(() => say(client, "bob", { text: "a", data: new Uint8Array(32 * 1024) }), TypeError);
         say(client, "bob", "ü".repeat(16 * 1024));
     });
 
