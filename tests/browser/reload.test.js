@@ -1,24 +1,27 @@
 // Nothing is lost, and nothing comes twice, when pages end in the middle.
 
 import assert from "node:assert/strict";
-import { until } from "./harness/until.js";
 import { handOver, online, sent, showAll, shown, shows, texts, world } from "./harness/world.js";
 
 const test = world();
 
-/** Waits until some of what was handed over is on the server, and some is not. @param {import("playwright-core").Page} page */
-async function inTheMiddle(page) {
-    const some = (/** @type {import("./harness/world.js").Shown[]} */ seen) => seen.some(({ state }) => state !== "sending");
-    const seen = await until("some are sent", () => shown(page), some);
-    assert(seen.some(({ state }) => state === "sending"), "not all of them are sent");
+/**
+ * Hands texts over, until some are on the server: the page itself looks for that, since it has sent all of them soon.
+ *
+ * @param {import("playwright-core").Page} page
+ * @param {string[]} texts
+ */
+function sendSome(page, texts) {
+    return page.evaluate((texts) => new Promise((done) => {
+        window.talk.messages.subscribe((all) => all.some(({ state }) => state === "sent") && done());
+        texts.forEach((text) => window.talk.send(text));
+    }), texts);
 }
 
 test("a reload in the middle of sending 200", async ({ world, browser }) => {
-    const [ann, ben] = world.pair();
-    const [sender, reader] = [await browser.open(world.address(ann, ben)), await browser.open(world.address(ben, ann))];
+    const { page: sender, other: reader } = await world.two(browser);
     await online(sender);
-    await handOver(sender, texts("m", 200));
-    await inTheMiddle(sender);
+    await sendSome(sender, texts("m", 200));
     await sender.reload();
     await showAll(sender);
     await shows(reader, texts("m", 200));
@@ -27,11 +30,9 @@ test("a reload in the middle of sending 200", async ({ world, browser }) => {
 });
 
 test("a tab that is killed in the middle of sending", async ({ world, browser }) => {
-    const [ann, ben] = world.pair();
-    const [sender, reader] = [await browser.open(world.address(ann, ben)), await browser.open(world.address(ben, ann))];
+    const { ann, ben, page: sender, other: reader } = await world.two(browser);
     await online(sender);
-    await handOver(sender, texts("m", 200));
-    await inTheMiddle(sender);
+    await sendSome(sender, texts("m", 200));
     const crashed = sender.waitForEvent("crash");
     const session = await browser.context.newCDPSession(sender);
     // The answer never comes: who would give it is gone.
@@ -47,9 +48,7 @@ test("a tab that is killed in the middle of sending", async ({ world, browser })
 });
 
 test("a tab that is closed while its peer writes", async ({ world, browser }) => {
-    const [ann, ben] = world.pair();
-    const sender = await browser.open(world.address(ann, ben));
-    const reader = await browser.open(world.address(ben, ann));
+    const { ann, ben, page: sender, other: reader } = await world.two(browser);
     await handOver(sender, texts("before", 5));
     await shows(reader, texts("before", 5));
     await reader.close();

@@ -2,7 +2,6 @@
 
 import assert from "node:assert/strict";
 import { until } from "./harness/until.js";
-import { Wire } from "./harness/wire.js";
 import { handOver, online, sent, shown, shows, texts, world } from "./harness/world.js";
 
 /** @typedef {import("playwright-core").Page} Page */
@@ -17,35 +16,28 @@ const devices = (page) => page.evaluate("client.ask({ devices: {} }).then(({ dev
 const storage = (page) => page.evaluate("told.storage.map(({ why, inMemory }) => ({ why: String(why), inMemory }))");
 
 test("two tabs share a connection, and the second goes on when the first is closed", async ({ world, browser }) => {
-    const [ann, ben] = world.pair();
-    const wire = await Wire.start(world.dev.url);
-    try {
-        const first = await browser.open(world.address(ann, ben, { url: wire.url }));
-        await online(first);
-        const second = await browser.open(world.address(ann, ben, { url: wire.url }));
-        await online(second);
-        const reader = await browser.open(world.address(ben, ann));
-        await handOver(first, texts("first", 20));
-        await shows(second, texts("first", 20));
-        assert.equal(wire.made, 1);
+    const wire = await world.wire();
+    const { ann, ben, page: first, other: reader } = await world.two(browser, { url: wire.url });
+    await online(first);
+    const second = await browser.open(world.address(ann, ben, { url: wire.url }));
+    await online(second);
+    await handOver(first, texts("first", 20));
+    await shows(second, texts("first", 20));
+    assert.equal(wire.made, 1);
 
-        await handOver(second, texts("second", 200));
-        const some = (seen) => seen.some(({ text, state }) => text === "second 5" && ["delivered", "read"].includes(state));
-        await until("some have arrived", () => shown(second), some);
-        await first.close();
-        const all = [...texts("first", 20), ...texts("second", 200)];
-        await shows(reader, all);
-        await shows(second, all);
-        await sent(second);
-        assert.equal(await devices(second), 1);
-    } finally {
-        wire.stop();
-    }
+    await handOver(second, texts("second", 200));
+    const some = (seen) => seen.some(({ text, state }) => text === "second 5" && ["delivered", "read"].includes(state));
+    await until("some have arrived", () => shown(second), some);
+    await first.close();
+    const all = [...texts("first", 20), ...texts("second", 200)];
+    await shows(reader, all);
+    await shows(second, all);
+    await sent(second);
+    assert.equal(await devices(second), 1);
 });
 
 test("a duplicated tab is no second device", async ({ world, browser }) => {
-    const [ann, ben] = world.pair();
-    const first = await browser.open(world.address(ann, ben));
+    const { page: first, other: reader } = await world.two(browser);
     await online(first);
     // As the browser's own command does it: the new tab begins with a copy of the session's storage.
     const opened = browser.context.waitForEvent("page");
@@ -54,7 +46,6 @@ test("a duplicated tab is no second device", async ({ world, browser }) => {
     await online(second);
     assert.equal(await second.evaluate("sessionStorage.here"), "1");
 
-    const reader = await browser.open(world.address(ben, ann));
     await handOver(first, ["of the first"]);
     await shows(second, ["of the first"]);
     await handOver(second, ["of the second"]);
@@ -73,8 +64,7 @@ const deletions = {
 };
 for (const [how, take] of Object.entries(deletions)) {
     test(`a database that is deleted ${how} while it is open`, async ({ world, browser }) => {
-        const [ann, ben] = world.pair();
-        const [sender, reader] = [await browser.open(world.address(ann, ben)), await browser.open(world.address(ben, ann))];
+        const { ann, page: sender, other: reader } = await world.two(browser);
         await online(sender);
         await handOver(sender, texts("before", 20));
         await take(browser, sender, ann);

@@ -6,6 +6,7 @@ import path from "node:path";
 import { createInterface } from "node:readline";
 import { chromium } from "playwright-core";
 import { start } from "./child.js";
+import { WITHIN } from "./until.js";
 
 const program = path.resolve(import.meta.dirname, "../../../.tools/bin/chromium");
 const options = [
@@ -21,7 +22,7 @@ const options = [
     // Nothing leaves this machine, whatever a page or the browser itself asks for.
     "--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1",
 ];
-const STARTS_WITHIN = 30_000;
+const STARTS_WITHIN = 90_000;
 
 /** @typedef {ReturnType<typeof start>} Started */
 
@@ -39,6 +40,8 @@ export class Browser {
         this.profile = profile;
         this.browser = browser;
         this.context = browser.contexts()[0];
+        // What is clicked, and what is looked at, is waited for as well.
+        this.context.setDefaultTimeout(WITHIN);
         this.context.on("console", (message) => this.said.push(`${message.type()}: ${message.text()} (${message.location().url})`));
         this.context.on("weberror", (error) => this.said.push(`error: ${error.error()}\n${error.error().stack}`));
     }

@@ -3,7 +3,7 @@
 import { inspect } from "node:util";
 
 /** How long a condition may take where nobody says: long, since only a failure waits for it, and a machine may be busy with much else. */
-const WITHIN = 120_000;
+export const WITHIN = 120_000;
 const EVERY = 50;
 
 /**

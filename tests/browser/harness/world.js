@@ -5,6 +5,7 @@ import { Browser } from "./browser.js";
 import { Dev } from "./dev.js";
 import { Site } from "./site.js";
 import { until } from "./until.js";
+import { Wire } from "./wire.js";
 
 /** @typedef {import("playwright-core").Page} Page */
 /** @typedef {{ id: string, text: string, state: string, mine: boolean, from: string }} Shown */
@@ -45,6 +46,8 @@ export function world(...options) {
 
 export class World {
     #names = 0;
+    /** @type {Wire[]} */
+    #wires = [];
 
     /**
      * @param {Dev} dev
@@ -72,7 +75,28 @@ export class World {
         return `${this.site.url}/client.html?${new URLSearchParams({ user, with: peer, account: user, url: this.dev.url, ...options })}`;
     }
 
+    /**
+     * Two people whom no other test knows, each with a client in a tab.
+     *
+     * @param {Browser} browser
+     * @param {Record<string, string>} options of the first one's client
+     * @param {Record<string, string>} others of the second one's
+     */
+    async two(browser, options = {}, others = {}) {
+        const [ann, ben] = this.pair();
+        const page = await browser.open(this.address(ann, ben, options));
+        return { ann, ben, page, other: await browser.open(this.address(ben, ann, others)) };
+    }
+
+    /** A way to the gateway that can be broken. */
+    async wire() {
+        const wire = await Wire.start(this.dev.url);
+        this.#wires.push(wire);
+        return wire;
+    }
+
     async stop() {
+        for (const wire of this.#wires) wire.stop();
         this.site.stop();
         await this.dev.stop();
     }
