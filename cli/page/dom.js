@@ -12,8 +12,19 @@ export function element(name, attributes = {}, ...children) {
         if (typeof value === "function") made.addEventListener(key, value);
         else made.setAttribute(key, value);
     }
-    made.append(...children.filter((child) => child != null && child !== false));
-    return made;
+    return fill(made, ...children);
+}
+
+/**
+ * Has an element hold these, and nothing else.
+ *
+ * @template {Element} Node
+ * @param {Node} node
+ * @param {any[]} children Nodes and texts, or nothing.
+ */
+export function fill(node, ...children) {
+    node.replaceChildren(...children.filter((child) => child != null && child !== false));
+    return node;
 }
 
 /** @param {string} name @param {() => void} click @param {string} [style] */

@@ -1,12 +1,12 @@
 // One message as it is drawn, and what can be done with it.
 
-import { button, element } from "./dom.js";
+import { button, element, fill } from "./dom.js";
 import { clockTime, linked, nameOf } from "./words.js";
 
 /** @import { Message } from "/dunlin.js" */
 /** @typedef {(message: Message) => void} Wish */
-/** @typedef {{reply: Wish, edit: Wish, remove: Wish, retry: Wish, discard: Wish}} Wishes */
-/** @typedef {Wishes & {react: (message: Message, emoji: string, on: boolean) => void}} AllWishes */
+/** @typedef {Record<"reply" | "edit" | "remove" | "retry" | "discard", Wish>} Deeds */
+/** @typedef {Deeds & {react: (message: Message, emoji: string, on: boolean) => void}} Wishes */
 
 /** @type {Record<string, string>} */
 const STATES = { sending: "Sending", sent: "Sent", delivered: "Delivered", read: "Read", failed: "Not sent" };
@@ -21,45 +21,54 @@ export const stands = ({ id, mine, state, deleted }) => id && !deleted && !(mine
 /** @param {string} name @param {() => void} click */
 const tool = (name, click) => button(name, click, "quiet small");
 
-/** @param {AllWishes} wish */
+/** @param {Wishes} wish */
 export function makeRow(wish) {
     /** @type {Message} */
     let message;
     /** The message that this one answers. @type {Message | undefined} */
     let answered;
-    /** @type {HTMLElement | undefined} */
-    let tools;
-    const node = element("li", { tabindex: -1, pointerenter: arm, focusin: arm, keydown: key });
+    const bubble = element("div", { class: "bubble" });
+    // They stay while the message changes: somebody may be about to press one.
+    const tools = element("div", { class: "tools", role: "toolbar", "aria-label": "What to do with this message" });
+    const under = element("div", { class: "under row small" });
+    const node = element("li", { tabindex: -1, pointerenter: arm, focusin: arm, focusout: left, keydown: key }, bubble, tools, under);
+    const focus = () => node.focus({ preventScroll: true });
 
     /** What can be done is put beside the message when somebody comes near. */
     function arm() {
-        if (tools || !stands(message)) return;
-        tools = element("div", { class: "tools", role: "toolbar", "aria-label": "What to do with this message" });
-        node.firstElementChild?.append(tools);
-        offer();
+        if (!tools.firstChild) offer();
     }
 
     function offer() {
-        const emoji = EMOJI.map((emoji) => tool(emoji, () => {
+        const may = stands(message);
+        const emoji = () => EMOJI.map((emoji) => tool(emoji, () => {
             wish.react(message, emoji, !message.reactions.some((reaction) => reaction.emoji === emoji && reaction.mine));
             leave();
         }));
-        const sure = [tool("Delete for both", () => wish.remove(message)), tool("Keep", leave)];
-        tools?.replaceChildren(tool("React", () => ask(emoji)), tool("Reply", () => wish.reply(message)));
-        if (message.mine) tools?.append(tool("Edit", () => wish.edit(message)), tool("Delete", () => ask(sure)));
+        const sure = () => [tool("Delete for both", () => wish.remove(message)), tool("Keep", leave)];
+        fill(tools,
+            may && tool("React", () => ask(emoji())),
+            may && tool("Reply", () => wish.reply(message)),
+            may && message.mine && tool("Edit", () => wish.edit(message)),
+            may && message.mine && tool("Delete", () => ask(sure())));
     }
 
     /** @param {HTMLElement[]} choices */
     function ask(choices) {
         // The tools are there while the focus is.
-        node.focus({ preventScroll: true });
-        tools?.replaceChildren(...choices);
+        focus();
+        fill(tools, ...choices);
         choices[0].focus();
     }
 
     function leave() {
+        focus();
         offer();
-        node.focus({ preventScroll: true });
+    }
+
+    /** Whoever goes has chosen nothing. @param {FocusEvent} event */
+    function left({ relatedTarget }) {
+        if (!node.contains(/** @type {Node | null} */ (relatedTarget))) offer();
     }
 
     /** @param {KeyboardEvent} event */
@@ -75,35 +84,31 @@ export function makeRow(wish) {
     /** @param {Message} now @param {Message | undefined} nowAnswered */
     const draw = (now, nowAnswered) => {
         if (now === message && nowAnswered === answered) return;
-        [message, answered, tools] = [now, nowAnswered, undefined];
+        [message, answered] = [now, nowAnswered];
         const { mine, state, deleted, replyTo, text, reactions, error } = now;
         const inside = node.contains(document.activeElement);
+        // What has the focus is about to go.
+        if (inside && !(stands(now) && tools.contains(document.activeElement))) focus();
         node.className = `message ${mine ? `mine ${state}` : ""} ${deleted ? "deleted" : ""}`;
-        node.replaceChildren(element("div", { class: "bubble" },
+        fill(bubble,
             element("span", { class: "hidden" }, `${whose(now)}: `),
             replyTo && !deleted && element("div", { class: "quote small cut" },
                 element("bdi", { class: "strong" }, answered ? whose(answered) : "Earlier"), " ",
                 element("span", { class: "soft", dir: "auto" }, answered?.text)),
             element("div", { class: "text", dir: "auto" },
                 ...(deleted ? ["This message was deleted."] : linked(text ?? "(for a program)"))),
-            meta(now)));
-        if (reactions.length) {
-            const all = reactions.map(({ emoji, from, mine }) => element("button", {
-                class: "small",
+            meta(now));
+        fill(under,
+            ...reactions.map(({ emoji, from, mine }) => element("button", {
                 "aria-pressed": mine,
                 title: from.map(nameOf).join(", "),
                 click: () => wish.react(now, emoji, !mine),
-            }, element("bdi", {}, emoji), from.length > 1 && ` ${from.length}`));
-            node.append(element("div", { class: "reactions under row" }, ...all));
-        }
-        if (state === "failed") {
-            node.append(element("div", { class: "under row small" },
-                element("span", { class: "failure", dir: "auto" }, `Not sent: ${error?.message || error?.code}`),
-                button("Try again", () => wish.retry(now)),
-                button("Discard", () => wish.discard(now))));
-        }
-        if (inside || node.matches(":hover")) arm();
-        if (inside) node.focus({ preventScroll: true });
+            }, element("bdi", {}, emoji), from.length > 1 && ` ${from.length}`)),
+            error && element("span", { class: "failure", dir: "auto" }, `Not sent: ${error.message || error.code}`),
+            error && button("Try again", () => wish.retry(now)),
+            error && button("Discard", () => wish.discard(now)));
+        if (!stands(now)) offer();
+        else if (inside || node.matches(":hover")) arm();
     };
     return { node, draw };
 }

@@ -10,7 +10,7 @@ const DRAWN = 80;
 /** px from its end in which a conversation is followed. */
 const NEAR = 48;
 
-/** @param {HTMLElement} side @param {import("./message.js").AllWishes} wishes @param {() => void} seen Told when the end is in view. */
+/** @param {HTMLElement} side @param {import("./message.js").Wishes} wishes @param {() => void} seen Told when the end is in view. */
 export function messagesOf(side, wishes, seen) {
     const [empty, scroll, list, earlier, toEnd] =
         [".empty", ".scroll", ".messages", ".earlier", ".to-end"].map((selector) => find(selector, side));
@@ -109,5 +109,5 @@ export function messagesOf(side, wishes, seen) {
             draw();
         });
     };
-    return { list, open, draw, end, isFollowed: () => followed };
+    return { list, open, end, isFollowed: () => followed };
 }

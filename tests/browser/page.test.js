@@ -26,6 +26,12 @@ class Person {
         await this.text.press("Enter");
     }
 
+    /** Takes the network away, or gives it back. @param {boolean} so */
+    async isOffline(so) {
+        await this.node.getByRole("switch", { name: "Offline" }).setChecked(so);
+        await until("it is noticed", () => this.node.locator(so ? ".link.offline" : ".link.online").count());
+    }
+
     /** The bubble with a text. @param {string} text */
     bubble(text) {
         return this.node.locator(".message").filter({ has: this.node.page().locator(".text").getByText(text, { exact: true }) });
@@ -70,11 +76,17 @@ test("two people chat with keys and clicks", async ({ world, browser }) => {
     await bob.text.click();
     await until("it is read", () => alice.state("Are you there?"), (state) => state === "Read");
 
-    await bob.text.pressSequentially("I am");
-    await until("Alice sees him type", () => alice.node.locator(".peer .state").textContent(), (state) => /typing/i.test(state ?? ""));
+    // What is typed is told just now or not at all: another key tells it again.
+    await until("Alice sees him type", async () => {
+        await bob.text.pressSequentially("I am");
+        return alice.node.locator(".peer .state").textContent();
+    }, (state) => /typing/i.test(state ?? ""));
+    await bob.text.fill("I am");
     await bob.node.getByRole("button", { name: "Send" }).click();
     await until("Alice has it", () => alice.bubble("I am").count());
 
+    // She may have it before he knows that it is stored.
+    await until("it can be edited", () => bob.state("I am"), (state) => state !== "Sending");
     await bob.text.press("ArrowUp");
     await bob.say("I am here");
     await until("Alice has it as it is now", () => alice.bubble("I am here").getByText("edited").count());
@@ -83,7 +95,7 @@ test("two people chat with keys and clicks", async ({ world, browser }) => {
     await alice.bubble("I am here").hover();
     await alice.bubble("I am here").getByRole("button", { name: "React" }).click();
     await alice.bubble("I am here").getByRole("button", { name: "👍" }).click();
-    await until("Bob has the reaction", () => bob.bubble("I am here").locator(".reactions").getByText("👍").count());
+    await until("Bob has the reaction", () => bob.bubble("I am here").locator(".under").getByText("👍").count());
 
     await alice.bubble("I am here").focus();
     await alice.bubble("I am here").press("r");
@@ -96,10 +108,24 @@ test("two people chat with keys and clicks", async ({ world, browser }) => {
     await until("it is taken back", () => bob.bubble("Good").count(), (count) => count === 0);
 });
 
+test("a question stays while the message under it changes", async ({ world, browser }) => {
+    const { alice, bob } = await open(world, browser);
+    await bob.isOffline(true);
+    await alice.say("to be taken back");
+    await until("it is stored", () => alice.state("to be taken back"), (state) => state === "Sent");
+    const message = alice.bubble("to be taken back");
+    await message.hover();
+    await message.getByRole("button", { name: "Delete" }).click();
+    // The focus stays with Alice, as it does where Bob comes back by himself.
+    await bob.node.getByRole("switch", { name: "Offline" }).evaluate((box) => box.click());
+    await until("it is delivered", () => alice.state("to be taken back"), (state) => state === "Delivered");
+    await message.getByRole("button", { name: "Delete for both" }).click();
+    await until("it is taken back", () => bob.bubble("to be taken back").count(), (count) => count === 0);
+});
+
 test("Bob is offline for 50 messages, and the page is reloaded", async ({ world, browser }) => {
     const { page, alice, bob } = await open(world, browser);
-    await bob.node.getByRole("switch", { name: "Offline" }).click();
-    await until("Bob is offline", () => bob.node.locator(".link.offline").count());
+    await bob.isOffline(true);
     for (const text of texts("away", 50)) await alice.say(text);
     await until("the last one is stored", () => alice.state("away 50"), (state) => state === "Sent");
     assert.deepEqual(await bob.texts("away"), []);
@@ -163,13 +189,15 @@ test("what others write is shown as text", async ({ world, browser }) => {
 
 test("the page asks nobody else for anything, and breaks none of its own rules", async ({ world, browser }) => {
     const asked = new Set();
-    browser.context.on("request", (request) => asked.add(new URL(request.url()).host));
+    const ask = (/** @type {{ url: () => string }} */ what) => asked.add(new URL(what.url()).host);
+    browser.context.on("request", ask);
+    browser.context.on("page", (page) => page.on("websocket", ask));
     const { page, alice, bob } = await open(world, browser);
-    page.on("websocket", (socket) => asked.add(new URL(socket.url()).host));
     await alice.say("to look at");
     await until("Bob has it", () => bob.bubble("to look at").count());
     const parts = await page.evaluate("fetch('/dev/parts').then((answer) => answer.json())");
     const own = [world.dev.page, ...parts.gateways.map(({ url }) => url)].map((url) => new URL(url).host);
+    assert(parts.gateways.some(({ url }) => asked.has(new URL(url).host)), "what is asked is seen");
     assert.deepEqual([...asked].filter((host) => !own.includes(host)), []);
     assert.deepEqual(browser.said, []);
 });
