@@ -1,6 +1,7 @@
 // Where a person writes: a new message, an answer, or other words for an earlier message.
 
 import { find } from "./dom.js";
+import { stands } from "./message.js";
 
 /** @import { Message } from "/dunlin.js" */
 
@@ -22,25 +23,14 @@ export function composer(side, wishes) {
         bar.hidden = true;
         text.focus();
     };
-    /** @param {Message} message @param {string} words */
-    const begin = (message, words) => {
-        about = message;
-        bar.hidden = false;
-        find("strong", bar).textContent = words;
+    /** Answers a message, or edits it. @param {Message} message */
+    const begin = (message, toEdit = false) => {
+        leave();
+        [about, edits, kept] = [message, toEdit, text.value];
+        if (edits) text.value = message.text ?? "";
+        find("strong", bar).textContent = edits ? "Editing" : "Answering";
         find("span", bar).textContent = message.text ?? "";
-    };
-    /** @param {Message} message */
-    const reply = (message) => {
-        leave();
-        begin(message, "Answering");
-    };
-    /** @param {Message} message */
-    const edit = (message) => {
-        leave();
-        edits = true;
-        kept = text.value;
-        text.value = message.text ?? "";
-        begin(message, "Editing");
+        bar.hidden = false;
     };
     const submit = () => {
         const said = text.value.trim();
@@ -62,9 +52,9 @@ export function composer(side, wishes) {
         const last = event.key === "ArrowUp" && !text.value && !about && wishes.lastOwn();
         if (event.key === "Enter" && !event.shiftKey && !event.isComposing) submit();
         else if (event.key === "Escape" && about) leave();
-        else if (last) edit(last);
+        else if (last && stands(last)) begin(last, true);
         else return;
         event.preventDefault();
     };
-    return { text, reply, edit };
+    return { text, begin };
 }

@@ -3,7 +3,6 @@
 import { connect } from "/dunlin.js";
 import { composer } from "./composer.js";
 import { element, find as findIn, soon } from "./dom.js";
-import { stands } from "./message.js";
 import { messagesOf } from "./messages.js";
 import { Network } from "./network.js";
 import { clockTime, nameOf } from "./words.js";
@@ -22,6 +21,7 @@ export function openSide(who, gateways, acted, tellUnread) {
     const node = findIn("#side").content.firstElementChild.cloneNode(true);
     const find = (/** @type {string} */ selector) => findIn(selector, node);
     const put = (/** @type {string} */ selector, /** @type {string} */ words) => (find(selector).textContent = words);
+    const [offline, slow, select] = [".offline", ".slow", ".peer select"].map(find);
     const network = new Network();
     let { peer } = who;
     let active = false;
@@ -43,11 +43,11 @@ export function openSide(who, gateways, acted, tellUnread) {
         getToken: () => token({ user: who.user, ...(who.device && { device: who.device }) }),
     });
 
-    /** Whether it could be done. @param {() => unknown} deed @param {Record<string, any>} content */
+    /** Whether it could be done. @param {() => any} deed @param {Record<string, any>} content */
     const act = (deed, content) => {
         const failed = (/** @type {any} */ error) => notice(`That did not work: ${reason(error)}`);
         try {
-            Promise.resolve(deed()).catch(failed);
+            deed().catch?.(failed);
             acted({ from: who.user, to: peer, content });
             return true;
         } catch (error) {
@@ -55,8 +55,8 @@ export function openSide(who, gateways, acted, tellUnread) {
         }
     };
     const messages = messagesOf(node, {
-        reply: (message) => write.reply(message),
-        edit: (message) => write.edit(message),
+        reply: (message) => write.begin(message),
+        edit: (message) => write.begin(message, true),
         remove: (message) => act(() => message.delete(), { delete: { target: message.id } }),
         react: (message, emoji, on) => act(() => message.react(emoji, on), { react: { target: message.id, emoji, on } }),
         retry: (message) => message.retry(),
@@ -69,7 +69,7 @@ export function openSide(who, gateways, acted, tellUnread) {
         },
         edit: (message, text) => act(() => message.edit(text), { edit: { target: message.id, text } }),
         typed: () => conversation.keystroke(),
-        lastOwn: () => conversation.messages.get().findLast((message) => message.mine && stands(message)),
+        lastOwn: () => conversation.messages.get().findLast(({ mine, deleted }) => mine && !deleted),
     });
 
     /** What is seen is read, if somebody sits before this device just now. */
@@ -140,7 +140,6 @@ export function openSide(who, gateways, acted, tellUnread) {
     client.conversations.subscribe(soon(() => {
         const conversations = client.conversations.get();
         const others = [...new Set([who.peer, ...conversations.map((item) => item.with)])];
-        const select = find(".peer select");
         select.hidden = others.length < 2;
         find(".peer bdi").hidden = !select.hidden;
         if (select.options.length !== others.length) {
@@ -156,12 +155,11 @@ export function openSide(who, gateways, acted, tellUnread) {
     client.on("gap", ({ from, to }) =>
         notice(`Messages between ${clockTime(from)} and ${clockTime(to)} may be missing. What was sent is sent again.`));
     client.on("storage", ({ why }) => notice(`Not everything is kept over a reload: ${reason(why)}`));
-    for (const key of /** @type {("offline" | "slow")[]} */ (["offline", "slow"])) {
-        find(`.${key}`).onchange = (/** @type {any} */ { target }) => (network[key] = target.checked);
-    }
+    offline.onchange = () => (network.offline = offline.checked);
+    slow.onchange = () => (network.slow = slow.checked);
     find(".notice button").onclick = () => (find(".notice").hidden = true);
-    find(".peer select").onchange = (/** @type {any} */ { target }) => {
-        peer = target.value;
+    select.onchange = () => {
+        peer = select.value;
         talk();
     };
     find(".unread").onclick = () => {

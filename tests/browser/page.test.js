@@ -123,6 +123,21 @@ test("a question stays while the message under it changes", async ({ world, brow
     await until("it is taken back", () => bob.bubble("to be taken back").count(), (count) => count === 0);
 });
 
+test("no earlier message is edited in the place of one that is not stored", async ({ world, browser }) => {
+    const { alice } = await open(world, browser);
+    await alice.say("stored");
+    await until("it is stored", () => alice.state("stored"), (state) => state !== "Sending");
+    await alice.isOffline(true);
+    await alice.say("not stored");
+    await alice.text.press("ArrowUp");
+    assert.equal(await alice.text.inputValue(), "");
+    await alice.isOffline(false);
+    await until("it can be edited", async () => {
+        await alice.text.press("ArrowUp");
+        return alice.text.inputValue();
+    }, (text) => text === "not stored");
+});
+
 test("Bob is offline for 50 messages, and the page is reloaded", async ({ world, browser }) => {
     const { page, alice, bob } = await open(world, browser);
     await bob.isOffline(true);
