@@ -19,19 +19,20 @@ const gateways = running.gateways.map(({ url }) => url ?? "");
 const acted = code(gateways[0]);
 
 addTab("system", "Break");
-const alice = open("alice", "Alice", "alice", "bob");
-const bob = open("bob", "Bob", "bob", "alice");
+const alice = open("Alice", "alice", "bob");
+const bob = open("Bob", "bob", "alice");
 const second = find(".second", bob.node);
-second.hidden = false;
 tally(alice, bob);
 showParts(running);
+if (location.hash === "#tablet") openSecond();
+else second.hidden = false;
 show("alice");
 
-/** @param {string} name @param {string} title @param {string} user @param {string} peer @param {string} [device] */
-function open(name, title, user, peer, device) {
+/** @param {string} title @param {string} user @param {string} peer */
+function open(title, user, peer, name = title.toLowerCase()) {
     const badge = element("span", { class: "primary" });
     addTab(name, title).append(badge);
-    const side = openSide({ name, title, user, peer, device }, gateways, acted, (unread) => {
+    const side = openSide({ name, title, user, peer }, gateways, acted, (unread) => {
         badge.hidden = !unread;
         badge.textContent = `${unread}`;
     });
@@ -41,21 +42,29 @@ function open(name, title, user, peer, device) {
     return side;
 }
 
-second.onclick = () => {
-    const tablet = open("tablet", "Tablet", "bob", "alice", "tablet");
+function openSecond() {
+    const tablet = open("Tablet", "bob", "alice");
     const close = find(".close", tablet.node);
+    // The address says that it is open: after a reload it is again.
+    history.replaceState(null, "", "#tablet");
     close.hidden = false;
+    second.hidden = true;
     close.onclick = () => {
         tablet.close();
         sides.delete("tablet");
         find("[data-tab=tablet]").remove();
+        history.replaceState(null, "", location.pathname);
         second.hidden = false;
         show("bob");
         second.focus();
     };
-    second.hidden = true;
+    return tablet;
+}
+
+second.onclick = () => {
+    const tablet = openSecond();
     show("tablet");
-    tablet.write.text.focus();
+    find("textarea", tablet.node).focus();
 };
 
 /** @param {string} name @param {string} title */

@@ -8,7 +8,7 @@ import { Network } from "./network.js";
 import { clockTime, nameOf } from "./words.js";
 
 /** @import { Conversation } from "/dunlin.js" */
-/** @typedef {{name: string, title: string, user: string, peer: string, device?: string}} Who `name` is the side's, and its store's. */
+/** @typedef {{name: string, title: string, user: string, peer: string}} Who `name` is the side's, and its store's. */
 /** @typedef {{from: string, to: string, content: Record<string, any>}} Act What somebody did, in the protocol's words. */
 /** @typedef {ReturnType<typeof openSide>} Side */
 
@@ -38,9 +38,8 @@ export function openSide(who, gateways, acted, tellUnread) {
     const client = connect({
         url: gateways,
         account: who.name,
-        device: who.device,
         socket: network.socket,
-        getToken: () => token({ user: who.user, ...(who.device && { device: who.device }) }),
+        getToken: () => token(who.user),
     });
 
     /** Whether it could be done. @param {() => any} deed @param {Record<string, any>} content */
@@ -168,7 +167,7 @@ export function openSide(who, gateways, acted, tellUnread) {
     };
 
     return {
-        who, node, client, messages, write,
+        node, client,
         /** What the counter looks at. */
         counted: client.conversation(who.peer),
         /** Whether somebody sits before it. @param {boolean} now */
@@ -185,9 +184,9 @@ export function openSide(who, gateways, acted, tellUnread) {
     };
 }
 
-/** @param {Record<string, string>} asked */
-async function token(asked) {
-    const answer = await fetch(`/dev/token?${new URLSearchParams(asked)}`);
+/** @param {string} user */
+async function token(user) {
+    const answer = await fetch(`/dev/token?user=${user}`);
     if (!answer.ok) throw new Error(`no token: ${answer.status}`);
     return answer.text();
 }

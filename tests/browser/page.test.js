@@ -138,6 +138,19 @@ test("no earlier message is edited in the place of one that is not stored", asyn
     }, (text) => text === "not stored");
 });
 
+test("a second device is there again after a reload, until it is closed", async ({ world, browser }) => {
+    const { page, alice, bob } = await open(world, browser);
+    const tablet = new Person(page, "tablet");
+    await bob.node.getByRole("button", { name: "Open a second device" }).click();
+    await page.reload();
+    await alice.say("on both of your devices");
+    for (const one of [bob, tablet]) await until("it is on a device", () => one.bubble("on both of your devices").count());
+    await tablet.node.getByRole("button", { name: "Close this device" }).click();
+    await page.reload();
+    await until("Bob is online", () => bob.node.locator(".link.online").count());
+    assert.equal(await tablet.node.count(), 0);
+});
+
 test("Bob is offline for 50 messages, and the page is reloaded", async ({ world, browser }) => {
     const { page, alice, bob } = await open(world, browser);
     await bob.isOffline(true);
