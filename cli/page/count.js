@@ -2,7 +2,8 @@
 
 import { figure } from "./words.js";
 
-/** @import { Conversation, Message } from "/dunlin.js" */
+/** @import { Conversation } from "/dunlin.js" */
+/** @import { Side } from "./side.js" */
 
 /** The messages of a run say which they are: one that was stored twice, under two ids, is seen. */
 const OF_A_RUN = /^(\d+) of [\d,]+ · run (\w+)$/;
@@ -11,19 +12,22 @@ const OF_A_RUN = /^(\d+) of [\d,]+ · run (\w+)$/;
 export const runText = (number, total, run) => `${number} of ${figure(total)} · run ${run}`;
 
 export class Count {
+    /** What was given although it had been. */
     twice = 0;
+    #gaps = 0;
     /** What was handed over, by its key. @type {Map<string, {at: number, id?: string, failed?: boolean, wait?: number}>} */
     #sent = new Map();
-    /** When the receiver was given an id. @type {Map<string, number>} */
+    /** When an id was given. @type {Map<string, number>} */
     #given = new Map();
     /** What was given of each run. @type {Map<string, Set<number>>} */
     #runs = new Map();
-    #sender;
+    /** @type {Conversation[]} */
+    #senders = [];
 
-    /** @param {Conversation} sender @param {Conversation} receiver @param {() => void} changed */
-    constructor(sender, receiver, changed) {
-        this.#sender = sender;
-        sender.messages.subscribe((messages) => {
+    /** Counts what is sent and given here. @param {Side} side @param {() => void} changed */
+    follow({ user, counted, client }, changed) {
+        this.#senders.push(counted);
+        counted.messages.subscribe((messages) => {
             // What is unsent stands last, also what was handed over before a reload. What was sent before does not count.
             for (const { key, state } of messages.slice().reverse()) {
                 if (!/sending|failed/.test(state ?? "") || this.#sent.has(key)) break;
@@ -31,15 +35,19 @@ export class Count {
             }
             changed();
         });
-        receiver.messages.subscribe((messages) => {
-            this.#look(messages);
+        client.on("entry", ({ id, from, content: { message } }) => {
+            if (message && from !== user) this.#give(id, message.text ?? "");
+            changed();
+        });
+        client.on("gap", () => {
+            this.#gaps += 1;
             changed();
         });
     }
 
     /** Looks again at what became of what was handed over. */
     settle() {
-        for (const { key, id, state } of this.#sender.messages.get()) {
+        for (const { key, id, state } of this.#senders.flatMap(({ messages }) => messages.get())) {
             const item = this.#sent.get(key);
             if (item) Object.assign(item, { id: id ?? item.id, failed: state === "failed" });
         }
@@ -54,14 +62,14 @@ export class Count {
         return [...this.#sent.values()].filter(({ failed }) => !failed).length;
     }
 
-    /** How long each waited, in ms, until the receiver was given it. */
+    /** How long each waited, in ms, until it was given. */
     get waits() {
         return [...this.#sent.values()].flatMap(({ wait }) => wait ?? []);
     }
 
-    /** How many numbers of runs were not given although a later one was. */
-    get holes() {
-        return [...this.#runs.values()].reduce((holes, given) => holes + Math.max(0, ...given) - given.size, 0);
+    /** Gaps that were told, and numbers of runs that were not given although a later one was. */
+    get missing() {
+        return [...this.#runs.values()].reduce((sum, given) => sum + Math.max(0, ...given) - given.size, this.#gaps);
     }
 
     /** The numbers of this run count. @param {string} run */
@@ -69,15 +77,12 @@ export class Count {
         this.#runs.set(run, new Set());
     }
 
-    /** @param {readonly Message[]} messages */
-    #look(messages) {
-        for (const { mine, id, text } of messages) {
-            if (mine || !id || this.#given.has(id)) continue;
-            this.#given.set(id, performance.now());
-            const [, number, run] = OF_A_RUN.exec(text ?? "") ?? [];
-            const numbers = this.#runs.get(run);
-            if (numbers?.has(+number)) this.twice += 1;
-            numbers?.add(+number);
-        }
+    /** @param {string} id @param {string} text */
+    #give(id, text) {
+        const [, number, run] = OF_A_RUN.exec(text) ?? [];
+        const numbers = this.#runs.get(run);
+        if (this.#given.has(id) || numbers?.has(+number)) this.twice += 1;
+        else this.#given.set(id, performance.now());
+        numbers?.add(+number);
     }
 }

@@ -167,7 +167,7 @@ export function openSide(who, gateways, acted, tellUnread) {
     };
 
     return {
-        node, client,
+        node, client, user: who.user,
         /** What the counter looks at. */
         counted: client.conversation(who.peer),
         /** Whether somebody sits before it. @param {boolean} now */

@@ -15,17 +15,15 @@ const AT_ONCE = 20;
 
 /** @param {Side} alice @param {Side} bob */
 export function tally(alice, bob) {
-    let gaps = 0;
-    let again = 0;
+    const count = new Count();
     let sentOfRun = 0;
     let timer = 0;
-    const [run, progress, verdict] = ["#run", "progress", "#verdict"].map((selector) => find(selector));
+    const [run, verdict] = [find("#run"), find("#verdict")];
 
     const draw = soon(() => {
-        const sum = (/** @type {"sent" | "twice" | "holes"} */ what) => counts.reduce((sum, count) => sum + count[what], 0);
-        counts.forEach((count) => count.settle());
-        const waits = counts.flatMap((count) => count.waits);
-        const [sent, shown, twice, missing] = [sum("sent"), waits.length, again + sum("twice"), gaps + sum("holes")];
+        count.settle();
+        const { sent, waits, twice, missing } = count;
+        const shown = waits.length;
         put("sent", figure(sent));
         put("shown", figure(shown));
         put("twice", figure(twice), twice > 0);
@@ -36,22 +34,7 @@ export function tally(alice, bob) {
             : shown < sent ? `${figure(sent - shown)} on the way. Each waits until it gets through.`
             : sent ? "Everything that was sent was shown, once." : "Counted from what the receiving client was given.";
         verdict.className = `small ${lost ? "bad" : sent && shown === sent ? "good" : "soft"}`;
-        progress.value = sentOfRun;
-        progress.hidden = !timer;
         run.textContent = timer ? `Stop, at ${figure(sentOfRun)}` : `Send ${figure(RUN)} while you break things`;
-    });
-
-    const counts = [[alice, bob], [bob, alice]].map(([from, to]) => {
-        const given = new Set();
-        to.client.on("entry", ({ id, content }) => {
-            if (content?.message && given.has(id)) again += 1;
-            given.add(id);
-        });
-        to.client.on("gap", () => {
-            gaps += 1;
-            draw();
-        });
-        return new Count(from.counted, to.counted, draw);
     });
 
     const stop = () => {
@@ -60,12 +43,13 @@ export function tally(alice, bob) {
         find("#said").textContent = `${figure(sentOfRun)} messages were sent`;
         draw();
     };
+    for (const side of [alice, bob]) count.follow(side, draw);
     run.onclick = () => {
         if (timer) return stop();
         const name = Math.random().toString(36).slice(2, 6);
         const began = performance.now();
         sentOfRun = 0;
-        counts[0].expect(name);
+        count.expect(name);
         timer = setInterval(() => {
             const due = Math.min(RUN, ((performance.now() - began) * PACE) / 1000, sentOfRun + AT_ONCE);
             while (sentOfRun + 1 <= due) alice.counted.send(runText(++sentOfRun, RUN, name));
