@@ -211,8 +211,35 @@ test("what others write is shown as text", async ({ world, browser }) => {
     await until("Alice can choose the stranger", () => alice.node.getByRole("combobox").getByText("script-alert-1").count());
     await bob.bubble(hostile[0]).focus();
     await bob.bubble(hostile[0]).press("r");
-    assert.equal(await bob.node.locator(".about img").count(), 0);
+    // So is what the drawers show of it.
+    await page.getByRole("button", { name: "Frames" }).click();
+    await until("the frames are shown", () => page.locator("#frames-list").getByText("srcdoc").count());
+    await page.locator("#frames-list summary").last().click();
+    await page.getByRole("button", { name: "Copy this as code" }).click();
+    for (const language of ["JavaScript", "Rust", "curl"]) await page.getByRole("combobox", { name: "In" }).selectOption(language);
+    assert.equal(await page.locator("img, iframe, script:not([src])").count(), 0);
     assert.equal(await page.evaluate("window.hurt"), undefined);
+});
+
+test("what no gateway lets through would be shown as text", async ({ world, browser }) => {
+    const { page } = await open(world, browser);
+    const hostile = `<img src=x onerror="window.hurt = 1">`;
+    const { kinds, text } = await page.evaluate(async (hostile) => {
+        const { makeRow } = await import("/message.js");
+        const { node, draw } = makeRow({});
+        const message = {
+            key: hostile, id: hostile, from: hostile, mine: false, time: 0, text: null, data: new Uint8Array(1), attachments: [hostile],
+            replyTo: hostile, edited: true, deleted: false, reactions: [{ emoji: hostile, from: [hostile, hostile], mine: true }],
+            state: "failed", error: { code: hostile, message: hostile },
+        };
+        draw(message, { ...message, text: hostile });
+        document.body.append(node);
+        node.dispatchEvent(new Event("pointerenter"));
+        return { kinds: [...node.querySelectorAll("*")].map(({ localName }) => localName), text: node.textContent };
+    }, hostile);
+    assert.deepEqual(new Set(kinds), new Set(["div", "span", "bdi", "time", "svg", "use", "button"]));
+    // Who says it, whom it answers and what they said, the reaction, and why it failed.
+    assert.equal(text.split(hostile).length - 1, 5, text);
 });
 
 test("the page asks nobody else for anything, and breaks none of its own rules", async ({ world, browser }) => {
