@@ -2,7 +2,7 @@
 
 /** @import { EntryFrame } from "./core/words.js" */
 
-import { parseAddress } from "./core/address.js";
+import { isAddress } from "./core/address.js";
 import { must } from "./errors.js";
 
 /** A name that nobody else has: 80 random bits. */
@@ -41,9 +41,9 @@ export const entryKey = (peer, id, from) => `${peer}/${id}/${from}`;
 /**
  * Throws where this can't be an address.
  *
- * @param {unknown} address
+ * @param {string} address
  */
 export function checkAddress(address) {
-    must(typeof address === "string" && parseAddress(address), `${address} is no address, such as bob, bob@eu or #team`);
+    must(isAddress(address), `${address} is no address, such as bob, bob@eu or #team`);
     return address;
 }

@@ -1,22 +1,11 @@
 /** Addresses: `alice`, `alice@eu`, `#team` or `#team@eu`. No region means that of whoever says the address. */
 
 /**
- * Whether a text is a name, of a user, a group, a region or a device: 1 to 64 of `A-Z a-z 0-9 _ -`.
+ * Whether a text is an address: names are 1 to 64 of `A-Z a-z 0-9 _ -`, that of a group behind a `#`.
  *
  * @param {string} text
  */
-export const isName = text => /^[\w-]{1,64}$/.test(text);
-
-/**
- * The two parts of an address, the `#` of a group with its peer; `null` for a text that is none.
- *
- * @param {string} text
- * @returns {{ peer: string, region: string | null } | null}
- */
-export function parseAddress(text) {
-    const [, peer, region = null] = /^(#?[\w-]{1,64})(?:@([\w-]{1,64}))?$/.exec(text) ?? [];
-    return peer ? { peer, region } : null;
-}
+export const isAddress = text => /^#?[\w-]{1,64}(@[\w-]{1,64})?$/.test(text);
 
 /**
  * The address as a reader in `region` says it: its own region is left out.
@@ -46,4 +35,4 @@ export function isSame(one, other) {
  *
  * @param {string} text
  */
-export const isLog = text => text === "mailbox" || (text[0] === "#" && parseAddress(text) !== null);
+export const isLog = text => text === "mailbox" || text[0] === "#";

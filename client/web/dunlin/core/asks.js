@@ -9,8 +9,6 @@ import { earliest } from "./clocks.js";
 
 /** Questions of one connection that are under way at once. */
 const IN_FLIGHT = 16;
-/** The answers that this release knows. */
-const ANSWERS = ["done", "devices", "presence", "conversations", "history", "blocks", "settings", "receipts"];
 
 /**
  * @typedef {object} Asked
@@ -88,18 +86,6 @@ export function createAsks(say) {
             }
         },
 
-        /**
-         * An answer came.
-         *
-         * @param {number} ref
-         * @param {Answer} answer
-         */
-        answered(ref, answer) {
-            const [[name, said]] = Object.entries(answer);
-            const isKnown = ANSWERS.includes(name) && said instanceof Object;
-            settle(ref, isKnown ? { answer } : { error: { kind: "newer", name } });
-        },
-
         /** The connection is lost, and what was on its way over it. */
         lost() {
             for (const ref of asked.keys()) settle(ref, { error: { kind: "disconnected" } });
@@ -118,9 +104,6 @@ export function createAsks(say) {
          * @param {import("./words.js").Ended} why
          */
         end: why => expire(Infinity, { kind: "ended", why }),
-
-        /** Whether an answer may come. */
-        waitedFor: () => asked.size > 0,
 
         /** When the next one is over. */
         nextDeadline: () => earliest([...waiting, ...asked.values()].map(({ until }) => until)),

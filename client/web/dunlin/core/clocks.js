@@ -30,8 +30,6 @@ export function createClocks(last) {
      * @type {{ time: number, at: number } | null}
      */
     let server = null;
-    /** @type {number | null} */
-    let skew = null;
 
     return {
         /**
@@ -43,7 +41,7 @@ export function createClocks(last) {
         jumped(now) {
             const jumped = now.wall - last.wall - Math.max(0, now.steady - last.steady) >= JUMP;
             last = now;
-            if (jumped) server = skew = null;
+            if (jumped) server = null;
             return jumped;
         },
 
@@ -54,13 +52,9 @@ export function createClocks(last) {
          */
         told(time) {
             server = { time, at: last.steady };
-            skew = last.wall - time;
         },
 
         /** The gateway's time when the clocks were last read, as far as it is known. */
         serverTime: () => server && server.time + Math.max(0, last.steady - server.at),
-
-        /** How far this machine's clock is ahead of the gateway's; negative where it is behind. */
-        skew: () => skew,
     };
 }

@@ -82,8 +82,6 @@ function createCore(setup, now) {
     const watching = createWatching();
     const reads = createReads();
 
-    const wantsInput = () => room || outbox.requests() > 0 || asks.waitedFor() || link.at === "opening";
-
     /** The gateway's time, as far as it is known. */
     const serverNow = () => clocks.serverTime() ?? now.wall;
 
@@ -95,7 +93,7 @@ function createCore(setup, now) {
      *
      * @param {Up} up
      */
-    const silentAt = ({ probed, heard }) => (wantsInput() ? (probed ?? heard + (pings ? SILENT_FOR : ASKS_AFTER)) : Infinity);
+    const silentAt = ({ probed, heard }) => probed ?? heard + (pings ? SILENT_FOR : ASKS_AFTER);
 
     /** Something came. */
     function heard() {
@@ -214,7 +212,7 @@ function createCore(setup, now) {
             notify({ what: "connected", gateway, user, device, region });
         },
         goodbye: goodbye => letGo({ kind: "goodbye", goodbye }),
-        answer: ({ ref, what }) => asks.answered(ref, what),
+        answer: ({ ref, what }) => asks.settle(ref, { answer: what }),
         refused({ ref, code, message, retry_after: retryAfter = null }) {
             if (ref == null) notify({ what: "refused", code, message });
             else asks.settle(ref, { error: { kind: "refused", code, message, retryAfter } });
@@ -290,11 +288,7 @@ function createCore(setup, now) {
             case "lost":
                 return lost(input.why);
             case "room":
-                if (input.room && !room) {
-                    // While the socket was not read its silence meant nothing.
-                    heard();
-                    if (isBehind) letGo({ kind: "fellBehind" });
-                }
+                if (input.room && isBehind) letGo({ kind: "fellBehind" });
                 room = input.room;
                 return tellPresence();
             case "done":
@@ -305,7 +299,7 @@ function createCore(setup, now) {
                     link.until = Math.min(link.until, Math.max(link.floor, steady));
                     return tick();
                 }
-                if (link.at === "up" && wantsInput() && (link.probed ?? 0) <= steady) probe(link);
+                if (link.at === "up" && (link.probed ?? 0) <= steady) probe(link);
                 return;
             case "close":
                 say({ kind: "hangUp" });
@@ -336,22 +330,6 @@ function createCore(setup, now) {
             for (const output of outputs) if (output.kind === "answered") watching.settled(now.steady, output);
             if (link.at === "up") pump();
             return outputs;
-        },
-
-        get wantsInput() {
-            return wantsInput();
-        },
-
-        get isBehind() {
-            return isBehind;
-        },
-
-        get isOver() {
-            return link.at === "over";
-        },
-
-        get clockSkew() {
-            return clocks.skew();
         },
 
         get nextDeadline() {

@@ -28,13 +28,6 @@ function after(id) {
 }
 
 /**
- * Whether a text is an id in its canonical form.
- *
- * @param {any} text
- */
-export const isId = text => typeof text === "string" && /^[0-7][0-9A-HJKMNP-TV-Z]{25}$/.test(text);
-
-/**
  * Makes ids: each is above the one before.
  *
  * @param {() => number} random from 0 up to 1

@@ -53,18 +53,7 @@ export type Request = number;
 export interface Core {
     /** Takes an input and says what to do. */
     handle(now: Now, input: Input): Output[];
-    /**
-     * Whether the socket is to be read. While the application leaves no room it need not be, so that nothing has to be dropped; unless
-     * somebody waits for an answer, which may stand behind entries.
-     */
-    readonly wantsInput: boolean;
-    /** Whether something was dropped for want of room: the next input of room should wait until there is plenty. */
-    readonly isBehind: boolean;
-    /** Whether the client is over. */
-    readonly isOver: boolean;
-    /** How far this machine's clock is ahead of the gateway's, if that is known; negative where it is behind. */
-    readonly clockSkew: number | null;
-    /** When to call again with a tick, if nothing happens before. */
+    /** When to call again with a tick, if nothing happens before; `null` once the client is over. */
     readonly nextDeadline: number | null;
 }
 
@@ -190,6 +179,4 @@ export type AskError =
     | { kind: "refused"; code: string; message: string; retryAfter: number | null }
     | { kind: "disconnected" }
     | { kind: "timedOut" }
-    /** The gateway answered what only a newer release knows: its name. */
-    | { kind: "newer"; name: string }
     | { kind: "ended"; why: Ended };

@@ -79,13 +79,13 @@ function numbered(value, number) {
     return Object.fromEntries(Object.entries(value).map(([name, field]) => [name, numbered(field, number)]));
 }
 
-/** What a step may say of the core once its input is taken. */
+/** What a step may say of the core once its input is taken; of some things this one says nothing. */
 const LOOKS = {
     deadline: core => core.nextDeadline && core.nextDeadline - BEGINNING,
-    wantsInput: core => core.wantsInput,
-    isBehind: core => core.isBehind,
-    isOver: core => core.isOver,
-    clockSkew: core => core.clockSkew,
+    isOver: core => core.nextDeadline === null,
+    wantsInput: null,
+    isBehind: null,
+    clockSkew: null,
 };
 
 /** Plays a script. Throws where something else comes than what it says. */
@@ -103,7 +103,8 @@ export function replay({ only, setup, steps }) {
         const got = { outputs: only ? found : found.filter(({ kind }) => kind !== "forget") };
         const expected = { outputs };
         for (const [name, value] of Object.entries(looks)) {
-            if (!LOOKS[name]) throw new Error(`a step has no ${name}`);
+            if (!(name in LOOKS)) throw new Error(`a step has no ${name}`);
+            if (!LOOKS[name]) continue;
             expected[name] = value;
             got[name] = LOOKS[name](core);
         }
