@@ -268,7 +268,7 @@ function createCore(setup, now) {
         switch (input.kind) {
             case "submit":
                 if (input.id) ids.given(input.id);
-                return outbox.submit(input.request, input.to, input.content, input.id ?? null);
+                return outbox.submit({ ...input, id: input.id ?? null });
             case "ask":
                 watching.asks(input.request, input.what);
                 return asks.ask(input);

@@ -17,28 +17,17 @@ const PAUSE_MOST = 10_000;
 /**
  * @typedef {object} Item
  * @property {string | null} id Given when it is first sent: only then the gateway's clock is known, and the id is fresh.
+ * @property {string} to
  * @property {Request | null} request Who waits for the outcome; nobody for what is repeated after a gap.
  * @property {Content} content
  * @property {boolean} [again] It was unanswered at a gap: once more after its answer.
  *
  * @typedef {object} Lane
- * @property {string} to
  * @property {Item[]} waiting Those with an id first, in their order.
- * @property {Item[]} flying
- * @property {number | null} held Nothing is sent before: something was refused for now, and what follows would overtake it.
+ * @property {number} flying How many are on their way.
+ * @property {number} held Nothing is sent before: something was refused for now, and what follows would overtake it.
  * @property {number} refused Refusals in a row.
  */
-
-/**
- * Puts an item with an id where it belongs.
- *
- * @param {Lane} lane
- * @param {Item} item
- */
-function putBack({ waiting }, item) {
-    const at = waiting.findIndex(({ id }) => !id || id >= /** @type {string} */ (item.id));
-    waiting.splice(at < 0 ? waiting.length : at, 0, item);
-}
 
 /**
  * Everything that was handed over and has no final answer, and what may have to be repeated.
@@ -51,44 +40,38 @@ export function createOutbox(perAddress, accepted, say) {
     /** @type {Map<string, Lane>} */
     const lanes = new Map();
     /**
-     * Lanes whose turn comes, each once.
+     * What is on its way, by its id.
      *
-     * @type {Set<Lane>}
-     */
-    const ready = new Set();
-    /**
-     * The lane of each send on its way.
-     *
-     * @type {Map<string, Lane>}
+     * @type {Map<string, Item>}
      */
     const flying = new Map();
     const history = createHistory(accepted, id => say({ kind: "forget", id }));
     /**
      * The user's own region, which gateways leave out of addresses.
      *
-     * @type {string | null}
+     * @type {string | undefined}
      */
-    let home = null;
-    let requests = 0;
+    let home;
 
     /**
      * @param {string} to
      * @returns {Lane}
      */
     function laneOf(to) {
-        const lane = lanes.get(to) ?? { to, waiting: [], flying: [], held: null, refused: 0 };
+        const lane = lanes.get(to) ?? { waiting: [], flying: 0, held: 0, refused: 0 };
         lanes.set(to, lane);
         return lane;
     }
 
     /**
-     * Looks at a lane when its turn comes; forgets one that has nothing left.
+     * Puts an item where it belongs.
      *
-     * @param {Lane} lane
+     * @param {Item} item
      */
-    function queue(lane) {
-        if (lane.waiting.length) ready.add(lane);
-        else if (!lane.flying.length) lanes.delete(lane.to);
+    function put(item) {
+        const { waiting } = laneOf(item.to);
+        const at = item.id ? waiting.findIndex(({ id }) => !id || id >= /** @type {string} */ (item.id)) : -1;
+        waiting.splice(at < 0 ? waiting.length : at, 0, item);
     }
 
     /**
@@ -97,10 +80,14 @@ export function createOutbox(perAddress, accepted, say) {
      * @param {string} id
      */
     function land(id) {
-        const lane = flying.get(id);
-        flying.delete(id);
-        const at = lane?.flying.findIndex(item => item.id === id) ?? -1;
-        return lane && at >= 0 ? { lane, item: lane.flying.splice(at, 1)[0] } : null;
+        const item = flying.get(id);
+        if (flying.delete(id)) laneOf(/** @type {Item} */ (item).to).flying -= 1;
+        return item;
+    }
+
+    /** The connection is lost: what was on its way is sent again over the next one, before everything else. */
+    function lost() {
+        for (const id of flying.keys()) put(/** @type {Item} */ (land(id)));
     }
 
     /**
@@ -108,31 +95,15 @@ export function createOutbox(perAddress, accepted, say) {
      * @param {{ accepted: Stored } | { error: SendError }} outcome
      */
     function settle(item, outcome) {
-        const { request } = item;
-        if (request === null) return;
-        requests -= 1;
+        if (item.request !== null) say({ kind: "settle", request: item.request, ...outcome });
         item.request = null;
-        say({ kind: "settle", request, ...outcome });
     }
 
     return {
-        /** How many wait for an answer. */
-        requests: () => requests,
+        lost,
 
-        /**
-         * @param {Request} request
-         * @param {string} to
-         * @param {Content} content
-         * @param {string | null} id the one that it was given before
-         */
-        submit(request, to, content, id) {
-            requests += 1;
-            const lane = laneOf(to);
-            const item = { id, request, content };
-            if (id) putBack(lane, item);
-            else lane.waiting.push(item);
-            queue(lane);
-        },
+        /** Takes something to send. @type {typeof put} */
+        submit: put,
 
         /**
          * Sends what can be sent now.
@@ -141,29 +112,25 @@ export function createOutbox(perAddress, accepted, say) {
          * @param {() => string} nextId
          */
         pump(now, nextId) {
-            for (const lane of lanes.values()) {
-                if (lane.held === null || lane.held > now) continue;
-                lane.held = null;
-                queue(lane);
-            }
-            for (const lane of ready) {
-                if (flying.size >= IN_FLIGHT) return;
-                ready.delete(lane);
-                const item = lane.held === null && lane.flying.length < perAddress && lane.waiting.shift();
-                if (!item) continue;
-                const { request, content } = item;
-                const id = item.id ?? nextId();
-                if (!item.id && request !== null) say({ kind: "named", request, id });
-                item.id = id;
-                say({ kind: "write", frame: { send: { id, to: lane.to, content } } });
-                lane.flying.push(item);
-                flying.set(id, lane);
-                queue(lane);
+            for (const [to, lane] of lanes) {
+                const { waiting } = lane;
+                if (lane.held <= now) lane.held = 0;
+                while (!lane.held && lane.flying < perAddress && flying.size < IN_FLIGHT && waiting.length) {
+                    const [item] = waiting.splice(0, 1);
+                    const { request, content } = item;
+                    const id = item.id ?? nextId();
+                    if (!item.id && request !== null) say({ kind: "named", request, id });
+                    item.id = id;
+                    say({ kind: "write", frame: { send: { id, to, content } } });
+                    lane.flying += 1;
+                    flying.set(id, item);
+                }
+                if (!lane.flying && !waiting.length) lanes.delete(to);
             }
         },
 
         /** When a lane that is held goes on. */
-        nextDeadline: () => earliest([...lanes.values()].map(({ held }) => held ?? Infinity)),
+        nextDeadline: () => earliest([...lanes.values()].map(({ held }) => held || Infinity)),
 
         /**
          * The user is of this region. What is too old is forgotten, `serverNow` being the gateway's time.
@@ -184,18 +151,15 @@ export function createOutbox(perAddress, accepted, say) {
          */
         accepted(serverNow, answer) {
             const { id, order, time: taken } = answer;
-            const landed = land(id);
-            if (!landed) return;
-            const { lane, item } = landed;
-            const { to } = lane;
+            const item = land(id);
+            if (!item) return;
+            const { to, content } = item;
             // A repeat gets its first answer, with the time of that.
             const stored = item.request === null ? Math.max(taken, serverNow) : taken;
             settle(item, { accepted: answer });
-            history.keep({ id, to, content: item.content, order, taken, stored }, seenFrom(to, home));
-            lane.refused = 0;
-            if (item.again) putBack(lane, item);
-            item.again = false;
-            queue(lane);
+            history.keep({ id, to, content, order, taken, stored }, seenFrom(to, home));
+            laneOf(to).refused = 0;
+            if (item.again) put({ ...item, again: false });
         },
 
         /**
@@ -205,27 +169,16 @@ export function createOutbox(perAddress, accepted, say) {
          * @param {{ id: string, code: string, message: string, retry_after?: number | null }} refusal
          */
         rejected(now, { id, code, message, retry_after: after }) {
-            const landed = land(id);
-            if (!landed) return;
-            const { lane, item } = landed;
+            const item = land(id);
+            if (!item) return;
             if (isForNow(code, after)) {
+                const lane = laneOf(item.to);
                 lane.held = now + (after ?? Math.min(PAUSE_MOST, PAUSE_FIRST * 2 ** lane.refused));
                 lane.refused += 1;
-                putBack(lane, item);
+                put(item);
             } else {
                 history.forget(id);
                 settle(item, { error: { kind: "rejected", code, message } });
-            }
-            queue(lane);
-        },
-
-        /** The connection is lost: what was on its way is sent again over the next one, before everything else. */
-        lost() {
-            flying.clear();
-            ready.clear();
-            for (const lane of lanes.values()) {
-                for (const item of lane.flying.splice(0)) putBack(lane, item);
-                queue(lane);
             }
         },
 
@@ -244,12 +197,10 @@ export function createOutbox(perAddress, accepted, say) {
          * @param {number} serverNow
          */
         gap(serverNow) {
-            for (const lane of lanes.values()) for (const item of lane.flying) item.again = true;
+            for (const item of flying.values()) item.again = true;
             for (const { id, to, content } of history.repeats(serverNow)) {
-                const lane = laneOf(to);
-                const isKnown = [...lane.waiting, ...lane.flying].some(item => item.id === id);
-                if (!isKnown) putBack(lane, { id, request: null, content });
-                queue(lane);
+                const isKnown = flying.has(id) || laneOf(to).waiting.some(item => item.id === id);
+                if (!isKnown) put({ id, to, content, request: null });
             }
         },
 
@@ -259,9 +210,8 @@ export function createOutbox(perAddress, accepted, say) {
          * @param {Ended} why
          */
         end(why) {
-            for (const { flying, waiting } of lanes.values()) {
-                for (const item of [...flying, ...waiting]) settle(item, { error: { kind: "ended", why } });
-            }
+            lost();
+            for (const { waiting } of lanes.values()) for (const item of waiting) settle(item, { error: { kind: "ended", why } });
             lanes.clear();
         },
     };
