@@ -408,7 +408,6 @@ export function createEngine({ gateways, tokens, socket, device, start, backoff 
                 connectWithin: 10_000,
                 inFlightPerAddress: 1,
                 random: Math.random,
-                pings: false,
                 history: items.accepted(),
             },
             now(),

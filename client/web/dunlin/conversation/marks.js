@@ -4,6 +4,7 @@
 /** @import { State } from "./message.js" */
 
 import { CLOCK_SKEW } from "../core/clocks.js";
+import { isMissing } from "../core/history.js";
 
 /** Lives that are told apart: what only older ones had shown is not known any more. */
 const LIVES = 8;
@@ -45,7 +46,7 @@ export function createMarks() {
             /** @type {State} */
             let furthest = "sent";
             for (const { time, delivered, read, missing } of lives) {
-                if (at > time + CLOCK_SKEW || missing?.some(({ above, upto }) => above < order && order <= upto)) continue;
+                if (at > time + CLOCK_SKEW || isMissing(missing, order)) continue;
                 if (order <= read) return "read";
                 if (order <= delivered) furthest = "delivered";
             }

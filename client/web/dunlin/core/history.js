@@ -8,10 +8,11 @@
  * harm.
  */
 
+import { forgetOldest } from "./bounds.js";
 import { CLOCK_SKEW } from "./clocks.js";
 import { beginning } from "./ids.js";
 
-/** @import { Accepted } from "./words.js" */
+/** @import { Accepted, ReceiptFrame } from "./words.js" */
 
 /** Items that are repeated after a gap, and people of whom it is known what came to them, */
 const REPEATED = 1_024;
@@ -19,22 +20,25 @@ const REPEATED = 1_024;
 const REPEATED_FOR = 86_400_000;
 
 /**
- * @typedef {Accepted & { life?: number }} Kept `life`: of what life of the recipient's log receipts told when the answer came. It was
+ * @typedef {Accepted & { life?: number | null }} Kept `life`: of what life of the recipient's log receipts told when the answer came. It was
  *     stored in that one, or later.
- * @typedef {object} Delivered Everything that was sent to somebody in this life of their log, up to an order, came to a device of theirs.
- * @property {number} upto
- * @property {{ above: number, upto: number }[] | null} [missing] But not this.
- * @property {number} since When the life began.
- * @property {number} time When this came about.
  */
 
 /**
- * @param {Delivered} receipt
+ * Whether what has this order came to no device, though something behind it did.
+ *
+ * @param {ReceiptFrame["missing"]} missing
+ * @param {number} order
+ */
+export const isMissing = (missing, order) => missing?.some(({ above, upto }) => above < order && order <= upto);
+
+/**
+ * @param {any} receipt that tells its life, and what came to a device
  * @param {Kept} item
  */
-function covers({ upto, missing, since, time }, { order, taken, stored, life }) {
+function covers({ delivered, missing, since, time }, { order, taken, stored, life }) {
     // Without an order no receipt is ever about it.
-    if (order === null || order > upto || missing?.some(span => span.above < order && order <= span.upto)) return false;
+    if (order == null || order > delivered || isMissing(missing, order)) return false;
     // Clocks differ, and what was stored just before the life began may be gone.
     return stored >= since + (life === since ? 0 : CLOCK_SKEW) && taken <= time;
 }
@@ -51,7 +55,7 @@ export function createHistory(accepted, forgotten) {
     /**
      * What was last said of people.
      *
-     * @type {Map<string, Delivered>}
+     * @type {Map<string, ReceiptFrame>}
      */
     const receipts = new Map();
 
@@ -81,15 +85,14 @@ export function createHistory(accepted, forgotten) {
         /**
          * Something came to a person. `isTheirs` tells which addresses are theirs.
          *
-         * @param {string} to
-         * @param {Delivered} receipt
+         * @param {ReceiptFrame} receipt
          * @param {(address: string) => boolean} isTheirs
          */
-        delivered(to, receipt, isTheirs) {
+        delivered(receipt, isTheirs) {
+            if (receipt.delivered == null || receipt.since == null) return;
             for (const item of items.values()) if (isTheirs(item.to) && covers(receipt, item)) forget(item.id);
-            receipts.set(to, receipt);
-            const [one] = receipts.keys();
-            if (receipts.size > REPEATED) receipts.delete(one);
+            receipts.set(receipt.to, receipt);
+            forgetOldest(receipts, REPEATED);
         },
 
         /**

@@ -1,8 +1,10 @@
 /** What comes: which entries were given already, and where to resume. */
 
 import { isLog } from "./address.js";
+import { forgetOldest } from "./bounds.js";
 
-/** @import { Acknowledged, EntryFrame, Progress } from "./words.js" */
+/** @import { ServerFrames } from "./types.js" */
+/** @import { Acknowledged, EntryFrame, Output } from "./words.js" */
 
 /** Logs that one `hello` may name. */
 const CURSORS = 512;
@@ -29,8 +31,9 @@ const REMEMBERED = 1_024;
  *
  * @param {Record<string, string>} cursors
  * @param {string | null} start
+ * @param {(output: Output) => void} say
  */
-export function createInbox(cursors, start) {
+export function createInbox(cursors, start, say) {
     /** @type {Map<string, Log>} */
     const logs = new Map();
 
@@ -47,23 +50,23 @@ export function createInbox(cursors, start) {
     }
 
     /**
-     * Something came of a log: its place, and whether it is given. Not given is what is not new, or of a log that only a newer release
-     * knows.
+     * Tells of what came of a log; but only its place of what is not new, or of a log that only a newer release knows.
      *
      * @param {Log} log
      * @param {number} seq
      * @param {string} cursor
      * @param {boolean} isNew
-     * @returns {[boolean, Progress]}
+     * @param {any} told
      */
-    function came(log, seq, cursor, isNew) {
+    function came(log, seq, cursor, isNew, told) {
         const { name, gaps } = log;
         const isGiven = isNew && isLog(name);
         log.resumed = true;
         log.last = seq;
         log.resume = cursor;
         log.given += Number(isGiven);
-        return [isGiven, { log: name, ordinal: log.given, gaps, seq, cursor }];
+        const place = { log: name, ordinal: log.given, gaps, seq, cursor };
+        say(isGiven ? { kind: "notify", ...told, place } : { kind: "skip", place });
     }
 
     // The mailbox is the first one.
@@ -94,40 +97,38 @@ export function createInbox(cursors, start) {
         },
 
         /**
-         * Where to put an entry, and whether to give it; `null` where the same sequence was given.
+         * An entry is given once, and nothing is said where the same sequence was.
          *
          * @param {EntryFrame} entry
          */
-        entry({ log: name, seq, cursor, from, to, id }) {
+        entry(entry) {
+            const { log: name, seq, cursor, from, to, id } = entry;
             const its = log(name);
             its.resumed = true;
-            if (seq <= its.last) return null;
+            if (seq <= its.last) return;
             // One id sent to two people is two messages.
             const item = JSON.stringify([from, to, id]);
             const isNew = !its.ids.has(item);
             its.ids.add(item);
-            const [oldest] = its.ids;
-            if (its.ids.size > REMEMBERED) its.ids.delete(oldest);
-            return came(its, seq, cursor, isNew);
+            forgetOldest(its.ids, REMEMBERED);
+            came(its, seq, cursor, isNew, { what: "entry", entry });
         },
 
         /**
          * After a gap sequences of the log may begin again.
          *
-         * @param {string} name
-         * @param {string} cursor
+         * @param {ServerFrames["gap"]} gap
          */
-        gap(name, cursor) {
-            log(name).gaps += 1;
-            return came(log(name), 0, cursor, true);
+        gap({ log: name, from, to, cursor }) {
+            const its = log(name);
+            its.gaps += 1;
+            came(its, 0, cursor, true, { what: "gap", log: name, from, to });
         },
 
-        /**
-         * @param {string} name
-         * @param {number} seq
-         * @param {string} cursor
-         */
-        caughtUp: (name, seq, cursor) => came(log(name), seq, cursor, true),
+        /** @param {ServerFrames["caught_up"]} caughtUp */
+        caughtUp({ log: name, seq, cursor }) {
+            came(log(name), seq, cursor, true, { what: "caughtUp", log: name, seq });
+        },
 
         /**
          * The application has stored what was given of each log up to here.
@@ -138,18 +139,14 @@ export function createInbox(cursors, start) {
             for (const [name, { gaps, seq }] of Object.entries(done)) log(name).done = { gaps, seq };
         },
 
-        /**
-         * What is to be acknowledged and was not yet.
-         *
-         * @param {(log: string, delivered: number) => void} tell
-         */
-        acknowledge(tell) {
+        /** Acknowledges what was not yet. */
+        acknowledge() {
             for (const log of logs.values()) {
                 const { name, done, acknowledged, gaps, resumed } = log;
                 const isNews = done.gaps !== acknowledged?.gaps || done.seq !== acknowledged.seq;
                 if (resumed && isNews && done.gaps === gaps && done.seq) {
                     log.acknowledged = done;
-                    tell(name, done.seq);
+                    say({ kind: "write", frame: { ack: { log: name, delivered: done.seq } } });
                 }
             }
         },

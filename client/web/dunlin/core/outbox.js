@@ -5,8 +5,7 @@ import { earliest } from "./clocks.js";
 import { createHistory } from "./history.js";
 import { isForNow } from "./next.js";
 
-/** @import { Accepted, Content, Ended, Output, Request, SendError, Stored } from "./words.js" */
-/** @import { Delivered } from "./history.js" */
+/** @import { Accepted, Content, Ended, Output, ReceiptFrame, Request, SendError, Stored } from "./words.js" */
 
 /** Sends on their way at once, over all addresses: below what a gateway takes from one session. */
 const IN_FLIGHT = 256;
@@ -183,12 +182,11 @@ export function createOutbox(perAddress, accepted, say) {
         },
 
         /**
-         * Something that was sent to this address, as a gateway names it, came to a device.
+         * Something came to a device.
          *
-         * @param {string} to
-         * @param {Delivered} receipt
+         * @param {ReceiptFrame} receipt
          */
-        delivered: (to, receipt) => history.delivered(to, receipt, address => seenFrom(address, home) === to),
+        delivered: receipt => history.delivered(receipt, address => seenFrom(address, home) === receipt.to),
 
         /**
          * Entries may be missing: what was accepted and came to nobody is repeated, and what is on its way once more after its answer.

@@ -1,6 +1,9 @@
 /** What the user has read: said until it is stored, over as many connections as that takes. */
 
+/** @import { Output } from "./words.js" */
+
 import { isSame } from "./address.js";
+import { forgetOldest } from "./bounds.js";
 import { earliest } from "./clocks.js";
 
 /** Conversations of which something is to be said. Above it the oldest is let go: its mark rises with the next one. */
@@ -20,21 +23,11 @@ const SAID = 32;
  */
 
 /**
- * Puts something into a map that has only so many.
+ * What is said, and not known to be stored.
  *
- * @template T
- * @param {Map<string, T>} map
- * @param {string} address
- * @param {T} value
+ * @param {(output: Output) => void} say
  */
-function put(map, address, value) {
-    const [oldest] = map.keys();
-    if (map.size === CONVERSATIONS && !map.has(address)) map.delete(oldest);
-    map.set(address, value);
-}
-
-/** What is said, and not known to be stored. */
-export function createReads() {
+export function createReads(say) {
     /** @type {Map<string, Pending>} */
     const pending = new Map();
     /**
@@ -53,7 +46,9 @@ export function createReads() {
          */
         read(address, upto) {
             if ([...known].some(([other, read]) => read >= upto && isSame(other, address))) return;
-            if (upto > (pending.get(address)?.upto ?? -1)) put(pending, address, { upto, said: 0, next: 0, below: null });
+            if (upto <= (pending.get(address)?.upto ?? -1)) return;
+            pending.set(address, { upto, said: 0, next: 0, below: null });
+            forgetOldest(pending, CONVERSATIONS);
         },
 
         /**
@@ -70,15 +65,14 @@ export function createReads() {
          * What is to be said now.
          *
          * @param {number} now
-         * @param {(address: string, upto: number) => void} say
          */
-        pump(now, say) {
+        pump(now) {
             for (const [address, its] of pending) {
                 if (its.next > now) continue;
                 its.next = now + Math.min(AGAIN_MOST, AGAIN * 2 ** its.said);
                 its.said += 1;
                 if (its.said > SAID) pending.delete(address);
-                else say(address, its.upto);
+                else say({ kind: "write", frame: { read: { with: address, upto: its.upto } } });
             }
         },
 
@@ -91,7 +85,8 @@ export function createReads() {
          * @param {number} read
          */
         marked(address, read) {
-            put(known, address, read);
+            known.set(address, read);
+            forgetOldest(known, CONVERSATIONS);
             for (const [other, its] of pending) {
                 if (!isSame(other, address)) continue;
                 if (read >= its.upto || (its.said > 1 && its.below === read)) pending.delete(other);

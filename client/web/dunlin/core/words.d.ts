@@ -27,8 +27,6 @@ export interface Setup {
     inFlightPerAddress: number;
     /** From 0 up to 1. */
     random: () => number;
-    /** `false` where pings are not seen: then the core asks something after a silence. */
-    pings?: boolean;
     /** What was accepted before, and not forgotten since: the core repeats it after a gap. */
     history?: Accepted[];
 }
@@ -39,7 +37,7 @@ export interface Accepted {
     to: string;
     content: Content;
     /** Without one no receipt is ever about it. */
-    order: number | null;
+    order?: number | null;
     /** When a gateway took it, by its clock. */
     taken: number;
     /** When it was stored, by that of the last answer. */
@@ -67,12 +65,10 @@ export type Input =
     | { kind: "signal"; to: string; signal: string }
     /** The user has read a conversation. */
     | { kind: "read"; with: string; upto: number }
-    /** The dial that was asked for has a socket and a token. `date` is the gateway's time, where that was told. */
-    | { kind: "opened"; token: string; date?: number | null }
+    /** The dial that was asked for has a socket and a token. */
+    | { kind: "opened"; token: string }
     /** A message came, as JSON that was read; anything else where it is none. */
     | { kind: "frame"; frame: unknown }
-    /** Something else came: a ping, a pong. */
-    | { kind: "heard" }
     /** The dial failed or the socket ended. */
     | { kind: "lost"; why: Lost }
     /** Whether there is room for events. */
@@ -152,7 +148,7 @@ export interface Refusal {
 export interface Stored {
     id: string;
     /** Rises with each message of this sender to this address. */
-    order: number | null;
+    order?: number | null;
     time: number;
 }
 

@@ -35,7 +35,6 @@ class Play {
             connectWithin: 10_000,
             inFlightPerAddress: this.perAddress,
             random: this.random,
-            pings: this.one([true, false, undefined]),
         };
         this.core = new Core(setup, this.now);
     }
@@ -132,9 +131,9 @@ class Play {
             case 4:
                 return { kind: "read", with: to, upto };
             case 5:
-                return { kind: "opened", token: "t", date: this.maybe(this.number()) };
+                return { kind: "opened", token: "t" };
             case 6:
-                return this.below(6) ? { kind: "heard" } : { kind: "lost", why: this.why() };
+                return this.below(6) ? { kind: "tick" } : { kind: "lost", why: this.why() };
             case 7:
                 return { kind: "room", room: this.random() < 0.7 };
             case 8:
