@@ -10,6 +10,7 @@
 /** @import { Draft } from "../host.js" */
 /** @import { Failure, Message, Reaction, Snapshot, State } from "./message.js" */
 
+import { forgetOldest } from "../core/bounds.js";
 import { createMarks } from "./marks.js";
 
 /** Messages that are kept where nothing else is said, those among them of which only changes have come. */
@@ -26,6 +27,7 @@ const REACTIONS = 64;
  *
  * @typedef {object} Slot
  * @property {string} key
+ * @property {string} [draft] the key of the draft that has this id
  * @property {Said} [said]
  * @property {Said} [edit]
  * @property {boolean} [deleted]
@@ -40,7 +42,7 @@ const REACTIONS = 64;
  * @typedef {object} Item
  * @property {string} id
  * @property {(Slot | undefined)[]} slots
- * @property {Map<string, Place & { theirs: number, emoji: string, on: boolean }>} given
+ * @property {Map<string, Place & { theirs: number, emoji: string, plain: string, on: boolean }>} given
  */
 
 /**
@@ -88,15 +90,10 @@ export function createFold(peer, me, make) {
         return item;
     }
 
-    /** It is another than before. What was deleted is let go of. @param {Slot} [slot] */
+    /** It is another than before. @param {Slot} [slot] */
     function touch(slot) {
         list = undefined;
-        if (!slot) return;
-        slot.shown = undefined;
-        const { said, deleted } = slot;
-        if (!deleted) return;
-        slot.edit = undefined;
-        slot.said = said && { time: said.time, id: said.id, order: said.order, reply_to: said.reply_to };
+        if (slot) slot.shown = undefined;
     }
 
     /**
@@ -109,15 +106,14 @@ export function createFold(peer, me, make) {
      * @param {number} theirs
      * @param {Said} said
      * @param {any} content
-     * @param {string} [key] of the draft that this is
      */
-    function apply(theirs, said, { message, edit, delete: taken, react }, key) {
+    function apply(theirs, said, { message, edit, delete: taken, react }) {
         if (react) {
             const { given, slots } = itemOf(react.target);
-            const whose = theirs + react.emoji.replace(/[\ufe0e\ufe0f]/g, "");
-            if (!isNewer(given.get(whose), said)) return;
-            given.set(whose, { ...react, ...said, theirs });
-            if (given.size > REACTIONS) given.delete([...given].sort(([, one], [, other]) => compare(one, other))[0][0]);
+            const plain = react.emoji.replace(/[\ufe0e\ufe0f]/g, "");
+            if (!isNewer(given.get(theirs + plain), said)) return;
+            given.set(theirs + plain, { ...react, ...said, theirs, plain });
+            forgetOldest(given, REACTIONS);
             return slots.forEach(touch);
         }
         if (!message && !edit && !taken) return;
@@ -126,7 +122,7 @@ export function createFold(peer, me, make) {
             // After a power loss a message is stored again, and later: that counts.
             if (!isNewer(slot.said, said)) return;
             // The draft's key goes on, so that whoever shows it shows the same message.
-            if (key && !slot.said) slot.key = key;
+            if (slot.draft && drafts.delete(slot.draft)) slot.key = slot.draft;
             slot.said = { ...message, ...said };
         } else {
             if (slot.deleted || (edit && !isNewer(slot.edit, said))) return;
@@ -144,10 +140,7 @@ export function createFold(peer, me, make) {
      */
     function take(from, to, said, content) {
         const theirs = Number(from === peer && to !== from);
-        if (!theirs && to !== peer) return;
-        const draft = [...drafts.values()].find(draft => !theirs && said.id && draft.said.id === said.id);
-        if (draft) drafts.delete(draft.key);
-        apply(theirs, said, content, draft?.key);
+        if (theirs || to === peer) apply(theirs, said, content);
     }
 
     /** @param {Slot} slot @returns {State} */
@@ -159,12 +152,10 @@ export function createFold(peer, me, make) {
 
     /** @param {string} id */
     function reactionsTo(id) {
-        const given = [...(items.get(id)?.given ?? [])].filter(([, { on }]) => on);
-        given.sort(([, one], [, other]) => compare(one, other));
+        const given = [...(items.get(id)?.given.values() ?? [])].filter(({ on }) => on);
         /** @type {Map<string, Reaction>} */
         const reactions = new Map();
-        for (const [whose, { emoji, theirs }] of given) {
-            const plain = whose.slice(1);
+        for (const { emoji, plain, theirs } of given.sort(compare)) {
             const reaction = reactions.get(plain) ?? { emoji, from: [], mine: false };
             reaction.from.push(theirs ? peer : me());
             reaction.mine ||= !theirs;
@@ -179,8 +170,10 @@ export function createFold(peer, me, make) {
      */
     function show(slot, theirs) {
         const { key, said, edit, deleted = false, error = null } = slot;
-        const { time, id, order = null, attachments, reply_to: replyTo = null } = said;
-        const { text = null, data } = edit ?? said;
+        const { time, id, order = null, reply_to: replyTo = null } = said;
+        // Nothing is left of what was deleted.
+        const { attachments } = deleted ? {} : said;
+        const { text = null, data } = deleted ? {} : edit ?? said;
         return (slot.shown ??= make({
             key,
             id: id || null,
@@ -192,7 +185,7 @@ export function createFold(peer, me, make) {
             data: data == null ? null : Uint8Array.from(atob(data), letter => letter.charCodeAt(0)),
             attachments: attachments ?? [],
             replyTo,
-            edited: Boolean(edit),
+            edited: !deleted && Boolean(edit),
             deleted,
             reactions: deleted ? [] : reactionsTo(id),
             state: theirs ? null : stateOf(slot),
@@ -241,9 +234,12 @@ export function createFold(peer, me, make) {
             const draft = drafts.get(key);
             if (!draft) return;
             draft.said.id = id;
-            // Its entry was the answer.
-            if (items.get(id)?.slots[0]?.said) drafts.delete(key);
             touch(draft);
+            if (!id) return;
+            const slot = slotOf(id, 0);
+            slot.draft = key;
+            // Its entry was the answer.
+            if (slot.said) drafts.delete(key);
         },
 
         /**
@@ -254,8 +250,8 @@ export function createFold(peer, me, make) {
         settled({ key, content, accepted, error }) {
             const draft = drafts.get(key);
             if (accepted) {
-                fold.discarded({ key });
-                apply(0, accepted, content, key);
+                fold.named({ key, id: accepted.id });
+                apply(0, accepted, content);
             } else if (draft) {
                 draft.error = error;
                 touch(draft);
