@@ -8,7 +8,7 @@
 /** @import { Store } from "./store/memory.js" */
 /** @import { TokenRequest } from "./token.js" */
 
-import { Conversations } from "./conversation/conversations.js";
+import { createConversations } from "./conversation/conversations.js";
 import { seenFrom } from "./core/address.js";
 import { DunlinError, must } from "./errors.js";
 import { Source } from "./readable.js";
@@ -77,7 +77,7 @@ export function connect({ url, getToken, account = "default", store, tabs = "sha
         tell,
     );
     const { host } = tab;
-    const conversations = new Conversations(host);
+    const conversations = createConversations(host);
     const status = new Source(tab.status);
 
     /** @param {Told} told */

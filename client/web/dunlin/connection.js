@@ -4,17 +4,28 @@
  */
 
 /** @import { ClientFrame, Lost, Refusal } from "./core/words.js" */
-/** @import { MakeSocket } from "./socket.js" */
+/** @import { MakeSocket, WebSocketLike } from "./socket.js" */
 /** @import { createTokens } from "./token.js" */
 
 import { SignedOut } from "./errors.js";
-import { openSocket } from "./socket.js";
 import { createTimer } from "./timer.js";
 
+const PROTOCOL = "dunlin.v1.json";
 /** When to try again where no token could be had, at the soonest, in ms. */
 const AGAIN = 1_000;
 
-/** @typedef {{ socket?: ReturnType<typeof openSocket> }} Attempt a dial, and the connection that comes of it */
+/**
+ * What came; nothing where it is no frame.
+ *
+ * @param {any} text
+ */
+function read(text) {
+    try {
+        return JSON.parse(text);
+    } catch {}
+}
+
+/** @typedef {{ socket?: WebSocketLike }} Attempt a dial, and the connection that comes of it */
 
 /**
  * @param {string[]} gateways
@@ -36,7 +47,7 @@ export function createConnection(gateways, tokens, make, told) {
         return () => {
             // A token that is for one device says which.
             if ("hello" in frame && tokens.device) frame.hello.device = tokens.device;
-            own?.socket?.write(frame);
+            own?.socket?.send(JSON.stringify(frame));
         };
     }
 
@@ -63,8 +74,11 @@ export function createConnection(gateways, tokens, make, told) {
             try {
                 token = await tokens.next(refused?.code, serverTime ?? undefined);
                 if (own !== attempt) return;
-                const opened = whileOwn(() => told.opened(token));
-                own.socket = openSocket(make, gateways[gateway], { opened: () => opened(0), frame: whileOwn(told.frame), lost });
+                const socket = (own.socket = make(gateways[gateway], [PROTOCOL]));
+                socket.onopen = whileOwn(() => told.opened(token));
+                socket.onmessage = whileOwn(({ data }) => told.frame(read(data)));
+                socket.onclose = ({ code = null, reason = "" }) => lost({ kind: "closed", code, reason });
+                socket.onerror = () => {};
             } catch (error) {
                 const why = unable(error);
                 lost(token ? { kind: "socket" } : why);
@@ -84,8 +98,7 @@ export function createConnection(gateways, tokens, make, told) {
 
     /** @param {number} least ms from now */
     function schedule(least) {
-        const now = Date.now() + ahead;
-        const left = tokens.seenAt(now) - now;
+        const left = tokens.seenAt(Date.now() + ahead);
         if (left > 0) setRenewal(performance.now() + Math.max(left, least));
     }
 

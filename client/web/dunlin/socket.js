@@ -1,10 +1,6 @@
-/** The way to a gateway: its address, and a WebSocket that carries frames. */
-
-/** @import { Lost } from "./core/words.js" */
+/** The way to a gateway: its address, and a WebSocket. */
 
 import { must } from "./errors.js";
-
-const PROTOCOL = "dunlin.v1.json";
 
 /**
  * What is used of a WebSocket.
@@ -36,43 +32,4 @@ export function gateways(urls) {
     });
     must(all.length, "url has to name a gateway");
     return all;
-}
-
-/**
- * Opens a WebSocket. Its end is told once, and nothing after that.
- *
- * @param {MakeSocket} make
- * @param {string} url
- * @param {{ opened: () => void, frame: (frame: any) => void, lost: (why: Lost) => void }} told
- */
-export function openSocket(make, url, told) {
-    const socket = make(url, [PROTOCOL]);
-    socket.onopen = told.opened;
-    socket.onmessage = ({ data }) => {
-        let frame;
-        try {
-            frame = JSON.parse(data);
-        } catch {
-            // What is no frame is told as none.
-        }
-        told.frame(frame);
-    };
-    socket.onerror = () => {};
-    socket.onclose = ({ code = null, reason = "" }) => told.lost({ kind: "closed", code, reason });
-    return {
-        /** @param {object} frame */
-        write(frame) {
-            try {
-                socket.send(JSON.stringify(frame));
-            } catch {
-                // It is closing: its end is told, and what was not answered is sent again.
-            }
-        },
-
-        /** Lets go of it, once what was written is gone. */
-        close() {
-            socket.onopen = socket.onmessage = socket.onclose = null;
-            socket.close();
-        },
-    };
 }

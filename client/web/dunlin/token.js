@@ -70,13 +70,15 @@ export function createTokens(getToken) {
         },
 
         /**
-         * It is `now` by the gateways' clock: says when the token is to be replaced; 0 where that is not known.
+         * It is `now` by the gateways' clock: says in how many ms the token is to be replaced; below 0 where that is not known.
          *
          * @param {number} now
          */
         seenAt(now) {
             const left = tokens.expires - now;
-            return (renewAt = left > 0 ? tokens.expires - Math.min(BEFORE, left / 3) : 0);
+            const good = left - Math.min(BEFORE, left / 3);
+            renewAt = now + good;
+            return good;
         },
     };
     return tokens;

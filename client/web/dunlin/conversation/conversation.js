@@ -1,9 +1,9 @@
 /** A conversation with one peer, as applications have it: what is folded, what is asked, and what is said. */
 
 /** @import { Host, Kept, Told } from "../host.js" */
-/** @import { Conversation, Draft, Failure, Message, Summary, Words } from "./message.js" */
+/** @import { Conversation, Draft, Message, Summary, Words } from "./message.js" */
 
-import { must } from "../errors.js";
+import { DunlinError, must } from "../errors.js";
 import { Source } from "../readable.js";
 import { createFold, isNewer } from "./fold.js";
 
@@ -32,7 +32,7 @@ function wordsOf(draft) {
     const { text = null, data } = typeof draft === "string" ? { text: draft } : draft;
     const size = new TextEncoder().encode(text ?? "").length + (data?.length ?? 0);
     must(size && size <= BODY, `text and data are 1 to ${BODY} bytes, not ${size}`);
-    return { text: text && `${text}`, data: data ? btoa(Array.from(data, byte => String.fromCharCode(byte)).join("")) : null };
+    return { text: text && `${text}`, data: data ? btoa(String.fromCharCode(...data)) : null };
 }
 
 /**
@@ -50,7 +50,7 @@ export function createConversation(host, peer, changed) {
     let typedAt = -Infinity;
     /** Up to which order of the peer's the user has read. */
     let read = 0;
-    /** What was done to messages and has no outcome, by key. @type {Map<string, (error?: Failure) => void>} */
+    /** What was done to messages and has no outcome, by key. @type {Map<string, (error?: any) => void>} */
     const deeds = new Map();
     /** Which message the next page of history stands below; `null` where there is none. @type {number | null | undefined} */
     let before;
@@ -70,7 +70,7 @@ export function createConversation(host, peer, changed) {
             must(target, "it was never sent");
             const { key } = host.submit(peer, { [what]: { target, ...how } });
             const outcome = new Promise((resolve, reject) => {
-                deeds.set(key, error => (error ? reject(Object.assign(new Error(error.message), error)) : resolve(undefined)));
+                deeds.set(key, error => (error ? reject(DunlinError.of(error)) : resolve(undefined)));
             });
             // Who does not ask for the outcome need not hear of it.
             outcome.catch(() => {});
@@ -151,9 +151,8 @@ export function createConversation(host, peer, changed) {
     function mark(order) {
         if (order <= read) return;
         read = order;
-        const last = listed?.last;
-        if (last?.from === peer && order >= last.order) listed = undefined;
-        else recount();
+        if (listed?.last.from === peer && order >= listed.last.order) listed = undefined;
+        recount();
     }
 
     /** The number in the list does not hold any more: counts what is here, as soon as that is enough. */
@@ -213,8 +212,8 @@ export function createConversation(host, peer, changed) {
         older,
 
         send(draft) {
-            const { replyTo = null } = typeof draft === "string" ? {} : draft;
-            const reply_to = replyTo && typeof replyTo === "object" ? replyTo.id : replyTo;
+            const { replyTo = null } = /** @type {any} */ (draft);
+            const reply_to = replyTo?.key ? replyTo.id : replyTo;
             const submitted = host.submit(peer, { message: { ...wordsOf(draft), attachments: [], reply_to } });
             // Whoever gets a message takes it as the end of the typing.
             typedAt = -Infinity;
@@ -257,8 +256,7 @@ export function createConversation(host, peer, changed) {
         /** @returns {Summary} the same object for as long as nothing in it has changed */
         summary() {
             const last = fold.messages().findLast(({ deleted }) => !deleted) ?? null;
-            const all = unreadSince();
-            const unread = listed ? Math.max(all, unreadSince(listed.last) + listed.unread) : all;
+            const unread = Math.max(unreadSince(), listed ? unreadSince(listed.last) + listed.unread : 0);
             if (summary?.last === last && summary.unread === unread && summary.read === read) return summary;
             return (summary = Object.freeze({ with: peer, last, unread, read }));
         },

@@ -13,65 +13,65 @@ const KEPT = 1_000;
 const PAGES = 20;
 const PAGE = 50;
 
-export class Conversations {
-    /** @param {Host} host */
-    constructor(host) {
-        /** @type {Map<string, ReturnType<typeof createConversation>>} */
-        const all = new Map();
-        /** Those that somebody looks at. @type {Set<string>} */
-        const open = new Set();
-        let [isWanted, isOnline] = [false, false];
+/** @param {Host} host */
+export function createConversations(host) {
+    /** @type {Map<string, ReturnType<typeof createConversation>>} */
+    const all = new Map();
+    /** Those that somebody looks at. @type {Set<string>} */
+    const open = new Set();
+    let [isWanted, isOnline] = [false, false];
 
-        /** @param {string} peer */
-        function of(peer) {
-            let found = all.get(peer);
-            if (!found) {
-                const idle = all.size >= KEPT && [...all.keys()].find(peer => !open.has(peer));
-                if (idle) all.delete(idle);
-                all.set(peer, (found = createConversation(host, peer, () => list.changed())));
-            }
-            return found;
+    /** @param {string} peer */
+    function of(peer) {
+        let found = all.get(peer);
+        if (!found) {
+            const idle = all.size >= KEPT && [...all.keys()].find(peer => !open.has(peer));
+            if (idle) all.delete(idle);
+            all.set(peer, (found = createConversation(host, peer, () => list.changed())));
         }
+        return found;
+    }
 
-        /** Without an answer it is asked again over the next connection. */
-        async function ask() {
-            let after;
-            try {
-                for (let page = 0; page < PAGES && after !== null; page++) {
-                    const { conversations } = await host.ask({ conversations: { after, limit: PAGE } });
-                    for (const item of conversations.items) of(item.with).list(item);
-                    after = conversations.next ?? null;
-                }
-            } catch {
-                // The list goes on with what is known.
+    /** Without an answer it is asked again over the next connection. */
+    async function ask() {
+        let after;
+        try {
+            for (let page = 0; page < PAGES && after !== null; page++) {
+                const { conversations } = await host.ask({ conversations: { after, limit: PAGE } });
+                for (const item of conversations.items) of(item.with).list(item);
+                after = conversations.next ?? null;
             }
+        } catch {
+            // The list goes on with what is known.
         }
+    }
 
-        /** @type {readonly Summary[]} */
-        let rows = [];
-        const list = new Source(() => {
-            if (isOnline && !isWanted) void ask();
-            isWanted = true;
-            const now = [...all.values()].map(({ summary }) => summary()).filter(({ last }) => last);
-            now.sort((one, other) => /** @type {any} */ (other.last).time - /** @type {any} */ (one.last).time);
-            if (now.length !== rows.length || now.some((row, at) => row !== rows[at])) rows = Object.freeze(now);
-            return rows;
-        });
+    /** @type {readonly Summary[]} */
+    let rows = [];
+    const list = new Source(() => {
+        if (isOnline && !isWanted) void ask();
+        isWanted = true;
+        const now = [...all.values()].map(({ summary }) => summary()).filter(({ last }) => last);
+        now.sort((one, other) => /** @type {any} */ (other.last).time - /** @type {any} */ (one.last).time);
+        if (now.length !== rows.length || now.some((row, at) => row !== rows[at])) rows = Object.freeze(now);
+        return rows;
+    });
 
+    return {
         /** Those with messages, the one with the latest first. */
-        this.list = list;
+        list,
 
         /** The same object for the same address. @param {string} address @returns {Conversation} */
-        this.get = address => {
+        get(address) {
             const peer = seenFrom(address, host.region);
             const { conversation, load } = of(peer);
             if (!open.has(peer)) void load();
             open.add(peer);
             return conversation;
-        };
+        },
 
         /** Takes everything that happens, in its order. @param {Told} told */
-        this.tell = told => {
+        tell(told) {
             const { kind, entry, draft, receipt, with: peer, from, to, status } = /** @type {any} */ (told);
             // Before it is known who this is, each conversation takes what is its own.
             const ofEntry = entry && host.user && peerOf(entry, host.user);
@@ -79,8 +79,9 @@ export class Conversations {
             if (about) return of(about).tell(told);
             for (const { tell } of all.values()) tell(told);
             if (!status) return;
-            if (status.state === "online" && !isOnline && isWanted) void ask();
+            const before = isOnline;
             isOnline = status.state === "online";
-        };
-    }
+            if (isOnline && !before && isWanted) void ask();
+        },
+    };
 }

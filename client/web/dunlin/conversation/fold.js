@@ -8,9 +8,10 @@
 
 /** @import { Content, EntryFrame, ReceiptFrame, Stored } from "../core/words.js" */
 /** @import { Draft } from "../host.js" */
-/** @import { Failure, Message, Reaction, Snapshot, State } from "./message.js" */
+/** @import { Message, Reaction, Snapshot, State } from "./message.js" */
 
 import { forgetOldest } from "../core/bounds.js";
+import { isForNow } from "../core/next.js";
 import { createMarks } from "./marks.js";
 
 /** Messages that are kept where nothing else is said, those among them of which only changes have come. */
@@ -20,6 +21,7 @@ const REACTIONS = 64;
 
 /** @typedef {{ time: number, id: string }} Place where an entry stands among all of the conversation */
 /** @typedef {{ text?: string | null, data?: string | null, attachments?: string[] | null, reply_to?: string | null }} Body */
+/** @typedef {{ code: string, message: string, retry_after?: number | null }} Refused */
 /** @typedef {Place & { order?: number | null } & Body} Said */
 
 /**
@@ -31,7 +33,7 @@ const REACTIONS = 64;
  * @property {Said} [said]
  * @property {Said} [edit]
  * @property {boolean} [deleted]
- * @property {Failure} [error]
+ * @property {Refused} [error]
  * @property {boolean} [waits] no gateway has accepted it
  * @property {Message} [shown]
  */
@@ -169,10 +171,8 @@ export function createFold(peer, me, make) {
      * @param {number} theirs
      */
     function show(slot, theirs) {
-        const { key, said, edit, deleted = false, error = null } = slot;
+        const { key, said, edit, deleted = false, error } = slot;
         const { time, id, order = null, reply_to: replyTo = null } = said;
-        // Nothing is left of what was deleted.
-        const { attachments } = deleted ? {} : said;
         const { text = null, data } = deleted ? {} : edit ?? said;
         return (slot.shown ??= make({
             key,
@@ -183,13 +183,13 @@ export function createFold(peer, me, make) {
             order,
             text,
             data: data == null ? null : Uint8Array.from(atob(data), letter => letter.charCodeAt(0)),
-            attachments: attachments ?? [],
+            attachments: (!deleted && said.attachments) || [],
             replyTo,
             edited: !deleted && Boolean(edit),
             deleted,
             reactions: deleted ? [] : reactionsTo(id),
             state: theirs ? null : stateOf(slot),
-            error,
+            error: error ? { ...error, retryable: isForNow(error.code, error.retry_after) } : null,
         }));
     }
 
@@ -245,7 +245,7 @@ export function createFold(peer, me, make) {
         /**
          * What was sent has its outcome. One that failed and is stored all the same becomes a message like all others once its entry comes.
          *
-         * @param {{ key: string, content: Content, accepted?: Stored, error?: Failure }} told
+         * @param {{ key: string, content: Content, accepted?: Stored, error?: Refused }} told
          */
         settled({ key, content, accepted, error }) {
             const draft = drafts.get(key);

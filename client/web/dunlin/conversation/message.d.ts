@@ -51,6 +51,8 @@ export interface Snapshot {
 export interface Failure {
     code: string;
     message: string;
+    /** Whether the same again may help. */
+    retryable: boolean;
 }
 
 /** What is done to a message. What is stored of it counts once a gateway has accepted it; the promise rejects where one refuses. */

@@ -2,7 +2,7 @@
 
 import assert from "node:assert/strict";
 import { mock, test } from "node:test";
-import { Conversations } from "../../dunlin/conversation/conversations.js";
+import { createConversations } from "../../dunlin/conversation/conversations.js";
 import { host, turn } from "./host.js";
 import { id, mine, past, receipt, shown, taken, text, theirs } from "./said.js";
 
@@ -14,7 +14,7 @@ const page = (entries, next = null) => ({ history: { entries, next } });
 
 async function opened(given) {
     const client = host(given);
-    const model = new Conversations(client);
+    const model = createConversations(client);
     const bob = model.get("bob");
     await turn();
     client.asked.length = 0;
@@ -93,7 +93,7 @@ test("what was never sent can't be changed, and what failed is retried or discar
     const error = { code: "refused", message: "no" };
     model.tell({ kind: "settled", key: message.key, to: "bob", content: text("a"), error });
     const [failed] = bob.messages.get();
-    assert.deepEqual([failed.state, failed.error], ["failed", error]);
+    assert.deepEqual([failed.state, failed.error], ["failed", { ...error, retryable: false }]);
     failed.retry();
     model.tell({ kind: "draft", draft: { key: message.key, to: "bob", content: text("a"), at: 1_001 } });
     assert.equal(shown(bob.messages.get()), "alice: a sending");
@@ -114,7 +114,7 @@ test("what is kept is there when it is opened, with what has happened meanwhile"
         receipts: [receipt(2, 2)],
         read: 1,
     }] });
-    const model = new Conversations(client);
+    const model = createConversations(client);
     const bob = model.get("bob");
     assert.equal(model.get("bob@local"), bob);
     // It was read before this, and comes later.
@@ -245,7 +245,7 @@ test("what is kept of one user is not shown to the next", async () => {
     const client = host();
     let read;
     client.kept = () => new Promise(resolve => (read = resolve));
-    const model = new Conversations(client);
+    const model = createConversations(client);
     const bob = model.get("bob");
     model.tell({ kind: "reset" });
     read({ entries: [theirs(1, text("a"))], drafts: [], receipts: [], read: undefined });

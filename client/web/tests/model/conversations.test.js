@@ -2,7 +2,7 @@
 
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { Conversations } from "../../dunlin/conversation/conversations.js";
+import { createConversations } from "../../dunlin/conversation/conversations.js";
 import { host, turn } from "./host.js";
 import { id, mine, past, receipt, said, taken, text, theirs } from "./said.js";
 
@@ -17,7 +17,7 @@ const rows = model => model.list.get().map(({ with: peer, last, unread, read }) 
 
 async function listed(...pages) {
     const client = host({ pages });
-    const model = new Conversations(client);
+    const model = createConversations(client);
     model.tell(online);
     model.list.get();
     await turn();
@@ -30,7 +30,7 @@ test("it is asked for when somebody looks, page after page, and over each connec
         page([item("bob", theirs(9, text("b")), 2, 3)], "x"), page([item("carol", said("carol", "alice", 5, text("c")), 0, 5)]),
         page([item("dave", said("dave", "alice", 12, text("d")), 1)]),
     ] });
-    const model = new Conversations(client);
+    const model = createConversations(client);
     model.tell(online);
     assert.deepEqual(client.asked, []);
     const told = [];
@@ -104,7 +104,7 @@ test("where a number in the list does not hold any more, the messages are looked
 
 test("what was read here and is not stored yet stays read", async () => {
     const client = host({ pages: [page([item("bob", theirs(9, text("b")), 2, 3)]), page([item("bob", theirs(9, text("b")), 2, 3)])] });
-    const model = new Conversations(client);
+    const model = createConversations(client);
     model.list.get();
     model.tell(online);
     await turn();
@@ -141,7 +141,7 @@ test("of many conversations those are kept that somebody looks at", async () => 
 
 test("before it is known who this is, what is opened takes what is its own", async () => {
     const client = { ...host(), user: undefined };
-    const model = new Conversations(client);
+    const model = createConversations(client);
     const [bob, carol] = [model.get("bob"), model.get("carol")];
     for (const told of [entry(mine(1, text("a"))), entry(theirs(2, text("b")))]) model.tell(told);
     assert.deepEqual([bob.messages.get().length, carol.messages.get().length], [2, 0]);
