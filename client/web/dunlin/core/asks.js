@@ -15,6 +15,7 @@ const IN_FLIGHT = 16;
  * @property {Request | null} request Nobody's where the core asks itself.
  * @property {Question} what
  * @property {number} until
+ * @property {number} [ref] Its number on its way; none while it waits for a connection, or for its turn.
  */
 
 /**
@@ -23,18 +24,8 @@ const IN_FLIGHT = 16;
  * @param {(output: Output) => void} say
  */
 export function createAsks(say) {
-    /**
-     * For a connection, or for their turn.
-     *
-     * @type {Asked[]}
-     */
-    let waiting = [];
-    /**
-     * On their way, each under its number.
-     *
-     * @type {Map<number, Asked>}
-     */
-    const asked = new Map();
+    /** @type {Set<Asked>} */
+    const open = new Set();
     /** The last number. A number is never used again, so that a late answer is nobody's. */
     let last = 0;
 
@@ -42,70 +33,66 @@ export function createAsks(say) {
     function write(what) {
         last += 1;
         say({ kind: "write", frame: { ask: { ref: last, what } } });
+        return last;
     }
 
     /**
-     * @param {number} ref
+     * @param {(its: Asked) => unknown} isOver
      * @param {{ answer: Answer } | { error: AskError }} outcome
      */
-    function settle(ref, outcome) {
-        const its = asked.get(ref);
-        asked.delete(ref);
-        if (its) say({ kind: "answered", request: its.request, ...outcome });
-    }
-
-    /**
-     * @param {number} now
-     * @param {AskError} error
-     */
-    function expire(now, error) {
-        for (const { request, until } of waiting) if (until <= now) say({ kind: "answered", request, error });
-        waiting = waiting.filter(({ until }) => until > now);
-        for (const [ref, { until }] of asked) if (until <= now) settle(ref, { error });
+    function end(isOver, outcome) {
+        for (const its of open) {
+            if (isOver(its) && open.delete(its)) say({ kind: "answered", request: its.request, ...outcome });
+        }
     }
 
     return {
         /** Writes a question whose answer, as it is, is nobody's. */
         write,
 
-        /** A question is over, if somebody waits for it. */
-        settle,
-
         /**
          * Takes a question that is over at a time of the steady clock.
          *
          * @param {Asked} question
          */
-        ask: question => void waiting.push(question),
+        ask: question => void open.add(question),
 
         /** Asks what waits, as many as a gateway takes at once. */
         pump() {
-            for (const its of waiting.splice(0, IN_FLIGHT - asked.size)) {
-                write(its.what);
-                asked.set(last, its);
-            }
+            let flying = [...open].filter(({ ref }) => ref).length;
+            for (const its of open) if (!its.ref && flying++ < IN_FLIGHT) its.ref = write(its.what);
         },
 
+        /**
+         * A question is over, if somebody waits for it.
+         *
+         * @param {number} ref
+         * @param {{ answer: Answer } | { error: AskError }} outcome
+         */
+        settle: (ref, outcome) => end(its => its.ref === ref, outcome),
+
         /** The connection is lost, and what was on its way over it. */
-        lost() {
-            for (const ref of asked.keys()) settle(ref, { error: { kind: "disconnected" } });
-        },
+        lost: () => end(({ ref }) => ref, { error: { kind: "disconnected" } }),
 
         /**
          * Ends what is over at this time.
          *
          * @param {number} now
          */
-        expired: now => expire(now, { kind: "timedOut" }),
+        expired: now => end(({ until }) => until <= now, { error: { kind: "timedOut" } }),
 
         /**
-         * The client is over.
+         * The client is over: first for what waits.
          *
          * @param {import("./words.js").Ended} why
          */
-        end: why => expire(Infinity, { kind: "ended", why }),
+        end(why) {
+            const outcome = { error: { kind: /** @type {const} */ ("ended"), why } };
+            end(({ ref }) => !ref, outcome);
+            end(() => true, outcome);
+        },
 
         /** When the next one is over. */
-        nextDeadline: () => earliest([...waiting, ...asked.values()].map(({ until }) => until)),
+        nextDeadline: () => earliest([...open].map(({ until }) => until)),
     };
 }

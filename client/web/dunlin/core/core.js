@@ -66,9 +66,9 @@ function createCore(setup, now) {
     let isProbed = false;
     let gateway = 0;
     /**
-     * What the last gateway said of a token that is over, and whether that ended an open connection.
+     * What the last gateway said of a token that is over.
      *
-     * @type {{ goodbye: Goodbye, wasOpen: boolean } | null}
+     * @type {Goodbye | null}
      */
     let refused = null;
     let tries = 0;
@@ -141,9 +141,8 @@ function createCore(setup, now) {
         const { steady } = now;
         // What is said of a connection that was let go of is no news.
         if (link === "resting" || link === "over") return;
-        const wasOpen = link === "up";
         // A connection that lasted longer than the pause before it has paid for it.
-        if (wasOpen && steady - since >= bound()) tries = 0;
+        if (link === "up" && steady - since >= bound()) tries = 0;
         outbox.lost();
         asks.lost();
         isBehind = false;
@@ -151,7 +150,7 @@ function createCore(setup, now) {
         if (ended) {
             say({ kind: "hangUp" });
             const told = ended.kind === "noToken" && refused;
-            return end(told ? { kind: "goodbye", goodbye: told.goodbye } : ended);
+            return end(told ? { kind: "goodbye", goodbye: told } : ended);
         }
         let pause = after;
         if (!atOnce) {
@@ -159,7 +158,7 @@ function createCore(setup, now) {
             tries += 1;
             gateway = (gateway + 1) % gateways;
         }
-        if (goodbye) refused = { goodbye, wasOpen };
+        if (goodbye) refused = goodbye;
         link = "resting";
         due = steady + pause;
         floor = steady + after;
@@ -182,8 +181,7 @@ function createCore(setup, now) {
         if (link === "resting") {
             link = "opening";
             due = steady + setup.connectWithin;
-            const refusal = refused && { code: refused.goodbye.code, wasOpen: refused.wasOpen };
-            say({ kind: "dial", gateway, refused: refusal, serverTime: serverTime() });
+            say({ kind: "dial", gateway, refused: refused && { code: refused.code }, serverTime: serverTime() });
         } else if (link === "opening" || isProbed) {
             letGo({ kind: "silent" }, isProbed);
         } else {
@@ -261,7 +259,7 @@ function createCore(setup, now) {
         },
         ask(input) {
             watching.asks(input.request, input.what);
-            asks.ask(input);
+            asks.ask({ ...input });
         },
         signal({ to, signal }) {
             if (link === "up") write({ signal: { to, kind: signal } });

@@ -5,27 +5,24 @@ import { CLOCK_SKEW } from "./clocks.js";
 const DIGITS = "0123456789ABCDEFGHJKMNPQRSTVWXYZ";
 
 /**
- * How ids of this time begin. The last time that an id can carry stands for all later ones.
+ * How ids of this time begin.
  *
  * @param {number} time
  */
 export function beginning(time) {
     let text = "";
-    for (let rest = Math.min(2 ** 48 - 1, Math.max(0, time)); text.length < 10; rest /= 32) {
+    for (let rest = Math.max(0, time); text.length < 10; rest /= 32) {
         text = DIGITS[Math.floor(rest) % 32] + text;
     }
     return text;
 }
 
 /**
- * The next id; the first one after the last.
+ * The next id.
  *
  * @param {string} id
  */
-function after(id) {
-    const next = id.replace(/[^Z]?Z*$/, end => DIGITS[DIGITS.indexOf(end[0]) + 1] + "0".repeat(end.length - 1));
-    return next < "8" ? next : "0".repeat(26);
-}
+const after = id => id.replace(/.Z*$/, end => DIGITS[DIGITS.indexOf(end[0]) + 1] + "0".repeat(end.length - 1));
 
 /**
  * Makes ids: each is above the one before.

@@ -18,11 +18,10 @@ const REMEMBERED = 1_024;
  * @property {string} name
  * @property {string | null} resume Where the next connection goes on: after what was given, not only after what is done.
  * @property {number} last
- * @property {number} given
  * @property {number} gaps
  * @property {boolean} resumed Whether this connection has shown behind how many gaps its sequences are.
  * @property {Acknowledged} done
- * @property {Acknowledged | null} acknowledged
+ * @property {number} acknowledged Up to where over this connection, since its last gap.
  * @property {Set<string>} ids
  */
 
@@ -42,8 +41,7 @@ export function createInbox(cursors, start, say) {
      * @returns {Log}
      */
     function log(name) {
-        const nothing = { gaps: 0, seq: 0 };
-        const fresh = { name, resume: null, last: 0, given: 0, gaps: 0, resumed: false, done: nothing, acknowledged: null, ids: new Set() };
+        const fresh = { name, resume: null, last: 0, gaps: 0, resumed: false, done: { gaps: 0, seq: 0 }, acknowledged: 0, ids: new Set() };
         const log = logs.get(name) ?? fresh;
         logs.set(name, log);
         return log;
@@ -64,13 +62,12 @@ export function createInbox(cursors, start, say) {
         log.resumed = true;
         log.last = seq;
         log.resume = cursor;
-        log.given += Number(isGiven);
-        const place = { log: name, ordinal: log.given, gaps, seq, cursor };
+        const place = { log: name, gaps, seq, cursor };
         say(isGiven ? { kind: "notify", ...told, place } : { kind: "skip", place });
     }
 
     // The mailbox is the first one.
-    log("mailbox");
+    log("mailbox").resume = start;
     for (const [name, cursor] of Object.entries(cursors)) log(name).resume = cursor;
 
     return {
@@ -81,8 +78,8 @@ export function createInbox(cursors, start, say) {
          * @returns {Record<string, string>}
          */
         resume() {
-            const given = [...logs.values()].map(({ name, resume }) => [name, resume ?? (name === "mailbox" && start)]);
-            return Object.fromEntries(given.filter(([, resume]) => resume).slice(0, CURSORS));
+            const given = [...logs.values()].filter(({ resume }) => resume).slice(0, CURSORS);
+            return Object.fromEntries(given.map(({ name, resume }) => [name, /** @type {string} */ (resume)]));
         },
 
         /**
@@ -92,7 +89,7 @@ export function createInbox(cursors, start, say) {
         connected() {
             for (const log of logs.values()) {
                 log.resumed = false;
-                log.acknowledged = null;
+                log.acknowledged = 0;
             }
         },
 
@@ -122,6 +119,7 @@ export function createInbox(cursors, start, say) {
         gap({ log: name, from, to, cursor }) {
             const its = log(name);
             its.gaps += 1;
+            its.acknowledged = 0;
             came(its, 0, cursor, true, { what: "gap", log: name, from, to });
         },
 
@@ -136,16 +134,15 @@ export function createInbox(cursors, start, say) {
          * @param {Record<string, Acknowledged>} done
          */
         done(done) {
-            for (const [name, { gaps, seq }] of Object.entries(done)) log(name).done = { gaps, seq };
+            for (const [name, its] of Object.entries(done)) log(name).done = its;
         },
 
         /** Acknowledges what was not yet. */
         acknowledge() {
             for (const log of logs.values()) {
                 const { name, done, acknowledged, gaps, resumed } = log;
-                const isNews = done.gaps !== acknowledged?.gaps || done.seq !== acknowledged.seq;
-                if (resumed && isNews && done.gaps === gaps && done.seq) {
-                    log.acknowledged = done;
+                if (resumed && done.gaps === gaps && done.seq !== acknowledged) {
+                    log.acknowledged = done.seq;
                     say({ kind: "write", frame: { ack: { log: name, delivered: done.seq } } });
                 }
             }

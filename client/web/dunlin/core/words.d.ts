@@ -121,8 +121,6 @@ export type Notification = { kind: "notify" } & (
 /** How far the application is in a log once it is done with what it was given. */
 export interface Progress {
     log: string;
-    /** Its number among all that this client has given of the log, from 1. */
-    ordinal: number;
     /** How many gaps of the log came before it: only between the same two gaps are sequences comparable. */
     gaps: number;
     /** Its sequence; 0 is not known. */
@@ -140,8 +138,6 @@ export interface Acknowledged {
 /** How a gateway has said that a token is over. */
 export interface Refusal {
     code: string;
-    /** Whether it ended an open connection. Otherwise the token did not open one. */
-    wasOpen: boolean;
 }
 
 /** A message that is stored. */
