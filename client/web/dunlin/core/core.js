@@ -146,19 +146,18 @@ function createCore(setup, now) {
         outbox.lost();
         asks.lost();
         isBehind = false;
-        const { end: ended, atOnce, after = 0, refused: goodbye } = next(why);
+        const { end: ended, atOnce, after = 0, refused: over = null } = next(why, refused);
         if (ended) {
             say({ kind: "hangUp" });
-            const told = ended.kind === "noToken" && refused;
-            return end(told ? { kind: "goodbye", goodbye: told } : ended);
+            return end(ended);
         }
+        refused = over;
         let pause = after;
         if (!atOnce) {
             if (!soon) pause += Math.floor(random() * (bound() + 1));
             tries += 1;
             gateway = (gateway + 1) % gateways;
         }
-        if (goodbye) refused = goodbye;
         link = "resting";
         due = steady + pause;
         floor = steady + after;

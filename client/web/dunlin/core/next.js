@@ -33,35 +33,20 @@ export const isForNow = (code, after) => LATER.includes(code) || after != null;
 
 /**
  * What to do once a connection is lost in this way: to end, or to dial again after a pause of at least `after` ms, or `atOnce` the same
- * gateway. `refused` is what was said of a token that is over.
+ * gateway. `refused` is what was said of a token that is over, now or the last time.
  *
  * @param {Lost} why
- * @returns {{ end?: Ended, atOnce?: boolean, after?: number, refused?: Goodbye }}
+ * @param {Goodbye | null} refused
+ * @returns {{ end?: Ended, atOnce?: boolean, after?: number, refused?: Goodbye | null }}
  */
-export function next(why) {
-    switch (why.kind) {
-        case "goodbye":
-            return ofGoodbye(why.goodbye);
-        case "closed": {
-            const code = why.code && OF_CLOSE[why.code];
-            return code ? ofGoodbye({ code, message: why.reason, retry_after: null }) : {};
-        }
-        case "token":
-            return why.noMore ? { end: { kind: "noToken" } } : {};
-        case "fellBehind":
-        case "slept":
-            return { atOnce: true };
-        default:
-            return {};
-    }
-}
-
-/**
- * @param {Goodbye} goodbye
- * @returns {ReturnType<typeof next>}
- */
-function ofGoodbye(goodbye) {
+export function next(why, refused) {
+    const { kind, goodbye: said, code: closed, reason: message, noMore } = /** @type {any} */ (why);
+    const goodbye = said ?? { code: OF_CLOSE[closed], message };
     const { code, retry_after: after } = goodbye;
-    if (NEW_TOKEN.includes(code)) return { refused: goodbye };
-    return isForNow(code, after) ? { after: after ?? 0 } : { end: { kind: "goodbye", goodbye } };
+    if (code) {
+        if (NEW_TOKEN.includes(code)) return { refused: goodbye };
+        return isForNow(code, after) ? { refused, after: after ?? 0 } : { end: { kind: "goodbye", goodbye } };
+    }
+    if (noMore) return { end: refused ? { kind: "goodbye", goodbye: refused } : { kind: "noToken" } };
+    return { refused, atOnce: kind === "fellBehind" || kind === "slept" };
 }
