@@ -105,11 +105,14 @@ export function createFold(peer, me, make) {
     const slotOf = (id, theirs) => (itemOf(id).slots[theirs] ??= { key: theirs + id });
 
     /**
-     * @param {number} theirs
-     * @param {Said} said
+     * Takes what was said in this conversation.
+     *
+     * @param {Said & { from?: string, to: string }} said
      * @param {any} content
      */
-    function apply(theirs, said, { message, edit, delete: taken, react }) {
+    function take(said, { message, edit, delete: taken, react }) {
+        const theirs = Number(said.from === peer && said.to !== peer);
+        if (!theirs && said.to !== peer) return;
         if (react) {
             const { given, slots } = itemOf(react.target);
             const plain = react.emoji.replace(/[\ufe0e\ufe0f]/g, "");
@@ -132,17 +135,6 @@ export function createFold(peer, me, make) {
             slot.edit = edit && { ...edit, ...said };
         }
         touch(slot);
-    }
-
-    /**
-     * @param {string} from
-     * @param {string} to
-     * @param {Said} said
-     * @param {Content} content
-     */
-    function take(from, to, said, content) {
-        const theirs = Number(from === peer && to !== from);
-        if (theirs || to === peer) apply(theirs, said, content);
     }
 
     /** @param {Slot} slot @returns {State} */
@@ -197,11 +189,11 @@ export function createFold(peer, me, make) {
         keep: KEPT,
 
         /** An entry of this conversation, wherever it comes from. @param {{ entry: EntryFrame }} told */
-        entry({ entry: { time, id, order, from, to, content } }) {
-            const failed = /** @type {any} */ (content.failed);
-            if (!failed) return take(from, to, { time, id, order }, content);
+        entry({ entry }) {
+            const failed = /** @type {any} */ (entry.content.failed);
+            if (!failed) return take(entry, entry.content);
             // The system's word; a peer that says it is a gateway's mistake.
-            if (failed.to !== peer || from === peer) return;
+            if (failed.to !== peer || entry.from === peer) return;
             const slot = slotOf(failed.id, 0);
             slot.error ??= failed;
             touch(slot);
@@ -212,11 +204,12 @@ export function createFold(peer, me, make) {
          *
          * @param {any} entry
          */
-        past({ time, id, order, from, to, content, edited, reactions }) {
-            take(from, to, { time, id, order }, content);
-            if (edited != null) take(from, to, { time: edited, id: "" }, { edit: { target: id, ...content.message } });
+        past(entry) {
+            const { id: target, from, to, content, edited, reactions } = entry;
+            take(entry, content);
+            if (edited != null) take({ from, to, time: edited, id: "" }, { edit: { target, ...content.message } });
             for (const { from: by, emoji, time } of reactions) {
-                take(by, by === from ? to : from, { time, id: "" }, { react: { target: id, emoji, on: true } });
+                take({ from: by, to: by === from ? to : from, time, id: "" }, { react: { target, emoji, on: true } });
             }
         },
 
@@ -251,7 +244,7 @@ export function createFold(peer, me, make) {
             const draft = drafts.get(key);
             if (accepted) {
                 fold.named({ key, id: accepted.id });
-                apply(0, accepted, content);
+                take({ ...accepted, to: peer }, content);
             } else if (draft) {
                 draft.error = error;
                 touch(draft);
