@@ -96,11 +96,11 @@ class Play {
             this.anything(),
         ]);
         if (this.below(20)) return frame;
-        // Something in it is not what it should be.
+        // Something in it is missing, or a newer release says more.
         const [name] = Object.keys(Object(frame));
         const said = Object(frame)[name];
         if (said === null || typeof said !== "object") return frame;
-        return { [name]: { ...said, [this.one(Object.keys(said).concat("newer"))]: this.anything() } };
+        return { [name]: this.below(2) ? { ...said, newer: this.anything() } : { ...said, [this.one(Object.keys(said))]: null } };
     }
 
     why() {
