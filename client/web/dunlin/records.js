@@ -5,16 +5,15 @@
 import { isAddress } from "./core/address.js";
 import { must } from "./errors.js";
 
-/** A name that nobody else has: 80 random bits. */
-export const randomName = () =>
-    Array.from(crypto.getRandomValues(new Uint8Array(16)), byte => (byte & 31).toString(32)).join("");
+/** A name that nobody else has: 128 random bits. */
+export const randomName = () => crypto.getRandomValues(new Uint32Array(4)).join("-");
 
 let last = 0;
 
 /** A key for something to send, above all those of before. */
 export function nextKey() {
     last = Math.max(last + 1, Date.now() * 1_000);
-    return last.toString(36).padStart(11, "0") + randomName().slice(8);
+    return `${last}-${randomName()}`;
 }
 
 /**
@@ -44,6 +43,6 @@ export const entryKey = (peer, id, from) => `${peer}/${id}/${from}`;
  * @param {string} address
  */
 export function checkAddress(address) {
-    must(isAddress(address), `${address} is no address, such as bob, bob@eu or #team`);
+    must(isAddress(address), `${address} is no address, such as bob or #team`);
     return address;
 }

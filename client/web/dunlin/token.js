@@ -60,7 +60,7 @@ export function createTokens(getToken) {
         /** @param {TokenRequest} why */
         async ask(why) {
             const next = await getToken(why);
-            must(next && typeof next === "string", "getToken has to give a text");
+            must(typeof next === "string", "getToken has to give a text");
             const { exp, dev } = claims(next);
             token = next;
             tokens.device = dev;

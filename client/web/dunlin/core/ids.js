@@ -5,24 +5,30 @@ import { CLOCK_SKEW } from "./clocks.js";
 const DIGITS = "0123456789ABCDEFGHJKMNPQRSTVWXYZ";
 
 /**
+ * The last digits of a number.
+ *
+ * @param {number} number
+ * @param {number} count
+ */
+function digits(number, count) {
+    let text = "";
+    for (; text.length < count; number /= 32) text = DIGITS[Math.floor(number) % 32] + text;
+    return text;
+}
+
+/**
  * How ids of this time begin.
  *
  * @param {number} time
  */
-export function beginning(time) {
-    let text = "";
-    for (let rest = Math.max(0, time); text.length < 10; rest /= 32) {
-        text = DIGITS[Math.floor(rest) % 32] + text;
-    }
-    return text;
-}
+export const beginning = time => digits(Math.max(0, time), 10);
 
 /**
  * The next id.
  *
  * @param {string} id
  */
-const after = id => id.replace(/.Z*$/, end => DIGITS[DIGITS.indexOf(end[0]) + 1] + "0".repeat(end.length - 1));
+const after = id => id.replace(/.Z*$/, end => DIGITS[DIGITS.indexOf(end[0]) + 1].padEnd(end.length, "0"));
 
 /**
  * Makes ids: each is above the one before.
@@ -59,7 +65,7 @@ export function createIds(random) {
         next(time) {
             const start = beginning(time);
             if (last >= start) return (last = after(last));
-            return (last = start + Array.from({ length: 16 }, () => DIGITS[Math.floor(random() * 32)]).join(""));
+            return (last = start + digits(random() * 2 ** 40, 8) + digits(random() * 2 ** 40, 8));
         },
     };
 }

@@ -15,7 +15,6 @@ const REMEMBERED = 1_024;
  * What was given of one log.
  *
  * @typedef {object} Log
- * @property {string} name
  * @property {string | null} resume Where the next connection goes on: after what was given, not only after what is done.
  * @property {number} last
  * @property {number} gaps
@@ -41,7 +40,7 @@ export function createInbox(cursors, start, say) {
      * @returns {Log}
      */
     function log(name) {
-        const fresh = { name, resume: null, last: 0, gaps: 0, resumed: false, done: { gaps: 0, seq: 0 }, acknowledged: 0, ids: new Set() };
+        const fresh = { resume: null, last: 0, gaps: 0, resumed: false, done: { gaps: 0, seq: 0 }, acknowledged: 0, ids: new Set() };
         const log = logs.get(name) ?? fresh;
         logs.set(name, log);
         return log;
@@ -50,20 +49,17 @@ export function createInbox(cursors, start, say) {
     /**
      * Tells of what came of a log; but only its place of what is not new, or of a log that only a newer release knows.
      *
-     * @param {Log} log
-     * @param {number} seq
-     * @param {string} cursor
+     * @param {{ log: string, seq?: number, cursor: string }} frame
      * @param {boolean} isNew
      * @param {any} told
      */
-    function came(log, seq, cursor, isNew, told) {
-        const { name, gaps } = log;
-        const isGiven = isNew && isLog(name);
-        log.resumed = true;
-        log.last = seq;
-        log.resume = cursor;
-        const place = { log: name, gaps, seq, cursor };
-        say(isGiven ? { kind: "notify", ...told, place } : { kind: "skip", place });
+    function came({ log: name, seq = 0, cursor }, isNew, told) {
+        const its = log(name);
+        its.resumed = true;
+        its.last = seq;
+        its.resume = cursor;
+        const place = { log: name, gaps: its.gaps, seq, cursor };
+        say(isNew && isLog(name) ? { kind: "notify", ...told, place } : { kind: "skip", place });
     }
 
     // The mailbox is the first one.
@@ -78,8 +74,8 @@ export function createInbox(cursors, start, say) {
          * @returns {Record<string, string>}
          */
         resume() {
-            const given = [...logs.values()].filter(({ resume }) => resume).slice(0, CURSORS);
-            return Object.fromEntries(given.map(({ name, resume }) => [name, /** @type {string} */ (resume)]));
+            const given = [...logs].map(([name, { resume }]) => /** @type {[string, string]} */ ([name, resume]));
+            return Object.fromEntries(given.filter(([, resume]) => resume).slice(0, CURSORS));
         },
 
         /**
@@ -99,16 +95,16 @@ export function createInbox(cursors, start, say) {
          * @param {EntryFrame} entry
          */
         entry(entry) {
-            const { log: name, seq, cursor, from, to, id } = entry;
-            const its = log(name);
+            const { from, to, id } = entry;
+            const its = log(entry.log);
             its.resumed = true;
-            if (seq <= its.last) return;
+            if (entry.seq <= its.last) return;
             // One id sent to two people is two messages.
             const item = JSON.stringify([from, to, id]);
             const isNew = !its.ids.has(item);
             its.ids.add(item);
             forgetOldest(its.ids, REMEMBERED);
-            came(its, seq, cursor, isNew, { what: "entry", entry });
+            came(entry, isNew, { what: "entry", entry });
         },
 
         /**
@@ -116,17 +112,15 @@ export function createInbox(cursors, start, say) {
          *
          * @param {ServerFrames["gap"]} gap
          */
-        gap({ log: name, from, to, cursor }) {
-            const its = log(name);
+        gap(gap) {
+            const its = log(gap.log);
             its.gaps += 1;
             its.acknowledged = 0;
-            came(its, 0, cursor, true, { what: "gap", log: name, from, to });
+            came(gap, true, { what: "gap", log: gap.log, from: gap.from, to: gap.to });
         },
 
         /** @param {ServerFrames["caught_up"]} caughtUp */
-        caughtUp({ log: name, seq, cursor }) {
-            came(log(name), seq, cursor, true, { what: "caughtUp", log: name, seq });
-        },
+        caughtUp: caughtUp => came(caughtUp, true, { what: "caughtUp", log: caughtUp.log, seq: caughtUp.seq }),
 
         /**
          * The application has stored what was given of each log up to here.
@@ -139,8 +133,8 @@ export function createInbox(cursors, start, say) {
 
         /** Acknowledges what was not yet. */
         acknowledge() {
-            for (const log of logs.values()) {
-                const { name, done, acknowledged, gaps, resumed } = log;
+            for (const [name, log] of logs) {
+                const { done, acknowledged, gaps, resumed } = log;
                 if (resumed && done.gaps === gaps && done.seq !== acknowledged) {
                     log.acknowledged = done.seq;
                     say({ kind: "write", frame: { ack: { log: name, delivered: done.seq } } });
