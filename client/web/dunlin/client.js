@@ -85,10 +85,12 @@ export function connect({ url, getToken, account = "default", store, tabs = "sha
         conversations.tell(told);
         const { kind, user, entry, receipt } = /** @type {any} */ (told);
         if (kind === "status") status.changed();
-        if (kind === "presence") presences.set(user, /** @type {any} */ (told));
-        if (kind === "disconnected") presences.clear();
-        if (kind === "presence" || kind === "disconnected") watches.forEach((_, source) => source.changed());
-        if (kind === "refused") emit("error", DunlinError.of(/** @type {any} */ (told)));
+        if (kind === "presence" || kind === "disconnected") {
+            if (user) presences.set(user, /** @type {any} */ (told));
+            else presences.clear();
+            watches.forEach((_, source) => source.changed());
+        }
+        if (kind === "refused") emit("error", new DunlinError(/** @type {any} */ (told)));
         else emit(kind, entry ?? receipt ?? told);
     }
 
@@ -176,14 +178,10 @@ export function connect({ url, getToken, account = "default", store, tabs = "sha
             return (async function* () {
                 try {
                     while (waiting.length || tab.status().state !== "ended") {
-                        const next = waiting[0];
-                        if (!next) {
-                            await new Promise(resolve => (wake = () => resolve(undefined)));
-                            continue;
-                        }
-                        if (next.entry) yield next.entry;
-                        waiting.shift();
-                        next.done();
+                        const [next] = waiting;
+                        if (next?.entry) yield next.entry;
+                        if (!next) await new Promise(resolve => (wake = () => resolve(undefined)));
+                        else waiting.shift()?.done();
                     }
                 } finally {
                     stop();
@@ -199,7 +197,7 @@ export function connect({ url, getToken, account = "default", store, tabs = "sha
          * @returns {Promise<never>}
          */
         async upload(blob, options) {
-            throw new DunlinError("unsupported", "this release stores no media");
+            throw new DunlinError({ code: "unsupported", message: "this release stores no media" });
         },
 
         /**

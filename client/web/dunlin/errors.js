@@ -5,19 +5,14 @@ export class DunlinError extends Error {
     name = "DunlinError";
 
     /**
-     * @param {string} code one of the protocol's, or `timedOut` or `ended`
-     * @param {string} message
-     * @param {number | null} [retryAfter] ms after which trying again may help, where a gateway has named them
+     * `code` is one of the protocol's, or `timedOut` or `ended`; after `retryAfter` ms trying again may help, where a gateway has named them.
+     *
+     * @param {{ kind?: string, code?: string, message?: string, retryAfter?: number | null }} error
      */
-    constructor(code, message, retryAfter = null) {
+    constructor({ kind = "", code = kind, message = code, retryAfter = null }) {
         super(message);
         this.code = code;
         this.retryAfter = retryAfter;
-    }
-
-    /** @param {{ kind: string, code?: string, message?: string, retryAfter?: number | null }} error */
-    static of({ kind, code = kind, message = code, retryAfter }) {
-        return new DunlinError(code, message, retryAfter);
     }
 }
 

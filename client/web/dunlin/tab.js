@@ -205,7 +205,7 @@ export function createTab(options, tell) {
     }
 
     function mayAsk() {
-        if (status.state === "ended") throw DunlinError.of({ kind: "ended" });
+        if (status.state === "ended") throw new DunlinError({ kind: "ended" });
     }
 
     /** @param {Draft} draft */
@@ -321,7 +321,7 @@ export function createTab(options, tell) {
                     clearTimeout(late);
                     open.delete(request);
                     asks.delete(request);
-                    if (error) reject(DunlinError.of(error));
+                    if (error) reject(new DunlinError(error));
                     else resolve(answer);
                 });
                 say(request, { kind: "ask", request, what, within: ASK_WITHIN });

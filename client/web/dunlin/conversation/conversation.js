@@ -70,7 +70,7 @@ export function createConversation(host, peer, changed) {
             must(target, "it was never sent");
             const { key } = host.submit(peer, { [what]: { target, ...how } });
             const outcome = new Promise((resolve, reject) => {
-                deeds.set(key, error => (error ? reject(DunlinError.of(error)) : resolve(undefined)));
+                deeds.set(key, error => (error ? reject(new DunlinError(error)) : resolve(undefined)));
             });
             // Who does not ask for the outcome need not hear of it.
             outcome.catch(() => {});
