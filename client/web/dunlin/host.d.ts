@@ -8,7 +8,7 @@ export interface Host {
     readonly user: string | undefined;
     /** The user's own region, which gateways leave out of addresses; known as the user is. */
     readonly region: string | undefined;
-    /** Hands something over to be sent. It is kept, and sent and repeated until it is answered; "named" and "settled" tell of it. */
+    /** Hands something over to be sent. It is kept, and sent and repeated until it is answered; "draft" tells of it before this returns. */
     submit(to: string, content: Content): Draft;
     /** Sends what failed once more, under the same id where that can help. */
     retry(key: string): void;

@@ -214,11 +214,10 @@ export function createConversation(host, peer, changed) {
         send(draft) {
             const { replyTo = null } = /** @type {any} */ (draft);
             const reply_to = replyTo?.key ? replyTo.id : replyTo;
-            const submitted = host.submit(peer, { message: { ...wordsOf(draft), attachments: [], reply_to } });
+            const { key } = host.submit(peer, { message: { ...wordsOf(draft), attachments: [], reply_to } });
             // Whoever gets a message takes it as the end of the typing.
             typedAt = -Infinity;
-            tell({ kind: "draft", draft: submitted });
-            return /** @type {Message} */ (fold.messages().find(({ key }) => key === submitted.key));
+            return /** @type {Message} */ (fold.messages().find(message => message.key === key));
         },
 
         markRead(upTo) {
@@ -258,7 +257,7 @@ export function createConversation(host, peer, changed) {
             const last = fold.messages().findLast(({ deleted }) => !deleted) ?? null;
             const unread = Math.max(unreadSince(), listed ? unreadSince(listed.last) + listed.unread : 0);
             if (summary?.last === last && summary.unread === unread && summary.read === read) return summary;
-            return (summary = Object.freeze({ with: peer, last, unread, read }));
+            return (summary = { with: peer, last, unread, read });
         },
     };
 }

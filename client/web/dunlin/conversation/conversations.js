@@ -53,7 +53,7 @@ export function createConversations(host) {
         isWanted = true;
         const now = [...all.values()].map(({ summary }) => summary()).filter(({ last }) => last);
         now.sort((one, other) => /** @type {any} */ (other.last).time - /** @type {any} */ (one.last).time);
-        if (now.length !== rows.length || now.some((row, at) => row !== rows[at])) rows = Object.freeze(now);
+        if (now.length !== rows.length || now.some((row, at) => row !== rows[at])) rows = now;
         return rows;
     });
 

@@ -15,6 +15,7 @@ const page = (entries, next = null) => ({ history: { entries, next } });
 async function opened(given) {
     const client = host(given);
     const model = createConversations(client);
+    client.tell = model.tell;
     const bob = model.get("bob");
     await turn();
     client.asked.length = 0;
@@ -29,7 +30,7 @@ test("a message is there at once and becomes what its answer says", async () => 
     assert.deepEqual([message.text, message.state, message.from, message.id], ["hi", "sending", "alice", null]);
     const content = { message: { text: "hi", data: null, attachments: [], reply_to: null } };
     assert.deepEqual(client.done, [["submit", "bob", content]]);
-    // The client tells of it as well.
+    // It is told again where another tab comes to lead.
     model.tell({ kind: "draft", draft: { key: "k1", to: "bob", content, at: 1_001 } });
     assert.equal(bob.messages.get()[0], message);
     await turn();

@@ -19,6 +19,7 @@ async function listed(...pages) {
     const client = host({ pages });
     const model = createConversations(client);
     model.tell(online);
+    client.tell = model.tell;
     model.list.get();
     await turn();
     client.asked.length = 0;

@@ -1,6 +1,6 @@
 // A client that a conversation is given: it notes what it is asked for, and has the answers that a test gives it.
 
-/** `kept` and `pages` are taken one after the other; `asked` has every question, and `done` everything else. */
+/** `tell` is the model's, which a test sets; `kept` and `pages` are taken one after the other; `asked` has every question, and `done` everything else. */
 export function host({ kept = [], pages = [], user = "alice" } = {}) {
     const nothing = { entries: [], drafts: [], receipts: [], read: undefined };
     let drafts = 0;
@@ -12,6 +12,7 @@ export function host({ kept = [], pages = [], user = "alice" } = {}) {
         submit(to, content) {
             const draft = { key: `k${++drafts}`, to, content, at: 1_000 + drafts };
             this.done.push(["submit", to, content]);
+            this.tell?.({ kind: "draft", draft });
             return draft;
         },
         retry(key) { this.done.push(["retry", key]); },
