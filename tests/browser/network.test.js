@@ -1,8 +1,9 @@
 // Connections that break in ways that pages are not told of, clocks that are wrong, and tokens that end.
 
 import assert from "node:assert/strict";
+import { beginning } from "../../client/web/dunlin/core/ids.js";
 import { until } from "./harness/until.js";
-import { handOver, online, sent, shows, texts, world } from "./harness/world.js";
+import { handOver, online, sent, shown, shows, texts, world } from "./harness/world.js";
 
 /** @typedef {import("playwright-core").Page} Page */
 
@@ -38,6 +39,7 @@ for (const [how, minutes] of /** @type {const} */ ([["ahead", 10], ["behind", -1
             };
         }, minutes * 60_000);
         const { page: sender, other: reader } = await world.two(browser);
+        const began = Date.now();
         // What is handed over before the first welcome is named by the wrong clock, if by any.
         await handOver(sender, texts("m", 30));
         await shows(reader, texts("m", 30));
@@ -46,6 +48,9 @@ for (const [how, minutes] of /** @type {const} */ ([["ahead", 10], ["behind", -1
         await handOver(sender, ["after a reload"]);
         await shows(reader, [...texts("m", 30), "after a reload"]);
         await shows(sender, [...texts("m", 30), "after a reload"]);
+        // Each is named by the gateway's clock, which is the one of this test.
+        const [first, last] = [began - 60_000, Date.now() + 60_000].map(beginning);
+        for (const { id } of await shown(sender)) assert(first < id && id < last, `${first} < ${id} < ${last}`);
     });
 }
 
@@ -59,9 +64,9 @@ test("a connection that was forgotten is found when the page is looked at again"
     await sent(other);
     assert.equal(wire.made, 1);
     await page.bringToFront();
-    const shown = performance.now();
+    const looked = performance.now();
     await until("another connection is made", () => wire.made, (made) => made > 1);
-    const took = performance.now() - shown;
+    const took = performance.now() - looked;
     assert(took < 20_000, `it took ${took} ms: not five seconds, but the minute after which silence is noticed`);
     await shows(page, texts("unheard", 5));
 });
