@@ -211,13 +211,20 @@ test("what others write is shown as text", async ({ world, browser }) => {
     await until("Alice can choose the stranger", () => alice.node.getByRole("combobox").getByText("script-alert-1").count());
     await bob.bubble(hostile[0]).focus();
     await bob.bubble(hostile[0]).press("r");
+    const harmless = async () => assert.equal(await page.locator("img, iframe, script:not([src])").count(), 0);
+    await harmless();
+    await bob.say(hostile[2]);
     // So is what the drawers show of it.
     await page.getByRole("button", { name: "Frames" }).click();
-    await until("the frames are shown", () => page.locator("#frames-list").getByText("srcdoc").count());
-    await page.locator("#frames-list summary").last().click();
+    await page.locator("#frames-list summary").filter({ hasText: "srcdoc" }).first().click();
+    await until("a frame is shown", () => page.locator("#frames-list pre").filter({ hasText: "srcdoc" }).count());
+    await harmless();
     await page.getByRole("button", { name: "Copy this as code" }).click();
-    for (const language of ["JavaScript", "Rust", "curl"]) await page.getByRole("combobox", { name: "In" }).selectOption(language);
-    assert.equal(await page.locator("img, iframe, script:not([src])").count(), 0);
+    for (const language of ["Rust", "curl", "JavaScript"]) {
+        await page.getByRole("combobox", { name: "In" }).selectOption(language);
+        await until("code is shown", () => page.locator("#code-text").getByText("srcdoc").count());
+        await harmless();
+    }
     assert.equal(await page.evaluate("window.hurt"), undefined);
 });
 
