@@ -1,6 +1,7 @@
 // Nothing is lost, and nothing comes twice, when pages end in the middle.
 
 import assert from "node:assert/strict";
+import { until } from "./harness/until.js";
 import { handOver, online, sent, showAll, shown, shows, texts, world } from "./harness/world.js";
 
 const test = world();
@@ -59,4 +60,20 @@ test("a tab that is closed while its peer writes", async ({ world, browser }) =>
     await shows(again, [...texts("before", 5), ...texts("away", 40)]);
     await again.reload();
     await shows(again, [...texts("before", 5), ...texts("away", 40)]);
+});
+
+test("a reload without a gateway shows what is kept", async ({ world, browser }) => {
+    const wire = await world.wire();
+    const { ann, ben, page, other } = await world.two(browser, { url: wire.url });
+    await online(page);
+    const [stranger] = world.pair();
+    await world.dev.run("send", "--as", stranger, ann, "hello");
+    await handOver(other, texts("kept", 5));
+    const list = () => page.evaluate("client.conversations.get().map(({ with: peer, last }) => `${peer}: ${last.text}`)");
+    const whole = (/** @type {string[]} */ seen) => seen.join() === [`${ben}: kept 5`, `${stranger}: hello`].join();
+    await until("both are listed", list, whole);
+    wire.stop();
+    await page.reload();
+    await shows(page, texts("kept", 5));
+    await until("both are listed", list, whole);
 });

@@ -18,8 +18,10 @@ export interface Host {
     signal(to: string, kind: string): void;
     /** Asks; rejects with a DunlinError. */
     ask(what: Question): Promise<any>;
-    /** What is kept of a conversation, oldest first: entries, and what was sent from here. The latest `limit` below the id `before`. */
-    kept(peer: string, limit: number, before?: string): Promise<Kept>;
+    /** With whom entries are kept. */
+    peers(): Promise<Iterable<string>>;
+    /** What is kept of a conversation, oldest first: entries, and what was sent from here. The latest `limit`. */
+    kept(peer: string, limit: number): Promise<Kept>;
 }
 
 export interface Kept {

@@ -328,17 +328,21 @@ export function createTab(options, tell) {
             });
         },
 
+        async peers() {
+            const keys = await (await opened).keys("entries");
+            return new Set(keys.map(key => key.split("/")[0]));
+        },
+
         /**
-         * What is kept of a conversation, oldest first: the latest entries, below the id `before` where there is one.
+         * What is kept of a conversation, oldest first, of the entries the latest.
          *
          * @param {string} peer
          * @param {number} limit
-         * @param {string} [before]
          */
-        async kept(peer, limit, before = "~") {
+        async kept(peer, limit) {
             const { read } = await opened;
             const [entries, outbox, receipts, marks] = await Promise.all([
-                read("entries", `${peer}/`, `${peer}/${before}`, limit),
+                read("entries", `${peer}/`, `${peer}/~`, limit),
                 read("outbox"),
                 read("receipts", `${peer}/`, `${peer}/~`),
                 read("marks", peer, `${peer}\0`),

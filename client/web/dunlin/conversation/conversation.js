@@ -115,11 +115,11 @@ export function createConversation(host, peer, changed) {
     }
 
     /** Reads the latest of what is kept. */
-    async function load() {
+    async function load(most = FIRST) {
         /** @type {Told[]} */
         const told = (meanwhile = []);
         // Of a store that can't be read its own event tells.
-        const kept = await host.kept(peer, FIRST).catch(() => NOTHING);
+        const kept = await host.kept(peer, most).catch(() => NOTHING);
         // Somebody else is there, or it is read anew.
         if (meanwhile !== told) return;
         meanwhile = undefined;

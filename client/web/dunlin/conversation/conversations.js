@@ -46,9 +46,15 @@ export function createConversations(host) {
         }
     }
 
+    /** Where there is no connection, the list has what is kept. */
+    async function remember() {
+        for (const peer of await host.peers()) if (!open.has(peer)) void of(peer).load(PAGE);
+    }
+
     /** @type {readonly Summary[]} */
     let rows = [];
     const list = new Source(() => {
+        if (!isWanted) void remember();
         if (isOnline && !isWanted) void ask();
         isWanted = true;
         const now = [...all.values()].map(({ summary }) => summary()).filter(({ last }) => last);

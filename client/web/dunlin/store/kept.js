@@ -66,6 +66,9 @@ export function createKept(given, failed) {
      */
     const read = (table, low, high, limit) => attempt(store => store.read(table, low, high, limit));
 
+    /** @param {Table} table */
+    const keys = table => attempt(store => store.keys(table));
+
     /** @param {readonly Change[]} changes */
     async function write(changes) {
         void memory.write(changes.filter(([table]) => table !== "entries"));
@@ -88,6 +91,7 @@ export function createKept(given, failed) {
 
     return {
         read,
+        keys,
         write,
         close,
         /** Whether what is kept outlives the page. */
@@ -119,8 +123,7 @@ export function createKept(given, failed) {
          * @param {string} oldest
          */
         async prune(oldest) {
-            const keys = await attempt(store => store.keys("entries"));
-            const old = keys.filter(key => key.split("/")[1] < oldest);
+            const old = (await keys("entries")).filter(key => key.split("/")[1] < oldest);
             if (old.length) await write(old.map(key => ["entries", key, undefined]));
         },
 

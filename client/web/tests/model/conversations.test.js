@@ -51,6 +51,18 @@ test("it is asked for when somebody looks, page after page, and over each connec
     assert.equal(rows(model), told.at(-1), "there was no answer");
 });
 
+test("without a connection it has what is kept", async () => {
+    const client = host({ peers: ["bob", "carol"], kept: [
+        { entries: [theirs(9, text("b")), theirs(10, text("c"))], read: 9 },
+        { entries: [said("carol", "alice", 5, text("d"))] },
+    ] });
+    const model = createConversations(client);
+    model.list.get();
+    await turn();
+    assert.deepEqual(client.asked, [["bob", 50], ["carol", 50]]);
+    assert.equal(rows(model), "bob c 1/9, carol d 1/0");
+});
+
 test("what comes is counted once, and what is of no message is not", async () => {
     const { model } = await listed(page([item("bob", theirs(9, text("b")), 2, 3)]));
     const steps = [

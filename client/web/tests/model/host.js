@@ -1,7 +1,7 @@
 // A client that a conversation is given: it notes what it is asked for, and has the answers that a test gives it.
 
 /** `tell` is the model's, which a test sets; `kept` and `pages` are taken one after the other; `asked` has every question, and `done` everything else. */
-export function host({ kept = [], pages = [], user = "alice" } = {}) {
+export function host({ kept = [], pages = [], peers = [], user = "alice" } = {}) {
     const nothing = { entries: [], drafts: [], receipts: [], read: undefined };
     let drafts = 0;
     return {
@@ -24,6 +24,9 @@ export function host({ kept = [], pages = [], user = "alice" } = {}) {
             const page = pages.shift();
             if (!page) throw new Error("there is no answer");
             return page;
+        },
+        async peers() {
+            return peers;
         },
         async kept(...asked) {
             this.asked.push(asked);
