@@ -6,7 +6,7 @@
  * acknowledged or shown.
  */
 
-/** @import { Acknowledged, EntryFrame, Input, Notification, Output, Progress, Question } from "./core/words.js" */
+/** @import { Acknowledged, EntryFrame, Input, Output, Progress, Question } from "./core/words.js" */
 /** @import { Command, Draft, Status, Told } from "./host.js" */
 /** @import { Item } from "./items.js" */
 /** @import { Effect } from "./pipeline.js" */
@@ -50,6 +50,12 @@ const OF_ID = ["bad_id", "too_old", "from_the_future"];
  * Who processes entries one by one: a cursor waits for that.
  *
  * @typedef {{ take: (entry: EntryFrame | undefined, done: () => void) => void, waiting: () => number }} Consumer
+ */
+
+/**
+ * @typedef {{
+ *     [Kind in Output["kind"]]?: (output: Extract<Output, { kind: Kind }>, changes: Change[]) => Effect | void
+ * }} CarriesOut
  */
 
 /**
@@ -107,7 +113,10 @@ export function createEngine({ gateways, tokens, socket, device, start, backoff 
         if (!its) return;
         /** @type {Change[]} */
         const changes = [];
-        pipeline.add(changes, its.handle(now(), input).map(output => carryOut(output, changes)));
+        pipeline.add(changes, its.handle(now(), input).map((/** @type {any} */ output) => {
+            const carryOut = carriesOut[/** @type {"write"} */ (output.kind)] ?? (() => () => tell(output));
+            return carryOut(output, changes);
+        }));
         makeRoom();
         if (core === its) setAlarm(its.nextDeadline);
     }
@@ -121,92 +130,75 @@ export function createEngine({ gateways, tokens, socket, device, start, backoff 
     }
 
     /**
-     * @param {Output} output
-     * @param {Change[]} changes
-     * @returns {Effect | void}
+     * What is to be done at once and stored for each output, and what follows then; tabs are told of all others as they are.
+     *
+     * @type {CarriesOut}
      */
-    function carryOut(output, changes) {
-        switch (output.kind) {
-            case "dial": {
-                const dial = connection.dial(output);
-                return isSwapping ? dial : stands({ state: "connecting" }, dial);
-            }
-            case "write": {
-                const write = connection.write(output.frame);
-                return () => {
-                    write();
-                    show("out", output.frame);
-                };
-            }
-            case "hangUp":
-                return connection.hangUp();
-            case "named": {
-                const item = items.get(requests.get(output.request));
-                const { id } = output;
-                if (item) changes.push(["outbox", item.key, items.put({ ...item, id })]);
-                return () => item && tell({ kind: "named", key: item.key, id });
-            }
-            case "settle":
-                return settle(output, changes);
-            case "answered": {
-                const { answer, error } = output;
-                const request = requestOf(output.request);
-                if (request === WATCH) isWatched = !error;
-                else if (request) return () => tell({ kind: "answered", request, answer, error });
-                return;
-            }
-            case "skip":
-                return came(undefined, output.place, changes);
-            case "forget": {
-                const key = items.withId(output.id)?.key;
-                if (key) changes.push(["outbox", key, undefined]);
-                return () => key && items.forget(key);
-            }
-            case "notify":
-                return notify(output, changes);
-        }
-    }
-
-    /**
-     * @param {Notification} notification
-     * @param {Change[]} changes
-     * @returns {Effect | void}
-     */
-    function notify(notification, changes) {
-        const { what, ...rest } = notification;
-        const told = /** @type {any} */ ({ ...rest, kind: what });
-        switch (notification.what) {
-            case "connected": {
-                const { user, device, region } = notification;
-                items.welcome();
-                changes.push(["meta", "user", user], ["meta", "region", region]);
-                // Nobody need see that it is another connection.
-                if (isSwapping) return void (isSwapping = false);
-                return stands({ state: "online", user, device, region }, watch);
-            }
-            case "disconnected": {
-                const { why, retryIn } = notification;
-                if (isSwapping && why.kind === "slept") return;
-                isSwapping = false;
-                presences.clear();
-                return stands({ state: "offline", why, retryAt: Date.now() + retryIn }, () => tell(told));
-            }
-            case "ended":
-                return stands({ state: "ended", why: notification.why });
-            case "receipt":
-                if (told.receipt.by) changes.push(["receipts", `${told.receipt.by}/${told.receipt.since}`, told.receipt]);
-                break;
-            case "marked":
-                changes.push(["marks", notification.with, notification.read]);
-                break;
-            case "presence":
-                presences.set(notification.user, told);
-                break;
-            case "gap":
-                told.repeated = items.accepted().length;
-        }
-        return "place" in notification ? came(told, notification.place, changes) : () => tell(told);
-    }
+    const carriesOut = {
+        dial(output) {
+            const dial = connection.dial(output);
+            return isSwapping ? dial : stands({ state: "connecting" }, dial);
+        },
+        write({ frame }) {
+            const write = connection.write(frame);
+            return () => {
+                write();
+                show("out", frame);
+            };
+        },
+        hangUp: connection.hangUp,
+        named({ request, id }, changes) {
+            const item = items.get(requests.get(request));
+            if (!item) return;
+            changes.push(["outbox", item.key, items.put({ ...item, id })]);
+            return () => tell({ kind: "named", key: item.key, id });
+        },
+        settle,
+        answered({ request: number, answer, error }) {
+            const request = requestOf(number);
+            if (request !== WATCH) return () => request && tell({ kind: "answered", request, answer, error });
+            isWatched = !error;
+            return;
+        },
+        skip: ({ place }, changes) => came(undefined, place, changes),
+        forget({ id }, changes) {
+            const key = items.withId(id)?.key;
+            if (!key) return;
+            changes.push(["outbox", key, undefined]);
+            return () => items.forget(key);
+        },
+        connected({ user, device, region }, changes) {
+            items.welcome();
+            changes.push(["meta", "user", user], ["meta", "region", region]);
+            // Nobody need see that it is another connection.
+            if (isSwapping) return void (isSwapping = false);
+            return stands({ state: "online", user, device, region }, watch);
+        },
+        disconnected(output) {
+            const { why, retryIn } = output;
+            if (isSwapping && why.kind === "slept") return;
+            isSwapping = false;
+            presences.clear();
+            return stands({ state: "offline", why, retryAt: Date.now() + retryIn }, () => tell(output));
+        },
+        ended: ({ why }) => stands({ state: "ended", why }),
+        receipt(output, changes) {
+            const { by, since } = output.receipt;
+            if (by) changes.push(["receipts", `${by}/${since}`, output.receipt]);
+            return () => tell(output);
+        },
+        marked(output, changes) {
+            changes.push(["marks", output.with, output.read]);
+            return () => tell(output);
+        },
+        presence(output) {
+            presences.set(output.user, output);
+            return () => tell(output);
+        },
+        entry: (output, changes) => came(output, output.place, changes),
+        gap: (output, changes) => came({ ...output, repeated: items.accepted().length }, output.place, changes),
+        caughtUp: (output, changes) => came(output, output.place, changes),
+    };
 
     /**
      * Takes what came of a log, an entry perhaps: its cursor moves with it, or once it is processed.

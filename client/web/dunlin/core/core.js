@@ -17,7 +17,7 @@ import { createReads } from "./reads.js";
 import { createWatching } from "./watching.js";
 
 /** @import { ServerFrames } from "./types.js" */
-/** @import { ClientFrame, Ended, Goodbye, Input, Lost, Notification, Now, Output, Setup } from "./words.js" */
+/** @import { ClientFrame, Ended, Goodbye, Input, Lost, Now, Output, Setup } from "./words.js" */
 
 /** A browser shows no pings, which come every 25 s: in a silence it is time to ask after two of them. */
 const ASKS_AFTER = 50_000;
@@ -37,8 +37,6 @@ const NEEDS_ROOM = ["entry", "gap", "caught_up", "receipt", "marked"];
 
 /** @typedef {{ [Name in keyof ServerFrames]: (said: ServerFrames[Name]) => void }} Meanings */
 /** @typedef {{ [Kind in Input["kind"]]: (input: Extract<Input, { kind: Kind }>) => void }} Takes */
-
-/** @template T @typedef {T extends unknown ? Omit<T, "kind"> : never} Untagged */
 
 /**
  * One client, which dials at the first tick: see the module.
@@ -92,8 +90,6 @@ function createCore(setup, now) {
 
     /** @param {ClientFrame} frame */
     const write = frame => say({ kind: "write", frame });
-    /** @param {Untagged<Notification>} notification */
-    const notify = notification => say(/** @type {Notification} */ ({ kind: "notify", ...notification }));
 
     const ids = createIds(random);
     const inbox = createInbox(setup.cursors, setup.start, say);
@@ -130,7 +126,7 @@ function createCore(setup, now) {
         due = Infinity;
         outbox.end(why);
         asks.end(why);
-        notify({ what: "ended", why });
+        say({ kind: "ended", why });
     }
 
     /**
@@ -161,7 +157,7 @@ function createCore(setup, now) {
         link = "resting";
         due = steady + pause;
         floor = steady + after;
-        notify({ what: "disconnected", why, retryIn: pause });
+        say({ kind: "disconnected", why, retryIn: pause });
     }
 
     /**
@@ -190,7 +186,7 @@ function createCore(setup, now) {
 
     /** Tells how those are who are watched, where there is room. */
     function tellPresence() {
-        if (room) for (const presence of watching.take()) notify({ what: "presence", ...presence });
+        if (room) for (const presence of watching.take()) say({ kind: "presence", ...presence });
     }
 
     /**
@@ -212,17 +208,17 @@ function createCore(setup, now) {
             inbox.connected();
             watching.again(steady);
             reads.connected(steady);
-            notify({ what: "connected", gateway, user, device, region });
+            say({ kind: "connected", gateway, user, device, region });
         },
         goodbye: goodbye => letGo({ kind: "goodbye", goodbye }),
         answer: ({ ref, what: answer }) => asks.settle(ref, { answer }),
         refused({ ref, code, message, retry_after: retryAfter = null }) {
-            if (ref == null) notify({ what: "refused", code, message });
+            if (ref == null) say({ kind: "refused", code, message });
             else asks.settle(ref, { error: { kind: "refused", code, message, retryAfter } });
         },
         signal({ from, kind }) {
             // It tells of this moment: later it is of no use.
-            if (room) notify({ what: "signal", from, signal: kind });
+            if (room) say({ kind: "signal", from, signal: kind });
         },
         presence({ user, state, last_seen: lastSeen = null }) {
             watching.keep({ user, state, lastSeen });
@@ -238,11 +234,11 @@ function createCore(setup, now) {
         caught_up: inbox.caughtUp,
         receipt(receipt) {
             outbox.delivered(receipt);
-            notify({ what: "receipt", receipt });
+            say({ kind: "receipt", receipt });
         },
         marked({ with: address, read }) {
             reads.marked(address, read);
-            notify({ what: "marked", with: address, read });
+            say({ kind: "marked", with: address, read });
         },
     };
 

@@ -59,7 +59,7 @@ export function createInbox(cursors, start, say) {
         its.last = seq;
         its.resume = cursor;
         const place = { log: name, gaps: its.gaps, seq, cursor };
-        say(isNew && isLog(name) ? { kind: "notify", ...told, place } : { kind: "skip", place });
+        say(isNew && isLog(name) ? { ...told, place } : { kind: "skip", place });
     }
 
     // The mailbox is the first one.
@@ -104,7 +104,7 @@ export function createInbox(cursors, start, say) {
             const isNew = !its.ids.has(item);
             its.ids.add(item);
             forgetOldest(its.ids, REMEMBERED);
-            came(entry, isNew, { what: "entry", entry });
+            came(entry, isNew, { kind: "entry", entry });
         },
 
         /**
@@ -116,11 +116,11 @@ export function createInbox(cursors, start, say) {
             const its = log(gap.log);
             its.gaps += 1;
             its.acknowledged = 0;
-            came(gap, true, { what: "gap", log: gap.log, from: gap.from, to: gap.to });
+            came(gap, true, { kind: "gap", log: gap.log, from: gap.from, to: gap.to });
         },
 
         /** @param {ServerFrames["caught_up"]} caughtUp */
-        caughtUp: caughtUp => came(caughtUp, true, { what: "caughtUp", log: caughtUp.log, seq: caughtUp.seq }),
+        caughtUp: caughtUp => came(caughtUp, true, { kind: "caughtUp", log: caughtUp.log, seq: caughtUp.seq }),
 
         /**
          * The application has stored what was given of each log up to here.

@@ -104,19 +104,18 @@ export type Output =
     | { kind: "forget"; id: string };
 
 /** What the application is told. */
-export type Notification = { kind: "notify" } & (
-    | { what: "connected"; gateway: number; user: string; device: string; region: string }
-    | { what: "entry"; entry: EntryFrame; place: Progress }
-    | { what: "gap"; log: string; from: number; to: number; place: Progress }
-    | { what: "caughtUp"; log: string; seq: number; place: Progress }
-    | { what: "refused"; code: string; message: string }
-    | { what: "signal"; from: string; signal: string }
-    | { what: "presence"; user: string; state: string; lastSeen: number | null }
-    | { what: "receipt"; receipt: ReceiptFrame }
-    | { what: "marked"; with: string; read: number }
-    | { what: "disconnected"; why: Lost; retryIn: number }
-    | { what: "ended"; why: Ended }
-);
+export type Notification =
+    | { kind: "connected"; gateway: number; user: string; device: string; region: string }
+    | { kind: "entry"; entry: EntryFrame; place: Progress }
+    | { kind: "gap"; log: string; from: number; to: number; place: Progress }
+    | { kind: "caughtUp"; log: string; seq: number; place: Progress }
+    | { kind: "refused"; code: string; message: string }
+    | { kind: "signal"; from: string; signal: string }
+    | { kind: "presence"; user: string; state: string; lastSeen: number | null }
+    | { kind: "receipt"; receipt: ReceiptFrame }
+    | { kind: "marked"; with: string; read: number }
+    | { kind: "disconnected"; why: Lost; retryIn: number }
+    | { kind: "ended"; why: Ended };
 
 /** How far the application is in a log once it is done with what it was given. */
 export interface Progress {

@@ -22,7 +22,7 @@ class Bench {
 
     /** Loses the connection; the pause, and to which gateway goes the dial after it. */
     lost(later = 0) {
-        const told = this.give({ kind: "lost", why: { kind: "socket" } }, later).find(({ what }) => what === "disconnected");
+        const told = this.give({ kind: "lost", why: { kind: "socket" } }, later).find(({ kind }) => kind === "disconnected");
         assert.equal(this.core.nextDeadline, this.now.steady + told.retryIn);
         return told.retryIn;
     }

@@ -39,7 +39,7 @@ function connected() {
 /** Whether the connection is let go of for a frame. */
 function isBad(frame) {
     const outputs = connected().handle(now, { kind: "frame", frame });
-    return outputs.some(({ what, why }) => what === "disconnected" && why.kind === "badFrame");
+    return outputs.some(({ kind, why }) => kind === "disconnected" && why.kind === "badFrame");
 }
 
 test("what is no object with one key ends the connection", () => {

@@ -171,7 +171,7 @@ class Play {
                 assert(this.waiting.delete(request), `${request} has its outcome once`);
                 assert.equal(Number("accepted" in output || "answer" in output) + Number("error" in output), 1);
             }
-            if (output.what === "disconnected") this.flying.clear();
+            if (output.kind === "disconnected") this.flying.clear();
             if (kind === "write" && output.frame.send) this.sent(output.frame.send);
             if (output.accepted) this.accepted.add(output.accepted.id);
             if (kind === "forget") assert(this.accepted.has(id), `${id} was accepted`);

@@ -100,7 +100,7 @@ export function replay({ only, setup, steps }) {
         now = { steady, wall: now.wall + steady - now.steady + slept };
         const found = input ? core.handle(now, putInto(input, bound)) : [];
         // The Rust library repeats for one run alone, and so has nobody to tell what need not be kept.
-        const got = { outputs: only ? found : found.filter(({ kind }) => kind !== "forget") };
+        const got = { outputs: (only ? found : found.filter(({ kind }) => kind !== "forget")).map(tagged) };
         const expected = { outputs };
         for (const [name, value] of Object.entries(looks)) {
             if (!(name in LOOKS)) throw new Error(`a step has no ${name}`);
@@ -119,6 +119,12 @@ export function replay({ only, setup, steps }) {
         }
     }
 }
+
+/** What is to be done, beside what the application is told of. */
+const DONE = ["dial", "write", "hangUp", "skip", "named", "settle", "answered", "forget"];
+
+/** As scripts have it: they say of what the application is told that it is a notification. */
+const tagged = ({ kind, ...output }) => (DONE.includes(kind) ? { kind, ...output } : { kind: "notify", what: kind, ...output });
 
 /** With what is bound in the place of each name. */
 function putInto(value, bound) {
