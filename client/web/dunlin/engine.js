@@ -64,7 +64,7 @@ const OF_ID = ["bad_id", "too_old", "from_the_future"];
  * @param {() => Consumer | undefined} consumer
  * @param {(told: Told) => void} tell must not throw
  */
-export function createEngine({ gateways, tokens, socket, device, start, backoff = {} }, kept, consumer, tell) {
+export function createEngine({ gateways, tokens, socket, device, start, backoff: { first = 200, most = 30_000 } = {} }, kept, consumer, tell) {
     /** @type {import("./core/words.js").Core | undefined} */
     let core;
     /** @type {Status} */
@@ -246,11 +246,10 @@ export function createEngine({ gateways, tokens, socket, device, start, backoff 
         if (!item || error?.kind === "ended") return;
         const { key, to, content } = item;
         if (accepted) {
-            const { user = "", region = "" } = status;
-            keep({ log: "mailbox", seq: 0, cursor: "", ...accepted, from: user, to: seenFrom(to, region), content }, changes);
+            const { user, region } = status;
+            keep(/** @type {any} */ ({ log: "mailbox", ...accepted, from: user, to: seenFrom(to, region), content }), changes);
         }
-        const { code = "", message = "" } = error ?? {};
-        const settled = { ...item, ...(accepted ? { accepted } : { error: { code, message } }) };
+        const settled = { ...item, accepted, error };
         // Of an edit that failed nothing is shown, so that nobody could try it again.
         const stays = accepted || content.message;
         changes.push(["outbox", key, stays ? items.put(settled) : undefined]);
@@ -263,15 +262,13 @@ export function createEngine({ gateways, tokens, socket, device, start, backoff 
     /** @param {Item} item */
     function tellOf(item) {
         const { key, to, content, accepted, error } = item;
-        if (accepted) tell({ kind: "settled", key, to, content, accepted });
-        else if (error) tell({ kind: "settled", key, to, content, error });
-        else tell({ kind: "draft", draft: item });
+        tell(accepted || error ? { kind: "settled", key, to, content, accepted, error } : { kind: "draft", draft: item });
     }
 
-    /** @param {number | null} number */
+    /** @param {any} number */
     function requestOf(number) {
-        const request = requests.get(number ?? 0);
-        requests.delete(number ?? 0);
+        const request = requests.get(number);
+        requests.delete(number);
         return request;
     }
 
@@ -320,7 +317,8 @@ export function createEngine({ gateways, tokens, socket, device, start, backoff 
     function watch() {
         const users = [...new Set([...wants.values()].flatMap(({ users }) => users))].sort().slice(0, WATCHED);
         if (isWatched && watched === users.join()) return;
-        for (const user of presences.keys()) if (!users.includes(user)) presences.delete(user);
+        // All are told anew.
+        presences.clear();
         watched = users.join();
         isWatched = true;
         ask(WATCH, { watch: { users } }, WATCH_WITHIN);
@@ -395,8 +393,8 @@ export function createEngine({ gateways, tokens, socket, device, start, backoff 
                 device: own,
                 cursors: Object.fromEntries(kept.held("cursors")),
                 start: start ?? null,
-                backoffFirst: backoff.first ?? 200,
-                backoffMost: backoff.most ?? 30_000,
+                backoffFirst: first,
+                backoffMost: most,
                 connectWithin: 10_000,
                 inFlightPerAddress: 1,
                 random: Math.random,

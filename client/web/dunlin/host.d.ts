@@ -64,8 +64,8 @@ export type Told =
     | { kind: "entry"; entry: Entry }
     | { kind: "draft"; draft: Draft }
     | { kind: "named"; key: string; id: string }
-    | { kind: "settled"; key: string; to: string; content: Content; accepted: Stored }
-    | { kind: "settled"; key: string; to: string; content: Content; error: { code: string; message: string } }
+    /** With one of the two. */
+    | { kind: "settled"; key: string; to: string; content: Content; accepted?: Stored; error?: { code: string; message: string } }
     | { kind: "discarded"; key: string }
     | { kind: "receipt"; receipt: ReceiptFrame }
     | { kind: "marked"; with: string; read: number }

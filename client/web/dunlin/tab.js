@@ -10,7 +10,7 @@
 /** @import { Message } from "./tabs.js" */
 
 import { createEngine } from "./engine.js";
-import { DunlinError } from "./errors.js";
+import { DunlinError, must } from "./errors.js";
 import { nextKey, randomName } from "./records.js";
 import { IndexedDbStore } from "./store/indexeddb.js";
 import { createKept } from "./store/kept.js";
@@ -365,7 +365,7 @@ export function createTab(options, tell) {
 
         /** @param {Consumer} its */
         consume(its) {
-            if (tabs) throw new TypeError('entries() goes with the store "memory", a store of your own, or tabs: "alone"');
+            must(!tabs, 'entries() needs tabs: "alone"');
             consumer = its;
         },
 

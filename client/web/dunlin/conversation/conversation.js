@@ -175,7 +175,7 @@ export function createConversation(host, peer, changed) {
             if (content.delete) recount();
         },
         settled(told) {
-            deeds.get(told.key)?.("error" in told ? told.error : undefined);
+            deeds.get(told.key)?.(told.error);
             deeds.delete(told.key);
         },
         marked: told => mark(told.read),

@@ -37,8 +37,8 @@ export class IndexedDbStore {
             request.onsuccess = () => {
                 const database = request.result;
                 // Whoever deletes it, or upgrades it, waits for this one to let go.
-                database.onversionchange = () => this.lost?.(new Error("the database was deleted or is being upgraded"));
-                database.onclose = () => this.lost?.(new Error("the browser has closed the database"));
+                database.onversionchange = () => this.lost?.(new Error("the database is deleted or upgraded"));
+                database.onclose = () => this.lost?.(new Error("the database is closed"));
                 resolve(database);
             };
         }));
@@ -80,7 +80,7 @@ export class IndexedDbStore {
         const transaction = (await this.open()).transaction(tables, "readwrite");
         return new Promise((resolve, reject) => {
             transaction.oncomplete = () => resolve();
-            transaction.onabort = () => reject(transaction.error ?? new Error("the transaction was aborted"));
+            transaction.onabort = () => reject(transaction.error ?? new Error("aborted"));
             try {
                 change(name => transaction.objectStore(name));
             } catch (error) {
@@ -115,7 +115,7 @@ export class IndexedDbStore {
 
     close() {
         this.opened?.then(database => database.close(), () => {});
-        this.opened = Promise.reject(new Error("the store is closed"));
+        this.opened = Promise.reject(new Error("the database is closed"));
         this.opened.catch(() => {});
     }
 }

@@ -44,6 +44,12 @@ test("what comes becomes messages as they are now", () => {
     for (const [name, entries, meant] of table) assert.equal(shown(folded(entries).messages()), meant, name);
 });
 
+test("what failed says whether the same again may help", () => {
+    const fold = folded([failed("alice", "bob"), mine(1, text("a"))]);
+    fold.draft({ draft: { key: "k", to: "bob", at: 9, content: text("b"), error: { code: "too_old", message: "no" } } });
+    assert.deepEqual(fold.messages().map(({ error }) => [error.code, error.retryable]), [["region_unreachable", true], ["too_old", false]]);
+});
+
 test("who this is may be known later than what was kept", () => {
     let user = "";
     const fold = createFold("bob", () => user, Object.freeze);
