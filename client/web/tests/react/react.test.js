@@ -6,7 +6,7 @@ import { join } from "node:path";
 import { after, test } from "node:test";
 import { buildSync } from "esbuild";
 import { Window } from "happy-dom";
-import { Conversations } from "../../dunlin/conversation/conversations.js";
+import { createConversations } from "../../dunlin/conversation/conversations.js";
 import { Source } from "../../dunlin/readable.js";
 import { host, turn } from "../model/host.js";
 import { text, theirs } from "../model/said.js";
@@ -30,7 +30,8 @@ const { Chat, useConversations, usePresence } = await import(outfile);
 /** What a component has of a client. */
 function client() {
     const its = host();
-    const model = new Conversations(its);
+    const model = createConversations(its);
+    its.tell = model.tell;
     const status = { state: "online" };
     const people = { watched: [], now: new Map() };
     const presences = [];
