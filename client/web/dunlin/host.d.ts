@@ -20,7 +20,10 @@ export interface Host {
     ask(what: Question): Promise<any>;
     /** With whom entries are kept. */
     peers(): Promise<Iterable<string>>;
-    /** What is kept of a conversation, oldest first: entries, and what was sent from here. The latest `limit`. */
+    /**
+     * What is kept of a conversation, oldest first: entries, and what was sent from here. The latest `limit`. Never rejects: where a store
+     * can't be read it is what this page has.
+     */
     kept(peer: string, limit: number): Promise<Kept>;
 }
 

@@ -1,6 +1,6 @@
 /** A conversation with one peer, as applications have it: what is folded, what is asked, and what is said. */
 
-/** @import { Host, Kept, Told } from "../host.js" */
+/** @import { Host, Told } from "../host.js" */
 /** @import { Conversation, Draft, Message, Summary, Words } from "./message.js" */
 
 import { DunlinError, must } from "../errors.js";
@@ -17,9 +17,6 @@ const MOST = 100;
 /** Text and data of a message together, in bytes, at most. */
 const BODY = 32 * 1024;
 
-/** @type {Kept} */
-const NOTHING = { entries: [], drafts: [], receipts: [], read: 0 };
-
 /** @typedef {{ [Kind in Told["kind"]]?: (told: Extract<Told, { kind: Kind }>) => void }} Hears */
 /** @typedef {{ last: any, unread: number, read?: number | null }} Listed a conversation in a page of `conversations` */
 
@@ -31,7 +28,7 @@ const NOTHING = { entries: [], drafts: [], receipts: [], read: 0 };
 function wordsOf(draft) {
     const { text = null, data } = typeof draft === "string" ? { text: draft } : draft;
     const size = new TextEncoder().encode(text ?? "").length + (data?.length ?? 0);
-    must(size && size <= BODY, `text and data are 1 to ${BODY} bytes, not ${size}`);
+    must(size && size <= BODY, `text and data are 1 to ${BODY} bytes`);
     return { text: text && `${text}`, data: data ? btoa(String.fromCharCode(...data)) : null };
 }
 
@@ -98,7 +95,7 @@ export function createConversation(host, peer, changed) {
                 host.discard(this.key);
             },
         };
-        return createFold(peer, () => host.user ?? "", snapshot => Object.freeze(Object.assign(Object.create(actions), snapshot)));
+        return createFold(peer, () => host.user ?? "", snapshot => Object.freeze(/** @type {any} */ ({ __proto__: actions, ...snapshot })));
     }
 
     function tellChanged() {
@@ -118,8 +115,7 @@ export function createConversation(host, peer, changed) {
     async function load(most = FIRST) {
         /** @type {Told[]} */
         const told = (meanwhile = []);
-        // Of a store that can't be read its own event tells.
-        const kept = await host.kept(peer, most).catch(() => NOTHING);
+        const kept = await host.kept(peer, most);
         // Somebody else is there, or it is read anew.
         if (meanwhile !== told) return;
         meanwhile = undefined;
@@ -135,7 +131,7 @@ export function createConversation(host, peer, changed) {
     async function bringOlder(most) {
         const [its, had] = [fold, fold.messages().length];
         while (fold.messages().length <= had && before !== null && its === fold) {
-            const { history } = await host.ask({ history: { with: peer, before, limit: Math.min(Math.max(most, 1), MOST) } });
+            const { history } = await host.ask({ history: { with: peer, before, limit: Math.min(most, MOST) } });
             if (its !== fold) break;
             fold.keep += history.entries.length;
             history.entries.forEach(fold.past);
