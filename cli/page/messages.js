@@ -36,9 +36,9 @@ export function messagesOf(side, wishes, seen) {
         last = shown.at(-1)?.key ?? "";
         place(shown);
         empty.hidden = shown.length > 0;
-        earlier.hidden = end <= limit && !(more && shown.length);
         // A device that is new here may have only the last one.
         if (!asked && shown.length < 20) bring();
+        earlier.hidden = end <= limit && !(more && shown.length);
         toEnd.hidden = end === all.length;
         toEnd.textContent = `${all.length - end} new ↓`;
         if (followed) seen();
@@ -78,6 +78,8 @@ export function messagesOf(side, wishes, seen) {
     toEnd.onclick = end;
     const bring = async () => {
         asked = true;
+        // It is not offered while it is on its way.
+        more = false;
         more = await older().catch(() => true);
         draw();
     };
