@@ -62,15 +62,12 @@ function row({ side, at, direction, frame }) {
     const whole = element("pre");
     const sent = direction === "out";
     return element("li", { class: sent ? "sent" : "" },
-        element("details", { toggle: () => (whole.textContent = JSON.stringify(frame, mask, 2)) },
+        element("details", { toggle: () => (whole.textContent = JSON.stringify(frame, null, 2)) },
             element("summary", {},
                 element("span", { class: "soft" }, at.toTimeString().slice(0, 8)),
                 element("span", {}, side),
                 element("span", { class: "way", title: sent ? "sent" : "received" }, sent ? "→" : "←"),
                 element("b", {}, kind),
-                element("span", { class: "soft cut", dir: "auto" }, JSON.stringify(said, mask)?.slice(0, 300))),
+                element("span", { class: "soft cut", dir: "auto" }, JSON.stringify(said)?.slice(0, 300))),
             whole));
 }
-
-/** Whoever shows this page to others shows them no token. @param {string} key @param {any} value */
-const mask = (key, value) => (key === "token" ? `${value}`.slice(0, 6) + "…" : value);

@@ -7,17 +7,14 @@ import { button, element, find } from "./dom.js";
  * @typedef {{gateways: Part[], worker: Part | null, nats: Part | null}} Parts
  */
 
-/** So often, in ms, is looked: mostly, and for some seconds after a kill. */
-const CALM = 1000;
-const BUSY = 150;
-const BUSY_FOR = 5000;
+/** So often, in ms, is looked: what is killed is there again soon. */
+const EVERY = 250;
 
 /** @returns {Promise<Parts>} */
 export const parts = async () => (await fetch("/dev/parts")).json();
 
 /** @type {Record<string, (part?: Part) => void>} */
 const rows = {};
-let busyUntil = 0;
 
 /** Shows what runs, from now on. @param {Parts} now */
 export async function showParts(now) {
@@ -25,7 +22,7 @@ export async function showParts(now) {
         const { gateways, ...others } = now;
         const all = [...gateways.map((part, at) => [`gateway/${at + 1}`, part]), ...Object.entries(others)];
         for (const [path, part] of /** @type {[string, Part | null][]} */ (all)) if (part) (rows[path] ??= addRow(path))(part);
-        await new Promise((done) => setTimeout(done, performance.now() < busyUntil ? BUSY : CALM));
+        await new Promise((done) => setTimeout(done, EVERY));
         // Where nobody answers, `dunlin dev` itself is gone, and everything with it.
         await parts().then((parts) => (now = parts), () => Object.values(rows).forEach((tell) => tell()));
     }
@@ -37,7 +34,6 @@ function addRow(path) {
     const how = element("p", { class: "soft" });
     const times = element("span", { class: "soft" });
     const kill = button("Kill", () => {
-        busyUntil = performance.now() + BUSY_FOR;
         find("#said").textContent = `${name} killed`;
         fetch(`/dev/kill/${path}`, { method: "POST" }).catch(() => {});
     });
