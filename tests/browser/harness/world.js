@@ -10,8 +10,8 @@ import { Wire } from "./wire.js";
 /** @typedef {import("playwright-core").Page} Page */
 /** @typedef {{ id: string, text: string, state: string, mine: boolean, from: string }} Shown */
 
-/** A test takes no longer, whatever it waits for. */
-const WITHIN = 480_000;
+/** A test takes no longer, whatever it waits for: long enough that a wait says itself what it saw last. */
+const WITHIN = 900_000;
 
 /**
  * Declares a file's region, made before its tests; and gives what declares its tests, each with a browser of its own.
