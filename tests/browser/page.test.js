@@ -178,7 +178,7 @@ test("each part is killed ten times while 1,000 are sent", async ({ world, brows
     }
     const all = { sent: "1,000", shown: "1,000", twice: "0", gaps: "0" };
     await until("everything that was sent is shown, once", () => counted(page),
-        (seen) => Object.entries(all).every(([name, figure]) => seen[name] === figure), 300_000);
+        (seen) => Object.entries(all).every(([name, figure]) => seen[name] === figure), 600_000);
 });
 
 test("what others write is shown as text", async ({ world, browser }) => {
