@@ -33,6 +33,8 @@ const FEW_WAITING = 1_024;
 const WATCHED = 200;
 const WATCH = "watch";
 const WATCH_WITHIN = 10_000;
+/** How often it is looked for what tabs have kept and not handed over, in ms. */
+const SWEEPS_EVERY = 30_000;
 /** What is wrong with an id stays wrong. */
 const OF_ID = ["bad_id", "too_old", "from_the_future"];
 
@@ -59,12 +61,14 @@ const OF_ID = ["bad_id", "too_old", "from_the_future"];
  */
 
 /**
- * @param {Options} options
+ * @param {Options & { heard: number }} options `heard`: of which reign was heard before
  * @param {Kept} kept
  * @param {() => Consumer | undefined} consumer
- * @param {(told: Told) => void} tell must not throw
+ * @param {(told: Told, reign: number) => void} say must not throw
+ * @param {() => void} refused another one leads, and this one writes nothing any more
  */
-export function createEngine({ gateways, tokens, socket, device, start, backoff: { first = 200, most = 30_000 } = {} }, kept, consumer, tell) {
+export function createEngine(options, kept, consumer, say, refused) {
+    const { gateways, tokens, socket, device, start, backoff: { first = 200, most = 30_000 } = {}, heard } = options;
     /** @type {import("./core/words.js").Core | undefined} */
     let core;
     /** @type {Status} */
@@ -84,6 +88,8 @@ export function createEngine({ gateways, tokens, socket, device, start, backoff:
     let room = true;
     let isSwapping = false;
     let isOver = false;
+    /** Which one of those who lead, one after the other, this one is. */
+    let reign = 0;
     /**
      * What tabs hand over is taken in its order, though some of it is looked up, and behind what is kept.
      *
@@ -93,7 +99,8 @@ export function createEngine({ gateways, tokens, socket, device, start, backoff:
 
     const items = createItems(kept);
     const setAlarm = createTimer(() => handle({ kind: "tick" }));
-    const pipeline = createPipeline(kept.write, () => {
+    const sweeping = setInterval(() => void sweep(), SWEEPS_EVERY);
+    const pipeline = createPipeline(write, () => {
         const its = done;
         done = {};
         if (Object.keys(its).length) handle({ kind: "done", done: its });
@@ -106,6 +113,19 @@ export function createEngine({ gateways, tokens, socket, device, start, backoff:
         renewed: swap,
         failed: error => tell({ kind: "refused", code: "connection", message: String(error) }),
     });
+
+    /** @param {Told} told */
+    const tell = told => say(told, reign);
+
+    /** Who was frozen may not know yet that another one leads, and must not undo what that one does. @param {Change[]} changes */
+    async function write(changes) {
+        const isWritten = await kept.write(changes, reign);
+        if (!isWritten && !isOver) refused();
+        return isWritten;
+    }
+
+    /** Lets follow only if nobody else leads. @param {Change[]} changes */
+    const confirm = changes => void changes.push(["meta", "reign", reign]);
 
     /** @param {Input} input */
     function handle(input) {
@@ -139,8 +159,9 @@ export function createEngine({ gateways, tokens, socket, device, start, backoff:
             const dial = connection.dial(output);
             return isSwapping ? dial : stands({ state: "connecting" }, dial);
         },
-        write({ frame }) {
+        write({ frame }, changes) {
             const write = connection.write(frame);
+            if ("hello" in frame) confirm(changes);
             return () => {
                 write();
                 show("out", frame);
@@ -168,7 +189,6 @@ export function createEngine({ gateways, tokens, socket, device, start, backoff:
             return () => items.forget(key);
         },
         connected({ user, device, region }, changes) {
-            items.welcome();
             changes.push(["meta", "user", user], ["meta", "region", region]);
             // Nobody need see that it is another connection.
             if (isSwapping) return void (isSwapping = false);
@@ -181,7 +201,10 @@ export function createEngine({ gateways, tokens, socket, device, start, backoff:
             presences.clear();
             return stands({ state: "offline", why, retryAt: Date.now() + retryIn }, () => tell(output));
         },
-        ended: ({ why }) => stands({ state: "ended", why }),
+        ended({ why }, changes) {
+            confirm(changes);
+            return stands({ state: "ended", why });
+        },
         receipt(output, changes) {
             const { by, since } = output.receipt;
             if (by) changes.push(["receipts", `${by}/${since}`, output.receipt]);
@@ -288,14 +311,13 @@ export function createEngine({ gateways, tokens, socket, device, start, backoff:
      * @param {boolean} isKept
      */
     async function adopt(draft, isKept) {
-        const { key, to } = draft;
         if (isOver) return;
-        const found = await items.adopt(draft, isKept);
+        const item = items.get(draft.key);
+        if (item) return tellOf(item);
+        const isGone = await items.isGone(draft.key, isKept);
         // Another tab leads, and may have sent it.
         if (isOver) return;
-        if (found === "new") send(draft);
-        else if (found === "gone") tell({ kind: "gone", key, to });
-        else tellOf(/** @type {Item} */ (items.get(key)));
+        if (!isGone) send(items.put(draft));
     }
 
     /** @param {Item} item */
@@ -361,8 +383,8 @@ export function createEngine({ gateways, tokens, socket, device, start, backoff:
         pipeline.add([], [connection.hangUp()]);
         await pipeline.idle();
         await kept.clear();
-        items.forgetOld();
-        await kept.write([["meta", "user", user], ...items.all().map(item => /** @type {const} */ (["outbox", item.key, item]))]);
+        items.clear();
+        await kept.write([["meta", "reign", reign], ["meta", "user", user]]);
         if (isOver) return;
         tell({ kind: "reset" });
         begin();
@@ -418,6 +440,7 @@ export function createEngine({ gateways, tokens, socket, device, start, backoff:
         isOver = true;
         core = undefined;
         setAlarm(null);
+        clearInterval(sweeping);
         connection.hangUp()();
         pipeline.stop();
         return pipeline.idle();
@@ -425,11 +448,23 @@ export function createEngine({ gateways, tokens, socket, device, start, backoff:
 
     /** Goes on from what is kept. */
     async function goOn() {
-        await kept.load();
+        reign = await kept.lead(heard);
         for (const [, item] of kept.held("outbox")) items.put(item);
         await kept.prune(beginning(Date.now() - RETENTION));
         if (!isOver) begin();
     }
+
+    /** Takes up what a tab has kept and could not hand over any more. */
+    async function sweep() {
+        const found = await kept.read("outbox");
+        for (const [key, draft] of found.reverse()) if (!items.get(key)) submitted(draft, true);
+    }
+
+    /**
+     * @param {Draft} draft
+     * @param {boolean} isKept
+     */
+    const submitted = (draft, isKept) => void (adopted = adopted.then(() => adopt(draft, isKept)));
 
     adopted = goOn();
 
@@ -446,7 +481,7 @@ export function createEngine({ gateways, tokens, socket, device, start, backoff:
 
         /** @param {Command} command */
         command(command) {
-            if (command.kind === "submit") return void (adopted = adopted.then(() => adopt(command.draft, command.isKept)));
+            if (command.kind === "submit") return submitted(command.draft, command.isKept);
             // What else comes too early is said again to who leads.
             if (!core) return;
             switch (command.kind) {
@@ -472,7 +507,7 @@ export function createEngine({ gateways, tokens, socket, device, start, backoff:
                 case "wake":
                 case "tick":
                     // Who asks wants to hear something.
-                    tell({ kind: "status", status });
+                    pipeline.add([], [() => tell({ kind: "status", status })]);
             }
             handle(command);
         },

@@ -79,17 +79,16 @@ export type Told =
     | { kind: "disconnected"; why: Lost; retryIn: number }
     /** Another user is there: nothing of what was told before is theirs. */
     | { kind: "reset" }
-    /** The page was put away, and has not heard what happened meanwhile: what is kept knows. */
+    /** The page was put away, or who led before died, and not all that happened was told: what is kept knows. */
     | { kind: "stale" }
     | { kind: "storage"; why: Error; inMemory: boolean }
     | { kind: "status"; status: Status }
     /** A frame of this client's was refused that has no answer of its own, or (`connection`) no token or socket could be had. */
     | { kind: "refused"; code: string; message: string }
     | { kind: "frame"; direction: "in" | "out"; frame: object }
-    /** Between the tabs: one leads from now on; a question is over; what was handed over is settled since long. */
+    /** Between the tabs: one leads from now on; a question is over. */
     | { kind: "leader"; status: Status }
-    | { kind: "answered"; request: string; answer?: Answer; error?: AskError }
-    | { kind: "gone"; key: string; to: string };
+    | { kind: "answered"; request: string; answer?: Answer; error?: AskError };
 
 /** What tabs ask of the engine, in the tab that leads. A thing may be asked more than once. */
 export type Command =

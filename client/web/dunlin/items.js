@@ -17,11 +17,8 @@ const REMEMBERED = 4_096;
 export function createItems(kept) {
     /** @type {Map<string, Item>} */
     const items = new Map();
-    /** What was handed over before any user was welcomed. @type {Set<string>} */
-    const fresh = new Set();
     /** What was forgotten: a tab that has not heard of that says it again. @type {Set<string>} */
     const gone = new Set();
-    let isWelcomed = false;
 
     const all = () => [...items.values()];
 
@@ -34,7 +31,6 @@ export function createItems(kept) {
     /** @param {string} key */
     function forget(key) {
         items.delete(key);
-        fresh.delete(key);
         gone.add(key);
         const [oldest] = gone;
         if (gone.size > REMEMBERED) gone.delete(oldest);
@@ -48,31 +44,17 @@ export function createItems(kept) {
         get: key => items.get(key ?? ""),
         /** @param {string} id */
         withId: id => all().find(item => item.id === id),
-        /** A gateway has said who the user is. */
-        welcome: () => void (isWelcomed = true),
-
-        /** Another user is there: what is that one's, or nobody's yet, stays. */
-        forgetOld() {
-            for (const key of items.keys()) if (!fresh.has(key)) forget(key);
-        },
+        clear: () => items.clear(),
 
         /**
-         * Takes what a tab wants to have sent; it may say so again and again, not knowing what became of it. What the store had and has no
-         * more is over.
+         * Whether a tab wants to have something sent that is over: it may say so again and again, not knowing what became of it. What the
+         * store had and has no more is over.
          *
-         * @param {Draft} draft
+         * @param {string} key
          * @param {boolean} isKept whether that tab has stored it
-         * @returns {Promise<"new" | "known" | "gone">}
          */
-        async adopt(draft, isKept) {
-            const { key } = draft;
-            if (items.has(key)) return "known";
-            if (gone.has(key) || (isKept && kept.lasts() && !(await kept.read("outbox", key, `${key}\0`)).length)) return "gone";
-            if (items.has(key)) return "known";
-            put(draft);
-            if (!isWelcomed) fresh.add(key);
-            return "new";
-        },
+        isGone: async (key, isKept) =>
+            gone.has(key) || (isKept && kept.lasts() && !(await kept.read("outbox", key, `${key}\0`)).length),
 
         /**
          * What may have to be repeated after a gap.

@@ -5,8 +5,8 @@
 /** @typedef {() => void} Effect must not throw */
 
 /**
- * @param {(changes: Change[]) => Promise<void>} write
- * @param {Effect} done called after the effects of each transaction
+ * @param {(changes: Change[]) => Promise<boolean>} write whether it was; where it was not nothing follows any more
+ * @param {Effect} [done] called after the effects of each transaction
  */
 export function createPipeline(write, done) {
     /** @type {Change[]} */
@@ -23,9 +23,9 @@ export function createPipeline(write, done) {
             const [its, follow] = [changes, effects];
             changes = [];
             effects = [];
-            if (its.length) await write(its);
+            if (its.length && !(await write(its))) isOver = true;
             for (const effect of follow) if (!isOver) effect();
-            done();
+            if (!isOver) done?.();
         }
         isRunning = false;
     }

@@ -11,6 +11,7 @@
 
 import { createEngine } from "./engine.js";
 import { DunlinError, must } from "./errors.js";
+import { createPipeline } from "./pipeline.js";
 import { nextKey, randomName } from "./records.js";
 import { IndexedDbStore } from "./store/indexeddb.js";
 import { createKept } from "./store/kept.js";
@@ -41,8 +42,9 @@ export function createTab(options, tell) {
     /** @type {Map<string, (answer?: Answer, error?: AskError) => void>} */
     const asks = new Map();
     let asked = 0;
-    /** @type {Set<Promise<void>>} */
-    const writes = new Set();
+    let wasOnline = false;
+    /** The last reign that was heard of. */
+    let latest = 0;
     let wants = { users: /** @type {string[]} */ ([]), frames: false };
     /** @type {Consumer | undefined} */
     let consumer;
@@ -55,26 +57,30 @@ export function createTab(options, tell) {
     const listening = new AbortController();
 
     const tabs =
-        store === "indexeddb" && options.tabs === "share" && canShare() ? createTabs(name, () => void lead(), dropped, came) : undefined;
-    const opened = open_();
+        store === "indexeddb" && options.tabs === "share" && canShare() ? createTabs(name, lead, dropped, came) : undefined;
+    const kept = createKept(ownStore(), (why, inMemory) => tell({ kind: "storage", why, inMemory }));
+    /** What is said is kept before it is handed over. */
+    const written = createPipeline(kept.write);
 
-    async function open_() {
-        let own = store;
-        if (own === "memory") own = new MemoryStore();
-        if (own === "indexeddb") {
-            const isOwn = !tabs && globalThis.document;
-            own = new IndexedDbStore(isOwn ? await nameOfTab(name, id) : name);
-        }
-        return createKept(own, (why, inMemory) => tell({ kind: "storage", why, inMemory }));
+    function ownStore() {
+        if (store === "memory") return new MemoryStore();
+        if (store !== "indexeddb") return store;
+        const isOwn = !tabs && globalThis.document;
+        return new IndexedDbStore(isOwn ? nameOfTab(name, id) : name);
     }
 
-    async function lead() {
-        const kept = await opened;
-        if (closed) return;
-        engine = createEngine(options, kept, () => consumer, told => {
-            if (!closed) tabs?.post({ told });
+    function lead() {
+        const its = (engine = createEngine({ ...options, heard: latest }, kept, () => consumer, (told, reign) => {
+            if (!closed) tabs?.post({ told, reign });
+            latest = reign;
             take(told);
-        });
+        }, () => {
+            if (engine !== its) return;
+            void stop();
+            // The other one was slow to hear that it leads no more. Where tabs have no locks this one was duplicated.
+            if (tabs) lead();
+            else end({ kind: "closed" });
+        }));
     }
 
     function stop() {
@@ -85,7 +91,8 @@ export function createTab(options, tell) {
 
     function dropped() {
         void stop();
-        join();
+        again();
+        wake();
     }
 
     function join() {
@@ -96,9 +103,13 @@ export function createTab(options, tell) {
 
     /** @param {Message} message */
     function came(message) {
-        if ("told" in message) take(message.told);
-        else if ("command" in message) engine?.command(message.command);
-        else void signedOut();
+        if ("told" in message) {
+            const { told, reign = 0 } = message;
+            // Who leads no more may not know that yet.
+            if (reign >= latest) take(told);
+            latest = Math.max(latest, reign);
+        } else if ("command" in message) engine?.command(message.command);
+        else void signedOut().then(kept.close);
     }
 
     /** Says everything that has no answer. */
@@ -135,7 +146,10 @@ export function createTab(options, tell) {
         switch (told.kind) {
             case "leader":
                 is(told.status);
-                return again();
+                again();
+                // Who led before may have died before it told what it had stored.
+                if (tabs) tell({ kind: "stale" });
+                return;
             case "status":
                 return is(told.status);
             case "answered": {
@@ -147,7 +161,6 @@ export function createTab(options, tell) {
             }
             case "settled":
             case "discarded":
-            case "gone":
                 open.delete(told.key);
                 break;
             case "draft": {
@@ -161,7 +174,11 @@ export function createTab(options, tell) {
                 break;
             }
             case "reset":
-                open.clear();
+                // What was said before anybody was welcomed is the new user's, and must be kept again.
+                for (const [name, command] of open) {
+                    if (wasOnline || command.kind !== "submit") open.delete(name);
+                    else command.isKept = false;
+                }
         }
         tell(told);
     }
@@ -170,6 +187,7 @@ export function createTab(options, tell) {
     function is(next) {
         // It is told to whoever asks whether the leading tab is alive.
         if (JSON.stringify(next) === JSON.stringify(status)) return;
+        wasOnline ||= next.state === "online";
         status = next;
         tell({ kind: "status", status });
         // Whoever comes later, perhaps with another token, leads for itself.
@@ -187,13 +205,11 @@ export function createTab(options, tell) {
     }
 
     async function close() {
-        await Promise.all(writes);
-        // Where there is no other tab, what was said before there is an engine waits for it.
-        await leading;
+        await written.idle();
         want({ users: [], frames: false });
         await engine?.close();
         end({ kind: "closed" });
-        (await opened).close();
+        kept.close();
     }
 
     async function signedOut() {
@@ -201,18 +217,10 @@ export function createTab(options, tell) {
         const stopped = stop();
         end({ kind: "signedOut" });
         await stopped;
-        (await opened).close();
     }
 
     function mayAsk() {
         if (status.state === "ended") throw new DunlinError({ kind: "ended" });
-    }
-
-    /** @param {Draft} draft */
-    async function keep(draft) {
-        const kept = await opened;
-        await kept.write([["outbox", draft.key, draft]]);
-        say(draft.key, { kind: "submit", draft, isKept: kept.lasts() });
     }
 
     /** Somebody looks: is the connection alive? */
@@ -258,7 +266,8 @@ export function createTab(options, tell) {
     }
 
     listen();
-    const leading = tabs ? join() : lead();
+    if (tabs) join();
+    else lead();
 
     /** @satisfies {Host} */
     const host = {
@@ -279,14 +288,7 @@ export function createTab(options, tell) {
             mayAsk();
             const draft = { key: nextKey(), to, content, at: Date.now() };
             take({ kind: "draft", draft });
-            // Behind what is still being stored, so that the order stays.
-            if ((engine || !tabs) && !writes.size) {
-                say(draft.key, { kind: "submit", draft, isKept: false });
-            } else {
-                const write = keep(draft);
-                writes.add(write);
-                void write.then(() => writes.delete(write));
-            }
+            written.add([["outbox", draft.key, draft]], [() => say(draft.key, { kind: "submit", draft, isKept: kept.lasts() })]);
             return draft;
         },
 
@@ -329,7 +331,7 @@ export function createTab(options, tell) {
         },
 
         async peers() {
-            const keys = await (await opened).keys("entries");
+            const keys = await kept.keys("entries");
             return new Set(keys.map(key => key.split("/")[0]));
         },
 
@@ -340,7 +342,8 @@ export function createTab(options, tell) {
          * @param {number} limit
          */
         async kept(peer, limit) {
-            const { read } = await opened;
+            const { read } = kept;
+            await written.idle();
             const [entries, outbox, receipts, marks] = await Promise.all([
                 read("entries", `${peer}/`, `${peer}/~`, limit),
                 read("outbox"),
@@ -375,11 +378,7 @@ export function createTab(options, tell) {
         /** Ends in all tabs, and leaves nothing of the user here. */
         async signOut() {
             tabs?.post({ signOut: true });
-            const kept = await opened;
-            closed ??= Promise.resolve();
-            const stopped = stop();
-            end({ kind: "signedOut" });
-            await stopped;
+            await signedOut();
             if (tabs) await tabs.alone(kept.erase);
             else await kept.erase();
         },

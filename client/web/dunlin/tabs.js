@@ -5,7 +5,7 @@
 /** How long a lock is waited for that is about to be released, in ms, such as that of a page that is loaded again. */
 const RELEASED_WITHIN = 1_000;
 
-/** @typedef {{ told: Told } | { command: Command } | { signOut: true }} Message */
+/** @typedef {{ told: Told, reign?: number } | { command: Command } | { signOut: true }} Message `reign`: whose word it is */
 
 const locks = () => globalThis.navigator?.locks;
 
@@ -22,7 +22,11 @@ const take = name =>
     new Promise(resolve => {
         if (!locks()) return resolve(true);
         const signal = AbortSignal.timeout(RELEASED_WITHIN);
-        locks().request(name, { signal }, () => new Promise(() => resolve(true))).catch(() => resolve(false));
+        /** @param {Lock | null} lock */
+        const held = lock => (lock ? new Promise(() => resolve(true)) : resolve(false));
+        // A page that was busy, or frozen, may have had its turn.
+        const again = () => locks().request(name, { ifAvailable: true }, held);
+        locks().request(name, { signal }, held).catch(again).catch(() => resolve(false));
     });
 
 /**
@@ -56,47 +60,49 @@ export async function nameOfTab(prefix, random) {
 export function createTabs(name, lead, dropped, came) {
     /** @type {BroadcastChannel | undefined} */
     let channel;
-    /** @type {((_: any) => void) | undefined} */
-    let release;
+    let release = () => {};
     let waiting = new AbortController();
 
     /** @param {LockOptions} options */
     function request(options) {
         const its = channel;
+        let isHeld = false;
         const held = () => {
             if (its !== channel) return;
+            isHeld = true;
             lead();
-            return new Promise(resolve => void (release = resolve));
+            return new Promise(resolve => void (release = () => resolve(0)));
         };
         locks().request(name, options, held).catch(error => {
             if (its !== channel) return;
             // Where a page may have no locks, it is alone.
             if (error.name !== "AbortError") return lead();
-            // It was stolen, or is not waited for any more.
-            if (!release) return;
-            leave();
+            // Another one is not waited for any more.
+            if (!isHeld) return;
+            wait();
             dropped();
         });
     }
 
-    /** Lets another tab lead. */
-    function leave() {
-        channel?.close();
-        channel = undefined;
-        waiting.abort();
-        release?.(0);
-        release = undefined;
+    function wait() {
+        waiting = new AbortController();
+        request({ signal: waiting.signal });
     }
 
     return {
-        leave,
-
         /** From now on this tab hears the others, and leads when its turn comes. */
         join() {
             channel = new BroadcastChannel(name);
             channel.onmessage = ({ data }) => came(data);
-            waiting = new AbortController();
-            request({ signal: waiting.signal });
+            wait();
+        },
+
+        /** Lets another tab lead. */
+        leave() {
+            channel?.close();
+            channel = undefined;
+            waiting.abort();
+            release();
         },
 
         /** Takes the lead from a tab that does not answer. */

@@ -115,10 +115,13 @@ export function createConversation(host, peer, changed) {
     async function load(most = FIRST) {
         /** @type {Told[]} */
         const told = (meanwhile = []);
+        const shown = fold.messages();
         const kept = await host.kept(peer, most);
         // Somebody else is there, or it is read anew.
         if (meanwhile !== told) return;
         meanwhile = undefined;
+        // What has its outcome, of which this tab has not heard.
+        for (const { key } of shown) if (!kept.drafts.some(draft => draft.key === key)) fold.discarded({ key });
         kept.entries.forEach(entry => fold.entry({ entry }));
         kept.receipts.forEach(receipt => fold.receipt({ receipt }));
         kept.drafts.forEach(draft => fold.draft({ draft }));
@@ -180,10 +183,6 @@ export function createConversation(host, peer, changed) {
             if (signal === "typing_stopped") type(0);
         },
         disconnected: () => type(0),
-        gone(told) {
-            fold.discarded(told);
-            void load();
-        },
         stale: () => void load(),
         reset() {
             fold = begun();

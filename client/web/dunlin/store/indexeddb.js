@@ -20,7 +20,7 @@ const settled = request =>
 
 /** @implements {Store} */
 export class IndexedDbStore {
-    /** @param {string} name of the database */
+    /** @param {string | Promise<string>} name of the database */
     constructor(name) {
         this.name = name;
         /** @type {Promise<IDBDatabase> | undefined} */
@@ -30,8 +30,13 @@ export class IndexedDbStore {
     }
 
     open() {
-        return (this.opened ??= new Promise((resolve, reject) => {
-            const request = indexedDB.open(this.name, VERSION);
+        return (this.opened ??= this.openNamed());
+    }
+
+    /** @returns {Promise<IDBDatabase>} */
+    async openNamed() {
+        const request = indexedDB.open(await this.name, VERSION);
+        return new Promise((resolve, reject) => {
             request.onupgradeneeded = () => TABLES.forEach(table => request.result.createObjectStore(table));
             request.onerror = () => reject(request.error);
             request.onsuccess = () => {
@@ -41,7 +46,7 @@ export class IndexedDbStore {
                 database.onclose = () => this.lost?.(new Error("the database is closed"));
                 resolve(database);
             };
-        }));
+        });
     }
 
     /**
@@ -90,14 +95,26 @@ export class IndexedDbStore {
         });
     }
 
-    /** @param {readonly Change[]} changes */
-    write(changes) {
-        return this.transact([...new Set(changes.map(([table]) => table))], table => {
-            for (const [name, key, value] of changes) {
-                if (value === undefined) table(name).delete(key);
-                else table(name).put(value, key);
-            }
+    /**
+     * @param {readonly Change[]} changes
+     * @param {number} [reign]
+     */
+    async write(changes, reign) {
+        let isWritten = true;
+        await this.transact([...new Set(changes.map(([table]) => table)).add("meta")], table => {
+            const write = () => {
+                for (const [name, key, value] of changes) {
+                    if (value === undefined) table(name).delete(key);
+                    else table(name).put(value, key);
+                }
+            };
+            if (reign === undefined) return write();
+            table("meta").get("reign").onsuccess = ({ target }) => {
+                isWritten = (/** @type {IDBRequest} */ (target).result ?? 0) === reign;
+                if (isWritten) write();
+            };
         });
+        return isWritten;
     }
 
     /** @param {Table} [only] */
@@ -110,7 +127,7 @@ export class IndexedDbStore {
         // Other pages may hold it open: what was in it is gone all the same.
         await this.clear();
         this.close();
-        await settled(indexedDB.deleteDatabase(this.name));
+        await settled(indexedDB.deleteDatabase(await this.name));
     }
 
     close() {

@@ -69,22 +69,41 @@ export function createKept(given, failed) {
     /** @param {Table} table */
     const keys = table => attempt(store => store.keys(table));
 
-    /** @param {readonly Change[]} changes */
-    async function write(changes) {
-        void memory.write(changes.filter(([table]) => table !== "entries"));
+    /**
+     * Whether it is written: not where it is one leader's, and another one leads.
+     *
+     * @param {readonly Change[]} changes
+     * @param {number} [reign]
+     */
+    async function write(changes, reign) {
         // Of several changes of one key the last one counts.
         const last = [...new Map(changes.map(change => [change[0] + change[1], change])).values()];
-        await attempt(async store => {
+        const isWritten = await attempt(async store => {
             try {
-                await store.write(last);
+                return await store.write(last, reign);
             } catch (/** @type {any} */ error) {
                 // Gateways keep history, too; what is unsent is here alone.
                 if (error.name !== "QuotaExceededError") throw error;
                 await store.clear("entries");
-                await store.write(last);
                 failed(error, false);
+                return store.write(last, reign);
             }
         });
+        if (isWritten === false) return false;
+        void memory.write(last.filter(([table]) => table !== "entries"));
+        return true;
+    }
+
+    /** Reads what is held, in the place of what this tab has written: another one may have forgotten that since. */
+    async function load() {
+        /** @type {Change[]} */
+        const all = [];
+        for (const table of TABLES) {
+            if (table === "entries") continue;
+            for (const [key, value] of await read(table)) all.push([table, key, value]);
+        }
+        await memory.clear();
+        await memory.write(all);
     }
 
     given.lost = fail;
@@ -97,16 +116,20 @@ export function createKept(given, failed) {
         /** Whether what is kept outlives the page. */
         lasts: () => !!store,
 
-        /** Reads what is held, in the place of what this tab has written: another one may have forgotten that since. */
-        async load() {
-            /** @type {Change[]} */
-            const all = [];
-            for (const table of TABLES) {
-                if (table === "entries") continue;
-                for (const [key, value] of await read(table)) all.push([table, key, value]);
+        /**
+         * Begins to lead, with what whoever led before has written: that one writes nothing any more. In which reign, above one that was
+         * heard of.
+         *
+         * @param {number} heard
+         */
+        async lead(heard) {
+            for (;;) {
+                const [[, before] = ["", 0]] = await read("meta", "reign", "reign\0");
+                const reign = Math.max(before, heard) + 1;
+                if (!(await write([["meta", "reign", reign]], before))) continue;
+                await load();
+                return reign;
             }
-            await memory.clear();
-            await memory.write(all);
         },
 
         /**

@@ -15,7 +15,8 @@
  * @property {(table: Table, low?: string, high?: string, limit?: number) => Promise<[string, any][]>} read Keys and their values from `low`
  *   up to below `high`, the highest first.
  * @property {(table: Table) => Promise<string[]>} keys
- * @property {(changes: readonly Change[]) => Promise<void>} write
+ * @property {(changes: readonly Change[], reign?: number) => Promise<boolean | void>} write Where tabs share it: only in this reign, which
+ *   `meta` names; whether it was.
  * @property {(table?: Table) => Promise<void>} clear One table, or all.
  * @property {() => Promise<void>} erase Leaves no trace; the store is not used again.
  * @property {() => void} close

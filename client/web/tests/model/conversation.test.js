@@ -133,7 +133,7 @@ test("what another tab has settled long ago is read again", async () => {
         { entries: [theirs(6, text("b"))] },
     ] });
     assert.equal(shown(bob.messages.get()), "alice: a sending");
-    model.tell({ kind: "gone", key: "x", to: "bob" });
+    model.tell({ kind: "stale" });
     await turn();
     assert.equal(shown(bob.messages.get()), "alice: a sent");
     model.tell({ kind: "stale" });

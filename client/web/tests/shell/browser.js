@@ -16,6 +16,7 @@ class Locks {
     request(name, options, held) {
         const request = { name, held, tab: current };
         const over = new Promise((resolve, reject) => Object.assign(request, { resolve, reject }));
+        if (options.ifAvailable && this.#held.has(name)) return Promise.resolve(held(null));
         options.signal?.addEventListener("abort", () => {
             if (!this.#waiting.includes(request)) return;
             this.#waiting = this.#waiting.filter(other => other !== request);

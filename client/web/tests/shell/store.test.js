@@ -78,7 +78,7 @@ const opened = request => new Promise((resolve, reject) => {
 async function inUse(store) {
     const said = [];
     const kept = createKept(store, (why, inMemory) => said.push([why, inMemory]));
-    await kept.load();
+    await kept.lead(0);
     await kept.write([["meta", "device", "web-1"], ["outbox", "a", 1], ["entries", "bob/1/x", 1]]);
     return { kept, said };
 }
@@ -87,7 +87,7 @@ async function inUse(store) {
 async function goesOn({ kept, said }) {
     await kept.write([["outbox", "b", 2], ["entries", "bob/2/x", 2]]);
     assert.deepEqual(await kept.read("outbox"), [["b", 2], ["a", 1]], "with what was unsent before");
-    assert.deepEqual(await kept.read("meta"), [["device", "web-1"]]);
+    assert.deepEqual(await kept.read("meta", "device"), [["reign", 1], ["device", "web-1"]]);
     assert.equal((await kept.read("entries", "bob/2", "bob/3")).length, 1);
     assert.deepEqual(said.map(([why, inMemory]) => [why instanceof Error || why instanceof DOMException, inMemory]), [[true, true]]);
 }
