@@ -1,0 +1,54 @@
+// Never lost, never twice, in order, in all tabs: whatever becomes of tabs, over stores and networks that fail. The code is the real one,
+// down to what a browser gives. `DUNLIN_TABS_SEEDS` plays more, `DUNLIN_TABS_SEED` begins at that one.
+
+import assert from "node:assert/strict";
+import { cpSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { test } from "node:test";
+import { fileURLToPath, pathToFileURL } from "node:url";
+import { connect } from "../../dunlin.js";
+import { play } from "./simulation/play.js";
+
+const { DUNLIN_TABS_SEEDS: seeds = 200, DUNLIN_TABS_SEED: first = 1 } = process.env;
+const LIBRARY = fileURLToPath(new URL("../..", import.meta.url));
+/** In how many plays a wrong rule has to show. */
+const SHOWS_WITHIN = 100;
+
+/** The first seed from this one on with which something goes wrong, and what. */
+async function findWrong(connect, first, seeds) {
+    for (let seed = first; seed < first + seeds; seed += 1) {
+        const { wrongs, log } = await play(connect, seed);
+        if (wrongs.length) return { seed, wrongs, log };
+    }
+}
+
+test("whatever becomes of tabs", async () => {
+    const found = await findWrong(connect, Number(first), Number(seeds));
+    const { seed, wrongs, log } = found ?? {};
+    assert.ok(!found, `DUNLIN_TABS_SEED=${seed} DUNLIN_TABS_SEEDS=1 replays it\n${log?.join("\n")}\n${wrongs?.join("\n")}`);
+});
+
+/** Rules that are wrong: a file, what stands there, and what takes its place. */
+const WRONG = {
+    "what is said is not kept first": ["tab.js", 'written.add([["outbox", draft.key, draft]], [', "written.add([], ["],
+    "a leader forgets what is unsent when it begins": ["engine.js", 'kept.held("outbox")) items.put(item)', 'kept.held("outbox")) void item'],
+    "an id is not kept before the socket has it": ["engine.js", '["outbox", item.key, items.put({ ...item, id })]', '["meta", "id", items.put({ ...item, id }).id]'],
+};
+
+for (const [rule, [file, right, wrong]] of Object.entries(WRONG)) {
+    test(`a wrong rule is found: ${rule}`, async t => {
+        const folder = mkdtempSync(join(tmpdir(), "dunlin-wrong-"));
+        t.after(() => rmSync(folder, { recursive: true }));
+        writeFileSync(join(folder, "package.json"), '{ "type": "module" }');
+        for (const part of ["dunlin", "dunlin.js"]) cpSync(join(LIBRARY, part), join(folder, part), { recursive: true });
+        const path = join(folder, "dunlin", file);
+        const code = readFileSync(path, "utf8");
+        assert.ok(code.includes(right), `${file} has no ${right}`);
+        writeFileSync(path, code.replaceAll(right, wrong));
+        const { connect } = await import(pathToFileURL(join(folder, "dunlin.js")));
+        const found = await findWrong(connect, 1, SHOWS_WITHIN);
+        assert.ok(found, "nothing went wrong");
+        t.diagnostic(`seed ${found.seed}: ${found.wrongs[0].split("\n")[0]}`);
+    });
+}
