@@ -13,13 +13,13 @@ const ACCOUNT = "dunlin/default";
 const HEALS_WITHIN = 300_000;
 
 class Play {
-    constructor(connect, seed) {
+    constructor(connect, seed, focus) {
         const world = new World(seed);
-        Object.assign(this, { connect, world, gateway: new Gateway(world), sent: [], durable: new Set(), said: 0 });
+        Object.assign(this, { connect, focus, world, gateway: new Gateway(world), sent: [], durable: new Set(), said: 0 });
         this.databases = new Databases(world, ({ changes }) => {
             for (const [table, , value] of changes) if (table === "outbox" && value) this.durable.add(textOf(value));
         });
-        this.isAlone = world.chance(0.15);
+        this.isAlone = focus ? focus.includes("alone") : world.chance(0.15);
         this.tokenFails = 0;
     }
 
@@ -70,37 +70,37 @@ class Play {
         const away = world.tabs.filter(tab => tab.isAway && !tab.isDead);
         const frozen = world.tabs.filter(tab => tab.isFrozen && !tab.isAway && !tab.isDead);
         const ways = [
-            [12, () => tab && this.send(tab)],
-            [2, () => others.length < 5 && this.open()],
-            [1, () => tab && this.open(tab.duplicate())],
-            [2, () => world.one(others)?.kill("at once")],
-            [2, () => tab && (tab.fuse = world.below(12))],
-            [2, async () => {
+            [12, "send", () => tab && this.send(tab)],
+            [2, "open", () => others.length < 5 && this.open()],
+            [1, "duplicate", () => tab && this.open(tab.duplicate())],
+            [2, "kill", () => world.one(others)?.kill("at once")],
+            [2, "fuse", () => tab && (tab.fuse = world.below(12))],
+            [2, "reload", async () => {
                 if (!tab) return;
                 await this.leave(tab, "to be loaded again");
                 await this.open(new Tab(world, tab.storage));
             }],
-            [1, () => tab && this.close(tab)],
-            [4, () => tab && databases.mayFreeze(tab) && this.freeze(tab)],
-            [1, () => frozen.length && this.wake(world.one(frozen))],
-            [1, () => tab && databases.mayFreeze(tab) && this.putAway(tab)],
-            [2, () => away.length && this.comeBack(world.one(away))],
-            [2, () => tab && this.show(tab, world.one(["visible", "hidden"]))],
-            [2, () => void (gateway.faults = world.one([0, 0, 0.1, 0.4]))],
-            [2, () => gateway.dropAll()],
-            [1, () => gateway.silence()],
-            [1, () => this.goOffline()],
-            [1, () => void (this.tokenFails = world.one([0, 0, 0.5, 1]))],
-            [1, () => void (databases.slowness = world.one([2, 2, 50, 1_000]))],
-            [1, () => this.fill()],
-            [1, () => void (world.ahead += 60_000)],
-            [4, () => void gateway.peerSays(world.one(PEERS), this.nextId(), `theirs ${(this.said += 1)}`)],
+            [1, "close", () => tab && this.close(tab)],
+            [4, "freeze", () => tab && databases.mayFreeze(tab) && this.freeze(tab)],
+            [1, "wake", () => frozen.length && this.wake(world.one(frozen))],
+            [1, "putAway", () => tab && databases.mayFreeze(tab) && this.putAway(tab)],
+            [2, "comeBack", () => away.length && this.comeBack(world.one(away))],
+            [2, "show", () => tab && this.show(tab, world.one(["visible", "hidden"]))],
+            [2, "faults", () => void (gateway.faults = world.one([0, 0, 0.1, 0.4]))],
+            [2, "drop", () => gateway.dropAll()],
+            [1, "silence", () => gateway.silence()],
+            [1, "offline", () => this.goOffline()],
+            [1, "token", () => void (this.tokenFails = world.one([0, 0, 0.5, 1]))],
+            [1, "slow", () => void (databases.slowness = world.one([2, 2, 50, 1_000]))],
+            [1, "fill", () => this.fill()],
+            [1, "sleep", () => void (world.ahead += 60_000)],
+            [4, "peer", () => void gateway.peerSays(world.one(PEERS), this.nextId(), `theirs ${(this.said += 1)}`)],
         ];
         // In each play some things happen often, and others never.
-        this.tastes ??= ways.map(() => world.one([0, 0.5, 1, 4]));
-        const weights = ways.map(([weight], way) => weight * (way ? this.tastes[way] : 1));
+        this.tastes ??= ways.map(([, name]) => (this.focus ? (this.focus.includes(name) ? 6 : 0.7) : world.one([0, 0.5, 1, 4])));
+        const weights = ways.map(([weight, name], way) => weight * (name === "send" ? 1 : this.tastes[way]));
         let at = world.random() * weights.reduce((sum, weight) => sum + weight);
-        await ways[weights.findIndex(weight => (at -= weight) < 0)][1]();
+        await ways[weights.findIndex(weight => (at -= weight) < 0)][2]();
     }
 
     nextId() {
@@ -268,9 +268,9 @@ function countOf(texts) {
     return counts;
 }
 
-/** Plays one seed: what went wrong, and what had happened. */
-export async function play(connect, seed) {
-    const it = new Play(connect, seed);
+/** Plays one seed, with some deeds more often if they are named: what went wrong, and what had happened. */
+export async function play(connect, seed, focus) {
+    const it = new Play(connect, seed, focus);
     const uninstall = install(it.world, it.gateway, it.databases);
     const rejected = why => it.world.failures.push(why);
     process.on("unhandledRejection", rejected);
