@@ -362,8 +362,8 @@ export function createEngine(options, kept, consumer, say, refused) {
      * @param {any} frame
      */
     function show(direction, frame) {
-        if (![...wants.values()].some(({ frames }) => frames)) return;
-        tell({ kind: "frame", direction, frame: frame?.hello ? { hello: { ...frame.hello, token: "…" } } : frame });
+        const tabs = [...wants.keys()].filter(tab => wants.get(tab)?.frames);
+        if (tabs.length) tell({ kind: "frame", tabs, direction, frame: frame?.hello ? { hello: { ...frame.hello, token: "…" } } : frame });
     }
 
     /** Over to a connection with another token; what is under way goes on over that one. */

@@ -85,7 +85,8 @@ export type Told =
     | { kind: "status"; status: Status }
     /** A frame of this client's was refused that has no answer of its own, or (`connection`) no token or socket could be had. */
     | { kind: "refused"; code: string; message: string }
-    | { kind: "frame"; direction: "in" | "out"; frame: object }
+    /** `tabs`: which of them look at frames. */
+    | { kind: "frame"; tabs: string[]; direction: "in" | "out"; frame: object }
     /** Between the tabs: one leads from now on; a question is over. */
     | { kind: "leader"; status: Status }
     | { kind: "answered"; request: string; answer?: Answer; error?: AskError };
