@@ -72,7 +72,7 @@ export function createTab(options, tell) {
     function lead() {
         const its = (engine = createEngine({ ...options, heard: latest }, kept, () => consumer, (told, reign) => {
             // Frames are many: they go nowhere where nobody else looks at them.
-            if (!closed && (told.kind !== "frame" || told.tabs.join() !== id)) tabs?.post({ told, reign });
+            if (!closed && /** @type {any} */ (told).tabs?.join() !== id) tabs?.post({ told, reign });
             latest = reign;
             take(told);
         }, () => {

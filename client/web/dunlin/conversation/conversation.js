@@ -120,8 +120,8 @@ export function createConversation(host, peer, changed) {
         // Somebody else is there, or it is read anew.
         if (meanwhile !== told) return;
         meanwhile = undefined;
-        // What has its outcome, of which this tab has not heard.
-        for (const { key } of shown) if (!kept.drafts.some(draft => draft.key === key)) fold.discarded({ key });
+        // Some may have their outcome, of which this tab has not heard.
+        shown.forEach(fold.discarded);
         kept.entries.forEach(entry => fold.entry({ entry }));
         kept.receipts.forEach(receipt => fold.receipt({ receipt }));
         kept.drafts.forEach(draft => fold.draft({ draft }));
