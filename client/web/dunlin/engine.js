@@ -17,7 +17,7 @@
 
 import { createConnection } from "./connection.js";
 import { seenFrom } from "./core/address.js";
-import { Core } from "./core/core.js";
+import { createCore } from "./core/core.js";
 import { beginning } from "./core/ids.js";
 import { createItems } from "./items.js";
 import { createPipeline } from "./pipeline.js";
@@ -29,9 +29,8 @@ const RETENTION = 30 * 86_400_000;
 /** Effects that may wait for the store, and entries for a consumer, before nothing more is taken; and at how few that goes on. */
 const MOST_WAITING = 4_096;
 const FEW_WAITING = 1_024;
-/** People whom one connection watches; the engine's own request for that, and how long it waits for its answer, in ms. */
+/** People whom one connection watches, and how long the engine waits for the answer to that, in ms. */
 const WATCHED = 200;
-const WATCH = "watch";
 const WATCH_WITHIN = 10_000;
 /** How often it is looked for what tabs have kept and not handed over, in ms. */
 const SWEEPS_EVERY = 30_000;
@@ -56,7 +55,7 @@ const OF_ID = ["bad_id", "too_old", "from_the_future"];
 
 /**
  * @typedef {{
- *     [Kind in Output["kind"]]?: (output: Extract<Output, { kind: Kind }>, changes: Change[]) => Effect | void
+ *     [Kind in Output["kind"]]?: (output: Extract<Output, { kind: Kind }>, changes: Change[]) => Effect | false | void
  * }} CarriesOut
  */
 
@@ -73,9 +72,8 @@ export function createEngine(options, kept, consumer, say, refused) {
     let core;
     /** @type {Status} */
     let status = { state: "connecting" };
-    /** Whose requests the core's numbers are. @type {Map<number, string>} */
-    const requests = new Map();
-    let last = 0;
+    /** Questions of tabs that have no answer yet. @type {Set<any>} */
+    const asking = new Set();
     /** What each tab wants to see. @type {Map<string, { users: string[], frames: boolean }>} */
     const wants = new Map();
     /** @type {Map<string, Told>} */
@@ -134,8 +132,8 @@ export function createEngine(options, kept, consumer, say, refused) {
         /** @type {Change[]} */
         const changes = [];
         pipeline.add(changes, its.handle(now(), input).map((/** @type {any} */ output) => {
-            const carryOut = carriesOut[/** @type {"write"} */ (output.kind)] ?? (() => () => tell(output));
-            return carryOut(output, changes);
+            const follows = carriesOut[/** @type {"write"} */ (output.kind)]?.(output, changes);
+            return follows ?? (() => tell(output));
         }));
         makeRoom();
         if (core === its) setAlarm(its.nextDeadline);
@@ -150,7 +148,8 @@ export function createEngine(options, kept, consumer, say, refused) {
     }
 
     /**
-     * What is to be done at once and stored for each output, and what follows then; tabs are told of all others as they are.
+     * What is to be done at once and stored for each output, and what follows then. Where nothing is said of that tabs are told of the
+     * output as it is.
      *
      * @type {CarriesOut}
      */
@@ -169,34 +168,34 @@ export function createEngine(options, kept, consumer, say, refused) {
         },
         hangUp: connection.hangUp,
         named({ request, id }, changes) {
-            const item = items.get(requests.get(request));
-            if (!item) return;
+            const item = items.get(request);
+            if (!item) return false;
             changes.push(["outbox", item.key, items.put({ ...item, id })]);
             return () => tell({ kind: "named", key: item.key, id });
         },
         settle,
-        answered({ request: number, answer, error }) {
-            const request = requestOf(number);
-            if (request !== WATCH) return () => request && tell({ kind: "answered", request, answer, error });
-            isWatched = !error;
-            return;
+        answered({ request, error }) {
+            if (asking.delete(request)) return;
+            // The core's own questions have no request.
+            if (request) isWatched = !error;
+            return false;
         },
         skip: ({ place }, changes) => came(undefined, place, changes),
         forget({ id }, changes) {
             const key = items.withId(id)?.key;
-            if (!key) return;
+            if (!key) return false;
             changes.push(["outbox", key, undefined]);
             return () => items.forget(key);
         },
         connected({ user, device, region }, changes) {
             changes.push(["meta", "user", user], ["meta", "region", region]);
             // Nobody need see that it is another connection.
-            if (isSwapping) return void (isSwapping = false);
+            if (isSwapping) return (isSwapping = false);
             return stands({ state: "online", user, device, region }, watch);
         },
         disconnected(output) {
             const { why, retryIn } = output;
-            if (isSwapping && why.kind === "slept") return;
+            if (isSwapping && why.kind === "slept") return false;
             isSwapping = false;
             presences.clear();
             return stands({ state: "offline", why, retryAt: Date.now() + retryIn }, () => tell(output));
@@ -205,19 +204,12 @@ export function createEngine(options, kept, consumer, say, refused) {
             confirm(changes);
             return stands({ state: "ended", why });
         },
-        receipt(output, changes) {
-            const { by, since } = output.receipt;
-            if (by) changes.push(["receipts", `${by}/${since}`, output.receipt]);
-            return () => tell(output);
+        receipt({ receipt }, changes) {
+            const { by, since } = receipt;
+            if (by) changes.push(["receipts", `${by}/${since}`, receipt]);
         },
-        marked(output, changes) {
-            changes.push(["marks", output.with, output.read]);
-            return () => tell(output);
-        },
-        presence(output) {
-            presences.set(output.user, output);
-            return () => tell(output);
-        },
+        marked: ({ with: peer, read }, changes) => void changes.push(["marks", peer, read]),
+        presence: output => void presences.set(output.user, output),
         entry: (output, changes) => came(output, output.place, changes),
         gap: (output, changes) => came({ ...output, repeated: items.accepted().length }, output.place, changes),
         caughtUp: (output, changes) => came(output, output.place, changes),
@@ -261,12 +253,12 @@ export function createEngine(options, kept, consumer, say, refused) {
     /**
      * @param {Output & { kind: "settle" }} output
      * @param {Change[]} changes
-     * @returns {Effect | void}
+     * @returns {Effect | false}
      */
     function settle({ request, accepted, error }, changes) {
-        const item = items.get(requestOf(request));
+        const item = items.get(request);
         // What is not sent when the client ends is sent by the next one.
-        if (!item || error?.kind === "ended") return;
+        if (!item || error?.kind === "ended") return false;
         const { key, to, content } = item;
         if (accepted) {
             const { user, region } = status;
@@ -284,26 +276,12 @@ export function createEngine(options, kept, consumer, say, refused) {
 
     /** @param {Item} item */
     function tellOf(item) {
-        const { key, to, content, accepted, error } = item;
-        tell(accepted || error ? { kind: "settled", key, to, content, accepted, error } : { kind: "draft", draft: item });
-    }
-
-    /** @param {any} number */
-    function requestOf(number) {
-        const request = requests.get(number);
-        requests.delete(number);
-        return request;
-    }
-
-    /** @param {string} of */
-    function requestFor(of) {
-        requests.set(++last, of);
-        return last;
+        tell(item.accepted || item.error ? { kind: "settled", ...item } : { kind: "draft", draft: item });
     }
 
     /** @param {Item} item */
     function submit({ key, to, content, id }) {
-        handle({ kind: "submit", request: requestFor(key), to, content, id });
+        handle({ kind: "submit", request: key, to, content, id });
     }
 
     /**
@@ -327,12 +305,12 @@ export function createEngine(options, kept, consumer, say, refused) {
     }
 
     /**
-     * @param {string} request
+     * @param {unknown} request
      * @param {Question} what
      * @param {number} within
      */
     function ask(request, what, within) {
-        handle({ kind: "ask", request: requestFor(request), what, until: now().steady + within });
+        handle({ kind: "ask", request, what, until: now().steady + within });
     }
 
     /** Watches whom any tab wants to see. */
@@ -343,7 +321,8 @@ export function createEngine(options, kept, consumer, say, refused) {
         presences.clear();
         watched = users.join();
         isWatched = true;
-        ask(WATCH, { watch: { users } }, WATCH_WITHIN);
+        // Each one is a request of its own.
+        ask(users, { watch: { users } }, WATCH_WITHIN);
     }
 
     /** @param {any} frame */
@@ -407,9 +386,9 @@ export function createEngine(options, kept, consumer, say, refused) {
         const { user, region, ...meta } = Object.fromEntries(kept.held("meta"));
         const own = device ?? meta.device ?? `web-${randomName()}`;
         status = { state: "connecting", user, region, device: own };
-        requests.clear();
+        asking.clear();
         isWatched = !watched;
-        const its = new Core(
+        const its = createCore(
             {
                 gateways: gateways.length,
                 device: own,
@@ -498,7 +477,9 @@ export function createEngine(options, kept, consumer, say, refused) {
                     return send(items.put(/** @type {Item} */ (OF_ID.includes(error.code) ? rest : { ...rest, id })));
                 }
                 case "ask":
-                    return [...requests.values()].includes(command.request) || ask(command.request, command.what, command.within);
+                    if (asking.has(command.request)) return;
+                    asking.add(command.request);
+                    return ask(command.request, command.what, command.within);
                 case "wants":
                     wants.set(command.tab, command);
                     watch();

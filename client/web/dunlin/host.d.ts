@@ -68,7 +68,7 @@ export type Told =
     | { kind: "draft"; draft: Draft }
     | { kind: "named"; key: string; id: string }
     /** With one of the two. */
-    | { kind: "settled"; key: string; to: string; content: Content; accepted?: Stored; error?: { code: string; message: string } }
+    | ({ kind: "settled"; accepted?: Stored } & Draft)
     | { kind: "discarded"; key: string }
     | { kind: "receipt"; receipt: ReceiptFrame }
     | { kind: "marked"; with: string; read: number }
@@ -89,7 +89,7 @@ export type Told =
     | { kind: "frame"; tabs: string[]; direction: "in" | "out"; frame: object }
     /** Between the tabs: one leads from now on; a question is over. */
     | { kind: "leader"; status: Status }
-    | { kind: "answered"; request: string; answer?: Answer; error?: AskError };
+    | { kind: "answered"; request: unknown; answer?: Answer; error?: AskError };
 
 /** What tabs ask of the engine, in the tab that leads. A thing may be asked more than once. */
 export type Command =

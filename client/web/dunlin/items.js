@@ -4,6 +4,8 @@
 /** @import { Accepted, Stored } from "./core/words.js" */
 /** @import { Kept } from "./store/kept.js" */
 
+import { forgetOldest } from "./core/bounds.js";
+
 /** Keys of what was forgotten that are remembered. */
 const REMEMBERED = 4_096;
 
@@ -32,16 +34,15 @@ export function createItems(kept) {
     function forget(key) {
         items.delete(key);
         gone.add(key);
-        const [oldest] = gone;
-        if (gone.size > REMEMBERED) gone.delete(oldest);
+        forgetOldest(gone, REMEMBERED);
     }
 
     return {
         all,
         put,
         forget,
-        /** @param {string | undefined} key */
-        get: key => items.get(key ?? ""),
+        /** @param {any} key */
+        get: key => items.get(key),
         /** @param {string} id */
         withId: id => all().find(item => item.id === id),
         clear: () => items.clear(),
@@ -62,10 +63,8 @@ export function createItems(kept) {
          * @returns {Accepted[]}
          */
         accepted: () =>
-            all().flatMap(({ to, content, accepted }) => {
-                if (!accepted) return [];
-                const { id, order, time } = accepted;
-                return [{ id, to, content, order, taken: time, stored: time }];
-            }),
+            all().flatMap(({ to, content, accepted }) =>
+                accepted ? [{ ...accepted, to, content, taken: accepted.time, stored: accepted.time }] : [],
+            ),
     };
 }

@@ -36,7 +36,7 @@ export function createPipeline(write, done) {
 
         /**
          * @param {readonly Change[]} more
-         * @param {readonly (Effect | void)[]} then
+         * @param {readonly (Effect | false | void)[]} then
          */
         add(more, then) {
             changes.push(...more);

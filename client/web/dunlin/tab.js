@@ -154,7 +154,7 @@ export function createTab(options, tell) {
             case "status":
                 return is(told.status);
             case "answered": {
-                const { request, answer, error } = told;
+                const { request, answer, error } = /** @type {any} */ (told);
                 const command = open.get(request);
                 // It is asked again over the next connection.
                 if (error?.kind === "disconnected" && command) return send(command);

@@ -17,7 +17,7 @@ import { createReads } from "./reads.js";
 import { createWatching } from "./watching.js";
 
 /** @import { ServerFrames } from "./types.js" */
-/** @import { ClientFrame, Ended, Goodbye, Input, Lost, Now, Output, Setup } from "./words.js" */
+/** @import { ClientFrame, Core, Ended, Goodbye, Input, Lost, Now, Output, Setup } from "./words.js" */
 
 /** A browser shows no pings, which come every 25 s: in a silence it is time to ask after two of them. */
 const ASKS_AFTER = 50_000;
@@ -45,7 +45,7 @@ const NEEDS_ROOM = ["entry", "gap", "caught_up", "receipt", "marked"];
  * @param {Now} now
  * @returns {Core}
  */
-function createCore(setup, now) {
+export function createCore(setup, now) {
     const { gateways, device, random } = setup;
     /**
      * There is no connection and none is tried; or a dial is on its way, or `hello` was sent; or a gateway has welcomed this client; or
@@ -333,8 +333,3 @@ function createCore(setup, now) {
         },
     };
 }
-
-/** @typedef {import("./words.js").Core} Core */
-
-/** @type {new (setup: Setup, now: Now) => Core} */
-export const Core = /** @type {any} */ (createCore);

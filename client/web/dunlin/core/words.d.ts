@@ -44,8 +44,8 @@ export interface Accepted {
     stored: number;
 }
 
-/** Names a send, or a question, between the core and whoever waits for its outcome. */
-export type Request = number;
+/** Names a send, or a question, between the core and whoever waits for its outcome: anything but `null`. */
+export type Request = unknown;
 
 /** One client: see `core.js`. */
 export interface Core {

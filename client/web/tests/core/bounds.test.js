@@ -3,7 +3,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 
-import { Core } from "../../dunlin/core/core.js";
+import { createCore } from "../../dunlin/core/core.js";
 import { SETUP, timeOf } from "./script.js";
 
 const NOW = 1_000_000;
@@ -14,7 +14,7 @@ const ENTRY = { log: "mailbox", cursor: "c", time: NOW, id: "01J0000000000000000
 class Bench {
     constructor(setup = {}) {
         this.now = { steady: NOW, wall: NOW };
-        this.core = new Core({ ...PAUSING, ...setup }, this.now);
+        this.core = createCore({ ...PAUSING, ...setup }, this.now);
         this.requests = 0;
     }
 

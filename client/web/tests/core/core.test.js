@@ -3,7 +3,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 
-import { Core } from "../../dunlin/core/core.js";
+import { createCore } from "../../dunlin/core/core.js";
 import { randomOf, SETUP } from "./script.js";
 
 const PAUSING = { ...SETUP, gateways: 2, backoffFirst: 200, backoffMost: 1_000 };
@@ -12,7 +12,7 @@ const WELCOME = { user: "bob", device: "phone", region: "eu", server_time: 1, li
 class Bench {
     constructor(random = () => 0.999_999) {
         this.now = { steady: 1_000_000, wall: 1_000_000 };
-        this.core = new Core({ ...PAUSING, random }, this.now);
+        this.core = createCore({ ...PAUSING, random }, this.now);
     }
 
     give(input, later = 0) {

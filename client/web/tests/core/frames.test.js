@@ -3,7 +3,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 
-import { Core } from "../../dunlin/core/core.js";
+import { createCore } from "../../dunlin/core/core.js";
 import { randomOf } from "./script.js";
 
 const ID = "01J00000000000000000000000";
@@ -29,7 +29,7 @@ const now = { steady: 1, wall: 1 };
 
 function connected() {
     const setup = { gateways: 1, device: "phone", cursors: {}, start: null, backoffFirst: 0, backoffMost: 0, connectWithin: 10_000 };
-    const core = new Core({ ...setup, inFlightPerAddress: 1, random: randomOf(1) }, now);
+    const core = createCore({ ...setup, inFlightPerAddress: 1, random: randomOf(1) }, now);
     core.handle(now, { kind: "tick" });
     core.handle(now, { kind: "opened", token: "t" });
     core.handle(now, { kind: "frame", frame: { welcome: WELCOME } });

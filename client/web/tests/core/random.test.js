@@ -3,7 +3,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 
-import { Core } from "../../dunlin/core/core.js";
+import { createCore } from "../../dunlin/core/core.js";
 import { randomOf } from "./script.js";
 
 const STEPS = 600;
@@ -36,7 +36,7 @@ class Play {
             inFlightPerAddress: this.perAddress,
             random: this.random,
         };
-        this.core = new Core(setup, this.now);
+        this.core = createCore(setup, this.now);
     }
 
     below(most) {

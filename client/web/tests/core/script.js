@@ -2,7 +2,7 @@
 
 import { readFileSync, readdirSync } from "node:fs";
 
-import { Core } from "../../dunlin/core/core.js";
+import { createCore } from "../../dunlin/core/core.js";
 
 const FOLDER = new URL("../../../scripts/", import.meta.url);
 const BEGINNING = 1_000_000;
@@ -91,7 +91,7 @@ const LOOKS = {
 /** Plays a script. Throws where something else comes than what it says. */
 export function replay({ only, setup, steps }) {
     let now = { steady: BEGINNING, wall: BEGINNING };
-    const core = new Core({ ...SETUP, random: randomOf(7), ...setup }, now);
+    const core = createCore({ ...SETUP, random: randomOf(7), ...setup }, now);
     const bound = new Map();
     for (const [index, step] of unrolled(steps).entries()) {
         const { at, slept = 0, input, outputs = [], ...looks } = step;
