@@ -42,6 +42,7 @@ import { createTokens } from "./token.js";
  * @property {{ with: string, read: number }} marked
  * @property {{ from: string, signal: string }} signal
  * @property {{ direction: "in" | "out", frame: any }} frame
+ * @property {{}} reset The token's user is another than before: everything that was kept of that one is deleted, unsent messages as well.
  * @property {{ why: Error, inMemory: boolean }} storage Something could not be kept; `inMemory`: nothing can be from now on, and the client
  *   goes on with what it has.
  * @property {DunlinError} error Something was refused that nobody waits for; or, with the code `connection`, there was no token or socket.

@@ -19,6 +19,7 @@ import { createConnection } from "./connection.js";
 import { seenFrom } from "./core/address.js";
 import { createCore } from "./core/core.js";
 import { beginning } from "./core/ids.js";
+import { parse } from "./core/parse.js";
 import { createItems } from "./items.js";
 import { createPipeline } from "./pipeline.js";
 import { entryKey, peerOf, randomName } from "./records.js";
@@ -85,6 +86,10 @@ export function createEngine(options, kept, consumer, say, refused) {
     let done = {};
     let room = true;
     let isSwapping = false;
+    /** Whether a connection is under way that nobody has welcomed. */
+    let isOpening = false;
+    /** How often another user was welcomed than the one who was there. */
+    let others = 0;
     let isOver = false;
     /** Which one of those who lead, one after the other, this one is. */
     let reign = 0;
@@ -156,6 +161,7 @@ export function createEngine(options, kept, consumer, say, refused) {
     const carriesOut = {
         dial(output) {
             const dial = connection.dial(output);
+            isOpening = true;
             return isSwapping ? dial : stands({ state: "connecting" }, dial);
         },
         write({ frame }, changes) {
@@ -328,10 +334,12 @@ export function createEngine(options, kept, consumer, say, refused) {
     /** @param {any} frame */
     function frame(frame) {
         show("in", frame);
-        const { welcome } = frame ?? {};
-        if (welcome && status.user && status.user !== welcome.user) return void reset(welcome.user);
+        const [name, welcome] = (isOpening && parse(frame)) || [];
+        if (name !== "welcome") return handle({ kind: "frame", frame });
+        isOpening = false;
+        if (status.user && status.user !== welcome.user) return void reset(welcome.user);
         handle({ kind: "frame", frame });
-        if (welcome) connection.welcomed(welcome.server_time);
+        connection.welcomed(welcome.server_time);
     }
 
     /**
@@ -353,20 +361,24 @@ export function createEngine(options, kept, consumer, say, refused) {
     }
 
     /**
-     * What is kept is another user's: nothing of it is sent, shown or acknowledged.
+     * What is kept is another user's: nothing of it is sent, shown or acknowledged. Where users change again and again each change waits for
+     * longer.
      *
      * @param {string} user
      */
     async function reset(user) {
         core = undefined;
+        isSwapping = false;
         pipeline.add([], [connection.hangUp()]);
         await pipeline.idle();
         await kept.clear();
         items.clear();
         await kept.write([["meta", "reign", reign], ["meta", "user", user]]);
         if (isOver) return;
+        status = { state: "connecting", user };
         tell({ kind: "reset" });
-        begin();
+        tell({ kind: "status", status });
+        setTimeout(() => isOver || begin(), Math.random() * Math.min(most, first * 2 ** others++));
     }
 
     /**

@@ -197,8 +197,8 @@ export function createCore(setup, now) {
     const meanings = {
         welcome({ user, device, region, server_time: time }) {
             const { steady } = now;
+            if (link !== "opening") return letGo({ kind: "badFrame" });
             outbox.welcomed(region, time);
-            if (link !== "opening") return;
             ids.corrected(time);
             ahead = time - steady;
             link = "up";

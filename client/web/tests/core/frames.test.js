@@ -27,18 +27,23 @@ const FRAMES = {
 
 const now = { steady: 1, wall: 1 };
 
-function connected() {
+function opening() {
     const setup = { gateways: 1, device: "phone", cursors: {}, start: null, backoffFirst: 0, backoffMost: 0, connectWithin: 10_000 };
     const core = createCore({ ...setup, inFlightPerAddress: 1, random: randomOf(1) }, now);
     core.handle(now, { kind: "tick" });
     core.handle(now, { kind: "opened", token: "t" });
+    return core;
+}
+
+function connected() {
+    const core = opening();
     core.handle(now, { kind: "frame", frame: { welcome: WELCOME } });
     return core;
 }
 
 /** Whether the connection is let go of for a frame. */
-function isBad(frame) {
-    const outputs = connected().handle(now, { kind: "frame", frame });
+function isBad(frame, core = connected()) {
+    const outputs = core.handle(now, { kind: "frame", frame });
     return outputs.some(({ kind, why }) => kind === "disconnected" && why.kind === "badFrame");
 }
 
@@ -47,6 +52,8 @@ test("what is no object with one key ends the connection", () => {
         assert(isBad(frame), JSON.stringify(frame));
     }
 });
+
+test("a client is welcomed once over a connection", () => assert(isBad({ welcome: WELCOME })));
 
 test("what a newer release says is passed over", () => {
     for (const name of ["hologram", "__proto__", "constructor", "toString", ""]) {
@@ -59,13 +66,14 @@ test("what a newer release says is passed over", () => {
 
 for (const [name, whole] of Object.entries(FRAMES)) {
     test(`a frame ${name} has its fields`, () => {
-        assert(!isBad({ [name]: whole }), "as it is");
-        assert(!isBad({ [name]: { ...whole, newer: { field: 7 } } }), "with one that is not known");
+        const begun = name === "welcome" ? opening : connected;
+        assert(!isBad({ [name]: whole }, begun()), "as it is");
+        assert(!isBad({ [name]: { ...whole, newer: { field: 7 } } }, begun()), "with one that is not known");
         for (const [field, value] of Object.entries(whole)) {
             const { [field]: _, ...without } = whole;
-            assert.equal(isBad({ [name]: without }), value !== null, `without ${field}`);
-            assert.equal(isBad({ [name]: { ...whole, [field]: null } }), value !== null, `${field}: null`);
+            assert.equal(isBad({ [name]: without }, begun()), value !== null, `without ${field}`);
+            assert.equal(isBad({ [name]: { ...whole, [field]: null } }, begun()), value !== null, `${field}: null`);
         }
-        for (const wrong of [null, 7, "text", []]) assert(isBad({ [name]: wrong }), JSON.stringify(wrong));
+        for (const wrong of [null, 7, "text", []]) assert(isBad({ [name]: wrong }, begun()), JSON.stringify(wrong));
     });
 }

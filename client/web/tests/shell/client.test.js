@@ -258,6 +258,42 @@ test("another user gets nothing of what was kept, and what they wrote is theirs"
     assert.notEqual(carol.status.get().device, alice.status.get().device);
 });
 
+describe("a welcome", () => {
+    for (const [what, said] of [["that is a second one", { user: "carol", device: "d", region: "local" }], ["of nobody", {}]]) {
+        test(`${what} loses nothing`, async t => {
+            const [gateway, store] = [new Gateway(), new SlowStore()];
+            const alice = begin(t, gateway, "alice", { store });
+            const resets = [];
+            alice.on("reset", reset => resets.push(reset));
+            await online(alice);
+            gateway.holds = true;
+            say(alice, "bob", "unsent");
+            await until(() => gateway.came("send").length === 1);
+            gateway.tell("alice", { welcome: { ...said, server_time: gateway.now } });
+            await until(() => gateway.came("send").length === 2);
+            assert.deepEqual([store.all("outbox").length, alice.status.get().user, resets], [1, "alice", []]);
+        });
+    }
+
+    test("of one user after the other is told, and slows down", async t => {
+        const [gateway, store] = [new Gateway(), new SlowStore()];
+        let tokens = 0;
+        const getToken = () => token(["alice", "carol"][(tokens += 1) % 2]);
+        const client = begin(t, gateway, "", { store, getToken, backoff: { first: 20, most: 60_000 } });
+        let resets = 0;
+        client.on("reset", () => {
+            resets += 1;
+            assert.deepEqual([store.all("entries"), store.all("outbox")], [[], []]);
+        });
+        t.mock.method(Math, "random", () => 0.999);
+        for (const until = performance.now() + 1_000; performance.now() < until; ) {
+            await new Promise(resolve => setTimeout(resolve, 5));
+            if (client.status.get().state === "online") gateway.drop();
+        }
+        assert(resets > 1 && resets < 8, `${resets} times`);
+    });
+});
+
 describe("what a gateway refuses", () => {
     test("can be tried again under its id, or discarded", async t => {
         const [gateway, store] = [new Gateway(), new SlowStore()];
