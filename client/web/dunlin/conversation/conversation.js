@@ -160,6 +160,9 @@ export function createConversation(host, peer, changed) {
         listed = undefined;
     }
 
+    /** @param {string} key */
+    const withKey = key => fold.messages().find(message => message.key === key);
+
     /** The peer's messages that are not taken back, as places. @returns {any[]} */
     const received = () => fold.messages().filter(({ mine, deleted }) => !mine && !deleted);
 
@@ -208,11 +211,13 @@ export function createConversation(host, peer, changed) {
 
         send(draft) {
             const { replyTo = null } = /** @type {any} */ (draft);
-            const reply_to = replyTo?.key ? replyTo.id : replyTo;
-            const { key } = host.submit(peer, { message: { ...wordsOf(draft), attachments: [], reply_to } });
+            // A message has its id later than whoever holds it knows.
+            const answered = replyTo?.key ? replyTo.id ?? withKey(replyTo.key)?.id : replyTo;
+            must(!replyTo || answered, "what it answers was never sent");
+            const { key } = host.submit(peer, { message: { ...wordsOf(draft), attachments: [], reply_to: answered } });
             // Whoever gets a message takes it as the end of the typing.
             typedAt = -Infinity;
-            return /** @type {Message} */ (fold.messages().find(message => message.key === key));
+            return /** @type {Message} */ (withKey(key));
         },
 
         markRead(upTo) {

@@ -93,7 +93,7 @@ export interface Conversation {
     readonly messages: Readable<readonly Message[]>;
     /** Whether the peer is typing. */
     readonly typing: Readable<boolean>;
-    /** Sends a message, which is there at once. */
+    /** Sends a message, which is there at once. Throws where what it answers has no id yet: it was never sent. */
     send(draft: Draft): Message;
     /** Brings older messages, at least one where there is any; most is 50 where nothing is said. Whether there may be more. */
     older(most?: number): Promise<boolean>;

@@ -63,6 +63,15 @@ test("words, bytes and what is answered are sent as the protocol has them", asyn
     ]);
 });
 
+test("what answers a message names its id, which whoever holds it may not know yet", async () => {
+    const { client, model, bob } = await opened();
+    const first = bob.send("a");
+    assert.throws(() => bob.send({ text: "b", replyTo: first }), /never sent/);
+    model.tell({ kind: "named", key: first.key, id: id(1) });
+    assert.equal(bob.send({ text: "b", replyTo: first }).replyTo, id(1));
+    assert.deepEqual(client.done.map(([, , { message }]) => message.reply_to), [null, id(1)]);
+});
+
 test("what is done to a message resolves once it is accepted, and rejects where it is refused", async () => {
     const { client, model, bob } = await opened();
     model.tell(entry(mine(1, text("a"))));
