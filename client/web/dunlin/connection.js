@@ -7,23 +7,12 @@
 /** @import { MakeSocket, WebSocketLike } from "./socket.js" */
 /** @import { createTokens } from "./token.js" */
 
-import { SignedOut } from "./errors.js";
+import { orNothing, SignedOut } from "./errors.js";
 import { createTimer } from "./timer.js";
 
 const PROTOCOL = "dunlin.v1.json";
 /** When to try again where no token could be had, at the soonest, in ms. */
 const AGAIN = 1_000;
-
-/**
- * What came; nothing where it is no frame.
- *
- * @param {any} text
- */
-function read(text) {
-    try {
-        return JSON.parse(text);
-    } catch {}
-}
 
 /** @typedef {{ socket?: WebSocketLike }} Attempt a dial, and the connection that comes of it */
 
@@ -76,7 +65,7 @@ export function createConnection(gateways, tokens, make, told) {
                 if (own !== attempt) return;
                 const socket = (own.socket = make(gateways[gateway], [PROTOCOL]));
                 socket.onopen = whileOwn(() => told.opened(token));
-                socket.onmessage = whileOwn(({ data }) => told.frame(read(data)));
+                socket.onmessage = whileOwn(({ data }) => told.frame(orNothing(() => JSON.parse(data))));
                 socket.onclose = ({ code = null, reason = "" }) => lost({ kind: "closed", code, reason });
                 socket.onerror = () => {};
             } catch (error) {

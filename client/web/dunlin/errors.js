@@ -31,3 +31,17 @@ export class SignedOut extends Error {
 export function must(fits, words) {
     if (!fits) throw new TypeError(words);
 }
+
+/**
+ * What this gives, or nothing where it throws.
+ *
+ * @template T
+ * @param {() => T} act
+ */
+export function orNothing(act) {
+    try {
+        return act();
+    } catch {
+        return undefined;
+    }
+}

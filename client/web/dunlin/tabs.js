@@ -2,6 +2,8 @@
 
 /** @import { Command, Told } from "./host.js" */
 
+import { orNothing } from "./errors.js";
+
 /** How long a lock is waited for that is about to be released, in ms, such as that of a page that is loaded again. */
 const RELEASED_WITHIN = 1_000;
 
@@ -36,13 +38,8 @@ const take = name =>
  * @param {string} random
  */
 export async function nameOfTab(prefix, random) {
-    /** @type {Storage | undefined} */
-    let storage;
-    try {
-        storage = globalThis.sessionStorage;
-    } catch {
-        // Where a page may keep nothing, each one is a new tab.
-    }
+    // Where a page may keep nothing, each one is a new tab.
+    const storage = orNothing(() => globalThis.sessionStorage);
     const known = storage?.getItem(prefix);
     if (known && (await take(known))) return known;
     const name = `${prefix}/${random}`;

@@ -36,17 +36,12 @@ export class IndexedDbStore {
     /** @returns {Promise<IDBDatabase>} */
     async openNamed() {
         const request = indexedDB.open(await this.name, VERSION);
-        return new Promise((resolve, reject) => {
-            request.onupgradeneeded = () => TABLES.forEach(table => request.result.createObjectStore(table));
-            request.onerror = () => reject(request.error);
-            request.onsuccess = () => {
-                const database = request.result;
-                // Whoever deletes it, or upgrades it, waits for this one to let go.
-                database.onversionchange = () => this.lost?.(new Error("the database is deleted or upgraded"));
-                database.onclose = () => this.lost?.(new Error("the database is closed"));
-                resolve(database);
-            };
-        });
+        request.onupgradeneeded = () => TABLES.forEach(table => request.result.createObjectStore(table));
+        const database = await settled(request);
+        // Whoever deletes it, or upgrades it, waits for this one to let go.
+        database.onversionchange = () => this.lost?.(new Error("the database is deleted or upgraded"));
+        database.onclose = () => this.lost?.(new Error("the database is closed"));
+        return database;
     }
 
     /**
