@@ -62,6 +62,24 @@ const compare = (one, other) => one.time - other.time || (one.id < other.id ? -1
 export const isNewer = (last, said) => !last || compare(last, said) < 0;
 
 /**
+ * Whether something that was sent is as this release knows it: what is not is passed over.
+ *
+ * @param {any} content
+ */
+function isSound({ message, edit, delete: taken, react, failed }) {
+    const said = failed ?? react ?? message ?? edit ?? taken;
+    try {
+        const { text, data, reply_to: replyTo, target, emoji, id, attachments } = said;
+        atob(data ?? "");
+        return (
+            [text, data, replyTo, target, emoji, id].every(one => typeof (one ?? "") === "string") &&
+            Array.isArray(attachments ?? []) &&
+            (said === message ? said === Object(said) : said === react ? target && emoji : target || id)
+        );
+    } catch {}
+}
+
+/**
  * @param {string} peer as entries name it
  * @param {() => string} me
  * @param {(snapshot: Snapshot) => Message} make
@@ -110,7 +128,9 @@ export function createFold(peer, me, make) {
      * @param {Said & { from?: string, to: string }} said
      * @param {any} content
      */
-    function take(said, { message, edit, delete: taken, react }) {
+    function take(said, content) {
+        const { message, edit, delete: taken, react } = content;
+        if (!isSound(content)) return;
         const theirs = Number(said.from === peer && said.to !== peer);
         if (!theirs && said.to !== peer) return;
         if (react) {
@@ -191,7 +211,7 @@ export function createFold(peer, me, make) {
         /** An entry of this conversation, wherever it comes from. @param {{ entry: EntryFrame }} told */
         entry({ entry }) {
             const failed = /** @type {any} */ (entry.content.failed);
-            if (!failed) return take(entry, entry.content);
+            if (!failed || !isSound(entry.content)) return take(entry, entry.content);
             // The system's word; a peer that says it is a gateway's mistake.
             if (failed.to !== peer || entry.from === peer) return;
             const slot = slotOf(failed.id, 0);

@@ -23,6 +23,24 @@ const FRAMES = {
     marked: "with read",
 };
 
+const NUMBERS = ["seq", "time", "server_time", "ref", "read"];
+/** May be missing. */
+const PERHAPS = ["order", "retry_after"];
+
+/** @param {any} value Numbers that can't be told from the next one are none. */
+const isNumber = value => Number.isSafeInteger(value) && value >= 0;
+
+/**
+ * Whether a field can be what its name says. Of what was sent anything may be said: only who shows it looks into it.
+ *
+ * @param {string} field
+ * @param {any} value
+ */
+function isSound(field, value) {
+    if (NUMBERS.includes(field)) return isNumber(value);
+    return value != null && (field === "content" || typeof value === (field === "what" ? "object" : "string"));
+}
+
 /**
  * A frame: its name and what it says. Nothing of one that only a newer release knows, and `null` for what is none.
  *
@@ -34,5 +52,6 @@ export function parse(frame) {
     if (name === undefined || more.length) return null;
     if (!Object.hasOwn(FRAMES, name)) return [];
     const known = /** @type {keyof ServerFrames} */ (name);
-    return FRAMES[known].split(" ").every(field => said?.[field] != null) ? [known, said] : null;
+    const isWhole = FRAMES[known].split(" ").every(field => isSound(field, said?.[field]));
+    return isWhole && PERHAPS.every(field => said[field] == null || isNumber(said[field])) ? [known, said] : null;
 }

@@ -64,6 +64,17 @@ test("what a newer release says is passed over", () => {
     }
 });
 
+test("a number that can't be told from the next one ends the connection", () => {
+    for (const wrong of [2 ** 53, 1e308, -1, 0.5, "1", {}]) {
+        for (const name of ["entry", "caught_up"]) {
+            assert(!isBad({ [name]: { ...FRAMES[name], seq: 2 ** 53 - 1 } }));
+            assert(isBad({ [name]: { ...FRAMES[name], seq: wrong } }), `${name} ${wrong}`);
+        }
+        assert(isBad({ rejected: { ...FRAMES.rejected, retry_after: wrong } }), `retry_after ${wrong}`);
+    }
+    for (const content of [7, "text", {}, { message: 7 }]) assert(!isBad({ entry: { ...FRAMES.entry, content } }));
+});
+
 for (const [name, whole] of Object.entries(FRAMES)) {
     test(`a frame ${name} has its fields`, () => {
         const begun = name === "welcome" ? opening : connected;

@@ -77,6 +77,20 @@ test("what is null is as if it were not there", () => {
     assert.deepEqual(shownOf({ text: null, data: null, attachments: null, reply_to: null }), shownOf({}));
 });
 
+test("what is not as it is known is passed over", () => {
+    const [target, message] = [id(1), {}];
+    for (const content of [
+        7, "text", { message: 7 }, { message: { text: 7 } }, { message: { data: "%%%" } }, { message: { data: 5 } },
+        { message: { text: "b", reply_to: {} } }, { message: { text: "b", attachments: 7 } },
+        { react: { target, on: true } }, { react: { target, emoji: "", on: true } }, { react: { emoji: "👍", on: true } }, { react: 7 },
+        { edit: { text: "c" } }, { edit: { target, data: "A" } }, { delete: {} }, { delete: 7 }, { failed: "x" }, { failed: { to: "bob", id: 7 } },
+    ]) {
+        const said = JSON.stringify(content);
+        assert.equal(shown(folded([theirs(1, text("a")), theirs(2, content), mine(3, content)]).messages()), "bob: a", said);
+    }
+    assert.equal(folded([theirs(1, { message })]).messages().length, 1);
+});
+
 test("what has not changed is the same object", () => {
     const fold = folded([theirs(1, text("a")), theirs(2, text("b")), mine(3, text("c"))]);
     const before = fold.messages();
