@@ -98,6 +98,21 @@ describe("what can't be", () => {
     test("uploads", t => assert.rejects(begin(t, new Gateway(), "alice").upload(new Blob([])), { code: "unsupported" }));
 });
 
+test("a token that says nothing of itself is sent, and what is no frame ends a connection", async t => {
+    const sent = [];
+    const socket = () => {
+        const its = { send: text => sent.push(text), close() {} };
+        setTimeout(() => {
+            its.onopen();
+            its.onmessage({ data: "<html>" });
+        });
+        return its;
+    };
+    const client = begin(t, { socket }, "", { getToken: () => "opaque", backoff: { first: 60_000 } });
+    await until(() => client.status.get().why?.kind === "badFrame");
+    assert.equal(JSON.parse(sent[0]).hello.token, "opaque");
+});
+
 test("where gateways are", async t => {
     const gateway = new Gateway();
     gateway.isDown = true;
