@@ -1,13 +1,17 @@
 // "Copy this as code": what somebody just did, as a program would do it.
 
+import { createIds } from "/dunlin/core/ids.js";
 import { find } from "./dom.js";
 import { nameOf } from "./words.js";
 
 /** @import { Act } from "./side.js" */
 /** @typedef {Act & {kind: string, said: any, gateway: string}} Told */
 
-const js = JSON.stringify;
+const ids = createIds(Math.random);
 const ODD = /["\\\p{Cc}\p{Cf}\p{Zl}\p{Zp}]/gu;
+/** @param {any} [what] */
+const js = (what = null) => JSON.stringify(what).replace(ODD, (sign) => (/["\\]/.test(sign) ? sign
+    : sign.replace(/[^]/g, (unit) => `\\u${unit.charCodeAt(0).toString(16).padStart(4, "0")}`)));
 /** @param {string} [text] */
 const rust = (text = "") => `"${text.replace(ODD, (sign) => (sign === '"' ? '\\"' : `\\u{${sign.codePointAt(0)?.toString(16)}}`))}"`;
 
@@ -20,7 +24,11 @@ const LANGUAGES = {
 
 const client = connect({
     url: ${js(gateway)},
-    getToken: async () => (await fetch(${js(`${location.origin}/dev/token?user=${from}`)})).text(),
+    async getToken() {
+        const answer = await fetch(${js(`${location.origin}/dev/token?user=${from}`)});
+        if (!answer.ok) throw new Error(\`no token: \${answer.status}\`);
+        return answer.text();
+    },
 });
 const conversation = client.conversation(${js(to)});
 ${change ? `let done = false;
@@ -68,7 +76,7 @@ async fn main() -> anyhow::Result<()> {
 curl ${gateway}/v1/messages \\
   -H "Authorization: Bearer $(cat ${from}.token)" \\
   -H "Content-Type: application/json" \\
-  -d '{"id":"'"$(npx -y ulid)"'",${js({ to, content }).slice(1).replaceAll("'", "'\\''")}'
+  -d '${js({ id: ids.next(Date.now()), to, content }).replaceAll("'", "'\\''")}'
 `;
     },
 };

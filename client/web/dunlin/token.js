@@ -14,6 +14,8 @@ import { must, orNothing } from "./errors.js";
 /** How long before its end a token is replaced, in ms; of one that lives shortly a third of what is left of it. */
 const BEFORE = 30_000;
 
+const JWT = /^[\w-]+\.[\w-]+\.[\w-]*$/;
+
 /**
  * What a token says of itself, which only a gateway verifies.
  *
@@ -55,7 +57,8 @@ export function createTokens(getToken) {
         /** @param {TokenRequest} why */
         async ask(why) {
             const next = await getToken(why);
-            must(typeof next === "string", "getToken has to give a text");
+            // A page of errors, say, would end the client as a token that nobody trusts.
+            must(JWT.test(next), "getToken has to give a token");
             const { exp, dev } = claims(next);
             token = next;
             tokens.device = dev;

@@ -508,6 +508,14 @@ describe("tokens", () => {
         assert.equal(alice.status.get().why.goodbye.code, "token_revoked");
     });
 
+    test("what is no token is asked for again", async t => {
+        const wrong = ["", 7, "<!doctype html><h1>502 Bad Gateway</h1>", "a.b"];
+        const { whys, getToken } = asked("alice", [...wrong]);
+        const alice = begin(t, new Gateway(), "alice", { getToken });
+        await online(alice);
+        assert.equal(whys.length, wrong.length + 1);
+    });
+
     test("a token for one device says which", async t => {
         const gateway = new Gateway();
         begin(t, gateway, "alice", { getToken: () => token("alice", { dev: "phone" }) });
