@@ -10,7 +10,7 @@ import { nameOf } from "./words.js";
 const ids = createIds(Math.random);
 const ODD = /["\\\p{Cc}\p{Cf}\p{Zl}\p{Zp}]/gu;
 /** @param {any} [what] */
-const js = (what = null) => JSON.stringify(what).replace(ODD, (sign) => (/["\\]/.test(sign) ? sign
+const js = (what = null) => JSON.stringify(what).replace(ODD, (sign) => (sign < "~" ? sign
     : sign.replace(/[^]/g, (unit) => `\\u${unit.charCodeAt(0).toString(16).padStart(4, "0")}`)));
 /** @param {string} [text] */
 const rust = (text = "") => `"${text.replace(ODD, (sign) => (sign === '"' ? '\\"' : `\\u{${sign.codePointAt(0)?.toString(16)}}`))}"`;
@@ -24,11 +24,8 @@ const LANGUAGES = {
 
 const client = connect({
     url: ${js(gateway)},
-    async getToken() {
-        const answer = await fetch(${js(`${location.origin}/dev/token?user=${from}`)});
-        if (!answer.ok) throw new Error(\`no token: \${answer.status}\`);
-        return answer.text();
-    },
+    getToken: () => fetch(${js(`${location.origin}/dev/token?user=${from}`)})
+        .then((answer) => answer.ok ? answer.text() : Promise.reject(answer.status)),
 });
 const conversation = client.conversation(${js(to)});
 ${change ? `let done = false;

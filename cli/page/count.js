@@ -8,8 +8,9 @@ import { figure } from "./words.js";
 /** The messages of a run say which they are: one that was stored twice, under two ids, is seen. */
 const OF_A_RUN = /^(\d+) of [\d,]+ · run (\w+)$/;
 
-/** @param {number} number @param {number} total @param {string} run */
-export const runText = (number, total, run) => `${number} of ${figure(total)} · run ${run}`;
+export const RUN = 1000;
+/** @param {number} number @param {string} run */
+export const runText = (number, run) => `${number} of ${figure(RUN)} · run ${run}`;
 
 export class Count {
     /** What was given although it had been. */
@@ -25,7 +26,7 @@ export class Count {
     #senders = [];
 
     /** Counts what is sent and given here. @param {Side} side @param {() => void} changed */
-    follow({ user, counted, client }, changed) {
+    follow({ counted, client }, changed) {
         this.#senders.push(counted);
         counted.messages.subscribe((messages) => {
             // What is unsent stands last, also what was handed over before a reload. What was sent before does not count.
@@ -36,7 +37,7 @@ export class Count {
             changed();
         });
         client.on("entry", ({ id, from, content: { message } }) => {
-            if (message && from !== user) this.#give(id, message.text ?? "");
+            if (message && from === counted.with) this.#give(from + id, message.text ?? "");
             changed();
         });
         client.on("gap", () => {
@@ -47,13 +48,13 @@ export class Count {
 
     /** Looks again at what became of what was handed over. */
     settle() {
-        for (const { key, id, state } of this.#senders.flatMap(({ messages }) => messages.get())) {
+        for (const { key, id, from, state } of this.#senders.flatMap(({ messages }) => messages.get())) {
             const item = this.#sent.get(key);
-            if (item) Object.assign(item, { id: id ?? item.id, failed: state === "failed" });
+            if (item) Object.assign(item, { id: id ? from + id : item.id, failed: state === "failed" });
         }
         for (const item of this.#sent.values()) {
             const given = this.#given.get(item.id ?? "");
-            if (given) item.wait ??= given - item.at;
+            if (given) item.wait ??= Math.max(0, given - item.at);
         }
     }
 
@@ -80,7 +81,7 @@ export class Count {
     /** @param {string} id @param {string} text */
     #give(id, text) {
         const [, number, run] = OF_A_RUN.exec(text) ?? [];
-        const numbers = this.#runs.get(run);
+        const numbers = +number > 0 && +number <= RUN ? this.#runs.get(run) : undefined;
         if (this.#given.has(id) || numbers?.has(+number)) this.twice += 1;
         else this.#given.set(id, performance.now());
         numbers?.add(+number);

@@ -89,7 +89,6 @@ export function messagesOf(side, wishes, seen) {
         if (limit > all.length) bring();
         else draw();
     };
-    // Arrows go from message to message.
     list.onkeydown = (/** @type {KeyboardEvent & {target: HTMLElement}} */ event) => {
         const here = event.target;
         if (here !== list && here.parentNode !== list) return;

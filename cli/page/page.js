@@ -100,7 +100,6 @@ document.addEventListener("visibilitychange", attend);
 const toggles = document.querySelectorAll("[aria-expanded]");
 for (const chosen of toggles) {
     chosen.onclick = () => {
-        // One drawer is open at most.
         for (const toggle of toggles) {
             const panel = find(`#${toggle.getAttribute("aria-controls")}`);
             panel.hidden = toggle !== chosen || !panel.hidden;

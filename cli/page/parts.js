@@ -16,15 +16,16 @@ export const parts = async () => (await fetch("/dev/parts")).json();
 /** @type {Record<string, (part?: Part) => void>} */
 const rows = {};
 
-/** Shows what runs, from now on. @param {Parts} now */
+/** Shows what runs, from now on. @param {Parts | undefined} now */
 export async function showParts(now) {
     for (;;) {
-        const { gateways, ...others } = now;
+        const { gateways = [], ...others } = now ?? {};
         const all = [...gateways.map((part, at) => [`gateway/${at + 1}`, part]), ...Object.entries(others)];
         for (const [path, part] of /** @type {[string, Part | null][]} */ (all)) if (part) (rows[path] ??= addRow(path))(part);
-        await new Promise((done) => setTimeout(done, EVERY));
         // Where nobody answers, `dunlin dev` itself is gone, and everything with it.
-        await parts().then((parts) => (now = parts), () => Object.values(rows).forEach((tell) => tell()));
+        if (!now) Object.values(rows).forEach((tell) => tell());
+        await new Promise((done) => setTimeout(done, EVERY));
+        now = await parts().catch(() => undefined);
     }
 }
 

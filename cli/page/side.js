@@ -102,7 +102,7 @@ export function openSide(who, gateways, acted, tellUnread) {
             const { state = "", lastSeen } = presence.get().get(peer) ?? {};
             const offline = lastSeen ? `last seen at ${clockTime(lastSeen)}` : "offline";
             find(".peer .state").classList.toggle("typing", typing.get());
-            put(".peer .state", typing.get() ? "is typing…" : { online: "online", offline }[state] ?? "");
+            put(".peer .state", typing.get() ? "is typing…" : { __proto__: null, online: state, offline }[state] ?? "");
         };
         let heard = conversation.messages.get().at(-1)?.key;
         const stops = [
@@ -167,7 +167,7 @@ export function openSide(who, gateways, acted, tellUnread) {
     };
 
     return {
-        node, client, user: who.user,
+        node, client,
         /** What the counter looks at. */
         counted: client.conversation(who.peer),
         /** Whether somebody sits before it. @param {boolean} now */

@@ -1,12 +1,11 @@
 // The counter on the page, and the run that gives it something to count.
 
-import { Count, runText } from "./count.js";
+import { Count, RUN, runText } from "./count.js";
 import { find, soon } from "./dom.js";
 import { figure, span } from "./words.js";
 
 /** @import { Side } from "./side.js" */
 
-const RUN = 1000;
 /** ms from one to the next: well below the 200 a second that a gateway takes of one person. */
 const EVERY = 40;
 
@@ -47,7 +46,7 @@ export function tally(alice, bob) {
         sentOfRun = 0;
         count.expect(name);
         timer = setInterval(() => {
-            alice.counted.send(runText(++sentOfRun, RUN, name));
+            alice.counted.send(runText(++sentOfRun, name));
             if (sentOfRun === RUN) stop();
             draw();
         }, EVERY);

@@ -14,13 +14,21 @@ export const { format: figure } = new Intl.NumberFormat("en");
 /** @param {number} ms */
 export const span = (ms) => (ms < 1000 ? `${Math.round(ms)} ms` : `${(ms / 1000).toFixed(1)} s`);
 
-/** The two people of the page have names, everybody else is called by their address. @param {string} user */
-export const nameOf = (user) => ({ alice: "Alice", bob: "Bob" })[user] ?? user;
+const NAMES = new Map([["alice", "Alice"], ["bob", "Bob"]]);
 
-/** A text in which addresses of the web, and nothing else, are links. @param {string} text */
-export function linked(text) {
-    const parts = text.split(/(https?:\/\/[^\s<>"'\p{Cf}]*[^\s<>"'\p{Cf}.,;:!?)\]])/iu);
-    return parts.map((part, at) => (at % 2 && URL.canParse(part)
-        ? element("a", { href: part, rel: "noopener noreferrer", target: "_blank" }, part)
-        : part));
-}
+/** Nobody is taken for the two people of the page. @param {string} user */
+export const nameOf = (user) => NAMES.get(user) ?? `“${user}”`;
+
+/** Whether it ends with what is not of it. @param {string} url */
+const overruns = (url) => /[.,;:!?]$/.test(url) || ["()", "[]"].some(([open, close]) =>
+    url.endsWith(close) && url.split(close).length > url.split(open).length);
+
+/** A text that turns nothing around, with links that say where they go. @param {string} text */
+export const linked = (text) => text.replace(/[\u202a-\u202e\u2066-\u2069]/g, "\ufffd")
+    .split(/(https?:\/\/[^\s<>"'\p{Cf}\ufffd]{1,2000})/iu).flatMap((part, at) => {
+    let url = part;
+    while (at % 2 && overruns(url)) url = url.slice(0, -1);
+    return at % 2 && URL.canParse(url) && !/\/\/[^/?#]*@/.test(url)
+        ? [element("a", { href: url, rel: "noreferrer", target: "_blank" }, url), part.slice(url.length)]
+        : part;
+});

@@ -181,6 +181,9 @@ test("each part is killed ten times while 1,000 are sent", async ({ world, brows
         (seen) => Object.entries(all).every(([name, figure]) => seen[name] === figure), 600_000);
 });
 
+/** Signs that turn writing around are shown as others that do not. @param {string} text */
+const inert = (text) => text.replace(/[\u202a-\u202e\u2066-\u2069]/g, "\ufffd");
+
 test("what others write is shown as text", async ({ world, browser }) => {
     const { page, alice, bob } = await open(world, browser);
     const hostile = [
@@ -198,7 +201,7 @@ test("what others write is shown as text", async ({ world, browser }) => {
     for (const text of hostile) await alice.say(text);
     for (const { node } of [alice, bob]) {
         const seen = () => node.locator(".message .text").allTextContents();
-        await until("each is shown as it was written", seen, (seen) => hostile.every((text) => seen.includes(text)));
+        await until("each is shown as it was written", seen, (seen) => hostile.every((text) => seen.includes(inert(text))));
         assert.equal(await node.locator(".messages :is(img, script, iframe, b)").count(), 0);
         const links = await node.locator(".messages a").evaluateAll((links) => links.map((link) => link.protocol));
         assert(links.length > 0 && links.every((protocol) => protocol === "https:"), `links to ${links}`);
@@ -226,6 +229,44 @@ test("what others write is shown as text", async ({ world, browser }) => {
         await harmless();
     }
     assert.equal(await page.evaluate("window.hurt"), undefined);
+});
+
+test("a link is what it says, a name is whose it says, and a run counts its own numbers", async ({ world, browser }) => {
+    const { page } = await open(world, browser);
+    const seen = await page.evaluate(async () => {
+        const { linked, nameOf } = await import("/words.js");
+        const { Count, runText } = await import("/count.js");
+        const links = (text) => linked(text).filter((part) => part.href).map((link) => link.textContent);
+        const count = new Count();
+        let tell = () => {};
+        count.follow({ counted: { with: "alice", messages: { subscribe() {} } }, client: { on: (kind, f) => kind === "entry" && (tell = f) } }, () => {});
+        count.expect("abcd");
+        const give = (from, id, number) => tell({ from, id, content: { message: { text: runText(number, "abcd") } } });
+        for (const number of [1, 2, 3]) give("alice", `${number}`, number);
+        give("bob", "4", 5);
+        give("mallory", "1", 9);
+        give("alice", "5", 999_999_999);
+        give("alice", "6", 0);
+        return {
+            links: ["(see https://example.com/a_(b)).", "https://example.com/[1]]", "https://google.com@127.0.0.1:1/x", "https://a.test\u202e/b"].map(links),
+            names: ["alice", "Bob", "constructor", "__proto__"].map(nameOf),
+            turned: linked("\u202ea\u2067").join(""),
+            counted: [count.twice, count.missing],
+        };
+    });
+    assert.deepEqual(seen, {
+        links: [["https://example.com/a_(b)"], ["https://example.com/[1]"], [], ["https://a.test"]],
+        names: ["Alice", "“Bob”", "“constructor”", "“__proto__”"],
+        turned: "\ufffda\ufffd",
+        counted: [0, 0],
+    });
+});
+
+test("everything is gone where `dunlin dev` is", async ({ world, browser }) => {
+    const { page } = await open(world, browser);
+    await page.route("**/dev/parts", (route) => route.abort());
+    await until("all parts are gone", () => page.locator("#parts p").allTextContents(),
+        (parts) => parts.length > 0 && parts.every((how) => how === "is gone"));
 });
 
 test("what no gateway lets through would be shown as text", async ({ world, browser }) => {
