@@ -290,10 +290,7 @@ export function createEngine(options, kept, consumer, say, refused) {
         handle({ kind: "submit", request: key, to, content, id });
     }
 
-    /**
-     * @param {Draft} draft
-     * @param {boolean} isKept
-     */
+    /** @param {Draft} draft @param {boolean} isKept */
     async function adopt(draft, isKept) {
         if (isOver) return;
         const item = items.get(draft.key);
@@ -360,12 +357,7 @@ export function createEngine(options, kept, consumer, say, refused) {
         handle({ kind: "lost", why: { kind: "slept" } });
     }
 
-    /**
-     * What is kept is another user's: nothing of it is sent, shown or acknowledged. Where users change again and again each change waits for
-     * longer.
-     *
-     * @param {string} user
-     */
+    /** What is kept is another user's: nothing of it is sent, shown or acknowledged. Each change waits for longer. @param {string} user */
     async function reset(user) {
         core = undefined;
         isSwapping = false;
@@ -451,10 +443,7 @@ export function createEngine(options, kept, consumer, say, refused) {
         for (const [key, draft] of found.reverse()) if (!items.get(key)) submitted(draft, true);
     }
 
-    /**
-     * @param {Draft} draft
-     * @param {boolean} isKept
-     */
+    /** @param {Draft} draft @param {boolean} isKept */
     const submitted = (draft, isKept) => void (adopted = adopted.then(() => adopt(draft, isKept)));
 
     adopted = goOn();

@@ -3,7 +3,7 @@
 import { connect, SignedOut, type Conversation, type Message, type Readable, type Status } from "dunlin";
 import { useConversation, useReadable } from "dunlin/react";
 
-const client = connect({ url: ["wss://one.example", "wss://two.example"], getToken: async () => "a token", store: "memory" });
+const client = connect({ url: ["wss://one.example", "wss://two.example"], getToken: async () => "a.to.ken", store: "memory" });
 const status: Readable<Status> = client.status;
 const stop: () => void = status.subscribe(({ state }) => state satisfies "connecting" | "online" | "offline" | "ended");
 stop();

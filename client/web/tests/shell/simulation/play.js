@@ -31,7 +31,7 @@ class Play {
         const { world } = this;
         world.note(`${tab.name} opens`);
         const getToken = () => new Promise((resolve, reject) => {
-            world.after(world.below(50), () => (world.chance(this.tokenFails) ? reject(new Error("no token")) : resolve("token")), tab);
+            world.after(world.below(50), () => (world.chance(this.tokenFails) ? reject(new Error("no token")) : resolve("to.k.en")), tab);
         });
         return world.in(tab, () => {
             const options = { url: "http://gateway.test", getToken, tabs: this.isAlone ? "alone" : "share" };
