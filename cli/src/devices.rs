@@ -2,7 +2,7 @@
 
 use clap::{Args, Subcommand};
 use dunlin_client::Client;
-use dunlin_schema::{DeviceName, DeviceTitle};
+use dunlin_schema::{DeviceName, Title};
 
 use crate::{
     asking::asked,
@@ -50,7 +50,7 @@ struct NameArgs {
     /// The device
     device: DeviceName,
     /// What it is called from now on, in at most 64 characters; left out: nothing
-    title: Option<DeviceTitle>,
+    title: Option<Title>,
     /// How long to wait for the answer
     #[arg(long, default_value = "30s", value_name = "SPAN")]
     timeout: Span,

@@ -3,7 +3,7 @@
 use std::{collections::BTreeMap, time::Duration};
 
 use dunlin_schema::{
-    Address, DeviceName, DeviceTitle, Millis, Open, Seq,
+    Address, DeviceName, Millis, Open, Seq, Title,
     frame::{Answer, ConversationItem, DeviceItem, HistoryEntry, Question},
     presence::Presence,
     settings::Audience,
@@ -86,7 +86,7 @@ impl Client {
 
     /// Calls a device of the user's something, also this one; nothing, where there is no title. Errors: see [`AskError`], with the code
     /// `not_found` where there is no such device; asking again does no harm.
-    pub async fn name_device(&self, device: DeviceName, title: Option<DeviceTitle>) -> Result<(), AskError> {
+    pub async fn name_device(&self, device: DeviceName, title: Option<Title>) -> Result<(), AskError> {
         self.done(Question::DeviceName { device, title }).await
     }
 

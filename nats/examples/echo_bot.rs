@@ -59,7 +59,13 @@ async fn main() -> anyhow::Result<()> {
                 }
             }
             // What gateways tell each other, and what a newer release says.
-            Ok(UserMessage::Signal(_) | UserMessage::Receipt(_) | UserMessage::Mark(_) | UserMessage::Devices(_))
+            Ok(
+                UserMessage::Signal(_)
+                | UserMessage::Receipt(_)
+                | UserMessage::Mark(_)
+                | UserMessage::Devices(_)
+                | UserMessage::Follows(_),
+            )
             | Err(_) => {}
         }
     }

@@ -17,6 +17,7 @@
 //! | [`erasure`] | the erasure of a person, asked by a gateway and done by a worker |
 //! | [`index`] | conversations and their messages, asked by a gateway and answered by a worker |
 //! | [`accounts`] | people's settings and revoked tokens: asked for by a gateway, written down by a worker |
+//! | [`groups`] | what is done in a group: wanted by a gateway, done by a worker |
 //! | [`stream_reader`] | every entry of a stream in order, checked for contiguity, in any domain |
 //! | `ordered` | one consumer of a stream, checked for contiguity, until the first doubt |
 //! | [`records`] | one record a subject, by compare-and-set; pages and watches of them |
@@ -35,6 +36,7 @@ mod connection;
 pub mod devices;
 pub mod erasure;
 pub mod fan_in;
+pub mod groups;
 pub mod heads;
 pub mod index;
 pub mod marks;
@@ -57,6 +59,7 @@ pub use connection::{Connection, PublishError, ServerInfo, Status};
 pub use devices::{DeviceError, Devices};
 pub use erasure::{ErasureError, ErasureService, Erasures};
 pub use fan_in::{FanIn, FanInError, Joined, LiveSink};
+pub use groups::{Groups, GroupsError, GroupsQuestion, GroupsService};
 pub use heads::{Heads, HeadsError, HeadsService, Question};
 pub use index::{Index, IndexError, IndexQuestion, IndexService};
 pub use marks::{MarkValue, Marks, MarksError, MarksPage, StoredMark};

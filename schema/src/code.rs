@@ -142,6 +142,14 @@ codes! {
     BadQuestion "bad_question" None, Never;
     /// The recipient does not let the sender write.
     Refused "refused" None, Never;
+    /// There is no such group, or the user is not in it.
+    NotAMember "not_a_member" None, Never;
+    /// The user's role in the group does not allow this.
+    NotAllowed "not_allowed" None, Never;
+    /// There is a group of this name, or there was one.
+    Exists "exists" None, Never;
+    /// As many as may be are there already: members of the group, or groups of the user.
+    TooMany "too_many" None, Never;
 }
 
 #[cfg(test)]

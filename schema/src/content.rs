@@ -15,7 +15,7 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 use unicode_properties::UnicodeEmoji;
 use unicode_segmentation::UnicodeSegmentation;
 
-use crate::{Address, Code, GroupAddress, MessageId, Open, limits, text::named};
+use crate::{Address, Code, GroupAddress, MessageId, Open, Title, group::GroupSettings, limits, text::named};
 
 /// Opaque bytes: base64 in JSON, raw in Postcard. Written in the standard alphabet with padding (RFC 4648, section 4); read in either
 /// alphabet, with padding or without, and with line breaks as MIME and PEM have them.
@@ -117,6 +117,8 @@ pub enum Content {
     Membership(Box<Membership>),
     /// Said by the system alone: something that was accepted could not be delivered.
     Failed(Box<Failed>),
+    /// Said by the system alone: a group was made, changed or deleted.
+    Settings(Box<Settings>),
 }
 
 /// A group's members changed.
@@ -124,13 +126,58 @@ pub enum Content {
 pub struct Membership {
     /// The group.
     pub group: GroupAddress,
-    /// Whose membership.
-    pub user: Address,
+    /// Whose membership: each once, [`limits::GROUP_USERS`] at most.
+    pub users: Vec<Address>,
     /// What became of it.
     pub change: Open<Change>,
     /// Who did it.
     pub by: Address,
 }
+
+/// A group was made, changed or deleted.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
+pub struct Settings {
+    /// The group.
+    pub group: GroupAddress,
+    /// What became of it.
+    pub change: Open<GroupChange>,
+    /// What it is called from here on.
+    pub title: Option<Title>,
+    /// What it has decided about itself from here on.
+    pub settings: GroupSettings,
+    /// Where it was made, its members beside its owner: [`limits::GROUP_USERS`] at most.
+    pub users: Vec<Address>,
+    /// Who did it: the owner, where it was made.
+    pub by: Address,
+}
+
+/// What became of a group.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, schemars::JsonSchema)]
+#[schemars(rename_all = "snake_case")]
+pub enum GroupChange {
+    /// It is there from here on.
+    Created,
+    /// Its title or its settings are others from here on.
+    Changed,
+    /// It is no more: the last entry of its log.
+    Deleted,
+}
+
+impl GroupChange {
+    /// Every change.
+    pub const ALL: &[GroupChange] = &[GroupChange::Created, GroupChange::Changed, GroupChange::Deleted];
+
+    /// The change as clients see it.
+    pub fn name(self) -> &'static str {
+        match self {
+            GroupChange::Created => "created",
+            GroupChange::Changed => "changed",
+            GroupChange::Deleted => "deleted",
+        }
+    }
+}
+
+named!(GroupChange, ChangeError);
 
 /// Something that was accepted could not be delivered.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
@@ -155,11 +202,18 @@ pub enum Change {
     Removed,
     /// The user left.
     Left,
+    /// The user is a member as others are from here on.
+    Member,
+    /// The user is an admin from here on.
+    Admin,
+    /// The user is an owner from here on.
+    Owner,
 }
 
 impl Change {
     /// Every change.
-    pub const ALL: &[Change] = &[Change::Added, Change::Removed, Change::Left];
+    pub const ALL: &[Change] =
+        &[Change::Added, Change::Removed, Change::Left, Change::Member, Change::Admin, Change::Owner];
 
     /// The change as clients see it.
     pub fn name(self) -> &'static str {
@@ -167,6 +221,9 @@ impl Change {
             Change::Added => "added",
             Change::Removed => "removed",
             Change::Left => "left",
+            Change::Member => "member",
+            Change::Admin => "admin",
+            Change::Owner => "owner",
         }
     }
 }
@@ -216,7 +273,7 @@ impl Content {
             Content::Edit { text, data, .. } => body(text, data),
             Content::React { emoji, .. } if !is_emoji(emoji) => Err(ContentError::Emoji),
             Content::Delete { .. } | Content::React { .. } => Ok(()),
-            Content::Membership(_) | Content::Failed(_) => Err(ContentError::Systems),
+            Content::Membership(_) | Content::Failed(_) | Content::Settings(_) => Err(ContentError::Systems),
         }
     }
 }

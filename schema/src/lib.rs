@@ -5,12 +5,12 @@
 //!
 //! | room | what lives there |
 //! |---|---|
-//! | [`name`], [`address`], [`id`] | who and what: users, groups, regions, devices, addresses, message ids |
+//! | [`name`], [`title`], [`address`], [`id`] | who and what: users, groups, regions, devices, what these are called, addresses, message ids |
 //! | [`time`], [`position`], [`span`], [`cursor`] | when and where: milliseconds, sequences, epochs, positions, what a device consumed |
 //! | [`subject`], [`stream`], [`shard`] | where it is stored: every subject and every stream setting |
-//! | [`entry`], [`record`] | what is stored: entries of a log, records of STATE and RECEIPTS |
+//! | [`entry`], [`record`], [`windows`] | what is stored: entries of a log, records of STATE and RECEIPTS |
 //! | [`live`], [`heads`], [`read`], [`presence`], [`index`] | what gateways and workers tell each other |
-//! | [`device`], [`erasure`], [`settings`], [`revocation`] | what a gateway has a worker write down, and the answer |
+//! | [`device`], [`erasure`], [`settings`], [`revocation`], [`group`] | what a gateway has a worker write down, and the answer |
 //! | [`frame`], [`log_name`], [`code`], [`open`], [`asyncapi`] | what clients and gateways tell each other, and its machine-readable form |
 //! | [`post`], [`problem`], [`openapi`] | what back ends and gateways tell each other over HTTP, and its machine-readable form |
 //! | [`limits`] | every bound, related by const assertions |
@@ -25,6 +25,7 @@ pub mod entry;
 pub mod envelope;
 pub mod erasure;
 pub mod frame;
+pub mod group;
 pub mod heads;
 pub mod id;
 pub mod index;
@@ -50,12 +51,14 @@ pub mod stream;
 pub mod subject;
 mod text;
 pub mod time;
+pub mod title;
+pub mod windows;
 
 pub use address::{Address, GroupAddress, Peer, Sender};
 pub use code::{Code, Retry};
 pub use content::{Blob, Content};
 pub use cursor::{Cursor, CursorText, Seal};
-pub use device::{DeviceTitle, TitleError};
+
 pub use entry::Entry;
 pub use id::MessageId;
 pub use log_name::LogName;
@@ -66,3 +69,5 @@ pub use shard::Shard;
 pub use span::{Span, Spans};
 pub use subject::Log;
 pub use time::{Millis, StreamTime};
+pub use title::{Title, TitleError};
+pub use windows::{Window, Windows};

@@ -57,6 +57,20 @@ pub const WELCOME_WITHIN: Millis = seconds(5);
 pub const PING_EVERY: Millis = seconds(25);
 /// Pings in a row that a client may leave unanswered before it is taken for gone.
 pub const PINGS_UNANSWERED: u32 = 2;
+/// Members of a group.
+pub const GROUP_MEMBERS: u32 = 100_000;
+/// People whom one command of a group names.
+pub const GROUP_USERS: usize = 256;
+/// Groups that one person is in.
+pub const GROUPS: usize = 500;
+/// Times of being a member of one group that are remembered of one person.
+pub const WINDOWS: usize = 16;
+/// Entries that a group's log may be ahead of its records.
+pub const GROUP_AHEAD: u64 = 1_000;
+/// Members in one answer, and groups.
+pub const MEMBERS_PAGE: u16 = 100;
+/// How long it is remembered that somebody was a member: until nothing that they may read is still there.
+pub const MEMBER_KEPT: Millis = seconds(32 * 24 * 3_600);
 /// Devices of one user that are connected at once.
 pub const DEVICES: usize = 16;
 /// How long a gateway waits for the others to say which of a user's devices they hold.
@@ -304,6 +318,12 @@ const _: () = {
             && SEEN_KEPT.0 <= ERASURE_KEPT.0,
         "of somebody erased, nothing that ends by itself comes back when their erasure is forgotten"
     );
+    assert!(
+        GROUP_USERS * (2 * NAME_BYTES + 8) + 8 * 1024 < OUTBOUND_BYTES
+            && GROUP_USERS * (2 * NAME_BYTES + 8) < BODY_BYTES * 6,
+        "whom a command of a group names fits into an entry"
+    );
+    assert!(RETENTION.0 < MEMBER_KEPT.0);
     assert!(RETENTION.0 < MARK_KEPT.0, "nothing that forgotten marks were about is still there");
     assert!(MARKS_EVERY.0 * 4 < PUBLISH_TIMEOUT.0, "what waits for its turn does not come again meanwhile");
     assert!(MARKS_PAGE <= MARKS_REMEMBERED);

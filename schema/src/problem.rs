@@ -66,8 +66,9 @@ pub fn status(code: Code) -> Option<u16> {
     match code {
         Code::BadFrame => Some(400),
         Code::TokenExpired | Code::TokenRevoked | Code::Unauthorized => Some(401),
-        Code::Forbidden | Code::NotYours | Code::Refused => Some(403),
+        Code::Forbidden | Code::NotYours | Code::Refused | Code::NotAMember | Code::NotAllowed => Some(403),
         Code::NotFound => Some(404),
+        Code::Exists | Code::TooMany => Some(409),
         Code::TooLarge => Some(413),
         Code::Elsewhere => Some(421),
         Code::BadQuestion

@@ -5,8 +5,9 @@ use std::collections::BTreeSet;
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    Address, Cursor, DeviceName, DeviceTitle, Epoch, Millis, Peer, Position, Sender, Seq, Spans, StreamTime,
+    Address, Cursor, DeviceName, Epoch, Millis, Peer, Position, Sender, Seq, Spans, StreamTime, Title, Windows,
     envelope::{EnvelopeError, open, seal, sealed},
+    group::{GroupRole, GroupSettings},
     settings::Audience,
 };
 
@@ -55,7 +56,7 @@ pub struct DeviceRecord {
     /// When the device was last removed. What it acknowledged over connections that were opened before then counts no more.
     pub removed: Option<Millis>,
     /// What its user calls it.
-    pub title: Option<DeviceTitle>,
+    pub title: Option<Title>,
     /// When something was last learned of it, where the record was written since for another reason; otherwise its time in the stream
     /// says so.
     pub seen: Option<Millis>,
@@ -217,6 +218,45 @@ pub struct Settings {
     pub blocked: BTreeSet<Sender>,
 }
 
+/// A group, as far as its log was applied: see [`crate::subject::group_record`]. Written by `groups`, behind the records of its members.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct GroupRecord {
+    /// The last entry of the log that this, and the records of the members, take account of.
+    pub applied: Position,
+    /// What the group is called.
+    pub title: Option<Title>,
+    /// What it has decided about itself.
+    pub settings: GroupSettings,
+    /// How many members it has.
+    pub members: u32,
+    /// How many of them are owners.
+    pub owners: u32,
+    /// Whether it is no more.
+    pub deleted: bool,
+}
+
+/// Somebody who is in a group, or was: see [`crate::subject::member_record`]. Written by `groups`.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct MemberRecord {
+    /// What they are; `None` of somebody who is no longer in the group.
+    pub role: Option<GroupRole>,
+    /// What they may read of its log.
+    pub windows: Windows,
+    /// The last entry of the log that changed this: a record is never written over by one of an earlier entry.
+    pub at: Position,
+    /// When they last joined.
+    pub joined: Millis,
+}
+
+/// That somebody is to be given a group's log, or was: see [`crate::subject::follows`]. Written by `groups`.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Follows {
+    /// Whether they are in the group.
+    pub is_member: bool,
+    /// The last entry of the log that changed this.
+    pub at: Position,
+}
+
 /// Tokens that were taken back: see [`crate::subject::revocation`]. Written by `accounts`; each of its times only rises.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Revocation {
@@ -228,4 +268,4 @@ pub struct Revocation {
     pub until: Millis,
 }
 
-sealed!(VERSION: Settings, Revocation);
+sealed!(VERSION: Settings, Revocation, GroupRecord, MemberRecord, Follows);

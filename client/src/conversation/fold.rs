@@ -146,7 +146,7 @@ impl Conversation {
                 changes
             }
             Content::React { target, emoji, on } => self.react(target, author, place, emoji, on),
-            Content::Membership(_) | Content::Failed(_) => Vec::new(),
+            Content::Membership(_) | Content::Failed(_) | Content::Settings(_) => Vec::new(),
         }
     }
 

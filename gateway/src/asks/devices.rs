@@ -4,7 +4,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use dunlin_schema::{
-    DeviceName, DeviceTitle, Millis, Seq,
+    DeviceName, Millis, Seq, Title,
     device::{NameDevice, RemoveDevice},
     frame::{Answer, DeviceItem},
     limits,
@@ -30,7 +30,7 @@ struct Known {
     /// When something was last learned of it.
     seen: Millis,
     /// What it is called.
-    title: Option<DeviceTitle>,
+    title: Option<Title>,
 }
 
 /// The devices of which something is written down.
@@ -101,11 +101,7 @@ pub(super) async fn remove(context: &Context<'_>, device: DeviceName) -> Result<
 }
 
 /// Calls a device something: one of which something is written down, or that is connected now.
-pub(super) async fn name(
-    context: &Context<'_>,
-    device: DeviceName,
-    title: Option<DeviceTitle>,
-) -> Result<Answer, Refusal> {
+pub(super) async fn name(context: &Context<'_>, device: DeviceName, title: Option<Title>) -> Result<Answer, Refusal> {
     let (user, shard, at) = (context.asker.user().clone(), context.asker.shard(), clock::now());
     let connected = device == *context.asker.device()
         || context.directory.connected(context.fan_in, context.asker).await?.contains(&device);
@@ -124,7 +120,7 @@ mod tests {
 
     #[test]
     fn a_device_that_is_connected_is_seen_now_and_each_comes_once() {
-        let title: Option<DeviceTitle> = "Bob's".parse().ok();
+        let title: Option<Title> = "Bob's".parse().ok();
         let at = |seen| Known { seen: Millis(seen), title: title.clone() };
         let known = BTreeMap::from([(name("phone"), at(7)), (name("tablet"), at(9))]);
         let connected = BTreeSet::from([name("phone"), name("web")]);

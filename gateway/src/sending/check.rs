@@ -58,7 +58,7 @@ pub fn is_costly(now: Millis, id: MessageId, content: &Content) -> bool {
 fn target(content: &Content) -> Option<MessageId> {
     match content {
         Content::Edit { target, .. } | Content::Delete { target } | Content::React { target, .. } => Some(*target),
-        Content::Message { .. } | Content::Membership(_) | Content::Failed(_) => None,
+        Content::Message { .. } | Content::Membership(_) | Content::Failed(_) | Content::Settings(_) => None,
     }
 }
 
@@ -76,6 +76,7 @@ impl Check {
             | Content::Delete { .. }
             | Content::React { .. }
             | Content::Membership(_)
+            | Content::Settings(_)
             | Content::Failed(_) => Step::FindSent,
         };
         Ok(Check { entry, target, step })
@@ -157,6 +158,7 @@ impl Check {
                 | Content::Edit { .. }
                 | Content::Delete { .. }
                 | Content::Membership(_)
+                | Content::Settings(_)
                 | Content::Failed(_),
             )
             | Body::Tombstone { .. } => (

@@ -340,7 +340,7 @@ fn weight(entry: &Entry) -> usize {
         }
         Body::Content(Content::Delete { .. } | Content::React { .. }) | Body::Tombstone { .. } => 0,
         // A client's is refused before it is weighed.
-        Body::Content(Content::Membership(_) | Content::Failed(_)) => 0,
+        Body::Content(Content::Membership(_) | Content::Failed(_) | Content::Settings(_)) => 0,
     }
 }
 

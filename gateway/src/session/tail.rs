@@ -115,6 +115,7 @@ impl SharedFrame {
                 | Content::Delete { .. }
                 | Content::React { .. }
                 | Content::Membership(_)
+                | Content::Settings(_)
                 | Content::Failed(_),
             )
             | Extensible::Unknown(_) => None,

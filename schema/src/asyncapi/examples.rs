@@ -6,8 +6,8 @@ use serde::Serialize;
 use serde_json::{Value, json};
 
 use crate::{
-    Address, Code, Content, Cursor, CursorText, DeviceName, DeviceTitle, Epoch, Log, LogName, MessageId, Millis, Open,
-    Position, RegionName, Seq, Span, Spans, StreamTime, UserName,
+    Address, Code, Content, Cursor, CursorText, DeviceName, Epoch, Log, LogName, MessageId, Millis, Open, Position,
+    RegionName, Seq, Span, Spans, StreamTime, Title, UserName,
     frame::{
         Answer, AnswerFrame, Ask, ClientFrame, ConversationItem, DeviceItem, EntryFrame, Goodbye, HistoryEntry, Limits,
         Question, ReactionItem, Send, ServerFrame, StartAt,
@@ -197,7 +197,7 @@ fn news() -> Vec<ServerFrame> {
     ]
 }
 
-fn title() -> Option<DeviceTitle> {
+fn title() -> Option<Title> {
     Some("Bob's phone".parse().expect("a title"))
 }
 

@@ -8,7 +8,7 @@ use serde::{
     de::{self, SeqAccess, Visitor},
 };
 
-use crate::{DeviceName, DeviceTitle, Millis};
+use crate::{DeviceName, Millis, Title};
 
 /// A device of the user's.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
@@ -21,7 +21,7 @@ pub struct DeviceItem {
     pub here: bool,
     /// What the user calls it, if anything.
     #[serde(default)]
-    pub title: Option<DeviceTitle>,
+    pub title: Option<Title>,
 }
 
 /// What each item has in Postcard.
@@ -54,7 +54,7 @@ pub(super) fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<
         fn visit_seq<A: SeqAccess<'de>>(self, mut parts: A) -> Result<Self::Value, A::Error> {
             let items: Vec<Item> = parts.next_element()?.ok_or_else(|| de::Error::invalid_length(0, &self))?;
             // A gateway of an older release ends here.
-            let titles = parts.next_element::<Vec<Option<DeviceTitle>>>().ok().flatten().unwrap_or_default();
+            let titles = parts.next_element::<Vec<Option<Title>>>().ok().flatten().unwrap_or_default();
             let titles = titles.into_iter().chain(std::iter::repeat(None));
             let item = |(Item { device, last_seen, here }, title)| DeviceItem { device, last_seen, here, title };
             Ok(items.into_iter().zip(titles).map(item).collect())

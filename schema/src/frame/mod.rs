@@ -20,7 +20,10 @@ use crate::{
 
 pub(crate) use self::encoding::as_written;
 pub use self::{
-    ask::{Answer, AnswerFrame, Ask, ConversationItem, HistoryEntry, Question, ReactionItem, UnreadAsk},
+    ask::{
+        Answer, AnswerFrame, Ask, ConversationItem, GroupItem, HistoryEntry, MemberItem, Question, ReactionItem,
+        UnreadAsk,
+    },
     devices::DeviceItem,
     encoding::{Encoding, FrameError, UnreadSend},
     extensible::{Extensible, UnknownContent},

@@ -4,8 +4,8 @@
 use std::{collections::BTreeMap, fmt::Write as _};
 
 use dunlin_schema::{
-    Blob, Code, Content, Cursor, CursorText, DeviceTitle, Entry, Epoch, Log, LogName, MessageId, Millis, Peer,
-    Position, Sender, Seq, Span, Spans, StreamTime,
+    Blob, Code, Content, Cursor, CursorText, Entry, Epoch, Log, LogName, MessageId, Millis, Peer, Position, Sender,
+    Seq, Span, Spans, StreamTime, Title,
     content::{Change, Failed, Membership},
     entry::Body,
     frame::{
@@ -219,7 +219,7 @@ fn missing() -> Spans {
     [Span { above: Seq(3), upto: Seq(8) }].into_iter().collect()
 }
 
-fn title() -> Option<DeviceTitle> {
+fn title() -> Option<Title> {
     Some("TV".parse().unwrap())
 }
 

@@ -4,9 +4,9 @@ use std::fmt::Debug;
 
 use bytes::Bytes;
 use dunlin_schema::{
-    Address, Blob, Code, Content, Cursor, CursorText, DeviceName, DeviceTitle, Entry, Epoch, GroupAddress, GroupName,
-    Log, LogName, MessageId, Millis, Open, Peer, Position, RegionName, Sender, Seq, Shard, SignalKind, Span, Spans,
-    StreamTime, UserName,
+    Address, Blob, Code, Content, Cursor, CursorText, DeviceName, Entry, Epoch, GroupAddress, GroupName, Log, LogName,
+    MessageId, Millis, Open, Peer, Position, RegionName, Sender, Seq, Shard, SignalKind, Span, Spans, StreamTime,
+    Title, UserName,
     content::{Change, Failed, Membership},
     entry::Body,
     frame::{
@@ -191,7 +191,7 @@ fn question() -> BoxedStrategy<Question> {
     .boxed()
 }
 
-pub(crate) fn title() -> impl Strategy<Value = DeviceTitle> {
+pub(crate) fn title() -> impl Strategy<Value = Title> {
     "\\PC{1,64}".prop_filter_map("no title", |text| text.parse().ok())
 }
 

@@ -40,7 +40,11 @@ impl Cause {
             Body::Content(Content::Delete { target }) => Some(Cause::Deletion { target: *target }),
             Body::Content(Content::Edit { target, .. }) => Some(Cause::Edit { target: *target }),
             Body::Content(
-                Content::Message { .. } | Content::React { .. } | Content::Membership(_) | Content::Failed(_),
+                Content::Message { .. }
+                | Content::React { .. }
+                | Content::Membership(_)
+                | Content::Failed(_)
+                | Content::Settings(_),
             )
             | Body::Tombstone { .. } => None,
         }
@@ -124,7 +128,9 @@ impl Reading {
                 return;
             }
             Body::Content(Content::React { .. }) if self.everything_from.as_ref() == Some(&entry.from) => entry.id,
-            Body::Content(Content::React { .. } | Content::Membership(_) | Content::Failed(_)) => return,
+            Body::Content(
+                Content::React { .. } | Content::Membership(_) | Content::Failed(_) | Content::Settings(_),
+            ) => return,
         };
         self.written.push(Written { seq, header: entry.header(), message });
     }

@@ -75,7 +75,7 @@ pub fn meaning(owner: &UserName, region: &RegionName, payload: &[u8]) -> Option<
         Body::Content(Content::Edit { target, .. }) => change(target, Change::Edit),
         Body::Content(Content::Delete { target }) => change(target, Change::Delete),
         Body::Content(Content::React { target, emoji, on }) => change(target, Change::React { emoji, on }),
-        Body::Content(Content::Membership(_) | Content::Failed(_)) => None,
+        Body::Content(Content::Membership(_) | Content::Failed(_) | Content::Settings(_)) => None,
         Body::Tombstone { .. } => change(id, Change::Delete),
     };
     Some(Item { with, mine, time, what: what? })

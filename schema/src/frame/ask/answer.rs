@@ -1,0 +1,185 @@
+//! What is answered.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
+use super::super::{DeviceItem, EntryContent, Extensible, devices};
+use crate::{
+    Address, MessageId, Millis, Open, Seq, Title,
+    group::{GroupRole, GroupSettings},
+    presence::Presence,
+    settings::Audience,
+};
+
+/// The answer to a question.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
+#[schemars(rename = "Answered")]
+pub struct AnswerFrame {
+    /// The question's number.
+    #[serde(rename = "ref")]
+    pub reference: u64,
+    /// The answer.
+    pub what: Extensible<Answer>,
+}
+
+/// What is answered.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Answer {
+    /// It is done, and stored.
+    Done {},
+    /// The user's devices.
+    Devices {
+        /// Each once, in the order of their names: 256 at most. Of more, those are left out that were not seen for longest.
+        #[serde(with = "devices")]
+        #[schemars(with = "Vec<DeviceItem>")]
+        items: Vec<DeviceItem>,
+    },
+    /// Whether people are connected.
+    Presence {
+        /// Each under the address that was asked for.
+        users: BTreeMap<Open<Address>, Presence>,
+    },
+    /// The user's conversations.
+    Conversations {
+        /// Each once, the one with the latest message first.
+        items: Vec<ConversationItem>,
+        /// Where the next page begins; `None` where there is none.
+        next: Option<Seq>,
+    },
+    /// The messages of a conversation, without those that were taken back.
+    History {
+        /// The latest first.
+        entries: Vec<HistoryEntry>,
+        /// Where the next page begins; `None` where there is none.
+        next: Option<Seq>,
+    },
+    /// Whom the user has blocked.
+    Blocks {
+        /// Each once, in the order of their names.
+        users: Vec<Address>,
+    },
+    /// The user's settings.
+    Settings {
+        /// Who may write to the user.
+        who_may_write: Open<Audience>,
+        /// Who sees whether the user is there, and when they were last.
+        who_sees_presence: Open<Audience>,
+    },
+    /// When something that the user sent was stored, delivered and read.
+    Receipts {
+        /// When it was accepted.
+        stored: Millis,
+        /// When it had come to a device of the recipient's, at the latest; `None` where nothing is known of that.
+        delivered: Option<Millis>,
+        /// When the recipient had read it, at the latest; `None` where nothing is known of that.
+        read: Option<Millis>,
+    },
+    /// A group.
+    Group(Box<GroupItem>),
+    /// Who is in a group.
+    Members {
+        /// Each once, in the order in which they last changed what they are. One who changes meanwhile may come twice.
+        items: Vec<MemberItem>,
+        /// Where the next page begins; `None` where there is none.
+        next: Option<Seq>,
+    },
+    /// The groups that the user is in.
+    Groups {
+        /// In the order in which the user joined them.
+        items: Vec<GroupItem>,
+        /// Where the next page begins; `None` where there is none.
+        next: Option<Seq>,
+    },
+}
+
+impl Answer {
+    /// The answers' names in JSON, in the order of their numbers in Postcard.
+    pub const NAMES: &[&str] = &[
+        "done",
+        "devices",
+        "presence",
+        "conversations",
+        "history",
+        "blocks",
+        "settings",
+        "receipts",
+        "group",
+        "members",
+        "groups",
+    ];
+}
+
+/// A group, as one of its members sees it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
+pub struct GroupItem {
+    /// Its address.
+    pub group: Open<Address>,
+    /// What it is called.
+    pub title: Option<Title>,
+    /// How many members it has.
+    pub members: u32,
+    /// What it has decided about itself.
+    pub settings: GroupSettings,
+    /// What the user is in it.
+    pub role: Open<GroupRole>,
+}
+
+/// A member of a group.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
+pub struct MemberItem {
+    /// Who.
+    pub user: Open<Address>,
+    /// What they are in the group.
+    pub role: Open<GroupRole>,
+    /// When they joined.
+    pub joined: Millis,
+}
+
+/// A conversation.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
+pub struct ConversationItem {
+    /// The other side.
+    pub with: Open<Address>,
+    /// Its last message as it is now; `None` where that went meanwhile.
+    pub last: Option<HistoryEntry>,
+    /// Messages of the other side that the user has not read, of those that are kept.
+    pub unread: u64,
+    /// Up to which order the user has read what the other side sent; `None` where nothing is known of that.
+    pub read: Option<Seq>,
+}
+
+/// A message as it is now.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
+pub struct HistoryEntry {
+    /// The sequence of its entry in the user's mailbox.
+    pub seq: Seq,
+    /// When it was accepted.
+    pub time: Millis,
+    /// The id its sender gave it.
+    pub id: MessageId,
+    /// Who sent it.
+    pub from: Open<Address>,
+    /// What it was sent to.
+    pub to: Open<Address>,
+    /// Its order among what the sender sent to `to`.
+    pub order: Option<Seq>,
+    /// What it says now, after its last edit.
+    pub content: EntryContent,
+    /// When its last edit was accepted.
+    pub edited: Option<Millis>,
+    /// The reactions to it that stand, the oldest first; the first 64 of them.
+    pub reactions: Vec<ReactionItem>,
+}
+
+/// A reaction that stands.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
+pub struct ReactionItem {
+    /// Whose it is.
+    pub from: Open<Address>,
+    /// The emoji.
+    pub emoji: String,
+    /// When it was accepted.
+    pub time: Millis,
+}

@@ -1,0 +1,375 @@
+//! Asking: a question with a number of the client's, and its answer, or its refusal, under the same number.
+//!
+//! A family of questions is a few variants here, their answers beside them in `answer`, and a file of `asks/` in the gateway.
+
+mod answer;
+mod unread;
+
+use std::fmt;
+
+use serde::{Deserialize, Deserializer, Serialize, de};
+
+pub use self::{
+    answer::{Answer, AnswerFrame, ConversationItem, GroupItem, HistoryEntry, MemberItem, ReactionItem},
+    unread::UnreadAsk,
+};
+use crate::{
+    Address, DeviceName, GroupAddress, MessageId, Seq, Title,
+    group::{GroupRole, GroupSettingsChange},
+    limits,
+    settings::Audience,
+    text::parsed_field,
+};
+
+/// A question.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
+pub struct Ask {
+    /// The client's number for it: the answer bears it. Two questions of one number are both answered.
+    #[serde(rename = "ref", deserialize_with = "reference")]
+    #[schemars(extend("maximum" = Seq::MAX.0))]
+    pub reference: u64,
+    /// What is asked.
+    pub what: Question,
+}
+
+/// What is asked.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Question {
+    /// Which devices the user has.
+    Devices {},
+    /// A device of the user's is to be forgotten, and its connection to end. Answered with `done`, also where there is no such device.
+    DeviceRemove {
+        /// Which.
+        #[serde(deserialize_with = "device")]
+        device: DeviceName,
+    },
+    /// Whether people are connected, and when those who are not last were.
+    Presence {
+        /// Their addresses, as the client wrote them, 200 at most: a bad one is answered with `refused`.
+        #[serde(deserialize_with = "people")]
+        #[schemars(length(max = limits::PRESENCE_USERS))]
+        users: Vec<String>,
+    },
+    /// These people are to be watched from now on, instead of those before: `presence` frames say how they are, at once and whenever
+    /// that changes, until the connection ends. Answered with `done`.
+    Watch {
+        /// Their addresses, as in `presence`; none where nobody is to be watched any more.
+        #[serde(deserialize_with = "people")]
+        #[schemars(length(max = limits::PRESENCE_USERS))]
+        users: Vec<String>,
+    },
+    /// Everything of the user is to be erased, and all of the user's connections to end. Answered with `done` once it is stored that this
+    /// is to be done.
+    Erase {
+        /// The user's own name, so that nobody asks by mistake.
+        confirm: String,
+    },
+    /// Which conversations the user has, the one with the latest message first.
+    Conversations {
+        /// Those behind this place: `next` of the page before. Left out: from the first one on.
+        after: Option<Seq>,
+        /// How many at most; a page has no more than 50.
+        #[serde(deserialize_with = "limit")]
+        #[schemars(range(min = 1))]
+        limit: u64,
+    },
+    /// The messages of a conversation, the latest first.
+    History {
+        /// The other side.
+        #[serde(deserialize_with = "with")]
+        with: Address,
+        /// Those below this `seq` of the user's mailbox: `next` of the page before. Left out: from the latest one on.
+        before: Option<Seq>,
+        /// How many at most; a page has no more than 100.
+        #[serde(deserialize_with = "limit")]
+        #[schemars(range(min = 1))]
+        limit: u64,
+    },
+    /// Somebody is to reach the user no more: what they send is refused, their signals are not seen, and they see `offline`. Answered with
+    /// `done`, also where they are blocked already.
+    Block {
+        /// Whom: a person's address.
+        #[serde(deserialize_with = "person")]
+        user: Address,
+    },
+    /// Somebody is no longer blocked. Answered with `done`, also where they were not.
+    Unblock {
+        /// Whom: a person's address.
+        #[serde(deserialize_with = "person")]
+        user: Address,
+    },
+    /// Whom the user has blocked.
+    Blocks {},
+    /// The user's settings are to be changed: what is left out stays as it is. Answered with `done`.
+    Set {
+        /// Who may write to the user.
+        #[serde(default)]
+        who_may_write: Option<Audience>,
+        /// Who sees whether the user is there, and when they were last.
+        #[serde(default)]
+        who_sees_presence: Option<Audience>,
+    },
+    /// The user's settings.
+    Settings {},
+    /// When something that the user sent was stored, delivered and read.
+    Receipts {
+        /// The address that it was sent to.
+        #[serde(deserialize_with = "to")]
+        to: Address,
+        /// Its order, as `accepted` told it.
+        order: Seq,
+    },
+    /// A device of the user's is called something. Answered with `done`, and refused with `not_found` where there is no such device.
+    DeviceName {
+        /// Which.
+        #[serde(deserialize_with = "device")]
+        device: DeviceName,
+        /// What it is called from now on; left out: nothing.
+        #[serde(default, deserialize_with = "title")]
+        title: Option<Title>,
+    },
+    /// A group is to be made, with the user as its owner. Answered with `group`.
+    GroupCreate {
+        /// The id of this command: a repeat is done once, and gets the first answer.
+        id: MessageId,
+        /// Its address.
+        #[serde(deserialize_with = "group")]
+        group: GroupAddress,
+        /// What it is called.
+        #[serde(default, deserialize_with = "title")]
+        title: Option<Title>,
+        /// Its other members: people's addresses, 256 at most.
+        #[serde(default, deserialize_with = "members")]
+        #[schemars(length(max = limits::GROUP_USERS))]
+        members: Vec<Address>,
+        /// What it decides about itself: what is left out is as it is where nobody says anything.
+        #[serde(default)]
+        settings: Option<GroupSettingsChange>,
+    },
+    /// People are to become members. Those who are members stay what they are. Answered with `done`.
+    GroupAdd {
+        /// The id of this command.
+        id: MessageId,
+        /// The group.
+        #[serde(deserialize_with = "group")]
+        group: GroupAddress,
+        /// Whom: people's addresses, 256 at most.
+        #[serde(deserialize_with = "members")]
+        #[schemars(length(max = limits::GROUP_USERS))]
+        users: Vec<Address>,
+    },
+    /// People are to be members no longer. Answered with `done`, also where they were not.
+    GroupRemove {
+        /// The id of this command.
+        id: MessageId,
+        /// The group.
+        #[serde(deserialize_with = "group")]
+        group: GroupAddress,
+        /// Whom: people's addresses, 256 at most.
+        #[serde(deserialize_with = "members")]
+        #[schemars(length(max = limits::GROUP_USERS))]
+        users: Vec<Address>,
+    },
+    /// The user leaves. Where that is the last owner, somebody else becomes one. Answered with `done`.
+    GroupLeave {
+        /// The id of this command.
+        id: MessageId,
+        /// The group.
+        #[serde(deserialize_with = "group")]
+        group: GroupAddress,
+    },
+    /// A member is to be something else. Answered with `done`.
+    GroupRole {
+        /// The id of this command.
+        id: MessageId,
+        /// The group.
+        #[serde(deserialize_with = "group")]
+        group: GroupAddress,
+        /// Who.
+        #[serde(deserialize_with = "person")]
+        user: Address,
+        /// What.
+        role: GroupRole,
+    },
+    /// A group is to be called something else, or to decide something else about itself: what is left out stays as it is. Answered with
+    /// `done`.
+    GroupSet {
+        /// The id of this command.
+        id: MessageId,
+        /// The group.
+        #[serde(deserialize_with = "group")]
+        group: GroupAddress,
+        /// What it is called.
+        #[serde(default, deserialize_with = "title")]
+        title: Option<Title>,
+        /// What it decides about itself.
+        #[serde(default)]
+        settings: Option<GroupSettingsChange>,
+    },
+    /// A group is to be no more. Nothing is read of it from then on but that. Answered with `done`.
+    GroupDelete {
+        /// The id of this command.
+        id: MessageId,
+        /// The group.
+        #[serde(deserialize_with = "group")]
+        group: GroupAddress,
+    },
+    /// What a group is, and what the user is in it.
+    GroupInfo {
+        /// The group.
+        #[serde(deserialize_with = "group")]
+        group: GroupAddress,
+    },
+    /// Who is in a group. Answered with `members`.
+    GroupMembers {
+        /// The group.
+        #[serde(deserialize_with = "group")]
+        group: GroupAddress,
+        /// Those behind this place: `next` of the page before. Left out: from the first one on.
+        after: Option<Seq>,
+        /// How many at most; a page has no more than 100.
+        #[serde(deserialize_with = "limit")]
+        #[schemars(range(min = 1))]
+        limit: u64,
+    },
+    /// Which groups the user is in.
+    Groups {
+        /// Those behind this place: `next` of the page before. Left out: from the first one on.
+        after: Option<Seq>,
+        /// How many at most; a page has no more than 100.
+        #[serde(deserialize_with = "limit")]
+        #[schemars(range(min = 1))]
+        limit: u64,
+    },
+}
+
+impl Question {
+    /// The questions' names in JSON, in the order of their numbers in Postcard.
+    pub const NAMES: &[&str] = &[
+        "devices",
+        "device_remove",
+        "presence",
+        "watch",
+        "erase",
+        "conversations",
+        "history",
+        "block",
+        "unblock",
+        "blocks",
+        "set",
+        "settings",
+        "receipts",
+        "device_name",
+        "group_create",
+        "group_add",
+        "group_remove",
+        "group_leave",
+        "group_role",
+        "group_set",
+        "group_delete",
+        "group_info",
+        "group_members",
+        "groups",
+    ];
+}
+
+/// As a sequence is, a question's number is one that JSON readers keep exact.
+fn reference<'de, D: Deserializer<'de>>(deserializer: D) -> Result<u64, D::Error> {
+    Seq::deserialize(deserializer).map(|number| number.0)
+}
+
+fn device<'de, D: Deserializer<'de>>(deserializer: D) -> Result<DeviceName, D::Error> {
+    parsed_field(deserializer, "device")
+}
+
+/// Addresses of people: not more of them than a question may name.
+fn people<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<String>, D::Error> {
+    struct People;
+    impl<'de> de::Visitor<'de> for People {
+        type Value = Vec<String>;
+        fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+            write!(f, "a list for `users`, of {} addresses at most", limits::PRESENCE_USERS)
+        }
+        fn visit_seq<A: de::SeqAccess<'de>>(self, mut list: A) -> Result<Self::Value, A::Error> {
+            let mut users = Vec::new();
+            while let Some(user) = list.next_element()? {
+                if users.len() == limits::PRESENCE_USERS {
+                    return Err(de::Error::custom(format_args!("`users` names more than {}", limits::PRESENCE_USERS)));
+                }
+                users.push(user);
+            }
+            Ok(users)
+        }
+    }
+    deserializer.deserialize_seq(People)
+}
+
+fn group<'de, D: Deserializer<'de>>(deserializer: D) -> Result<GroupAddress, D::Error> {
+    parsed_field(deserializer, "group")
+}
+
+/// Addresses of people: not more of them than a command may name.
+fn members<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<Address>, D::Error> {
+    struct Members;
+    impl<'de> de::Visitor<'de> for Members {
+        type Value = Vec<Address>;
+        fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+            write!(f, "a list of {} addresses at most", limits::GROUP_USERS)
+        }
+        fn visit_seq<A: de::SeqAccess<'de>>(self, mut list: A) -> Result<Self::Value, A::Error> {
+            let mut users = Vec::new();
+            while let Some(user) = list.next_element()? {
+                if users.len() == limits::GROUP_USERS {
+                    return Err(de::Error::custom(format_args!("a command names at most {}", limits::GROUP_USERS)));
+                }
+                users.push(user);
+            }
+            Ok(users)
+        }
+    }
+    deserializer.deserialize_seq(Members)
+}
+
+fn with<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Address, D::Error> {
+    parsed_field(deserializer, "with")
+}
+
+fn to<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Address, D::Error> {
+    parsed_field(deserializer, "to")
+}
+
+/// How many at most, from 1 up: what is more than any page has means that, also where it is more than a number holds.
+fn limit<'de, D: Deserializer<'de>>(deserializer: D) -> Result<u64, D::Error> {
+    struct Limit;
+    impl de::Visitor<'_> for Limit {
+        type Value = u64;
+        fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+            f.write_str("a whole number from 1 up for `limit`")
+        }
+        fn visit_u64<E: de::Error>(self, limit: u64) -> Result<u64, E> {
+            if limit == 0 { Err(E::invalid_value(de::Unexpected::Unsigned(0), &self)) } else { Ok(limit) }
+        }
+        // A reader of JSON makes one of what is 2^64 or more.
+        fn visit_f64<E: de::Error>(self, limit: f64) -> Result<u64, E> {
+            const ABOVE_ALL: f64 = 18_446_744_073_709_551_616.0;
+            if limit < ABOVE_ALL { Err(E::invalid_type(de::Unexpected::Float(limit), &self)) } else { Ok(u64::MAX) }
+        }
+    }
+    deserializer.deserialize_u64(Limit)
+}
+
+/// A title that people are to see: of what is stored already it is not asked.
+fn title<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Title>, D::Error> {
+    let title = Option::<Title>::deserialize(deserializer)?;
+    match &title {
+        Some(title) if !title.is_seen() => {
+            Err(de::Error::custom("`title`: a title needs a character that can be seen"))
+        }
+        Some(_) | None => Ok(title),
+    }
+}
+
+fn person<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Address, D::Error> {
+    parsed_field(deserializer, "user")
+}
