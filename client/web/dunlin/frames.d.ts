@@ -96,6 +96,24 @@ export type Answer =
         delivered?: Millis | null;
         /** When the recipient had read it, at the latest; `null` where nothing is known of that. */
         read?: Millis | null;
+    } }
+    /** A group. */
+    | { group: GroupItem }
+    /** Who is in a group. */
+    | { members: {
+        /**
+         * Each once, in the order in which they last changed what they are. One who changes meanwhile may come twice.
+         */
+        items: MemberItem[];
+        /** Where the next page begins; `null` where there is none. */
+        next?: Seq | null;
+    } }
+    /** The groups that the user is in. */
+    | { groups: {
+        /** In the order in which the user joined them. */
+        items: GroupItem[];
+        /** Where the next page begins; `null` where there is none. */
+        next?: Seq | null;
     } };
 
 /** The answer to a question. */
@@ -148,7 +166,13 @@ export type Change =
     /** Somebody else removed the user: the last entry of the group that it gets. */
     | "removed"
     /** The user left. */
-    | "left";
+    | "left"
+    /** The user is a member as others are from here on. */
+    | "member"
+    /** The user is an admin from here on. */
+    | "admin"
+    /** The user is an owner from here on. */
+    | "owner";
 
 /** A code that a client can be told. On the wire its name in snake case. */
 export type Code =
@@ -211,7 +235,15 @@ export type Code =
     /** A question that this release knows, in a form that it does not have. */
     | "bad_question"
     /** The recipient does not let the sender write. */
-    | "refused";
+    | "refused"
+    /** There is no such group, or the user is not in it. */
+    | "not_a_member"
+    /** The user's role in the group does not allow this. */
+    | "not_allowed"
+    /** There is a group of this name, or there was one. */
+    | "exists"
+    /** As many as may be are there already: members of the group, or groups of the user. */
+    | "too_many";
 
 /** What is sent: a message, or something about an earlier one. */
 export type Content =
@@ -252,7 +284,9 @@ export type Content =
     /** Said by the system alone: a group's members changed. */
     | { membership: Membership }
     /** Said by the system alone: something that was accepted could not be delivered. */
-    | { failed: Failed };
+    | { failed: Failed }
+    /** Said by the system alone: a group was made, changed or deleted. */
+    | { settings: Settings };
 
 /** A conversation. */
 export interface ConversationItem {
@@ -278,12 +312,10 @@ export interface DeviceItem {
     /** `null` while it is connected; otherwise the time of the last acknowledgement by which something was learned. */
     last_seen?: Millis | null;
     /** What the user calls it, if anything. */
-    title?: DeviceTitle | null;
+    title?: Title | null;
 }
 
 export type DeviceName = string;
-
-export type DeviceTitle = string;
 
 /** An entry of a log, as a client sees it. */
 export interface Entry {
@@ -356,6 +388,58 @@ export type GoodbyeFrame = { goodbye: Goodbye };
 /** Such as "#team", "#team@eu". */
 export type GroupAddress = string;
 
+/** What became of a group. */
+export type GroupChange =
+    /** It is there from here on. */
+    | "created"
+    /** Its title or its settings are others from here on. */
+    | "changed"
+    /** It is no more: the last entry of its log. */
+    | "deleted";
+
+/** A group, as one of its members sees it. */
+export interface GroupItem {
+    /** Its address. */
+    group: OpenAddress;
+    /** How many members it has. */
+    members: number;
+    /** What it has decided about itself. */
+    settings: GroupSettings;
+    /** What the user is in it. */
+    role: OpenGroupRole;
+    /** What it is called. */
+    title?: Title | null;
+}
+
+/** What a member is in a group. A greater one may do all that a lesser one may. */
+export type GroupRole =
+    /** Reads, and writes where the group's settings let members write. */
+    | "member"
+    /** Adds and removes members, deletes messages, changes the title and the settings. */
+    | "admin"
+    /** Also says who is an admin or an owner, and deletes the group. A group has at least one owner. */
+    | "owner";
+
+/** What a group has decided about itself. */
+export interface GroupSettings {
+    /** Who may add members. */
+    who_may_add: OpenWhoMay;
+    /** Who may write messages. */
+    who_may_write: OpenWhoMay;
+    /** Whether those who join see what was written before. */
+    history: boolean;
+}
+
+/** How settings are to be: what is left out stays as it is. */
+export interface GroupSettingsChange {
+    /** Whether those who join see what was written before. */
+    history?: boolean | null;
+    /** Who may add members. */
+    who_may_add?: WhoMay | null;
+    /** Who may write messages. */
+    who_may_write?: WhoMay | null;
+}
+
 /** The first frame, within 5 s: who is there, and where each log is to go on. */
 export type HelloFrame = { hello: {
     /**
@@ -414,12 +498,22 @@ export type MarkedFrame = { marked: {
     read: Seq;
 } };
 
+/** A member of a group. */
+export interface MemberItem {
+    /** Who. */
+    user: OpenAddress;
+    /** What they are in the group. */
+    role: OpenGroupRole;
+    /** When they joined. */
+    joined: Millis;
+}
+
 /** A group's members changed. */
 export interface Membership {
     /** The group. */
     group: GroupAddress;
-    /** Whose membership. */
-    user: Address;
+    /** Whose membership: each once, [`limits::GROUP_USERS`] at most. */
+    users: Address[];
     /** What became of it. */
     change: OpenChange;
     /** Who did it. */
@@ -444,10 +538,19 @@ export type OpenChange = Change | (string & {});
 export type OpenCode = Code | (string & {});
 
 /** A newer release may say what is not listed: pass over it. */
+export type OpenGroupChange = GroupChange | (string & {});
+
+/** A newer release may say what is not listed: pass over it. */
+export type OpenGroupRole = GroupRole | (string & {});
+
+/** A newer release may say what is not listed: pass over it. */
 export type OpenLog = Log;
 
 /** A newer release may say what is not listed: pass over it. */
 export type OpenPresenceState = PresenceState | (string & {});
+
+/** A newer release may say what is not listed: pass over it. */
+export type OpenWhoMay = WhoMay | (string & {});
 
 /** Whether somebody is connected, and when they last were. */
 export interface Presence {
@@ -566,7 +669,98 @@ export type Question =
         /** Which. */
         device: DeviceName;
         /** What it is called from now on; left out: nothing. */
-        title?: DeviceTitle | null;
+        title?: Title | null;
+    } }
+    /** A group is to be made, with the user as its owner. Answered with `group`. */
+    | { group_create: {
+        /** The id of this command: a repeat is done once, and gets the first answer. */
+        id: MessageId;
+        /** Its address. */
+        group: GroupAddress;
+        /** Its other members: people's addresses, 256 at most. */
+        members?: Address[];
+        /** What it decides about itself: what is left out is as it is where nobody says anything. */
+        settings?: GroupSettingsChange | null;
+        /** What it is called. */
+        title?: Title | null;
+    } }
+    /** People are to become members. Those who are members stay what they are. Answered with `done`. */
+    | { group_add: {
+        /** The id of this command. */
+        id: MessageId;
+        /** The group. */
+        group: GroupAddress;
+        /** Whom: people's addresses, 256 at most. */
+        users: Address[];
+    } }
+    /** People are to be members no longer. Answered with `done`, also where they were not. */
+    | { group_remove: {
+        /** The id of this command. */
+        id: MessageId;
+        /** The group. */
+        group: GroupAddress;
+        /** Whom: people's addresses, 256 at most. */
+        users: Address[];
+    } }
+    /** The user leaves. Where that is the last owner, somebody else becomes one. Answered with `done`. */
+    | { group_leave: {
+        /** The id of this command. */
+        id: MessageId;
+        /** The group. */
+        group: GroupAddress;
+    } }
+    /** A member is to be something else. Answered with `done`. */
+    | { group_role: {
+        /** The id of this command. */
+        id: MessageId;
+        /** The group. */
+        group: GroupAddress;
+        /** Who. */
+        user: Address;
+        /** What. */
+        role: GroupRole;
+    } }
+    /**
+     * A group is to be called something else, or to decide something else about itself: what is left out stays as it
+     * is. Answered with `done`.
+     */
+    | { group_set: {
+        /** The id of this command. */
+        id: MessageId;
+        /** The group. */
+        group: GroupAddress;
+        /** What it decides about itself. */
+        settings?: GroupSettingsChange | null;
+        /** What it is called. */
+        title?: Title | null;
+    } }
+    /** A group is to be no more. Nothing is read of it from then on but that. Answered with `done`. */
+    | { group_delete: {
+        /** The id of this command. */
+        id: MessageId;
+        /** The group. */
+        group: GroupAddress;
+    } }
+    /** What a group is, and what the user is in it. */
+    | { group_info: {
+        /** The group. */
+        group: GroupAddress;
+    } }
+    /** Who is in a group. Answered with `members`. */
+    | { group_members: {
+        /** The group. */
+        group: GroupAddress;
+        /** How many at most; a page has no more than 100. */
+        limit: number;
+        /** Those behind this place: `next` of the page before. Left out: from the first one on. */
+        after?: Seq | null;
+    } }
+    /** Which groups the user is in. */
+    | { groups: {
+        /** How many at most; a page has no more than 100. */
+        limit: number;
+        /** Those behind this place: `next` of the page before. Left out: from the first one on. */
+        after?: Seq | null;
     } };
 
 /** A reaction that stands. */
@@ -668,6 +862,22 @@ export type ServerSignalFrame = { signal: {
     kind: string;
 } };
 
+/** A group was made, changed or deleted. */
+export interface Settings {
+    /** The group. */
+    group: GroupAddress;
+    /** What became of it. */
+    change: OpenGroupChange;
+    /** What it has decided about itself from here on. */
+    settings: GroupSettings;
+    /** Where it was made, its members beside its owner: [`limits::GROUP_USERS`] at most. */
+    users: Address[];
+    /** Who did it: the owner, where it was made. */
+    by: Address;
+    /** What it is called from here on. */
+    title?: Title | null;
+}
+
 /** Something that the user does just now. It is never stored, and may be lost. */
 export type SignalFrame = { signal: {
     /** The address to tell, as the client wrote it: a bad one is answered with `refused`. */
@@ -694,6 +904,8 @@ export type Spans = Span[];
 
 export type StartAt = "beginning" | "live" | Cursor;
 
+export type Title = string;
+
 export type UserName = string;
 
 /** The answer to `hello`. */
@@ -709,3 +921,10 @@ export type WelcomeFrame = { welcome: {
     /** What a client must keep to. */
     limits: Limits;
 } };
+
+/** Which members may do something. */
+export type WhoMay =
+    /** Every member. */
+    | "members"
+    /** Admins and owners. */
+    | "admins";

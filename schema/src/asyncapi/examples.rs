@@ -6,12 +6,13 @@ use serde::Serialize;
 use serde_json::{Value, json};
 
 use crate::{
-    Address, Code, Content, Cursor, CursorText, DeviceName, Epoch, Log, LogName, MessageId, Millis, Open, Position,
-    RegionName, Seq, Span, Spans, StreamTime, Title, UserName,
+    Address, Code, Content, Cursor, CursorText, DeviceName, Epoch, GroupAddress, Log, LogName, MessageId, Millis, Open,
+    Position, RegionName, Seq, Span, Spans, StreamTime, Title, UserName,
     frame::{
-        Answer, AnswerFrame, Ask, ClientFrame, ConversationItem, DeviceItem, EntryFrame, Goodbye, HistoryEntry, Limits,
-        Question, ReactionItem, Send, ServerFrame, StartAt,
+        Answer, AnswerFrame, Ask, ClientFrame, ConversationItem, DeviceItem, EntryFrame, Goodbye, GroupItem,
+        HistoryEntry, Limits, MemberItem, Question, ReactionItem, Send, ServerFrame, StartAt,
     },
+    group::{GroupRole, GroupSettings, GroupSettingsChange},
     limits,
     presence::{Presence, PresenceState},
     settings::Audience,
@@ -72,6 +73,24 @@ fn clients() -> Vec<ClientFrame> {
         ClientFrame::Ask(Ask { reference: 12, what: Question::Settings {} }),
         ClientFrame::Ask(Ask { reference: 13, what: Question::Receipts { to: Address::local(bob()), order: Seq(17) } }),
         ClientFrame::Ask(Ask { reference: 14, what: Question::DeviceName { device: phone(), title: title() } }),
+        ClientFrame::Ask(Ask {
+            reference: 15,
+            what: Question::GroupCreate {
+                id: id(2),
+                group: team(),
+                title: Some("The team".parse().expect("a title")),
+                members: vec![Address::local(alice())],
+                settings: Some(GroupSettingsChange { history: Some(true), ..GroupSettingsChange::default() }),
+            },
+        }),
+        ClientFrame::Ask(Ask {
+            reference: 16,
+            what: Question::GroupAdd { id: id(3), group: team(), users: vec![Address::local(alice())] },
+        }),
+        ClientFrame::Ask(Ask {
+            reference: 17,
+            what: Question::GroupMembers { group: team(), after: None, limit: 100 },
+        }),
         ClientFrame::Signal { to: "bob".to_owned(), kind: "typing".to_owned() },
         ClientFrame::Read { with: "alice".to_owned(), upto: Seq(17) },
     ]
@@ -159,6 +178,29 @@ fn answers() -> Vec<ServerFrame> {
             reference: 13,
             what: Answer::Receipts { stored: NOW, delivered: Some(NOW.plus(Millis(80))), read: None }.into(),
         }),
+        ServerFrame::Answer(AnswerFrame {
+            reference: 15,
+            what: Answer::Group(Box::new(GroupItem {
+                group: Address::from(team()).into(),
+                title: Some("The team".parse().expect("a title")),
+                members: 2,
+                settings: GroupSettings { history: true, ..GroupSettings::default() },
+                role: GroupRole::Owner.into(),
+            }))
+            .into(),
+        }),
+        ServerFrame::Answer(AnswerFrame {
+            reference: 17,
+            what: Answer::Members {
+                items: vec![MemberItem {
+                    user: Address::local(bob()).into(),
+                    role: GroupRole::Owner.into(),
+                    joined: NOW,
+                }],
+                next: None,
+            }
+            .into(),
+        }),
     ]
 }
 
@@ -237,6 +279,10 @@ fn people() -> BTreeMap<Open<Address>, Presence> {
         (Open::of_text("carol@eu"), Presence::unknown()),
         (Open::of_text("dave"), Presence::offline(Some(NOW.minus(Millis(100_000))))),
     ])
+}
+
+fn team() -> GroupAddress {
+    "#team".parse().expect("`#team` is a group's address")
 }
 
 fn hi() -> Content {

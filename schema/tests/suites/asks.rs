@@ -262,6 +262,14 @@ fn the_lists_of_names_are_as_long_as_the_enums() {
             "history" => r#"{"with":"bob","limit":30}"#,
             "block" | "unblock" => r#"{"user":"bob"}"#,
             "receipts" => r#"{"to":"bob","order":17}"#,
+            "group_create" | "group_leave" | "group_set" | "group_delete" => {
+                r##"{"id":"01ARZ3NDEKTSV4RRFFQ69G5FAV","group":"#team"}"##
+            }
+            "group_add" | "group_remove" => r##"{"id":"01ARZ3NDEKTSV4RRFFQ69G5FAV","group":"#team","users":["bob"]}"##,
+            "group_role" => r##"{"id":"01ARZ3NDEKTSV4RRFFQ69G5FAV","group":"#team","user":"bob","role":"admin"}"##,
+            "group_info" => r##"{"group":"#team"}"##,
+            "group_members" => r##"{"group":"#team","limit":30}"##,
+            "groups" => r#"{"limit":30}"#,
             _ => "{}",
         };
         let frame = read(&format!(r#"{{"ask":{{"ref":1,"what":{{"{name}":{fields}}}}}}}"#)).unwrap();
@@ -277,6 +285,11 @@ fn the_lists_of_names_are_as_long_as_the_enums() {
             "blocks" => r#"{"users":[]}"#,
             "settings" => r#"{"who_may_write":"everybody","who_sees_presence":"nobody"}"#,
             "receipts" => r#"{"stored":17}"#,
+            "group" => concat!(
+                r##"{"group":"#team","members":1,"role":"owner","##,
+                r#""settings":{"who_may_add":"admins","who_may_write":"members","history":false}}"#
+            ),
+            "members" | "groups" => r#"{"items":[]}"#,
             _ => "{}",
         };
         let answer: Answer = serde_json::from_str(&format!(r#"{{"{name}":{fields}}}"#)).unwrap();

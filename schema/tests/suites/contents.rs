@@ -2,7 +2,8 @@
 
 use dunlin_schema::{
     Blob, Code, Content, MessageId,
-    content::{Change, ContentError, Failed, Membership},
+    content::{Change, ContentError, Failed, GroupChange, Membership, Settings},
+    group::GroupSettings,
     limits,
 };
 
@@ -20,8 +21,16 @@ fn content_is_checked() {
     let react = |emoji: String| Content::React { target, emoji, on: false };
     let membership = Content::Membership(Box::new(Membership {
         group: "#team".parse().unwrap(),
-        user: "bob".parse().unwrap(),
+        users: vec!["bob".parse().unwrap()],
         change: Change::Added.into(),
+        by: "alice".parse().unwrap(),
+    }));
+    let settings = Content::Settings(Box::new(Settings {
+        group: "#team".parse().unwrap(),
+        change: GroupChange::Created.into(),
+        title: None,
+        settings: GroupSettings::default(),
+        users: Vec::new(),
         by: "alice".parse().unwrap(),
     }));
     let (to, code) = ("bob".parse().unwrap(), Code::UnknownOutcome.into());
@@ -47,6 +56,7 @@ fn content_is_checked() {
         (react("👍".to_owned()), Ok(())),
         (membership, Err(ContentError::Systems)),
         (failed, Err(ContentError::Systems)),
+        (settings, Err(ContentError::Systems)),
     ] {
         assert_eq!(content.check(), checked, "{:.100}", format!("{content:?}"));
     }

@@ -2,9 +2,10 @@
 
 use dunlin_schema::{
     Blob, Code, Content, Log, LogName, MessageId, Open, RegionName, Seq, UserName,
-    content::{Change, Failed, Membership},
+    content::{Change, Failed, Membership, Settings},
     cursor::CursorError,
     frame::{ClientFrame, Encoding, EntryContent, FrameError, Send, ServerFrame, StartAt, UnreadSend},
+    group::{GroupSettings, WhoMay},
     id::IdError,
     limits,
 };
@@ -80,7 +81,7 @@ fn what_a_gateway_says_is_written_as_the_protocol_writes_it() {
 }
 
 #[test]
-fn content_is_one_of_six() {
+fn content_is_one_of_seven() {
     for (text, content) in [
         (r#"{"message":{"text":"hi"}}"#.to_owned(), message(Some("hi"), None)),
         (r#"{"message":{"data":"aGk="}}"#.to_owned(), message(None, Some(b"hi"))),
@@ -94,10 +95,10 @@ fn content_is_one_of_six() {
             Content::React { target: id(), emoji: "👍".into(), on: true },
         ),
         (
-            r##"{"membership":{"group":"#team","user":"bob","change":"added","by":"alice@eu"}}"##.to_owned(),
+            r##"{"membership":{"group":"#team","users":["bob"],"change":"added","by":"alice@eu"}}"##.to_owned(),
             Content::Membership(Box::new(Membership {
                 group: "#team".parse().unwrap(),
-                user: "bob".parse().unwrap(),
+                users: vec!["bob".parse().unwrap()],
                 change: Change::Added.into(),
                 by: "alice@eu".parse().unwrap(),
             })),
@@ -109,6 +110,25 @@ fn content_is_one_of_six() {
                 to: "#team".parse().unwrap(),
                 code: Open::Unknown("quota_exceeded".into()),
                 message: "full".into(),
+            })),
+        ),
+        (
+            concat!(
+                r##"{"settings":{"group":"#team","change":"archived","title":"Team","settings":{"who_may_add":"##,
+                r##""admins","who_may_write":"bots","history":true},"users":["bob"],"by":"alice"}}"##
+            )
+            .to_owned(),
+            Content::Settings(Box::new(Settings {
+                group: "#team".parse().unwrap(),
+                change: Open::Unknown("archived".into()),
+                title: Some("Team".parse().unwrap()),
+                settings: GroupSettings {
+                    who_may_add: WhoMay::Admins.into(),
+                    who_may_write: Open::Unknown("bots".into()),
+                    history: true,
+                },
+                users: vec!["bob".parse().unwrap()],
+                by: "alice".parse().unwrap(),
             })),
         ),
     ] {
@@ -136,7 +156,7 @@ fn an_entry_of_a_newer_release_is_read_with_its_place() {
         let EntryContent::Unknown(unknown) = entry("mailbox", content).content else { panic!("{content}") };
         assert_eq!(unknown.kind(), kind);
     }
-    let membership = r##"{"membership":{"group":"#team","user":"bob","change":"muted","by":"alice"}}"##;
+    let membership = r##"{"membership":{"group":"#team","users":["bob"],"change":"muted","by":"alice"}}"##;
     let team = entry("#team", membership);
     assert_eq!(team.log.known(), "#team".parse().ok().as_ref());
     let Some(Content::Membership(membership)) = team.content.known() else { panic!("{team:?}") };

@@ -140,6 +140,7 @@ fn live_messages() {
         ),
         (UserMessage::Devices(DeviceNews::Stays(joined())), STAYS),
         (UserMessage::IsThere, "010a"),
+        (UserMessage::Follows("team".parse().unwrap()), "010b047465616d"),
     ] {
         assert_eq!(hex(&message.encode()), golden, "{message:?}");
         assert_eq!(UserMessage::decode(&bytes(golden).into()), Ok(message));
@@ -181,6 +182,7 @@ macro_rules! sealed {
 }
 
 mod accounts;
+mod groups;
 mod services;
 
 sealed!(ReaderRecord, DeviceRecord, Receipt, SentMarks, ReadMark, LastSeen);
@@ -287,8 +289,8 @@ fn server_frames_in_postcard() {
             content: content.into(),
         }))
     };
-    let (group, user, by) = ("#team".parse().unwrap(), "bob".parse().unwrap(), "alice".parse().unwrap());
-    let membership = Content::Membership(Box::new(Membership { group, user, change: Change::Added.into(), by }));
+    let (group, users, by) = ("#team".parse().unwrap(), vec!["bob".parse().unwrap()], "alice".parse().unwrap());
+    let membership = Content::Membership(Box::new(Membership { group, users, change: Change::Added.into(), by }));
     let (to, code) = ("#team".parse().unwrap(), Code::UnknownOutcome.into());
     let failed = Content::Failed(Box::new(Failed { id: id(), to, code, message: "no".into() }));
     let limits = Limits { frame: 262_144, body: 32_768 };
@@ -481,8 +483,8 @@ const REJECTED: &str =
     concat!("051a303141525a334e44454b545356345252464651363947354641560c726174655f6c696d6974656404736c6f", "7701a006");
 const ENTRY_MEMBERSHIP: &str = concat!(
     "0200113041644b366a507750674c44775f76574e393777594559476a6a3472726b506538474a625a313532714d",
-    "774d683748563996d9d79daa3301563e3ab5d3d6764c61efb99302bd5b05616c69636503626f6201111704052374",
-    "65616d03626f6205616464656405616c696365"
+    "774d683748563996d9d79daa3301563e3ab5d3d6764c61efb99302bd5b05616c69636503626f6201111804052374",
+    "65616d0103626f6205616464656405616c696365"
 );
 const ENTRY_FAILED: &str = concat!(
     "0200113041644b366a507750674c44775f76574e393777594559476a6a3472726b506538474a625a313532714d",

@@ -7,12 +7,13 @@ use dunlin_schema::{
     Address, Blob, Code, Content, Cursor, CursorText, DeviceName, Entry, Epoch, GroupAddress, GroupName, Log, LogName,
     MessageId, Millis, Open, Peer, Position, RegionName, Sender, Seq, Shard, SignalKind, Span, Spans, StreamTime,
     Title, UserName,
-    content::{Change, Failed, Membership},
+    content::{Change, Failed, GroupChange, Membership, Settings},
     entry::Body,
     frame::{
-        Answer, AnswerFrame, Ask, ClientFrame, ConversationItem, DeviceItem, EntryFrame, Goodbye, HistoryEntry, Limits,
-        Question, ReactionItem, Send, ServerFrame, StartAt,
+        Answer, AnswerFrame, Ask, ClientFrame, ConversationItem, DeviceItem, EntryFrame, Goodbye, GroupItem,
+        HistoryEntry, Limits, MemberItem, Question, ReactionItem, Send, ServerFrame, StartAt,
     },
+    group::{GroupRole, GroupSettings, GroupSettingsChange, WhoMay},
     index::{Message, Place, Reaction},
     live::{
         ConnectionId, DeviceNews, Joined, LiveEntry, Mark, Met, Present, Receipt, Removed, RollCall, Signal,
@@ -121,16 +122,32 @@ pub(crate) fn content() -> impl Strategy<Value = Content> {
         }),
         id().prop_map(|target| Content::Delete { target }),
         (id(), any::<String>(), any::<bool>()).prop_map(|(target, emoji, on)| Content::React { target, emoji, on }),
-        (group_address(), address(), open(select(vec![Change::Added, Change::Removed, Change::Left])), address())
-            .prop_map(|(group, user, change, by)| Content::Membership(Box::new(Membership {
-                group,
-                user,
-                change,
-                by
-            }))),
+        (group_address(), addresses(), open(select(Change::ALL)), address()).prop_map(|(group, users, change, by)| {
+            Content::Membership(Box::new(Membership { group, users, change, by }))
+        }),
+        (
+            group_address(),
+            open(select(GroupChange::ALL)),
+            option::of(title()),
+            group_settings(),
+            addresses(),
+            address()
+        )
+            .prop_map(|(group, change, title, settings, users, by)| {
+                Content::Settings(Box::new(Settings { group, change, title, settings, users, by }))
+            }),
         (id(), address(), open(code()), any::<String>())
             .prop_map(|(id, to, code, message)| Content::Failed(Box::new(Failed { id, to, code, message }))),
     ]
+}
+
+fn addresses() -> impl Strategy<Value = Vec<Address>> {
+    collection::vec(address(), 0..4)
+}
+
+fn group_settings() -> impl Strategy<Value = GroupSettings> {
+    (open(select(WhoMay::ALL)), open(select(WhoMay::ALL)), any::<bool>())
+        .prop_map(|(who_may_add, who_may_write, history)| GroupSettings { who_may_add, who_may_write, history })
 }
 
 pub(crate) fn entry() -> impl Strategy<Value = Entry> {
@@ -187,8 +204,49 @@ fn question() -> BoxedStrategy<Question> {
         Just(Question::Settings {}),
         (address(), seq()).prop_map(|(to, order)| Question::Receipts { to, order }),
         (device(), option::of(title())).prop_map(|(device, title)| Question::DeviceName { device, title }),
+        question_of_a_group(),
     ]
     .boxed()
+}
+
+fn question_of_a_group() -> BoxedStrategy<Question> {
+    let settings = || option::of(group_settings_change());
+    let page = || (option::of(seq()), 1..=Seq::MAX.0);
+    prop_oneof![
+        (id(), group_address(), option::of(title()), addresses(), settings()).prop_map(
+            |(id, group, title, members, settings)| Question::GroupCreate { id, group, title, members, settings }
+        ),
+        (id(), group_address(), addresses()).prop_map(|(id, group, users)| Question::GroupAdd { id, group, users }),
+        (id(), group_address(), addresses()).prop_map(|(id, group, users)| Question::GroupRemove { id, group, users }),
+        (id(), group_address()).prop_map(|(id, group)| Question::GroupLeave { id, group }),
+        (id(), group_address(), address(), select(GroupRole::ALL))
+            .prop_map(|(id, group, user, role)| Question::GroupRole { id, group, user, role }),
+        (id(), group_address(), option::of(title()), settings())
+            .prop_map(|(id, group, title, settings)| Question::GroupSet { id, group, title, settings }),
+        (id(), group_address()).prop_map(|(id, group)| Question::GroupDelete { id, group }),
+        group_address().prop_map(|group| Question::GroupInfo { group }),
+        (group_address(), page()).prop_map(|(group, (after, limit))| Question::GroupMembers { group, after, limit }),
+        page().prop_map(|(after, limit)| Question::Groups { after, limit }),
+    ]
+    .boxed()
+}
+
+fn group_settings_change() -> impl Strategy<Value = GroupSettingsChange> {
+    (option::of(select(WhoMay::ALL)), option::of(select(WhoMay::ALL)), option::of(any::<bool>()))
+        .prop_map(|(who_may_add, who_may_write, history)| GroupSettingsChange { who_may_add, who_may_write, history })
+}
+
+fn member_item() -> impl Strategy<Value = MemberItem> {
+    (open(address()), open(select(GroupRole::ALL)), millis()).prop_map(|(user, role, joined)| MemberItem {
+        user,
+        role,
+        joined,
+    })
+}
+
+fn group_item() -> impl Strategy<Value = GroupItem> {
+    (open(address()), option::of(title()), any::<u32>(), group_settings(), open(select(GroupRole::ALL)))
+        .prop_map(|(group, title, members, settings, role)| GroupItem { group, title, members, settings, role })
 }
 
 pub(crate) fn title() -> impl Strategy<Value = Title> {
@@ -218,6 +276,11 @@ fn answer() -> BoxedStrategy<Answer> {
             delivered,
             read
         }),
+        group_item().prop_map(|item| Answer::Group(Box::new(item))),
+        (collection::vec(member_item(), 0..3), option::of(seq()))
+            .prop_map(|(items, next)| Answer::Members { items, next }),
+        (collection::vec(group_item(), 0..3), option::of(seq()))
+            .prop_map(|(items, next)| Answer::Groups { items, next }),
     ]
     .boxed()
 }
@@ -387,6 +450,7 @@ pub(crate) fn user_message() -> impl Strategy<Value = UserMessage> {
         (address(), seq(), seq()).prop_map(|(with, read, revision)| UserMessage::Mark(Mark { with, read, revision })),
         device_news().prop_map(UserMessage::Devices),
         Just(UserMessage::IsThere),
+        group().prop_map(UserMessage::Follows),
     ]
 }
 

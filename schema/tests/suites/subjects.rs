@@ -3,8 +3,8 @@
 use std::collections::HashMap;
 
 use dunlin_schema::{
-    DeviceName, Log, MessageId, Peer, RegionName, Sender, Shard, UserName, limits, revocation::Revoked, shard::fnv1a32,
-    stream, subject,
+    DeviceName, GroupName, Log, MessageId, Peer, RegionName, Sender, Shard, UserName, limits, revocation::Revoked,
+    shard::fnv1a32, stream, subject,
 };
 use proptest::prelude::*;
 
@@ -16,6 +16,24 @@ fn region(name: &str) -> RegionName {
 
 fn user(name: &str) -> UserName {
     UserName::new(name).unwrap()
+}
+
+fn team() -> GroupName {
+    "team".parse().unwrap()
+}
+
+#[test]
+fn records_of_groups_say_whose_they_are() {
+    let (eu, bob) = (region("eu"), user("bob"));
+    let (member, follows) =
+        (subject::member_record(&eu, Shard(3), &team(), &bob), subject::follows(&eu, Shard(3), &bob, &team()));
+    assert_eq!(subject::parse_member_record(&member), Some(bob.clone()));
+    assert_eq!(subject::parse_follows(&follows), Some((bob, team())));
+    assert_eq!(subject::parse_follows(&member), None);
+    assert_eq!(subject::parse_member_record(&follows), None);
+    for none in ["state.eu.3.member.team.bob.x", "state.eu.03.member.team.bob", "state.eu.3.member.team"] {
+        assert_eq!(subject::parse_member_record(none), None, "{none}");
+    }
 }
 
 #[test]
@@ -70,6 +88,14 @@ fn subjects_are_those_of_the_design() {
         (subject::conversations(&eu, Shard(3)), "svc.eu.index-3.conversations"),
         (subject::history(&eu, Shard(3)), "svc.eu.index-3.history"),
         (subject::live(&Peer::Group("team".parse().unwrap())), "group.team"),
+        (subject::group_record(&eu, Shard(3), &team()), "state.eu.3.group.team"),
+        (subject::group_records(&eu, Shard(3)), "state.eu.3.group.*"),
+        (subject::member_record(&eu, Shard(3), &team(), &bob), "state.eu.3.member.team.bob"),
+        (subject::member_records(&eu, Shard(3), &team()), "state.eu.3.member.team.*"),
+        (subject::follows(&eu, Shard(3), &bob, &team()), "state.eu.3.follows.bob.team"),
+        (subject::all_follows(&eu, Shard(3), &bob), "state.eu.3.follows.bob.*"),
+        (subject::groups_service(&eu, Shard(3)), "groups-eu-3"),
+        (subject::group_command(&eu, Shard(3)), "svc.eu.groups-3.command"),
         (subject::receipt(&eu, Shard(3), &bob), "receipt.eu.3.bob"),
         (subject::heads_service(&eu, Shard(3)), "deliver-eu-3"),
         (subject::heads(&eu, Shard(3)), "svc.eu.deliver-3.heads"),
