@@ -1,5 +1,5 @@
-//! Makes the calls to NATS that storing a message takes (appends and look-ups), for sockets and for HTTP alike: [`crate::sending`] decides
-//! which comes next, and `nats` bounds each in time.
+//! Makes the calls to NATS that storing a message takes (appends, look-ups, and what a groups worker is asked), for sockets and for HTTP
+//! alike: [`crate::sending`] decides which comes next, and `nats` bounds each in time.
 
 use std::time::Instant;
 
@@ -7,8 +7,9 @@ use dunlin_nats::{AppendError, Item, Origin, Pace};
 use dunlin_schema::{Entry, Peer};
 
 use crate::{
+    groups,
     region::Region,
-    sending::{Append, AppendFailure, Do, Input, LookUp, Step, Stored},
+    sending::{Append, AppendFailure, Do, InGroup, Input, LookUp, Step, Stored},
 };
 
 /// Carries out a step, and gives what came of it.
@@ -16,6 +17,10 @@ pub(crate) async fn carry(region: &Region, todo: Do) -> Input {
     match todo {
         Do::Append(wanted) => append(region, *wanted).await,
         Do::LookUp(wanted) => look_up(region, *wanted).await,
+        Do::InGroup(wanted) => {
+            let InGroup { key, shard, wanted } = *wanted;
+            Input::DoneInGroup { key, answer: groups::ask(&region.groups, &region.metrics, shard, &wanted).await }
+        }
     }
 }
 

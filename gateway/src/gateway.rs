@@ -2,7 +2,10 @@
 
 use std::{collections::BTreeMap, sync::Arc};
 
-use dunlin_schema::{Millis, RegionName, UserName, frame::Send};
+use dunlin_schema::{
+    Millis, RegionName, UserName,
+    frame::{Question, Send},
+};
 use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 
@@ -75,6 +78,15 @@ impl Gateway {
                 sending::Input::OverTheShare(send.id, retry_after)
             }
         }
+    }
+
+    /// What a user asks, counted towards their share: what stores something counts among their sends as well. Errors: when to try again.
+    pub(crate) fn asked(&self, from: &UserName, what: &Question) -> Result<(), Millis> {
+        self.limiter.ask(from)?;
+        if what.id().is_some() {
+            self.limiter.send(from, true)?;
+        }
+        Ok(())
     }
 
     /// Ends every socket where it stands.

@@ -11,6 +11,7 @@
 //! | `opening`, `running`, `ending` | the three parts of a socket's life, in its one task |
 //! | `posts` | what back ends send over HTTP, until it is answered |
 //! | `work`, `carrier` | what a session wants done: reads and questions; the steps of what is sent |
+//! | `groups` | what the groups workers are asked to do |
 //! | `asks` | what clients ask: one file a family of questions |
 //! | [`session`] | what a session wants: a state machine without I/O |
 //! | [`sending`] | what is sent, whoever sends it: a state machine without I/O |
@@ -38,6 +39,7 @@ mod directory;
 mod ending;
 mod error;
 mod gateway;
+mod groups;
 mod http;
 mod limiter;
 mod marks;

@@ -23,9 +23,9 @@ struct FailedAppend {
     why: &'static str,
 }
 
-/// Look-ups of earlier messages, by what came of them.
+/// Something that was asked for, by what came of it.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
-struct LookedUp {
+struct ByOutcome {
     outcome: &'static str,
 }
 
@@ -86,7 +86,9 @@ pub(crate) struct Metrics {
     /// Appends that failed, by shard: its stream was full, or nobody knows whether they are stored.
     failed_appends: Family<FailedAppend, Counter>,
     /// Look-ups of earlier messages for what is about them.
-    look_ups: Family<LookedUp, Counter>,
+    look_ups: Family<ByOutcome, Counter>,
+    /// What groups workers were asked to do.
+    group_requests: Family<ByOutcome, Counter>,
     /// Reads of a log, and those without an answer.
     pub(crate) reads: Counter,
     pub(crate) failed_reads: Counter,
@@ -160,6 +162,7 @@ impl Metrics {
             refused: Family::default(),
             failed_appends: Family::default(),
             look_ups: Family::default(),
+            group_requests: Family::default(),
             panics: Counter::default(),
             service_idle: Family::default(),
             reads: Counter::default(),
@@ -220,6 +223,8 @@ impl Metrics {
             "Look-ups of earlier messages, and of repeats, for edits, deletes and reactions",
             self.look_ups.clone(),
         );
+        let in_groups = "What groups workers were asked to do, by what came of it";
+        registry.register("group_requests", in_groups, self.group_requests.clone());
         registry.register_with_unit(
             "service_idle",
             "How long ago a service last showed that it moves",
@@ -321,7 +326,12 @@ impl Metrics {
 
     /// An earlier message was looked for.
     pub(crate) fn looked_up(&self, outcome: &'static str) {
-        self.look_ups.get_or_create(&LookedUp { outcome }).inc();
+        self.look_ups.get_or_create(&ByOutcome { outcome }).inc();
+    }
+
+    /// A groups worker was asked to do something.
+    pub(crate) fn asked_in_group(&self, outcome: &'static str) {
+        self.group_requests.get_or_create(&ByOutcome { outcome }).inc();
     }
 
     /// The text that Prometheus reads, with what others count: the late appends of `appenders`, what was `refused` by queue, and how old

@@ -130,7 +130,11 @@ impl Posts {
         let (answer, answered) = oneshot::channel();
         let key = match &input {
             Input::Send(send) => send.address().ok().map(|to| (to.said_in(self.region.name()), send.id)),
-            Input::OverTheShare(..) | Input::Crowded(_) | Input::Appended { .. } | Input::LookedUp { .. } => None,
+            Input::OverTheShare(..)
+            | Input::Crowded(_)
+            | Input::Appended { .. }
+            | Input::LookedUp { .. }
+            | Input::DoneInGroup { .. } => None,
         };
         let mut people = self.people.lock();
         people.resting.retain(|resting| resting != from);
@@ -146,7 +150,8 @@ impl Posts {
             | Input::OverTheShare(..)
             | Input::Crowded(_)
             | Input::Appended { .. }
-            | Input::LookedUp { .. }) => input,
+            | Input::LookedUp { .. }
+            | Input::DoneInGroup { .. }) => input,
         };
         let then = person.sending.handle(clock::now(), &person.author, input);
         match (then.answer, key) {
@@ -195,7 +200,9 @@ impl Posts {
         let mut people = self.people.lock();
         let person = people.by_name.get_mut(from)?;
         let to = match &input {
-            Input::Appended { key, .. } | Input::LookedUp { key, .. } => key.to.clone(),
+            Input::Appended { key, .. } | Input::LookedUp { key, .. } | Input::DoneInGroup { key, .. } => {
+                key.to.clone()
+            }
             Input::Send(_) | Input::OverTheShare(..) | Input::Crowded(_) => return None,
         };
         let Then { todo, answer, given_up } = person.sending.handle(clock::now(), &person.author, input);

@@ -1,7 +1,7 @@
 //! What a client is told of a frame that is refused, a question among others.
 
 use dunlin_nats::{AccountsError, DeviceError, ErasureError, IndexError, ReadError, RecordError};
-use dunlin_schema::{Code, Millis, frame::ServerFrame, limits};
+use dunlin_schema::{Code, Millis, code::Retry, frame::ServerFrame, group::GroupRefusal, limits};
 
 use crate::directory::Unheard;
 
@@ -24,6 +24,12 @@ impl Refusal {
     /// Asking again can't help.
     pub(crate) fn never(code: Code, message: impl ToString) -> Refusal {
         Refusal { code, message: message.to_string(), retry_after: None }
+    }
+
+    /// It may be done.
+    pub(crate) fn unknown_outcome() -> Refusal {
+        let message = "it may be done: repeat it with the same id".to_owned();
+        Refusal { code: Code::UnknownOutcome, message, retry_after: Some(RETRY_AFTER) }
     }
 
     /// The gateway has as many questions under way as it takes.
@@ -58,6 +64,14 @@ impl From<DeviceError> for Refusal {
                 Refusal::unavailable(error.to_string())
             }
         }
+    }
+}
+
+impl From<GroupRefusal> for Refusal {
+    fn from(refusal: GroupRefusal) -> Refusal {
+        let code = refusal.code();
+        let retry_after = (code.retry() == Retry::Later).then_some(RETRY_AFTER);
+        Refusal { code, message: refusal.to_string(), retry_after }
     }
 }
 

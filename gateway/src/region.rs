@@ -3,8 +3,8 @@
 use std::sync::Arc;
 
 use dunlin_nats::{
-    Accounts, Appender, ConnectError, ConnectOptions, Connection, Devices, Erasures, FanIn, Heads, Index, Marks, Reads,
-    Receipts, Records, SettingsError, region_settings,
+    Accounts, Appender, ConnectError, ConnectOptions, Connection, Devices, Erasures, FanIn, Groups, Heads, Index,
+    Marks, Reads, Receipts, Records, SettingsError, region_settings,
 };
 use dunlin_schema::{Log, LogName, RegionName, UserName, stream::RegionSettings};
 
@@ -41,6 +41,7 @@ pub(crate) struct Region {
     pub(crate) whereabouts: Whereabouts,
     pub(crate) watches: Arc<Watches>,
     pub(crate) accounts: Accounts,
+    pub(crate) groups: Groups,
     pub(crate) people: People,
     pub(crate) revocations: Revocations,
     pub(crate) reports: Reports,
@@ -99,6 +100,7 @@ impl Region {
             whereabouts,
             watches: Watches::new(metrics),
             accounts: Accounts::new(&nats),
+            groups: Groups::new(&nats),
             people,
             revocations,
             reports: Reports::default(),

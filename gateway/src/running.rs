@@ -338,7 +338,7 @@ impl Taking<'_> {
     /// Begins to answer a question, where there is room.
     fn ask(&mut self, ask: Ask) {
         self.gateway.metrics.asks.inc();
-        let within_share = self.gateway.limiter.ask(self.connection.user());
+        let within_share = self.gateway.asked(self.connection.user(), &ask.what);
         let permit = within_share.map_err(Refusal::over_the_share).and_then(|()| {
             let permit = self.gateway.asking.clone().try_acquire_owned();
             let permit = permit.map_err(|_| Refusal::crowded())?;

@@ -6,7 +6,9 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-use crate::{Content, GroupName, MessageId, Millis, Open, Sender, Seq, Title, UserName, envelope::sealed, text::named};
+use crate::{
+    Code, Content, GroupName, MessageId, Millis, Open, Sender, Seq, Title, UserName, envelope::sealed, text::named,
+};
 
 const VERSION: u8 = 1;
 
@@ -245,6 +247,24 @@ pub enum GroupRefusal {
     /// It can't be stored now: not what STATE still lacks, not what the log has no room for.
     #[error("the group can't take this now")]
     Busy,
+}
+
+impl GroupRefusal {
+    /// The code that a client is told.
+    pub fn code(self) -> Code {
+        match self {
+            GroupRefusal::NotAMember => Code::NotAMember,
+            GroupRefusal::NotAllowed | GroupRefusal::NobodyLeft => Code::NotAllowed,
+            GroupRefusal::Exists => Code::Exists,
+            GroupRefusal::NoSuchMember | GroupRefusal::NotFound => Code::NotFound,
+            GroupRefusal::TooManyMembers => Code::TooMany,
+            GroupRefusal::NotYours => Code::NotYours,
+            GroupRefusal::TooOld => Code::TooOld,
+            GroupRefusal::FromTheFuture => Code::FromTheFuture,
+            GroupRefusal::TooLarge => Code::TooLarge,
+            GroupRefusal::Busy => Code::Unavailable,
+        }
+    }
 }
 
 sealed!(VERSION: GroupRequest, GroupAnswer);

@@ -67,6 +67,10 @@ pub const GROUPS: usize = 500;
 pub const WINDOWS: usize = 16;
 /// Entries that a group's log may be ahead of its records.
 pub const GROUP_AHEAD: u64 = 1_000;
+/// How long a gateway waits for the groups worker: what is not answered by then may be stored.
+pub const GROUP_WITHIN: Millis = seconds(4);
+/// How long a gateway waits until the records of a group say what was done in it: it is done, whatever they say.
+pub const GROUP_IN_STEP: Millis = Millis(500);
 /// Members in one answer, and groups.
 pub const MEMBERS_PAGE: u16 = 100;
 /// How long it is remembered that somebody was a member: until nothing that they may read is still there.
@@ -324,6 +328,8 @@ const _: () = {
         "whom a command of a group names fits into an entry"
     );
     assert!(RETENTION.0 < MEMBER_KEPT.0);
+    assert!(PUBLISH_TIMEOUT.0 < GROUP_WITHIN.0, "the worker knows what came of its append before it is given up");
+    assert!(GROUP_WITHIN.0 + GROUP_IN_STEP.0 < ASK_WITHIN.0, "of a command nobody says that it had no answer");
     assert!(RETENTION.0 < MARK_KEPT.0, "nothing that forgotten marks were about is still there");
     assert!(MARKS_EVERY.0 * 4 < PUBLISH_TIMEOUT.0, "what waits for its turn does not come again meanwhile");
     assert!(MARKS_PAGE <= MARKS_REMEMBERED);

@@ -6,6 +6,7 @@
 mod conversations;
 mod devices;
 mod erase;
+mod groups;
 mod in_flight;
 mod presence;
 mod receipts;
@@ -13,19 +14,22 @@ mod settings;
 
 use std::{sync::Arc, time::Duration};
 
-use dunlin_nats::{Accounts, Devices, Erasures, FanIn, Index, Reads, Records};
+use dunlin_nats::{Accounts, Devices, Erasures, FanIn, Groups, Index, Reads, Records};
 use dunlin_schema::{
     RegionName, UserName,
     frame::{Answer, AnswerFrame, Ask, Question, ServerFrame},
+    group::GroupCommand,
     limits,
     settings::SettingsChange,
 };
 use tokio::{sync::OwnedSemaphorePermit, time::timeout};
 
+use self::groups::Command;
 pub(crate) use self::in_flight::Asks;
 use crate::{
     connection::Connection,
     directory::Directory,
+    metrics::Metrics,
     presence::{Sight, Watches, Whereabouts},
     refusal::Refusal,
     region::Region,
@@ -47,7 +51,9 @@ pub(crate) struct Context<'a> {
     erasures: &'a Erasures,
     /// Has the worker write down what people decide about others.
     accounts: &'a Accounts,
-    /// What is known of that here.
+    /// Has the worker do what is wanted in a group.
+    groups: &'a Groups,
+    /// What is known here of what people decide about others.
     people: &'a People,
     /// Who is connected here.
     directory: &'a Directory,
@@ -63,6 +69,7 @@ pub(crate) struct Context<'a> {
     index: &'a Index,
     /// What logs say.
     reads: &'a Reads,
+    metrics: &'a Metrics,
 }
 
 /// Answers a question within [`limits::ASK_WITHIN`]. The permit is one of the gateway's [`limits::ASKS_AT_ONCE`].
@@ -80,6 +87,7 @@ pub(crate) async fn answered(
         devices: &region.devices,
         erasures: &region.erasures,
         accounts: &region.accounts,
+        groups: &region.groups,
         people: &region.people,
         directory: &region.directory,
         fan_in: &region.fan_in,
@@ -88,6 +96,7 @@ pub(crate) async fn answered(
         sight: region.sight(),
         index: &region.index,
         reads: &region.reads,
+        metrics: &region.metrics,
     };
     let answer = timeout(Duration::from_millis(limits::ASK_WITHIN.0), context.answer(what)).await;
     match answer.unwrap_or_else(|_| Err(late())) {
@@ -129,6 +138,25 @@ impl Context<'_> {
             }
             Question::Settings {} => settings::settings(self).await,
             Question::Receipts { to, order } => receipts::of(self, to, order).await,
+            Question::GroupCreate { id, group, title, members, settings } => {
+                groups::create(self, Command { id, group }, title, members, settings).await
+            }
+            Question::GroupAdd { id, group, users } => groups::add(self, Command { id, group }, users).await,
+            Question::GroupRemove { id, group, users } => groups::remove(self, Command { id, group }, users).await,
+            Question::GroupRole { id, group, user, role } => {
+                groups::role(self, Command { id, group }, user, role).await
+            }
+            Question::GroupSet { id, group, title, settings } => {
+                let what = GroupCommand::Set { title, settings: settings.unwrap_or_default() };
+                groups::done(self, Command { id, group }, what).await
+            }
+            Question::GroupLeave { id, group } => groups::done(self, Command { id, group }, GroupCommand::Leave).await,
+            Question::GroupDelete { id, group } => {
+                groups::done(self, Command { id, group }, GroupCommand::Delete).await
+            }
+            Question::GroupInfo { group } => groups::info(self, group).await,
+            Question::GroupMembers { group, after, limit } => groups::members(self, group, after, limit).await,
+            Question::Groups { after, limit } => groups::list(self, after, limit).await,
         }
     }
 }

@@ -27,7 +27,7 @@ use crate::{clock, gateway::Gateway, sending::Answer};
 pub(super) const ANSWER_WITHIN: Duration = Duration::from_secs(30);
 
 /// What a post may be refused with.
-pub(super) const CODES: [Code; 21] = [
+pub(super) const CODES: [Code; 23] = [
     Code::BadFrame,
     Code::Unauthorized,
     Code::TokenExpired,
@@ -35,6 +35,8 @@ pub(super) const CODES: [Code; 21] = [
     Code::Forbidden,
     Code::NotYours,
     Code::Refused,
+    Code::NotAMember,
+    Code::NotAllowed,
     Code::NotFound,
     Code::TooLarge,
     Code::Elsewhere,

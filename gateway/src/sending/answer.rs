@@ -1,6 +1,6 @@
 //! What a sender is told.
 
-use dunlin_schema::{Code, MessageId, Millis, Seq, frame::ServerFrame};
+use dunlin_schema::{Code, MessageId, Millis, Seq, code::Retry, frame::ServerFrame, group::GroupRefusal};
 
 use super::AppendFailure;
 
@@ -97,6 +97,13 @@ impl Answer {
                 Answer::retried(id, Code::Unavailable, message, RETRY_AFTER)
             }
         }
+    }
+
+    /// The group does not take it.
+    pub(super) fn refused_in_group(id: MessageId, refusal: GroupRefusal) -> Answer {
+        let code = refusal.code();
+        let retry_after = (code.retry() == Retry::Later).then_some(RETRY_AFTER);
+        Answer::Rejected { id, code, message: refusal.to_string(), retry_after }
     }
 
     /// What it is about.

@@ -1,6 +1,7 @@
 //! What is looked up before an item is stored. An item that is about an earlier message counts only where that message is stored, and is
-//! of the person, in the conversation, that it has to be of. Membership will be a look-up beside these. What the recipient has decided
-//! about the author is looked at by whoever carries out the append, as late as can be: it costs nothing where it is known.
+//! of the person, in the conversation, that it has to be of. What the recipient has decided about the author is looked at by whoever carries
+//! out the append, as late as can be: it costs nothing where it is known. What is sent to a group takes no look-up here: whoever writes
+//! into the group's log looks.
 //!
 //! | item | is stored where this is found | otherwise |
 //! |---|---|---|
@@ -18,11 +19,15 @@
 
 use dunlin_schema::{Address, Code, Content, Entry, MessageId, Millis, Peer, Sender, entry::Body, limits};
 
-use super::{Answer, AppendFailure, Author, Do, Key, LookUp, Step, Stored, route::Route};
+use super::{
+    Answer, AppendFailure, Author, Do, Key, LookUp, Step, Stored,
+    route::{Mailbox, Route},
+};
 
 /// The look-ups of one item: the one that is under way, and the item itself.
 #[derive(Clone, Debug)]
 pub(super) struct Check {
+    mailbox: Mailbox,
     entry: Entry,
     target: MessageId,
     step: Step,
@@ -55,7 +60,7 @@ pub fn is_costly(now: Millis, id: MessageId, content: &Content) -> bool {
 }
 
 /// The message that this is about.
-fn target(content: &Content) -> Option<MessageId> {
+pub(super) fn target(content: &Content) -> Option<MessageId> {
     match content {
         Content::Edit { target, .. } | Content::Delete { target } | Content::React { target, .. } => Some(*target),
         Content::Message { .. } | Content::Membership(_) | Content::Failed(_) | Content::Settings(_) => None,
@@ -65,7 +70,8 @@ fn target(content: &Content) -> Option<MessageId> {
 impl Check {
     /// The look-ups of an item. Errors: it takes none.
     #[expect(clippy::result_large_err, reason = "an item that takes no look-up is the usual one, and goes on at once")]
-    pub(super) fn of(author: &Author, entry: Entry) -> Result<Check, Entry> {
+    pub(super) fn of(author: &Author, route: &Route, entry: Entry) -> Result<Check, Entry> {
+        let Route::Mailbox(mailbox) = route else { return Err(entry) };
         let Body::Content(content) = &entry.body else { return Err(entry) };
         let Some(target) = target(content) else { return Err(entry) };
         let to_oneself = entry.to.peer == Peer::User(author.user.clone());
@@ -79,7 +85,7 @@ impl Check {
             | Content::Settings(_)
             | Content::Failed(_) => Step::FindSent,
         };
-        Ok(Check { entry, target, step })
+        Ok(Check { mailbox: mailbox.clone(), entry, target, step })
     }
 
     /// The look-up that is under way.
@@ -88,8 +94,8 @@ impl Check {
     }
 
     /// What is to be done for it.
-    pub(super) fn todo(&self, author: &Author, route: &Route) -> Do {
-        let Route::Mailbox { user, log: recipients } = route;
+    pub(super) fn todo(&self, author: &Author) -> Do {
+        let Mailbox { user, log: recipients } = &self.mailbox;
         let (log, entry) = match self.step {
             Step::FindReceived => {
                 let peer = Sender { user: user.clone(), region: author.region.clone() };

@@ -3,12 +3,16 @@
 
 use std::collections::VecDeque;
 
-use dunlin_schema::{Address, Entry, MessageId, Millis, Peer, Seq};
+use dunlin_schema::{
+    Address, Entry, MessageId, Millis, Peer, Seq,
+    entry::Body,
+    group::{GroupAnswer, GroupCommand, GroupRefusal, GroupRequest},
+};
 
 use super::{
-    Answer, Append, AppendFailure, Author, Do, Key, Step, Stored,
-    check::{Check, Verdict},
-    route::Route,
+    Answer, Append, AppendFailure, Author, Do, InGroup, Key, Step, Stored,
+    check::{Check, Verdict, target},
+    route::{Mailbox, Route},
     weight,
 };
 
@@ -30,6 +34,10 @@ enum Way {
     /// What it says depends on what is stored elsewhere.
     Checking(Box<Check>),
     Storing,
+    /// The groups worker looks for the message that it is about, if it is about one, and stores it.
+    Saying {
+        target: Option<MessageId>,
+    },
     /// The recipient's log has it.
     Copying {
         order: Seq,
@@ -63,9 +71,9 @@ impl Lane {
     ) -> (Lane, Do) {
         let (id, bytes, to) = (entry.id, weight(&entry), entry.to.clone());
         let mut lane = Lane { route, to, id, bytes, first_try, way: Way::Storing, waiting };
-        let todo = match Check::of(author, entry) {
+        let todo = match Check::of(author, &lane.route, entry) {
             Ok(check) => {
-                let todo = check.todo(author, &lane.route);
+                let todo = check.todo(author);
                 lane.way = Way::Checking(Box::new(check));
                 todo
             }
@@ -79,10 +87,21 @@ impl Lane {
     }
 
     fn store(&mut self, entry: Entry) -> Do {
-        self.way = Way::Storing;
-        let Route::Mailbox { log, .. } = &self.route;
-        let (key, log, first_try) = (self.key(Step::Store), log.clone(), self.first_try);
-        Do::Append(Box::new(Append { key, log, entry, first_try, copy_of_new: false }))
+        let (key, first_try) = (self.key(Step::Store), self.first_try);
+        match &self.route {
+            Route::Mailbox(Mailbox { log, .. }) => {
+                self.way = Way::Storing;
+                Do::Append(Box::new(Append { key, log: log.clone(), entry, first_try, copy_of_new: false }))
+            }
+            Route::Group { group, shard } => {
+                let Entry { id, from: by, time: at, body: Body::Content(content), .. } = entry else {
+                    unreachable!("what is sent has a content: see `check`");
+                };
+                self.way = Way::Saying { target: target(&content) };
+                let wanted = GroupRequest { group: group.clone(), by, id, at, what: GroupCommand::Say(content) };
+                Do::InGroup(Box::new(InGroup { key, shard: *shard, wanted }))
+            }
+        }
     }
 
     /// Whether an item of this id is on its way or waits.
@@ -121,8 +140,24 @@ impl Lane {
                 Err(failure) => After::Answer(Answer::failed(self.id, failure)),
             }),
             (Way::Copying { order, time }, Step::Copy) => Some(After::Answer(copied(self.id, *order, *time, outcome))),
-            (Way::Checking(_) | Way::Storing | Way::Copying { .. }, _) => None,
+            (Way::Checking(_) | Way::Storing | Way::Saying { .. } | Way::Copying { .. }, _) => None,
         }
+    }
+
+    /// Takes what the groups worker answered; `None` where it is no answer to what the lane waits for.
+    pub(super) fn done_in_group(&mut self, key: &Key, answer: GroupAnswer) -> Option<After> {
+        let (Way::Saying { target }, id) = (&self.way, self.id) else { return None };
+        if key.id != id {
+            return None;
+        }
+        Some(match (answer, *target) {
+            (GroupAnswer::Stored { order, time }, _) => After::Answer(Answer::Accepted { id, order, time }),
+            (GroupAnswer::Refused(refusal @ (GroupRefusal::NotYours | GroupRefusal::NotFound)), Some(target)) => {
+                After::NotThere { target, refusal: Answer::refused_in_group(id, refusal) }
+            }
+            (GroupAnswer::Refused(refusal), _) => After::Answer(Answer::refused_in_group(id, refusal)),
+            (GroupAnswer::Unknown, _) => After::Answer(Answer::unknown(id)),
+        })
     }
 
     /// Takes the outcome of a look-up; `None` where it is no answer to what the lane waits for.
@@ -139,7 +174,7 @@ impl Lane {
         Some(match check.found(outcome) {
             Verdict::Store(entry) => After::Do(self.store(entry)),
             Verdict::Stored(stored) => self.stored(author, stored),
-            Verdict::LookOn => After::Do(check.todo(author, &self.route)),
+            Verdict::LookOn => After::Do(check.todo(author)),
             Verdict::Refuse(answer) => After::Answer(answer),
             Verdict::NotThere { target, refusal } => After::NotThere { target, refusal },
         })

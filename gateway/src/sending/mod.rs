@@ -1,5 +1,5 @@
 //! What somebody sends, decided without I/O: checked, looked up where that needs a look elsewhere, stored in the recipient's log, copied
-//! into the sender's own, and answered once.
+//! into the sender's own, and answered once. What is sent to a group has one step: the groups worker does all of it, and nothing is copied.
 //!
 //! Drive it: give each send and each outcome to [`Sending::handle`], with the time at which it happened; then carry out what [`Then`] says.
 //! Every [`Do`] is answered once, by the input of its kind under its key, and bounded in time by whoever carries it out. A socket keeps
@@ -20,8 +20,12 @@ mod route;
 use std::collections::{BTreeMap, VecDeque};
 
 use dunlin_schema::{
-    Address, Code, Content, Entry, Log, MessageId, Millis, RegionName, Sender, Seq, UserName, content::ContentError,
-    entry::Body, frame::Send, limits,
+    Address, Code, Content, Entry, Log, MessageId, Millis, RegionName, Sender, Seq, Shard, UserName,
+    content::ContentError,
+    entry::Body,
+    frame::Send,
+    group::{GroupAnswer, GroupRequest},
+    limits,
 };
 
 pub use answer::Answer;
@@ -82,6 +86,13 @@ pub enum Input {
         /// What was found, `None` where it is not there. [`AppendFailure::TooOld`]: it may have been there.
         outcome: Result<Option<Stored>, AppendFailure>,
     },
+    /// The answer to [`Do::InGroup`].
+    DoneInGroup {
+        /// Its key.
+        key: Key,
+        /// What the groups worker answered; where nobody knows whether it did anything, [`GroupAnswer::Unknown`].
+        answer: GroupAnswer,
+    },
 }
 
 /// What follows from an input.
@@ -102,6 +113,8 @@ pub enum Do {
     Append(Box<Append>),
     /// Look for an item in a log.
     LookUp(Box<LookUp>),
+    /// Have the groups worker do something.
+    InGroup(Box<InGroup>),
 }
 
 /// Names a step of an item: there is one at a time for each address.
@@ -154,6 +167,17 @@ pub struct LookUp {
     pub log: Log,
     /// The item, or an entry that tells of it: see [`Entry::accounts_for`].
     pub entry: Entry,
+}
+
+/// What the groups worker of a shard is to do.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct InGroup {
+    /// Names it in its answer.
+    pub key: Key,
+    /// The group's shard.
+    pub shard: Shard,
+    /// What is to be done.
+    pub wanted: GroupRequest,
 }
 
 /// An item is stored.
@@ -210,6 +234,7 @@ impl Sending {
             Input::LookedUp { key, outcome } => {
                 self.step(now, author, &key, |lane| lane.looked_up(author, &key, outcome))
             }
+            Input::DoneInGroup { key, answer } => self.step(now, author, &key, |lane| lane.done_in_group(&key, answer)),
         };
         for answer in then.answer.iter().chain(&then.given_up) {
             self.note(answer);

@@ -1,20 +1,30 @@
 //! Where an address leads.
 
-use dunlin_schema::{Address, Log, Peer, RegionName, UserName};
+use dunlin_schema::{Address, GroupName, Log, Peer, RegionName, Shard, UserName};
 
 use super::Author;
 
-/// Where what is sent to an address goes. A group's log, which only the groups worker writes, and what waits for another region will be
-/// routes beside the mailbox.
+/// Where what is sent to an address goes. What waits for another region will be a route beside these.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Route {
     /// Straight into the log of a user of the author's region.
-    Mailbox {
-        /// The user.
-        user: UserName,
-        /// The log.
-        log: Log,
+    Mailbox(Mailbox),
+    /// To the groups worker of a group of the author's region: it alone writes into the group's log, and looks up what has to be.
+    Group {
+        /// The group.
+        group: GroupName,
+        /// Its shard.
+        shard: Shard,
     },
+}
+
+/// The log of a user of the author's region.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Mailbox {
+    /// The user.
+    pub(super) user: UserName,
+    /// The log.
+    pub(super) log: Log,
 }
 
 /// An address to which this release has no route.
@@ -22,7 +32,7 @@ pub(super) enum Route {
 pub(crate) enum NoRoute {
     #[error("this release carries no message to another region")]
     Region,
-    #[error("this release has no groups")]
+    #[error("this release does this with a person alone, and a group is none")]
     Group,
 }
 
@@ -40,7 +50,14 @@ pub(crate) fn mailbox_of<'a>(to: &'a Address, region: &RegionName) -> Result<&'a
 impl Route {
     /// The route of an address that names its region. Errors: see [`NoRoute`].
     pub(super) fn of(to: &Address, author: &Author) -> Result<Route, NoRoute> {
-        let user = mailbox_of(to, &author.region)?;
-        Ok(Route::Mailbox { user: user.clone(), log: author.mailbox(user) })
+        if to.region.as_ref() != Some(&author.region) {
+            return Err(NoRoute::Region);
+        }
+        Ok(match &to.peer {
+            Peer::User(user) => Route::Mailbox(Mailbox { user: user.clone(), log: author.mailbox(user) }),
+            Peer::Group(group) => {
+                Route::Group { group: group.clone(), shard: Shard::of(group.as_str(), author.shards) }
+            }
+        })
     }
 }

@@ -2,6 +2,7 @@
 
 mod began;
 mod chaos;
+mod groups;
 mod logs;
 mod looking;
 mod marks;
@@ -23,7 +24,7 @@ use dunlin_schema::{
 };
 
 use super::*;
-use crate::sending::{Append, Do, LookUp, Step};
+use crate::sending::{Append, Do, InGroup, LookUp, Step};
 
 /// A mailbox of 10 entries that keeps each for 1,000 s; a queue of 4 frames; a fresh cursor every 200 s.
 static BOUNDS: Bounds = Bounds {
@@ -245,6 +246,11 @@ fn output_in_words(output: &Output) -> String {
             let what = if key.step == Step::FindItself { "itself" } else { "target" };
             assert_eq!((id == key.id, id), (key.step == Step::FindItself, entry.id));
             format!("find {what} {} of {} in {}", id.time().0, sender.user, log.owner)
+        }
+        Output::Sending(Do::InGroup(wanted)) => {
+            let InGroup { key, wanted, .. } = wanted.as_ref();
+            assert_eq!((key.id, key.step), (wanted.id, Step::Store));
+            format!("say {} in {}", wanted.id.time().0, wanted.group)
         }
         Output::Read(log, ReadRequest { from, source }) => {
             let of = of(log);

@@ -274,6 +274,38 @@ impl Question {
     ];
 }
 
+impl Question {
+    /// The id of a command, which is done once; `None` of what only asks, and of what may be done twice.
+    pub fn id(&self) -> Option<MessageId> {
+        match self {
+            Question::GroupCreate { id, .. }
+            | Question::GroupAdd { id, .. }
+            | Question::GroupRemove { id, .. }
+            | Question::GroupLeave { id, .. }
+            | Question::GroupRole { id, .. }
+            | Question::GroupSet { id, .. }
+            | Question::GroupDelete { id, .. } => Some(*id),
+            Question::Devices {}
+            | Question::DeviceRemove { .. }
+            | Question::DeviceName { .. }
+            | Question::Presence { .. }
+            | Question::Watch { .. }
+            | Question::Erase { .. }
+            | Question::Conversations { .. }
+            | Question::History { .. }
+            | Question::Block { .. }
+            | Question::Unblock { .. }
+            | Question::Blocks {}
+            | Question::Set { .. }
+            | Question::Settings {}
+            | Question::Receipts { .. }
+            | Question::GroupInfo { .. }
+            | Question::GroupMembers { .. }
+            | Question::Groups { .. } => None,
+        }
+    }
+}
+
 /// As a sequence is, a question's number is one that JSON readers keep exact.
 fn reference<'de, D: Deserializer<'de>>(deserializer: D) -> Result<u64, D::Error> {
     Seq::deserialize(deserializer).map(|number| number.0)
