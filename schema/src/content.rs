@@ -15,7 +15,7 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 use unicode_properties::UnicodeEmoji;
 use unicode_segmentation::UnicodeSegmentation;
 
-use crate::{Address, Code, GroupAddress, MessageId, Open, Title, group::GroupSettings, limits, text::named};
+use crate::{Address, Code, GroupAddress, MessageId, Open, Title, limits, role::GroupSettings, text::named};
 
 /// Opaque bytes: base64 in JSON, raw in Postcard. Written in the standard alphabet with padding (RFC 4648, section 4); read in either
 /// alphabet, with padding or without, and with line breaks as MIME and PEM have them.

@@ -5,7 +5,8 @@
 //!
 //! | room | what lives there |
 //! |---|---|
-//! | [`name`], [`title`], [`address`], [`id`] | who and what: users, groups, regions, devices, what these are called, addresses, message ids |
+//! | [`name`], [`title`], [`address`], [`id`] | who and what: users, groups, regions, devices, their titles, addresses, message ids |
+//! | [`role`] | who may do what in a group |
 //! | [`time`], [`position`], [`span`], [`cursor`] | when and where: milliseconds, sequences, epochs, positions, what a device consumed |
 //! | [`subject`], [`stream`], [`shard`] | where it is stored: every subject and every stream setting |
 //! | [`entry`], [`record`], [`windows`] | what is stored: entries of a log, records of STATE and RECEIPTS |
@@ -44,6 +45,7 @@ pub mod problem;
 pub mod read;
 pub mod record;
 pub mod revocation;
+pub mod role;
 pub mod settings;
 pub mod shard;
 pub mod span;
