@@ -1,7 +1,7 @@
 //! What is looked up before an item is stored. An item that is about an earlier message counts only where that message is stored, and is
-//! of the person, in the conversation, that it has to be of. What the recipient has decided about the author is looked at by whoever carries
-//! out the append, as late as can be: it costs nothing where it is known. What is sent to a group takes no look-up here: whoever writes
-//! into the group's log looks.
+//! of the person, in the conversation, that it has to be of. What the recipient has decided about the author is looked at by whoever
+//! carries out the append, as late as can be: it costs nothing where it is known. What is sent to a group takes no look-up here: whoever
+//! writes into the group's log looks.
 //!
 //! | item | is stored where this is found | otherwise |
 //! |---|---|---|
