@@ -9,13 +9,6 @@ use super::*;
 /// Reactions of one message that are remembered, those that were taken back among them.
 const REACTIONS: usize = 64;
 
-/// Whose something is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub(super) enum Author {
-    Me,
-    Peer,
-}
-
 /// Where an entry stands among all of the conversation.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) struct Place {
@@ -141,13 +134,33 @@ impl Conversation {
                 self.change((target, author), |slot| slot.edited(place, Words { text, data }))
             }
             Content::Delete { target } => {
-                let mut changes = self.change((target, author), Slot::delete);
-                changes.extend((author == Author::Peer && !changes.is_empty()).then_some(Change::Unread));
+                let mut changes = Vec::new();
+                for item in self.taken_back(target, author) {
+                    let deleted = self.change(item, Slot::delete);
+                    let is_others = item.1 != Author::Me && !deleted.is_empty();
+                    changes.extend(deleted);
+                    changes.extend(is_others.then_some(Change::Unread));
+                }
                 changes
             }
             Content::React { target, emoji, on } => self.react(target, author, place, emoji, on),
             Content::Membership(_) | Content::Failed(_) | Content::Settings(_) => Vec::new(),
         }
+    }
+
+    /// What a deletion is about: a message of its author's. Where they have none of this id in a group, they are an admin, and it is about
+    /// whoever's there is.
+    fn taken_back(&self, target: MessageId, author: Author) -> Vec<(MessageId, Author)> {
+        let own = (target, author);
+        let is_there = |slot: &Slot| slot.message.is_some();
+        let others = self.known(target).filter(|(_, slot)| is_there(slot)).map(|(item, _)| item).collect::<Vec<_>>();
+        let is_own = !self.people.are_many() || self.slots.get(&own).is_some_and(is_there) || others.is_empty();
+        if is_own { vec![own] } else { others }
+    }
+
+    /// All that is known under an id: of each author one.
+    pub(super) fn known(&self, id: MessageId) -> impl Iterator<Item = ((MessageId, Author), &Slot)> {
+        self.slots.range((id, Author::Me)..=(id, Author::Other(usize::MAX))).map(|(item, slot)| (*item, slot))
     }
 
     /// Something that was accepted could not be delivered.
@@ -175,7 +188,7 @@ impl Conversation {
         let mut changes = Vec::new();
         if self.slots.contains_key(&item) {
             changes.push(Change::Message(key));
-            changes.extend((author == Author::Peer).then_some(Change::Unread));
+            changes.extend((author != Author::Me).then_some(Change::Unread));
         }
         changes
     }
@@ -195,8 +208,8 @@ impl Conversation {
         if self.reactions.len() > self.keep {
             self.reactions.pop_first();
         }
-        let shown = [Author::Me, Author::Peer].into_iter().filter_map(|author| self.slots.get(&(target, author)));
-        shown.filter(|slot| slot.message.is_some()).map(|slot| Change::Message(slot.key)).collect()
+        let shown = self.known(target).filter(|(_, slot)| slot.message.is_some());
+        shown.map(|(_, slot)| Change::Message(slot.key)).collect()
     }
 
     /// What is known of an item is there from now on; its key.
@@ -239,12 +252,13 @@ impl Conversation {
         let Words { text, data } = edit.unwrap_or(words);
         let given = self.reactions.get(&item.0).into_iter().flat_map(|reactions| &reactions.0);
         let standing = given.filter(|(_, given)| given.on && !slot.deleted);
-        let reactions =
-            standing.map(|((author, _), given)| Reaction { by: self.address(*author), emoji: &given.emoji }).collect();
+        let reactions = standing
+            .map(|((author, _), given)| Reaction { by: self.people.address(*author), emoji: &given.emoji })
+            .collect();
         Some(Message {
             key: slot.key,
             id: Some(place.id),
-            from: self.address(item.1),
+            from: self.people.address(item.1),
             time: place.time,
             order: *order,
             text: text.as_deref(),
@@ -263,7 +277,7 @@ impl Conversation {
         Some(Message {
             key: draft.key,
             id: draft.id.get(),
-            from: &self.me,
+            from: &self.people.me,
             time: draft.at,
             order: None,
             text: text.as_deref(),
@@ -283,13 +297,6 @@ impl Conversation {
             (None, Some(Reached::Eyes)) => State::Read,
             (None, Some(Reached::Device)) => State::Delivered,
             (None, Some(Reached::Storage) | None) => State::Sent,
-        }
-    }
-
-    fn address(&self, author: Author) -> &Address {
-        match author {
-            Author::Me => &self.me,
-            Author::Peer => &self.peer,
         }
     }
 }

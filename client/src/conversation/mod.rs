@@ -1,4 +1,4 @@
-//! A conversation with one peer as it is now: its messages with their state, with edits, deletions and reactions applied.
+//! A conversation as it is now, with one person or in a group: its messages with their state, with edits, deletions and reactions applied.
 //!
 //! Decided without I/O. Drive it: give [`Conversation::event`] everything that happens to the client, hand what is sent to
 //! [`Conversation::sending`] and its outcome to [`Conversation::settled`]; each says what has changed. Times are the application's own
@@ -14,25 +14,31 @@
 //!
 //! # What counts
 //! Entries may come in any order, repeatedly, and before what they are about. An edit or a deletion counts where its author is the
-//! message's own, whoever has checked that before. A deletion is final. A reaction is one for each person and emoji; of several the
-//! last one counts.
+//! message's own, whoever has checked that before; a group's log takes deletions of its admins as well, which count for whoever's message
+//! it is. A deletion is final. A reaction is one for each person and emoji; of several the last one counts.
+//!
+//! # In a group
+//! The peer is the group, and its messages are those of all its members, as they come in its log; who is in it is no message. Nobody is
+//! told who types there, or who has what.
 
 mod fold;
 mod marks;
+mod people;
 #[cfg(test)]
 mod tests;
 
 use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
 
 use dunlin_schema::{
-    Address, Blob, Code, Content, LogName, MessageId, Millis, Open, Seq, UserName,
+    Address, Blob, Code, Content, MessageId, Millis, Open, Seq, UserName,
     frame::{EntryFrame, HistoryEntry, ReactionItem},
     presence::Presence,
 };
 
 use self::{
-    fold::{Author, Place, Reactions, Slot},
+    fold::{Place, Reactions, Slot},
     marks::{Marks, Reached},
+    people::{Author, People},
 };
 use crate::{
     core::Accepted,
@@ -140,7 +146,7 @@ pub struct Message<'a> {
     pub deleted: bool,
     /// The reactions that stand, one's own first.
     pub reactions: Vec<Reaction<'a>>,
-    /// How far it is; `None` for the peer's.
+    /// How far it is; `None` for what others sent.
     pub state: Option<State>,
 }
 
@@ -157,8 +163,7 @@ struct Draft {
 /// A conversation: see the module.
 #[derive(Debug)]
 pub struct Conversation {
-    me: Address,
-    peer: Address,
+    people: People,
     keep: usize,
     keys: u64,
     drafts: VecDeque<Draft>,
@@ -177,12 +182,11 @@ pub struct Conversation {
 }
 
 impl Conversation {
-    /// The conversation of `me` with `peer`, empty. The peer is named as entries name it: without its region where that is one's own (see
-    /// [`Address::seen_from`]).
+    /// The conversation of `me` with `peer`, who may be a group, empty. The peer is named as entries name it: without its region where that
+    /// is one's own (see [`Address::seen_from`]).
     pub fn new(me: UserName, peer: Address) -> Conversation {
         Conversation {
-            me: Address::local(me),
-            peer,
+            people: People::new(me, peer),
             keep: KEPT,
             keys: 0,
             drafts: VecDeque::new(),
@@ -208,12 +212,12 @@ impl Conversation {
 
     /// Who this is.
     pub fn me(&self) -> &Address {
-        &self.me
+        &self.people.me
     }
 
-    /// The other one.
+    /// The other one, or the group.
     pub fn peer(&self) -> &Address {
-        &self.peer
+        &self.people.peer
     }
 
     /// Takes what has happened to the client. What belongs to other conversations changes nothing.
@@ -222,12 +226,12 @@ impl Conversation {
             Event::Entry(entry) => {
                 let mut changes = self.entry(entry);
                 let is_message = matches!(entry.content.known(), Some(Content::Message { .. }));
-                if is_message && entry.from == self.peer && self.typing_until.take().is_some() {
+                if is_message && entry.from == self.people.peer && self.typing_until.take().is_some() {
                     changes.push(Change::Typing);
                 }
                 changes
             }
-            Event::Gap(gap) if gap.log == LogName::Mailbox => self.gap(Gap { from: gap.from, to: gap.to }),
+            Event::Gap(gap) if gap.log == self.people.log => self.gap(Gap { from: gap.from, to: gap.to }),
             Event::Signal { from, kind } => self.signal(now, from, kind),
             Event::Presence { user, presence } => self.present(user, presence),
             // Nobody says any more whether they type, and whether they are there.
@@ -235,8 +239,10 @@ impl Conversation {
                 let typed = self.typing_until.take().map(|_| Change::Typing);
                 typed.into_iter().chain(self.presence.take().map(|_| Change::Presence)).collect()
             }
-            Event::Receipt(receipt) if receipt.by.as_ref().is_some_and(|by| *by == self.peer) => self.receipt(receipt),
-            Event::Marked { with, read } if *with == self.peer => self.marked(*read),
+            Event::Receipt(receipt) if receipt.by.as_ref().is_some_and(|by| *by == self.people.peer) => {
+                self.receipt(receipt)
+            }
+            Event::Marked { with, read } if *with == self.people.peer => self.marked(*read),
             Event::Gap(_)
             | Event::Connected(_)
             | Event::CaughtUp(_)
@@ -252,11 +258,11 @@ impl Conversation {
         let Some(content) = entry.content.known() else { return Vec::new() };
         if let Content::Failed(failed) = content {
             // The system's word; a peer that says it is a gateway's mistake.
-            let ours = failed.to == self.peer && entry.from != self.peer;
+            let ours = failed.to == self.people.peer && entry.from != self.people.peer;
             let failure = Failure { code: Some(failed.code.clone()), message: failed.message.clone() };
             return if ours { self.undeliverable(failed.id, failure) } else { Vec::new() };
         }
-        let Some(author) = self.author(&entry.from, &entry.to) else { return Vec::new() };
+        let Some(author) = self.people.author(&entry.from, &entry.to) else { return Vec::new() };
         let key = if author == Author::Me { self.sent_here(entry.id) } else { None };
         let place = Place { time: entry.time, id: entry.id };
         self.apply(key, author, place, entry.order, content.clone())
@@ -264,7 +270,7 @@ impl Conversation {
 
     /// Takes a message out of a page of [`crate::Client::history`], with what has changed it.
     pub fn past(&mut self, entry: &HistoryEntry) -> Vec<Change> {
-        let (Some(author), Some(content)) = (self.author(&entry.from, &entry.to), entry.content.known()) else {
+        let (Some(author), Some(content)) = (self.people.author(&entry.from, &entry.to), entry.content.known()) else {
             return Vec::new();
         };
         let key = if author == Author::Me { self.sent_here(entry.id) } else { None };
@@ -275,7 +281,7 @@ impl Conversation {
             changes.extend(self.apply(None, author, Place::unnamed(time), None, edit));
         }
         for ReactionItem { from, emoji, time } in &entry.reactions {
-            let by = if *from == self.me { Author::Me } else { Author::Peer };
+            let Some(by) = self.people.whose(from) else { continue };
             let reaction = Content::React { target: entry.id, emoji: emoji.clone(), on: true };
             changes.extend(self.apply(None, by, Place::unnamed(*time), None, reaction));
         }
@@ -385,7 +391,7 @@ impl Conversation {
             TYPING_STOPPED => None,
             _ => return Vec::new(),
         };
-        if *from != self.peer {
+        if *from != self.people.peer {
             return Vec::new();
         }
         let typed = self.typing(now);
@@ -395,7 +401,7 @@ impl Conversation {
 
     /// Takes how somebody is who is watched.
     pub fn present(&mut self, user: &Open<Address>, presence: &Presence) -> Vec<Change> {
-        if *user != self.peer || self.presence.as_ref() == Some(presence) {
+        if *user != self.people.peer || self.presence.as_ref() == Some(presence) {
             return Vec::new();
         }
         self.presence = Some(presence.clone());
@@ -439,21 +445,12 @@ impl Conversation {
 
     /// The message of an id, while it is kept.
     pub fn find(&self, id: MessageId) -> Option<Message<'_>> {
-        self.stored((id, Author::Me)).or_else(|| self.stored((id, Author::Peer)))
+        self.known(id).find_map(|(item, _)| self.stored(item))
     }
 
     fn key(&mut self) -> Key {
         self.keys += 1;
         Key(self.keys)
-    }
-
-    /// Who of both said something; `None` of another conversation.
-    fn author(&self, from: &Open<Address>, to: &Open<Address>) -> Option<Author> {
-        if *from == self.me && *to == self.peer {
-            Some(Author::Me)
-        } else {
-            (*from == self.peer && *to == self.me).then_some(Author::Peer)
-        }
     }
 
     /// The key of what was sent from here under this id and has had no answer, or a bad one: its entry is the answer.

@@ -1,6 +1,8 @@
 //! Conversations out of entries: a table of what may come in which order, and any order of anything.
 
-use dunlin_schema::{Cursor, Epoch, Log, Position, RegionName, Span, Spans, StreamTime, content::Failed, limits};
+use dunlin_schema::{
+    Cursor, Epoch, Log, LogName, Position, RegionName, Span, Spans, StreamTime, content::Failed, limits,
+};
 use proptest::prelude::*;
 
 use super::*;
@@ -410,6 +412,31 @@ fn the_oldest_is_forgotten_and_what_is_awaited_is_bounded() {
         conversation.entry(&theirs(5_000 + u64::from(number), react(100, &emoji, true)));
     }
     assert_eq!(conversation.find(id(100)).unwrap().reactions.len(), 64);
+}
+
+#[test]
+fn in_a_group_each_member_has_their_own_words_and_admins_take_back_what_others_said() {
+    let mut team = Conversation::new("alice".parse().unwrap(), "#team".parse().unwrap());
+    let mut says = |from: &str, number: u64, content: Content| team.entry(&said(from, "#team", number, content)).len();
+    // Ids are each author's own: two may have the same.
+    for (from, number, content, changes) in [
+        ("bob", 1, text("of bob"), 2),
+        ("carol", 1, text("of carol"), 2),
+        ("alice", 2, text("mine"), 1),
+        ("dave", 3, edit(1, "ha"), 0),
+        ("bob", 4, edit(1, "ho"), 1),
+        ("dave", 5, react(2, "👍", true), 1),
+        ("alice", 6, react(2, "👍", true), 1),
+        ("carol", 7, delete(1), 2),
+        ("dave", 8, delete(2), 1),
+        ("dave", 9, delete(77), 0),
+    ] {
+        assert_eq!(says(from, number, content), changes, "{from} {number}");
+    }
+    let elsewhere = [said("bob", "alice", 10, text("to alice")), said("alice", "bob", 11, text("to bob"))];
+    assert!(elsewhere.iter().all(|entry| team.entry(entry).is_empty()));
+    assert_eq!(shown(&team), "bob: ho*, carol: -, alice: - Sent");
+    assert_eq!((team.unread(), team.mark_read(), team.unread()), (1, Some(Seq(1)), 0));
 }
 
 fn content() -> impl Strategy<Value = Content> {
