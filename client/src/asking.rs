@@ -56,10 +56,10 @@ impl Client {
     /// the application's to decide.
     /// Errors: see [`AskError`].
     pub async fn ask(&self, what: Question) -> Result<Answer, AskError> {
-        self.ask_within(what, self.ask_within).await
+        self.ask_for(what, self.ask_within).await
     }
 
-    async fn ask_within(&self, what: Question, within: Duration) -> Result<Answer, AskError> {
+    pub(crate) async fn ask_for(&self, what: Question, within: Duration) -> Result<Answer, AskError> {
         let (reply, answer) = oneshot::channel();
         let asked = async {
             let permit = self.asks.clone().acquire_owned().await.map_err(|_| self.over())?;

@@ -28,7 +28,8 @@ impl Clock {
     }
 }
 
-fn unix() -> Millis {
+/// The machine's Unix time.
+pub(crate) fn unix() -> Millis {
     millis(SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default())
 }
 

@@ -7,7 +7,7 @@
 //! | room | what lives there |
 //! |---|---|
 //! | [`options`], [`token`], [`store`] | what the library is told: where, as whom, and where cursors are kept |
-//! | [`client`], `asking`, `pending`, [`event`], [`error`] | what an application holds: the handle, questions, events, errors |
+//! | [`client`], `asking`, `groups`, `pending`, [`event`], [`error`] | what an application holds: the handle, questions, events, errors |
 //! | [`conversation`] | the messages with one peer as they are now, folded out of what happens |
 //! | `core` | what to send, repeat, drop and dial, decided without I/O |
 //! | `run`, `clock`, `socket`, `checkpointer` | the task that drives the core, its clocks, the WebSocket, and who saves cursors |
@@ -57,6 +57,7 @@ pub mod conversation;
 mod core;
 pub mod error;
 pub mod event;
+mod groups;
 pub mod options;
 mod pending;
 mod run;
@@ -71,6 +72,7 @@ pub use core::{Accepted, ClockSkew};
 pub use dunlin_schema as schema;
 pub use error::{AskError, ConnectError, Ended, Lost, OptionsError, SendError, SignalError, StoreError, TokenError};
 pub use event::{CaughtUp, Connected, Disconnected, Entry, Event, Gap, Receipt, Status};
+pub use groups::{GroupIs, Groups, Members};
 pub use options::{Backoff, ClientOptions};
 pub use pending::PendingId;
 pub use store::{CursorStore, Cursors, FileStore, MemoryStore};

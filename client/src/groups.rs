@@ -1,0 +1,156 @@
+//! Groups: what is done in one, and what is stored of them.
+//!
+//! **A command is done once.** It has an id, as a message has: where it is refused for now, where nobody knows what came of it, and where
+//! the connection is lost before its answer came, it is repeated with this id, for [`crate::ClientOptions::ask_within`] at most.
+
+use std::time::Duration;
+
+use dunlin_schema::{
+    Address, GroupAddress, MessageId, Retry, Seq, Title,
+    frame::{Answer, GroupItem, MemberItem, Question},
+    group::{GroupRole, GroupSettingsChange},
+};
+use tokio::time::{Instant, sleep, timeout};
+
+use crate::{client::Client, clock::unix, core::ClockSkew, error::AskError, event::Status};
+
+/// The pause before a command is repeated where the gateway names none.
+const PAUSE: Duration = Duration::from_secs(1);
+
+/// A page of a group's members.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Members {
+    /// Each once, in the order in which they last changed what they are.
+    pub items: Vec<MemberItem>,
+    /// What the next page is asked with; `None` where there is none.
+    pub next: Option<Seq>,
+}
+
+/// A page of the groups that the user is in.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Groups {
+    /// In the order in which the user joined them.
+    pub items: Vec<GroupItem>,
+    /// What the next page is asked with; `None` where there is none.
+    pub next: Option<Seq>,
+}
+
+/// What a group is to be: what is left out is as it is where nobody says anything, or stays as it is.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct GroupIs {
+    /// What it is called.
+    pub title: Option<Title>,
+    /// What it decides about itself.
+    pub settings: GroupSettingsChange,
+}
+
+impl Client {
+    /// Makes a group with the user as its owner and these other members, of whom a command names 256 at most. Errors: see [`AskError`],
+    /// with the code `exists` where there is, or was, a group of this name; [`AskError::TimedOut`] says that it may be there.
+    pub async fn create_group(
+        &self,
+        group: GroupAddress,
+        is: GroupIs,
+        members: Vec<Address>,
+    ) -> Result<GroupItem, AskError> {
+        let GroupIs { title, settings } = is;
+        let make = |id| Question::GroupCreate { id, group, title, members, settings: Some(settings) };
+        let answer = self.command(make).await?;
+        let Answer::Group(group) = answer else { return Err(AskError::unexpected(&answer)) };
+        Ok(*group)
+    }
+
+    /// Makes people members of a group, 256 at most. Those who are members stay what they are. Errors: see [`AskError`].
+    pub async fn add_members(&self, group: GroupAddress, users: Vec<Address>) -> Result<(), AskError> {
+        self.changed(|id| Question::GroupAdd { id, group, users }).await
+    }
+
+    /// Has people be members of a group no longer, 256 at most. Errors: see [`AskError`].
+    pub async fn remove_members(&self, group: GroupAddress, users: Vec<Address>) -> Result<(), AskError> {
+        self.changed(|id| Question::GroupRemove { id, group, users }).await
+    }
+
+    /// Leaves a group. Where the user is its last owner, somebody else becomes one. Errors: see [`AskError`].
+    pub async fn leave_group(&self, group: GroupAddress) -> Result<(), AskError> {
+        self.changed(|id| Question::GroupLeave { id, group }).await
+    }
+
+    /// Makes a member something else. Errors: see [`AskError`].
+    pub async fn set_role(&self, group: GroupAddress, user: Address, role: GroupRole) -> Result<(), AskError> {
+        self.changed(|id| Question::GroupRole { id, group, user, role }).await
+    }
+
+    /// Calls a group something else, or has it decide something else about itself. Errors: see [`AskError`].
+    pub async fn set_group(&self, group: GroupAddress, is: GroupIs) -> Result<(), AskError> {
+        let GroupIs { title, settings } = is;
+        self.changed(|id| Question::GroupSet { id, group, title, settings: Some(settings) }).await
+    }
+
+    /// Has a group be no more, for good. Errors: see [`AskError`].
+    pub async fn delete_group(&self, group: GroupAddress) -> Result<(), AskError> {
+        self.changed(|id| Question::GroupDelete { id, group }).await
+    }
+
+    /// What a group is, and what the user is in it. Errors: see [`AskError`], with the code `not_a_member` where the user is not in it;
+    /// asking again does no harm.
+    pub async fn group(&self, group: GroupAddress) -> Result<GroupItem, AskError> {
+        let answer = self.ask(Question::GroupInfo { group }).await?;
+        let Answer::Group(group) = answer else { return Err(AskError::unexpected(&answer)) };
+        Ok(*group)
+    }
+
+    /// A page of a group's members: from the first one on, or `after` what the page before says. Errors: see [`AskError`]; asking again
+    /// does no harm.
+    pub async fn members(&self, group: GroupAddress, after: Option<Seq>, limit: u16) -> Result<Members, AskError> {
+        let answer = self.ask(Question::GroupMembers { group, after, limit: limit.into() }).await?;
+        let Answer::Members { items, next } = answer else { return Err(AskError::unexpected(&answer)) };
+        Ok(Members { items, next })
+    }
+
+    /// A page of the groups that the user is in: from the first one on, or `after` what the page before says. Errors: see [`AskError`];
+    /// asking again does no harm.
+    pub async fn groups(&self, after: Option<Seq>, limit: u16) -> Result<Groups, AskError> {
+        let answer = self.ask(Question::Groups { after, limit: limit.into() }).await?;
+        let Answer::Groups { items, next } = answer else { return Err(AskError::unexpected(&answer)) };
+        Ok(Groups { items, next })
+    }
+
+    async fn changed(&self, make: impl FnOnce(MessageId) -> Question) -> Result<(), AskError> {
+        let answer = self.command(make).await?;
+        let Answer::Done {} = answer else { return Err(AskError::unexpected(&answer)) };
+        Ok(())
+    }
+
+    /// Has a command done, once.
+    async fn command(&self, make: impl FnOnce(MessageId) -> Question) -> Result<Answer, AskError> {
+        let until = Instant::now() + self.ask_within;
+        let left = || until.saturating_duration_since(Instant::now());
+        let what = make(timeout(left(), self.command_id()).await.map_err(|_| AskError::TimedOut)?);
+        loop {
+            match self.ask_for(what.clone(), left()).await {
+                Err(AskError::Disconnected) => {}
+                Err(AskError::Refused { code, message, retry_after }) => {
+                    let pause = retry_after.map_or(PAUSE, |after| Duration::from_millis(after.0));
+                    if code.retry(retry_after) != Retry::Later || pause >= left() {
+                        return Err(AskError::Refused { code, message, retry_after });
+                    }
+                    sleep(pause).await;
+                }
+                answer => return answer,
+            }
+        }
+    }
+
+    /// An id for now, by the gateway's clock: once one has said what that is.
+    async fn command_id(&self) -> MessageId {
+        let mut status = self.status();
+        // Where the task is over, what is asked next says so.
+        let _ = status.wait_for(|status| !matches!(status, Status::Connecting(_))).await;
+        let now = match self.clock_skew() {
+            Some(ClockSkew::Behind(span)) => unix().plus(span),
+            Some(ClockSkew::Ahead(span)) => unix().minus(span),
+            None => unix(),
+        };
+        MessageId::from_parts(now, rand::random())
+    }
+}
