@@ -15,7 +15,7 @@ use std::{
 
 use dunlin_nats::{FanIn, FanInError, Joined, LiveSink};
 use dunlin_schema::{
-    GroupName, Log, LogName, Peer, RegionName, Seq, Shard, UserName, limits,
+    Log, LogName, Peer, RegionName, Seq, Shard, UserName, limits,
     live::{DeviceNews, LiveEntry, Mark, Receipt, Removed, Signal},
     presence::{GatewayRun, Here},
 };
@@ -315,10 +315,6 @@ impl LiveSink for Followers {
 
     fn mark(&self, mark: Mark) {
         self.tell_of_marks(&marks::News::of_mark(mark));
-    }
-
-    fn follows(&self, _group: GroupName) {
-        self.passed_over();
     }
 
     fn here(&self) -> Option<Here> {

@@ -59,13 +59,7 @@ async fn main() -> anyhow::Result<()> {
                 }
             }
             // What gateways tell each other, and what a newer release says.
-            Ok(
-                UserMessage::Signal(_)
-                | UserMessage::Receipt(_)
-                | UserMessage::Mark(_)
-                | UserMessage::Devices(_)
-                | UserMessage::Follows(_),
-            )
+            Ok(UserMessage::Signal(_) | UserMessage::Receipt(_) | UserMessage::Mark(_) | UserMessage::Devices(_))
             | Err(_) => {}
         }
     }

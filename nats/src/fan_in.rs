@@ -17,7 +17,7 @@ use std::{
 use async_nats::{Message, Subject, Subscriber};
 use bytes::Bytes;
 use dunlin_schema::{
-    GroupName, Millis, Peer, RegionName, UserName, limits,
+    Millis, Peer, RegionName, UserName, limits,
     live::{DeviceNews, LiveEntry, Mark, Receipt, Signal, UserMessage},
     presence::{Beat, GatewayRun, Here},
     subject,
@@ -70,9 +70,6 @@ pub trait LiveSink: Send + Sync + 'static {
 
     /// A read mark of the user's own was stored.
     fn mark(&self, mark: Mark);
-
-    /// What the user is in a group has changed: a hint to look.
-    fn follows(&self, group: GroupName);
 
     /// Another gateway asks whether a device of a mailbox's user is connected: what it is told, where one is here. Called as `live` is.
     fn here(&self) -> Option<Here>;
@@ -282,7 +279,6 @@ impl Interest {
             }
             Ok(UserMessage::Receipt(receipt)) => sink.receipt(receipt),
             Ok(UserMessage::Mark(mark)) => sink.mark(mark),
-            Ok(UserMessage::Follows(group)) => sink.follows(group),
             Err(error) => {
                 tracing::debug!(%error, "if it was an entry, the comparison of heads finds it");
                 sink.passed_over();

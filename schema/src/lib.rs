@@ -72,4 +72,4 @@ pub use span::{Span, Spans};
 pub use subject::Log;
 pub use time::{Millis, StreamTime};
 pub use title::{Title, TitleError};
-pub use windows::{Window, Windows};
+pub use windows::{Turn, Window, Windows};

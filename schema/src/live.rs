@@ -7,7 +7,7 @@
 use bytes::Bytes;
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 
-use crate::{Address, DeviceName, Epoch, GroupName, Millis, Position, Sender, Seq, SignalKind, Spans, limits};
+use crate::{Address, DeviceName, Epoch, Millis, Position, Sender, Seq, SignalKind, Spans, limits};
 
 /// What is live for a user.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -24,8 +24,6 @@ pub enum UserMessage {
     Devices(DeviceNews),
     /// A gateway asks whether the user is connected: whoever holds a device answers [`crate::presence::Here`] to where the request says.
     IsThere,
-    /// The groups that the user is in have changed: a hint to look at the record of this one.
-    Follows(GroupName),
 }
 
 /// What gateways tell each other of a user's devices.
@@ -198,7 +196,6 @@ const PRESENT: u32 = 7;
 const REMOVED: u32 = 8;
 const STAYS: u32 = 9;
 const IS_THERE: u32 = 10;
-const FOLLOWS: u32 = 11;
 
 /// Why bytes are no message of this release.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
@@ -228,7 +225,6 @@ impl UserMessage {
                 DeviceNews::Stays(joined) => written(STAYS, joined, &[]),
             },
             UserMessage::IsThere => written(IS_THERE, &(), &[]),
-            UserMessage::Follows(group) => written(FOLLOWS, group, &[]),
         }
     }
 
@@ -260,7 +256,6 @@ impl UserMessage {
             REMOVED => news(rest, DeviceNews::Removed),
             STAYS => news(rest, DeviceNews::Stays),
             IS_THERE => Ok(UserMessage::IsThere),
-            FOLLOWS => read(rest).map(UserMessage::Follows),
             _ => Err(LiveError::Unknown),
         }
     }

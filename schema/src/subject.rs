@@ -333,6 +333,11 @@ pub fn all_follows(region: &RegionName, shard: Shard, user: &UserName) -> String
     format!("state.{region}.{shard}.follows.{user}.*")
 }
 
+/// The groups that all people of a shard are in: a pattern.
+pub fn shard_follows(region: &RegionName, shard: Shard) -> String {
+    format!("state.{region}.{shard}.follows.>")
+}
+
 /// The user and the group that a [`follows`] record is about.
 pub fn parse_follows(subject: &str) -> Option<(UserName, GroupName)> {
     parse_pair(subject, "follows", follows)

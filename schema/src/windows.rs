@@ -2,7 +2,11 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::{Seq, limits};
+use crate::{
+    Address, Content, Open, Peer, Sender, Seq,
+    content::{Change, GroupChange},
+    limits,
+};
 
 /// One time of being a member. Both ends are inside: whoever is removed gets the entry that says so.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -64,6 +68,16 @@ impl Windows {
         }
     }
 
+    /// The entry of this order does this to them. `history`: whether the group lets those who join read what was written before.
+    pub fn turn(&mut self, at: Seq, turn: Turn, history: bool) {
+        match turn {
+            Turn::Joins if self.are_open() => {}
+            Turn::Joins if history => *self = Windows::open_from(Seq(0)),
+            Turn::Joins => self.open(at),
+            Turn::Goes => self.close(at),
+        }
+    }
+
     /// They may read up to this order; where they may not read any more, nothing changes.
     pub fn close(&mut self, at: Seq) {
         if let Some(Window { until: until @ None, .. }) = self.0.last_mut() {
@@ -72,9 +86,55 @@ impl Windows {
     }
 }
 
+/// What an entry of a group's log does to what somebody may read of it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Turn {
+    /// They are a member from here on.
+    Joins,
+    /// They are no member any more, or the group is no more.
+    Goes,
+}
+
+impl Turn {
+    /// What such an entry, in a group of the user's region, does to a user.
+    pub fn of(content: &Content, user: &Sender) -> Option<Turn> {
+        let is_user = |other: &Address| match &other.peer {
+            Peer::User(name) => *name == user.user && other.region.as_ref().is_none_or(|of| *of == user.region),
+            Peer::Group(_) => false,
+        };
+        match content {
+            Content::Membership(membership) => match &membership.change {
+                Open::Known(change) if membership.users.iter().any(is_user) => match change {
+                    Change::Added => Some(Turn::Joins),
+                    Change::Removed | Change::Left => Some(Turn::Goes),
+                    Change::Member | Change::Admin | Change::Owner => None,
+                },
+                Open::Known(_) | Open::Unknown(_) => None,
+            },
+            Content::Settings(settings) => match &settings.change {
+                Open::Known(GroupChange::Created) => {
+                    let joins = is_user(&settings.by) || settings.users.iter().any(is_user);
+                    joins.then_some(Turn::Joins)
+                }
+                Open::Known(GroupChange::Deleted) => Some(Turn::Goes),
+                Open::Known(GroupChange::Changed) | Open::Unknown(_) => None,
+            },
+            Content::Message { .. }
+            | Content::Edit { .. }
+            | Content::Delete { .. }
+            | Content::React { .. }
+            | Content::Failed(_) => None,
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::{
+        content::{Membership, Settings},
+        group::GroupSettings,
+    };
 
     #[test]
     fn of_one_who_comes_and_goes_the_pieces_between_are_missing() {
@@ -89,6 +149,47 @@ mod tests {
         windows.close(Seq(30));
         windows.open(Seq(31));
         assert_eq!(windows.iter().count(), 2, "nothing is missing between 30 and 31");
+    }
+
+    #[test]
+    fn an_entry_opens_and_closes_windows_of_those_whom_it_names() {
+        let sender = |user: &str| Sender { user: user.parse().unwrap(), region: "eu".parse().unwrap() };
+        let names = |users: &[&str]| users.iter().map(|user| user.parse().unwrap()).collect::<Vec<Address>>();
+        let membership = |change: Change, users: &[&str]| {
+            let group = "#team@eu".parse().unwrap();
+            let by = "alice".parse().unwrap();
+            Content::Membership(Box::new(Membership { group, users: names(users), change: change.into(), by }))
+        };
+        let settings = |change: GroupChange, users: &[&str]| {
+            let (group, by) = ("#team@eu".parse().unwrap(), "alice".parse().unwrap());
+            let (title, settings, users) = (None, GroupSettings::default(), names(users));
+            Content::Settings(Box::new(Settings { group, change: change.into(), title, settings, users, by }))
+        };
+        for (content, alice, bob) in [
+            (membership(Change::Added, &["carol", "bob@eu"]), None, Some(Turn::Joins)),
+            (membership(Change::Added, &["carol", "bob@us"]), None, None),
+            (membership(Change::Removed, &["bob", "carol"]), None, Some(Turn::Goes)),
+            (membership(Change::Left, &["alice"]), Some(Turn::Goes), None),
+            (membership(Change::Owner, &["alice", "bob"]), None, None),
+            (settings(GroupChange::Created, &["bob"]), Some(Turn::Joins), Some(Turn::Joins)),
+            (settings(GroupChange::Changed, &["bob"]), None, None),
+            (settings(GroupChange::Deleted, &[]), Some(Turn::Goes), Some(Turn::Goes)),
+        ] {
+            let found = (Turn::of(&content, &sender("alice")), Turn::of(&content, &sender("bob")));
+            assert_eq!(found, (alice, bob), "{content:?}");
+        }
+    }
+
+    #[test]
+    fn where_a_group_shows_its_history_those_who_join_read_all_of_it() {
+        let mut windows = Windows::default();
+        windows.turn(Seq(10), Turn::Joins, false);
+        windows.turn(Seq(20), Turn::Goes, true);
+        assert_eq!(windows.iter().count(), 1);
+        windows.turn(Seq(30), Turn::Joins, true);
+        assert!((0..40).all(|order| windows.contain(Seq(order))));
+        windows.turn(Seq(35), Turn::Joins, false);
+        assert!(windows.contain(Seq(3)), "whoever is there does not join");
     }
 
     #[test]

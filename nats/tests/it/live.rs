@@ -5,7 +5,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 use dunlin_nats::{ConnectOptions, Connection, FanIn, FanInError, LiveSink, Status};
 use dunlin_schema::{
-    Epoch, GroupName, Peer, Position, Seq, StreamTime,
+    Epoch, Peer, Position, Seq, StreamTime,
     live::{DeviceNews, LiveEntry, Mark, Receipt, Signal, UserMessage},
     presence::Here,
     subject,
@@ -34,10 +34,6 @@ impl LiveSink for Device {
     }
 
     fn mark(&self, _: Mark) {
-        self.passed_over();
-    }
-
-    fn follows(&self, _: GroupName) {
         self.passed_over();
     }
 
@@ -267,8 +263,6 @@ async fn a_subscription_that_overflows_is_a_loss() {
         fn receipt(&self, _: Receipt) {}
 
         fn mark(&self, _: Mark) {}
-
-        fn follows(&self, _: GroupName) {}
 
         fn here(&self) -> Option<Here> {
             None

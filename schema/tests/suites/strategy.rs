@@ -450,7 +450,6 @@ pub(crate) fn user_message() -> impl Strategy<Value = UserMessage> {
         (address(), seq(), seq()).prop_map(|(with, read, revision)| UserMessage::Mark(Mark { with, read, revision })),
         device_news().prop_map(UserMessage::Devices),
         Just(UserMessage::IsThere),
-        group().prop_map(UserMessage::Follows),
     ]
 }
 

@@ -261,8 +261,6 @@ impl LiveSink for Sink {
 
     fn mark(&self, _: dunlin_schema::live::Mark) {}
 
-    fn follows(&self, _: dunlin_schema::GroupName) {}
-
     fn here(&self) -> Option<dunlin_schema::presence::Here> {
         None
     }
