@@ -129,6 +129,9 @@ pub(crate) struct StreamState {
     pub(crate) bytes: u64,
     pub(crate) first_seq: u64,
     pub(crate) last_seq: u64,
+    /// When its last message was stored, as JetStream writes times.
+    #[serde(default)]
+    pub(crate) last_ts: String,
     /// Messages by subject, as far as the filter of the question matched.
     #[serde(default)]
     pub(crate) subjects: Option<std::collections::HashMap<String, u64>>,

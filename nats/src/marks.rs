@@ -7,13 +7,12 @@ use dunlin_schema::{
     envelope::EnvelopeError,
     marks::{MarksAnswer, MarksRequest},
     record::{ReadMark, SentMarks},
-    stream,
     subject::{self, MarkOf, MarkRecord},
 };
 
 use crate::{
     Connection, Reads,
-    records::{Page, Record, RecordError, Records},
+    records::{RecordError, Records},
     service::{AskError, ask},
 };
 
@@ -90,32 +89,13 @@ impl Marks {
     /// nothing that was stored before it was called. Errors: see [`RecordError`].
     pub async fn of(&self, shard: Shard, user: &UserName, after: Seq) -> Result<MarksPage, RecordError> {
         let pattern = subject::marks_of(self.connection.region(), shard, user);
-        let page = self.page(shard, &pattern, after).await?;
+        let page = Records::new(&self.connection).above(&self.reads, shard, &pattern, after).await?;
         let upto = page.records.last().map_or(after, |(_, record)| record.revision);
         let marks = page
             .records
             .iter()
             .filter_map(|(subject, record)| StoredMark::read(subject, &record.bytes, record.revision));
         Ok(MarksPage { marks: marks.collect(), upto, more: page.next.is_some() })
-    }
-
-    async fn page(&self, shard: Shard, pattern: &str, after: Seq) -> Result<Page, RecordError> {
-        let stream = stream::state_stream(self.connection.region(), shard);
-        let (found, last) =
-            tokio::join!(self.reads.by_pattern(&stream, pattern, after), self.reads.last_of_many(&stream, pattern));
-        if let Some((found, more)) = found {
-            let reached = found.last().map(|(_, last)| last.seq);
-            // A replica that says "no more" below the leader's last record lags.
-            let lags = !more && reached.unwrap_or(after) < last?;
-            if reached.is_some() || !lags {
-                let records = found.into_iter().map(|(subject, entry)| {
-                    (subject, Record { bytes: entry.payload, revision: entry.seq, stamp: entry.time })
-                });
-                let next = reached.filter(|_| more || lags).map(Seq::next);
-                return Ok(Page { records: records.collect(), next });
-            }
-        }
-        Records::new(&self.connection).page(shard, pattern, after.next()).await
     }
 
     /// Asks whose marks were written behind this revision of the shard's STATE. Errors: see [`MarksError`].

@@ -15,7 +15,7 @@ use tokio::{
 };
 
 use crate::{
-    Connection, ReadError, Status, StreamName,
+    Connection, ReadError, Reads, Status, StreamName,
     api::{ApiError, Left, MessageQuery, PublishAnswer, StoredMessage, calendar},
     ordered::{Doubt, Ordered, Placed, pause},
 };
@@ -166,6 +166,27 @@ impl Records {
             seq = found.seq.next().0;
             records.push((std::mem::take(&mut found.subject), found.into()));
         }
+    }
+
+    /// Some of the records of the shard's STATE whose subjects match a pattern and whose revisions are above `after`, in the order of
+    /// these: one round trip for a page. It misses none that was stored before it was called. Errors: see [`RecordError`].
+    pub async fn above(&self, reads: &Reads, shard: Shard, pattern: &str, after: Seq) -> Result<Page, RecordError> {
+        let stream = stream::state_stream(self.connection.region(), shard);
+        let (found, last) =
+            tokio::join!(reads.by_pattern(&stream, pattern, after), reads.last_of_many(&stream, pattern));
+        if let Some((found, more)) = found {
+            let reached = found.last().map(|(_, last)| last.seq);
+            // A replica that says "no more" below the leader's last record lags.
+            let lags = !more && reached.unwrap_or(after) < last?;
+            if reached.is_some() || !lags {
+                let records = found.into_iter().map(|(subject, entry)| {
+                    (subject, Record { bytes: entry.payload, revision: entry.seq, stamp: entry.time })
+                });
+                let next = reached.filter(|_| more || lags).map(Seq::next);
+                return Ok(Page { records: records.collect(), next });
+            }
+        }
+        self.page(shard, pattern, after.next()).await
     }
 
     /// Watches the records of the shard's STATE whose subjects match a pattern: a snapshot, then changes.

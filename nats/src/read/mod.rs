@@ -194,6 +194,21 @@ impl Reads {
         Ok((entries, more))
     }
 
+    /// Some of a log's entries that were stored after a time, in order, and whether more of these follow. It misses none that was stored
+    /// before it was called. Errors: see [`ReadError`].
+    pub async fn since(&self, log: &Log, time: StreamTime) -> Result<(Vec<StoredEntry>, bool), ReadError> {
+        let (place, from) = (LogSubject::of(log), ReadFrom::Time(time.next()));
+        let (mut entries, mut more, leader) = self.asked(&place, ReadRequest { from, source: Source::Any }).await?;
+        if !more && !leader && self.replicas > 1 {
+            // The replica may lag: the leader is asked for the rest.
+            let from = entries.last().map_or(from, |last| ReadFrom::Seq(last.seq.next()));
+            let (rest, rest_more) = self.by_leader(&place, from).await?;
+            entries.extend(rest);
+            more = rest_more;
+        }
+        Ok((entries, more))
+    }
+
     /// The last value of a STATE subject, with its sequence and timestamp. Errors: see [`ReadError`].
     pub async fn state(
         &self,

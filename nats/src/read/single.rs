@@ -8,7 +8,7 @@ use super::{
     ReadError, Reads,
     chain::{self, Chain, Progress, Reply},
 };
-use crate::api::MessageQuery;
+use crate::api::{MessageQuery, parse_time};
 
 /// The ends of a log that has entries.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -26,6 +26,15 @@ impl Reads {
         let (Some(last), Some(first)) = (last, first) else { return Ok(None) };
         let place = |seq: Seq, time: StreamTime| Place { seq, time };
         Ok(Some(LogEnds { first: place(first.seq, first.time), last: place(last.seq, last.time) }))
+    }
+
+    /// The end of the shard's stream of logs, as its leader says: whatever is stored later stands behind it. Errors: see [`ReadError`].
+    pub async fn shard_end(&self, shard: Shard) -> Result<Place, ReadError> {
+        let stream = stream::log_stream(self.region(), shard);
+        let state = self.connection.api().stream_info(&stream, None).await?.state;
+        // A stream that never had an entry has a time before all others.
+        let time = parse_time(&state.last_ts).unwrap_or_default();
+        Ok(Place { seq: Seq(state.last_seq), time })
     }
 
     /// The bytes of the log's entry at a place; `None` where it is there no longer. Any replica is asked, and the leader where that one has
