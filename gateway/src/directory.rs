@@ -229,6 +229,37 @@ impl Directory {
         }
     }
 
+    /// Tells the devices here of a user that the user has joined a group, or left it.
+    pub(crate) fn groups_changed(&self, user: &UserName, log: &LogName) {
+        let mailbox = Log::mailbox(&self.region, self.shards.len() as u16, user);
+        if let Some(followed) = self.found(&mailbox) {
+            for follower in followed.followers.list.lock().iter() {
+                follower.connection.tell(Input::Groups(Some(log.clone())));
+            }
+        }
+    }
+
+    /// Tells the devices here of all users of a shard that they may have joined groups, or left them.
+    pub(crate) fn any_groups_changed(&self, shard: Shard) {
+        let mailboxes = |(owner, followed): (&Peer, &Arc<Followed>)| match owner {
+            Peer::User(_) => Some(followed.clone()),
+            Peer::Group(_) => None,
+        };
+        let mailboxes: Vec<Arc<Followed>> = self.logs(shard).lock().iter().filter_map(mailboxes).collect();
+        for followed in mailboxes {
+            for follower in followed.followers.list.lock().iter() {
+                follower.connection.tell(Input::Groups(None));
+            }
+        }
+    }
+
+    /// The name of a group's log as the others here have it: one that is shared is kept once.
+    pub(crate) fn shared(&self, log: LogName) -> LogName {
+        let LogName::Group(address) = &log else { return log };
+        let place = Log::of(&self.region, self.shards.len() as u16, Peer::Group(address.group.clone()));
+        self.found(&place).map_or(log, |followed| followed.followers.log.clone())
+    }
+
     fn found(&self, place: &Log) -> Option<Arc<Followed>> {
         self.logs(place.shard).lock().get(&place.owner).cloned()
     }

@@ -12,6 +12,7 @@
 //! | `posts` | what back ends send over HTTP, until it is answered |
 //! | `work`, `carrier` | what a session wants done: reads and questions; the steps of what is sent |
 //! | `groups` | what the groups workers are asked to do |
+//! | `following` | which groups' logs a device is given, and what of them it may see |
 //! | `asks` | what clients ask: one file a family of questions |
 //! | [`session`] | what a session wants: a state machine without I/O |
 //! | [`sending`] | what is sent, whoever sends it: a state machine without I/O |
@@ -20,6 +21,7 @@
 //! | [`comparison`] | the comparison of heads, for all sessions at once |
 //! | `marks` | receipts and read marks out of STATE, and the comparison of marks |
 //! | `revocations` | which tokens were revoked |
+//! | `memberships` | what people are in groups, watched |
 //! | `settings` | what people have decided about others |
 //! | `reports` | what devices acknowledge, people have read and when they were seen, on its way to RECEIPTS |
 //! | `timer`, [`clock`] | one timer for all sockets |
@@ -38,11 +40,13 @@ pub mod connection;
 mod directory;
 mod ending;
 mod error;
+mod following;
 mod gateway;
 mod groups;
 mod http;
 mod limiter;
 mod marks;
+mod memberships;
 mod metrics;
 mod missed;
 mod newest;

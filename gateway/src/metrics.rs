@@ -93,6 +93,9 @@ pub(crate) struct Metrics {
     pub(crate) reads: Counter,
     pub(crate) failed_reads: Counter,
     pub(crate) mark_reads: Counter,
+    /// Lookups of what somebody may read of a group's log, and those without an answer.
+    pub(crate) group_looks: Counter,
+    pub(crate) failed_group_looks: Counter,
     /// Live entries that came from NATS.
     pub(crate) live_entries: Counter,
     /// Cursors in a `hello` that could not be opened.
@@ -168,6 +171,8 @@ impl Metrics {
             reads: Counter::default(),
             failed_reads: Counter::default(),
             mark_reads: Counter::default(),
+            group_looks: Counter::default(),
+            failed_group_looks: Counter::default(),
             live_entries: Counter::default(),
             unopened_cursors: Counter::default(),
             live_passed_over: Counter::default(),
@@ -262,6 +267,12 @@ impl Metrics {
             ("reads", "Reads of a log", &self.reads),
             ("failed_reads", "Reads of a log without an answer", &self.failed_reads),
             ("mark_reads", "Reads of the marks of a user", &self.mark_reads),
+            ("group_looks", "Lookups of what somebody may read of a group", &self.group_looks),
+            (
+                "failed_group_looks",
+                "Lookups of what somebody may read of a group without an answer",
+                &self.failed_group_looks,
+            ),
             ("live_entries", "Live entries from NATS", &self.live_entries),
             ("unopened_cursors", "Cursors of a hello that could not be opened", &self.unopened_cursors),
             ("live_passed_over", "Live messages that this release does not use", &self.live_passed_over),

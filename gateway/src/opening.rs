@@ -1,11 +1,10 @@
 //! From an upgraded socket to a device that has said `hello`: its first frame, its token, its place, and where its logs go on.
 
-use std::{collections::BTreeMap, future::poll_fn, ops::ControlFlow, pin::pin, sync::Arc, task::Poll};
+use std::{future::poll_fn, ops::ControlFlow, pin::pin, sync::Arc, task::Poll};
 
 use dunlin_schema::{
-    Code, DeviceName, Log, LogName, Millis, Open, Peer, UserName,
-    cursor::CursorError,
-    frame::{ClientFrame, Limits, ServerFrame, StartAt},
+    Code, DeviceName, LogName, Millis, Peer, UserName,
+    frame::{ClientFrame, Limits, ServerFrame},
     limits::{self, Bounds},
     record::DeviceRecord,
 };
@@ -15,6 +14,7 @@ use crate::{
     connection::{Connection, Who},
     directory::{Following, TooMany},
     ending::{Ending, broken, goodbye, goodbye_until},
+    following::{self, Said},
     gateway::Gateway,
     region::Region,
     remembered,
@@ -30,7 +30,10 @@ const TRY_AGAIN: Millis = Millis(1_000);
 pub(crate) struct Opened {
     pub(crate) region: Arc<Region>,
     pub(crate) connection: Arc<Connection>,
-    pub(crate) follows: Vec<Arc<Following>>,
+    /// Its user's mailbox, which it follows.
+    pub(crate) mailbox: Arc<Following>,
+    /// What it says of where other logs go on.
+    pub(crate) said: Said,
     /// When its token ends.
     pub(crate) until: Millis,
 }
@@ -38,7 +41,7 @@ pub(crate) struct Opened {
 struct Hello {
     token: Option<String>,
     device: Option<DeviceName>,
-    cursors: BTreeMap<Open<LogName>, StartAt>,
+    cursors: Said,
 }
 
 /// Waits for `hello` and lets the device in. `identity` is that of a token in the request's header. Errors: how the socket ends.
@@ -48,10 +51,11 @@ pub(crate) async fn open(
     alarm: &Arc<Alarm>,
     identity: Option<Identity>,
 ) -> Result<Opened, Ending> {
-    let hello = hello(gateway, socket, alarm).await?;
+    let Hello { token, device: named, mut cursors } = hello(gateway, socket, alarm).await?;
+    let mailbox = cursors.remove(&LogName::Mailbox.into());
     let who_and_where = async {
-        let identity = identified(gateway, hello.token.as_deref(), identity).await?;
-        let device = device(&identity, hello.device)?;
+        let identity = identified(gateway, token.as_deref(), identity).await?;
+        let device = device(&identity, named)?;
         let Identity { user, until, token, .. } = identity;
         let region = gateway.home().ok_or_else(elsewhere)?;
         region.revocations.told(&token, &user).await;
@@ -59,44 +63,28 @@ pub(crate) async fn open(
         if region.revocations.bars(&token, &user, Some(&device)) {
             return Err(revoked());
         }
-        let (mut begins, mut unopened, mut removed) = (Vec::with_capacity(1), Vec::new(), None);
-        for name in followed(&user) {
-            let log = region.log(&user, &name);
-            let said = start(hello.cursors.get(&name.clone().into()), &log);
-            if let Some(Err(error)) = &said {
-                unopened.push(format!("{name}: {error}; it goes on after what was acknowledged"));
-            }
-            let start = match said {
-                Some(Ok(start)) => start,
-                Some(Err(_)) | None => {
-                    let (start, before) = resumed(region, &log.owner, &user, &device).await?;
-                    removed = removed.max(before);
-                    start
-                }
-            };
-            begins.push((name, start));
-        }
+        let log = region.mailbox(&user);
+        let (said, unopened) = match mailbox.map(|at| following::begins(&at, &log)) {
+            Some(Ok(start)) => (Some(start), None),
+            Some(Err(error)) => (None, Some(error)),
+            None => (None, None),
+        };
+        let (start, removed) = match said {
+            Some(start) => (start, None),
+            None => resumed(region, &log.owner, &user, &device).await?,
+        };
         let opened = opened(Moment::now(), removed);
-        Ok((region.clone(), ((user, device, token), opened), (begins, unopened), until))
+        Ok((region.clone(), ((user, device, token), opened), (start, unopened), until))
     };
-    let (region, who, (begins, unopened), until) =
+    let (region, who, (start, unopened), until) =
         in_time(&gateway.timer, alarm, limits::WELCOME_WITHIN, who_and_where).await?;
-    let others = passed_over(hello.cursors.keys(), &begins);
-    let (connection, follows) = admit(gateway, &region, alarm, who, begins)?;
-    for message in unopened {
+    let (connection, mailbox) = admit(gateway, &region, alarm, who, start)?;
+    if let Some(error) = unopened {
         gateway.metrics.unopened_cursors.inc();
+        let message = format!("{}: {error}; it goes on after what was acknowledged", LogName::Mailbox);
         connection.answer(ServerFrame::refused(Code::BadCursor, message));
     }
-    if let Some(refused) = others {
-        connection.answer(refused);
-    }
-    Ok(Opened { region, connection, follows, until })
-}
-
-/// The logs that are followed for a person's device: decided here and nowhere else, and never by what its `hello` names. Everybody follows
-/// their own mailbox; groups have no members in this release.
-fn followed(_user: &UserName) -> Vec<LogName> {
-    vec![LogName::Mailbox]
+    Ok(Opened { region, connection, mailbox, said: cursors, until })
 }
 
 async fn hello(gateway: &Gateway, socket: &mut Socket, alarm: &Arc<Alarm>) -> Result<Hello, Ending> {
@@ -243,34 +231,6 @@ fn device(identity: &Identity, said: Option<DeviceName>) -> Result<DeviceName, E
     }
 }
 
-/// Where the client says a log goes on. A cursor that can't be opened is no reason to go, since another release may have made it: the
-/// log goes on after what the device acknowledged, which is never more than it has, so that no gap is owed.
-fn start(said: Option<&StartAt>, log: &Log) -> Option<Result<Start, CursorError>> {
-    said.map(|at| match at {
-        StartAt::Beginning => Ok(Start::Beginning),
-        StartAt::Live => Ok(Start::Live),
-        StartAt::Cursor(text) => text.open(log).map(Start::Cursor),
-    })
-}
-
-/// What a device is told of the logs in its `hello` that are not followed for it: a cursor is no permission, and no reason to go either,
-/// since it may be of a group that its person has left.
-fn passed_over<'a>(
-    named: impl Iterator<Item = &'a Open<LogName>>,
-    followed: &[(LogName, Start)],
-) -> Option<ServerFrame> {
-    const SHOWN: usize = 8;
-    let mut others = named.filter(|name| followed.iter().all(|(log, _)| **name != *log));
-    let shown: Vec<String> = others.by_ref().take(SHOWN).map(Open::shortened).collect();
-    let (names, more) = (shown.join(", "), others.count());
-    let message = match (shown.is_empty(), more) {
-        (true, _) => return None,
-        (false, 0) => format!("this gateway does not follow {names} for you"),
-        (false, more) => format!("this gateway does not follow {names} and {more} more for you"),
-    };
-    Some(ServerFrame::refused(Code::UnknownLog, message))
-}
-
 /// Where the device last acknowledged a log, and when it was removed; the beginning if it never did, or not since it was removed.
 async fn resumed(
     region: &Region,
@@ -298,8 +258,8 @@ fn admit(
     region: &Region,
     alarm: &Arc<Alarm>,
     ((user, device, token), opened): (Who, Moment),
-    begins: Vec<(LogName, Start)>,
-) -> Result<(Arc<Connection>, Vec<Arc<Following>>), Ending> {
+    start: Start,
+) -> Result<(Arc<Connection>, Arc<Following>), Ending> {
     let (now, shard) = (Moment::now(), region.mailbox(&user).shard);
     let setup = Setup {
         region: region.settings.region.clone(),
@@ -326,23 +286,14 @@ fn admit(
         session,
         opened,
     ));
-    let mut follows = Vec::with_capacity(begins.len());
-    for (log, start) in begins {
-        connection.handle(now, Input::Follow { log: log.clone(), start });
-        match region.directory.follow(&connection, log) {
-            Ok(following) => follows.push(following),
-            Err(TooMany) => {
-                follows.iter().for_each(|following| region.directory.leave(following));
-                return Err(too_many());
-            }
-        }
-    }
+    connection.handle(now, Input::Follow { log: LogName::Mailbox, start });
+    let mailbox = region.directory.follow(&connection, LogName::Mailbox).map_err(|TooMany| too_many())?;
     // What was revoked before it was among the others is found here, what is revoked from now on by the look at all of them.
     if region.revocations.bars(connection.token(), connection.user(), Some(connection.device())) {
-        follows.iter().for_each(|following| region.directory.leave(following));
+        region.directory.leave(&mailbox);
         return Err(revoked());
     }
-    Ok((connection, follows))
+    Ok((connection, mailbox))
 }
 
 /// The goodbye of a device that is one too many.

@@ -6,12 +6,14 @@ use dunlin_nats::{
     Accounts, Appender, ConnectError, ConnectOptions, Connection, Devices, Erasures, FanIn, Groups, Heads, Index,
     Marks, Reads, Receipts, Records, SettingsError, region_settings,
 };
-use dunlin_schema::{Log, LogName, RegionName, UserName, stream::RegionSettings};
+use dunlin_schema::{Log, LogName, RegionName, UserName, limits, stream::RegionSettings};
+use tokio::sync::Semaphore;
 
 use crate::{
     appends::Appends,
     comparison::{Comparison, core::Silent},
     directory::Directory,
+    memberships,
     metrics::Metrics,
     presence::{self, Sight, Watches, Whereabouts},
     reports::Reports,
@@ -28,6 +30,8 @@ pub(crate) struct Region {
     pub(crate) appender: Appender,
     pub(crate) appends: Appends,
     pub(crate) reads: Reads,
+    /// Turns to look up what somebody may read of a group.
+    pub(crate) looks: Semaphore,
     pub(crate) fan_in: FanIn,
     pub(crate) signals: Signals,
     pub(crate) heads: Heads,
@@ -75,19 +79,19 @@ impl Region {
             Box::pin(Reads::open(options, &settings)),
             Box::pin(FanIn::open(options, region))
         );
-        let (fan_in, reading) = fan_in?;
+        let (appender, reads, (fan_in, reading)) = (appender?, reads?, fan_in?);
         let (directory, news) = Directory::new(settings.region.clone(), settings.shards, metrics.clone());
         let (signals, elsewhere) = signals::channel();
         let whereabouts = Whereabouts::new(&settings, &fan_in, &Records::new(&nats), metrics);
-        let reads = reads?;
         let revocations = Revocations::new(settings.region.clone(), settings.shards, metrics.clone());
         let people = People::new(settings.region.clone(), settings.shards, Records::new(&nats), metrics.clone());
         let region = Arc::new(Region {
             directory,
-            appender: appender?,
+            appender,
             appends: Appends::new(settings.shards),
             marks: Marks::new(&nats, &reads),
             reads,
+            looks: Semaphore::new(limits::GROUP_LOOKS),
             fan_in,
             signals,
             heads: Heads::new(&nats),
@@ -133,7 +137,7 @@ impl Region {
         Ok(region)
     }
 
-    /// Begins to follow which tokens are revoked, and what people decide about others.
+    /// Begins to follow which tokens are revoked, what people decide about others, and which groups they are in.
     fn begin_decisions(self: &Arc<Region>, services: &Services) {
         let barring = self.clone();
         services.spawn(format!("revocations of {}", self.name()), |pulse| async move {
@@ -143,6 +147,11 @@ impl Region {
         let decided = self.clone();
         services.spawn(format!("settings of {}", self.name()), |pulse| async move {
             decided.people.run(&pulse).await;
+        });
+        let followed = self.clone();
+        services.spawn(format!("groups of people in {}", self.name()), |pulse| async move {
+            let Region { directory, records, .. } = &*followed;
+            memberships::run(followed.name(), directory, records, &pulse).await;
         });
     }
 

@@ -9,7 +9,7 @@ use std::{
 };
 
 use dunlin_schema::{
-    Address, Code, Millis, Open, RegionName, Sender, Seq, UserName,
+    Address, Code, LogName, Millis, Open, RegionName, Sender, Seq, UserName,
     frame::{Ask, ClientFrame, Encoding, FrameError, ServerFrame, UnreadAsk},
     limits,
 };
@@ -20,12 +20,13 @@ use crate::{
     connection::Connection,
     directory::Following,
     ending::{Ending, broken, goodbye, goodbye_until},
+    following::{Opens, Which},
     gateway::Gateway,
     opening::{Opened, draining, revoked, too_many},
     refusal::Refusal,
     region::Region,
     sending,
-    session::{Input, Outgoing, not_followed},
+    session::{Input, Outgoing, Output, Start, not_followed},
     signals,
     socket::{Event, Socket, Violation},
     timer::Order,
@@ -63,9 +64,11 @@ pub(crate) struct Running {
 
 impl Running {
     pub(crate) fn new(gateway: Arc<Gateway>, opened: Opened) -> Running {
-        let Opened { region, connection, follows, until } = opened;
+        let Opened { region, connection, mailbox, said, until } = opened;
         let mut work = Work::default();
-        follows.iter().for_each(|following| work.join(&region, following));
+        work.join(&region, &mailbox);
+        let follows = vec![mailbox];
+        work.open(&region, &connection, Which::All(said));
         gateway.metrics.devices.inc();
         // The first ping comes early by chance, so that those who connect together are not pinged together for ever.
         let first = Millis(rand::random_range(limits::PING_EVERY.0 / 2..=limits::PING_EVERY.0));
@@ -177,6 +180,12 @@ impl Running {
                         self.gateway.metrics.unread_answers.inc();
                     }
                 }
+                Done::Opens(Opens { logs, answers }) => {
+                    answers.into_iter().for_each(|answer| self.connection.answer(answer));
+                    logs.into_iter().for_each(|(log, start)| self.follow(moment, log, start));
+                }
+                // One that was left meanwhile has no interest in place.
+                Done::Joined(following, true) if !self.follows.iter().any(|other| Arc::ptr_eq(other, &following)) => {}
                 Done::Joined(following, true) => {
                     self.connection.handle(moment, Input::Subscribed(following.log().clone()));
                     following.subscribed();
@@ -188,6 +197,20 @@ impl Running {
             }
         }
         Ok(busy)
+    }
+
+    /// Follows the log of a group, unless it is followed.
+    fn follow(&mut self, moment: Moment, log: LogName, start: Start) {
+        let Running { region, connection, follows, work, .. } = self;
+        if follows.iter().any(|following| *following.log() == log) {
+            return;
+        }
+        connection.handle(moment, Input::Follow { log: log.clone(), start });
+        // Of a mailbox alone there may be too many.
+        if let Ok(following) = region.directory.follow(connection, log) {
+            work.join(region, &following);
+            follows.push(following);
+        }
     }
 
     /// Whether the client's frames are read now: not while what they cause would find no room.
@@ -231,6 +254,11 @@ impl Running {
     fn carry_out(&mut self) -> bool {
         let mut busy = false;
         for output in self.connection.take_outputs() {
+            if let Output::Ended(log, _) = &output
+                && let Some(at) = self.follows.iter().position(|following| following.log() == log)
+            {
+                self.region.directory.leave(&self.follows.swap_remove(at));
+            }
             busy |= self.work.carry_out(&self.region, &self.connection, &self.follows, output);
         }
         busy

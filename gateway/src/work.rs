@@ -2,6 +2,7 @@
 //! Each is bounded in time by `nats`.
 
 use std::{
+    collections::BTreeMap,
     sync::Arc,
     task::{Context, Poll},
     time::Duration,
@@ -20,6 +21,7 @@ use crate::{
     asks, carrier,
     connection::Connection,
     directory::Following,
+    following::{self, Opens, Which},
     marks,
     region::Region,
     reports::{ReadUpTo, Reader, Report, Who},
@@ -35,6 +37,8 @@ pub(crate) enum Done {
     Input(Input),
     /// The answer to a question, or its refusal.
     Answered(ServerFrame),
+    /// The logs of groups that are to be followed.
+    Opens(Opens),
     /// Whether the interest in a log's live entries is in place; it could not be put there otherwise.
     Joined(Arc<Following>, bool),
 }
@@ -77,6 +81,12 @@ impl Work {
         });
     }
 
+    /// Begins to find out which groups' logs are to be followed.
+    pub(crate) fn open(&mut self, region: &Arc<Region>, connection: &Arc<Connection>, which: Which) {
+        let (region, connection) = (region.clone(), connection.clone());
+        self.push(async move { Done::Opens(following::find(&region, &connection, which).await) });
+    }
+
     /// Begins to answer a question.
     pub(crate) fn ask(
         &mut self,
@@ -106,6 +116,15 @@ impl Work {
                 let (region, connection) = (region.clone(), connection.clone());
                 self.push(async move { Done::Input(read(&region, &connection, log, request).await) });
             }
+            Output::Look(log, number) => {
+                let (region, connection) = (region.clone(), connection.clone());
+                self.push(async move { Done::Input(following::look(&region, connection.user(), log, number).await) });
+            }
+            Output::Open(log) => {
+                let which = log.map_or_else(|| Which::All(BTreeMap::new()), Which::One);
+                self.open(region, connection, which);
+            }
+            Output::Ended(log, at) => self.open(region, connection, Which::Again(log, at)),
             Output::Verify(shard, doubted) => {
                 let region = region.clone();
                 self.push(async move { Done::Input(verify(&region, shard, doubted).await) });
@@ -131,7 +150,13 @@ impl Work {
 /// Carries out what takes no waiting. Of the rest nothing is begun: the socket is gone.
 pub(crate) fn at_once(region: &Region, connection: &Connection, follows: &[Arc<Following>], output: Output) {
     match output {
-        Output::Sending(_) | Output::Read(..) | Output::Verify(..) | Output::ReadMarks(_) => {}
+        Output::Sending(_)
+        | Output::Read(..)
+        | Output::Look(..)
+        | Output::Open(_)
+        | Output::Ended(..)
+        | Output::Verify(..)
+        | Output::ReadMarks(_) => {}
         Output::MarkRead(with, upto, epoch) => {
             let reader = Reader { user: connection.user().clone(), with };
             region.reports.put(&region.metrics, Report::Read(reader, ReadUpTo { epoch, upto }));

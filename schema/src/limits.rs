@@ -71,6 +71,8 @@ pub const GROUP_AHEAD: u64 = 1_000;
 pub const GROUP_WITHIN: Millis = seconds(4);
 /// How long a gateway waits until the records of a group say what was done in it: it is done, whatever they say.
 pub const GROUP_IN_STEP: Millis = Millis(500);
+/// Lookups of what somebody may read of a group that are under way at once in a gateway; further ones wait for their turn.
+pub const GROUP_LOOKS: usize = 64;
 /// Members in one answer, and groups.
 pub const MEMBERS_PAGE: u16 = 100;
 /// How long it is remembered that somebody was a member: until nothing that they may read is still there.

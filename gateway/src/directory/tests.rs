@@ -3,12 +3,12 @@
 use bytes::Bytes;
 use dunlin_schema::{
     Address, Content, Cursor, DeviceName, Entry, Epoch, MessageId, Millis, Position, RegionName, Sender, Seq,
-    StreamTime, UserName, entry::Body, heads::Head, limits::Bounds, live, live::ConnectionId,
+    StreamTime, UserName, Windows, entry::Body, heads::Head, index::Place, limits::Bounds, live, live::ConnectionId,
 };
 
 use super::*;
 use crate::{
-    session::{HeadOf, Outgoing, SentCopies, Session, Setup, SharedFrame, Start},
+    session::{HeadOf, Outgoing, Output, SentCopies, Session, Setup, SharedFrame, Sight, Start},
     timer::{Alarm, Order, Timer},
     tokens::Token,
 };
@@ -72,6 +72,13 @@ fn live(directory: &Directory, connection: &Arc<Connection>, log: &LogName) -> A
     following.subscribed();
     let head = Some(Head { seq: Seq(1), time: StreamTime(1) });
     following.tell(Input::Heads(log.clone(), HeadOf { position, head, floor: Seq(0) }));
+    for output in connection.take_outputs() {
+        if let Output::Look(log, number) = output {
+            let upto = Place { seq: Seq(1), time: StreamTime(1) };
+            let sight = Sight { windows: Windows::open_from(Seq(1)), upto };
+            connection.handle(Moment::now(), Input::Looked(log, number, Ok(sight)));
+        }
+    }
     while connection.take_frame().is_some() {}
     connection.take_outputs();
     following

@@ -9,6 +9,7 @@ use super::{
     copies::Copies,
     named::Named,
     queue::{LogQueue, Share},
+    reach::Reach,
     tail::SharedFrame,
 };
 
@@ -18,6 +19,8 @@ pub(super) struct Around<'a> {
     pub(super) bounds: &'a Bounds,
     pub(super) named: &'a Named,
     pub(super) queue: &'a mut LogQueue,
+    /// What of the log may be given.
+    pub(super) reach: &'a mut Reach,
     /// How much the queue may hold.
     pub(super) share: Share,
     pub(super) wants: Wants<'a>,
@@ -29,6 +32,8 @@ pub(super) struct Wants<'a> {
     pub(super) named: &'a Named,
     pub(super) reads: &'a mut Reads,
     pub(super) verifying: &'a mut Verifying,
+    /// How often windows were looked up.
+    pub(super) looks: &'a mut u32,
     pub(super) out: &'a mut Vec<Output>,
 }
 
@@ -40,6 +45,18 @@ impl Wants<'_> {
             self.out.push(Output::Read(self.named.log.clone(), request));
         }
         begins
+    }
+
+    /// Has the windows looked up. Returns the number of the question.
+    pub(super) fn look(&mut self) -> u32 {
+        *self.looks = self.looks.wrapping_add(1);
+        self.out.push(Output::Look(self.named.log.clone(), *self.looks));
+        *self.looks
+    }
+
+    /// Nothing more of the log is given.
+    pub(super) fn ended(&mut self, at: Position) {
+        self.out.push(Output::Ended(self.named.log.clone(), at));
     }
 
     pub(super) fn ask_heads(&mut self) {

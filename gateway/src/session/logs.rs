@@ -14,6 +14,7 @@ use super::{
     follow::{Follow, InStep},
     named::Named,
     queue::{LogQueue, Share, Taken},
+    reach::{Reach, Sight},
     tail::{Outgoing, TailEntry},
 };
 
@@ -30,6 +31,8 @@ pub(super) struct Logs {
     draining: usize,
     /// How many logs wait until one read less is under way.
     in_line: usize,
+    /// How often windows were looked up.
+    looks: u32,
     /// No log has a deadline before this time. It may be too early, and is then set anew by a tick.
     tick_at: Option<Millis>,
 }
@@ -41,6 +44,7 @@ struct Followed {
     follower: Follower,
     acks: Acks,
     queue: LogQueue,
+    reach: Reach,
 }
 
 /// The bytes of a log in step, beside its name.
@@ -79,6 +83,21 @@ impl Follower {
         match self {
             Follower::InStep(_) => false,
             Follower::Apart(follow) => follow.reads(),
+        }
+    }
+
+    fn has_ended(&self) -> bool {
+        match self {
+            Follower::InStep(_) => false,
+            Follower::Apart(follow) => follow.has_ended(),
+        }
+    }
+
+    /// What the writer has taken, where nothing is missing behind it.
+    fn stands(&self) -> Option<Seq> {
+        match self {
+            Follower::InStep(step) => Some(step.sent.position.seq),
+            Follower::Apart(_) => None,
         }
     }
 
@@ -129,21 +148,34 @@ pub(super) struct Handing<'a> {
 }
 
 impl Logs {
-    /// Follows one more log; one that is followed already goes on as it is.
+    /// Follows one more log; one that is followed already goes on as it is, and one that has ended from where it stands.
     pub(super) fn follow(&mut self, named: Named, start: Start, now: Millis) {
-        let Err(at) = self.find(&named.log) else { return };
+        let at = match self.find(&named.log) {
+            Ok(at) => {
+                let Followed { follower, reach, .. } = &mut self.list[at];
+                if let Follower::Apart(follow) = follower
+                    && follow.has_ended()
+                {
+                    follow.begin_again();
+                    reach.doubt();
+                }
+                return;
+            }
+            Err(at) => at,
+        };
         self.turns.iter_mut().filter(|turn| **turn >= at).for_each(|turn| *turn += 1);
         let acks = Acks::new(&start, now);
         let follower = Follower::Apart(Box::new(Follow::new(start, now)));
+        let reach = Reach::of(&named.log);
         // Most sessions follow a mailbox and nothing else.
         self.list.reserve_exact(1);
-        self.list.insert(at, Followed { named, follower, acks, queue: LogQueue::default() });
+        self.list.insert(at, Followed { named, follower, acks, queue: LogQueue::default(), reach });
     }
 
     /// Follows a log no longer: what waits of it is dropped, and what its device acknowledged last is passed on.
     pub(super) fn unfollow(&mut self, log: &LogName, out: &mut Vec<Output>) {
         let Ok(at) = self.find(log) else { return };
-        let Followed { named, follower, acks, queue } = self.list.remove(at);
+        let Followed { named, follower, acks, queue, reach: _ } = self.list.remove(at);
         self.turns.retain(|turn| *turn != at);
         self.turns.iter_mut().filter(|turn| **turn > at).for_each(|turn| *turn -= 1);
         self.draining -= usize::from(queue.is_empty() && follower.waits_for_drain());
@@ -175,12 +207,12 @@ impl Logs {
     /// A live entry of a log.
     pub(super) fn live(&mut self, log: &LogName, live: &TailEntry, handing: &mut Handing<'_>) {
         let Ok(at) = self.find(log) else { return };
-        let Followed { follower, queue, .. } = &mut self.list[at];
+        let Followed { follower, queue, reach, .. } = &mut self.list[at];
         let queued = !queue.is_empty();
         let share = Share::beside(self.turns.len() - usize::from(queued), handing.bounds);
         // Whoever stays in step waits for nothing else, and for a later tick than before.
         if let Follower::InStep(step) = follower
-            && step.live(live, queue, share, &mut handing.sent)
+            && step.live(live, queue, share, &mut handing.sent, reach)
         {
             if !queued && !queue.is_empty() {
                 self.turns.push_back(at);
@@ -192,15 +224,18 @@ impl Logs {
     }
 
     fn with(&mut self, at: usize, handing: &mut Handing<'_>, what: impl FnOnce(&mut Follow, &mut Around<'_>)) {
-        let Logs { list, turns, reads, verifying, .. } = self;
+        let Logs { list, turns, reads, verifying, looks, .. } = self;
         let followed = &mut list[at];
         let before = followed.state();
         let share = Share::beside(turns.len() - usize::from(before.queued), handing.bounds);
-        let Followed { named, follower, queue, .. } = followed;
+        let Followed { named, follower, queue, reach, .. } = followed;
         let Handing { now, bounds, sent, out } = handing;
         let sent = SentHere { me: sent.me, copies: &mut *sent.copies };
-        let wants = Wants { named, reads, verifying, out };
-        follower.with(&mut Around { now: *now, bounds, named, queue, share, wants, sent }, what);
+        let wants = Wants { named, reads, verifying, looks, out };
+        follower.with(&mut Around { now: *now, bounds, named, queue, reach, share, wants, sent }, what);
+        if let Some(seq) = follower.stands() {
+            reach.forget_below(seq);
+        }
         self.changed(at, before, handing.bounds);
     }
 
@@ -233,6 +268,22 @@ impl Logs {
                 self.with(at, handing, Follow::next_in_line);
             }
         }
+    }
+
+    /// The windows of a log's person were looked up.
+    pub(super) fn looked(
+        &mut self,
+        log: &LogName,
+        number: u32,
+        answer: Result<Sight, ReadFailed>,
+        handing: &mut Handing<'_>,
+    ) {
+        self.give(log, handing, |follow, around| follow.looked(number, answer, around));
+    }
+
+    /// Whether a log is followed, and has not ended.
+    pub(super) fn goes_on(&self, log: &LogName) -> bool {
+        self.find(log).is_ok_and(|at| !self.list[at].follower.has_ended())
     }
 
     /// A shard's reader compared itself with the stream, or did not answer.
@@ -295,7 +346,10 @@ impl Logs {
         let followed = &mut self.list[at];
         let Taken { frame, to, then } = followed.queue.take()?;
         match &mut followed.follower {
-            Follower::InStep(step) => step.taken(then),
+            Follower::InStep(step) => {
+                step.taken(then);
+                followed.reach.forget_below(then.position.seq);
+            }
             Follower::Apart(follow) => follow.taken(then),
         }
         let sent = match (&frame, &followed.named.log) {

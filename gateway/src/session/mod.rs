@@ -8,10 +8,11 @@
 //! its name.
 //!
 //! - **Outputs are answered once each**: [`Output::Read`] with [`Input::Read`], [`Output::Sending`] with [`Input::Sending`] under its key,
-//!   [`Output::Verify`] with [`Input::Verified`], [`Output::AskHeads`] with [`Input::Heads`] or [`Input::HeadsUnanswered`]; at most one
-//!   read of each log, [`limits::READS_AT_ONCE`] in all, and one verify of each shard are on their way. `AskHeads` is asked at the opening
-//!   alone: the comparison every [`limits::HEADS_EVERY`] and after a loss is the loop's, for all its sessions at once. A share of an answer
-//!   is given only to sessions whose [`Input::Subscribed`] came before the question was sent.
+//!   [`Output::Verify`] with [`Input::Verified`], [`Output::Look`] with [`Input::Looked`] under its number, [`Output::AskHeads`] with
+//!   [`Input::Heads`] or [`Input::HeadsUnanswered`]; at most one read of each log, [`limits::READS_AT_ONCE`] in all, and one verify of
+//!   each shard are on their way. `AskHeads` is asked at the opening alone: the comparison every [`limits::HEADS_EVERY`] and after a loss
+//!   is the loop's, for all its sessions at once. A share of an answer is given only to sessions whose [`Input::Subscribed`] came before
+//!   the question was sent.
 //! - **The writer** calls [`Session::take`] until there is nothing, and writes. When all it took is written, and
 //!   [`Session::waits_for_drain`] says so, it gives [`Input::Drained`].
 //! - **The reader** of the socket stops while [`Session::wants_input`] is false.
@@ -27,6 +28,7 @@ mod logs;
 pub(crate) mod marks;
 mod named;
 mod queue;
+mod reach;
 mod senders;
 mod tail;
 #[cfg(test)]
@@ -52,6 +54,7 @@ use logs::{Handing, Logs};
 use marks::{Marks, MarksRead, News};
 use named::Named;
 use queue::pop;
+pub use reach::Sight;
 pub use senders::Acknowledged;
 pub use tail::{Outgoing, SharedFrame, Tail, TailEntry};
 
@@ -115,7 +118,7 @@ pub enum Input {
         /// Up to here.
         delivered: Seq,
     },
-    /// A log is to be followed; one that is followed already goes on as it is.
+    /// A log is to be followed; one that is followed already goes on as it is, and one that has ended from where it stands.
     Follow {
         /// The log.
         log: LogName,
@@ -124,6 +127,10 @@ pub enum Input {
     },
     /// A log is to be followed no longer.
     Unfollow(LogName),
+    /// What the session's user is in a group may have changed; in any of them, where none is named.
+    Groups(Option<LogName>),
+    /// The answer to [`Output::Look`], with its number.
+    Looked(LogName, u32, Result<Sight, ReadFailed>),
     /// The interest in a log's live entries is in place: from here on they come, unless they are lost.
     Subscribed(LogName),
     /// A live entry of a log: the same for all who follow it here.
@@ -187,6 +194,13 @@ pub enum Output {
     Sending(sending::Do),
     /// Read a log.
     Read(LogName, ReadRequest),
+    /// Look up what the user may read of a group's log, with the leaders of STATE and of the log.
+    Look(LogName, u32),
+    /// Follow the logs of groups that the user is in, or was, and that are not followed; of one group, where it is named.
+    Open(Option<LogName>),
+    /// The user may read nothing more of a group's log, which stands here. What is queued of it is still to be written, and may be
+    /// acknowledged.
+    Ended(LogName, Position),
     /// Ask the deliver reader for a log's head.
     AskHeads(LogName),
     /// Ask a shard's deliver reader to compare itself with the stream: this position is not to be found again.
@@ -262,6 +276,9 @@ impl Session {
                     answers.push_back(not_followed(&log.into()));
                 }
             }
+            Input::Groups(Some(log)) if logs.goes_on(&log) => {}
+            Input::Groups(log) => handing.out.push(Output::Open(log)),
+            Input::Looked(log, number, answer) => logs.looked(&log, number, answer, handing),
             Input::Subscribed(log) => {
                 logs.give(&log, handing, Follow::subscribed);
                 // What comes from now on is heard of; what was before is in STATE.

@@ -101,6 +101,14 @@ impl Told {
 }
 
 impl SharedFrame {
+    /// What was sent, where this release knows it.
+    pub(super) fn content(&self) -> Option<&Content> {
+        match &self.frame {
+            ServerFrame::Entry(entry) => entry.content.known(),
+            _ => None,
+        }
+    }
+
     /// Where another person than this one sent it: who, and its order.
     pub(super) fn sent_by_others(&self, me: &Author) -> Option<(&Sender, Seq)> {
         let ServerFrame::Entry(entry) = &self.frame else { return None };

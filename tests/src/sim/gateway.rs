@@ -363,6 +363,7 @@ impl World {
                 Output::Corrupt(_, position) => {
                     self.history.blame(Rule::Lost, || format!("session {session} takes {position:?} for damaged"));
                 }
+                Output::Look(..) | Output::Open(_) | Output::Ended(..) => unreachable!("only mailboxes are simulated"),
                 Output::Overflowed(_) | Output::SignalLost | Output::MarkRead(..) | Output::ReadMarks(_) => {}
             }
         }

@@ -14,12 +14,15 @@
 //! | `Opening` | the interest, then a reader's word | `Live`, if nothing can be missing; `Doubting`, in a higher epoch; else `Reading` |
 //! | `Live` | entries, to be given as they come | `Reading`, when one may be missing, the queue is full, or the cursor is a day old |
 //! | `Reading` | [`WaitsFor`]: room, time, or an answer | `Live`, when `heard` or the end is reached; `Doubting`, at a contradiction |
+//! | `Looking` | the windows of the log's person, of a group's log | their answer: what was wanted then |
+//! | `Ended` | nothing: all that the person may have is given | the log is followed anew |
 //! | `Doubting` | the reader's comparison with the stream | its word: `Reading`, in its epoch; or what was held is given, as read |
 //!
 //! One may be missing where an `after` is above `sure`, a head was not given, an epoch is new, or the reader has been silent for long.
 
 mod doubting;
 mod giving;
+mod looking;
 mod mode;
 mod proof;
 mod reading;
@@ -31,7 +34,7 @@ use dunlin_schema::{
 };
 
 use super::{HeadOf, Start, around::Around, queue::LogQueue, tail::TailEntry};
-use mode::{Carried, Doubt, FirstWord, Footing, Mode, Plan, Verdict, WaitsFor};
+use mode::{Carried, Doubt, FirstWord, Footing, Look, Mode, Plan, Then, Verdict, WaitsFor};
 use proof::never_had_anything;
 
 /// When an unanswered question is asked again.
@@ -139,8 +142,13 @@ impl Follow {
         match self.mode {
             Mode::Opening { word: FirstWord::AskAt(at), .. }
             | Mode::Doubting { verdict: Verdict::AskAt(at), .. }
+            | Mode::Looking { look: Look::AskAt(at), .. }
             | Mode::Reading { waits_for: WaitsFor::Time(at), .. } => Some(at),
-            Mode::Opening { .. } | Mode::Doubting { .. } | Mode::Reading { .. } => None,
+            Mode::Opening { .. }
+            | Mode::Doubting { .. }
+            | Mode::Looking { .. }
+            | Mode::Reading { .. }
+            | Mode::Ended => None,
             Mode::Live => Some(self.given.at.plus(bounds.cursor_refreshed_every)),
         }
     }
@@ -155,6 +163,8 @@ impl Follow {
                 around.wants.ask_heads();
             }
             Mode::Doubting { .. } => self.verify_again(around),
+            Mode::Looking { look, .. } => *look = Look::Asked(around.wants.look()),
+            Mode::Ended => {}
             Mode::Reading { plan, .. } => {
                 let plan = *plan;
                 self.ask(plan, around);
@@ -176,7 +186,11 @@ impl Follow {
         let Follow { epoch, confirmed, sent, given, heard, covers, ref mode, unanswered } = *self;
         let live = match mode {
             Mode::Live => confirmed && heard <= self.sure(),
-            Mode::Opening { .. } | Mode::Reading { .. } | Mode::Doubting { .. } => false,
+            Mode::Opening { .. }
+            | Mode::Reading { .. }
+            | Mode::Doubting { .. }
+            | Mode::Looking { .. }
+            | Mode::Ended => false,
         };
         let same = [given.position.epoch, covers.epoch] == [epoch; 2] && given == queue.end().unwrap_or(sent);
         (live && same).then_some(InStep { sent, covers, unanswered })
@@ -186,8 +200,11 @@ impl Follow {
     fn carried(&self) -> Carried {
         match &self.mode {
             Mode::Opening { .. } => Carried::OWING,
-            Mode::Live => Carried::default(),
-            Mode::Reading { plan: Plan { carried, .. }, .. } | Mode::Doubting { carried, .. } => *carried,
+            Mode::Live | Mode::Ended => Carried::default(),
+            Mode::Looking { then: Then::Settle(carried), .. } => *carried,
+            Mode::Looking { then: Then::Read(Plan { carried, .. }), .. }
+            | Mode::Reading { plan: Plan { carried, .. }, .. }
+            | Mode::Doubting { carried, .. } => *carried,
         }
     }
 
@@ -199,8 +216,11 @@ impl Follow {
     pub(super) fn live(&mut self, live: &TailEntry, around: &mut Around<'_>) {
         let TailEntry { position, after, .. } = *live;
         match self.mode {
-            Mode::Opening { word: FirstWord::NoInterest, .. } | Mode::Opening { live_only: true, .. } => return,
-            Mode::Opening { .. } | Mode::Live | Mode::Reading { .. } | Mode::Doubting { .. } => {}
+            Mode::Opening { word: FirstWord::NoInterest, .. } | Mode::Opening { live_only: true, .. } | Mode::Ended => {
+                return;
+            }
+            Mode::Opening { .. } | Mode::Live | Mode::Reading { .. } | Mode::Looking { .. } | Mode::Doubting { .. } => {
+            }
         }
         // An entry that was long on its way tells nothing of what was stored behind it: where it comes before the heads, the leader says
         // where the log ends.
@@ -227,21 +247,21 @@ impl Follow {
                 self.give_live(live, around);
             }
             Mode::Live | Mode::Opening { .. } => self.read(Footing::Given, opening, around),
-            Mode::Reading { .. } | Mode::Doubting { .. } => {}
+            Mode::Reading { .. } | Mode::Looking { .. } | Mode::Doubting { .. } | Mode::Ended => {}
         }
     }
 
     pub(super) fn heads(&mut self, HeadOf { position, head, floor }: HeadOf, around: &mut Around<'_>) {
         self.unanswered = 0;
         match self.mode {
-            Mode::Opening { word: FirstWord::NoInterest, .. } => return,
+            Mode::Opening { word: FirstWord::NoInterest, .. } | Mode::Ended => return,
             Mode::Opening { live_only, .. } => {
                 self.adopt(position.epoch);
                 if live_only {
                     return self.begin_live(position, head, floor, around);
                 }
             }
-            Mode::Live | Mode::Reading { .. } | Mode::Doubting { .. } => {}
+            Mode::Live | Mode::Reading { .. } | Mode::Looking { .. } | Mode::Doubting { .. } => {}
         }
         let heard = head.map_or(floor, |head| head.seq);
         if position.epoch > self.epoch {
@@ -253,7 +273,7 @@ impl Follow {
                     self.doubt(Doubt::Epoch, self.carried(), around)
                 }
                 Mode::Opening { .. } => self.heads_unanswered(around),
-                Mode::Live | Mode::Reading { .. } | Mode::Doubting { .. } => {}
+                Mode::Live | Mode::Reading { .. } | Mode::Looking { .. } | Mode::Doubting { .. } | Mode::Ended => {}
             }
             return;
         }
@@ -272,7 +292,7 @@ impl Follow {
                 None if floor <= sure => {}
                 Some(_) | None => self.read(Footing::Given, false, around),
             },
-            Mode::Reading { .. } | Mode::Doubting { .. } => {}
+            Mode::Reading { .. } | Mode::Looking { .. } | Mode::Doubting { .. } | Mode::Ended => {}
         }
     }
 
@@ -287,7 +307,7 @@ impl Follow {
             }
             Mode::Opening { word, .. } => *word = FirstWord::AskAt(around.now.plus(ASK_AGAIN)),
             Mode::Live if poll => self.read(Footing::Given, false, around),
-            Mode::Live | Mode::Reading { .. } | Mode::Doubting { .. } => {}
+            Mode::Live | Mode::Reading { .. } | Mode::Looking { .. } | Mode::Doubting { .. } | Mode::Ended => {}
         }
     }
 
@@ -322,11 +342,9 @@ impl Follow {
     /// Whether an entry of this epoch was given. What was given in another epoch, or is doubted, says nothing of it.
     fn has(&self, position: Position) -> bool {
         let certain = match self.mode {
-            Mode::Reading { plan: Plan { footing: Footing::OtherEpoch | Footing::Time, .. }, .. }
-            | Mode::Doubting { .. } => false,
-            Mode::Reading { plan: Plan { footing: Footing::Given, .. }, .. } | Mode::Opening { .. } | Mode::Live => {
-                true
-            }
+            Mode::Reading { plan, .. } | Mode::Looking { then: Then::Read(plan), .. } => plan.footing == Footing::Given,
+            Mode::Doubting { .. } => false,
+            Mode::Opening { .. } | Mode::Live | Mode::Looking { then: Then::Settle(_), .. } | Mode::Ended => true,
         };
         let given = self.given.position;
         // A cursor without a sequence stands behind everything up to its time.

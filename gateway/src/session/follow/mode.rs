@@ -16,6 +16,10 @@ pub(super) enum Mode {
     Live,
     /// Entries that come are only heard of.
     Reading { plan: Plan, waits_for: WaitsFor },
+    /// Nothing is given before the windows were looked up.
+    Looking { then: Then, look: Look },
+    /// Nothing more is given: the person is no member any more, and has what they may have.
+    Ended,
     /// The log does not hold what the cursor says. Nothing is given until the reader has compared.
     Doubting { why: Doubt, verdict: Verdict, carried: Carried },
 }
@@ -53,6 +57,24 @@ pub(super) struct Plan {
     /// Whether only the leader's word ends it.
     pub(super) to_the_end: bool,
     pub(super) carried: Carried,
+}
+
+/// What follows once the windows were looked up.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Then {
+    /// The log is read.
+    Read(Plan),
+    /// Everything is given, unless more was heard of meanwhile.
+    Settle(Carried),
+}
+
+/// How far the looking up has come.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Look {
+    /// It is asked, under this number.
+    Asked(u32),
+    /// It was not answered, and is asked again.
+    AskAt(Millis),
 }
 
 /// Where a read begins, and what its answer must show.

@@ -9,7 +9,7 @@ use dunlin_schema::{
 
 use super::{
     Around, Follow,
-    mode::{AsOf, Carried, Doubt, Footing, Held, Mode, Plan, WaitsFor},
+    mode::{AsOf, Carried, Doubt, Footing, Held, Mode, Plan, Then, WaitsFor},
     proof::{Proof, is_there, just_before, never_had_anything, prove, stands_at_nothing},
 };
 use crate::session::{ReadFailed, tail::Told};
@@ -27,6 +27,8 @@ impl Follow {
             Mode::Reading { waits_for: WaitsFor::Answer(_) | WaitsFor::FormerAnswer, .. } => {
                 self.mode = Mode::Reading { plan, waits_for: WaitsFor::FormerAnswer };
             }
+            Mode::Looking { look, .. } => self.mode = Mode::Looking { then: Then::Read(plan), look: *look },
+            Mode::Ended => {}
             Mode::Reading { waits_for: WaitsFor::Drain | WaitsFor::Line | WaitsFor::Time(_), .. }
             | Mode::Opening { .. }
             | Mode::Live
@@ -64,12 +66,18 @@ impl Follow {
         }
     }
 
+    /// Reads. What may be given of the answer is to be known by then.
     pub(super) fn ask(&mut self, plan: Plan, around: &mut Around<'_>) {
+        if !around.reach.is_known() {
+            return self.look(Then::Read(plan), around);
+        }
         let Position { seq, time, .. } = self.given.position;
         let from = match plan.footing {
             // A cursor without a sequence but with a time stands behind everything up to that time.
             Footing::Given | Footing::OtherEpoch if seq > Seq(0) || time == StreamTime(0) => {
-                ReadFrom::Seq(seq.max(Seq(1)))
+                // What lies below is of nobody's who never had anything.
+                let begins = if never_had_anything(&self.given) { around.reach.begins() } else { Seq(0) };
+                ReadFrom::Seq(seq.max(begins).max(Seq(1)))
             }
             Footing::Given | Footing::OtherEpoch | Footing::Time => ReadFrom::Time(after(time, around.now)),
         };
@@ -124,6 +132,10 @@ impl Follow {
     ) {
         if proof == Proof::Unproven {
             self.gap(plan.footing, answer, as_of, around);
+            // What says who may read on may be missing as well.
+            if !around.reach.is_known() {
+                return self.go_on(self.plan(Footing::Given, plan.to_the_end, plan.carried), around);
+            }
         }
         // More than one answer holds: so much that something may have been dropped before anybody had it.
         if answer.more
@@ -135,6 +147,9 @@ impl Follow {
         let before = self.given.position.seq;
         let all = self.take_in(answer, around);
         let mut plan = Plan { source: Source::Any, footing: Footing::Given, ..plan };
+        if matches!(self.mode, Mode::Ended) {
+            return;
+        }
         if !all {
             self.mode = Mode::Reading { plan, waits_for: WaitsFor::Drain };
             return;
@@ -229,7 +244,8 @@ impl Follow {
         })
     }
 
-    /// Gives the entries of an answer. Returns false when the queue has no room for all of them.
+    /// Gives the entries of an answer, as far as its person may read them. Returns false when the queue has no room for all of them, or
+    /// one could not be read that may say who may.
     pub(super) fn take_in(&mut self, answer: &ReadAnswer, around: &mut Around<'_>) -> bool {
         for StoredEntry { seq, time, payload } in &answer.entries {
             if *seq <= self.given.position.seq {
@@ -243,11 +259,17 @@ impl Follow {
                 Ok(entry) => {
                     let told = Told::of(entry, position, false, around.named, around.sent.region());
                     self.give(position, &told, payload.len(), around);
+                    if self.ends(around) {
+                        return false;
+                    }
                 }
                 Err(_) => {
                     around.wants.corrupt(position);
                     let then = Cursor::of_entry(position).beginning_here();
                     self.push_gap(self.given.at, then.at.max(self.given.at), then, around);
+                    if !around.reach.is_known() {
+                        return false;
+                    }
                 }
             }
         }

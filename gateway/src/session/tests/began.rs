@@ -31,7 +31,10 @@ fn covers_from(rig: &mut Rig, delivered: u64) -> Vec<(u64, u64)> {
     rig.session.handle(rig.now, Input::Ack { log: MAILBOX, delivered: Seq(delivered) }, &mut out);
     let acknowledged = out.iter().filter_map(|output| match output {
         Output::Acknowledge(_, Acknowledged { cursor, .. }) => Some((cursor.position.seq.0, cursor.began.0)),
-        Output::Sending(_)
+        Output::Look(..)
+        | Output::Open(_)
+        | Output::Ended(..)
+        | Output::Sending(_)
         | Output::Read(..)
         | Output::AskHeads(_)
         | Output::Verify(..)

@@ -120,6 +120,8 @@ fn of_log(log: &LogName, input: Input) -> Input {
         other @ (Input::Sending(_)
         | Input::Follow { .. }
         | Input::Unfollow(_)
+        | Input::Groups(_)
+        | Input::Looked(..)
         | Input::Verified(..)
         | Input::Signal(_)
         | Input::SeveralDevices

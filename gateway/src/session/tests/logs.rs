@@ -18,6 +18,8 @@ fn to(log: &LogName, input: Input) -> Input {
         | Input::Ack { .. }
         | Input::Follow { .. }
         | Input::Unfollow(_)
+        | Input::Groups(_)
+        | Input::Looked(..)
         | Input::Live(..)
         | Input::Verified(..)
         | Input::Signal(_)
@@ -75,7 +77,8 @@ fn what_happens_to_a_log_is_told_under_its_name() {
         (live(1, 8, 7), "entry 8"),
         (to(&team, any(&[9, 12, 20])), "entry 12 of #team; entry 20 of #team"),
         (live_of(&team, 2, 4, 1), "read leader 20 of #team"),
-        (to(&team, leader(&[20, 21], Some(2), 21)), "gap 20..21 2/20@21 of #team; entry 21 of #team"),
+        (to(&team, leader(&[20, 21], Some(2), 21)), "read leader 20 of #team; gap 20..21 2/20@21 of #team"),
+        (to(&team, leader(&[20, 21], Some(2), 21)), "entry 21 of #team"),
         (live(1, 10, 8), "entry 10"),
     ]);
 }

@@ -14,11 +14,13 @@ mod signals;
 mod small;
 mod socket;
 mod tail;
+mod windows;
 
 use bytes::Bytes;
 use dunlin_schema::{
-    Address, Content, CursorText, Entry, Epoch, MessageId, Sender, StreamTime,
+    Address, Content, CursorText, Entry, Epoch, MessageId, Sender, StreamTime, Windows,
     entry::Body,
+    index::Place,
     live::LiveEntry,
     read::{Evidence, ReadFrom, Source, StoredEntry},
 };
@@ -136,12 +138,24 @@ fn answer(entries: Vec<StoredEntry>, more: bool, evidence: Option<Evidence>) -> 
     Input::Read(MAILBOX, Ok(ReadAnswer { entries, more, evidence }))
 }
 
+/// What somebody may read: these windows, looked up when the shard ended at `upto`.
+fn sight(windows: &[(u64, Option<u64>)], upto: u64) -> Sight {
+    let mut found = Windows::default();
+    for (from, until) in windows {
+        found.open(Seq(*from));
+        until.iter().for_each(|until| found.close(Seq(*until)));
+    }
+    Sight { windows: found, upto: Place { seq: Seq(upto), time: seconds(upto) } }
+}
+
 /// A session and the clock that it sees.
 struct Rig {
     session: Session,
     now: Millis,
     /// Whether the socket takes everything at once.
     writes: bool,
+    /// What is answered at once where windows are looked up.
+    sight: Option<Sight>,
 }
 
 impl Rig {
@@ -155,7 +169,7 @@ impl Rig {
             bounds: &BOUNDS,
         };
         let now = Millis(100_000);
-        let mut rig = Rig { session: Session::new(setup), now, writes: true };
+        let mut rig = Rig { session: Session::new(setup), now, writes: true, sight: Some(sight(&[(0, None)], 1_000)) };
         rig.runs([(Input::Follow { log: MAILBOX, start }, "")]);
         rig
     }
@@ -174,6 +188,7 @@ impl Rig {
         let mut said = Vec::new();
         let mut out = Vec::new();
         self.session.handle(self.now, input, &mut out);
+        self.look(&mut out);
         said.extend(out.drain(..).filter(is_told).map(|output| output_in_words(&output)));
         while self.writes {
             while let Some(frame) = self.take() {
@@ -183,12 +198,24 @@ impl Rig {
                 break;
             }
             self.session.handle(self.now, Input::Drained, &mut out);
+            self.look(&mut out);
             if out.is_empty() {
                 break;
             }
             said.extend(out.drain(..).filter(is_told).map(|output| output_in_words(&output)));
         }
         said.join("; ")
+    }
+
+    /// Answers what is looked up.
+    fn look(&mut self, out: &mut Vec<Output>) {
+        let Some(sight) = self.sight.clone() else { return };
+        while let Some(at) = out.iter().position(|output| matches!(output, Output::Look(..))) {
+            let Output::Look(log, number) = out.remove(at) else { unreachable!() };
+            let mut then = Vec::new();
+            self.session.handle(self.now, Input::Looked(log, number, Ok(sight.clone())), &mut then);
+            out.splice(at..at, then);
+        }
     }
 
     /// The next frame that the socket takes.
@@ -263,6 +290,9 @@ fn output_in_words(output: &Output) -> String {
                 ReadFrom::Time(time) => format!("read {source} after {}{of}", (time.0 - 1) / 1_000_000_000),
             }
         }
+        Output::Look(log, number) => format!("look {number}{}", of(log)),
+        Output::Open(log) => format!("open{}", log.as_ref().map_or(" all".to_owned(), of)),
+        Output::Ended(log, at) => format!("ended at {}/{}{}", at.epoch.0, at.seq.0, of(log)),
         Output::AskHeads(log) => format!("ask heads{}", of(log)),
         Output::Verify(shard, position) => {
             let elsewhere = if *shard == SHARD { String::new() } else { format!(" in {shard}") };

@@ -9,6 +9,7 @@ use crate::session::{
     asking::{Reads, Verifying},
     follow::InStep,
     queue::{LogQueue, Share},
+    reach::Reach,
 };
 
 fn entry_for(followers: usize) -> Arc<TailEntry> {
@@ -110,6 +111,7 @@ struct Step {
     queue: LogQueue,
     waiting: usize,
     copies: Copies,
+    reach: Reach,
 }
 
 const SHARE: Share = Share::beside(0, &BOUNDS);
@@ -121,24 +123,34 @@ impl Step {
         for _ in 0..waiting {
             queue.push(Outgoing::own(not_followed(&MAILBOX.into())), 100, Cursor::of_entry(given));
         }
-        Step { step, queue, waiting, copies: Copies::default() }
+        Step { step, queue, waiting, copies: Copies::default(), reach: Reach::Onwards }
     }
 
     fn quick(&mut self, entry: &TailEntry) -> bool {
         let me = author();
         let mut sent = SentHere { me: &me, copies: &mut self.copies };
-        self.step.live(entry, &mut self.queue, SHARE, &mut sent)
+        self.step.live(entry, &mut self.queue, SHARE, &mut sent, &self.reach)
     }
 
     /// As any follower takes it. Gives what is left of it in step, and what it wants done.
     fn whole(&mut self, entry: &TailEntry) -> (Option<InStep>, Vec<Output>) {
         let (me, named, mut out) = (author(), named(&author(), MAILBOX), Vec::new());
-        let (mut reads, mut verifying) = (Reads::default(), Verifying::default());
+        let (mut reads, mut verifying, mut looks) = (Reads::default(), Verifying::default(), 0);
         let mut follow = self.step.follow(&self.queue);
-        let wants = Wants { named: &named, reads: &mut reads, verifying: &mut verifying, out: &mut out };
+        let wants =
+            Wants { named: &named, reads: &mut reads, verifying: &mut verifying, looks: &mut looks, out: &mut out };
         let sent = SentHere { me: &me, copies: &mut self.copies };
         let (now, bounds) = (Millis(100_000), &BOUNDS);
-        let mut around = Around { now, bounds, named: &named, queue: &mut self.queue, share: SHARE, wants, sent };
+        let mut around = Around {
+            now,
+            bounds,
+            named: &named,
+            queue: &mut self.queue,
+            reach: &mut self.reach,
+            share: SHARE,
+            wants,
+            sent,
+        };
         follow.live(entry, &mut around);
         (follow.in_step(&self.queue), out)
     }

@@ -1,0 +1,201 @@
+//! Where the logs of groups go on for a device.
+
+use std::{collections::BTreeMap, time::Duration};
+
+use dunlin_nats::{ReadError, Record, RecordError};
+use dunlin_schema::{
+    Code, GroupAddress, Log, LogName, Open, Position, Seq, Shard,
+    cursor::CursorError,
+    envelope::EnvelopeError,
+    frame::{ServerFrame, StartAt},
+    read::Source,
+    record::{DeviceRecord, Follows},
+    subject,
+};
+use tokio::time::sleep;
+
+use crate::{connection::Connection, region::Region, remembered, session::Start};
+
+/// The pause before storage that does not answer is asked again.
+const AGAIN: Duration = Duration::from_secs(1);
+
+/// What a client says in its `hello` of where logs go on.
+pub(crate) type Said = BTreeMap<Open<LogName>, StartAt>;
+
+/// Which logs are to be followed, as far as they are not.
+pub(crate) enum Which {
+    /// Those of all groups that the user is in or was, where the client says this of them.
+    All(Said),
+    /// That of one group.
+    One(LogName),
+    /// That of a group where it has ended here, if the user is a member again.
+    Again(LogName, Position),
+}
+
+/// What is to be followed, and what is said about it.
+#[derive(Default)]
+pub(crate) struct Opens {
+    pub(crate) logs: Vec<(LogName, Start)>,
+    pub(crate) answers: Vec<ServerFrame>,
+}
+
+/// Finds out what is to be followed for a device. It takes as long as storage takes to answer.
+pub(crate) async fn find(region: &Region, connection: &Connection, which: Which) -> Opens {
+    loop {
+        match try_find(region, connection, &which).await {
+            Ok(found) => return found,
+            Err(error) => {
+                region.metrics.failed_reads.inc();
+                tracing::debug!(%error, user = %connection.user(), "it is not known which groups somebody is in");
+            }
+        }
+        sleep(AGAIN).await;
+    }
+}
+
+async fn try_find(region: &Region, connection: &Connection, which: &Which) -> Result<Opens, RecordError> {
+    match which {
+        Which::All(said) => all(region, connection, said).await,
+        Which::One(log) => {
+            let follows = one(region, connection, log).await?;
+            let opens = async |follows| opened(region, connection, log, follows).await;
+            Ok(match follows {
+                Some(follows) => opens(follows).await?,
+                None => Opens::default(),
+            })
+        }
+        Which::Again(log, ended) => match one(region, connection, log).await? {
+            Some(follows) if follows.is_member && follows.at.above(ended) => {
+                opened(region, connection, log, follows).await
+            }
+            Some(_) | None => Ok(Opens::default()),
+        },
+    }
+}
+
+/// What the user is in one group, as the leader says.
+async fn one(region: &Region, connection: &Connection, log: &LogName) -> Result<Option<Follows>, ReadError> {
+    let LogName::Group(address) = log else { return Ok(None) };
+    let shard = connection.shard();
+    let subject = subject::follows(region.name(), shard, connection.user(), &address.group);
+    let found = region.reads.state(&subject, shard, Source::Leader).await?;
+    Ok(found.and_then(|(bytes, ..)| readable(&subject, Follows::decode(&bytes))))
+}
+
+/// A log that the user is given, or was.
+async fn opened(
+    region: &Region,
+    connection: &Connection,
+    log: &LogName,
+    follows: Follows,
+) -> Result<Opens, RecordError> {
+    let owner = region.log(connection.user(), log).owner;
+    let DeviceRecord { cursor, .. } =
+        remembered::record(region, &owner, connection.user(), connection.device()).await?;
+    let start = cursor.map_or(Start::Beginning, Start::Cursor);
+    let logs = has_more(&follows, &start).then(|| (region.directory.shared(log.clone()), start));
+    Ok(Opens { logs: logs.into_iter().collect(), answers: Vec::new() })
+}
+
+/// The logs of all groups.
+async fn all(region: &Region, connection: &Connection, said: &Said) -> Result<Opens, RecordError> {
+    let (user, device, shard) = (connection.user(), connection.device(), connection.shard());
+    let follows = subject::all_follows(region.name(), shard, user);
+    let devices = subject::device_records(region.name(), shard, user, device);
+    let (follows, devices) = tokio::try_join!(records(region, shard, &follows), records(region, shard, &devices))?;
+    let mut cursors = BTreeMap::new();
+    for (subject, record) in devices {
+        if let Some(DeviceRecord { cursor: Some(cursor), .. }) = readable(&subject, DeviceRecord::decode(&record.bytes))
+        {
+            cursors.insert(subject, cursor);
+        }
+    }
+    let mut opens = Opens::default();
+    let mut named: Said = said.iter().map(|(log, at)| (here(region, log.clone()), at.clone())).collect();
+    named.remove(&LogName::Mailbox.into());
+    for (subject, record) in follows {
+        let Some((_, group)) = subject::parse_follows(&subject) else { continue };
+        let Some(follows) = readable(&subject, Follows::decode(&record.bytes)) else { continue };
+        let log = LogName::group(GroupAddress { group, region: None });
+        let of = region.log(user, &log);
+        let said = named.get(&log.clone().into()).map(|at| begins(at, &of)).transpose();
+        let acknowledged = || {
+            let cursor = cursors.get(&subject::device_record(region.name(), shard, user, device, &of.owner));
+            cursor.map_or(Start::Beginning, |cursor| Start::Cursor(*cursor))
+        };
+        let start = said.unwrap_or_else(|error| {
+            region.metrics.unopened_cursors.inc();
+            let message = format!("{log}: {error}; it goes on after what was acknowledged");
+            opens.answers.push(ServerFrame::refused(Code::BadCursor, message));
+            None
+        });
+        let start = start.unwrap_or_else(acknowledged);
+        if has_more(&follows, &start) {
+            named.remove(&log.clone().into());
+            opens.logs.push((region.directory.shared(log), start));
+        }
+    }
+    opens.answers.extend(passed_over(named.keys()));
+    Ok(opens)
+}
+
+/// Whether a device that stands there may yet be given something.
+fn has_more(follows: &Follows, start: &Start) -> bool {
+    follows.is_member
+        || match start {
+            Start::Beginning => true,
+            Start::Live => false,
+            Start::Cursor(cursor) => follows.at.above(&cursor.position),
+        }
+}
+
+/// Where the client says a log goes on. A cursor that can't be opened is no reason to go, since another release may have made it: the
+/// log goes on after what the device acknowledged, which is never more than it has, so that no gap is owed.
+pub(crate) fn begins(at: &StartAt, log: &Log) -> Result<Start, CursorError> {
+    match at {
+        StartAt::Beginning => Ok(Start::Beginning),
+        StartAt::Live => Ok(Start::Live),
+        StartAt::Cursor(text) => text.open(log).map(Start::Cursor),
+    }
+}
+
+/// A log as entries of this region name it.
+fn here(region: &Region, log: Open<LogName>) -> Open<LogName> {
+    match &log {
+        Open::Known(LogName::Group(address)) if address.region.as_ref() == Some(region.name()) => {
+            LogName::group(GroupAddress { group: address.group.clone(), region: None }).into()
+        }
+        Open::Known(LogName::Group(_) | LogName::Mailbox) | Open::Unknown(_) => log,
+    }
+}
+
+/// What a device is told of the logs in its `hello` that are not followed for it: a cursor is no permission, and no reason to go either,
+/// since it may be of a group that its person has left.
+fn passed_over<'a>(others: impl Iterator<Item = &'a Open<LogName>>) -> Option<ServerFrame> {
+    const SHOWN: usize = 8;
+    let mut others = others;
+    let shown: Vec<String> = others.by_ref().take(SHOWN).map(Open::shortened).collect();
+    let (names, more) = (shown.join(", "), others.count());
+    let message = match (shown.is_empty(), more) {
+        (true, _) => return None,
+        (false, 0) => format!("this gateway does not follow {names} for you"),
+        (false, more) => format!("this gateway does not follow {names} and {more} more for you"),
+    };
+    Some(ServerFrame::refused(Code::UnknownLog, message))
+}
+
+/// All records of the shard's STATE whose subjects match a pattern.
+async fn records(region: &Region, shard: Shard, pattern: &str) -> Result<Vec<(String, Record)>, RecordError> {
+    let (mut found, mut from) = (Vec::new(), Some(Seq(1)));
+    while let Some(begin) = from {
+        let page = region.records.above(&region.reads, shard, pattern, begin.previous()).await?;
+        found.extend(page.records);
+        from = page.next;
+    }
+    Ok(found)
+}
+
+/// What a record says; nothing where that can't be read.
+fn readable<T>(subject: &str, record: Result<T, EnvelopeError>) -> Option<T> {
+    record.inspect_err(|error| tracing::error!(subject, %error, "a record can't be read: it is passed over")).ok()
+}
