@@ -53,7 +53,7 @@ pub mod service;
 pub mod stream_reader;
 
 pub use accounts::{Accounts, AccountsError, AccountsQuestion, AccountsService};
-pub use append::{AppendError, Appender, Item, Origin, Stored};
+pub use append::{AppendError, Appender, Hold, Item, Origin, Stored};
 pub use connect::{ConnectError, ConnectOptions, Credentials, Tls};
 pub use connection::{Connection, PublishError, ServerInfo, Status};
 pub use devices::{DeviceError, Devices};

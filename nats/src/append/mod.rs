@@ -1,5 +1,6 @@
 //! `append_once`: stored once, whoever writes and however late. [`core`] decides, [`Appender`] carries it out.
 
+mod behind;
 pub mod core;
 mod erase;
 mod late;
@@ -35,7 +36,10 @@ use crate::{
     provision::CREATED_BY,
 };
 
-pub use self::core::{AppendError, Item, Origin, Stored};
+pub use self::{
+    behind::Hold,
+    core::{AppendError, Item, Origin, Stored},
+};
 
 /// Appends of one process that are under way at once; further ones wait for their turn, and are `Unknown` when it does not come.
 const IN_FLIGHT: usize = 8_192;
@@ -113,7 +117,8 @@ impl Appender {
                 Step::Done(result) => return result.map(Some),
                 Step::Absent => return Ok(None),
                 Step::Publish { expect } => {
-                    let publish = prepared.get_or_insert_with(|| Prepared::of(&call.once));
+                    let publish =
+                        prepared.get_or_insert_with(|| Prepared::of(&call.once.item().log, &call.once.item().entry));
                     // A late one relies on what was asked over this link's time: it takes no other either.
                     let pace = if expect.is_some() { Pace::Prompt } else { pace };
                     Event::Published(match &link {
@@ -244,7 +249,7 @@ impl Clock {
     }
 }
 
-/// What every publish of a call has in common.
+/// What every publish of an entry has in common.
 struct Prepared {
     subject: Subject,
     message_id: String,
@@ -252,9 +257,9 @@ struct Prepared {
 }
 
 impl Prepared {
-    fn of(once: &AppendOnce) -> Prepared {
-        let item = once.item();
-        Prepared { subject: item.log.subject().into(), message_id: once.message_id(), payload: item.entry.encode() }
+    fn of(log: &Log, entry: &Entry) -> Prepared {
+        let message_id = log.message_id(&entry.from, entry.id, entry.copy_to(log));
+        Prepared { subject: log.subject().into(), message_id, payload: entry.encode() }
     }
 
     /// One publish and its acknowledgement, among all the others that are under way on this link.

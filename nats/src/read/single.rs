@@ -37,6 +37,11 @@ impl Reads {
         Ok(Place { seq: Seq(state.last_seq), time })
     }
 
+    /// The log's last entry, as the leader says; `None` where it has none. Errors: see [`ReadError`].
+    pub async fn last_entry(&self, log: &Log) -> Result<Option<StoredEntry>, ReadError> {
+        Ok(self.last(log).await?.map(StoredEntry::from))
+    }
+
     /// The bytes of the log's entry at a place; `None` where it is there no longer. Any replica is asked, and the leader where that one has
     /// no such entry. Errors: see [`ReadError`].
     pub async fn entry_at(&self, log: &Log, place: Place) -> Result<Option<Bytes>, ReadError> {
