@@ -139,6 +139,11 @@ impl Reader {
         (self.is_live() && !self.ownership.lapsed(now)).then_some(self.position)
     }
 
+    /// Until when nobody else may have the shard; `None` where it is not this reader's.
+    pub fn lapses_at(&self) -> Option<Millis> {
+        self.ownership.lapses_at()
+    }
+
     /// Whether the shard is this reader's, as far as it knows.
     pub fn is_owner(&self) -> bool {
         self.ownership.is_owner()

@@ -8,7 +8,8 @@
 //! | `asks` | what a reader asks of NATS |
 //! | `metrics` | what every reader counts |
 //!
-//! A role begins with [`Pass::start`], takes what [`Pass::next`] gives, and has done what it does with it before it asks for more.
+//! A role begins with [`Pass::start`], takes what [`Pass::next`] gives, and has done what it does with it before it asks for more; or it
+//! says with [`Pass::projected`] how far it is, and asks with [`Pass::beside`] meanwhile.
 
 mod asks;
 pub mod core;
@@ -17,4 +18,4 @@ pub mod ownership;
 mod pass;
 
 pub use metrics::{ReaderMetrics, ShardMetrics};
-pub use pass::{Given, Pass};
+pub use pass::{Given, Lease, Pass};

@@ -4,7 +4,14 @@
 //! In this order: answers of NATS, time, entries. What the core decides is carried out in its order, and only as far as the next thing for
 //! the role: whoever asks for more has done what it does with what was given before, and a position is saved only then.
 
-use std::{collections::VecDeque, time::Duration};
+use std::{
+    collections::VecDeque,
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
+    time::Duration,
+};
 
 use bytes::Bytes;
 use dunlin_nats::{ReaderEvent, Start, StreamName, StreamReader};
@@ -71,8 +78,24 @@ pub struct Pass {
     /// Whether an entry was given since a save last began.
     unflushed: bool,
     lag_due: Instant,
-    /// Of a role with a projection: up to where that is on disk.
+    /// Of a role that is not done with what it was given: up to where it is.
     projected: Option<Position>,
+    lease: Lease,
+}
+
+/// Whether a shard is a reader's, also for those who have no part in its loop.
+#[derive(Clone, Debug)]
+pub struct Lease {
+    began: Instant,
+    /// Until when, in milliseconds since then; 0 where it is not.
+    until: Arc<AtomicU64>,
+}
+
+impl Lease {
+    /// Whether nobody else may have the shard.
+    pub fn holds(&self) -> bool {
+        self.began.elapsed() < Duration::from_millis(self.until.load(Ordering::Relaxed))
+    }
 }
 
 impl Pass {
@@ -98,6 +121,7 @@ impl Pass {
             unflushed: false,
             lag_due: Instant::now(),
             projected: None,
+            lease: Lease { began: context.began, until: Arc::default() },
         };
         pass.handle(Input::Tick);
         pass
@@ -105,12 +129,23 @@ impl Pass {
 
     /// What comes next. Waits as long as it takes. Cancel-safe.
     pub async fn next(&mut self) -> Given {
+        self.given(true).await
+    }
+
+    /// What comes next beside entries, for a role that is still at work on the last one: it keeps the shard meanwhile. See
+    /// [`Pass::projected`]. Cancel-safe.
+    pub async fn beside(&mut self) -> Given {
+        self.given(false).await
+    }
+
+    async fn given(&mut self, takes_entries: bool) -> Given {
         loop {
             if let Some(given) = self.carry_out() {
                 return given;
             }
             let deadline = self.core.deadline().map(|at| self.context.began + Duration::from_millis(at.0));
-            let reading = self.core.reading();
+            // What the consumer says before its first entry is no entry.
+            let reading = self.core.reading() && (takes_entries || !self.core.is_live());
             tokio::select! {
                 biased;
                 Some(input) = self.answers.next() => self.handle(input),
@@ -144,17 +179,23 @@ impl Pass {
         self.core.is_live()
     }
 
-    /// For a role with a projection: it is on disk up to this position, and no position behind it is saved.
+    /// For a role with a projection, or one that is at work on what it was given while it asks for more: it is done up to this position,
+    /// and no position behind it is saved.
     pub fn projected(&mut self, position: Position) {
         self.projected = Some(position);
     }
 
-    /// What is saved where the reader has come this far.
+    /// What is saved where the reader has come this far. An epoch that is followed meanwhile has the same entries.
     fn saved(&self, read: Position) -> Position {
         match self.projected {
-            Some(projected) if projected.epoch == read.epoch && projected.seq < read.seq => projected,
+            Some(projected) if projected.seq < read.seq => Position { epoch: read.epoch, ..projected },
             Some(_) | None => read,
         }
+    }
+
+    /// Whether the shard is this reader's, also while nobody asks for more.
+    pub fn lease(&self) -> Lease {
+        self.lease.clone()
     }
 
     /// Has the reader compare what it read with the log: [`Given::Verified`] or [`Given::Declined`] follows.
@@ -174,6 +215,8 @@ impl Pass {
     fn handle(&mut self, input: Input) {
         self.core.handle(self.now(), input, &mut self.decided);
         self.outputs.extend(self.decided.drain(..));
+        let until = self.core.lapses_at().map_or(0, |at| at.0);
+        self.lease.until.store(until, Ordering::Relaxed);
     }
 
     fn read(&mut self, event: ReaderEvent) {
