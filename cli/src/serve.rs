@@ -34,7 +34,7 @@ pub struct GatewayArgs {
 pub struct WorkerArgs {
     #[command(flatten)]
     config: ConfigArgs,
-    /// What to do, whatever the configuration says: `deliver`, `eraser`, `index`, `receipts`, `accounts`
+    /// What to do, whatever the configuration says: `deliver`, `eraser`, `groups`, `index`, `receipts`, `accounts`
     #[arg(long, value_delimiter = ',', value_name = "ROLES")]
     roles: Option<Vec<Role>>,
     /// Make the region's streams first, where they are not there. A configuration with a section `[streams]` means the same

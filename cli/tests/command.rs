@@ -355,7 +355,7 @@ fn a_configuration_is_checked_without_running_anything() {
     let good = output(worker.env(folder.0, folder.1));
     assert!(good.status.success(), "{}", stderr(&good));
     let worker = output(&mut dunlin(&["worker", "--check", "--roles", "dance"]));
-    assert!(stderr(&worker).contains("deliver, eraser, index, receipts"), "{}", stderr(&worker));
+    assert!(stderr(&worker).contains("deliver, eraser, groups, index, receipts"), "{}", stderr(&worker));
 }
 
 /// A command's child whose stdout has been closed by its reader after the first line.

@@ -4,6 +4,7 @@
 mod bench;
 mod counter;
 mod devices;
+mod groups;
 mod index;
 mod marks;
 

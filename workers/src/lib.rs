@@ -9,6 +9,7 @@
 //! | [`reader`] | an ordered pass over a shard: what a role is given that goes through a log |
 //! | [`deliver`] | publishes each mailbox entry to `user.<user>`, and knows the head of each mailbox |
 //! | [`eraser`] | takes what people deleted out of the logs |
+//! | [`groups`] | does what is wanted in a group, stores it in the group's log, and writes the records that follow from it |
 //! | [`receipts`] | stores what devices acknowledge |
 //! | [`index`] | keeps which conversations users have and what belongs to each, and answers what gateways ask of it |
 //! | [`accounts`] | stores what people decide about others, and which tokens were taken back |
@@ -26,6 +27,7 @@ pub mod context;
 pub mod deliver;
 pub mod erase;
 pub mod eraser;
+pub mod groups;
 mod http;
 pub mod index;
 mod metrics;

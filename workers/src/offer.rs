@@ -1,7 +1,10 @@
 //! Services of a shard: for as long as its task runs ([`always`]); or, as an [`Offer`], for as long as a reader owns it. A standby must not
 //! offer such a one: it would answer from what it has not read.
 
-use dunlin_nats::{Connection, HeadsService, IndexQuestion, IndexService, Question, service::ServiceError};
+use dunlin_nats::{
+    Connection, GroupsQuestion, GroupsService, HeadsService, IndexQuestion, IndexService, Question,
+    service::ServiceError,
+};
 use dunlin_schema::Shard;
 use futures_util::{FutureExt, future::BoxFuture};
 use tokio::time::{Duration, sleep};
@@ -54,6 +57,16 @@ impl Offered for IndexService {
     }
     async fn next(&mut self) -> Option<IndexQuestion> {
         IndexService::next(self).await
+    }
+}
+
+impl Offered for GroupsService {
+    type Question = GroupsQuestion;
+    fn start(connection: Connection, shard: Shard) -> BoxFuture<'static, Result<GroupsService, ServiceError>> {
+        async move { GroupsService::start(&connection, shard).await }.boxed()
+    }
+    async fn next(&mut self) -> Option<GroupsQuestion> {
+        GroupsService::next(self).await
     }
 }
 

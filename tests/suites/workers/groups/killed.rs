@@ -1,0 +1,79 @@
+//! A worker that dies between what it stores and what it writes down of it.
+
+use std::collections::BTreeMap;
+
+use dunlin_schema::{
+    Seq,
+    group::{GroupAnswer, GroupCommand, GroupRole},
+};
+use dunlin_tests::wait::until;
+
+use super::{Team, add, creation, fresh_id, message, remove, request, role};
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_a_killed_worker_has_stored_its_successor_writes_down() {
+    let team = Team::new().await;
+    let mut worker = team.working().await;
+    let created = team.stored("alice", creation(&["bob"])).await;
+    team.applied(created).await;
+    let mut last = created;
+    for round in 0..4 {
+        let people: Vec<_> = (0..200).map(|number| format!("r{round}u{number}")).collect();
+        let people: Vec<_> = people.iter().map(String::as_str).collect();
+        last = team.stored("alice", add(&people)).await;
+        // At once, and after some of the records were written.
+        if round % 2 == 1 {
+            until("somebody's record", async || team.member(people[0]).await).await;
+        }
+        worker.kill();
+        worker = team.working().await;
+        // The next one knows them, whatever was written down.
+        team.stored(people[199], message("hello")).await;
+    }
+    let record = team.applied(last).await;
+    assert_eq!((record.members, record.owners), (802, 1));
+    let roles = team.roles().await;
+    assert_eq!(roles.len(), 802);
+    for user in roles.keys() {
+        assert!(team.follows(user).await.unwrap().is_member, "{user}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn workers_killed_under_load_lose_repeat_and_reorder_nothing() {
+    let team = Team::new().await;
+    let mut worker = Some(team.working().await);
+    team.stored("alice", creation(&["bob", "carol"])).await;
+    team.stored("alice", role("carol", GroupRole::Admin)).await;
+    let mut stored = BTreeMap::new();
+    let mut expected = Vec::new();
+    for number in 0..60 {
+        if number % 12 == 7 {
+            worker.take().unwrap().kill();
+            worker = Some(team.worker().await);
+        }
+        let (by, what): (_, GroupCommand) = match number % 4 {
+            0 => ("carol", add(&["dave"])),
+            1 => ("carol", remove("dave")),
+            _ => ("bob", message(&number.to_string())),
+        };
+        let wanted = request(by, fresh_id(), what);
+        match team.asks(&wanted).await {
+            GroupAnswer::Stored { order, time } if order > Seq(0) => {
+                assert!(stored.insert(order, wanted.id).is_none(), "an order is given once");
+                expected.push((order, wanted.id));
+                assert_eq!(team.asks(&wanted).await, GroupAnswer::Stored { order, time });
+            }
+            answer => panic!("{wanted:?}: {answer:?}"),
+        }
+    }
+    let entries = team.entries().await;
+    let found: Vec<_> = entries[2..].iter().map(|(order, entry)| (*order, entry.id)).collect();
+    assert_eq!(found, expected);
+    let windows = until("the records of all", async || {
+        let record = team.member("dave").await?;
+        (record.windows.last() == expected.iter().rev().nth(2).map(|(order, _)| *order)).then_some(record.windows)
+    })
+    .await;
+    assert_eq!(windows.iter().count(), 15);
+}

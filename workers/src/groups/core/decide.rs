@@ -1,0 +1,214 @@
+//! Who may do what in a group, and the entry that it becomes.
+//!
+//! | what | who may |
+//! |---|---|
+//! | create | anybody, whoever does is the owner |
+//! | add | whom the settings let |
+//! | remove | admins, nobody of a higher role than their own |
+//! | leave | every member; where the last owner does, the member who comes next is made an owner before |
+//! | role, delete | owners |
+//! | set | admins |
+//! | a message | whom the settings let |
+//! | an edit | the message's author |
+//! | a deletion | the message's author, and admins |
+//! | a reaction | every member |
+//!
+//! A group that is there has an owner at every entry of its log.
+
+use dunlin_schema::{
+    Content, MessageId, Sender, Title, UserName,
+    content::{Change, ContentError, GroupChange, Membership, Settings},
+    group::{GroupCommand, GroupRefusal, GroupRequest, GroupRole, GroupSettings, GroupSettingsChange, WhoMay},
+    limits,
+};
+
+use super::Group;
+
+/// What is to be done for a request.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Decision {
+    /// Nothing: it is so.
+    Nothing,
+    /// This is stored, under the request's id.
+    Store(Content),
+    /// This is stored before, under an id of its own; then it is decided again.
+    StoreFirst(Content),
+    /// Whose message this is has to be known: it is decided again with its authors.
+    Find(MessageId),
+}
+
+type Decided = Result<Decision, GroupRefusal>;
+
+impl Group {
+    /// What is to be done for a request that was not stored before. `authors` are those who have written a message of the id that a
+    /// [`Decision::Find`] named, in this group; `None` before that. Errors: see [`GroupRefusal`].
+    pub fn decide(&self, request: &GroupRequest, authors: Option<&[Sender]>) -> Decided {
+        let GroupRequest { by, what, .. } = request;
+        if let GroupCommand::Create { title, settings, users } = what {
+            return self.create(by, title, settings, users);
+        }
+        let role = self.role(by).ok_or(GroupRefusal::NotAMember)?;
+        match what {
+            GroupCommand::Create { .. } => Err(GroupRefusal::Exists),
+            GroupCommand::Add(users) => self.add(by, role, users),
+            GroupCommand::Remove(users) => self.remove(by, role, users),
+            GroupCommand::Leave => self.leave(by, role),
+            GroupCommand::Role { user, role: to } => {
+                needs(role, GroupRole::Owner)?;
+                self.appoint(by, user, *to)
+            }
+            GroupCommand::Set { title, settings } => {
+                needs(role, GroupRole::Admin)?;
+                let title = title.clone().or_else(|| self.title.clone());
+                let settings = settings.of(&self.settings);
+                if title == self.title && settings == self.settings {
+                    return Ok(Decision::Nothing);
+                }
+                Ok(self.settings(by, GroupChange::Changed, title, settings, &[]))
+            }
+            GroupCommand::Delete => {
+                needs(role, GroupRole::Owner)?;
+                Ok(self.settings(by, GroupChange::Deleted, self.title.clone(), self.settings.clone(), &[]))
+            }
+            GroupCommand::Say(content) => self.say(by, role, content, authors),
+        }
+    }
+
+    fn create(
+        &self,
+        by: &Sender,
+        title: &Option<Title>,
+        settings: &GroupSettingsChange,
+        users: &[UserName],
+    ) -> Decided {
+        fit(users)?;
+        if by.region != self.region {
+            return Err(GroupRefusal::NotAMember);
+        }
+        if self.was_made {
+            return Err(GroupRefusal::Exists);
+        }
+        let mut others = self.those(users, |member| member.is_none());
+        others.retain(|user| *user != by.user);
+        Ok(self.settings(by, GroupChange::Created, title.clone(), settings.of(&self.settings), &others))
+    }
+
+    fn add(&self, by: &Sender, role: GroupRole, users: &[UserName]) -> Decided {
+        fit(users)?;
+        allowed(WhoMay::lets(&self.settings.who_may_add, role))?;
+        let new = self.those(users, |member| member.is_none());
+        if self.members.len() + new.len() > limits::GROUP_MEMBERS as usize && !new.is_empty() {
+            return Err(GroupRefusal::TooManyMembers);
+        }
+        Ok(self.membership(by, Change::Added, &new))
+    }
+
+    fn remove(&self, by: &Sender, role: GroupRole, users: &[UserName]) -> Decided {
+        fit(users)?;
+        needs(role, GroupRole::Admin)?;
+        let members = self.those(users, |member| member.is_some());
+        let roles = || members.iter().filter_map(|user| self.members.get(user)).map(|member| member.role);
+        allowed(roles().all(|removed| removed <= role))?;
+        let owners = roles().filter(|role| *role == GroupRole::Owner).count();
+        if owners > 0 && owners == self.owners {
+            return Err(GroupRefusal::NobodyLeft);
+        }
+        Ok(self.membership(by, Change::Removed, &members))
+    }
+
+    fn leave(&self, by: &Sender, role: GroupRole) -> Decided {
+        if role == GroupRole::Owner && self.owners == 1 {
+            let heir = self.heir(&by.user).ok_or(GroupRefusal::NobodyLeft)?;
+            let Decision::Store(promotion) = self.membership(by, Change::Owner, std::slice::from_ref(heir)) else {
+                return Ok(Decision::Nothing);
+            };
+            return Ok(Decision::StoreFirst(promotion));
+        }
+        Ok(self.membership(by, Change::Left, std::slice::from_ref(&by.user)))
+    }
+
+    fn appoint(&self, by: &Sender, user: &UserName, to: GroupRole) -> Decided {
+        let is = self.members.get(user).ok_or(GroupRefusal::NoSuchMember)?.role;
+        let change = match to {
+            to if to == is => return Ok(Decision::Nothing),
+            GroupRole::Member => Change::Member,
+            GroupRole::Admin => Change::Admin,
+            GroupRole::Owner => Change::Owner,
+        };
+        if is == GroupRole::Owner && self.owners == 1 {
+            return Err(GroupRefusal::NobodyLeft);
+        }
+        Ok(self.membership(by, change, std::slice::from_ref(user)))
+    }
+
+    fn say(&self, by: &Sender, role: GroupRole, content: &Content, authors: Option<&[Sender]>) -> Decided {
+        match content.check() {
+            Ok(()) => {}
+            Err(ContentError::TooLarge(_)) => return Err(GroupRefusal::TooLarge),
+            Err(
+                ContentError::TooManyAttachments(_)
+                | ContentError::NoMedia
+                | ContentError::Empty
+                | ContentError::Emoji
+                | ContentError::Systems,
+            ) => return Err(GroupRefusal::NotAllowed),
+        }
+        let (target, refusal) = match content {
+            Content::Message { .. } => {
+                allowed(WhoMay::lets(&self.settings.who_may_write, role))?;
+                return Ok(Decision::Store(content.clone()));
+            }
+            Content::Edit { target, .. } | Content::Delete { target } => (*target, GroupRefusal::NotYours),
+            Content::React { target, .. } => (*target, GroupRefusal::NotFound),
+            Content::Membership(_) | Content::Failed(_) | Content::Settings(_) => return Err(GroupRefusal::NotAllowed),
+        };
+        let Some(authors) = authors else { return Ok(Decision::Find(target)) };
+        let anybodys = match content {
+            Content::React { .. } => true,
+            Content::Delete { .. } => role >= GroupRole::Admin,
+            Content::Edit { .. }
+            | Content::Message { .. }
+            | Content::Membership(_)
+            | Content::Failed(_)
+            | Content::Settings(_) => false,
+        };
+        let may = authors.contains(by) || (anybodys && !authors.is_empty());
+        if may { Ok(Decision::Store(content.clone())) } else { Err(refusal) }
+    }
+
+    /// Nothing where it concerns nobody.
+    fn membership(&self, by: &Sender, change: Change, users: &[UserName]) -> Decision {
+        if users.is_empty() {
+            return Decision::Nothing;
+        }
+        let users = users.iter().map(|user| self.person(user)).collect();
+        let (group, by) = (self.address(), self.person(&by.user));
+        Decision::Store(Content::Membership(Box::new(Membership { group, users, change: change.into(), by })))
+    }
+
+    fn settings(
+        &self,
+        by: &Sender,
+        change: GroupChange,
+        title: Option<Title>,
+        settings: GroupSettings,
+        users: &[UserName],
+    ) -> Decision {
+        let users = users.iter().map(|user| self.person(user)).collect();
+        let (group, change, by) = (self.address(), change.into(), self.person(&by.user));
+        Decision::Store(Content::Settings(Box::new(Settings { group, change, title, settings, users, by })))
+    }
+}
+
+fn allowed(may: bool) -> Result<(), GroupRefusal> {
+    if may { Ok(()) } else { Err(GroupRefusal::NotAllowed) }
+}
+
+fn needs(role: GroupRole, least: GroupRole) -> Result<(), GroupRefusal> {
+    allowed(role >= least)
+}
+
+/// A gateway lets no more through.
+fn fit(users: &[UserName]) -> Result<(), GroupRefusal> {
+    if users.len() <= limits::GROUP_USERS { Ok(()) } else { Err(GroupRefusal::TooLarge) }
+}

@@ -1,0 +1,111 @@
+//! Records written by readers that die anywhere, begin again, and come late: whoever loads the group at any time has it as its log makes
+//! it.
+
+use std::collections::BTreeMap;
+
+use dunlin_schema::{
+    Entry, Position, UserName,
+    record::{Follows, GroupRecord, MemberRecord},
+};
+use proptest::{collection, prelude::*, sample::Index};
+
+use super::{
+    super::{Group, Joining, Meaning, follows, group, member},
+    Team,
+    model::wish,
+    nobodys_group,
+};
+
+/// STATE of one group.
+#[derive(Clone, Debug, Default, PartialEq)]
+struct State {
+    group: Option<GroupRecord>,
+    members: BTreeMap<UserName, MemberRecord>,
+    follows: BTreeMap<UserName, Follows>,
+}
+
+impl State {
+    /// Writes the first `writes` of the records that an entry changes.
+    fn apply(&mut self, at: Position, entry: &Entry, writes: usize) {
+        if self.group.as_ref().is_some_and(|record| at.at_or_below(&record.applied)) {
+            return;
+        }
+        let meaning = Meaning::of(entry);
+        let joining = Joining { at, time: entry.time, history: false };
+        let mut left = writes;
+        for (user, becomes) in meaning.named() {
+            for is_follows in [false, true] {
+                if left == 0 {
+                    return;
+                }
+                left -= 1;
+                let stored = self.members.entry(user.clone()).or_default();
+                match is_follows {
+                    false => *stored = member(stored, &joining, becomes).unwrap_or(stored.clone()),
+                    true => {
+                        let followed = self.follows.entry(user.clone()).or_default();
+                        *followed = follows(followed, stored.at, stored.role.is_some()).unwrap_or(*followed);
+                    }
+                }
+            }
+        }
+        if left > 0 {
+            let members = self.members.values().filter(|record| record.role.is_some()).count();
+            self.group = group(self.group.as_ref(), at, &meaning, (members as u32, 0)).or(self.group.take());
+        }
+    }
+
+    /// The group as whoever loads it has it.
+    fn loaded(&self, log: &[(Position, Entry)]) -> Group {
+        let applied = self.group.as_ref().map_or_else(Position::default, |record| record.applied);
+        let empty = nobodys_group();
+        let mut group = Group::of(empty.region, empty.name, self.group.as_ref());
+        for (user, record) in &self.members {
+            group.put(&applied, user.clone(), record);
+        }
+        for (at, entry) in log.iter().filter(|(at, _)| at.above(&applied)) {
+            group.fold(*at, entry);
+        }
+        group.at_the_end();
+        group
+    }
+}
+
+proptest! {
+    #[test]
+    fn a_group_is_loaded_as_it_is_however_far_its_records_are(
+        wishes in collection::vec(wish(), 1..20),
+        runs in collection::vec((any::<Index>(), any::<Index>(), 0usize..12), 1..12),
+    ) {
+        let mut team = Team::new();
+        team.ask("alice", "create ann bob").unwrap();
+        for (by, what) in wishes {
+            let _ = team.ask(by, &what);
+        }
+        let (mut state, mut begun) = (State::default(), 0);
+        for (from, upto, writes) in runs {
+            // A reader that goes on from where one before it has come to, or from before that, and dies in the midst of an entry.
+            let from = from.index(begun + 1);
+            let upto = from + upto.index(team.log.len() - from);
+            for (at, entry) in &team.log[from..upto] {
+                state.apply(*at, entry, usize::MAX);
+            }
+            let (at, entry) = &team.log[upto];
+            state.apply(*at, entry, writes);
+            begun = begun.max(upto);
+            prop_assert_eq!(&state.loaded(&team.log), &team.group);
+        }
+        for (at, entry) in &team.log[begun..] {
+            state.apply(*at, entry, usize::MAX);
+        }
+        let mut straight = State::default();
+        for (at, entry) in &team.log {
+            straight.apply(*at, entry, usize::MAX);
+        }
+        prop_assert_eq!(&state, &straight);
+        prop_assert_eq!(state.group.as_ref().map(|record| record.members as usize), Some(team.group.members.len()));
+        for (user, followed) in &state.follows {
+            prop_assert_eq!(followed.is_member, team.group.members.contains_key(user));
+        }
+    }
+}
