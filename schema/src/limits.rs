@@ -69,8 +69,10 @@ pub const WINDOWS: usize = 16;
 pub const GROUP_AHEAD: u64 = 1_000;
 /// How long a gateway waits for the groups worker: what is not answered by then may be stored.
 pub const GROUP_WITHIN: Millis = seconds(4);
-/// How long a gateway waits until the records of a group say what was done in it: it is done, whatever they say.
-pub const GROUP_IN_STEP: Millis = Millis(500);
+/// How long a gateway waits until the records of a group say what was done in it, where there is time: it is done, whatever they say.
+pub const GROUP_IN_STEP: Millis = seconds(2);
+/// By when a command in a group is answered, whatever its records say.
+pub const GROUP_ANSWERED: Millis = Millis(4_500);
 /// Lookups of what somebody may read of a group that are under way at once in a gateway; further ones wait for their turn.
 pub const GROUP_LOOKS: usize = 64;
 /// Members in one answer, and groups.
@@ -331,7 +333,10 @@ const _: () = {
     );
     assert!(RETENTION.0 < MEMBER_KEPT.0);
     assert!(PUBLISH_TIMEOUT.0 < GROUP_WITHIN.0, "the worker knows what came of its append before it is given up");
-    assert!(GROUP_WITHIN.0 + GROUP_IN_STEP.0 < ASK_WITHIN.0, "of a command nobody says that it had no answer");
+    assert!(
+        GROUP_WITHIN.0 < GROUP_ANSWERED.0 && GROUP_ANSWERED.0 < ASK_WITHIN.0 && GROUP_IN_STEP.0 < ASK_WITHIN.0,
+        "of a command nobody says that it had no answer"
+    );
     assert!(RETENTION.0 < MARK_KEPT.0, "nothing that forgotten marks were about is still there");
     assert!(MARKS_EVERY.0 * 4 < PUBLISH_TIMEOUT.0, "what waits for its turn does not come again meanwhile");
     assert!(MARKS_PAGE <= MARKS_REMEMBERED);

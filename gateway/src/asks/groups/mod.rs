@@ -5,10 +5,13 @@
 
 mod stored;
 
+use std::time::{Duration, Instant};
+
 use dunlin_schema::{
     Address, Code, GroupAddress, GroupName, MessageId, Peer, Shard, Title, UserName,
     frame::{Answer, GroupItem},
     group::{GroupAnswer, GroupCommand, GroupRequest, GroupRole, GroupSettings, GroupSettingsChange},
+    limits,
 };
 
 pub(super) use self::stored::{info, list, members};
@@ -68,12 +71,15 @@ pub(super) async fn role(
 
 /// Has something done, and waits a moment until the group's records say so.
 pub(super) async fn done(context: &Context<'_>, command: Command, what: GroupCommand) -> Result<Answer, Refusal> {
-    let Command { id, group } = command;
+    let (Command { id, group }, asked) = (command, Instant::now());
     let group = here(context, group)?;
     let (shard, by) = (shard_of(context, &group), context.people.sender(context.asker.user()));
     let wanted = GroupRequest { group, by, id, at: clock::now(), what };
     match groups::ask(context.groups, context.metrics, shard, &wanted).await {
-        GroupAnswer::Stored { order, .. } => stored::in_step(context, &wanted.group, order).await,
+        GroupAnswer::Stored { order, .. } => {
+            let left = Duration::from_millis(limits::GROUP_ANSWERED.0).saturating_sub(asked.elapsed());
+            stored::in_step(context, &wanted.group, order, left).await;
+        }
         GroupAnswer::Refused(refusal) => return Err(refusal.into()),
         GroupAnswer::Unknown => return Err(Refusal::unknown_outcome()),
     }

@@ -67,10 +67,11 @@ pub(in crate::asks) async fn list(context: &Context<'_>, after: Option<Seq>, lim
     Ok(Answer::Groups { items, next })
 }
 
-/// Waits a moment until a group's records say what its log says up to this order.
-pub(super) async fn in_step(context: &Context<'_>, group: &GroupName, order: Seq) {
-    if let Err(refusal) = group_record(context, group, order).await {
-        tracing::debug!(%group, reason = refusal.message, "what was done in a group is answered before it is seen");
+/// Waits a moment, and not for longer than this, until a group's records say what its log says up to this order.
+pub(super) async fn in_step(context: &Context<'_>, group: &GroupName, order: Seq, within: Duration) {
+    let seen = timeout(within, group_record(context, group, order)).await;
+    if !matches!(seen, Ok(Ok(Some(record))) if order <= record.applied.seq) {
+        tracing::debug!(%group, order = order.0, "what was done in a group is answered before it is seen");
     }
 }
 
