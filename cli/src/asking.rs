@@ -1,9 +1,27 @@
 //! What commands share that ask a gateway one thing, as somebody.
 
-use anyhow::Context;
-use dunlin_client::{AskError, Client, Events, Status};
+use std::num::NonZeroUsize;
 
-use crate::{span::Span, talk::WhoArgs};
+use anyhow::Context;
+use clap::Args;
+use dunlin_client::{AskError, Client, Events, Status};
+use dunlin_schema::{Seq, limits};
+use serde::Serialize;
+
+use crate::{plain, print, span::Span, talk::WhoArgs};
+
+/// Options of a command that lists something page by page.
+#[derive(Debug, Args)]
+pub(crate) struct PageArgs {
+    #[command(flatten)]
+    who: WhoArgs,
+    /// How many to print at most
+    #[arg(long, default_value = "30", value_name = "COUNT")]
+    limit: NonZeroUsize,
+    /// How long to wait for each answer
+    #[arg(long, default_value = "30s", value_name = "SPAN")]
+    timeout: Span,
+}
 
 /// Asks, and gives the answer. Errors: the question was refused, or had no answer in time; `doing` says what was being done.
 pub(crate) async fn asked<T>(
@@ -36,4 +54,29 @@ pub(crate) fn told<T>(client: &Client, doing: &str, answer: Result<T, AskError>)
         _ => String::new(),
     };
     answer.with_context(|| format!("{doing}{unreached}"))
+}
+
+/// Asks for pages, each from where the one before says, and prints what is in them.
+pub(crate) async fn pages<T: Serialize>(
+    PageArgs { who, limit, timeout }: PageArgs,
+    mut from: Option<Seq>,
+    doing: &str,
+    ask: impl AsyncFn(&Client, Option<Seq>, u16) -> Result<(Vec<T>, Option<Seq>), AskError>,
+) -> anyhow::Result<()> {
+    let (client, _events) = connected(&who, timeout).await?;
+    let mut left = limit.get();
+    while left > 0 {
+        let most = u16::try_from(left).map_or(limits::HISTORY_PAGE, |left| left.min(limits::HISTORY_PAGE));
+        let (items, next) = told(&client, doing, ask(&client, from, most).await)?;
+        left = left.saturating_sub(items.len());
+        for item in items {
+            print(&plain::json(&serde_json::to_value(item)?))?;
+        }
+        from = next;
+        if from.is_none() {
+            break;
+        }
+    }
+    client.close().await;
+    Ok(())
 }

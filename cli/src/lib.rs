@@ -6,6 +6,7 @@
 //! | [`serve`] | a gateway, a worker, a region's streams, as real deployments run them |
 //! | [`talk`] | send and listen, as somebody |
 //! | [`devices`], [`conversations`], [`receipts`] | somebody's devices, conversations and messages, and how far one came |
+//! | [`groups`] | groups, made and changed as somebody |
 //! | [`blocks`], [`revoke`] | what a person, or an operator, decides |
 //! | [`chat`] | a conversation with somebody |
 //! | [`presence`] | who is there |
@@ -30,6 +31,7 @@ pub mod devices;
 pub mod doctor;
 pub mod erase;
 pub mod folder;
+pub mod groups;
 pub mod keys;
 pub mod logging;
 pub mod nats_conf;
@@ -90,6 +92,8 @@ enum Command {
     History(conversations::HistoryArgs),
     /// Print when a message was stored, delivered and read, as one JSON object
     Receipts(receipts::ReceiptsArgs),
+    /// Make and change groups, and print what they are
+    Group(groups::GroupArgs),
     /// Print who is there, one JSON object a line, once or for as long as one watches
     Presence(presence::PresenceArgs),
     /// Have everything of somebody erased, for good: that is certain when it returns, and done some seconds later
@@ -127,6 +131,7 @@ impl Command {
             | Command::Devices(_)
             | Command::Conversations(_)
             | Command::History(_)
+            | Command::Group(_)
             | Command::Block(_)
             | Command::Unblock(_)
             | Command::Blocks(_)
@@ -212,6 +217,7 @@ pub async fn run(cli: Cli) -> anyhow::Result<ExitCode> {
         Command::Conversations(args) => Box::pin(conversations::list(args)).await?,
         Command::History(args) => Box::pin(conversations::history(args)).await?,
         Command::Receipts(args) => Box::pin(receipts::run(args)).await?,
+        Command::Group(args) => Box::pin(groups::run(args)).await?,
         Command::Presence(args) => Box::pin(presence::run(args, shutdown::signalled_or_hung_up()?)).await?,
         Command::Erase(args) => Box::pin(erase::run(args)).await?,
         Command::Block(args) => Box::pin(blocks::block(args)).await?,

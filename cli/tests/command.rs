@@ -14,6 +14,8 @@ mod dev;
 mod devices;
 #[path = "command/erase.rs"]
 mod erase;
+#[path = "command/groups.rs"]
+mod groups;
 #[path = "command/parts.rs"]
 mod parts;
 #[path = "command/presence.rs"]
@@ -144,7 +146,6 @@ fn a_region_for_development_from_its_first_start_to_its_end() {
     let folder = temporary.path();
     let dev = Dev::start(folder);
     let server = dev.pid("nats");
-
     send(folder, "one");
     send(folder, "two");
     assert_eq!(listen(folder, "phone"), ["one", "two"]);
@@ -154,6 +155,7 @@ fn a_region_for_development_from_its_first_start_to_its_end() {
     conversations::are_listed(folder, &["one", "two"]);
     presence::is_told(folder);
     receipts::are_told(folder);
+    groups::are_made_changed_and_deleted(folder);
 
     let doctor = beside(folder, &["doctor"]);
     assert!(doctor.status.success(), "{}", stdout(&doctor));
@@ -252,8 +254,8 @@ fn a_token_is_all_that_is_printed() {
     let heard = output(dunlin(&["send", "--token", &text, "--url", &dev.url, "bob", "hi"]).arg("--data").arg(folder));
     assert!(!heard.status.success(), "a token for the device phone is none for the device send");
     assert_eq!(stderr(&heard).matches("(forbidden)").count(), 1, "{}", stderr(&heard));
-    let unsupported = beside(folder, &["send", "--as", "alice", "#team", "hi"]);
-    assert!(stderr(&unsupported).contains("(unsupported)"), "{}", stderr(&unsupported));
+    let stranger = beside(folder, &["send", "--as", "alice", "#team", "hi"]);
+    assert!(stderr(&stranger).contains("(not_a_member)"), "{}", stderr(&stranger));
     for wrong in [&["token", "a b"][..], &["token", "alice", "--ttl", "soon"], &["token"]] {
         assert_eq!(beside(folder, wrong).status.code(), Some(2), "{wrong:?}");
     }

@@ -1,0 +1,215 @@
+//! `dunlin group`: groups, made and changed as somebody.
+
+use std::str::FromStr;
+
+use clap::{Args, Subcommand};
+use dunlin_client::{AskError, Client, GroupIs, Groups, Members};
+use dunlin_schema::{
+    Address, GroupAddress, Title,
+    address::AddressError,
+    group::{GroupRole, GroupSettingsChange, WhoMay},
+};
+use serde_json::json;
+
+use crate::{
+    asking::{PageArgs, asked, pages},
+    plain, print,
+    span::Span,
+    talk::WhoArgs,
+};
+
+/// Options of `dunlin group`.
+#[derive(Debug, Args)]
+pub struct GroupArgs {
+    #[command(subcommand)]
+    command: GroupCommand,
+}
+
+#[derive(Debug, Subcommand)]
+enum GroupCommand {
+    /// Make a group, with these members beside whoever makes it, its owner
+    Create(CreateArgs),
+    /// Make people members
+    Add(PeopleArgs),
+    /// Have people be members no longer
+    Remove(PeopleArgs),
+    /// Leave a group; where that is its last owner, somebody else becomes one
+    Leave(OneArgs),
+    /// Make a member something else
+    Role(RoleArgs),
+    /// Call a group something else, or have it decide something else about itself
+    Set(SetArgs),
+    /// Have a group be no more, for good: its name is not free again
+    Delete(OneArgs),
+    /// Print what a group is, and what one is in it, as one JSON object
+    Info(OneArgs),
+    /// Print who is in a group, one JSON object a line
+    Members(MembersArgs),
+    /// Print the groups that somebody is in, one JSON object a line
+    List(ListArgs),
+}
+
+/// A group as it is typed: to a shell `#` begins a comment, so it may be left out.
+#[derive(Clone, Debug)]
+struct Group(GroupAddress);
+
+impl FromStr for Group {
+    type Err = AddressError;
+    fn from_str(text: &str) -> Result<Group, AddressError> {
+        let text = text.strip_prefix('#').unwrap_or(text);
+        format!("#{text}").parse().map(Group)
+    }
+}
+
+#[derive(Debug, Args)]
+struct OneArgs {
+    #[command(flatten)]
+    who: WhoArgs,
+    /// The group: `team`, or `#team` in quotes
+    group: Group,
+    /// How long to wait until it is done
+    #[arg(long, default_value = "30s", value_name = "SPAN")]
+    timeout: Span,
+}
+
+#[derive(Debug, Args)]
+struct CreateArgs {
+    #[command(flatten)]
+    one: OneArgs,
+    /// Its other members, 256 at most
+    members: Vec<Address>,
+    #[command(flatten)]
+    is: IsArgs,
+}
+
+#[derive(Debug, Args)]
+struct PeopleArgs {
+    #[command(flatten)]
+    one: OneArgs,
+    /// Whom, 256 at most
+    #[arg(required = true)]
+    users: Vec<Address>,
+}
+
+#[derive(Debug, Args)]
+struct RoleArgs {
+    #[command(flatten)]
+    one: OneArgs,
+    /// Whom
+    member: Address,
+    /// What they are from now on: member, admin or owner
+    role: GroupRole,
+}
+
+#[derive(Debug, Args)]
+struct SetArgs {
+    #[command(flatten)]
+    one: OneArgs,
+    #[command(flatten)]
+    is: IsArgs,
+}
+
+#[derive(Debug, Args)]
+struct IsArgs {
+    /// What it is called, in at most 64 characters
+    #[arg(long, value_name = "TITLE")]
+    title: Option<Title>,
+    /// Who may add members: members, or admins alone
+    #[arg(long, value_name = "WHO")]
+    who_may_add: Option<WhoMay>,
+    /// Who may write: members, or admins alone
+    #[arg(long, value_name = "WHO")]
+    who_may_write: Option<WhoMay>,
+    /// Whether those who join see what was written before
+    #[arg(long, value_name = "BOOL")]
+    history: Option<bool>,
+}
+
+impl From<IsArgs> for GroupIs {
+    fn from(IsArgs { title, who_may_add, who_may_write, history }: IsArgs) -> GroupIs {
+        GroupIs { title, settings: GroupSettingsChange { who_may_add, who_may_write, history } }
+    }
+}
+
+#[derive(Debug, Args)]
+struct MembersArgs {
+    #[command(flatten)]
+    page: PageArgs,
+    /// The group: `team`, or `#team` in quotes
+    group: Group,
+}
+
+#[derive(Debug, Args)]
+struct ListArgs {
+    #[command(flatten)]
+    page: PageArgs,
+}
+
+/// Does what is wanted, and prints what came of it. Errors: it was refused, or nobody said in time what came of it.
+pub async fn run(args: GroupArgs) -> anyhow::Result<()> {
+    match args.command {
+        GroupCommand::Create(CreateArgs { one: OneArgs { who, group: Group(group), timeout }, members, is }) => {
+            let create = async |client: &Client| client.create_group(group.clone(), is.into(), members).await;
+            let made = asked(&who, timeout, &format!("making the group {group}"), create).await?;
+            print(&plain::json(&serde_json::to_value(made)?))
+        }
+        GroupCommand::Add(PeopleArgs { one, users }) => {
+            let added = json!({ "added": users });
+            one.done("adding to", added, async |client, group| client.add_members(group, users).await).await
+        }
+        GroupCommand::Remove(PeopleArgs { one, users }) => {
+            let removed = json!({ "removed": users });
+            one.done("removing from", removed, async |client, group| client.remove_members(group, users).await).await
+        }
+        GroupCommand::Leave(one) => {
+            let left = json!({ "left": one.group.0 });
+            one.done("leaving", left, async |client, group| client.leave_group(group).await).await
+        }
+        GroupCommand::Role(RoleArgs { one, member, role }) => {
+            let is = json!({ "user": member, "role": role.name() });
+            one.done("changing a role in", is, async |client, group| client.set_role(group, member, role).await).await
+        }
+        GroupCommand::Set(SetArgs { one, is }) => {
+            let set = json!({ "set": one.group.0 });
+            one.done("changing", set, async |client, group| client.set_group(group, is.into()).await).await
+        }
+        GroupCommand::Delete(one) => {
+            let deleted = json!({ "deleted": one.group.0 });
+            one.done("deleting", deleted, async |client, group| client.delete_group(group).await).await
+        }
+        GroupCommand::Info(OneArgs { who, group: Group(group), timeout }) => {
+            let doing = format!("asking for the group {group}");
+            let found = asked(&who, timeout, &doing, async |client| client.group(group.clone()).await).await?;
+            print(&plain::json(&serde_json::to_value(found)?))
+        }
+        GroupCommand::Members(MembersArgs { page, group: Group(group) }) => {
+            pages(page, None, &format!("listing the members of {group}"), async |client, after, limit| {
+                let Members { items, next } = client.members(group.clone(), after, limit).await?;
+                Ok((items, next))
+            })
+            .await
+        }
+        GroupCommand::List(ListArgs { page }) => {
+            pages(page, None, "listing the groups", async |client, after, limit| {
+                let Groups { items, next } = client.groups(after, limit).await?;
+                Ok((items, next))
+            })
+            .await
+        }
+    }
+}
+
+impl OneArgs {
+    /// Has something done in the group, and prints what is so from now on.
+    async fn done(
+        self,
+        doing: &str,
+        is_so: serde_json::Value,
+        what: impl AsyncFnOnce(&Client, GroupAddress) -> Result<(), AskError>,
+    ) -> anyhow::Result<()> {
+        let OneArgs { who, group: Group(group), timeout } = self;
+        let doing = format!("{doing} {group}");
+        asked(&who, timeout, &doing, async |client| what(client, group).await).await?;
+        print(&plain::json(&is_so))
+    }
+}
