@@ -15,7 +15,7 @@ use dunlin_gateway::{
 };
 use dunlin_nats::{ConnectOptions, Connection, Provisioned, provision};
 use dunlin_schema::{
-    Content, Entry, Log, Millis, RegionName, UserName,
+    Content, Entry, Log, Millis, Peer, RegionName, UserName,
     entry::Body,
     stream::{RegionSettings, log_stream},
 };
@@ -320,6 +320,12 @@ impl Region {
         Log::mailbox(&self.settings.region, self.settings.shards, &UserName::new(user).expect("a user's name"))
     }
 
+    /// A group's log.
+    pub fn group(&self, group: &str) -> Log {
+        let group = Peer::Group(group.parse().expect("a group's name"));
+        Log::of(&self.settings.region, self.settings.shards, group)
+    }
+
     /// A good token.
     pub fn token(&self, user: &str) -> String {
         self.key.sign(&claims(user))
@@ -396,14 +402,18 @@ impl Region {
 
     /// What a user's mailbox holds, oldest first.
     pub async fn stored(&self, user: &str) -> Vec<Entry> {
-        let log = self.mailbox(user);
+        self.stored_in(&self.mailbox(user)).await.into_iter().map(|(_, entry)| entry).collect()
+    }
+
+    /// What a log holds, oldest first, each with its sequence.
+    pub async fn stored_in(&self, log: &Log) -> Vec<(u64, Entry)> {
         let jetstream = self.jetstream().await;
         let name = log_stream(&log.region, log.shard);
         let stream = jetstream.get_stream(name).await.expect("the shard's stream");
         let mut entries = vec![];
         let mut next = 1;
         while let Ok(message) = stream.get_first_raw_message_by_subject(&log.subject(), next).await {
-            entries.push(Entry::decode(&message.payload).expect("an entry"));
+            entries.push((message.sequence, Entry::decode(&message.payload).expect("an entry")));
             next = message.sequence + 1;
         }
         entries

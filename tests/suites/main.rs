@@ -12,6 +12,7 @@ mod edits;
 mod erased;
 mod frames;
 mod gaps;
+mod groups;
 mod hangup;
 mod index;
 mod kills;
