@@ -14,6 +14,7 @@
 //! | [`tokens`] | signing keys and tokens, good and bad |
 //! | [`device`] | a device: frames as JSON text, and nothing of Dunlin's own code |
 //! | [`backend`] | a back end: posts over HTTP, and nothing of Dunlin's own code |
+//! | [`by_hand`] | a group whose log and records the test writes, in the place of the groups worker |
 //! | [`raw`] | a WebSocket client that can say whatever bytes it likes |
 //! | [`load`] | users who send, receive, acknowledge and read whatever happens around them |
 //! | [`left`] | what a load leaves: marks, conversations and presence, as they are told to whoever comes then |
@@ -26,6 +27,7 @@
 pub mod accounts;
 pub mod authority;
 pub mod backend;
+pub mod by_hand;
 pub mod cluster;
 pub mod device;
 pub mod history;

@@ -1,5 +1,6 @@
 //! Groups: what is done in them, what is said in them, and who reads it.
 
+mod behind;
 mod commands;
 mod sending;
 
