@@ -2,7 +2,7 @@
 
 use std::collections::VecDeque;
 
-use dunlin_schema::{Cursor, Millis, Position, Sender, Seq, StreamTime, limits};
+use dunlin_schema::{Cursor, Epoch, Millis, Position, Sender, Seq, StreamTime, limits};
 
 use super::{
     Start,
@@ -68,7 +68,38 @@ impl More {
     }
 }
 
+/// What is left where the device has acknowledged everything, or all but what was taken last, and nothing is to be passed on.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Resting {
+    /// Up to here, in the epoch of what was taken; 0 where nothing was.
+    acknowledged: Seq,
+    /// Whether anything was acknowledged.
+    any: bool,
+    /// Whether what was taken last is not acknowledged.
+    owes: bool,
+    epoch_changed: bool,
+}
+
 impl Acks {
+    /// What is left of a log of which the writer took everything up to `sent`, if it is as little.
+    pub(super) fn resting(&self, sent: &Cursor, now: Millis) -> Option<Resting> {
+        let Acks { last, acknowledged, next, epoch_changed, more } = self;
+        let any = *acknowledged != Position::default();
+        let epoch = sent.position.epoch;
+        let is_of_this_epoch = epoch > Epoch(0) && (!any || acknowledged.epoch == epoch);
+        let is_last = last.is_none_or(|last| last == *sent);
+        let rests = more.is_none() && now >= *next && is_last && is_of_this_epoch;
+        let (acknowledged, epoch_changed) = (acknowledged.seq, *epoch_changed);
+        rests.then_some(Resting { acknowledged, any, owes: last.is_some(), epoch_changed })
+    }
+
+    /// The same again.
+    pub(super) fn of(Resting { acknowledged, any, owes, epoch_changed }: Resting, sent: &Cursor) -> Acks {
+        let there = Position { seq: acknowledged, ..sent.position };
+        let acknowledged = if any { there } else { Position::default() };
+        Acks { last: owes.then_some(*sent), acknowledged, next: Millis(0), epoch_changed, more: None }
+    }
+
     /// A device's own cursor says what it has: that is passed on as well, long after it came, unless the device acknowledges something by
     /// then, which covers it. So those who come back at once say it one after the other, and mostly not at all.
     pub(super) fn new(start: &Start, now: Millis) -> Acks {

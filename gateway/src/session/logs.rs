@@ -8,15 +8,18 @@ use dunlin_schema::{Epoch, LogName, Millis, Position, Seq, Shard, limits::Bounds
 
 use super::{
     Author, NoAnswer, Output, ReadFailed, Start,
-    acks::Acks,
     around::{Around, SentHere, Wants},
     asking::{Reads, Verifying},
-    follow::{Follow, InStep},
+    follow::Follow,
+    followed::{Active, Followed, Follower, State},
     named::Named,
-    queue::{LogQueue, Share, Taken},
-    reach::{Reach, Sight},
+    queue::{Share, Taken},
+    reach::Sight,
     tail::{Outgoing, TailEntry},
 };
+
+/// Room for so many logs more is made at once.
+const SEVERAL: usize = 8;
 
 /// The logs of a session. All questions about one are by its index, which holds until another log is added.
 #[derive(Debug, Default)]
@@ -37,108 +40,6 @@ pub(super) struct Logs {
     tick_at: Option<Millis>,
 }
 
-/// A log, and what the socket is owed of it.
-#[derive(Debug)]
-struct Followed {
-    named: Named,
-    follower: Follower,
-    acks: Acks,
-    queue: LogQueue,
-    reach: Reach,
-}
-
-/// The bytes of a log in step, beside its name.
-#[cfg(test)]
-pub(super) const FOLLOWED: usize = size_of::<Followed>();
-
-/// How a log is followed. Most followers are in step most of the time, and then hold little.
-#[derive(Debug)]
-enum Follower {
-    InStep(InStep),
-    Apart(Box<Follow>),
-}
-
-impl Follower {
-    /// Lets something happen to it: in step it is a follower like any other for as long as that takes.
-    fn with(&mut self, around: &mut Around<'_>, what: impl FnOnce(&mut Follow, &mut Around<'_>)) {
-        match self {
-            Follower::InStep(step) => {
-                let mut follow = step.follow(around.queue);
-                what(&mut follow, around);
-                *self = match follow.in_step(around.queue) {
-                    Some(step) => Follower::InStep(step),
-                    None => Follower::Apart(Box::new(follow)),
-                };
-            }
-            Follower::Apart(follow) => {
-                what(follow, around);
-                if let Some(step) = follow.in_step(around.queue) {
-                    *self = Follower::InStep(step);
-                }
-            }
-        }
-    }
-
-    fn reads(&self) -> bool {
-        match self {
-            Follower::InStep(_) => false,
-            Follower::Apart(follow) => follow.reads(),
-        }
-    }
-
-    fn has_ended(&self) -> bool {
-        match self {
-            Follower::InStep(_) => false,
-            Follower::Apart(follow) => follow.has_ended(),
-        }
-    }
-
-    /// What the writer has taken, where nothing is missing behind it.
-    fn stands(&self) -> Option<Seq> {
-        match self {
-            Follower::InStep(step) => Some(step.sent.position.seq),
-            Follower::Apart(_) => None,
-        }
-    }
-
-    fn waits_for_drain(&self) -> bool {
-        match self {
-            Follower::InStep(_) => false,
-            Follower::Apart(follow) => follow.waits_for_drain(),
-        }
-    }
-
-    fn waits_in_line(&self) -> bool {
-        match self {
-            Follower::InStep(_) => false,
-            Follower::Apart(follow) => follow.waits_in_line(),
-        }
-    }
-}
-
-/// What is counted over all logs.
-#[derive(Clone, Copy, PartialEq, Eq)]
-struct State {
-    queued: bool,
-    drains: bool,
-    in_line: bool,
-}
-
-impl Followed {
-    fn state(&self) -> State {
-        let queued = !self.queue.is_empty();
-        State { queued, drains: !queued && self.follower.waits_for_drain(), in_line: self.follower.waits_in_line() }
-    }
-
-    fn deadline(&self, bounds: &Bounds) -> Option<Millis> {
-        let follower = match &self.follower {
-            Follower::InStep(step) => Some(step.deadline(&self.queue, bounds)),
-            Follower::Apart(follow) => follow.deadline(bounds),
-        };
-        follower.into_iter().chain(self.acks.deadline()).min()
-    }
-}
-
 /// What a session hands to its logs with each input.
 pub(super) struct Handing<'a> {
     pub(super) now: Millis,
@@ -152,7 +53,7 @@ impl Logs {
     pub(super) fn follow(&mut self, named: Named, start: Start, now: Millis) {
         let at = match self.find(&named.log) {
             Ok(at) => {
-                let Followed { follower, reach, .. } = &mut self.list[at];
+                let (_, Active { follower, reach, .. }) = self.list[at].active();
                 if let Follower::Apart(follow) = follower
                     && follow.has_ended()
                 {
@@ -164,26 +65,26 @@ impl Logs {
             Err(at) => at,
         };
         self.turns.iter_mut().filter(|turn| **turn >= at).for_each(|turn| *turn += 1);
-        let acks = Acks::new(&start, now);
-        let follower = Follower::Apart(Box::new(Follow::new(start, now)));
-        let reach = Reach::of(&named.log);
-        // Most sessions follow a mailbox and nothing else.
-        self.list.reserve_exact(1);
-        self.list.insert(at, Followed { named, follower, acks, queue: LogQueue::default(), reach });
+        // Most sessions follow a mailbox and nothing else, and those who are in groups are in several.
+        if self.list.len() == self.list.capacity() {
+            self.list.reserve_exact(if self.list.is_empty() { 1 } else { SEVERAL });
+        }
+        self.list.insert(at, Followed::new(named, start, now));
     }
 
     /// Follows a log no longer: what waits of it is dropped, and what its device acknowledged last is passed on.
     pub(super) fn unfollow(&mut self, log: &LogName, out: &mut Vec<Output>) {
         let Ok(at) = self.find(log) else { return };
-        let Followed { named, follower, acks, queue, reach: _ } = self.list.remove(at);
+        let State { drains, in_line, .. } = self.list[at].state();
+        let (named, active) = self.list.remove(at).into_parts();
         self.turns.retain(|turn| *turn != at);
         self.turns.iter_mut().filter(|turn| **turn > at).for_each(|turn| *turn -= 1);
-        self.draining -= usize::from(queue.is_empty() && follower.waits_for_drain());
-        self.in_line -= usize::from(follower.waits_in_line());
-        if follower.reads() {
+        self.draining -= usize::from(drains);
+        self.in_line -= usize::from(in_line);
+        if active.follower.apart().is_some_and(Follow::reads) {
             self.reads.leave(named.log.clone());
         }
-        out.extend(acks.finish().map(|said| Output::Acknowledge(named.log, said)));
+        out.extend(active.acks.finish().map(|said| Output::Acknowledge(named.log, said)));
     }
 
     /// Where a log is; the error is where it would be.
@@ -207,7 +108,7 @@ impl Logs {
     /// A live entry of a log.
     pub(super) fn live(&mut self, log: &LogName, live: &TailEntry, handing: &mut Handing<'_>) {
         let Ok(at) = self.find(log) else { return };
-        let Followed { follower, queue, reach, .. } = &mut self.list[at];
+        let (_, Active { follower, queue, reach, .. }) = self.list[at].active();
         let queued = !queue.is_empty();
         let share = Share::beside(self.turns.len() - usize::from(queued), handing.bounds);
         // Whoever stays in step waits for nothing else, and for a later tick than before.
@@ -228,14 +129,14 @@ impl Logs {
         let followed = &mut list[at];
         let before = followed.state();
         let share = Share::beside(turns.len() - usize::from(before.queued), handing.bounds);
-        let Followed { named, follower, queue, reach, .. } = followed;
+        let (named, active) = followed.active();
+        let Active { follower, queue, reach, .. } = active;
         let Handing { now, bounds, sent, out } = handing;
         let sent = SentHere { me: sent.me, copies: &mut *sent.copies };
         let wants = Wants { named, reads, verifying, looks, out };
         follower.with(&mut Around { now: *now, bounds, named, queue, reach, share, wants, sent }, what);
-        if let Some(seq) = follower.stands() {
-            reach.forget_below(seq);
-        }
+        active.forget_windows();
+        self.list[at].calm(*now);
         self.changed(at, before, handing.bounds);
     }
 
@@ -264,7 +165,7 @@ impl Logs {
             if self.in_line == 0 || self.reads.are_full() {
                 return;
             }
-            if self.list[at].follower.waits_in_line() {
+            if self.list[at].waits_in_line() {
                 self.with(at, handing, Follow::next_in_line);
             }
         }
@@ -283,7 +184,7 @@ impl Logs {
 
     /// Whether a log is followed, and has not ended.
     pub(super) fn goes_on(&self, log: &LogName) -> bool {
-        self.find(log).is_ok_and(|at| !self.list[at].follower.has_ended())
+        self.find(log).is_ok_and(|at| !self.list[at].has_ended())
     }
 
     /// A shard's reader compared itself with the stream, or did not answer.
@@ -313,9 +214,13 @@ impl Logs {
         }
         self.verifying.forget_new();
         for at in 0..self.list.len() {
+            if self.list[at].deadline(handing.bounds).is_none_or(|at| handing.now < at) {
+                continue;
+            }
             self.with(at, handing, Follow::tick);
-            let Followed { named, acks, .. } = &mut self.list[at];
+            let (named, Active { acks, .. }) = self.list[at].active();
             handing.out.extend(acks.tick(handing.now).map(|said| Output::Acknowledge(named.log.clone(), said)));
+            self.list[at].calm(handing.now);
         }
         self.tick_at = self.list.iter().filter_map(|followed| followed.deadline(handing.bounds)).min();
     }
@@ -325,8 +230,9 @@ impl Logs {
         let Ok(at) = self.find(log) else { return false };
         let followed = &mut self.list[at];
         let before = followed.state();
-        let acknowledged = followed.acks.acknowledge(handing.now, delivered);
+        let acknowledged = followed.active().1.acks.acknowledge(handing.now, delivered);
         handing.out.extend(acknowledged.into_iter().map(|said| Output::Acknowledge(log.clone(), said)));
+        followed.calm(handing.now);
         self.changed(at, before, handing.bounds);
         true
     }
@@ -334,34 +240,29 @@ impl Logs {
     /// The epoch in which a log is given.
     pub(super) fn epoch(&self, log: &LogName) -> Option<Epoch> {
         let at = self.find(log).ok()?;
-        Some(match &self.list[at].follower {
-            Follower::InStep(step) => step.sent.position.epoch,
-            Follower::Apart(follow) => follow.epoch(),
-        })
+        Some(self.list[at].epoch())
     }
 
     /// The next frame: a frame of each log in turn.
     pub(super) fn take(&mut self, me: &Author, bounds: &Bounds) -> Option<Outgoing> {
         let at = self.turns.pop_front()?;
-        let followed = &mut self.list[at];
-        let Taken { frame, to, then } = followed.queue.take()?;
-        match &mut followed.follower {
-            Follower::InStep(step) => {
-                step.taken(then);
-                followed.reach.forget_below(then.position.seq);
-            }
+        let (named, active) = self.list[at].active();
+        let Taken { frame, to, then } = active.queue.take()?;
+        match &mut active.follower {
+            Follower::InStep(step) => step.taken(then),
             Follower::Apart(follow) => follow.taken(then),
         }
-        let sent = match (&frame, &followed.named.log) {
+        active.forget_windows();
+        let sent = match (&frame, &named.log) {
             (Outgoing::Entry(sent), LogName::Mailbox) => sent.sent_by_others(me),
             (Outgoing::Entry(_) | Outgoing::Own(_), LogName::Mailbox | LogName::Group(_)) => None,
         };
-        followed.acks.taken(to, sent);
+        active.acks.taken(to, sent);
         let frame = match frame {
-            Outgoing::Entry(sent) if to.began > Seq(0) => Outgoing::own(sent.with_cursor(followed.named.cursor(to))),
+            Outgoing::Entry(sent) if to.began > Seq(0) => Outgoing::own(sent.with_cursor(named.cursor(to))),
             frame @ (Outgoing::Entry(_) | Outgoing::Own(_)) => frame,
         };
-        let before = State { queued: false, drains: false, in_line: followed.follower.waits_in_line() };
+        let before = State { queued: false, drains: false, in_line: self.list[at].waits_in_line() };
         self.changed(at, before, bounds);
         Some(frame)
     }
@@ -384,8 +285,14 @@ impl Logs {
     /// The logs whose follower is not in step.
     #[cfg(test)]
     pub(super) fn apart(&self) -> Vec<&LogName> {
-        let apart = self.list.iter().filter(|followed| matches!(followed.follower, Follower::Apart(_)));
-        apart.map(|followed| &followed.named.log).collect()
+        let is_apart = |followed: &&Followed| followed.seen().is_some_and(|active| active.follower.apart().is_some());
+        self.list.iter().filter(is_apart).map(|followed| &followed.named.log).collect()
+    }
+
+    /// How many logs hold little.
+    #[cfg(test)]
+    pub(super) fn quiet(&self) -> usize {
+        self.list.iter().filter(|followed| followed.seen().is_none()).count()
     }
 
     /// Whether what is counted over all logs is what each of them says.
@@ -402,6 +309,6 @@ impl Logs {
     /// How many frames of a log wait.
     #[cfg(test)]
     pub(super) fn waits(&self, log: &LogName) -> usize {
-        self.find(log).map_or(0, |at| self.list[at].queue.len())
+        self.find(log).map_or(0, |at| self.list[at].seen().map_or(0, |active| active.queue.len()))
     }
 }

@@ -24,6 +24,7 @@ mod around;
 mod asking;
 mod copies;
 mod follow;
+mod followed;
 mod logs;
 pub(crate) mod marks;
 mod named;

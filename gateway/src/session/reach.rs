@@ -100,6 +100,15 @@ impl Reach {
         }
     }
 
+    /// Whether what was looked up takes account of all that stood below this sequence, which is the first one that is still there.
+    pub(super) fn meets(&self, first: Seq) -> bool {
+        match self {
+            Reach::Everything | Reach::Onwards => true,
+            Reach::Unknown => false,
+            Reach::Within(sight) => first <= sight.upto.seq,
+        }
+    }
+
     /// Below this sequence there is nothing to give.
     pub(super) fn begins(&self) -> Seq {
         match self {
@@ -111,6 +120,7 @@ impl Reach {
     /// The writer has taken everything up to this sequence: the windows below it are needed no more.
     pub(super) fn forget_below(&mut self, seq: Seq) {
         if let Reach::Within(sight) = self
+            && seq > Seq(0)
             && sight.windows.are_open()
             && sight.windows.iter().last().is_some_and(|last| last.from <= seq.next())
         {

@@ -137,6 +137,14 @@ impl Follow {
                 return self.go_on(self.plan(Footing::Given, plan.to_the_end, plan.carried), around);
             }
         }
+        // Of a device that never had anything nothing is proven: what is gone by now may have said who may read on.
+        if never_had_anything(&self.given)
+            && let Some(first) = answer.entries.first()
+            && !around.reach.meets(first.seq)
+        {
+            around.reach.doubt();
+            return self.go_on(plan, around);
+        }
         // More than one answer holds: so much that something may have been dropped before anybody had it.
         if answer.more
             && never_had_anything(&self.given)

@@ -1,8 +1,9 @@
 //! Any inputs in any order: nothing panics, nothing grows, and what is given rises.
 
-use proptest::prelude::{Just, Strategy, prop, prop_assert, prop_oneof, proptest};
+use proptest::prelude::{Just, Strategy, prop, prop_assert, prop_assert_eq, prop_oneof, proptest};
 
 use super::*;
+use crate::session::acks::Acks;
 
 fn position_of_any() -> impl Strategy<Value = Position> {
     let seq = prop_oneof![9 => 0..12_u64, 1 => Just(u64::MAX)];
@@ -170,5 +171,56 @@ proptest! {
         }
         while rig.take().is_some() {}
         prop_assert!(!rig.session.has_outgoing() && !rig.session.waits_for_drain());
+    }
+}
+
+/// What happens to acknowledgements.
+#[derive(Clone, Debug)]
+enum Told {
+    Taken(Cursor),
+    Acknowledged(u64),
+    Time,
+}
+
+proptest! {
+    /// What a quiet log keeps of its acknowledgements is all that counts of them.
+    #[test]
+    fn acknowledgements_that_rest_in_between_are_the_same(
+        start in start(),
+        steps in prop::collection::vec(
+            (
+                prop_oneof![
+                    4 => cursor().prop_map(Told::Taken),
+                    3 => (0..14_u64).prop_map(Told::Acknowledged),
+                    2 => Just(Told::Time),
+                ],
+                0..300_u64,
+            ),
+            1..60,
+        ),
+    ) {
+        let mut now = Millis(100_000);
+        let (mut always, mut resting) = (Acks::new(&start, now), Acks::new(&start, now));
+        let mut sent = Cursor::default();
+        for (told, later) in steps {
+            now = now.plus(Millis(later));
+            let mut said = [Vec::new(), Vec::new()];
+            for (acks, said) in [&mut always, &mut resting].into_iter().zip(&mut said) {
+                match told {
+                    Told::Taken(cursor) => {
+                        sent = cursor;
+                        acks.taken(cursor, None);
+                    }
+                    Told::Acknowledged(seq) => said.extend(acks.acknowledge(now, Seq(seq))),
+                    Told::Time => said.extend(acks.tick(now)),
+                }
+            }
+            prop_assert_eq!(&said[0], &said[1]);
+            prop_assert_eq!(always.deadline(), resting.deadline());
+            if let Some(rests) = resting.resting(&sent, now) {
+                resting = Acks::of(rests, &sent);
+            }
+        }
+        prop_assert_eq!(always.finish(), resting.finish());
     }
 }

@@ -276,3 +276,35 @@ fn doubts_of_several_logs_of_one_shard_are_one_question() {
         (Input::Verified(c, Ok(position(2, 9))), format!("read leader 5 of {other}")),
     ]);
 }
+
+#[test]
+fn a_log_that_lacks_nothing_holds_little_until_something_happens_to_it() {
+    let mut rig = live_in(&["#a", "#b"]);
+    let (a, b) = (group("#a"), group("#b"));
+    let heard = |rig: &mut Rig| {
+        rig.runs([(to(&a, head(1, 9, 5)), ""), (to(&b, head(1, 9, 5)), ""), (head(1, 9, 5), "")]);
+    };
+    heard(&mut rig);
+    assert_eq!(rig.session.logs.quiet(), 0, "what they came with is to be passed on");
+    rig.now = rig.now.plus(limits::CURSOR_ACKNOWLEDGED_AFTER).plus(Millis(25_000));
+    rig.step(Input::Tick);
+    rig.now = rig.now.plus(limits::ACKNOWLEDGE_EVERY);
+    heard(&mut rig);
+    assert_eq!(rig.session.logs.quiet(), 3);
+    rig.runs([(live_of(&a, 1, 10, 9), "entry 10 of #a"), (live_of(&b, 1, 12, 11), "read any 5 of #b")]);
+    assert_eq!(rig.session.logs.quiet(), 1);
+    rig.runs([
+        (to(&b, any(&[5, 10, 12])), "entry 10 of #b; entry 12 of #b"),
+        (Input::Ack { log: a.clone(), delivered: Seq(10) }, "acknowledge 1/10@10 of #a"),
+        (to(&a, head(1, 20, 10)), ""),
+    ]);
+    assert_eq!(rig.session.logs.quiet(), 1, "another acknowledgement would have to wait");
+    rig.now = rig.now.plus(limits::ACKNOWLEDGE_EVERY);
+    rig.runs([(to(&a, head(1, 20, 10)), ""), (to(&b, head(1, 20, 12)), "")]);
+    assert_eq!(rig.session.logs.quiet(), 2, "10 of #b is not acknowledged");
+    rig.runs([(Input::Ack { log: b.clone(), delivered: Seq(12) }, "acknowledge 1/12@12 of #b")]);
+    rig.now = rig.now.plus(limits::ACKNOWLEDGE_EVERY);
+    rig.runs([(to(&b, head(1, 20, 12)), "")]);
+    assert_eq!(rig.session.logs.quiet(), 3);
+    rig.runs([(live_of(&b, 1, 21, 20), "entry 21 of #b"), (live_of(&a, 1, 21, 20), "entry 21 of #a")]);
+}

@@ -10,6 +10,6 @@ fn a_session_is_small() {
 
 #[test]
 fn a_log_that_is_followed_in_step_is_small() {
-    let size = crate::session::logs::FOLLOWED;
-    assert!(size <= 400, "{size} bytes");
+    let size = crate::session::followed::QUIET;
+    assert!(size <= 100, "{size} bytes");
 }
