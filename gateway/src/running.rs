@@ -20,7 +20,7 @@ use crate::{
     connection::Connection,
     directory::Following,
     ending::{Ending, broken, goodbye, goodbye_until},
-    following::{Opens, Which},
+    following::{Opens, Said, Which, here},
     gateway::Gateway,
     opening::{Opened, draining, revoked, too_many},
     refusal::Refusal,
@@ -48,6 +48,8 @@ pub(crate) struct Running {
     connection: Arc<Connection>,
     /// The logs that it follows.
     follows: Vec<Arc<Following>>,
+    /// Where others go on, if its user is in those groups again.
+    said: Said,
     work: Work,
     asks: Asks,
     /// When the token ends.
@@ -68,7 +70,8 @@ impl Running {
         let mut work = Work::default();
         work.join(&region, &mailbox);
         let follows = vec![mailbox];
-        work.open(&region, &connection, Which::All(said));
+        let said = here(&region, said);
+        work.open(&region, &connection, Which::Greeted(said.clone()));
         gateway.metrics.devices.inc();
         // The first ping comes early by chance, so that those who connect together are not pinged together for ever.
         let first = Millis(rand::random_range(limits::PING_EVERY.0 / 2..=limits::PING_EVERY.0));
@@ -80,6 +83,7 @@ impl Running {
             region,
             connection,
             follows,
+            said,
             work,
             asks,
             until,
@@ -201,15 +205,23 @@ impl Running {
 
     /// Follows the log of a group, unless it is followed.
     fn follow(&mut self, moment: Moment, log: LogName, start: Start) {
-        let Running { region, connection, follows, work, .. } = self;
+        let Running { region, connection, follows, said, work, .. } = self;
         if follows.iter().any(|following| *following.log() == log) {
             return;
         }
+        said.remove(&log.clone().into());
         connection.handle(moment, Input::Follow { log: log.clone(), start });
         // Of a mailbox alone there may be too many.
         if let Ok(following) = region.directory.follow(connection, log) {
             work.join(region, &following);
             follows.push(following);
+        }
+    }
+
+    /// Nothing more of a log is to be given.
+    fn leave(&mut self, log: &LogName) {
+        if let Some(at) = self.follows.iter().position(|following| following.log() == log) {
+            self.region.directory.leave(&self.follows.swap_remove(at));
         }
     }
 
@@ -254,12 +266,23 @@ impl Running {
     fn carry_out(&mut self) -> bool {
         let mut busy = false;
         for output in self.connection.take_outputs() {
-            if let Output::Ended(log, _) = &output
-                && let Some(at) = self.follows.iter().position(|following| following.log() == log)
-            {
-                self.region.directory.leave(&self.follows.swap_remove(at));
-            }
-            busy |= self.work.carry_out(&self.region, &self.connection, &self.follows, output);
+            let which = match output {
+                Output::Open(None) => Which::All(self.said.clone()),
+                Output::Open(Some(log)) => {
+                    let said = self.said.get(&log.clone().into()).cloned();
+                    Which::One(log, said)
+                }
+                Output::Ended(log, at) => {
+                    self.leave(&log);
+                    Which::Again(log, at)
+                }
+                output => {
+                    busy |= self.work.carry_out(&self.region, &self.connection, &self.follows, output);
+                    continue;
+                }
+            };
+            self.work.open(&self.region, &self.connection, which);
+            busy = true;
         }
         busy
     }

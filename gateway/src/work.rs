@@ -2,7 +2,6 @@
 //! Each is bounded in time by `nats`.
 
 use std::{
-    collections::BTreeMap,
     sync::Arc,
     task::{Context, Poll},
     time::Duration,
@@ -120,11 +119,6 @@ impl Work {
                 let (region, connection) = (region.clone(), connection.clone());
                 self.push(async move { Done::Input(following::look(&region, connection.user(), log, number).await) });
             }
-            Output::Open(log) => {
-                let which = log.map_or_else(|| Which::All(BTreeMap::new()), Which::One);
-                self.open(region, connection, which);
-            }
-            Output::Ended(log, at) => self.open(region, connection, Which::Again(log, at)),
             Output::Verify(shard, doubted) => {
                 let region = region.clone();
                 self.push(async move { Done::Input(verify(&region, shard, doubted).await) });
@@ -134,6 +128,8 @@ impl Work {
                 self.push(async move { Done::Input(marks::read(&region, &connection, after).await) });
             }
             output @ (Output::AskHeads(_)
+            | Output::Open(_)
+            | Output::Ended(..)
             | Output::MarkRead(..)
             | Output::Acknowledge(..)
             | Output::Corrupt(..)

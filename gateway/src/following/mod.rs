@@ -6,5 +6,5 @@
 mod opening;
 mod sight;
 
-pub(crate) use opening::{Opens, Said, Which, begins, find};
+pub(crate) use opening::{Opens, Said, Which, begins, find, here};
 pub(crate) use sight::look;

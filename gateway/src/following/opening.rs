@@ -24,10 +24,12 @@ pub(crate) type Said = BTreeMap<Open<LogName>, StartAt>;
 
 /// Which logs are to be followed, as far as they are not.
 pub(crate) enum Which {
-    /// Those of all groups that the user is in or was, where the client says this of them.
+    /// Those of all groups that the user is in, or was; the client says this of where they go on, and is told what of it is of no use.
+    Greeted(Said),
+    /// The same later.
     All(Said),
-    /// That of one group.
-    One(LogName),
+    /// That of one group, of which the client said this.
+    One(LogName, Option<StartAt>),
     /// That of a group where it has ended here, if the user is a member again.
     Again(LogName, Position),
 }
@@ -55,18 +57,15 @@ pub(crate) async fn find(region: &Region, connection: &Connection, which: Which)
 
 async fn try_find(region: &Region, connection: &Connection, which: &Which) -> Result<Opens, RecordError> {
     match which {
-        Which::All(said) => all(region, connection, said).await,
-        Which::One(log) => {
-            let follows = one(region, connection, log).await?;
-            let opens = async |follows| opened(region, connection, log, follows).await;
-            Ok(match follows {
-                Some(follows) => opens(follows).await?,
-                None => Opens::default(),
-            })
-        }
+        Which::Greeted(said) => all(region, connection, said).await,
+        Which::All(said) => Ok(Opens { answers: Vec::new(), ..all(region, connection, said).await? }),
+        Which::One(log, said) => match one(region, connection, log).await? {
+            Some(follows) => opened(region, connection, log, follows, said.as_ref()).await,
+            None => Ok(Opens::default()),
+        },
         Which::Again(log, ended) => match one(region, connection, log).await? {
             Some(follows) if follows.is_member && follows.at.above(ended) => {
-                opened(region, connection, log, follows).await
+                opened(region, connection, log, follows, None).await
             }
             Some(_) | None => Ok(Opens::default()),
         },
@@ -82,17 +81,26 @@ async fn one(region: &Region, connection: &Connection, log: &LogName) -> Result<
     Ok(found.and_then(|(bytes, ..)| readable(&subject, Follows::decode(&bytes))))
 }
 
-/// A log that the user is given, or was.
+/// A log that the user is given, or was. What a client wants that only comes later begins with what its user may read.
 async fn opened(
     region: &Region,
     connection: &Connection,
     log: &LogName,
     follows: Follows,
+    said: Option<&StartAt>,
 ) -> Result<Opens, RecordError> {
-    let owner = region.log(connection.user(), log).owner;
-    let DeviceRecord { cursor, .. } =
-        remembered::record(region, &owner, connection.user(), connection.device()).await?;
-    let start = cursor.map_or(Start::Beginning, Start::Cursor);
+    let of = region.log(connection.user(), log);
+    let start = match said {
+        Some(StartAt::Cursor(text)) => text.open(&of).ok().map(Start::Cursor),
+        Some(StartAt::Beginning | StartAt::Live) | None => None,
+    };
+    let start = match start {
+        Some(start) => start,
+        None => {
+            let record = remembered::record(region, &of.owner, connection.user(), connection.device()).await?;
+            record.cursor.map_or(Start::Beginning, Start::Cursor)
+        }
+    };
     let logs = has_more(&follows, &start).then(|| (region.directory.shared(log.clone()), start));
     Ok(Opens { logs: logs.into_iter().collect(), answers: Vec::new() })
 }
@@ -111,8 +119,7 @@ async fn all(region: &Region, connection: &Connection, said: &Said) -> Result<Op
         }
     }
     let mut opens = Opens::default();
-    let mut named: Said = said.iter().map(|(log, at)| (here(region, log.clone()), at.clone())).collect();
-    named.remove(&LogName::Mailbox.into());
+    let mut named = said.clone();
     for (subject, record) in follows {
         let Some((_, group)) = subject::parse_follows(&subject) else { continue };
         let Some(follows) = readable(&subject, Follows::decode(&record.bytes)) else { continue };
@@ -159,14 +166,15 @@ pub(crate) fn begins(at: &StartAt, log: &Log) -> Result<Start, CursorError> {
     }
 }
 
-/// A log as entries of this region name it.
-fn here(region: &Region, log: Open<LogName>) -> Open<LogName> {
-    match &log {
+/// What a client says, with its logs named as entries of this region name them.
+pub(crate) fn here(region: &Region, said: Said) -> Said {
+    let named = |log: Open<LogName>| match &log {
         Open::Known(LogName::Group(address)) if address.region.as_ref() == Some(region.name()) => {
             LogName::group(GroupAddress { group: address.group.clone(), region: None }).into()
         }
         Open::Known(LogName::Group(_) | LogName::Mailbox) | Open::Unknown(_) => log,
-    }
+    };
+    said.into_iter().map(|(log, at)| (named(log), at)).collect()
 }
 
 /// What a device is told of the logs in its `hello` that are not followed for it: a cursor is no permission, and no reason to go either,

@@ -18,6 +18,8 @@ use super::{
     tail::{Outgoing, TailEntry},
 };
 
+/// Logs that have ended, and of which it is remembered where: their devices may yet acknowledge what they were given.
+const ENDED: usize = 32;
 /// Room for so many logs more is made at once.
 const SEVERAL: usize = 8;
 
@@ -50,26 +52,34 @@ pub(super) struct Handing<'a> {
 
 impl Logs {
     /// Follows one more log; one that is followed already goes on as it is, and one that has ended from where it stands.
-    pub(super) fn follow(&mut self, named: Named, start: Start, now: Millis) {
-        let at = match self.find(&named.log) {
-            Ok(at) => {
-                let (_, Active { follower, reach, .. }) = self.list[at].active();
-                if let Follower::Apart(follow) = follower
-                    && follow.has_ended()
-                {
-                    follow.begin_again();
-                    reach.doubt();
-                }
-                return;
+    pub(super) fn follow(&mut self, named: Named, start: Start, now: Millis, out: &mut Vec<Output>) {
+        if let Ok(at) = self.find(&named.log) {
+            let (_, Active { follower, reach, .. }) = self.list[at].active();
+            if let Follower::Apart(follow) = follower
+                && follow.has_ended()
+            {
+                follow.begin_again();
+                reach.doubt();
             }
-            Err(at) => at,
-        };
+            return;
+        }
+        self.forget_ended(out);
+        let at = self.find(&named.log).unwrap_or_else(|at| at);
         self.turns.iter_mut().filter(|turn| **turn >= at).for_each(|turn| *turn += 1);
         // Most sessions follow a mailbox and nothing else, and those who are in groups are in several.
         if self.list.len() == self.list.capacity() {
             self.list.reserve_exact(if self.list.is_empty() { 1 } else { SEVERAL });
         }
         self.list.insert(at, Followed::new(named, start, now));
+    }
+
+    /// Of many logs that have ended one is forgotten, of which nothing waits.
+    fn forget_ended(&mut self, out: &mut Vec<Output>) {
+        let is_over = |followed: &&Followed| followed.has_ended() && !followed.state().queued;
+        if self.list.iter().filter(is_over).count() > ENDED {
+            let log = self.list.iter().find(is_over).map(|followed| followed.named.log.clone());
+            log.iter().for_each(|log| self.unfollow(log, out));
+        }
     }
 
     /// Follows a log no longer: what waits of it is dropped, and what its device acknowledged last is passed on.

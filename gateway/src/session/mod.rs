@@ -270,7 +270,7 @@ impl Session {
                 }
             }
             Input::SeveralDevices => me.copies = true,
-            Input::Follow { log, start } => logs.follow(named(me, log), start, now),
+            Input::Follow { log, start } => logs.follow(named(me, log), start, now, handing.out),
             Input::Unfollow(log) => logs.unfollow(&log, handing.out),
             Input::Ack { log, delivered } => {
                 if !logs.acknowledge(&log, delivered, handing) {
