@@ -75,10 +75,20 @@ impl Device {
         device: &str,
         cursor: Option<&str>,
     ) -> Result<Device, Ended> {
+        let cursors = cursor.map_or(json!({}), |cursor| json!({ "mailbox": cursor }));
+        Device::try_hello_with(gateway, token, device, cursors).await
+    }
+
+    /// The same, where `cursors` say where logs go on.
+    pub async fn try_hello_with(
+        gateway: SocketAddr,
+        token: &str,
+        device: &str,
+        cursors: Value,
+    ) -> Result<Device, Ended> {
         let Ok(mut connected) = Device::try_open(gateway, "dunlin.v1.json").await else {
             return Err(Ended { frames: vec![], close: None });
         };
-        let cursors = cursor.map_or(json!({}), |cursor| json!({ "mailbox": cursor }));
         connected.try_say(json!({ "hello": { "token": token, "device": device, "cursors": cursors } })).await;
         match connected.next().await {
             Ok(frame) if frame["welcome"].is_object() => {

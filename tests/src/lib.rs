@@ -17,6 +17,7 @@
 //! | [`by_hand`] | a group whose log and records the test writes, in the place of the groups worker |
 //! | [`raw`] | a WebSocket client that can say whatever bytes it likes |
 //! | [`load`] | users who send, receive, acknowledge and read whatever happens around them |
+//! | [`team`] | the members of a group, and what they were given, held against its log |
 //! | [`left`] | what a load leaves: marks, conversations and presence, as they are told to whoever comes then |
 //! | [`history`] | what was accepted and what arrived, what was acknowledged and what was told of it, held against each other |
 //! | [`sim`] | a world without time, in which the real cores are held to their promises |
@@ -40,5 +41,6 @@ pub mod raw;
 pub mod region;
 pub mod server;
 pub mod sim;
+pub mod team;
 pub mod tokens;
 pub mod wait;

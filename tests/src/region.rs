@@ -19,7 +19,7 @@ use dunlin_schema::{
     entry::Body,
     stream::{RegionSettings, log_stream},
 };
-use dunlin_workers::{Boot, Config as WorkerConfig, Worker, erase::Erase};
+use dunlin_workers::{Boot, Config as WorkerConfig, Role, Worker, erase::Erase};
 use tempfile::TempDir;
 use tokio::{runtime::Runtime, sync::oneshot};
 
@@ -51,6 +51,8 @@ pub struct RegionOptions {
     pub sends_per_second: u32,
     /// What its workers erase with a person.
     pub erase: Erase,
+    /// A role that its workers do not have.
+    pub without: Option<&'static str>,
     /// How each of its servers is set up.
     pub server: ServerOptions,
 }
@@ -66,6 +68,7 @@ impl Default for RegionOptions {
             boot: "first".into(),
             sends_per_second: 100_000,
             erase: Erase::default(),
+            without: None,
             server: ServerOptions::default(),
         }
     }
@@ -217,11 +220,17 @@ impl Region {
             boot: Boot::Given(boot.into()),
             erase: self.options.erase,
             folder: Some(self.projections.path().join(self.workers_begun.fetch_add(1, Ordering::Relaxed).to_string())),
+            roles: self.roles(),
             ..WorkerConfig::default()
         };
         let runtime = Node::runtime();
         let worker = runtime.spawn(Worker::start(config)).await.expect("no panic").expect("a worker");
         Node::of(runtime, |stopped| worker.run(async { drop(stopped.await) }))
+    }
+
+    fn roles(&self) -> Vec<Role> {
+        let all = WorkerConfig::default().roles;
+        all.into_iter().filter(|role| self.options.without != Some(role.as_str())).collect()
     }
 
     /// A gateway that reaches NATS at `url`; it is the caller's to keep.

@@ -2,7 +2,10 @@
 
 mod behind;
 mod commands;
+mod following;
+mod kills;
 mod sending;
+mod windows;
 
 use dunlin_tests::{
     device::{Device, new_id},

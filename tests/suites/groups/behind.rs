@@ -3,11 +3,21 @@
 use std::{collections::BTreeMap, time::Duration};
 
 use dunlin_schema::{content::Change, group::GroupSettings};
-use dunlin_tests::{by_hand::ByHand, device::Device, region::Region, wait::until};
+use dunlin_tests::{
+    by_hand::ByHand,
+    device::Device,
+    region::{Region, RegionOptions},
+    wait::until,
+};
 use serde_json::{Value, json};
 
 /// For how long nothing is to come.
 const QUIET: Duration = Duration::from_millis(400);
+
+/// A region in which nobody but the test writes a group's log and records.
+async fn without_worker() -> Region {
+    Region::start_with(RegionOptions { without: Some("groups"), ..RegionOptions::default() }).await
+}
 
 /// What a device was given of the group, in words.
 fn said(frame: &Value) -> Option<String> {
@@ -62,7 +72,7 @@ async fn cursors(region: &Region, last: &str) -> BTreeMap<String, Value> {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn whoever_was_away_gets_what_is_inside_the_windows_whatever_state_says_by_then() {
-    let region = Region::start(1).await;
+    let region = without_worker().await;
     let mut team = ByHand::create(&region, "team", &["alice"]).await;
     team.say("alice", "m0").await;
     team.apply().await;
@@ -96,7 +106,7 @@ async fn whoever_was_away_gets_what_is_inside_the_windows_whatever_state_says_by
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn whoever_was_removed_gets_nothing_behind_it_though_state_does_not_know() {
-    let region = Region::start(1).await;
+    let region = without_worker().await;
     let mut team = ByHand::create(&region, "team", &["alice", "bob"]).await;
     team.say("alice", "m1").await;
     team.apply().await;
@@ -132,7 +142,7 @@ async fn whoever_was_removed_gets_nothing_behind_it_though_state_does_not_know()
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_removal_ends_it_at_its_place_and_whoever_is_added_again_goes_on_from_there() {
-    let region = Region::start(1).await;
+    let region = without_worker().await;
     let mut team = ByHand::create(&region, "team", &["alice", "bob"]).await;
     let mut bob = hello(&region, "bob", "phone", json!({})).await;
     assert_eq!(until_said(&mut bob, "created").await, ["created"]);
@@ -156,7 +166,7 @@ async fn a_removal_ends_it_at_its_place_and_whoever_is_added_again_goes_on_from_
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_group_that_somebody_joins_is_followed_at_once_and_waited_for_where_its_record_is_not_there_yet() {
-    let region = Region::start(1).await;
+    let region = without_worker().await;
     let mut bob = region.caught_up(0, "bob", "phone").await;
     let mut team = ByHand::begin(&region, "team", GroupSettings::default()).await;
     team.made_by(&["alice"]).await;
@@ -186,7 +196,7 @@ async fn a_group_that_somebody_joins_is_followed_at_once_and_waited_for_where_it
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn where_a_group_shows_its_history_those_who_join_are_given_all_of_it() {
-    let region = Region::start(1).await;
+    let region = without_worker().await;
     let settings = GroupSettings { history: true, ..GroupSettings::default() };
     let mut team = ByHand::begin(&region, "team", settings).await;
     team.made_by(&["alice"]).await;
@@ -199,7 +209,7 @@ async fn where_a_group_shows_its_history_those_who_join_are_given_all_of_it() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_group_that_somebody_is_not_in_is_not_followed_for_them() {
-    let region = Region::start(1).await;
+    let region = without_worker().await;
     let mut team = ByHand::create(&region, "team", &["alice", "carol"]).await;
     team.say("alice", "m1").await;
     let cursors = cursors(&region, "m1").await;

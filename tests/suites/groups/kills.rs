@@ -1,0 +1,96 @@
+//! `kill -9` of the gateway, the worker, nats-server and of all three, while a group's members talk, come and go, and are removed and
+//! added.
+
+use std::time::Duration;
+
+use dunlin_schema::{Entry, Log, Peer, RegionName, stream::log_stream};
+use dunlin_tests::{
+    cluster::jetstream,
+    device::{Device, new_id},
+    process::Processes,
+    team::{Manner, Team},
+    wait::within,
+};
+use rand::{Rng, SeedableRng, rngs::StdRng};
+use serde_json::{Value, json};
+
+const PATIENCE: Duration = Duration::from_secs(90);
+
+/// Kills in one run; a longer run sets `DUNLIN_KILLS`.
+fn kills() -> u32 {
+    std::env::var("DUNLIN_KILLS").map_or(8, |count| count.parse().expect("DUNLIN_KILLS is a number"))
+}
+
+/// Has something done by the owner, whatever is killed meanwhile: under one id, until it is answered.
+async fn done(region: &Processes, name: &str, fields: Value) {
+    let mut command = json!({ "id": new_id(), "group": "#team" });
+    for (field, value) in fields.as_object().expect("fields") {
+        command[field] = value.clone();
+    }
+    within(PATIENCE, name, async || {
+        let gateway = region.gateways()[0];
+        let mut owner = Device::try_hello(gateway, &region.token("owner"), "phone", None).await.ok()?;
+        if !owner.try_say(json!({ "ask": { "ref": 1, "what": { name: command.clone() } } })).await {
+            return None;
+        }
+        loop {
+            let frame = owner.next_within(Duration::from_secs(10)).await?.ok()?;
+            if frame["answer"]["ref"] == 1 {
+                return Some(());
+            }
+            let refused = &frame["refused"];
+            if refused["ref"] == 1 {
+                assert!(refused["retry_after"].is_u64() || refused["code"] == "unknown_outcome", "{name}: {refused}");
+                return None;
+            }
+        }
+    })
+    .await;
+}
+
+async fn stored(region: &Processes, name: &RegionName) -> Vec<(u64, Entry)> {
+    let log = Log::of(name, 2, Peer::Group("team".parse().expect("a name")));
+    let jetstream = jetstream([&region.nats].into_iter(), name.as_str()).await;
+    let stream = jetstream.get_stream(log_stream(&log.region, log.shard)).await.expect("the shard's stream");
+    let (mut entries, mut next) = (vec![], 1);
+    while let Ok(message) = stream.get_first_raw_message_by_subject(&log.subject(), next).await {
+        entries.push((message.sequence, Entry::decode(&message.payload).expect("an entry")));
+        next = message.sequence + 1;
+    }
+    entries
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn every_member_is_given_their_windows_once_and_in_one_order_whatever_is_killed() {
+    let seed =
+        std::env::var("DUNLIN_KILLS_SEED").map_or_else(|_| rand::random(), |seed| seed.parse().expect("a number"));
+    println!("DUNLIN_KILLS_SEED={seed} replays the choice of what is killed when");
+    let mut random = StdRng::seed_from_u64(seed);
+    let mut region = Processes::start(2).await;
+    let names: Vec<String> = (0..8).map(|number| format!("user-{number}")).collect();
+    done(&region, "group_create", json!({ "members": names })).await;
+    let mut team = Team::at(region.gateways());
+    for (number, name) in names.iter().enumerate() {
+        let manner = [Manner::Talks, Manner::ComesAndGoes, Manner::Talks, Manner::Slow][number % 4];
+        team.begin(name, region.token(name), manner);
+    }
+    for kill in 0..kills() {
+        let before = team.accepted();
+        within(PATIENCE, "the talk to go on", async || (team.accepted() > before + 20).then_some(())).await;
+        tokio::time::sleep(Duration::from_millis(random.random_range(0..300))).await;
+        println!("kill {kill}: {} accepted so far", team.accepted());
+        let gateway = random.random_range(0..2);
+        match kill % 4 {
+            0 => region.replace_gateway(gateway),
+            1 => region.replace_worker(0),
+            2 => region.nats.restart(),
+            _ => region.replace_everything(),
+        }
+        let users = json!({ "users": [names[random.random_range(0..6)]] });
+        let name = if kill % 2 == 0 { "group_remove" } else { "group_add" };
+        done(&region, name, users).await;
+    }
+    println!("{} accepted through {} kills", team.accepted(), kills());
+    let name = RegionName::new("local").expect("a name");
+    team.finish(&name, async || stored(&region, &name).await).await;
+}
