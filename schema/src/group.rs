@@ -118,6 +118,9 @@ pub enum GroupRefusal {
     /// It can't be stored now: not what STATE still lacks, not what the log has no room for.
     #[error("the group can't take this now")]
     Busy,
+    /// Somebody who would join is in as many groups as may be.
+    #[error("somebody whom this would make a member is in {max} groups, which is the most", max = crate::limits::GROUPS)]
+    TooManyGroups,
 }
 
 impl GroupRefusal {
@@ -128,7 +131,7 @@ impl GroupRefusal {
             GroupRefusal::NotAllowed | GroupRefusal::NobodyLeft => Code::NotAllowed,
             GroupRefusal::Exists => Code::Exists,
             GroupRefusal::NoSuchMember | GroupRefusal::NotFound => Code::NotFound,
-            GroupRefusal::TooManyMembers => Code::TooMany,
+            GroupRefusal::TooManyMembers | GroupRefusal::TooManyGroups => Code::TooMany,
             GroupRefusal::NotYours => Code::NotYours,
             GroupRefusal::TooOld => Code::TooOld,
             GroupRefusal::FromTheFuture => Code::FromTheFuture,

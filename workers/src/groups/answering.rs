@@ -14,8 +14,9 @@ use tokio::time::{Duration, Instant, sleep};
 
 use super::{
     Shared,
-    core::Decision,
+    core::{Decision, Meaning},
     loaded::{LoadError, Loaded},
+    room,
 };
 use crate::clock;
 
@@ -203,6 +204,9 @@ impl Asked<'_> {
         }
         let to = Address::from(group.group.address());
         let entry = Entry { id, from: by.clone(), to, order: None, time: *at, body: Body::Content(content) };
+        if !room::for_all(shared, Meaning::of(&entry).joining()).await? {
+            return Ok(Next::Answer(GroupAnswer::Refused(GroupRefusal::TooManyGroups)));
+        }
         if !shared.lease.holds() {
             return Ok(Next::Again);
         }

@@ -79,12 +79,15 @@ impl Loaded {
         let record = shared.group_record::<LoadError>(name).await?;
         let applied = record.as_ref().map_or_else(Position::default, |record| record.applied);
         let mut group = Group::of(region.clone(), name.clone(), record.as_ref());
+        let mut furthest = applied;
         let pattern = subject::member_records(region, *shard, name);
         let mut page = records.above(reads, *shard, &pattern, Seq(0)).await?;
         loop {
             for (subject, record) in &page.records {
                 if let Some(user) = subject::parse_member_record(subject) {
-                    group.put(&applied, user, &MemberRecord::decode(&record.bytes)?);
+                    let record = MemberRecord::decode(&record.bytes)?;
+                    furthest = furthest.later(record.at);
+                    group.put(user, &record);
                 }
             }
             let Some(next) = page.next else { break };
@@ -99,7 +102,6 @@ impl Loaded {
             Seq(0) => None,
             seq => entry_time(connection, stream, seq).await?,
         };
-        let furthest = group.furthest();
         if furthest.epoch == epoch && furthest.seq > ends.last {
             return Err(LoadError::NoEpoch);
         }
@@ -114,7 +116,6 @@ impl Loaded {
             seen_over: 0,
         };
         loaded.read_up(shared, from).await?;
-        loaded.group.at_the_end();
         Ok(loaded)
     }
 
@@ -181,9 +182,8 @@ impl Loaded {
     fn fold(&mut self, stored: &StoredEntry) {
         self.head = Head::of(stored);
         self.ahead.push_back(stored.seq);
-        let at = Position { epoch: self.epoch, seq: stored.seq, time: stored.time };
         match Entry::decode(&stored.payload) {
-            Ok(entry) => self.take(at, stored.time, &entry),
+            Ok(entry) => self.take(stored.seq, stored.time, &entry),
             Err(error) => tracing::error!(log = %self.log, seq = stored.seq.0, %error, "an entry can't be read"),
         }
     }
@@ -192,12 +192,12 @@ impl Loaded {
     pub(super) fn append(&mut self, seq: Seq, now: StreamTime, entry: &Entry) {
         self.head = Head { seq, print: print(&entry.encode()) };
         self.ahead.push_back(seq);
-        self.take(Position { epoch: self.epoch, seq, time: now }, now, entry);
+        self.take(seq, now, entry);
     }
 
-    fn take(&mut self, at: Position, stored: StreamTime, entry: &Entry) {
-        self.group.fold(at, entry);
-        self.known.add(at.seq, stored, entry);
+    fn take(&mut self, seq: Seq, stored: StreamTime, entry: &Entry) {
+        self.group.fold(entry);
+        self.known.add(seq, stored, entry);
     }
 
     /// Makes known which ids the log holds since a time, as far as it still holds them. Errors: see [`LoadError`].

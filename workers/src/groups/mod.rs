@@ -4,9 +4,9 @@
 //! not at all. So two workers that both take a shard for theirs make one order. The records of STATE follow the log, written by the reader
 //! of the shard, wherever an entry comes from.
 //!
-//! `core` decides; `lanes` takes one group's requests in turn, `answering` does one, over what `loaded` has read of its group; `applying`
-//! writes the records that an entry changes. This file feeds them, as long as the shard is this worker's: so one refuses what another
-//! would store for moments at most, and nobody answers for what they have slept through.
+//! `core` decides; `lanes` takes one group's requests in turn, `answering` does one, over what `loaded` has read of its group and if `room`
+//! lets it; `applying` writes the records that an entry changes. This file feeds them, as long as the shard is this worker's: so
+//! one refuses what another would store for moments at most, and nobody answers for what they have slept through.
 
 mod answering;
 mod applying;
@@ -14,6 +14,7 @@ pub mod core;
 mod lanes;
 mod loaded;
 mod metrics;
+mod room;
 
 use std::{collections::HashMap, sync::Arc};
 

@@ -8,7 +8,7 @@ use dunlin_schema::{
 };
 use dunlin_tests::wait::until;
 
-use super::{Team, add, creation, fresh_id, message, remove, request, role};
+use super::{Team, add, creation, fresh_id, message, remove, request, role, texts};
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn what_a_killed_worker_has_stored_its_successor_writes_down() {
@@ -76,4 +76,50 @@ async fn workers_killed_under_load_lose_repeat_and_reorder_nothing() {
     })
     .await;
     assert_eq!(windows.iter().count(), 15);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_killed_nats_server_loses_and_repeats_nothing_that_was_answered() {
+    let mut team = Team::new().await;
+    let _worker = team.working().await;
+    team.stored("alice", creation(&["bob"])).await;
+    let mut answered = Vec::new();
+    for number in 0..30 {
+        if number % 10 == 5 {
+            team.bench.nats.kill();
+            team.bench.nats.restart();
+        }
+        let said = request("bob", fresh_id(), message(&number.to_string()));
+        let GroupAnswer::Stored { order, .. } = team.asks(&said).await else { panic!("{number} is not stored") };
+        answered.push((order, said.id));
+    }
+    let entries = team.entries().await;
+    assert_eq!(entries[1..].iter().map(|(order, entry)| (*order, entry.id)).collect::<Vec<_>>(), answered);
+}
+
+/// What a worker knew of a log that went back is worth nothing, also where the numbers are given again.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_log_that_went_back_is_decided_by_as_it_is() {
+    let mut team = Team::new().await;
+    let mut worker = team.working().await;
+    let created = team.stored("alice", creation(&["bob", "carol"])).await;
+    team.applied(created).await;
+    team.bench.nats.stop();
+    let snapshot = team.bench.nats.snapshot();
+    team.bench.restart().await;
+    let removed = team.stored("alice", remove("bob")).await;
+    team.stored("carol", message("lost")).await;
+    team.applied(removed).await;
+    team.bench.nats.stop();
+    team.bench.nats.put_back(&snapshot);
+    team.bench.restart().await;
+    // There is no removal any more.
+    let said = team.stored("bob", message("I am still here")).await;
+    assert_eq!(said, removed, "in the place of what was lost");
+    worker.wait("the next epoch", dunlin_workers::Readiness::is_all_working).await;
+    let again = team.stored("alice", remove("bob")).await;
+    let record = team.applied(again).await;
+    assert_eq!((record.members, record.applied.seq), (2, again));
+    assert_eq!(team.member("bob").await.map(|bob| bob.role), Some(None));
+    assert_eq!(texts(&team.entries().await), ["I am still here"]);
 }

@@ -8,7 +8,9 @@ use dunlin_schema::{
     entry::Body,
     envelope,
     group::{GroupAnswer, GroupRefusal, GroupRole},
-    limits, subject,
+    limits,
+    record::Follows,
+    subject,
 };
 use futures_util::future::join_all;
 
@@ -106,4 +108,27 @@ async fn a_log_too_far_ahead_of_its_records_takes_nothing_more() {
     assert!(records.take_oldest(SHARD, &subject).await.unwrap());
     assert!(matches!(team.asks(&more).await, GroupAnswer::Stored { .. }));
     drop(worker);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn nobody_is_in_more_groups_than_may_be() {
+    let team = Team::new().await;
+    let _worker = team.working().await;
+    team.stored("alice", creation(&[])).await;
+    let records = dunlin_nats::Records::new(&team.bench.connection);
+    let follows = async |number: usize, is_member, revision| {
+        let other = format!("other{number}").parse().unwrap();
+        let subject = subject::follows(&team.bench.settings.region, SHARD, &name("bob"), &other);
+        let record = Follows { is_member, ..Follows::default() };
+        records.save(&subject, record.encode(), revision).await.unwrap()
+    };
+    let mut first = Seq(0);
+    for number in 0..limits::GROUPS {
+        let revision = follows(number, true, Seq(0)).await;
+        first = if number == 0 { revision } else { first };
+    }
+    assert_eq!(team.refused("alice", add(&["carol", "bob"])).await, GroupRefusal::TooManyGroups);
+    assert_eq!(team.entries().await.len(), 1, "neither of the two is added");
+    follows(0, false, first).await;
+    team.stored("alice", add(&["carol", "bob"])).await;
 }

@@ -83,6 +83,12 @@ impl Meaning {
             }
         }
     }
+
+    /// Who is a member from here on who was none.
+    pub fn joining(&self) -> Vec<UserName> {
+        let joining = self.named().into_iter().filter(|(_, becomes)| becomes.after(None).is_some());
+        joining.map(|(user, _)| user).collect()
+    }
 }
 
 /// What becomes of somebody by an entry.

@@ -1,9 +1,10 @@
 //! A group and what may be done in it, decided without I/O.
 //!
 //! Drive it: make a [`Group`] of what STATE says ([`Group::of`], then [`Group::put`] for each member's record), give it what the log has
-//! above the position that STATE has applied, in order ([`Group::fold`]), and say then that it is whole ([`Group::at_the_end`]). From then
-//! on give it every further entry of the log, and ask [`Group::decide`] for each request. What is decided holds as long as nobody else has
-//! stored anything in the log since the last entry that was folded: whoever stores a decision makes that a condition.
+//! above the position that STATE has applied, in order ([`Group::fold`]), and every further entry of the log from then on; ask
+//! [`Group::decide`] for each request. A record that takes account of some of these entries already comes to the same. What is decided
+//! holds as long as nobody else has stored anything in the log since the last entry that was folded: whoever stores a decision makes that a
+//! condition.
 //!
 //! | room | what lives there |
 //! |---|---|
@@ -25,7 +26,7 @@ use std::{
 };
 
 use dunlin_schema::{
-    Address, Entry, GroupAddress, GroupName, Millis, Peer, Position, RegionName, Sender, Title, UserName,
+    Address, Entry, GroupAddress, GroupName, Millis, Peer, RegionName, Sender, Title, UserName,
     group::{GroupRole, GroupSettings},
     record::{GroupRecord, MemberRecord},
 };
@@ -49,8 +50,6 @@ pub struct Group {
     settings: GroupSettings,
     members: HashMap<UserName, Member>,
     owners: usize,
-    /// Whose records were ahead of the position applied, and up to where.
-    ahead: HashMap<UserName, Position>,
 }
 
 /// Somebody who is in a group.
@@ -74,28 +73,19 @@ impl Group {
             settings: record.map_or_else(GroupSettings::default, |record| record.settings.clone()),
             members: HashMap::new(),
             owners: 0,
-            ahead: HashMap::new(),
         }
     }
 
-    /// Takes somebody's record, in a group of which STATE has applied what is at or below `applied`.
-    pub fn put(&mut self, applied: &Position, user: UserName, record: &MemberRecord) {
-        if record.at.above(applied) {
-            self.ahead.insert(user.clone(), record.at);
-        }
+    /// Takes somebody's record.
+    pub fn put(&mut self, user: UserName, record: &MemberRecord) {
         self.set(user, record.role.map(|role| Member { role, joined: record.joined }));
     }
 
-    /// The last position of which a record takes account.
-    pub fn furthest(&self) -> Position {
-        self.ahead.values().fold(Position::default(), |furthest, at| furthest.later(*at))
-    }
-
-    /// The log's next entry. What a record takes account of already is passed over.
-    pub fn fold(&mut self, at: Position, entry: &Entry) {
+    /// The log's next entry.
+    pub fn fold(&mut self, entry: &Entry) {
         let meaning = Meaning::of(entry);
         for (user, becomes) in meaning.named() {
-            self.change(at, user, entry.time, becomes);
+            self.change(user, entry.time, becomes);
         }
         match meaning {
             Meaning::Created { title, settings, .. } => {
@@ -107,20 +97,12 @@ impl Group {
         }
     }
 
-    /// Everything that the log has was folded: further entries are ahead of every record.
-    pub fn at_the_end(&mut self) {
-        self.ahead = HashMap::new();
-    }
-
     /// How much it takes in memory, in members.
     pub fn weight(&self) -> usize {
         self.members.len()
     }
 
-    fn change(&mut self, at: Position, user: UserName, time: Millis, becomes: Becomes) {
-        if self.ahead.get(&user).is_some_and(|known| at.at_or_below(known)) {
-            return;
-        }
+    fn change(&mut self, user: UserName, time: Millis, becomes: Becomes) {
         let before = self.members.get(&user).copied();
         let joined = before.map_or(time, |before| before.joined);
         let role = becomes.after(before.map(|before| before.role));

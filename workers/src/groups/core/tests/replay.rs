@@ -13,7 +13,7 @@ use super::{
     super::{Group, Joining, Meaning, follows, group, member},
     Team,
     model::wish,
-    nobodys_group,
+    nobodys_group, place,
 };
 
 /// STATE of one group.
@@ -25,9 +25,9 @@ struct State {
 }
 
 impl State {
-    /// Writes the first `writes` of the records that an entry changes.
-    fn apply(&mut self, at: Position, entry: &Entry, writes: usize) {
-        if self.group.as_ref().is_some_and(|record| at.at_or_below(&record.applied)) {
+    /// Writes the first `writes` of the records that an entry changes. Who `slept` has looked at the group's record before others wrote it.
+    fn apply(&mut self, at: Position, entry: &Entry, writes: usize, slept: bool) {
+        if self.applied_at_least(at) && !slept {
             return;
         }
         let meaning = Meaning::of(entry);
@@ -55,19 +55,31 @@ impl State {
         }
     }
 
+    fn applied_at_least(&self, at: Position) -> bool {
+        self.group.as_ref().is_some_and(|record| at.at_or_below(&record.applied))
+    }
+
     /// The group as whoever loads it has it.
     fn loaded(&self, log: &[(Position, Entry)]) -> Group {
         let applied = self.group.as_ref().map_or_else(Position::default, |record| record.applied);
         let empty = nobodys_group();
         let mut group = Group::of(empty.region, empty.name, self.group.as_ref());
         for (user, record) in &self.members {
-            group.put(&applied, user.clone(), record);
+            group.put(user.clone(), record);
         }
-        for (at, entry) in log.iter().filter(|(at, _)| at.above(&applied)) {
-            group.fold(*at, entry);
+        for (_, entry) in log.iter().filter(|(at, _)| at.above(&applied)) {
+            group.fold(entry);
         }
-        group.at_the_end();
         group
+    }
+}
+
+/// A reader that slept between the two writes the second one behind those of others.
+#[test]
+fn that_somebody_follows_a_group_is_not_written_over_by_an_earlier_entry() {
+    let stored = Follows { is_member: false, at: place(2) };
+    for (at, written) in [(place(1), false), (place(2), false), (place(3), true)] {
+        assert_eq!(follows(&stored, at, true).is_some(), written, "{at:?}");
     }
 }
 
@@ -75,7 +87,7 @@ proptest! {
     #[test]
     fn a_group_is_loaded_as_it_is_however_far_its_records_are(
         wishes in collection::vec(wish(), 1..20),
-        runs in collection::vec((any::<Index>(), any::<Index>(), 0usize..12), 1..12),
+        runs in collection::vec((any::<Index>(), any::<Index>(), 0usize..12, any::<bool>()), 1..12),
     ) {
         let mut team = Team::new();
         team.ask("alice", "create ann bob").unwrap();
@@ -83,24 +95,29 @@ proptest! {
             let _ = team.ask(by, &what);
         }
         let (mut state, mut begun) = (State::default(), 0);
-        for (from, upto, writes) in runs {
+        for (from, upto, writes, slept) in runs {
+            let before = state.clone();
             // A reader that goes on from where one before it has come to, or from before that, and dies in the midst of an entry.
             let from = from.index(begun + 1);
             let upto = from + upto.index(team.log.len() - from);
             for (at, entry) in &team.log[from..upto] {
-                state.apply(*at, entry, usize::MAX);
+                state.apply(*at, entry, usize::MAX, slept);
             }
             let (at, entry) = &team.log[upto];
-            state.apply(*at, entry, writes);
+            state.apply(*at, entry, writes, slept);
+            prop_assert!(before.group.is_none_or(|record| state.applied_at_least(record.applied)), "it goes back");
+            for (user, followed) in &before.follows {
+                prop_assert!(state.follows[user].at.seq >= followed.at.seq, "it goes back");
+            }
             begun = begun.max(upto);
             prop_assert_eq!(&state.loaded(&team.log), &team.group);
         }
         for (at, entry) in &team.log[begun..] {
-            state.apply(*at, entry, usize::MAX);
+            state.apply(*at, entry, usize::MAX, false);
         }
         let mut straight = State::default();
         for (at, entry) in &team.log {
-            straight.apply(*at, entry, usize::MAX);
+            straight.apply(*at, entry, usize::MAX, false);
         }
         prop_assert_eq!(&state, &straight);
         prop_assert_eq!(state.group.as_ref().map(|record| record.members as usize), Some(team.group.members.len()));

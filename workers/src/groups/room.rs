@@ -1,0 +1,36 @@
+//! Whether people may be in one more group. It goes by what is written down, which may be a little behind.
+
+use dunlin_schema::{Seq, Shard, UserName, limits, record::Follows, subject};
+use futures_util::{StreamExt, TryStreamExt, stream};
+
+use super::{Shared, loaded::LoadError};
+
+/// People who are looked at at once.
+const AT_ONCE: usize = 32;
+
+/// Whether each of these people may be in one more group. Errors: see [`LoadError`].
+pub(super) async fn for_all(shared: &Shared, users: Vec<UserName>) -> Result<bool, LoadError> {
+    let looking = stream::iter(users).map(|user| for_one(shared, user)).buffer_unordered(AT_ONCE);
+    looking.try_fold(true, |all, one| std::future::ready(Ok(all && one))).await
+}
+
+async fn for_one(shared: &Shared, user: UserName) -> Result<bool, LoadError> {
+    let Shared { region, shards, records, reads, .. } = shared;
+    let shard = Shard::of(user.as_str(), *shards);
+    let pattern = subject::all_follows(region, shard, &user);
+    // Those whom they have left are among these for a while.
+    if records.count(shard, &pattern).await? < limits::GROUPS {
+        return Ok(true);
+    }
+    let (mut groups, mut after) = (0, Seq(0));
+    loop {
+        let page = records.above(reads, shard, &pattern, after).await?;
+        for (_, record) in &page.records {
+            groups += usize::from(Follows::decode(&record.bytes)?.is_member);
+        }
+        match page.next {
+            Some(next) => after = next.previous(),
+            None => return Ok(groups < limits::GROUPS),
+        }
+    }
+}
