@@ -3,12 +3,14 @@
 use std::collections::BTreeMap;
 
 use dunlin_schema::{
-    Seq,
-    group::{GroupAnswer, GroupCommand, GroupRole},
+    Content, Entry, Seq,
+    content::{Change, Membership},
+    entry::Body,
+    group::{GroupAnswer, GroupCommand, GroupRefusal, GroupRole},
 };
 use dunlin_tests::wait::until;
 
-use super::{Team, add, creation, fresh_id, message, remove, request, role, texts};
+use super::{Team, add, creation, fresh_id, message, now, remove, request, role, sender, texts};
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn what_a_killed_worker_has_stored_its_successor_writes_down() {
@@ -122,4 +124,39 @@ async fn a_log_that_went_back_is_decided_by_as_it_is() {
     assert_eq!((record.members, record.applied.seq), (2, again));
     assert_eq!(team.member("bob").await.map(|bob| bob.role), Some(None));
     assert_eq!(texts(&team.entries().await), ["I am still here"]);
+}
+
+/// Another worker has stored as much in the meantime: the numbers fit, and what is known by them is of another log.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn nobody_is_let_in_by_a_log_that_is_no_more() {
+    let mut team = Team::new().await;
+    let _worker = team.working().await;
+    let created = team.stored("alice", creation(&["bob", "carol"])).await;
+    team.applied(created).await;
+    team.bench.nats.stop();
+    let snapshot = team.bench.nats.snapshot();
+    team.bench.restart().await;
+    let lost = team.stored("carol", message("lost")).await;
+    team.bench.nats.stop();
+    team.bench.nats.put_back(&snapshot);
+    team.bench.restart().await;
+    let address = |user: &str| format!("{user}@local").parse().unwrap();
+    let removal = Membership {
+        group: "#team@local".parse().unwrap(),
+        users: vec![address("carol")],
+        change: Change::Removed.into(),
+        by: address("alice"),
+    };
+    let entry = Entry {
+        id: fresh_id(),
+        from: sender("alice"),
+        to: "#team@local".parse().unwrap(),
+        order: None,
+        time: now(),
+        body: Body::Content(Content::Membership(Box::new(removal))),
+    };
+    team.bench.connection.publish(team.log.subject(), entry.encode()).await.unwrap();
+    until("the removal", async || team.entries().await.get(1).filter(|(order, _)| *order == lost).map(|_| ())).await;
+    assert_eq!(team.refused("carol", message("from outside")).await, GroupRefusal::NotAMember);
+    assert!(texts(&team.entries().await).is_empty());
 }
