@@ -4,6 +4,7 @@
 
 mod asking;
 mod gateway;
+mod groups;
 mod newer;
 
 use std::{

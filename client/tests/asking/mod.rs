@@ -12,14 +12,14 @@ use dunlin_client::{
 
 use crate::gateway::{Gateway, Peer, goodbye, soon, start, welcome};
 
-async fn asked(peer: &mut Peer) -> Ask {
+pub(crate) async fn asked(peer: &mut Peer) -> Ask {
     match peer.next().await {
         ClientFrame::Ask(ask) => ask,
         other => panic!("{other:?}"),
     }
 }
 
-async fn say(peer: &mut Peer, ask: &Ask, what: Answer) {
+pub(crate) async fn say(peer: &mut Peer, ask: &Ask, what: Answer) {
     peer.tell(ServerFrame::Answer(AnswerFrame { reference: ask.reference, what: what.into() })).await;
 }
 
