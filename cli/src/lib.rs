@@ -13,6 +13,7 @@
 //! | [`nats_conf`] | complete configurations of a nats-server |
 //! | [`doctor`] | what is wrong with a region, and how to mend it |
 //! | [`mod@bench`] | the figures of docs/PERFORMANCE.md |
+//! | `awaited` | what a device has to catch up with |
 //! | `check` | why a gateway would refuse a token |
 //! | [`config`], [`folder`], [`keys`] | configuration files, the folder of `dunlin dev`, its keys and tokens |
 //! | [`logging`], [`shutdown`] | logs, how a process ends |
@@ -20,6 +21,7 @@
 //! `main` only parses arguments; tests call [`run`].
 
 mod asking;
+mod awaited;
 pub mod bench;
 pub mod blocks;
 pub mod chat;

@@ -8,12 +8,13 @@ use std::{
 use anyhow::{Context, bail};
 use clap::Args;
 use dunlin_client::{
-    Client, ClientOptions, ClockSkew, Connected, Event, Events, FileStore, Lost, Receipt, Refusal, Status, TokenError,
-    TokenRequest,
+    AskError, Client, ClientOptions, ClockSkew, Connected, Event, Events, FileStore, Lost, Receipt, Refusal, Status,
+    TokenError, TokenRequest,
 };
 use dunlin_schema::{Code, Content, DeviceName, Millis, UserName, frame::StartAt};
 
 use crate::{
+    awaited::{Awaited, groups_of},
     folder::{Folder, FolderArgs},
     keys::{self, Wanted},
     plain, print,
@@ -244,11 +245,23 @@ pub async fn listen(args: ListenArgs, shutdown: impl Future<Output = ()> + Send 
     let (client, mut events) = Client::start(options).await?;
     let mut troubles = Troubles::default();
     let mut greeting = Greeting { due: true };
-    tokio::pin!(shutdown);
+    let (mut awaited, groups) = (Awaited::default(), groups_of(&client));
+    tokio::pin!(shutdown, groups);
     let outcome = loop {
         let event = tokio::select! {
             event = events.next() => event,
             () = &mut shutdown => break Ok(()),
+            groups = &mut groups, if args.until_caught_up && awaited.wants_groups() => match groups {
+                Ok(groups) => {
+                    awaited.groups(groups);
+                    if awaited.is_over() {
+                        break Ok(());
+                    }
+                    continue;
+                }
+                Err(AskError::Ended(_)) => events.next().await,
+                Err(error) => break Err(anyhow::Error::new(error).context("asking for the groups")),
+            },
         };
         let Some(event) = event else { break Ok(()) };
         if let Event::Ended(why) = event {
@@ -265,11 +278,13 @@ pub async fn listen(args: ListenArgs, shutdown: impl Future<Output = ()> + Send 
             Some(greeting) => tracing::info!("{greeting}"),
             None => {}
         }
-        let caught_up = matches!(event, Event::CaughtUp(_));
         if let Err(error) = show(&event).await {
             break Err(error);
         }
-        if caught_up && args.until_caught_up {
+        if let Event::CaughtUp(caught_up) = &event {
+            awaited.caught_up(&caught_up.log);
+        }
+        if args.until_caught_up && awaited.is_over() {
             break Ok(());
         }
     };

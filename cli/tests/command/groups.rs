@@ -29,6 +29,20 @@ fn members(folder: &Path, user: &str) -> Vec<(String, String)> {
     members
 }
 
+/// What somebody's device is given of the group: what it says, or of what kind it is.
+fn heard(folder: &Path, user: &str) -> String {
+    let heard = beside(folder, &["listen", "--as", user, "--until-caught-up"]);
+    assert!(heard.status.success(), "{}", stderr(&heard));
+    let entries = stdout(&heard).lines().map(|line| serde_json::from_str::<Value>(line).unwrap()).collect::<Vec<_>>();
+    let said = |line: &Value| {
+        let entry = &line["entry"];
+        assert_eq!(entry["log"], "#team", "{line}");
+        let kind = entry["content"].as_object().unwrap().keys().next().unwrap().clone();
+        entry["content"]["message"]["text"].as_str().map_or(kind, str::to_owned)
+    };
+    entries.iter().map(said).collect::<Vec<_>>().join(", ")
+}
+
 /// Gina makes a group with Hal, and it goes its way to its end.
 pub(super) fn are_made_changed_and_deleted(folder: &Path) {
     let item = |title: Value, members: u32, role: &str| {
@@ -50,6 +64,10 @@ pub(super) fn are_made_changed_and_deleted(folder: &Path) {
 
     let sent = beside(folder, &["send", "--as", "hal", "#team", "hello"]);
     assert!(sent.status.success(), "{}", stderr(&sent));
+    let begins = "settings, membership, membership, membership, settings, hello";
+    assert_eq!(heard(folder, "hal"), begins);
+    assert_eq!(heard(folder, "hal"), "", "each once, also over restarts");
+    assert_eq!(heard(folder, "ida"), begins.replacen("settings, ", "", 1), "from when she joined");
     assert_eq!(group(folder, "gina", &["leave", "team"]), [json!({ "left": "#team" })]);
     assert_eq!(members(folder, "ida"), [is("hal", "member"), is("ida", "owner")], "the admin is the heir");
 
