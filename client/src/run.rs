@@ -195,8 +195,9 @@ impl Driver {
         let Driver { dial, socket, events, saves, .. } = self;
         tokio::select! {
             biased;
-            command = commands.recv(), if held => Woken::Command(command),
+            // Before a command, which may be the last: what was done by then is told.
             Ok(()) = stored.changed(), if takes_acks => Woken::Stored(stored.borrow_and_update().clone()),
+            command = commands.recv(), if held => Woken::Command(command),
             dialled = async { match dial { Some(dial) => dial.await, None => pending().await } } => Woken::Dialled(dialled),
             came = async { match socket { Some(socket) => socket.turn(reads).await, None => pending().await } } => Woken::Came(came),
             // An error means that nobody reads events any more: room for all of them.

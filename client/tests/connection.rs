@@ -57,6 +57,17 @@ async fn sends_and_receives_in_both_encodings() {
 }
 
 #[tokio::test]
+async fn what_is_done_before_the_end_is_told_the_gateway() {
+    let gateway = Gateway::start().await;
+    let (client, mut events) = start(gateway.options()).await;
+    let (mut peer, _) = gateway.welcome().await;
+    peer.tell(entry(4)).await;
+    next_entry(&mut events).await.done().await.unwrap();
+    let (acknowledged, ()) = tokio::join!(peer.ack(), client.close());
+    assert_eq!(acknowledged, 4);
+}
+
+#[tokio::test]
 async fn what_no_gateway_will_ever_take_is_an_error_and_is_not_tried_again() {
     for code in [Code::Unauthorized, Code::Forbidden, Code::Replaced, Code::Elsewhere] {
         let gateway = Gateway::start().await;
