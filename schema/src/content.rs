@@ -15,7 +15,9 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 use unicode_properties::UnicodeEmoji;
 use unicode_segmentation::UnicodeSegmentation;
 
-use crate::{Address, Code, GroupAddress, MessageId, Open, Title, limits, role::GroupSettings, text::named};
+use crate::{
+    Address, Code, GroupAddress, MessageId, Open, RegionName, Title, limits, role::GroupSettings, text::named,
+};
 
 /// Opaque bytes: base64 in JSON, raw in Postcard. Written in the standard alphabet with padding (RFC 4648, section 4); read in either
 /// alphabet, with padding or without, and with line breaks as MIME and PEM have them.
@@ -275,6 +277,28 @@ impl Content {
             Content::Delete { .. } | Content::React { .. } => Ok(()),
             Content::Membership(_) | Content::Failed(_) | Content::Settings(_) => Err(ContentError::Systems),
         }
+    }
+}
+
+impl Content {
+    /// The same as a reader in `region` says it: see [`Address::seen_from`].
+    pub fn seen_from(mut self, region: &RegionName) -> Content {
+        let out = |of: &mut Option<RegionName>| drop(of.take_if(|of| of == region));
+        match &mut self {
+            Content::Membership(said) => {
+                let Membership { group, users, change: _, by } = said.as_mut();
+                out(&mut group.region);
+                users.iter_mut().chain([by]).for_each(|user| out(&mut user.region));
+            }
+            Content::Settings(said) => {
+                let Settings { group, change: _, title: _, settings: _, users, by } = said.as_mut();
+                out(&mut group.region);
+                users.iter_mut().chain([by]).for_each(|user| out(&mut user.region));
+            }
+            Content::Failed(failed) => out(&mut failed.to.region),
+            Content::Message { .. } | Content::Edit { .. } | Content::Delete { .. } | Content::React { .. } => {}
+        }
+        self
     }
 }
 

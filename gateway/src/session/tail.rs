@@ -93,7 +93,7 @@ impl Told {
             from: from.seen_from(region).into(),
             to: to.clone().seen_from(region).into(),
             order: order.or(Some(position.seq)),
-            content: content.into(),
+            content: content.seen_from(region).into(),
         };
         let (frame, shared) = (ServerFrame::Entry(Box::new(frame)), shared.then(Box::default));
         Told::Content(Arc::new(SharedFrame { id, from, to, frame, shared }))

@@ -1,7 +1,7 @@
 //! What may be sent.
 
 use dunlin_schema::{
-    Blob, Code, Content, MessageId,
+    Blob, Code, Content, MessageId, RegionName,
     content::{Change, ContentError, Failed, GroupChange, Membership, Settings},
     group::GroupSettings,
     limits,
@@ -161,4 +161,23 @@ fn reactions_are_compared_without_variation_selectors() {
     let family = "👩\u{200d}❤\u{fe0f}\u{200d}👩";
     assert_eq!(reaction_key(family), "👩\u{200d}❤\u{200d}👩", "what joins them stays");
     assert_ne!(reaction_key("👍"), reaction_key("👍\u{1f3fd}"), "a skin tone makes another one");
+}
+
+#[test]
+fn who_reads_is_told_other_regions_alone() {
+    let seen = |region: &str| {
+        let users = vec!["bob@eu".parse().unwrap(), "carol@us".parse().unwrap()];
+        let (group, by) = ("#team@eu".parse().unwrap(), "alice@eu".parse().unwrap());
+        let said = Membership { group, users, change: Change::Added.into(), by };
+        let said = Content::Membership(Box::new(said)).seen_from(&RegionName::new(region).unwrap());
+        let Content::Membership(said) = said else { panic!("another kind") };
+        format!("{} {} {} by {}", said.group, said.users[0], said.users[1], said.by)
+    };
+    for (region, expected) in [
+        ("eu", "#team bob carol@us by alice"),
+        ("us", "#team@eu bob@eu carol by alice@eu"),
+        ("asia", "#team@eu bob@eu carol@us by alice@eu"),
+    ] {
+        assert_eq!(seen(region), expected, "{region}");
+    }
 }
