@@ -218,6 +218,13 @@ impl Running {
         }
     }
 
+    /// Which logs are to be followed: those of all groups, or that of this one.
+    fn which(&self, log: Option<LogName>) -> Which {
+        let Some(log) = log else { return Which::All(self.said.clone()) };
+        let said = self.said.get(&log.clone().into()).cloned();
+        Which::One(log, said)
+    }
+
     /// Nothing more of a log is to be given.
     fn leave(&mut self, log: &LogName) {
         if let Some(at) = self.follows.iter().position(|following| following.log() == log) {
@@ -266,20 +273,14 @@ impl Running {
     fn carry_out(&mut self) -> bool {
         let mut busy = false;
         for output in self.connection.take_outputs() {
-            let which = match output {
-                Output::Open(None) => Which::All(self.said.clone()),
-                Output::Open(Some(log)) => {
-                    let said = self.said.get(&log.clone().into()).cloned();
-                    Which::One(log, said)
-                }
-                Output::Ended(log, at) => {
-                    self.leave(&log);
-                    Which::Again(log, at)
-                }
-                output => {
-                    busy |= self.work.carry_out(&self.region, &self.connection, &self.follows, output);
-                    continue;
-                }
+            let which = if let Output::Open(log) = output {
+                self.which(log)
+            } else if let Output::Ended(log, at) = output {
+                self.leave(&log);
+                Which::Again(log, at)
+            } else {
+                busy |= self.work.carry_out(&self.region, &self.connection, &self.follows, output);
+                continue;
             };
             self.work.open(&self.region, &self.connection, which);
             busy = true;

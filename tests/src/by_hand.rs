@@ -104,7 +104,11 @@ impl ByHand {
         let named = match content {
             Content::Settings(settings) => settings.users.iter().chain([&settings.by]).collect(),
             Content::Membership(membership) => membership.users.iter().collect(),
-            _ => vec![],
+            Content::Message { .. }
+            | Content::Edit { .. }
+            | Content::Delete { .. }
+            | Content::React { .. }
+            | Content::Failed(_) => vec![],
         };
         for user in named.into_iter().map(|address| match &address.peer {
             Peer::User(user) => user.clone(),

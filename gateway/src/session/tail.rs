@@ -103,10 +103,8 @@ impl Told {
 impl SharedFrame {
     /// What was sent, where this release knows it.
     pub(super) fn content(&self) -> Option<&Content> {
-        match &self.frame {
-            ServerFrame::Entry(entry) => entry.content.known(),
-            _ => None,
-        }
+        let ServerFrame::Entry(entry) = &self.frame else { return None };
+        entry.content.known()
     }
 
     /// Where another person than this one sent it: who, and its order.

@@ -50,7 +50,7 @@ async fn done(region: &Processes, name: &str, fields: Value) {
 
 async fn stored(region: &Processes, name: &RegionName) -> Vec<(u64, Entry)> {
     let log = Log::of(name, 2, Peer::Group("team".parse().expect("a name")));
-    let jetstream = jetstream([&region.nats].into_iter(), name.as_str()).await;
+    let jetstream = jetstream([&region.nats], name.as_str()).await;
     let stream = jetstream.get_stream(log_stream(&log.region, log.shard)).await.expect("the shard's stream");
     let (mut entries, mut next) = (vec![], 1);
     while let Ok(message) = stream.get_first_raw_message_by_subject(&log.subject(), next).await {

@@ -260,7 +260,11 @@ enum Happens {
     Reads { first: u64, fails: bool },
     Looks { fails: bool },
     Heads { behind: u64 },
-    Other(Input),
+    Other(Box<Input>),
+}
+
+fn other(input: Input) -> Happens {
+    Happens::Other(Box::new(input))
 }
 
 fn happens() -> impl Strategy<Value = Happens> {
@@ -271,13 +275,13 @@ fn happens() -> impl Strategy<Value = Happens> {
             .prop_map(|(first, fails)| Happens::Reads { first, fails }),
         4 => proptest::bool::weighted(0.2).prop_map(|fails| Happens::Looks { fails }),
         3 => (0..3_u64).prop_map(|behind| Happens::Heads { behind }),
-        1 => Just(Happens::Other(Input::Subscribed(team()))),
-        1 => Just(Happens::Other(Input::HeadsUnanswered(team()))),
-        1 => Just(Happens::Other(Input::Follow { log: team(), start: Start::Live })),
-        1 => Just(Happens::Other(Input::Verified(log_of(&team()).shard, Err(NoAnswer)))),
-        1 => Just(Happens::Other(Input::Verified(log_of(&team()).shard, Ok(position(1, 1))))),
-        2 => Just(Happens::Other(Input::Drained)),
-        2 => Just(Happens::Other(Input::Tick)),
+        1 => Just(other(Input::Subscribed(team()))),
+        1 => Just(other(Input::HeadsUnanswered(team()))),
+        1 => Just(other(Input::Follow { log: team(), start: Start::Live })),
+        1 => Just(other(Input::Verified(log_of(&team()).shard, Err(NoAnswer)))),
+        1 => Just(other(Input::Verified(log_of(&team()).shard, Ok(position(1, 1))))),
+        2 => Just(other(Input::Drained)),
+        2 => Just(other(Input::Tick)),
     ]
 }
 
@@ -350,14 +354,14 @@ proptest! {
                     let head = end.saturating_sub(behind).max(1);
                     stands(1, head, head)
                 }
-                Happens::Other(input) => input,
+                Happens::Other(input) => *input,
             };
             rig.session.handle(rig.now, input, &mut out);
             for output in out.drain(..) {
-                match output {
-                    Output::Look(_, number) => looks.push(number),
-                    Output::Read(_, request) => reading = Some(request),
-                    _ => {}
+                if let Output::Look(_, number) = output {
+                    looks.push(number);
+                } else if let Output::Read(_, request) = output {
+                    reading = Some(request);
                 }
             }
             prop_assert!(rig.session.logs.adds_up());
