@@ -5,7 +5,7 @@ use dunlin_schema::{
     content::{Change, Failed, Membership, Settings},
     cursor::CursorError,
     frame::{ClientFrame, Encoding, EntryContent, FrameError, Send, ServerFrame, StartAt, UnreadSend},
-    group::{GroupSettings, WhoMay},
+    group::GroupSettings,
     id::IdError,
     limits,
 };
@@ -114,19 +114,15 @@ fn content_is_one_of_seven() {
         ),
         (
             concat!(
-                r##"{"settings":{"group":"#team","change":"archived","title":"Team","settings":{"who_may_add":"##,
-                r##""admins","who_may_write":"bots","history":true},"users":["bob"],"by":"alice"}}"##
+                r##"{"settings":{"group":"#team","change":"archived","settings":{"who_may_add":"admins","##,
+                r##""who_may_write":"bots","history":false},"users":["bob"],"by":"alice"}}"##
             )
             .to_owned(),
             Content::Settings(Box::new(Settings {
                 group: "#team".parse().unwrap(),
                 change: Open::Unknown("archived".into()),
-                title: Some("Team".parse().unwrap()),
-                settings: GroupSettings {
-                    who_may_add: WhoMay::Admins.into(),
-                    who_may_write: Open::Unknown("bots".into()),
-                    history: true,
-                },
+                title: None,
+                settings: GroupSettings { who_may_write: Open::Unknown("bots".into()), ..GroupSettings::default() },
                 users: vec!["bob".parse().unwrap()],
                 by: "alice".parse().unwrap(),
             })),

@@ -1,0 +1,78 @@
+//! The subjects of groups beside their logs: records, and the service of the groups worker.
+
+use std::str::FromStr;
+
+use crate::{GroupName, RegionName, Shard, UserName};
+
+/// The record of a group: `state.<region>.<shard>.group.<group>`. The shard is the group's.
+pub fn group_record(region: &RegionName, shard: Shard, group: &GroupName) -> String {
+    format!("state.{region}.{shard}.group.{group}")
+}
+
+/// The groups of a shard: a pattern.
+pub fn group_records(region: &RegionName, shard: Shard) -> String {
+    format!("state.{region}.{shard}.group.*")
+}
+
+/// The record of a member of a group: `state.<region>.<shard>.member.<group>.<user>`. The shard is the group's.
+pub fn member_record(region: &RegionName, shard: Shard, group: &GroupName, user: &UserName) -> String {
+    format!("state.{region}.{shard}.member.{group}.{user}")
+}
+
+/// The members of a group: a pattern.
+pub fn member_records(region: &RegionName, shard: Shard, group: &GroupName) -> String {
+    format!("state.{region}.{shard}.member.{group}.*")
+}
+
+/// The user of a [`member_record`].
+pub fn parse_member_record(subject: &str) -> Option<UserName> {
+    let (_, user) = parse_pair(subject, "member", member_record)?;
+    Some(user)
+}
+
+/// The record of a group that somebody is in: `state.<region>.<shard>.follows.<user>.<group>`. The shard is the user's.
+pub fn follows(region: &RegionName, shard: Shard, user: &UserName, group: &GroupName) -> String {
+    format!("state.{region}.{shard}.follows.{user}.{group}")
+}
+
+/// The groups that somebody is in: a pattern.
+pub fn all_follows(region: &RegionName, shard: Shard, user: &UserName) -> String {
+    format!("state.{region}.{shard}.follows.{user}.*")
+}
+
+/// The groups that all people of a shard are in: a pattern.
+pub fn shard_follows(region: &RegionName, shard: Shard) -> String {
+    format!("state.{region}.{shard}.follows.>")
+}
+
+/// The user and the group that a [`follows`] record is about.
+pub fn parse_follows(subject: &str) -> Option<(UserName, GroupName)> {
+    parse_pair(subject, "follows", follows)
+}
+
+/// The two names at the end of a record's subject.
+fn parse_pair<A: FromStr, B: FromStr>(
+    subject: &str,
+    kind: &str,
+    build: fn(&RegionName, Shard, &A, &B) -> String,
+) -> Option<(A, B)> {
+    let mut tokens = subject.splitn(6, '.');
+    let (Some("state"), Some(region), Some(shard), Some(found), Some(first), Some(second)) =
+        (tokens.next(), tokens.next(), tokens.next(), tokens.next(), tokens.next(), tokens.next())
+    else {
+        return None;
+    };
+    let (region, shard) = (RegionName::new(region).ok()?, Shard(shard.parse().ok()?));
+    let (first, second) = (first.parse().ok()?, second.parse().ok()?);
+    (found == kind && build(&region, shard, &first, &second) == subject).then_some((first, second))
+}
+
+/// The name of the service by which the groups worker of a shard does what is wanted in a group. Its endpoint is [`group_command`].
+pub fn groups_service(region: &RegionName, shard: Shard) -> String {
+    format!("groups-{region}-{shard}")
+}
+
+/// Where the groups worker of a shard is told what is wanted in a group: `svc.<region>.groups-<shard>.command`.
+pub fn group_command(region: &RegionName, shard: Shard) -> String {
+    format!("svc.{region}.groups-{shard}.command")
+}
