@@ -166,8 +166,8 @@ pub fn main(mut cli: Cli) -> ExitCode {
             return ExitCode::SUCCESS;
         }
         let advice = advice(&error).map_or_else(String::new, |advice| format!("\n{advice}"));
-        // With stderr gone there is nobody to tell.
-        let _ = writeln!(std::io::stderr(), "dunlin: {error:#}{advice}");
+        // With stderr gone there is nobody to tell. What is wrong may be said in a gateway's words.
+        let _ = writeln!(std::io::stderr(), "{}", plain::text(&format!("dunlin: {error:#}{advice}")));
         ExitCode::FAILURE
     })
 }

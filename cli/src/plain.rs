@@ -5,7 +5,7 @@ use std::fmt::Write;
 /// Whether a terminal obeys a character, or turns the text around it (UAX 9: "Trojan Source", CVE-2021-42574).
 fn commands(c: char) -> bool {
     c.is_control()
-        || matches!(c, '\u{61c}' | '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
+        || matches!(c, '\u{61c}' | '\u{200e}' | '\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
 }
 
 /// A text for people. Line breaks stay, a tab is a space.
@@ -51,6 +51,7 @@ mod tests {
             ("a\rb\u{8}\u{7f}", "a\\u{d}b\\u{8}\\u{7f}"),
             ("\u{9b}31m", "\\u{9b}31m"),
             ("\u{202e}txt.exe", "\\u{202e}txt.exe"),
+            ("a\u{2028}b", "a\\u{2028}b"),
         ] {
             assert_eq!(text(given), meant);
             let value = json!({ "text": given });

@@ -130,7 +130,7 @@ pub async fn send(args: SendArgs) -> anyhow::Result<ExitCode> {
     let status = client.status().borrow().clone();
     client.close().await;
     let Some(outcome) = outcome else {
-        let why = attempts.words(&status);
+        let why = plain::text(&attempts.words(&status));
         // With stderr gone there is nobody to tell.
         let _ = writeln!(
             std::io::stderr(),

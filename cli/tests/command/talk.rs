@@ -1,4 +1,4 @@
-//! `dunlin send` by a machine whose clock is wrong.
+//! `dunlin send` by a machine whose clock is wrong, and through what answers with words that command a terminal.
 
 use std::{
     io::{Read, Write},
@@ -45,4 +45,14 @@ fn a_clock_that_is_wrong_is_named_where_a_token_made_by_it_is_refused() {
     for word in ["sending to bob", "this machine's clock is", "behind the gateway's", "set it right"] {
         assert!(stderr(&sent).contains(word), "{word:?} is not in {}", stderr(&sent));
     }
+}
+
+#[test]
+fn a_terminal_obeys_nothing_that_stands_in_an_error() {
+    let temporary = TempDir::new().unwrap();
+    let sent =
+        beside(temporary.path(), &["send", "--token", "a.token.of.no.matter", "\u{1b}]0;pwned\u{7}\u{202e}bob", "hi"]);
+    let said = stderr(&sent);
+    assert!(!sent.status.success() && said.contains("\\u{1b}]0;pwned"), "{said}");
+    assert!(!said.contains(['\u{1b}', '\u{7}', '\u{202e}']), "{said:?}");
 }
