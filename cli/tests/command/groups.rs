@@ -41,7 +41,7 @@ fn heard(folder: &Path, user: &str) -> String {
         entry["content"]["message"]["text"].as_str().map_or(kind, str::to_owned)
     };
     let first = entries.first().map(|line| line["entry"]["content"]["settings"].clone());
-    for settings in first.filter(Value::is_object) {
+    if let Some(settings) = first.filter(Value::is_object) {
         assert_eq!([&settings["by"], &settings["group"], &settings["users"][0]], ["gina", "#team", "hal"]);
     }
     entries.iter().map(said).collect::<Vec<_>>().join(", ")
