@@ -6,10 +6,11 @@
 use std::{cell::RefCell, hint::black_box, sync::Arc};
 
 use divan::{AllocProfiler, Bencher, counter::ItemsCount};
-use dunlin_gateway::session::{HeadOf, Input, Output, SentCopies, Session, Setup, Start, Tail};
+use dunlin_gateway::session::{HeadOf, Input, Output, SentCopies, Session, Setup, Sight, Start, Tail};
 use dunlin_schema::{
     Address, Content, Cursor, Entry, Epoch, Log, LogName, MessageId, Millis, Position, RegionName, Sender, Seq,
-    StreamTime, UserName, entry::Body, frame::Encoding, heads::Head, limits::Bounds, live::LiveEntry,
+    StreamTime, UserName, Windows, entry::Body, frame::Encoding, heads::Head, index::Place, limits::Bounds,
+    live::LiveEntry,
 };
 
 #[global_allocator]
@@ -69,6 +70,14 @@ fn session(groups: usize) -> Session {
         session.handle(NOW, Input::Subscribed(log.clone()), &mut out);
         let share = HeadOf { position: position(1), head, floor: Seq(0) };
         session.handle(NOW, Input::Heads(log, share), &mut out);
+    }
+    // All of each group's log may be read.
+    let upto = Place { seq: Seq(1), time: position(1).time };
+    for wanted in std::mem::take(&mut out) {
+        if let Output::Look(log, number) = wanted {
+            let sight = Sight { windows: Windows::open_from(Seq(0)), upto };
+            session.handle(NOW, Input::Looked(log, number, Ok(sight)), &mut out);
+        }
     }
     while session.take().is_some() {}
     session

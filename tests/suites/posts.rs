@@ -323,7 +323,7 @@ async fn of_one_person_only_so_many_are_under_way() {
         posting.spawn(async move { post(&shop, &body).await });
     }
     under_way(&region, 256).await;
-    let carol = post(&shop, &message(&new_id(), Some("carol"), "#team", "hi")).await;
+    let carol = post(&shop, &message(&new_id(), Some("carol"), "bob@eu", "hi")).await;
     assert_eq!(carol.code(), Some("unsupported"), "others have their own");
     region.link().heal();
     let answers = posting.join_all().await;

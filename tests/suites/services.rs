@@ -18,12 +18,13 @@ use nix::sys::signal::Signal;
 use tokio::{net::TcpStream, sync::oneshot};
 
 /// A gateway's services, as its operators see them.
-const SERVICES: [&str; 16] = [
+const SERVICES: [&str; 17] = [
     "live entries of local",
     "news of devices in local",
     "signals of local",
     "revocations of local",
     "settings of local",
+    "groups of people in local",
     "comparison of heads in local",
     "reports of local",
     "news of presence in local",

@@ -50,9 +50,9 @@ fn a_clock_that_is_wrong_is_named_where_a_token_made_by_it_is_refused() {
 #[test]
 fn a_terminal_obeys_nothing_that_stands_in_an_error() {
     let temporary = TempDir::new().unwrap();
-    let sent =
-        beside(temporary.path(), &["send", "--token", "a.token.of.no.matter", "\u{1b}]0;pwned\u{7}\u{202e}bob", "hi"]);
-    let said = stderr(&sent);
-    assert!(!sent.status.success() && said.contains("\\u{1b}]0;pwned"), "{said}");
+    let folder = temporary.path().join("\u{1b}]0;pwned\u{7}\u{202e}").display().to_string();
+    let looked = output(&mut dunlin(&["listen", "--as", "bob", "--data", &folder]));
+    let said = stderr(&looked);
+    assert!(!looked.status.success() && said.contains("\\u{1b}]0;pwned"), "{said}");
     assert!(!said.contains(['\u{1b}', '\u{7}', '\u{202e}']), "{said:?}");
 }
