@@ -56,7 +56,7 @@ fn cases() -> Vec<(&'static str, Vec<u8>, Answer)> {
     let ahead = id_at(now.as_millis() + 60_000);
     let attachments = json!({ "message": { "text": "a", "attachments": ["media"] } });
     let react = |emoji: &str| json!({ "react": { "target": new_id(), "emoji": emoji, "on": true } });
-    let membership = json!({ "membership": { "group": "#team", "user": "bob", "change": "added", "by": "alice" } });
+    let membership = json!({ "membership": { "group": "#team", "users": ["bob"], "change": "added", "by": "alice" } });
     let deep = |depth: usize| format!(r#"{{"send":{{"x":{}{}}}}}"#, "[".repeat(depth), "]".repeat(depth));
     let deeper = format!(r#"{{"send":{}}}"#, r#"{"a":"#.repeat(10_000));
     vec![
