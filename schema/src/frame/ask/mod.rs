@@ -5,7 +5,7 @@
 mod answer;
 mod unread;
 
-use std::fmt;
+use std::{fmt, marker::PhantomData};
 
 use serde::{Deserialize, Deserializer, Serialize, de};
 
@@ -315,26 +315,35 @@ fn device<'de, D: Deserializer<'de>>(deserializer: D) -> Result<DeviceName, D::E
     parsed_field(deserializer, "device")
 }
 
+/// A list of at most so many: `expected` says what it is, and `too_many` what is wrong with a longer one, each before the number.
+struct AtMost<T> {
+    most: usize,
+    expected: &'static str,
+    too_many: &'static str,
+    item: PhantomData<T>,
+}
+
+impl<'de, T: Deserialize<'de>> de::Visitor<'de> for AtMost<T> {
+    type Value = Vec<T>;
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} {} addresses at most", self.expected, self.most)
+    }
+    fn visit_seq<A: de::SeqAccess<'de>>(self, mut list: A) -> Result<Self::Value, A::Error> {
+        let mut items = Vec::new();
+        while let Some(item) = list.next_element()? {
+            if items.len() == self.most {
+                return Err(de::Error::custom(format_args!("{} {}", self.too_many, self.most)));
+            }
+            items.push(item);
+        }
+        Ok(items)
+    }
+}
+
 /// Addresses of people: not more of them than a question may name.
 fn people<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<String>, D::Error> {
-    struct People;
-    impl<'de> de::Visitor<'de> for People {
-        type Value = Vec<String>;
-        fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-            write!(f, "a list for `users`, of {} addresses at most", limits::PRESENCE_USERS)
-        }
-        fn visit_seq<A: de::SeqAccess<'de>>(self, mut list: A) -> Result<Self::Value, A::Error> {
-            let mut users = Vec::new();
-            while let Some(user) = list.next_element()? {
-                if users.len() == limits::PRESENCE_USERS {
-                    return Err(de::Error::custom(format_args!("`users` names more than {}", limits::PRESENCE_USERS)));
-                }
-                users.push(user);
-            }
-            Ok(users)
-        }
-    }
-    deserializer.deserialize_seq(People)
+    let (most, expected, too_many) = (limits::PRESENCE_USERS, "a list for `users`, of", "`users` names more than");
+    deserializer.deserialize_seq(AtMost { most, expected, too_many, item: PhantomData })
 }
 
 fn group<'de, D: Deserializer<'de>>(deserializer: D) -> Result<GroupAddress, D::Error> {
@@ -343,24 +352,8 @@ fn group<'de, D: Deserializer<'de>>(deserializer: D) -> Result<GroupAddress, D::
 
 /// Addresses of people: not more of them than a command may name.
 fn members<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<Address>, D::Error> {
-    struct Members;
-    impl<'de> de::Visitor<'de> for Members {
-        type Value = Vec<Address>;
-        fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-            write!(f, "a list of {} addresses at most", limits::GROUP_USERS)
-        }
-        fn visit_seq<A: de::SeqAccess<'de>>(self, mut list: A) -> Result<Self::Value, A::Error> {
-            let mut users = Vec::new();
-            while let Some(user) = list.next_element()? {
-                if users.len() == limits::GROUP_USERS {
-                    return Err(de::Error::custom(format_args!("a command names at most {}", limits::GROUP_USERS)));
-                }
-                users.push(user);
-            }
-            Ok(users)
-        }
-    }
-    deserializer.deserialize_seq(Members)
+    let (most, expected, too_many) = (limits::GROUP_USERS, "a list of", "a command names at most");
+    deserializer.deserialize_seq(AtMost { most, expected, too_many, item: PhantomData })
 }
 
 fn with<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Address, D::Error> {
