@@ -3,12 +3,8 @@
 use dunlin_nats::{Records, Watch, WatchEvent};
 use dunlin_schema::{GroupAddress, LogName, RegionName, Shard, subject};
 use futures_util::future::join_all;
-use tokio::time::interval;
 
-use crate::{
-    directory::Directory,
-    services::{BEAT_EVERY, Pulse},
-};
+use crate::{directory::Directory, services::Pulse};
 
 /// Tells the devices here of what their users are in groups, until it is dropped.
 pub(crate) async fn run(region: &RegionName, directory: &Directory, records: &Records, pulse: &Pulse) {
@@ -16,14 +12,7 @@ pub(crate) async fn run(region: &RegionName, directory: &Directory, records: &Re
         let changes = records.watch_changes(shard, subject::shard_follows(region, shard));
         watch(shard, directory, changes)
     });
-    let beats = async {
-        let mut beats = interval(BEAT_EVERY);
-        loop {
-            beats.tick().await;
-            pulse.beat();
-        }
-    };
-    tokio::join!(join_all(watches), beats);
+    tokio::join!(join_all(watches), pulse.beats());
 }
 
 async fn watch(shard: Shard, directory: &Directory, mut changes: Watch) {

@@ -13,7 +13,10 @@ use std::{
 
 use dunlin_schema::Millis;
 use parking_lot::Mutex;
-use tokio::task::{AbortHandle, JoinError, JoinSet};
+use tokio::{
+    task::{AbortHandle, JoinError, JoinSet},
+    time::interval,
+};
 
 use crate::clock::Uptime;
 
@@ -34,6 +37,15 @@ impl Pulse {
     /// The service moves.
     pub(crate) fn beat(&self) {
         self.0.store(Uptime::now().0, Relaxed);
+    }
+
+    /// Beats for as long as it is polled: for a service that waits for things which may not come for long.
+    pub(crate) async fn beats(&self) {
+        let mut beats = interval(BEAT_EVERY);
+        loop {
+            beats.tick().await;
+            self.beat();
+        }
     }
 
     fn age(&self, now: Uptime) -> Millis {

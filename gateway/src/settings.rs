@@ -15,13 +15,10 @@ use dunlin_schema::{
 };
 use futures_util::future::join_all;
 use parking_lot::Mutex;
-use tokio::{sync::broadcast, time::interval};
+use tokio::sync::broadcast;
 
 use self::cache::{Cache, Decided, Known};
-use crate::{
-    metrics::Metrics,
-    services::{BEAT_EVERY, Pulse},
-};
+use crate::{metrics::Metrics, services::Pulse};
 
 /// Changes that wait for whoever hears of them; of more they hear that anybody's may have changed.
 const CHANGES: usize = 1_024;
@@ -196,14 +193,7 @@ impl People {
             let changes = self.records.watch_changes(shard, subject::all_settings(&self.region, shard));
             self.watch(shard, changes)
         });
-        let beats = async {
-            let mut beats = interval(BEAT_EVERY);
-            loop {
-                beats.tick().await;
-                pulse.beat();
-            }
-        };
-        tokio::join!(join_all(watches), beats);
+        tokio::join!(join_all(watches), pulse.beats());
     }
 
     async fn watch(&self, shard: Shard, mut changes: Watch) {
