@@ -142,6 +142,16 @@ impl Processes {
         self.workers.insert(index, worker);
     }
 
+    /// `kill -9` of what has its turn, and it again: this gateway, the worker, nats-server, everything.
+    pub fn replace_in_turn(&mut self, turn: u32, gateway: usize) {
+        match turn % 4 {
+            0 => self.replace_gateway(gateway),
+            1 => self.replace_worker(0),
+            2 => self.nats.restart(),
+            _ => self.replace_everything(),
+        }
+    }
+
     /// `kill -9` of everything at once, and all of it again, in the order in which one needs the other.
     pub fn replace_everything(&mut self) {
         let addresses =

@@ -24,13 +24,7 @@ async fn every_accepted_message_arrives_once_and_all_marks_are_right_whatever_is
         within(patience, "the load to go on", async || (load.accepted() > before + 20).then_some(())).await;
         tokio::time::sleep(Duration::from_millis(random.random_range(0..300))).await;
         println!("kill {kill}: {} accepted so far", load.accepted());
-        let gateway = random.random_range(0..2);
-        match kill % 4 {
-            0 => region.replace_gateway(gateway),
-            1 => region.replace_worker(0),
-            2 => region.nats.restart(),
-            _ => region.replace_everything(),
-        }
+        region.replace_in_turn(kill, random.random_range(0..2));
     }
     let left = load.finish(Duration::from_secs(120)).await;
     println!("{} messages accepted, each given once, through {} kills", left.accepted, kills());

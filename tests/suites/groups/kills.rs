@@ -79,13 +79,7 @@ async fn every_member_is_given_their_windows_once_and_in_one_order_whatever_is_k
         within(PATIENCE, "the talk to go on", async || (team.accepted() > before + 20).then_some(())).await;
         tokio::time::sleep(Duration::from_millis(random.random_range(0..300))).await;
         println!("kill {kill}: {} accepted so far", team.accepted());
-        let gateway = random.random_range(0..2);
-        match kill % 4 {
-            0 => region.replace_gateway(gateway),
-            1 => region.replace_worker(0),
-            2 => region.nats.restart(),
-            _ => region.replace_everything(),
-        }
+        region.replace_in_turn(kill, random.random_range(0..2));
         let users = json!({ "users": [names[random.random_range(0..6)]] });
         let name = if kill % 2 == 0 { "group_remove" } else { "group_add" };
         done(&region, name, users).await;
