@@ -78,15 +78,16 @@ export function createKept(given, failed) {
     async function write(changes, reign) {
         // Of several changes of one key the last one counts.
         const last = [...new Map(changes.map(change => [change[0] + change[1], change])).values()];
-        const isWritten = await attempt(async store => {
+        const isWritten = await attempt(async asked => {
             try {
-                return await store.write(last, reign);
+                return await asked.write(last, reign);
             } catch (/** @type {any} */ error) {
                 // Gateways keep history, too; what is unsent is here alone.
                 if (error.name !== "QuotaExceededError") throw error;
-                await store.clear("entries");
-                failed(error, false);
-                return store.write(last, reign);
+                await asked.clear("entries");
+                // Another write may have found since that there is no room even so.
+                failed(error, !store);
+                return asked.write(last, reign);
             }
         });
         if (isWritten === false) return false;

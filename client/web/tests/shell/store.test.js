@@ -157,3 +157,22 @@ test("a store that is lost while it is asked need not answer", async () => {
     assert.deepEqual([await read, await kept.read("outbox")], [[], [["a", 1]]]);
     assert.deepEqual(said, [["it was deleted", true]]);
 });
+
+test("a disk that is full for two writes at once: what is in memory stays there, and is said to", async () => {
+    const store = new MemoryStore();
+    let cleared;
+    const clears = [new Promise(resolve => { cleared = resolve; }), Promise.resolve()];
+    store.clear = async () => clears.pop();
+    store.write = async () => {
+        throw new DOMException("full", "QuotaExceededError");
+    };
+    const said = [];
+    const kept = createKept(store, (why, inMemory) => said.push(inMemory));
+    const first = kept.write([["outbox", "a", 1]]);
+    const second = kept.write([["outbox", "b", 2]]);
+    await Promise.all([first, second]);
+    cleared();
+    await new Promise(setImmediate);
+    assert.deepEqual(said, [false, true, true]);
+    assert.deepEqual(kept.held("outbox").map(([key]) => key), ["a", "b"]);
+});
