@@ -120,7 +120,13 @@ fn sign(folder: &Folder, user: &UserName, at: Option<Millis>) -> anyhow::Result<
 pub async fn send(args: SendArgs) -> anyhow::Result<ExitCode> {
     let (client, events) = Client::start(args.who.options_of_no_device()?).await?;
     let mut attempts = Attempts::default();
-    let content = Content::Message { text: Some(args.text), data: None, attachments: Vec::new(), reply_to: None };
+    let content = Content::Message {
+        text: Some(args.text),
+        data: None,
+        attachments: Vec::new(),
+        reply_to: None,
+        mentions: vec![],
+    };
     let outcome = tokio::select! {
         outcome = client.send(&args.to, content) => Some(outcome),
         () = attempts.watch(&client, events) => None,

@@ -42,7 +42,7 @@ async fn main() -> anyhow::Result<()> {
             }
             line = lines.recv() => {
                 let Some(text) = line else { break };
-                let content = Content::Message { text: Some(text), data: None, attachments: Vec::new(), reply_to: None };
+                let content = Content::Message { text: Some(text), data: None, attachments: Vec::new(), reply_to: None, mentions: vec![] };
                 let sending = client.submit(&with, content.clone()).await?;
                 let key = conversation.sending(now(), content, sending.id());
                 sends.spawn(async move { (key, sending.await) });

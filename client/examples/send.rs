@@ -13,7 +13,8 @@ async fn main() -> anyhow::Result<()> {
     // Needed where the token names no device.
     let options = ClientOptions::new(url, token).device("send".parse()?);
     let (client, _events) = Client::connect(options).await.context("connecting")?;
-    let content = Content::Message { text: Some(text), data: None, attachments: Vec::new(), reply_to: None };
+    let content =
+        Content::Message { text: Some(text), data: None, attachments: Vec::new(), reply_to: None, mentions: vec![] };
     let accepted = client.send(&to, content).await.with_context(|| format!("sending to {to}"))?;
     eprintln!("{} is stored, number {:?} to {to}", accepted.id, accepted.order);
     client.close().await;

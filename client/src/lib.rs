@@ -27,7 +27,7 @@
 //! let options = ClientOptions::new("ws://localhost:8080", "eyJ…").device("phone".parse()?);
 //! let (client, mut events) = Client::connect(options).await?;
 //! let mut conversation = Conversation::new("alice".parse()?, "bob".parse()?);
-//! let content = Content::Message { text: Some("hi".into()), data: None, attachments: vec![], reply_to: None };
+//! let content = Content::Message { text: Some("hi".into()), data: None, attachments: vec![], reply_to: None, mentions: vec![] };
 //! let sending = client.submit("bob", content.clone()).await?;
 //! let key = conversation.sending(now(), content, sending.id());
 //! conversation.settled(key, &sending.await);

@@ -47,7 +47,13 @@ fn entry(seq: u64) -> LiveEntry {
         to: Address::local(user()).said_in(&region()),
         order: None,
         time: NOW,
-        body: Body::Content(Content::Message { text, data: None, attachments: vec![], reply_to: None }),
+        body: Body::Content(Content::Message {
+            text,
+            data: None,
+            attachments: vec![],
+            reply_to: None,
+            mentions: vec![],
+        }),
     };
     LiveEntry { position: position(seq), after: Seq(seq - 1), entry: entry.encode() }
 }

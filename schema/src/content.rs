@@ -1,6 +1,8 @@
 //! What a person or program says, and the checks it must pass.
 
-use std::borrow::Cow;
+mod message;
+
+use std::{borrow::Cow, collections::HashSet};
 
 use base64::{
     Engine as _, alphabet,
@@ -16,7 +18,7 @@ use unicode_properties::UnicodeEmoji;
 use unicode_segmentation::UnicodeSegmentation;
 
 use crate::{
-    Address, Code, GroupAddress, MessageId, Open, RegionName, Title, limits, role::GroupSettings, text::named,
+    Address, Code, GroupAddress, MessageId, Open, Peer, RegionName, Title, limits, role::GroupSettings, text::named,
 };
 
 /// Opaque bytes: base64 in JSON, raw in Postcard. Written in the standard alphabet with padding (RFC 4648, section 4); read in either
@@ -80,17 +82,19 @@ impl schemars::JsonSchema for Blob {
 #[serde(rename_all = "snake_case")]
 pub enum Content {
     /// A message.
+    #[serde(with = "message")]
+    #[schemars(with = "message::Message")]
     Message {
         /// What a person reads.
         text: Option<String>,
         /// What a program reads.
         data: Option<Blob>,
         /// Media that goes with it.
-        #[serde(default, deserialize_with = "crate::text::null_is_default")]
-        #[schemars(with = "Option<Vec<String>>")]
         attachments: Vec<String>,
         /// The message that this one answers.
         reply_to: Option<MessageId>,
+        /// Of a message in a group, members whom it is meant for above others: each once, [`limits::MENTIONS`] at most.
+        mentions: Vec<Address>,
     },
     /// New words for an earlier message.
     Edit {
@@ -252,6 +256,9 @@ pub enum ContentError {
     /// Neither text nor data.
     #[error("a message or an edit needs text or data")]
     Empty,
+    /// Not people, each once, of whom there are not too many.
+    #[error("`mentions` names people, each once and at most {max}", max = limits::MENTIONS)]
+    Mentions,
     /// Not one emoji.
     #[error("`emoji` is one emoji of at most {max} characters", max = limits::EMOJI_CHARS)]
     Emoji,
@@ -264,8 +271,9 @@ impl Content {
     /// Whether the content may be sent. Errors: see [`ContentError`].
     pub fn check(&self) -> Result<(), ContentError> {
         match self {
-            Content::Message { text, data, attachments, .. } => {
+            Content::Message { text, data, attachments, reply_to: _, mentions } => {
                 body(text, data)?;
+                are_people(mentions)?;
                 match attachments.len() {
                     0 => Ok(()),
                     count if count > limits::ATTACHMENTS => Err(ContentError::TooManyAttachments(count)),
@@ -296,7 +304,8 @@ impl Content {
                 users.iter_mut().chain([by]).for_each(|user| out(&mut user.region));
             }
             Content::Failed(failed) => out(&mut failed.to.region),
-            Content::Message { .. } | Content::Edit { .. } | Content::Delete { .. } | Content::React { .. } => {}
+            Content::Message { mentions, .. } => mentions.iter_mut().for_each(|user| out(&mut user.region)),
+            Content::Edit { .. } | Content::Delete { .. } | Content::React { .. } => {}
         }
         self
     }
@@ -340,6 +349,12 @@ fn is_tag_flag(text: &str) -> bool {
     let Some(tags) = text.strip_prefix('🏴').and_then(|tags| tags.strip_suffix(END)) else { return false };
     let letters: Option<String> = tags.chars().map(|tag| char::from_u32((tag as u32).checked_sub(0xe_0000)?)).collect();
     letters.is_some_and(|letters| TAG_FLAGS.contains(&letters.as_str()))
+}
+
+fn are_people(mentions: &[Address]) -> Result<(), ContentError> {
+    let mut seen = HashSet::new();
+    let each_once = mentions.iter().all(|user| matches!(user.peer, Peer::User(_)) && seen.insert(user));
+    if each_once && mentions.len() <= limits::MENTIONS { Ok(()) } else { Err(ContentError::Mentions) }
 }
 
 fn body(text: &Option<String>, data: &Option<Blob>) -> Result<(), ContentError> {

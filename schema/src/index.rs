@@ -1,5 +1,7 @@
-//! The index: a gateway asks the index worker of the user's shard which conversations the user has, and which messages one has. The
-//! answers say where the messages lie; what they say is read from the log.
+//! The index: a gateway asks the index worker of the user's shard which conversations the user has, and which messages one has; of groups
+//! it asks the worker of the group's shard ([`groups`]). The answers say where the messages lie; what they say is read from the log.
+
+pub mod groups;
 
 use serde::{Deserialize, Serialize};
 

@@ -18,6 +18,8 @@ pub const GATHERED_FREE: usize = 4 * 1024;
 pub const BODY_BYTES: usize = 32 * 1024;
 /// Attachments of one message.
 pub const ATTACHMENTS: usize = 16;
+/// Members whom a message in a group may mention.
+pub const MENTIONS: usize = 64;
 /// Characters of a reaction's emoji: a couple kissing, each with a skin tone, has as many, and no emoji that Unicode recommends has more.
 pub const EMOJI_CHARS: usize = 10;
 /// An id as a client wrote it, where it is repeated to it.
@@ -150,6 +152,8 @@ pub const MARKS_REMEMBERED_FOR: Millis = seconds(600);
 pub const MARKS_PAGE: usize = 4_096;
 /// Conversations in one answer.
 pub const CONVERSATIONS_PAGE: u16 = 50;
+/// Groups of one shard that the index is asked about at once: two records of each are read with one question.
+pub const GROUPS_ASKED: usize = 500;
 /// Messages in one answer about a conversation.
 pub const HISTORY_PAGE: u16 = 100;
 /// Reactions of both sides to one message that are kept with it; further ones are entries like others, and stand nowhere else.
@@ -347,7 +351,11 @@ const _: () = {
         "a list of devices fits into the outbound queue"
     );
     assert!(
-        BODY_BYTES * 6 + REACTIONS_KEPT * (3 * NAME_BYTES + EMOJI_CHARS * 4) + 8 * 1024 < FRAME_BYTES,
+        BODY_BYTES * 6
+            + REACTIONS_KEPT * (3 * NAME_BYTES + EMOJI_CHARS * 4)
+            + MENTIONS * (2 * NAME_BYTES + 4)
+            + 8 * 1024
+            < FRAME_BYTES,
         "a message fits into an answer with all its reactions"
     );
     assert!(INDEX_IN_STEP.0 < INDEX_TIMEOUT.0 && INDEX_TIMEOUT.0 < ASK_WITHIN.0);

@@ -392,7 +392,8 @@ pub fn changed_marks(region: &RegionName, shard: Shard) -> String {
     format!("svc.{region}.receipts-{shard}.marks")
 }
 
-/// The name of the service by which a shard's index worker says what it knows. Its endpoints are [`conversations`] and [`history`].
+/// The name of the service by which a shard's index worker says what it knows. Its endpoints are [`conversations`], [`history`] and, of the
+/// shard's groups, [`groups_latest`], [`group_conversations`] and [`group_history`].
 pub fn index_service(region: &RegionName, shard: Shard) -> String {
     format!("index-{region}-{shard}")
 }
@@ -405,6 +406,21 @@ pub fn conversations(region: &RegionName, shard: Shard) -> String {
 /// Where a shard's index worker says which messages a conversation has: `svc.<region>.index-<shard>.history`.
 pub fn history(region: &RegionName, shard: Shard) -> String {
     format!("svc.{region}.index-{shard}.history")
+}
+
+/// Where a shard's index worker says when something was last said in groups: `svc.<region>.index-<shard>.groups_latest`.
+pub fn groups_latest(region: &RegionName, shard: Shard) -> String {
+    format!("svc.{region}.index-{shard}.groups_latest")
+}
+
+/// Where a shard's index worker says how groups stand for one of their members: `svc.<region>.index-<shard>.group_conversations`.
+pub fn group_conversations(region: &RegionName, shard: Shard) -> String {
+    format!("svc.{region}.index-{shard}.group_conversations")
+}
+
+/// Where a shard's index worker says which messages a group has: `svc.<region>.index-<shard>.group_history`.
+pub fn group_history(region: &RegionName, shard: Shard) -> String {
+    format!("svc.{region}.index-{shard}.group_history")
 }
 
 /// The name of the service by which the accounts worker changes a shard's records on demand. Its endpoints are [`change_settings`] and

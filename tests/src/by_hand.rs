@@ -77,7 +77,13 @@ impl ByHand {
 
     /// Somebody says something.
     pub async fn say(&mut self, by: &str, text: &str) -> Seq {
-        let content = Content::Message { text: Some(text.into()), data: None, attachments: vec![], reply_to: None };
+        let content = Content::Message {
+            text: Some(text.into()),
+            data: None,
+            attachments: vec![],
+            reply_to: None,
+            mentions: vec![],
+        };
         self.append(by, content).await
     }
 

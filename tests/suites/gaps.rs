@@ -53,7 +53,13 @@ fn now() -> u64 {
 }
 
 fn says(text: &str) -> Body {
-    Body::Content(Content::Message { text: Some(text.into()), data: None, attachments: vec![], reply_to: None })
+    Body::Content(Content::Message {
+        text: Some(text.into()),
+        data: None,
+        attachments: vec![],
+        reply_to: None,
+        mentions: vec![],
+    })
 }
 
 /// Puts this many entries into a mailbox, past the gateways.

@@ -291,7 +291,7 @@ fn name(name: &str) -> UserName {
 }
 
 fn message(text: String) -> Content {
-    Content::Message { text: Some(text), data: None, attachments: vec![], reply_to: None }
+    Content::Message { text: Some(text), data: None, attachments: vec![], reply_to: None, mentions: vec![] }
 }
 
 /// Stores entries, straight into a mailbox.

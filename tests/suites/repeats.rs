@@ -235,8 +235,13 @@ async fn fill(region: &Region, user: &str, count: usize) {
     let mut acks = vec![];
     for number in 0..count {
         let time = Millis(now() as u64);
-        let content =
-            Content::Message { text: Some(number.to_string()), data: None, attachments: vec![], reply_to: None };
+        let content = Content::Message {
+            text: Some(number.to_string()),
+            data: None,
+            attachments: vec![],
+            reply_to: None,
+            mentions: vec![],
+        };
         let id = MessageId::from_parts(time, rand::random());
         let to = Address::local(UserName::new(user).expect("a name")).said_in(&log.region);
         let entry = Entry { id, from: from.clone(), to, order: None, time, body: Body::Content(content) };

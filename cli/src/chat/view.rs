@@ -195,7 +195,8 @@ mod tests {
         let mut conversation = Conversation::new("alice".parse().unwrap(), "bob".parse().unwrap());
         for (number, text) in (1..).zip(said) {
             let text = Some((*text).to_owned());
-            let content = Content::Message { text, data: None, attachments: Vec::new(), reply_to: None };
+            let content =
+                Content::Message { text, data: None, attachments: Vec::new(), reply_to: None, mentions: vec![] };
             let key = conversation.sending(Millis(1), content, PendingId::default());
             let id = MessageId::from_parts(Millis(number), 0);
             conversation.settled(key, &Ok(Accepted { id, order: Some(Seq(number)), time: Millis(number) }));
@@ -231,6 +232,7 @@ mod tests {
             data: None,
             attachments: Vec::new(),
             reply_to: None,
+            mentions: vec![],
         };
         conversation.sending(Millis(1), content("d"), PendingId::default());
         let key = conversation.sending(Millis(4), content("e"), PendingId::default());

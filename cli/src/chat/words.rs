@@ -58,7 +58,13 @@ pub(super) fn said(line: &str, conversation: &Conversation) -> Said {
 
 /// A message of this text.
 fn message(text: &str) -> Content {
-    Content::Message { text: Some(text.to_owned()), data: None, attachments: Vec::new(), reply_to: None }
+    Content::Message {
+        text: Some(text.to_owned()),
+        data: None,
+        attachments: Vec::new(),
+        reply_to: None,
+        mentions: vec![],
+    }
 }
 
 /// The last message that was not deleted and is meant.

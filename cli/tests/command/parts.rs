@@ -33,7 +33,13 @@ async fn a_part_that_is_killed_comes_back_where_it_was_and_clients_lose_nothing(
             if number == AROUND / 2 {
                 is_killed(&dev, part, &before);
             }
-            let content = Content::Message { text: Some(text), data: None, attachments: vec![], reply_to: None };
+            let content = Content::Message {
+                text: Some(text),
+                data: None,
+                attachments: vec![],
+                reply_to: None,
+                mentions: vec![],
+            };
             sending.push(alice.submit("bob", content).await.unwrap());
         }
         for sending in sending {

@@ -38,6 +38,7 @@ pub(super) struct Stored {
     words: Words,
     attachments: Vec<String>,
     reply_to: Option<MessageId>,
+    mentions: Vec<Address>,
 }
 
 /// All that is known of what one author said under one id.
@@ -81,6 +82,7 @@ impl Slot {
         if let Some(message) = &mut self.message {
             message.words = Words::default();
             message.attachments.clear();
+            message.mentions.clear();
         }
         !std::mem::replace(&mut self.deleted, true)
     }
@@ -126,9 +128,9 @@ impl Conversation {
         content: Content,
     ) -> Vec<Change> {
         match content {
-            Content::Message { text, data, attachments, reply_to } => {
+            Content::Message { text, data, attachments, reply_to, mentions } => {
                 let words = Words { text, data };
-                self.store(key, author, Stored { place, order, words, attachments, reply_to })
+                self.store(key, author, Stored { place, order, words, attachments, reply_to, mentions })
             }
             Content::Edit { target, text, data } => {
                 self.change((target, author), |slot| slot.edited(place, Words { text, data }))
@@ -247,7 +249,7 @@ impl Conversation {
 
     pub(super) fn stored(&self, item: (MessageId, Author)) -> Option<Message<'_>> {
         let slot = self.slots.get(&item)?;
-        let Stored { place, order, words, attachments, reply_to } = slot.message.as_ref()?;
+        let Stored { place, order, words, attachments, reply_to, mentions } = slot.message.as_ref()?;
         let edit = slot.edit.as_ref().map(|(_, words)| words);
         let Words { text, data } = edit.unwrap_or(words);
         let given = self.reactions.get(&item.0).into_iter().flat_map(|reactions| &reactions.0);
@@ -265,6 +267,7 @@ impl Conversation {
             data: data.as_ref(),
             attachments,
             reply_to: *reply_to,
+            mentions,
             edited: edit.is_some(),
             deleted: slot.deleted,
             reactions,
@@ -273,7 +276,7 @@ impl Conversation {
     }
 
     pub(super) fn draft<'a>(&'a self, draft: &'a Draft) -> Option<Message<'a>> {
-        let Content::Message { text, data, attachments, reply_to } = &draft.content else { return None };
+        let Content::Message { text, data, attachments, reply_to, mentions } = &draft.content else { return None };
         Some(Message {
             key: draft.key,
             id: draft.id.get(),
@@ -284,6 +287,7 @@ impl Conversation {
             data: data.as_ref(),
             attachments,
             reply_to: *reply_to,
+            mentions,
             edited: false,
             deleted: false,
             reactions: Vec::new(),

@@ -140,6 +140,8 @@ pub struct Message<'a> {
     pub attachments: &'a [String],
     /// The message that it answers.
     pub reply_to: Option<MessageId>,
+    /// Whom it mentions.
+    pub mentions: &'a [Address],
     /// Whether text and data are those of an edit.
     pub edited: bool,
     /// Whether its author took it back.

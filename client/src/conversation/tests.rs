@@ -12,7 +12,13 @@ fn id(number: u64) -> MessageId {
 }
 
 fn text(text: &str) -> Content {
-    Content::Message { text: Some(text.to_owned()), data: None, attachments: Vec::new(), reply_to: None }
+    Content::Message {
+        text: Some(text.to_owned()),
+        data: None,
+        attachments: Vec::new(),
+        reply_to: None,
+        mentions: vec![],
+    }
 }
 
 fn edit(target: u64, text: &str) -> Content {

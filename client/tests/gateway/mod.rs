@@ -222,7 +222,13 @@ pub(crate) fn goodbye(code: Code) -> ServerFrame {
 }
 
 pub(crate) fn text(text: &str) -> Content {
-    Content::Message { text: Some(text.to_owned()), data: None, attachments: Vec::new(), reply_to: None }
+    Content::Message {
+        text: Some(text.to_owned()),
+        data: None,
+        attachments: Vec::new(),
+        reply_to: None,
+        mentions: vec![],
+    }
 }
 
 /// Starts a client and waits for nothing.

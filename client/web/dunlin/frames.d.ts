@@ -253,6 +253,8 @@ export type Content =
         attachments?: string[] | null;
         /** What a program reads. */
         data?: Blob | null;
+        /** Of a message in a group, members whom it is meant for above others: each once. */
+        mentions?: Address[] | null;
         /** The message that this one answers. */
         reply_to?: MessageId | null;
         /** What a person reads. */
@@ -290,14 +292,18 @@ export type Content =
 
 /** A conversation. */
 export interface ConversationItem {
-    /** The other side. */
+    /** The other side: a person, or a group. */
     with: OpenAddress;
-    /** Messages of the other side that the user has not read, of those that are kept. */
+    /** Messages of others that the user has not read, of those that are kept. */
     unread: number;
-    /** Its last message as it is now; `null` where that went meanwhile. */
+    /** Its last message as it is now; `null` where there is none, as in a new group, or where that went meanwhile. */
     last?: HistoryEntry | null;
-    /** Up to which order the user has read what the other side sent; `null` where nothing is known of that. */
+    /** How many of the unread ones mention the user. */
+    mentions?: number;
+    /** Up to which order the user has read what others sent; `null` where nothing is known of that. */
     read?: Seq | null;
+    /** What the group is called; `null` of a person. */
+    title?: Title | null;
 }
 
 /** Opaque. Keep it as it came, and give it back in the next hello. */
@@ -459,7 +465,7 @@ export type HelloFrame = { hello: {
 
 /** A message as it is now. */
 export interface HistoryEntry {
-    /** The sequence of its entry in the user's mailbox. */
+    /** The sequence of its entry in the user's mailbox, or in the group's log. */
     seq: Seq;
     /** When it was accepted. */
     time: Millis;
@@ -612,7 +618,7 @@ export type Question =
         /** The user's own name, so that nobody asks by mistake. */
         confirm: string;
     } }
-    /** Which conversations the user has, the one with the latest message first. */
+    /** Which conversations the user has, with people and in groups, the one with the latest message first. */
     | { conversations: {
         /** How many at most; a page has no more than 50. */
         limit: number;
@@ -621,12 +627,13 @@ export type Question =
     } }
     /** The messages of a conversation, the latest first. */
     | { history: {
-        /** The other side. */
+        /** The other side: a person, or a group. */
         with: Address;
         /** How many at most; a page has no more than 100. */
         limit: number;
         /**
-         * Those below this `seq` of the user's mailbox: `next` of the page before. Left out: from the latest one on.
+         * Those below this `seq` of the mailbox, or of the group's log: `next` of the page before. Left out: from the
+         * latest one on.
          */
         before?: Seq | null;
     } }

@@ -31,7 +31,7 @@ pub(super) async fn list(context: &Context<'_>, after: Option<Seq>, limit: u64) 
     let reading = stream::iter(found).map(async |Conversation { with, last, unread, read }| {
         let at = last.at.seq;
         let last = mailbox.entry(&with, last).await?;
-        Ok((at, Some(ConversationItem { with: with.into(), last, unread, read })))
+        Ok((at, Some(ConversationItem { with: with.into(), last, unread, read, mentions: 0, title: None })))
     });
     let (items, next) = page(reading.buffered(READ_AT_ONCE), more).await?;
     Ok(Answer::Conversations { items, next })
@@ -155,8 +155,8 @@ impl<'a> Mailbox<'a> {
 /// A message with the words of its edit; `None` where they are no such pair.
 fn applied(message: Content, edit: Content) -> Option<Content> {
     match (message, edit) {
-        (Content::Message { attachments, reply_to, .. }, Content::Edit { text, data, .. }) => {
-            Some(Content::Message { text, data, attachments, reply_to })
+        (Content::Message { attachments, reply_to, mentions, .. }, Content::Edit { text, data, .. }) => {
+            Some(Content::Message { text, data, attachments, reply_to, mentions })
         }
         _ => None,
     }

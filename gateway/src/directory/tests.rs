@@ -93,7 +93,13 @@ fn entry(seq: u64) -> LiveEntry {
         to: Address::local(user("bob")).said_in(&region()),
         order: None,
         time: Millis(seq),
-        body: Body::Content(Content::Message { text, data: None, attachments: vec![], reply_to: None }),
+        body: Body::Content(Content::Message {
+            text,
+            data: None,
+            attachments: vec![],
+            reply_to: None,
+            mentions: vec![],
+        }),
     };
     let position = Position { epoch: Epoch(1), seq: Seq(seq), time: StreamTime(seq) };
     LiveEntry { position, after: Seq(seq - 1), entry: entry.encode() }

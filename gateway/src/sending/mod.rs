@@ -344,6 +344,10 @@ fn check(now: Millis, author: &Author, send: Send) -> Result<(Route, Entry), Ans
     let to = send.address().map_err(|error| refuse(Code::BadAddress, &error))?.said_in(&author.region);
     send.content.check().map_err(|error| refuse(code_of(&error), &error))?;
     let route = Route::of(&to, author).map_err(|error| refuse(Code::Unsupported, &error))?;
+    if matches!((&route, &send.content), (Route::Mailbox(_), Content::Message { mentions, .. }) if !mentions.is_empty())
+    {
+        return Err(refuse(Code::BadContent, &"`mentions` are of messages in groups"));
+    }
     Ok((route, Entry { id, from: author.sender(), to, order: None, time: now, body: Body::Content(send.content) }))
 }
 
@@ -351,9 +355,11 @@ fn code_of(error: &ContentError) -> Code {
     match error {
         ContentError::TooLarge(_) => Code::TooLarge,
         ContentError::NoMedia => Code::Unsupported,
-        ContentError::TooManyAttachments(_) | ContentError::Empty | ContentError::Emoji | ContentError::Systems => {
-            Code::BadContent
-        }
+        ContentError::TooManyAttachments(_)
+        | ContentError::Empty
+        | ContentError::Mentions
+        | ContentError::Emoji
+        | ContentError::Systems => Code::BadContent,
     }
 }
 

@@ -306,6 +306,7 @@ pub(crate) fn entry(id: MessageId, text: &str) -> Entry {
             data: None,
             attachments: Vec::new(),
             reply_to: None,
+            mentions: vec![],
         }),
     }
 }

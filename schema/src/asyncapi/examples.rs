@@ -253,8 +253,17 @@ fn devices() -> Vec<DeviceItem> {
 
 fn conversations() -> Answer {
     let with = Address::local(alice()).into();
-    let item = ConversationItem { with, last: Some(message()), unread: 1, read: Some(Seq(16)) };
-    Answer::Conversations { items: vec![item], next: Some(Seq(17)) }
+    let last = Some(message());
+    let item = ConversationItem { with, last, unread: 1, read: Some(Seq(16)), mentions: 0, title: None };
+    let team = ConversationItem {
+        with: Address::from(team()).into(),
+        last: None,
+        unread: 3,
+        read: None,
+        mentions: 1,
+        title: Some("The team".parse().expect("a title")),
+    };
+    Answer::Conversations { items: vec![team, item], next: Some(Seq(1_763_683_200_150_000)) }
 }
 
 fn message() -> HistoryEntry {
@@ -286,7 +295,13 @@ fn team() -> GroupAddress {
 }
 
 fn hi() -> Content {
-    Content::Message { text: Some("hi".to_owned()), data: None, attachments: Vec::new(), reply_to: None }
+    Content::Message {
+        text: Some("hi".to_owned()),
+        data: None,
+        attachments: Vec::new(),
+        reply_to: None,
+        mentions: vec![],
+    }
 }
 
 fn id(number: u128) -> MessageId {

@@ -10,7 +10,23 @@ use dunlin_schema::{
 fn message(text: Option<usize>, data: Option<usize>, attachments: usize) -> Content {
     let data = data.map(|length| Blob(vec![0; length].into()));
     let text = text.map(|length| "x".repeat(length));
-    Content::Message { text, data, attachments: vec!["media".to_owned(); attachments], reply_to: None }
+    Content::Message {
+        text,
+        data,
+        attachments: vec!["media".to_owned(); attachments],
+        reply_to: None,
+        mentions: vec![],
+    }
+}
+
+fn mentioning(users: &[&str]) -> Content {
+    let mentions = users.iter().map(|user| user.parse().unwrap()).collect();
+    Content::Message { text: Some("hi".to_owned()), data: None, attachments: vec![], reply_to: None, mentions }
+}
+
+fn mentioning_many(count: usize) -> Content {
+    let users: Vec<_> = (0..count).map(|number| format!("user{number}")).collect();
+    mentioning(&users.iter().map(String::as_str).collect::<Vec<_>>())
 }
 
 #[test]
@@ -50,6 +66,11 @@ fn content_is_checked() {
             message(Some(1), None, limits::ATTACHMENTS + 1),
             Err(ContentError::TooManyAttachments(limits::ATTACHMENTS + 1)),
         ),
+        (mentioning(&["bob", "bob@eu"]), Ok(())),
+        (mentioning(&["bob", "carol", "bob"]), Err(ContentError::Mentions)),
+        (mentioning(&["bob", "#team"]), Err(ContentError::Mentions)),
+        (mentioning_many(limits::MENTIONS), Ok(())),
+        (mentioning_many(limits::MENTIONS + 1), Err(ContentError::Mentions)),
         (edit(Some("x")), Ok(())),
         (edit(None), Err(ContentError::Empty)),
         (Content::Delete { target }, Ok(())),

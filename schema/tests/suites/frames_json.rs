@@ -36,7 +36,7 @@ fn id() -> MessageId {
 
 fn message(text: Option<&str>, data: Option<&[u8]>) -> Content {
     let data = data.map(|data| Blob(data.to_vec().into()));
-    Content::Message { text: text.map(str::to_owned), data, attachments: Vec::new(), reply_to: None }
+    Content::Message { text: text.map(str::to_owned), data, attachments: Vec::new(), reply_to: None, mentions: vec![] }
 }
 
 #[test]

@@ -58,8 +58,9 @@ fn team() -> LogName {
 }
 
 pub(crate) fn message() -> Content {
-    let data = Some(Blob(vec![0, 0xff].into()));
-    Content::Message { text: Some("hi".into()), data, attachments: vec!["m".into()], reply_to: Some(target()) }
+    let (text, data) = (Some("hi".into()), Some(Blob(vec![0, 0xff].into())));
+    let (attachments, reply_to) = (vec!["m".into()], Some(target()));
+    Content::Message { text, data, attachments, reply_to, mentions: vec![] }
 }
 
 fn cursor() -> Cursor {

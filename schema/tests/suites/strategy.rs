@@ -113,8 +113,14 @@ pub(crate) fn bytes() -> impl Strategy<Value = Bytes> {
 pub(crate) fn content() -> impl Strategy<Value = Content> {
     let blob = || option::of(bytes().prop_map(Blob));
     prop_oneof![
-        (option::of(any::<String>()), blob(), collection::vec(any::<String>(), 0..3), option::of(id()))
-            .prop_map(|(text, data, attachments, reply_to)| Content::Message { text, data, attachments, reply_to }),
+        (option::of(any::<String>()), blob(), collection::vec(any::<String>(), 0..3), option::of(id()), addresses())
+            .prop_map(|(text, data, attachments, reply_to, mentions)| Content::Message {
+                text,
+                data,
+                attachments,
+                reply_to,
+                mentions
+            }),
         (id(), option::of(any::<String>()), blob()).prop_map(|(target, text, data)| Content::Edit {
             target,
             text,
@@ -286,8 +292,16 @@ fn answer() -> BoxedStrategy<Answer> {
 }
 
 fn conversation() -> BoxedStrategy<ConversationItem> {
-    (open(address()), option::of(history_entry()), 0..=Seq::MAX.0, option::of(seq()))
-        .prop_map(|(with, last, unread, read)| ConversationItem { with, last, unread, read })
+    let counts = (0..=Seq::MAX.0, 0..=Seq::MAX.0);
+    (open(address()), option::of(history_entry()), counts, option::of(seq()), option::of(title()))
+        .prop_map(|(with, last, (unread, mentions), read, title)| ConversationItem {
+            with,
+            last,
+            unread,
+            read,
+            mentions,
+            title,
+        })
         .boxed()
 }
 

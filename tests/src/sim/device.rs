@@ -462,7 +462,7 @@ impl World {
         let text = Some("hi".to_owned());
         let content = match sending.edits {
             Some(target) => Content::Edit { target, text, data: None },
-            None => Content::Message { text, data: None, attachments: Vec::new(), reply_to: None },
+            None => Content::Message { text, data: None, attachments: Vec::new(), reply_to: None, mentions: vec![] },
         };
         let send = Send { id, to: self.users[sending.to].name.to_string(), content };
         let latency = self.latency();

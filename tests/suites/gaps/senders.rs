@@ -39,7 +39,13 @@ impl Sender {
     async fn sends(&self, texts: impl Iterator<Item = String>) -> Vec<Accepted> {
         let mut accepted = vec![];
         for text in texts {
-            let content = Content::Message { text: Some(text), data: None, attachments: vec![], reply_to: None };
+            let content = Content::Message {
+                text: Some(text),
+                data: None,
+                attachments: vec![],
+                reply_to: None,
+                mentions: vec![],
+            };
             accepted.push(self.client.send("bob", content).await.expect("accepted"));
         }
         accepted

@@ -49,7 +49,13 @@ fn fresh_id() -> MessageId {
 }
 
 fn message(text: &str) -> GroupCommand {
-    GroupCommand::Say(Content::Message { text: Some(text.to_owned()), data: None, attachments: vec![], reply_to: None })
+    GroupCommand::Say(Content::Message {
+        text: Some(text.to_owned()),
+        data: None,
+        attachments: vec![],
+        reply_to: None,
+        mentions: vec![],
+    })
 }
 
 fn creation(users: &[&str]) -> GroupCommand {

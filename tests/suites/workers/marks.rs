@@ -134,6 +134,7 @@ async fn sent(bench: &Bench, outside: &Outside, senders: &[&str]) {
                 data: None,
                 attachments: Vec::new(),
                 reply_to: None,
+                mentions: vec![],
             }),
         };
         outside.jetstream.publish(log.subject(), entry.encode()).await.unwrap().await.expect("stored");

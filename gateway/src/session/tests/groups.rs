@@ -13,7 +13,7 @@ fn id(number: u64) -> MessageId {
 }
 
 fn text() -> Content {
-    Content::Message { text: Some("hi".into()), data: None, attachments: vec![], reply_to: None }
+    Content::Message { text: Some("hi".into()), data: None, attachments: vec![], reply_to: None, mentions: vec![] }
 }
 
 fn send(number: u64, to: &str) -> Input {

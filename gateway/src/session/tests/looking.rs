@@ -48,7 +48,10 @@ fn of(number: u64, content: Content) -> Entry {
 }
 
 fn text() -> Entry {
-    of(1, Content::Message { text: Some("hi".into()), data: None, attachments: vec![], reply_to: None })
+    of(
+        1,
+        Content::Message { text: Some("hi".into()), data: None, attachments: vec![], reply_to: None, mentions: vec![] },
+    )
 }
 
 #[test]
@@ -155,7 +158,13 @@ fn a_look_up_without_an_answer_is_to_be_tried_again_and_no_unknown_outcome() {
 fn an_edit_waits_behind_its_message_and_what_follows_waits_behind_the_look_up() {
     use Step::*;
     let message = |number| {
-        let content = Content::Message { text: Some("hi".into()), data: None, attachments: vec![], reply_to: None };
+        let content = Content::Message {
+            text: Some("hi".into()),
+            data: None,
+            attachments: vec![],
+            reply_to: None,
+            mentions: vec![],
+        };
         Input::Sending(Sent::Send(Send { id: id(number), to: "alice".into(), content }))
     };
     let appended = |number, step| {
@@ -177,7 +186,13 @@ fn an_edit_waits_behind_its_message_and_what_follows_waits_behind_the_look_up() 
 fn what_is_about_a_message_that_was_refused_for_now_waits_for_it() {
     use Step::*;
     let message = || {
-        let content = Content::Message { text: Some("hi".into()), data: None, attachments: vec![], reply_to: None };
+        let content = Content::Message {
+            text: Some("hi".into()),
+            data: None,
+            attachments: vec![],
+            reply_to: None,
+            mentions: vec![],
+        };
         Input::Sending(Sent::Send(Send { id: id(1), to: "alice".into(), content }))
     };
     let appended = |step, outcome: Result<Entry, AppendFailure>| {

@@ -73,7 +73,13 @@ fn message(seq: u64) -> Entry {
         to: Address::local(user("bob")).said_in(&region()),
         order: None,
         time: Millis(seq * 1_000),
-        body: Body::Content(Content::Message { text, data: None, attachments: vec![], reply_to: None }),
+        body: Body::Content(Content::Message {
+            text,
+            data: None,
+            attachments: vec![],
+            reply_to: None,
+            mentions: vec![],
+        }),
     }
 }
 

@@ -11,7 +11,8 @@ fn id(number: u64) -> MessageId {
 }
 
 fn send(number: u64, to: &str) -> Input {
-    let content = Content::Message { text: Some("hi".into()), data: None, attachments: vec![], reply_to: None };
+    let content =
+        Content::Message { text: Some("hi".into()), data: None, attachments: vec![], reply_to: None, mentions: vec![] };
     send_content(number, to, content)
 }
 
@@ -145,13 +146,19 @@ fn every_failure_has_its_code_and_one_stored_without_the_other_is_never_no() {
 
 #[test]
 fn what_may_not_be_sent_is_refused_at_once() {
-    let text =
-        |length| Content::Message { text: Some("x".repeat(length)), data: None, attachments: vec![], reply_to: None };
+    let text = |length| Content::Message {
+        text: Some("x".repeat(length)),
+        data: None,
+        attachments: vec![],
+        reply_to: None,
+        mentions: vec![],
+    };
     let attached = |count| Content::Message {
         text: Some("x".into()),
         data: None,
         attachments: vec![String::new(); count],
         reply_to: None,
+        mentions: vec![],
     };
     Rig::live_at(5, 9).runs([
         (send(1, "a.b"), "rejected 1 BadAddress None"),
@@ -249,6 +256,7 @@ fn sends_are_bounded_in_number_and_in_bytes() {
         data: None,
         attachments: vec![],
         reply_to: None,
+        mentions: vec![],
     };
     for number in 0..(limits::OUTBOUND_BYTES / limits::BODY_BYTES) as u64 {
         assert!(rig.session.wants_input());

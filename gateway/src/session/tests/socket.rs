@@ -47,6 +47,7 @@ fn bytes_are_bounded_too() {
         data: None,
         attachments: vec![],
         reply_to: None,
+        mentions: vec![],
     });
     rig.runs([(live_entry(1, 6, 5, &large), ""), (live_entry(1, 7, 6, &large), "overflowed")]);
 }

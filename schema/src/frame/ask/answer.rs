@@ -4,9 +4,12 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use super::super::{DeviceItem, EntryContent, Extensible, devices};
+use super::{
+    super::{DeviceItem, Extensible, devices},
+    conversations::{self, ConversationItem, HistoryEntry},
+};
 use crate::{
-    Address, MessageId, Millis, Open, Seq, Title,
+    Address, Millis, Open, Seq, Title,
     group::{GroupRole, GroupSettings},
     presence::Presence,
     settings::Audience,
@@ -42,6 +45,8 @@ pub enum Answer {
         users: BTreeMap<Open<Address>, Presence>,
     },
     /// The user's conversations.
+    #[serde(with = "conversations")]
+    #[schemars(with = "conversations::Conversations")]
     Conversations {
         /// Each once, the one with the latest message first.
         items: Vec<ConversationItem>,
@@ -135,51 +140,4 @@ pub struct MemberItem {
     pub role: Open<GroupRole>,
     /// When they joined.
     pub joined: Millis,
-}
-
-/// A conversation.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
-pub struct ConversationItem {
-    /// The other side.
-    pub with: Open<Address>,
-    /// Its last message as it is now; `None` where that went meanwhile.
-    pub last: Option<HistoryEntry>,
-    /// Messages of the other side that the user has not read, of those that are kept.
-    pub unread: u64,
-    /// Up to which order the user has read what the other side sent; `None` where nothing is known of that.
-    pub read: Option<Seq>,
-}
-
-/// A message as it is now.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
-pub struct HistoryEntry {
-    /// The sequence of its entry in the user's mailbox.
-    pub seq: Seq,
-    /// When it was accepted.
-    pub time: Millis,
-    /// The id its sender gave it.
-    pub id: MessageId,
-    /// Who sent it.
-    pub from: Open<Address>,
-    /// What it was sent to.
-    pub to: Open<Address>,
-    /// Its order among what the sender sent to `to`.
-    pub order: Option<Seq>,
-    /// What it says now, after its last edit.
-    pub content: EntryContent,
-    /// When its last edit was accepted.
-    pub edited: Option<Millis>,
-    /// The reactions to it that stand, the oldest first; the first 64 of them.
-    pub reactions: Vec<ReactionItem>,
-}
-
-/// A reaction that stands.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
-pub struct ReactionItem {
-    /// Whose it is.
-    pub from: Open<Address>,
-    /// The emoji.
-    pub emoji: String,
-    /// When it was accepted.
-    pub time: Millis,
 }

@@ -3,6 +3,7 @@
 //! A family of questions is a few variants here, their answers beside them in `answer`, and a file of `asks/` in the gateway.
 
 mod answer;
+mod conversations;
 mod unread;
 
 use std::{fmt, marker::PhantomData};
@@ -10,7 +11,8 @@ use std::{fmt, marker::PhantomData};
 use serde::{Deserialize, Deserializer, Serialize, de};
 
 pub use self::{
-    answer::{Answer, AnswerFrame, ConversationItem, GroupItem, HistoryEntry, MemberItem, ReactionItem},
+    answer::{Answer, AnswerFrame, GroupItem, MemberItem},
+    conversations::{ConversationItem, HistoryEntry, ReactionItem},
     unread::UnreadAsk,
 };
 use crate::{
@@ -65,7 +67,7 @@ pub enum Question {
         /// The user's own name, so that nobody asks by mistake.
         confirm: String,
     },
-    /// Which conversations the user has, the one with the latest message first.
+    /// Which conversations the user has, with people and in groups, the one with the latest message first.
     Conversations {
         /// Those behind this place: `next` of the page before. Left out: from the first one on.
         after: Option<Seq>,
@@ -76,10 +78,10 @@ pub enum Question {
     },
     /// The messages of a conversation, the latest first.
     History {
-        /// The other side.
+        /// The other side: a person, or a group.
         #[serde(deserialize_with = "with")]
         with: Address,
-        /// Those below this `seq` of the user's mailbox: `next` of the page before. Left out: from the latest one on.
+        /// Those below this `seq` of the mailbox, or of the group's log: `next` of the page before. Left out: from the latest one on.
         before: Option<Seq>,
         /// How many at most; a page has no more than 100.
         #[serde(deserialize_with = "limit")]

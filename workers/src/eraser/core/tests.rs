@@ -13,7 +13,13 @@ fn entry(number: u64, from: &str, to: &str, body: Body) -> Entry {
 }
 
 fn message() -> Body {
-    Body::Content(Content::Message { text: Some("hi".to_owned()), data: None, attachments: vec![], reply_to: None })
+    Body::Content(Content::Message {
+        text: Some("hi".to_owned()),
+        data: None,
+        attachments: vec![],
+        reply_to: None,
+        mentions: vec![],
+    })
 }
 
 fn edit(target: u64) -> Body {

@@ -8,15 +8,17 @@
 //! | leave | every member; where the last owner does, the member who comes next is made an owner before |
 //! | role, delete | owners |
 //! | set | admins |
-//! | a message | whom the settings let |
+//! | a message | whom the settings let; it mentions members alone |
 //! | an edit | the message's author |
 //! | a deletion | the message's author, and admins |
 //! | a reaction | every member |
 //!
 //! A group that is there has an owner at every entry of its log.
 
+use std::collections::HashSet;
+
 use dunlin_schema::{
-    Content, MessageId, Sender, Title, UserName,
+    Address, Content, MessageId, Peer, Sender, Title, UserName,
     content::{Change, ContentError, GroupChange, Membership, Settings},
     group::{GroupCommand, GroupRefusal, GroupRequest, GroupRole, GroupSettings, GroupSettingsChange, WhoMay},
     limits,
@@ -149,14 +151,15 @@ impl Group {
                 ContentError::TooManyAttachments(_)
                 | ContentError::NoMedia
                 | ContentError::Empty
+                | ContentError::Mentions
                 | ContentError::Emoji
                 | ContentError::Systems,
             ) => return Err(GroupRefusal::NotAllowed),
         }
         let (target, refusal) = match content {
-            Content::Message { .. } => {
+            Content::Message { mentions, .. } => {
                 allowed(WhoMay::lets(&self.settings.who_may_write, role))?;
-                return Ok(Decision::Store(content.clone()));
+                return self.mentioning(mentions).map(|mentions| Decision::Store(with_mentions(content, mentions)));
             }
             Content::Edit { target, .. } | Content::Delete { target } => (*target, GroupRefusal::NotYours),
             Content::React { target, .. } => (*target, GroupRefusal::NotFound),
@@ -174,6 +177,22 @@ impl Group {
         };
         let may = authors.contains(by) || (anybodys && !authors.is_empty());
         if may { Ok(Decision::Store(content.clone())) } else { Err(refusal) }
+    }
+
+    /// Those whom a message mentions, as entries name them. Errors: somebody is no member.
+    fn mentioning(&self, mentions: &[Address]) -> Result<Vec<Address>, GroupRefusal> {
+        let mut seen = HashSet::new();
+        let mut members = Vec::with_capacity(mentions.len());
+        for Address { peer, region } in mentions {
+            let is_ours = region.as_ref().is_none_or(|region| *region == self.region);
+            match peer {
+                Peer::User(user) if is_ours && self.members.contains_key(user) => {
+                    members.extend(seen.insert(user).then(|| self.person(user)));
+                }
+                Peer::User(_) | Peer::Group(_) => return Err(GroupRefusal::NoSuchMember),
+            }
+        }
+        Ok(members)
     }
 
     /// Nothing where it concerns nobody.
@@ -198,6 +217,14 @@ impl Group {
         let (group, change, by) = (self.address(), change.into(), self.person(&by.user));
         Decision::Store(Content::Settings(Box::new(Settings { group, change, title, settings, users, by })))
     }
+}
+
+fn with_mentions(content: &Content, members: Vec<Address>) -> Content {
+    let mut content = content.clone();
+    if let Content::Message { mentions, .. } = &mut content {
+        *mentions = members;
+    }
+    content
 }
 
 fn allowed(may: bool) -> Result<(), GroupRefusal> {

@@ -28,7 +28,13 @@ fn entry(from: &str, to: &str, body: Body) -> Vec<u8> {
 }
 
 fn message() -> Body {
-    Body::Content(Content::Message { text: Some("hi".into()), data: None, attachments: vec![], reply_to: None })
+    Body::Content(Content::Message {
+        text: Some("hi".into()),
+        data: None,
+        attachments: vec![],
+        reply_to: None,
+        mentions: vec![],
+    })
 }
 
 #[test]

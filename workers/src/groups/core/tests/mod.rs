@@ -35,7 +35,7 @@ fn place(number: u64) -> Position {
 }
 
 fn message(text: &str) -> Content {
-    Content::Message { text: Some(text.to_owned()), data: None, attachments: vec![], reply_to: None }
+    Content::Message { text: Some(text.to_owned()), data: None, attachments: vec![], reply_to: None, mentions: vec![] }
 }
 
 /// A group with all that was stored in its log.
@@ -273,6 +273,27 @@ fn what_a_gateway_lets_nobody_ask_is_refused() {
     let mut other = sender("alice");
     other.region = "eu".parse().unwrap();
     assert_eq!(team.group.role(&other), None, "of the same name in another region");
+}
+
+#[test]
+fn a_message_mentions_members_alone_each_once() {
+    let mut team = Team::of_three();
+    team.ask("alice", "remove bob").unwrap();
+    let mentioning = |users: &[&str]| {
+        let mut content = message("hi");
+        let Content::Message { mentions, .. } = &mut content else { panic!("a message") };
+        *mentions = users.iter().map(|user| user.parse().unwrap()).collect();
+        GroupCommand::Say(content)
+    };
+    assert_eq!(team.does("alice", mentioning(&["ann", "ann@local", "alice"])), Ok(1));
+    let Body::Content(Content::Message { mentions, .. }) = &team.log.last().unwrap().1.body else {
+        panic!("a message")
+    };
+    assert_eq!(mentions.iter().map(ToString::to_string).collect::<Vec<_>>(), ["ann@local", "alice@local"]);
+    for stranger in ["bob", "ann@eu", "eve"] {
+        assert_eq!(team.does("alice", mentioning(&["ann", stranger])), Err(GroupRefusal::NoSuchMember), "{stranger}");
+    }
+    assert_eq!(team.does("alice", mentioning(&["ann", "#team"])), Err(GroupRefusal::NotAllowed));
 }
 
 #[test]
