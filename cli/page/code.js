@@ -4,18 +4,13 @@ import { createIds } from "/dunlin/core/ids.js";
 import { find } from "./dom.js";
 import { nameOf } from "./words.js";
 
-/** @import { Act } from "./side.js" */
-/** @typedef {Act & {kind: string, said: any, gateway: string}} Told */
-
 const ids = createIds(Math.random);
 const ODD = /["\\\p{Cc}\p{Cf}\p{Zl}\p{Zp}]/gu;
-/** @param {any} [what] */
+/** @param {any} what */
 const js = (what = null) => JSON.stringify(what).replace(ODD, (sign) => (sign < "~" ? sign
     : sign.replace(/[^]/g, (unit) => `\\u${unit.charCodeAt(0).toString(16).padStart(4, "0")}`)));
-/** @param {string} [text] */
 const rust = (text = "") => `"${text.replace(ODD, (sign) => (sign === '"' ? '\\"' : `\\u{${sign.codePointAt(0)?.toString(16)}}`))}"`;
 
-/** @type {Record<string, (told: Told) => string>} */
 const LANGUAGES = {
     JavaScript({ from, to, kind, said, gateway }) {
         const send = `conversation.send(${js(said.reply_to ? { text: said.text, replyTo: said.reply_to } : said.text)});`;
@@ -78,10 +73,9 @@ curl ${gateway}/v1/messages \\
     },
 };
 
-/** Shows the last act as code: what is returned tells it. @param {string} gateway */
+/** Shows the last act as code: what is returned tells it. */
 export function code(gateway) {
     const [language, text, copy, done] = ["language", "text", "copy", "said"].map((name) => find(`#code-${name}`));
-    /** @type {Told} */
     let told;
 
     const show = () => {
@@ -94,7 +88,7 @@ export function code(gateway) {
         const copied = await navigator.clipboard?.writeText(text.textContent).then(() => true, () => false);
         done.textContent = copied ? "Copied" : "Selected: copy it";
     };
-    return (/** @type {Act} */ act) => {
+    return (act) => {
         const [kind, said] = Object.entries(act.content)[0];
         told = { ...act, kind, said, gateway };
         find("#code-toggle").hidden = false;

@@ -3,15 +3,10 @@
 import { find } from "./dom.js";
 import { stands } from "./message.js";
 
-/** @import { Message } from "/dunlin.js" */
-
-/** @typedef {(message: Message, text: string) => void} Edit */
-/** @typedef {{send: (text: string, replyTo?: string) => unknown, edit: Edit, typed: () => void, lastOwn: () => Message | undefined}} Wishes */
-
-/** @param {HTMLElement} side @param {Wishes} wishes ArrowUp edits the last message of one's own. */
+/** ArrowUp edits the last message of one's own. */
 export function composer(side, wishes) {
     const [form, text, bar] = [".composer", "textarea", ".about"].map((selector) => find(selector, side));
-    /** What is answered, or edited. @type {Message | undefined} */
+    /** What is answered, or edited. */
     let about;
     let edits = false;
     let kept = "";
@@ -23,7 +18,7 @@ export function composer(side, wishes) {
         bar.hidden = true;
         text.focus();
     };
-    /** Answers a message, or edits it. @param {Message} message */
+    /** Answers a message, or edits it. */
     const begin = (message, toEdit = false) => {
         leave();
         [about, edits, kept] = [message, toEdit, text.value];
@@ -44,11 +39,11 @@ export function composer(side, wishes) {
 
     find("button", bar).onclick = leave;
     text.oninput = () => text.value && !edits && wishes.typed();
-    form.onsubmit = (/** @type {Event} */ event) => {
+    form.onsubmit = (event) => {
         event.preventDefault();
         submit();
     };
-    text.onkeydown = (/** @type {KeyboardEvent} */ event) => {
+    text.onkeydown = (event) => {
         const last = event.key === "ArrowUp" && !text.value && !about && wishes.lastOwn();
         if (event.key === "Enter" && !event.shiftKey && !event.isComposing) submit();
         else if (event.key === "Escape" && about) leave();

@@ -2,30 +2,25 @@
 
 import { figure } from "./words.js";
 
-/** @import { Conversation } from "/dunlin.js" */
-/** @import { Side } from "./side.js" */
-
 /** The messages of a run say which they are: one that was stored twice, under two ids, is seen. */
 const OF_A_RUN = /^(\d+) of [\d,]+ · run (\w+)$/;
 
 export const RUN = 1000;
-/** @param {number} number @param {string} run */
 export const runText = (number, run) => `${number} of ${figure(RUN)} · run ${run}`;
 
 export class Count {
     /** What was given although it had been. */
     twice = 0;
     #gaps = 0;
-    /** What was handed over, by its key. @type {Map<string, {at: number, id?: string, failed?: boolean, wait?: number}>} */
+    /** What was handed over, by its key. */
     #sent = new Map();
-    /** When an id was given. @type {Map<string, number>} */
+    /** When an id was given. */
     #given = new Map();
-    /** What was given of each run. @type {Map<string, Set<number>>} */
+    /** What was given of each run. */
     #runs = new Map();
-    /** @type {Conversation[]} */
     #senders = [];
 
-    /** Counts what is sent and given here. @param {Side} side @param {() => void} changed */
+    /** Counts what is sent and given here. */
     follow({ counted, client }, changed) {
         this.#senders.push(counted);
         counted.messages.subscribe((messages) => {
@@ -73,12 +68,11 @@ export class Count {
         return [...this.#runs.values()].reduce((sum, given) => sum + Math.max(0, ...given) - given.size, this.#gaps);
     }
 
-    /** The numbers of this run count. @param {string} run */
+    /** The numbers of this run count. */
     expect(run) {
         this.#runs.set(run, new Set());
     }
 
-    /** @param {string} id @param {string} text */
     #give(id, text) {
         const [, number, run] = OF_A_RUN.exec(text) ?? [];
         const numbers = +number > 0 && +number <= RUN ? this.#runs.get(run) : undefined;

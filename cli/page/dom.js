@@ -1,11 +1,6 @@
 // Building elements. Text is only ever put as text: nothing here reads HTML.
 
-/**
- * @template {keyof HTMLElementTagNameMap} Name
- * @param {Name} name
- * @param {Record<string, any>} [attributes] A function listens to the event of that name.
- * @param {any[]} children Nodes and texts, or nothing.
- */
+/** Attributes that are functions listen to the event of that name; children are nodes and texts, or nothing. @returns {any} */
 export function element(name, attributes = {}, ...children) {
     const made = document.createElement(name);
     for (const [key, value] of Object.entries(attributes)) {
@@ -15,25 +10,18 @@ export function element(name, attributes = {}, ...children) {
     return fill(made, ...children);
 }
 
-/**
- * Has an element hold these, and nothing else.
- *
- * @template {Element} Node
- * @param {Node} node
- * @param {any[]} children Nodes and texts, or nothing.
- */
+/** Has an element hold these, and nothing else. */
 export function fill(node, ...children) {
     node.replaceChildren(...children.filter((child) => child != null && child !== false));
     return node;
 }
 
-/** @param {string} name @param {() => void} click @param {string} [style] */
 export const button = (name, click, style = "") => element("button", { class: style, click }, name);
 
-/** The first element that fits. @param {string} selector @param {ParentNode} [within] @returns {any} */
+/** The first element that fits. @param {any} within */
 export const find = (selector, within = document) => within.querySelector(selector);
 
-/** What does `f`, which draws, soon: once for however many calls, and for a quarter of the time at most. @param {() => void} f */
+/** What does `f`, which draws, soon: once for however many calls, and for a quarter of the time at most. */
 export function soon(f) {
     let asked = false;
     let busy = false;

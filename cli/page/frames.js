@@ -3,9 +3,6 @@
 import { element, find } from "./dom.js";
 import { figure } from "./words.js";
 
-/** @import { Client } from "/dunlin.js" */
-/** @typedef {{side: string, at: Date, direction: string, frame: Record<string, any>}} Passed */
-
 const KEPT = 400;
 /** ms between two drawings. */
 const EVERY = 250;
@@ -13,7 +10,6 @@ const EVERY = 250;
 const list = find("#frames-list");
 const wanted = find("#frames-side");
 const pause = find("#frames-pause");
-/** @type {Passed[]} */
 let kept = [];
 /** How many of them came since the last drawing. */
 let fresh = 0;
@@ -26,7 +22,7 @@ find("#frames-clear").onclick = () => {
     redraw();
 };
 
-/** Shows the frames of this client as well. @param {string} side @param {Client} client */
+/** Shows the frames of this client as well. */
 export function follow(side, client) {
     if (![...wanted.options].some(({ value }) => value === side)) wanted.append(element("option", { value: side }, side));
     client.on("frame", ({ direction, frame }) => {
@@ -56,7 +52,6 @@ function draw() {
     if (followed) list.scrollTop = list.scrollHeight;
 }
 
-/** @param {Passed} passed */
 function row({ side, at, direction, frame }) {
     const [kind, said] = Object.entries(frame)[0] ?? [];
     const whole = element("pre");

@@ -3,29 +3,20 @@
 import { button, element, fill } from "./dom.js";
 import { clockTime, linked, nameOf } from "./words.js";
 
-/** @import { Message } from "/dunlin.js" */
-/** @typedef {(message: Message) => void} Wish */
-/** @typedef {Record<"reply" | "edit" | "remove" | "retry" | "discard", Wish>} Deeds */
-/** @typedef {Deeds & {react: (message: Message, emoji: string, on: boolean) => void}} Wishes */
-
-/** @type {Record<string, string>} */
 const STATES = { sending: "Sending", sent: "Sent", delivered: "Delivered", read: "Read", failed: "Not sent" };
 const EMOJI = ["👍", "❤️", "😂", "😮", "😢", "🎉"];
 
-/** @param {Message} message */
 const whose = ({ mine, from }) => (mine ? "You" : nameOf(from));
 
-/** Whether it can be acted on: it is stored, and not taken back. @param {Message} message */
+/** Whether it can be acted on: it is stored, and not taken back. */
 export const stands = ({ id, mine, state, deleted }) => id && !deleted && !(mine && /sending|failed/.test(state ?? ""));
 
-/** @param {string} name @param {() => void} click */
 const tool = (name, click) => button(name, click, "quiet small");
 
-/** @param {Wishes} wish */
 export function makeRow(wish) {
-    /** @type {Message} */
+    /** @type {import("/dunlin.js").Message} */
     let message;
-    /** The message that this one answers. @type {Message | undefined} */
+    /** The message that this one answers. */
     let answered;
     const bubble = element("div", { class: "bubble" });
     // They stay while the message changes: somebody may be about to press one.
@@ -53,7 +44,6 @@ export function makeRow(wish) {
             may && message.mine && tool("Delete", () => ask(sure())));
     }
 
-    /** @param {HTMLElement[]} choices */
     function ask(choices) {
         // The tools are there while the focus is.
         focus();
@@ -66,12 +56,11 @@ export function makeRow(wish) {
         offer();
     }
 
-    /** Whoever goes has chosen nothing. @param {FocusEvent} event */
+    /** Whoever goes has chosen nothing. */
     function left({ relatedTarget }) {
-        if (!node.contains(/** @type {Node | null} */ (relatedTarget))) offer();
+        if (!node.contains(relatedTarget)) offer();
     }
 
-    /** @param {KeyboardEvent} event */
     function key(event) {
         if (event.key === "Escape") leave();
         if (event.target !== node || event.ctrlKey || event.metaKey || event.altKey || !stands(message)) return;
@@ -81,7 +70,6 @@ export function makeRow(wish) {
         event.preventDefault();
     }
 
-    /** @param {Message} now @param {Message | undefined} nowAnswered */
     const draw = (now, nowAnswered) => {
         if (now === message && nowAnswered === answered) return;
         [message, answered] = [now, nowAnswered];
@@ -113,7 +101,6 @@ export function makeRow(wish) {
     return { node, draw };
 }
 
-/** @param {Message} message */
 function meta({ state, edited, time }) {
     const svg = document.createElementNS("http://www.w3.org/2000/svg", "svg");
     svg.appendChild(document.createElementNS(svg.namespaceURI, "use")).setAttribute("href", `#${state === "read" ? "delivered" : state}`);

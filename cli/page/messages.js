@@ -3,20 +3,17 @@
 import { find, soon } from "./dom.js";
 import { makeRow } from "./message.js";
 
-/** @import { Conversation, Message } from "/dunlin.js" */
-
 /** How many are drawn at first, and how many more at a time. */
 const DRAWN = 80;
 /** px from its end in which a conversation is followed. */
 const NEAR = 48;
 
-/** @param {HTMLElement} side @param {import("./message.js").Wishes} wishes @param {() => void} seen Told when the end is in view. */
+/** `seen` is told when the end is in view. */
 export function messagesOf(side, wishes, seen) {
     const [empty, scroll, list, earlier, toEnd] =
         [".empty", ".scroll", ".messages", ".earlier", ".to-end"].map((selector) => find(selector, side));
-    /** @type {readonly Message[]} */
+    /** @type {readonly import("/dunlin.js").Message[]} */
     let all = [];
-    /** @type {Map<string, ReturnType<typeof makeRow>>} */
     const rows = new Map();
     let limit = DRAWN;
     /** Whether the end is in view. Where it is not, what is new waits until it is. */
@@ -44,7 +41,6 @@ export function messagesOf(side, wishes, seen) {
         if (followed) seen();
     });
 
-    /** @param {readonly Message[]} shown */
     function place(shown) {
         const keys = new Set(shown.map((message) => message.key));
         for (const [key, { node }] of rows) {
@@ -89,7 +85,7 @@ export function messagesOf(side, wishes, seen) {
         if (limit > all.length) bring();
         else draw();
     };
-    list.onkeydown = (/** @type {KeyboardEvent & {target: HTMLElement}} */ event) => {
+    list.onkeydown = (event) => {
         const here = event.target;
         if (here !== list && here.parentNode !== list) return;
         const { previousElementSibling: before, nextElementSibling: after } = here;
@@ -98,7 +94,6 @@ export function messagesOf(side, wishes, seen) {
         if (there) event.preventDefault();
     };
 
-    /** @param {Conversation} conversation */
     const open = (conversation) => {
         stop();
         older = () => conversation.older(DRAWN);

@@ -9,7 +9,7 @@ const BREAKS = 0.1;
 export class Network {
     slow = false;
     #offline = false;
-    /** What cuts each connection. @type {Set<() => void>} */
+    /** What cuts each connection. */
     #cuts = new Set();
 
     get offline() {
@@ -23,15 +23,15 @@ export class Network {
         else dispatchEvent(new Event("online"));
     }
 
-    /** What the library uses of a WebSocket. @param {string} url @param {string[]} protocols */
+    /** What the library uses of a WebSocket. */
     socket = (url, protocols) => {
         const real = this.#offline ? undefined : new WebSocket(url, protocols);
         /** @type {any} */
         const wire = {
-            send: (/** @type {string} */ text) => send(() => real?.send(text)),
+            send: (text) => send(() => real?.send(text)),
             close: () => send(() => real?.close()),
         };
-        const end = (/** @type {{code: number}} */ event) => {
+        const end = (event) => {
             clearInterval(breaks);
             if (this.#cuts.delete(cut)) wire.onclose?.(event);
         };
@@ -40,10 +40,9 @@ export class Network {
             end({ code: 1006 });
         };
         const lane = () => {
-            /** @type {Promise<any>} */
             let before = Promise.resolve();
             // Each thing goes when it is due, and behind what went the same way before.
-            return (/** @type {() => void} */ go) => {
+            return (go) => {
                 const due = this.slow && performance.now() + LATE[0] + Math.random() * (LATE[1] - LATE[0]);
                 before = before.then(() => due && new Promise((done) => setTimeout(done, due - performance.now())))
                     .then(() => this.#cuts.has(cut) && go());

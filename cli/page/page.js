@@ -7,9 +7,6 @@ import { parts, showParts } from "./parts.js";
 import { openSide } from "./side.js";
 import { tally } from "./tally.js";
 
-/** @import { Side } from "./side.js" */
-
-/** @type {Map<string, Side>} */
 const sides = new Map();
 const tabs = find(".tabs");
 /** What was touched last. @type {any} */
@@ -28,7 +25,6 @@ if (location.hash === "#tablet") openSecond();
 else second.hidden = false;
 show("alice");
 
-/** @param {string} title @param {string} user @param {string} peer */
 function open(title, user, peer, name = title.toLowerCase()) {
     const badge = element("span", { class: "primary" });
     addTab(name, title).append(badge);
@@ -67,7 +63,6 @@ second.onclick = () => {
     find("textarea", tablet.node).focus();
 };
 
-/** @param {string} name @param {string} title */
 function addTab(name, title) {
     const tab = button(title, () => show(name), "small strong");
     tab.dataset.tab = name;
@@ -75,7 +70,7 @@ function addTab(name, title) {
     return tab;
 }
 
-/** On a phone one side is shown at a time. @param {string} name */
+/** On a phone one side is shown at a time. */
 function show(name) {
     document.body.dataset.shown = name;
     for (const [own, { node }] of sides) node.classList.toggle("shown", own === name);

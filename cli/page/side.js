@@ -8,19 +8,14 @@ import { Network } from "./network.js";
 import { clockTime, nameOf } from "./words.js";
 
 /** @import { Conversation } from "/dunlin.js" */
-/** @typedef {{name: string, title: string, user: string, peer: string}} Who `name` is the side's, and its store's. */
-/** @typedef {{from: string, to: string, content: Record<string, any>}} Act What somebody did, in the protocol's words. */
-/** @typedef {ReturnType<typeof openSide>} Side */
 
 /** No more often than this, in ms, a client says what was read. */
 const READ_EVERY = 250;
 
-/** @param {Who} who @param {string[]} gateways @param {(act: Act) => void} acted @param {(count: number) => void} tellUnread */
 export function openSide(who, gateways, acted, tellUnread) {
-    /** @type {HTMLElement} */
     const node = findIn("#side").content.firstElementChild.cloneNode(true);
-    const find = (/** @type {string} */ selector) => findIn(selector, node);
-    const put = (/** @type {string} */ selector, /** @type {string} */ words) => (find(selector).textContent = words);
+    const find = (selector) => findIn(selector, node);
+    const put = (selector, words) => (find(selector).textContent = words);
     const [offline, slow, select] = [".offline", ".slow", ".peer select"].map(find);
     const network = new Network();
     let { peer } = who;
@@ -42,9 +37,9 @@ export function openSide(who, gateways, acted, tellUnread) {
         getToken: () => token(who.user),
     });
 
-    /** Whether it could be done. @param {() => any} deed @param {Record<string, any>} content */
+    /** Whether it could be done. */
     const act = (deed, content) => {
-        const failed = (/** @type {any} */ error) => notice(`That did not work: ${reason(error)}`);
+        const failed = (error) => notice(`That did not work: ${reason(error)}`);
         try {
             deed().catch?.(failed);
             acted({ from: who.user, to: peer, content });
@@ -81,7 +76,6 @@ export function openSide(who, gateways, acted, tellUnread) {
         }, READ_EVERY);
     }
 
-    /** @param {string} words */
     function notice(words) {
         put(".notice p", words);
         find(".notice").hidden = false;
@@ -170,7 +164,7 @@ export function openSide(who, gateways, acted, tellUnread) {
         node, client,
         /** What the counter looks at. */
         counted: client.conversation(who.peer),
-        /** Whether somebody sits before it. @param {boolean} now */
+        /** Whether somebody sits before it. */
         attend(now) {
             active = now;
             node.classList.toggle("active", now);
@@ -184,12 +178,10 @@ export function openSide(who, gateways, acted, tellUnread) {
     };
 }
 
-/** @param {string} user */
 async function token(user) {
     const answer = await fetch(`/dev/token?user=${user}`);
     if (!answer.ok) throw new Error(`no token: ${answer.status}`);
     return answer.text();
 }
 
-/** @param {any} why */
 const reason = (why) => why?.message ?? why?.goodbye?.message ?? why?.kind;

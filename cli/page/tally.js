@@ -4,12 +4,9 @@ import { Count, RUN, runText } from "./count.js";
 import { find, soon } from "./dom.js";
 import { figure, span } from "./words.js";
 
-/** @import { Side } from "./side.js" */
-
 /** ms from one to the next: well below the 200 a second that a gateway takes of one person. */
 const EVERY = 40;
 
-/** @param {Side} alice @param {Side} bob */
 export function tally(alice, bob) {
     const count = new Count();
     let sentOfRun = 0;
@@ -53,7 +50,6 @@ export function tally(alice, bob) {
     };
 }
 
-/** @param {string} what @param {string} words @param {boolean} [bad] */
 function put(what, words, bad = false) {
     find(`#count-${what}`).textContent = words;
     find(`#count-${what}`).classList.toggle("bad", bad);

@@ -6,24 +6,22 @@ const clock = /** @type {const} */ ({ hour: "2-digit", minute: "2-digit" });
 const today = new Intl.DateTimeFormat(undefined, clock);
 const earlier = new Intl.DateTimeFormat(undefined, { ...clock, month: "short", day: "numeric" });
 
-/** @param {number} time */
 export const clockTime = (time) => (time < new Date().setHours(0, 0, 0, 0) ? earlier : today).format(time);
 
 export const { format: figure } = new Intl.NumberFormat("en");
 
-/** @param {number} ms */
 export const span = (ms) => (ms < 1000 ? `${Math.round(ms)} ms` : `${(ms / 1000).toFixed(1)} s`);
 
 const NAMES = new Map([["alice", "Alice"], ["bob", "Bob"]]);
 
-/** Nobody is taken for the two people of the page. @param {string} user */
+/** Nobody is taken for the two people of the page. */
 export const nameOf = (user) => NAMES.get(user) ?? `“${user}”`;
 
-/** Whether it ends with what is not of it. @param {string} url */
+/** Whether it ends with what is not of it. */
 const overruns = (url) => /[.,;:!?]$/.test(url) || ["()", "[]"].some(([open, close]) =>
     url.endsWith(close) && url.split(close).length > url.split(open).length);
 
-/** A text that turns nothing around, with links that say where they go. @param {string} text */
+/** A text that turns nothing around, with links that say where they go. */
 export const linked = (text) => text.replace(/[\u202a-\u202e\u2066-\u2069]/g, "\ufffd")
     .split(/(https?:\/\/[^\s<>"'\p{Cf}\ufffd]{1,2000})/iu).flatMap((part, at) => {
     let url = part;
