@@ -22,17 +22,17 @@ find("#frames-clear").onclick = () => {
     redraw();
 };
 
-/** Shows the frames of this client as well. */
-export function follow(side, client) {
+/** Shows the frames of this network as well. */
+export function follow(side, network) {
     if (![...wanted.options].some(({ value }) => value === side)) wanted.append(element("option", { value: side }, side));
-    client.on("frame", ({ direction, frame }) => {
+    network.saw = (direction, frame) => {
         count += 1;
         timer ||= setTimeout(draw, EVERY);
         if (pause.checked) return;
         fresh += 1;
         kept.push({ side, at: new Date(), direction, frame });
         if (kept.length >= 2 * KEPT) kept = kept.slice(-KEPT);
-    });
+    };
 }
 
 export function redraw() {

@@ -8,6 +8,8 @@ const BREAKS = 0.1;
 
 export class Network {
     slow = false;
+    /** Told of each frame that passes. @type {any} */
+    saw;
     #offline = false;
     /** What cuts each connection. */
     #cuts = new Set();
@@ -28,7 +30,10 @@ export class Network {
         const real = this.#offline ? undefined : new WebSocket(url, protocols);
         /** @type {any} */
         const wire = {
-            send: (text) => send(() => real?.send(text)),
+            send: (text) => send(() => {
+                real?.send(text);
+                this.saw?.("out", JSON.parse(text, (name, value) => (name === "token" ? "…" : value)));
+            }),
             close: () => send(() => real?.close()),
         };
         const end = (event) => {
@@ -53,7 +58,10 @@ export class Network {
         this.#cuts.add(cut);
         if (real) {
             real.onopen = (event) => give(() => wire.onopen?.(event));
-            real.onmessage = (event) => give(() => wire.onmessage?.(event));
+            real.onmessage = (event) => give(() => {
+                this.saw?.("in", JSON.parse(event.data));
+                wire.onmessage?.(event);
+            });
             real.onclose = (event) => give(() => end(event));
         } else setTimeout(cut);
         return wire;

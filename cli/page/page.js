@@ -34,7 +34,7 @@ function open(title, user, peer, name = title.toLowerCase()) {
     });
     sides.set(name, side);
     find("#sides").append(side.node);
-    follow(title, side.client);
+    follow(title, side.network);
     return side;
 }
 

@@ -161,7 +161,7 @@ export function openSide(who, gateways, acted, tellUnread) {
     };
 
     return {
-        node, client,
+        node, client, network,
         /** What the counter looks at. */
         counted: client.conversation(who.peer),
         /** Whether somebody sits before it. */

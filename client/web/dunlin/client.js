@@ -41,7 +41,6 @@ import { createTokens } from "./token.js";
  * @property {ReceiptFrame} receipt
  * @property {{ with: string, read: number }} marked
  * @property {{ from: string, signal: string }} signal
- * @property {{ direction: "in" | "out", frame: any }} frame
  * @property {{}} reset The token's user is another than before: everything that was kept of that one is deleted, unsent messages as well.
  * @property {{ why: Error, inMemory: boolean }} storage Something could not be kept; `inMemory`: nothing can be from now on, and the client
  *   goes on with what it has.
@@ -110,7 +109,7 @@ export function connect({ url, getToken, account = "default", store, tabs = "sha
         }
     }
 
-    const watch = () => tab.want({ users: [...new Set([...watches.values()].flat())] });
+    const watch = () => tab.watch([...new Set([...watches.values()].flat())]);
 
     return {
         /** How the client stands. @type {Readable<Status>} */
@@ -158,37 +157,8 @@ export function connect({ url, getToken, account = "default", store, tabs = "sha
          */
         ask: host.ask,
 
-        /**
-         * Everything that comes, for programs: each entry counts as processed, and is acknowledged, when the next one is asked for. One that
-         * was not comes again, to the next process at the latest.
-         *
-         * @returns {AsyncGenerator<EntryFrame, void, void>}
-         */
-        entries() {
-            /** @type {{ entry: EntryFrame | undefined, done: () => void }[]} */
-            const waiting = [];
-            let wake = () => {};
-            tab.consume({
-                take(entry, done) {
-                    waiting.push({ entry, done });
-                    wake();
-                },
-                waiting: () => waiting.length,
-            });
-            const stop = status.subscribe(() => wake());
-            return (async function* () {
-                try {
-                    while (waiting.length || tab.status().state !== "ended") {
-                        const [next] = waiting;
-                        if (next?.entry) yield next.entry;
-                        if (!next) await new Promise(resolve => (wake = () => resolve(undefined)));
-                        else waiting.shift()?.done();
-                    }
-                } finally {
-                    stop();
-                }
-            })();
-        },
+        /** Has entries be processed one by one, as `dunlin/bots.js` does: a cursor waits for that. */
+        consume: tab.consume,
 
         /**
          * Media are not there yet.
@@ -213,12 +183,7 @@ export function connect({ url, getToken, account = "default", store, tabs = "sha
             const all = listeners.get(event) ?? new Set();
             const own = (/** @type {Events[E]} */ what) => listener(what);
             listeners.set(event, all.add(own));
-            const look = () => event === "frame" && tab.want({ frames: all.size > 0 });
-            look();
-            return () => {
-                all.delete(own);
-                look();
-            };
+            return () => void all.delete(own);
         },
 
         /** Ends this client when everything that waits for the socket is written. What is unsent stays in the store, for the next one. */

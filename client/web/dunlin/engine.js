@@ -75,8 +75,8 @@ export function createEngine(options, kept, consumer, say, refused) {
     let status = { state: "connecting" };
     /** Questions of tabs that have no answer yet. @type {Set<any>} */
     const asking = new Set();
-    /** What each tab wants to see. @type {Map<string, { users: string[], frames: boolean }>} */
-    const wants = new Map();
+    /** Whom each tab watches. @type {Map<string, string[]>} */
+    const watching = new Map();
     /** @type {Map<string, Told>} */
     const presences = new Map();
     /** Who is watched, and whether the gateway was told. */
@@ -165,12 +165,8 @@ export function createEngine(options, kept, consumer, say, refused) {
             return isSwapping ? dial : stands({ state: "connecting" }, dial);
         },
         write({ frame }, changes) {
-            const write = connection.write(frame);
             if ("hello" in frame) confirm(changes);
-            return () => {
-                write();
-                show("out", frame);
-            };
+            return connection.write(frame);
         },
         hangUp: connection.hangUp,
         named({ request, id }, changes) {
@@ -318,7 +314,7 @@ export function createEngine(options, kept, consumer, say, refused) {
 
     /** Watches whom any tab wants to see. */
     function watch() {
-        const users = [...new Set([...wants.values()].flatMap(({ users }) => users))].sort().slice(0, WATCHED);
+        const users = [...new Set([...watching.values()].flat())].sort().slice(0, WATCHED);
         if (isWatched && watched === users.join()) return;
         // All are told anew.
         presences.clear();
@@ -330,24 +326,12 @@ export function createEngine(options, kept, consumer, say, refused) {
 
     /** @param {any} frame */
     function frame(frame) {
-        show("in", frame);
         const [name, welcome] = (isOpening && parse(frame)) || [];
         if (name !== "welcome") return handle({ kind: "frame", frame });
         isOpening = false;
         if (status.user && status.user !== welcome.user) return void reset(welcome.user);
         handle({ kind: "frame", frame });
         connection.welcomed(welcome.server_time);
-    }
-
-    /**
-     * Shows a frame to whoever looks at them.
-     *
-     * @param {"in" | "out"} direction
-     * @param {any} frame
-     */
-    function show(direction, frame) {
-        const tabs = [...wants.keys()].filter(tab => wants.get(tab)?.frames);
-        if (tabs.length) tell({ kind: "frame", tabs, direction, frame: frame?.hello ? { hello: { ...frame.hello, token: "…" } } : frame });
     }
 
     /** Over to a connection with another token; what is under way goes on over that one. */
@@ -482,7 +466,7 @@ export function createEngine(options, kept, consumer, say, refused) {
                     asking.add(command.request);
                     return ask(command.request, command.what, command.within);
                 case "wants":
-                    wants.set(command.tab, command);
+                    watching.set(command.tab, command.users);
                     watch();
                     // A tab that comes later is told what the others know.
                     return presences.forEach(tell);

@@ -85,8 +85,6 @@ export type Told =
     | { kind: "status"; status: Status }
     /** A frame of this client's was refused that has no answer of its own, or (`connection`) no token or socket could be had. */
     | { kind: "refused"; code: string; message: string }
-    /** `tabs`: which of them look at frames. */
-    | { kind: "frame"; tabs: string[]; direction: "in" | "out"; frame: object }
     /** Between the tabs: one leads from now on; a question is over. */
     | { kind: "leader"; status: Status }
     | { kind: "answered"; request: unknown; answer?: Answer; error?: AskError };
@@ -99,6 +97,6 @@ export type Command =
     | { kind: "ask"; request: string; what: Question; within: number }
     | { kind: "read"; with: string; upto: number }
     | { kind: "signal"; to: string; signal: string }
-    /** Whom the tab watches, and whether it looks at frames. */
-    | { kind: "wants"; tab: string; users: string[]; frames: boolean }
+    /** Whom the tab watches. */
+    | { kind: "wants"; tab: string; users: string[] }
     | { kind: "wake" | "tick" };

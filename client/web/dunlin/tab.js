@@ -45,7 +45,8 @@ export function createTab(options, tell) {
     let wasOnline = false;
     /** The last reign that was heard of. */
     let latest = 0;
-    let wants = { users: /** @type {string[]} */ ([]), frames: false };
+    /** Whom somebody looks at. @type {string[]} */
+    let watched = [];
     /** @type {Consumer | undefined} */
     let consumer;
     /** Whether the tab that leads has said something since it was asked to. */
@@ -71,8 +72,7 @@ export function createTab(options, tell) {
 
     function lead() {
         const its = (engine = createEngine({ ...options, heard: latest }, kept, () => consumer, (told, reign) => {
-            // Frames are many: they go nowhere where nobody else looks at them.
-            if (!closed && /** @type {any} */ (told).tabs?.join() !== id) tabs?.post({ told, reign });
+            if (!closed) tabs?.post({ told, reign });
             latest = reign;
             take(told);
         }, () => {
@@ -116,7 +116,7 @@ export function createTab(options, tell) {
     /** Says everything that has no answer. */
     function again() {
         for (const command of open.values()) send(command);
-        want({});
+        watch(watched);
     }
 
     /** @param {Command} command */
@@ -135,10 +135,10 @@ export function createTab(options, tell) {
         if (hears && !engine) poke("tick");
     }
 
-    /** @param {Partial<typeof wants>} news */
-    function want(news) {
-        wants = { ...wants, ...news };
-        send({ kind: "wants", tab: id, ...wants });
+    /** @param {string[]} users */
+    function watch(users) {
+        watched = users;
+        send({ kind: "wants", tab: id, users });
     }
 
     /** @param {Told} told */
@@ -207,7 +207,7 @@ export function createTab(options, tell) {
 
     async function close() {
         await written.idle();
-        want({ users: [], frames: false });
+        watch([]);
         await engine?.close();
         end({ kind: "closed" });
         kept.close();
@@ -254,7 +254,7 @@ export function createTab(options, tell) {
         // A page that is put away lets another tab lead; it may come back as it was.
         on?.("pagehide", () => {
             if (!tabs) return;
-            send({ kind: "wants", tab: id, users: [], frames: false });
+            send({ kind: "wants", tab: id, users: [] });
             void stop();
             tabs.leave();
         }, { signal });
@@ -364,12 +364,12 @@ export function createTab(options, tell) {
 
     return {
         host,
-        want,
+        watch,
         status: () => status,
 
         /** @param {Consumer} its */
         consume(its) {
-            must(!tabs, 'entries() needs tabs: "alone"');
+            must(!tabs, 'it needs tabs: "alone"');
             consumer = its;
         },
 

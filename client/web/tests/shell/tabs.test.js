@@ -192,26 +192,6 @@ test("where nothing can be stored a tab that was away says nothing twice", async
     assert.equal(gateway.mailbox("bob").length, 2);
 });
 
-test("frames go to another tab only where that one looks at them", async t => {
-    const { gateway, browser, open } = setUp(t);
-    const [one, other] = [open(), open()];
-    await online(other);
-    const heard = [];
-    const channel = new BroadcastChannel(`dunlin/${browser.account}`);
-    t.after(() => channel.close());
-    channel.onmessage = ({ data }) => data.told && heard.push(data.told.kind);
-    const frames = [];
-    one.client.on("frame", ({ frame }) => frames.push(frame));
-    await other.client.ask({ devices: {} });
-    await until(() => frames.length && heard.includes("answered"));
-    assert.ok(!heard.includes("frame"));
-    other.client.on("frame", ({ frame }) => frames.push(frame));
-    await until(() => {
-        gateway.tell("alice", { marked: { with: "bob", read: 1 } });
-        return heard.includes("frame");
-    });
-});
-
 test("signing out ends all tabs and leaves nothing", async t => {
     const { gateway, browser, open } = setUp(t);
     const [one, other] = [open(), open()];
