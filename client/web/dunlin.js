@@ -8,6 +8,7 @@
 /** @typedef {import("./dunlin/client.js").Client} Client */
 /** @typedef {import("./dunlin/client.js").ConnectOptions} ConnectOptions */
 /** @typedef {import("./dunlin/conversation/message.js").Conversation} Conversation */
+/** @typedef {import("./dunlin/conversation/message.js").GroupEvent} GroupEvent */
 /** @typedef {import("./dunlin/conversation/message.js").Message} Message */
 /** @typedef {import("./dunlin/host.js").Status} Status */
 /** @typedef {import("./dunlin/store/memory.js").Store} Store */

@@ -18,7 +18,6 @@
 import { createConnection } from "./connection.js";
 import { seenFrom } from "./core/address.js";
 import { createCore } from "./core/core.js";
-import { beginning } from "./core/ids.js";
 import { parse } from "./core/parse.js";
 import { createItems } from "./items.js";
 import { createPipeline } from "./pipeline.js";
@@ -206,9 +205,11 @@ export function createEngine(options, kept, consumer, say, refused) {
             confirm(changes);
             return stands({ state: "ended", why });
         },
+        // Of a group that one is no longer in a cursor is still kept.
+        refused: output => output.code !== "unknown_log" && (() => tell(output)),
         receipt({ receipt }, changes) {
-            const { by, since } = receipt;
-            if (by) changes.push(["receipts", `${by}/${since}`, receipt]);
+            const { by, to, since, order } = receipt;
+            changes.push(["receipts", `${by ?? to}/${by ? since : order}`, receipt]);
         },
         marked: ({ with: peer, read }, changes) => void changes.push(["marks", peer, read]),
         presence: output => void presences.set(output.user, output),
@@ -234,6 +235,7 @@ export function createEngine(options, kept, consumer, say, refused) {
         if (!its) changes.push(moved);
         return () => {
             if (told) tell(told);
+            if (entry) void forget(entry);
             if (its) its.take(entry, () => pipeline.add([moved], [isDone]));
             else isDone();
         };
@@ -250,6 +252,15 @@ export function createEngine(options, kept, consumer, say, refused) {
         // What was taken back is not kept.
         if (deleted) changes.push(["entries", entryKey(peer, deleted, from), undefined]);
         changes.push(["entries", entryKey(peer, id, from), entry]);
+    }
+
+    /** In a group an admin takes back what somebody else said: whose it is, the store knows. @param {EntryFrame} entry */
+    async function forget({ log, content }) {
+        const target = /** @type {any} */ (content.delete)?.target;
+        if (!target || log === "mailbox") return;
+        const prefix = entryKey(log, target, "");
+        const found = await kept.read("entries", prefix, `${prefix}~`);
+        pipeline.add(found.map(([key]) => ["entries", key, undefined]), []);
     }
 
     /**
@@ -330,6 +341,7 @@ export function createEngine(options, kept, consumer, say, refused) {
         if (name !== "welcome") return handle({ kind: "frame", frame });
         isOpening = false;
         if (status.user && status.user !== welcome.user) return void reset(welcome.user);
+        status = { ...status, ahead: welcome.server_time - Date.now() };
         handle({ kind: "frame", frame });
         connection.welcomed(welcome.server_time);
     }
@@ -362,8 +374,8 @@ export function createEngine(options, kept, consumer, say, refused) {
      * @param {Effect} [then]
      */
     function stands(news, then) {
-        const { user, device, region } = status;
-        const told = (status = { user, device, region, ...news });
+        const { state, why, retryAt, ...lasting } = status;
+        const told = (status = { ...lasting, ...news });
         return () => {
             tell({ kind: "status", status: told });
             then?.();
@@ -417,7 +429,7 @@ export function createEngine(options, kept, consumer, say, refused) {
     async function goOn() {
         reign = await kept.lead(heard);
         for (const [, item] of kept.held("outbox")) items.put(item);
-        await kept.prune(beginning(Date.now() - RETENTION));
+        await kept.prune(Date.now() - RETENTION);
         if (!isOver) begin();
     }
 

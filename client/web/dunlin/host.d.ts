@@ -54,6 +54,8 @@ export interface Status {
     user?: string;
     device?: string;
     region?: string;
+    /** By how many ms a gateway's clock was ahead of this machine's, once one has said what time it is. */
+    ahead?: number;
     /** Of `offline` and `ended`. */
     why?: Lost | Ended | { kind: "signedOut" };
     /** When the next try is due, by this machine's clock. */

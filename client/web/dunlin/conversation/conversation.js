@@ -1,4 +1,4 @@
-/** A conversation with one peer, as applications have it: what is folded, what is asked, and what is said. */
+/** A conversation with one peer, who may be a group, as applications have it: what is folded, what is asked, and what is said. */
 
 /** @import { Host, Told } from "../host.js" */
 /** @import { Conversation, Draft, Message, Summary, Words } from "./message.js" */
@@ -14,6 +14,8 @@ const TYPING_EVERY = 3_000;
 const FIRST = 200;
 const SOME = 50;
 const MOST = 100;
+/** What ends somebody's part in a group. */
+const GONE = ["removed", "left", "deleted"];
 /** Text and data of a message together, in bytes, at most. */
 const BODY = 32 * 1024;
 
@@ -40,10 +42,15 @@ function wordsOf(draft) {
 export function createConversation(host, peer, changed) {
     let fold = begun();
     const messages = new Source(() => fold.messages());
-    let types = false;
-    const typing = new Source(() => types);
-    /** @type {ReturnType<typeof setTimeout> | undefined} */
-    let typingEnds;
+    /** Who types, and what ends that. @type {Map<string, ReturnType<typeof setTimeout>>} */
+    const types = new Map();
+    const typists = new Source(() => [...types.keys()]);
+    const typing = new Source(() => types.size > 0);
+    let { user } = host;
+    const closed = new Source(() => {
+        const last = fold.messages().findLast(({ event }) => event && (event.change === "deleted" || event.users.includes(user ?? "")));
+        return GONE.includes(last?.event?.change ?? "");
+    });
     let typedAt = -Infinity;
     /** Up to which order of the peer's the user has read. */
     let read = 0;
@@ -100,16 +107,20 @@ export function createConversation(host, peer, changed) {
 
     function tellChanged() {
         messages.changed();
+        closed.changed();
         changed();
     }
 
-    /** @param {number} most for how long the peer types, in ms */
-    function type(most) {
-        clearTimeout(typingEnds);
-        if (most) typingEnds = setTimeout(type, most, 0);
-        types = most > 0;
+    /** @param {string} who @param {number} [most] for how long they type, in ms */
+    function type(who, most) {
+        clearTimeout(types.get(who));
+        types.delete(who);
+        if (most) types.set(who, setTimeout(type, most, who));
         typing.changed();
+        typists.changed();
     }
+
+    const nobodyTypes = () => [...types.keys()].forEach(who => type(who));
 
     /** Reads the latest of what is kept. */
     async function load(most = FIRST) {
@@ -150,7 +161,7 @@ export function createConversation(host, peer, changed) {
     function mark(order) {
         if (order <= read) return;
         read = order;
-        if (listed?.last.from === peer && order >= listed.last.order) listed = undefined;
+        if (listed && listed.last.from !== user && order >= listed.last.order) listed = undefined;
         recount();
     }
 
@@ -163,35 +174,42 @@ export function createConversation(host, peer, changed) {
     /** @param {string} key */
     const withKey = key => fold.messages().find(message => message.key === key);
 
-    /** The peer's messages that are not taken back, as places. @returns {any[]} */
-    const received = () => fold.messages().filter(({ mine, deleted }) => !mine && !deleted);
+    /** The messages of others that are not taken back, as places. @returns {any[]} */
+    const received = () => fold.messages().filter(({ mine, deleted, event }) => !mine && !deleted && !event);
 
     /** How many unread ones stand behind a place. @param {any} [last] */
     const unreadSince = last => received().filter(one => one.order > read && isNewer(last, one)).length;
 
     /** What is not the fold's alone. @type {Hears} */
     const hears = {
-        entry({ entry: { from, content } }) {
-            if (from !== peer) return;
-            if (content.message) type(0);
-            if (content.delete) recount();
+        entry({ entry }) {
+            const by = fold.whose(entry);
+            if (!by) return;
+            if (entry.content.message) type(by);
+            if (entry.content.delete) recount();
         },
         settled(told) {
             deeds.get(told.key)?.(told.error);
             deeds.delete(told.key);
         },
         marked: told => mark(told.read),
-        signal({ signal }) {
-            if (signal === "typing") type(TYPING_FOR);
-            if (signal === "typing_stopped") type(0);
+        signal({ from, signal }) {
+            if (signal === "typing") type(from, TYPING_FOR);
+            if (signal === "typing_stopped") type(from);
         },
-        disconnected: () => type(0),
+        disconnected: nobodyTypes,
         stale: () => void load(),
+        status() {
+            if (user === host.user) return;
+            user = host.user;
+            // Nobody could tell what is one's own.
+            if (peer[0] === "#") void load();
+        },
         reset() {
             fold = begun();
             meanwhile = listed = before = undefined;
             read = 0;
-            type(0);
+            nobodyTypes();
         },
     };
 
@@ -207,6 +225,8 @@ export function createConversation(host, peer, changed) {
         with: peer,
         messages,
         typing,
+        typists,
+        closed,
         older,
 
         send(draft) {

@@ -81,7 +81,7 @@ export function createConversations(host) {
             const { kind, entry, draft, receipt, with: peer, from, to, status } = /** @type {any} */ (told);
             // Before it is known who this is, each conversation takes what is its own.
             const ofEntry = entry && host.user && peerOf(entry, host.user);
-            const about = ofEntry ?? draft?.to ?? receipt?.by ?? peer ?? (kind === "signal" ? from : kind !== "gap" && to);
+            const about = ofEntry ?? draft?.to ?? receipt?.by ?? receipt?.to ?? peer ?? (kind === "signal" ? to ?? from : kind !== "gap" && to);
             if (about) return of(about).tell(told);
             for (const { tell } of all.values()) tell(told);
             if (!status) return;

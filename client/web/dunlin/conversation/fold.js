@@ -4,11 +4,14 @@
  * Messages stand in the order in which gateways accepted them: by time, and by id where two have the same time. What is not accepted yet
  * stands behind everything else, and what failed where it was handed over. An edit or a deletion counts where its author is the message's
  * own; a deletion is final. A reaction is one for each person and emoji. Of several edits or reactions the last one counts.
+ *
+ * In a group the messages are those of all its members, and what became of it and of them stands among these. A deletion by somebody who
+ * said nothing under its id is an admin's, and about whoever did.
  */
 
 /** @import { Content, EntryFrame, ReceiptFrame, Stored } from "../core/words.js" */
 /** @import { Draft } from "../host.js" */
-/** @import { Message, Reaction, Snapshot, State } from "./message.js" */
+/** @import { GroupEvent, Message, Reaction, Snapshot, State } from "./message.js" */
 
 import { forgetOldest } from "../core/bounds.js";
 import { isForNow } from "../core/next.js";
@@ -22,7 +25,7 @@ const REACTIONS = 64;
 /** @typedef {{ time: number, id: string }} Place where an entry stands among all of the conversation */
 /** @typedef {{ text?: string | null, data?: string | null, attachments?: string[] | null, reply_to?: string | null }} Body */
 /** @typedef {{ code: string, message: string, retry_after?: number | null }} Refused */
-/** @typedef {Place & { order?: number | null } & Body} Said */
+/** @typedef {Place & { order?: number | null } & Body & { event?: GroupEvent }} Said */
 
 /**
  * What one author said under an id; or what waits to be sent, or failed.
@@ -39,12 +42,12 @@ const REACTIONS = 64;
  */
 
 /**
- * All that is known under one id: what oneself said and what the peer said, who may have taken the same one; and the reactions.
+ * All that is known under one id: what each one said who took it, and the reactions. Oneself is "".
  *
  * @typedef {object} Item
  * @property {string} id
- * @property {(Slot | undefined)[]} slots
- * @property {Map<string, Place & { theirs: number, emoji: string, plain: string, on: boolean }>} given
+ * @property {Map<string, Slot>} slots
+ * @property {Map<string, Place & { by: string, emoji: string, plain: string, on: boolean }>} given
  */
 
 /**
@@ -66,15 +69,16 @@ export const isNewer = (last, said) => !last || compare(last, said) < 0;
  *
  * @param {any} content
  */
-function isSound({ message, edit, delete: taken, react, failed }) {
-    const said = failed ?? react ?? message ?? edit ?? taken;
+function isSound({ message, edit, delete: taken, react, failed, membership, settings }) {
+    const event = membership ?? settings;
+    const said = failed ?? react ?? message ?? edit ?? taken ?? event;
     try {
-        const { text, data, reply_to: replyTo, target, emoji, id, attachments } = said;
+        const { text, data, reply_to: replyTo, target, emoji, id, attachments, users, change, title } = said;
         atob(data ?? "");
         return (
-            [text, data, replyTo, target, emoji, id].every(one => typeof (one ?? "") === "string") &&
-            Array.isArray(attachments ?? []) &&
-            (said === message ? said === Object(said) : said === react ? target && emoji : target || id)
+            [text, data, replyTo, target, emoji, id, change, title].every(one => typeof (one ?? "") === "string") &&
+            [attachments, users].every(all => Array.isArray(all ?? [])) &&
+            (said === message ? said === Object(said) : said === react ? target && emoji : said === event ? users && change : target || id)
         );
     } catch {}
 }
@@ -90,6 +94,7 @@ export function createFold(peer, me, make) {
     /** @type {Map<string, Slot & { said: Said }>} */
     const drafts = new Map();
     const marks = createMarks();
+    const isGroup = peer[0] === "#";
     /** @type {readonly Message[] | undefined} */
     let list;
     let user = me();
@@ -105,7 +110,7 @@ export function createFold(peer, me, make) {
         let item = items.get(id);
         if (!item) {
             if (items.size >= 2 * fold.keep) trim();
-            items.set(id, (item = { id, slots: [], given: new Map() }));
+            items.set(id, (item = { id, slots: new Map(), given: new Map() }));
         }
         return item;
     }
@@ -118,9 +123,26 @@ export function createFold(peer, me, make) {
 
     /**
      * @param {string} id
-     * @param {number} theirs
+     * @param {string} by
+     * @returns {Slot}
      */
-    const slotOf = (id, theirs) => (itemOf(id).slots[theirs] ??= { key: theirs + id });
+    function slotOf(id, by) {
+        const { slots } = itemOf(id);
+        const slot = slots.get(by) ?? { key: `${by}/${id}` };
+        slots.set(by, slot);
+        return slot;
+    }
+
+    /**
+     * Whose it is: "" of oneself, nobody's in another conversation. In a group it is known once it is known who this is.
+     *
+     * @param {{ from?: string, to: string }} said `from` is left out of what was sent from here
+     */
+    function whose({ from, to }) {
+        if (!isGroup && from === peer && to !== peer) return peer;
+        if (to !== peer || (isGroup && from && !me())) return undefined;
+        return isGroup && from && from !== me() ? from : "";
+    }
 
     /**
      * Takes what was said in this conversation.
@@ -129,32 +151,34 @@ export function createFold(peer, me, make) {
      * @param {any} content
      */
     function take(said, content) {
-        const { message, edit, delete: taken, react } = content;
-        if (!isSound(content)) return;
-        const theirs = Number(said.from === peer && said.to !== peer);
-        if (!theirs && said.to !== peer) return;
+        const { message, edit, delete: taken, react, membership, settings } = content;
+        const event = isGroup && (membership ?? settings);
+        const by = whose(said);
+        if (by === undefined || !isSound(content)) return;
         if (react) {
             const { given, slots } = itemOf(react.target);
             const plain = react.emoji.replace(/[\ufe0e\ufe0f]/g, "");
-            if (!isNewer(given.get(theirs + plain), said)) return;
-            given.set(theirs + plain, { ...react, ...said, theirs, plain });
+            const key = `${by}/${plain}`;
+            if (!isNewer(given.get(key), said)) return;
+            given.set(key, { ...react, ...said, by, plain });
             forgetOldest(given, REACTIONS);
             return slots.forEach(touch);
         }
-        if (!message && !edit && !taken) return;
-        const slot = slotOf(message ? said.id : (edit ?? taken).target, theirs);
-        if (message) {
+        const { target = said.id } = edit ?? taken ?? {};
+        if (!message && !edit && !taken && !event) return;
+        const slot = slotOf(target, by);
+        if (message || event) {
             // After a power loss a message is stored again, and later: that counts.
             if (!isNewer(slot.said, said)) return;
             // The draft's key goes on, so that whoever shows it shows the same message.
             if (slot.draft && drafts.delete(slot.draft)) slot.key = slot.draft;
-            slot.said = { ...message, ...said };
+            slot.said = { ...message, ...said, event };
         } else {
             if (slot.deleted || (edit && !isNewer(slot.edit, said))) return;
             slot.deleted = !edit;
             slot.edit = edit && { ...edit, ...said };
         }
-        touch(slot);
+        itemOf(target).slots.forEach(touch);
     }
 
     /** @param {Slot} slot @returns {State} */
@@ -169,10 +193,10 @@ export function createFold(peer, me, make) {
         const given = [...(items.get(id)?.given.values() ?? [])].filter(({ on }) => on);
         /** @type {Map<string, Reaction>} */
         const reactions = new Map();
-        for (const { emoji, plain, theirs } of given.sort(compare)) {
+        for (const { emoji, plain, by } of given.sort(compare)) {
             const reaction = reactions.get(plain) ?? { emoji, from: [], mine: false };
-            reaction.from.push(theirs ? peer : me());
-            reaction.mine ||= !theirs;
+            reaction.from.push(by || me());
+            reaction.mine ||= !by;
             reactions.set(plain, reaction);
         }
         return [...reactions.values()];
@@ -180,17 +204,21 @@ export function createFold(peer, me, make) {
 
     /**
      * @param {Slot & { said: Said }} slot
-     * @param {number} theirs
+     * @param {string} by
      */
-    function show(slot, theirs) {
-        const { key, said, edit, deleted = false, error } = slot;
+    function show(slot, by) {
+        if (slot.shown) return slot.shown;
+        const { key, said, edit, error } = slot;
         const { time, id, order = null, reply_to: replyTo = null } = said;
+        const event = said.event || null;
+        const isAdmins = () => isGroup && [...(items.get(id)?.slots.values() ?? [])].some(({ said, deleted }) => deleted && !said);
+        const deleted = slot.deleted ?? isAdmins();
         const { text = null, data } = deleted ? {} : edit ?? said;
-        return (slot.shown ??= make({
+        return (slot.shown = make({
             key,
-            id: id || null,
-            from: theirs ? peer : me(),
-            mine: !theirs,
+            id: event ? null : id || null,
+            from: by || me(),
+            mine: !by,
             time,
             order,
             text,
@@ -200,13 +228,16 @@ export function createFold(peer, me, make) {
             edited: !deleted && Boolean(edit),
             deleted,
             reactions: deleted ? [] : reactionsTo(id),
-            state: theirs ? null : stateOf(slot),
+            state: by || event ? null : stateOf(slot),
+            receipts: (!by && order != null && marks.counted(order, time)) || null,
+            event,
             error: error ? { ...error, retryable: isForNow(error.code, error.retry_after) } : null,
         }));
     }
 
     const fold = {
         keep: KEPT,
+        whose,
 
         /** An entry of this conversation, wherever it comes from. @param {{ entry: EntryFrame }} told */
         entry({ entry }) {
@@ -214,7 +245,7 @@ export function createFold(peer, me, make) {
             if (!failed || !isSound(entry.content)) return take(entry, entry.content);
             // The system's word; a peer that says it is a gateway's mistake.
             if (failed.to !== peer || entry.from === peer) return;
-            const slot = slotOf(failed.id, 0);
+            const slot = slotOf(failed.id, "");
             slot.error ??= failed;
             touch(slot);
         },
@@ -229,7 +260,7 @@ export function createFold(peer, me, make) {
             take(entry, content);
             if (edited != null) take({ from, to, time: edited, id: "" }, { edit: { target, ...content.message } });
             for (const { from: by, emoji, time } of reactions) {
-                take({ from: by, to: by === from ? to : from, time, id: "" }, { react: { target, emoji, on: true } });
+                take({ from: by, to: isGroup || by === from ? to : from, time, id: "" }, { react: { target, emoji, on: true } });
             }
         },
 
@@ -249,7 +280,7 @@ export function createFold(peer, me, make) {
             draft.said.id = id;
             touch(draft);
             if (!id) return;
-            const slot = slotOf(id, 0);
+            const slot = slotOf(id, "");
             slot.draft = key;
             // Its entry was the answer.
             if (slot.said) drafts.delete(key);
@@ -287,7 +318,11 @@ export function createFold(peer, me, make) {
         /** Within a life of the peer's log marks only rise. @param {{ receipt: ReceiptFrame }} told */
         receipt({ receipt }) {
             marks.raise(receipt);
-            for (const { slots: [own] } of items.values()) if (own?.shown && own.shown.state !== stateOf(own)) touch(own);
+            for (const { slots } of items.values()) {
+                const own = slots.get("");
+                const was = own?.shown;
+                if (was && (was.order === receipt.order || was.state !== stateOf(own))) touch(own);
+            }
         },
 
         /** The messages, oldest first: the same array for as long as nothing has changed, and in another the same unchanged messages. */
@@ -297,12 +332,12 @@ export function createFold(peer, me, make) {
             /** @type {[Place, Message][]} */
             const rows = [];
             for (const { slots } of items.values()) {
-                slots.forEach((slot, theirs) => slot?.said && rows.push([slot.said, show(/** @type {any} */ (slot), theirs)]));
+                slots.forEach((slot, by) => slot.said && rows.push([slot.said, show(/** @type {any} */ (slot), by)]));
             }
             for (const draft of drafts.values()) {
-                rows.push([draft.error ? { time: draft.said.time, id: "~" } : { time: Infinity, id: "" }, show(draft, 0)]);
+                rows.push([draft.error ? { time: draft.said.time, id: "~" } : { time: Infinity, id: "" }, show(draft, "")]);
             }
-            rows.sort(([one], [other]) => compare(one, other));
+            rows.sort(([one, { from }], [other, { from: its }]) => compare(one, other) || (from < its ? -1 : Number(from > its)));
             return (list = Object.freeze(rows.map(([, message]) => message)));
         },
     };

@@ -1,25 +1,51 @@
-/** How far what one has said has come, in each life of the peer's log: in each of them orders begin anew, and so do marks. */
+/**
+ * How far what one has said has come, in each life of the peer's log: in each of them orders begin anew, and so do marks. In a group, how
+ * many have each message.
+ */
 
 /** @import { ReceiptFrame } from "../core/words.js" */
-/** @import { State } from "./message.js" */
+/** @import { Receipts, State } from "./message.js" */
 
+import { forgetOldest } from "../core/bounds.js";
 import { CLOCK_SKEW } from "../core/clocks.js";
 import { isMissing } from "../core/history.js";
 
 /** Lives that are told apart: what only older ones had shown is not known any more. */
 const LIVES = 8;
+/** Messages of a group that are told apart. */
+const COUNTED = 2_000;
 
 export function createMarks() {
     /** @type {{ since?: number | null, time: number, delivered: number, read: number, missing: ReceiptFrame["missing"] }[]} */
     const lives = [];
+    /** By order. @type {Map<number, { time: number, counts: Readonly<Receipts> }>} */
+    const counted = new Map();
+
+    /**
+     * How many have the message of a group that was accepted at `at` with this order; not another one that had it before a loss.
+     *
+     * @param {number} order
+     * @param {number} at
+     */
+    function countedOf(order, at) {
+        const { time = 0, counts } = counted.get(order) ?? {};
+        return at <= time + CLOCK_SKEW ? counts : undefined;
+    }
 
     return {
+        counted: countedOf,
+
         /**
          * Takes what is told of a life; what is lower than what was told of it before changes nothing.
          *
          * @param {ReceiptFrame} receipt
          */
-        raise({ since, time, delivered, read, missing }) {
+        raise({ order, since, time, delivered, read, of, missing }) {
+            if (order != null) {
+                if (time < (counted.get(order)?.time ?? 0)) return;
+                counted.set(order, { time, counts: Object.freeze({ delivered: delivered ?? 0, read: read ?? 0, of: of ?? 0 }) });
+                return forgetOldest(counted, COUNTED);
+            }
             let life = lives.find(life => life.since === since);
             if (!life) {
                 life = { since, time, delivered: 0, read: 0, missing };
@@ -45,6 +71,8 @@ export function createMarks() {
         reached(order, at) {
             /** @type {State} */
             let furthest = "sent";
+            const { delivered: have, read: know, of: all } = countedOf(order, at) ?? {};
+            if (all) return know === all ? "read" : have === all ? "delivered" : furthest;
             for (const { time, delivered, read, missing } of lives) {
                 if (at > time + CLOCK_SKEW || isMissing(missing, order)) continue;
                 if (order <= read) return "read";

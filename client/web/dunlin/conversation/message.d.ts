@@ -1,11 +1,25 @@
 /** What applications have of a conversation. Everything is plain text and plain data: whoever shows it escapes it. */
 
+import type { Membership, Settings } from "../frames.js";
 import type { Readable } from "../readable.js";
 
-/** How far one of one's own messages is: accepted by no gateway yet, stored, on a device of the peer's, read by them; or refused. */
+/**
+ * How far one of one's own messages is: accepted by no gateway yet, stored, on a device of the peer's, read by them; or refused. In a
+ * group it is delivered, or read, once it is so by all.
+ */
 export type State = "sending" | "sent" | "delivered" | "read" | "failed";
 
-/** An emoji, and who reacts with it: the peer, oneself, or both. */
+/** How many members of a group have a message, and have read it, of how many beside its sender. */
+export interface Receipts {
+    delivered: number;
+    read: number;
+    of: number;
+}
+
+/** What became of a group, or of members of it: `change` says what, `users` of whom, and `by` who did it. A newer release may say more. */
+export type GroupEvent = Membership | Settings;
+
+/** An emoji, and who reacts with it. */
 export interface Reaction {
     emoji: string;
     from: string[];
@@ -23,13 +37,13 @@ export interface Words {
 export interface Snapshot {
     /** Names it for as long as it is there, from its first moment on. */
     readonly key: string;
-    /** Its id, which answers name; `null` while it was never sent. */
+    /** Its id, which answers name; `null` while it was never sent, and of an `event`. */
     readonly id: string | null;
     readonly from: string;
     readonly mine: boolean;
     /** When it was accepted; before that, when it was handed over. In ms since the Unix epoch. */
     readonly time: number;
-    /** Rises with what its sender says to the other one, once it is accepted. */
+    /** Rises with what its sender says to the other one, and with everything in a group, once it is accepted. */
     readonly order: number | null;
     readonly text: string | null;
     readonly data: Uint8Array | null;
@@ -38,12 +52,16 @@ export interface Snapshot {
     readonly replyTo: string | null;
     /** Whether text and data are those of an edit. */
     readonly edited: boolean;
-    /** Whether its author took it back: nothing of it is left. */
+    /** Whether its author took it back, or an admin of the group did: nothing of it is left. */
     readonly deleted: boolean;
     /** Those that stand, in the order in which they were given. */
     readonly reactions: readonly Reaction[];
-    /** `null` for the peer's. */
+    /** `null` for what others said, and of an `event`. */
     readonly state: State | null;
+    /** Of one's own in a group, once it is known. */
+    readonly receipts: Readonly<Receipts> | null;
+    /** What became of a group, or of who is in it, in the place of words; `null` of what somebody wrote. */
+    readonly event: Readonly<GroupEvent> | null;
     readonly error: Failure | null;
 }
 
@@ -61,7 +79,7 @@ export interface Deeds {
     edit(words: string | Words): Promise<void>;
     /** Sets a reaction of one's own, or takes it back. */
     react(emoji: string, on?: boolean): Promise<void>;
-    /** One's own: takes it back. */
+    /** One's own, and for an admin of a group everybody's: takes it back. */
     delete(): Promise<void>;
     /** Sends once more what failed. */
     retry(): void;
@@ -74,25 +92,29 @@ export type Message = Snapshot & Deeds;
 /** A row in a list of conversations. */
 export interface Summary {
     readonly with: string;
-    /** The latest message. */
+    /** The latest message, or what became of the group last. */
     readonly last: Message | null;
-    /** How many messages of the peer's the user has not read. */
+    /** How many messages of others the user has not read. */
     readonly unread: number;
-    /** Up to which order of the peer's the user has read. */
+    /** Up to which order of theirs the user has read. */
     readonly read: number;
 }
 
 /** What is said by somebody: words alone, or more. */
 export type Draft = string | (Words & { replyTo?: Message | string | null });
 
-/** A conversation with one peer. */
+/** A conversation with one peer, who may be a group. */
 export interface Conversation {
-    /** The peer's address. */
+    /** The peer's address: `bob`, or `#team`. */
     readonly with: string;
     /** The messages as they are now, oldest first. */
     readonly messages: Readable<readonly Message[]>;
-    /** Whether the peer is typing. */
+    /** Whether the peer, or anybody in the group, is typing. */
     readonly typing: Readable<boolean>;
+    /** Who is. */
+    readonly typists: Readable<readonly string[]>;
+    /** Whether nothing can be said any more: the user was removed from the group or left it, or it was deleted. */
+    readonly closed: Readable<boolean>;
     /** Sends a message, which is there at once. Throws where what it answers has no id yet: it was never sent. */
     send(draft: Draft): Message;
     /** Brings older messages, at least one where there is any; most is 50 where nothing is said. Whether there may be more. */

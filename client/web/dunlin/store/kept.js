@@ -3,6 +3,7 @@
 /** @import { Change, Store, Table } from "./memory.js" */
 /** @typedef {ReturnType<typeof createKept>} Kept */
 
+import { beginning } from "../core/ids.js";
 import { MemoryStore, TABLES } from "./memory.js";
 
 /**
@@ -142,13 +143,17 @@ export function createKept(given, failed) {
         held: table => memory.sorted(table),
 
         /**
-         * Forgets entries with older ids.
+         * Forgets entries of before this time, and receipts.
          *
-         * @param {string} oldest
+         * @param {number} oldest
          */
         async prune(oldest) {
-            const old = (await keys("entries")).filter(key => key.split("/")[1] < oldest);
-            if (old.length) await write(old.map(key => ["entries", key, undefined]));
+            const entries = (await keys("entries")).filter(key => key.split("/")[1] < beginning(oldest));
+            const receipts = memory.sorted("receipts").filter(([, { time }]) => time < oldest);
+            /** @type {Change[]} */
+            const old = entries.map(key => ["entries", key, undefined]);
+            for (const [key] of receipts) old.push(["receipts", key, undefined]);
+            if (old.length) await write(old);
         },
 
         /** Forgets everything of the one user, for another one. */

@@ -64,8 +64,9 @@ test("a message has all that it came with, and nothing of it is left once it is 
     const message = { text: null, data: "AP8=", attachments: ["a.png"], reply_to: id(7) };
     const fold = folded([theirs(1, { message })]);
     assert.deepEqual({ ...fold.messages()[0] }, {
-        key: `1${id(1)}`, id: id(1), from: "bob", mine: false, time: 1, order: 1, text: null, data: new Uint8Array([0, 255]),
-        attachments: ["a.png"], replyTo: id(7), edited: false, deleted: false, reactions: [], state: null, error: null,
+        key: `bob/${id(1)}`, id: id(1), from: "bob", mine: false, time: 1, order: 1, text: null, data: new Uint8Array([0, 255]),
+        attachments: ["a.png"], replyTo: id(7), edited: false, deleted: false, reactions: [], state: null, receipts: null,
+        event: null, error: null,
     });
     fold.entry({ entry: theirs(2, taken(1)) });
     const { text, data, attachments, deleted } = fold.messages()[0];
