@@ -1,9 +1,16 @@
-//! What the index knows of a user's conversations: asked by a gateway, answered by the index worker of the user's shard.
+//! What the index knows of a user's conversations: asked by a gateway, answered by the index worker of the user's shard; of groups, by that
+//! of the group's.
 
 use bytes::Bytes;
 use dunlin_schema::{
-    Shard,
-    index::{Conversation, ConversationsAnswer, ConversationsRequest, HistoryAnswer, HistoryRequest, Message},
+    RegionName, Shard, StreamTime,
+    index::{
+        Conversation, ConversationsAnswer, ConversationsRequest, HistoryAnswer, HistoryRequest, Message,
+        groups::{
+            GroupConversation, GroupConversationsAnswer, GroupConversationsRequest, GroupHistoryAnswer,
+            GroupHistoryRequest, GroupMessage, GroupsLatestAnswer, GroupsLatestRequest,
+        },
+    },
     limits, subject,
 };
 
@@ -62,6 +69,50 @@ impl Index {
         }
     }
 
+    /// When something was last said in groups of the shard, for each in the order of the question. Errors: see [`IndexError`].
+    pub async fn groups_latest(
+        &self,
+        shard: Shard,
+        question: &GroupsLatestRequest,
+    ) -> Result<Vec<Option<StreamTime>>, IndexError> {
+        let subject = subject::groups_latest(self.connection.region(), shard);
+        let answer = self.request(subject, question.encode()).await?;
+        match GroupsLatestAnswer::decode(&answer).map_err(|_| IndexError::Unreadable)? {
+            GroupsLatestAnswer::Found(latest) => Ok(latest),
+            GroupsLatestAnswer::Behind => Err(IndexError::Behind),
+        }
+    }
+
+    /// How groups of the shard stand for somebody, for each in the order of the question. Errors: see [`IndexError`].
+    pub async fn group_conversations(
+        &self,
+        shard: Shard,
+        question: &GroupConversationsRequest,
+    ) -> Result<Vec<Option<GroupConversation>>, IndexError> {
+        let subject = subject::group_conversations(self.connection.region(), shard);
+        let answer = self.request(subject, question.encode()).await?;
+        match GroupConversationsAnswer::decode(&answer).map_err(|_| IndexError::Unreadable)? {
+            GroupConversationsAnswer::Found(found) => Ok(found),
+            GroupConversationsAnswer::Behind => Err(IndexError::Behind),
+        }
+    }
+
+    /// The messages of a group of the shard, and whether there are more; `None` for somebody who has never been in it. Errors: see
+    /// [`IndexError`].
+    pub async fn group_history(
+        &self,
+        shard: Shard,
+        question: &GroupHistoryRequest,
+    ) -> Result<Option<(Vec<GroupMessage>, bool)>, IndexError> {
+        let subject = subject::group_history(self.connection.region(), shard);
+        let answer = self.request(subject, question.encode()).await?;
+        match GroupHistoryAnswer::decode(&answer).map_err(|_| IndexError::Unreadable)? {
+            GroupHistoryAnswer::Found { messages, more } => Ok(Some((messages, more))),
+            GroupHistoryAnswer::NotAMember => Ok(None),
+            GroupHistoryAnswer::Behind => Err(IndexError::Behind),
+        }
+    }
+
     async fn request(&self, subject: String, question: Vec<u8>) -> Result<Bytes, IndexError> {
         Ok(ask(&self.connection, subject, question, limits::INDEX_TIMEOUT).await?)
     }
@@ -74,12 +125,21 @@ pub enum IndexQuestion {
     Conversations(ConversationsRequest, Reply<ConversationsAnswer>),
     /// Which messages one has.
     History(HistoryRequest, Reply<HistoryAnswer>),
+    /// When something was last said in groups.
+    GroupsLatest(GroupsLatestRequest, Reply<GroupsLatestAnswer>),
+    /// How groups stand for somebody.
+    GroupConversations(GroupConversationsRequest, Reply<GroupConversationsAnswer>),
+    /// Which messages a group has.
+    GroupHistory(GroupHistoryRequest, Reply<GroupHistoryAnswer>),
 }
 
 #[derive(Clone, Copy, Debug)]
 enum Kind {
     Conversations,
     History,
+    GroupsLatest,
+    GroupConversations,
+    GroupHistory,
 }
 
 /// The worker's side of a shard. Dropping it takes it back.
@@ -92,13 +152,16 @@ impl IndexService {
     /// Offers the service. Errors: see [`ServiceError`].
     pub async fn start(connection: &Connection, shard: Shard) -> Result<IndexService, ServiceError> {
         let region = connection.region();
+        let endpoint = |kind, name, subject: fn(&RegionName, Shard) -> String| {
+            let subject = subject(region, shard);
+            Endpoint { kind, name, subject }
+        };
         let endpoints = vec![
-            Endpoint {
-                kind: Kind::Conversations,
-                name: "conversations",
-                subject: subject::conversations(region, shard),
-            },
-            Endpoint { kind: Kind::History, name: "history", subject: subject::history(region, shard) },
+            endpoint(Kind::Conversations, "conversations", subject::conversations),
+            endpoint(Kind::History, "history", subject::history),
+            endpoint(Kind::GroupsLatest, "groups_latest", subject::groups_latest),
+            endpoint(Kind::GroupConversations, "group_conversations", subject::group_conversations),
+            endpoint(Kind::GroupHistory, "group_history", subject::group_history),
         ];
         let (name, description) = (subject::index_service(region, shard), "the conversations of a shard's users");
         Ok(IndexService { service: Service::start(connection, &name, description, endpoints).await? })
@@ -113,6 +176,13 @@ impl IndexService {
                     .map(|question| IndexQuestion::Conversations(question, request.reply(ConversationsAnswer::encode))),
                 Kind::History => HistoryRequest::decode(request.payload())
                     .map(|question| IndexQuestion::History(question, request.reply(HistoryAnswer::encode))),
+                Kind::GroupsLatest => GroupsLatestRequest::decode(request.payload())
+                    .map(|question| IndexQuestion::GroupsLatest(question, request.reply(GroupsLatestAnswer::encode))),
+                Kind::GroupConversations => GroupConversationsRequest::decode(request.payload()).map(|question| {
+                    IndexQuestion::GroupConversations(question, request.reply(GroupConversationsAnswer::encode))
+                }),
+                Kind::GroupHistory => GroupHistoryRequest::decode(request.payload())
+                    .map(|question| IndexQuestion::GroupHistory(question, request.reply(GroupHistoryAnswer::encode))),
             };
             match question {
                 Ok(question) => return Some(question),

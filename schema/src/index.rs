@@ -16,7 +16,7 @@ pub struct ConversationsRequest {
     pub user: UserName,
     /// Only those whose last message lies below this sequence of the user's mailbox.
     pub below: Option<Seq>,
-    /// How many, [`crate::limits::CONVERSATIONS_PAGE`] at most.
+    /// How many, one more than [`crate::limits::CONVERSATIONS_PAGE`] at most.
     pub limit: u16,
 }
 

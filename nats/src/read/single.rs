@@ -5,7 +5,7 @@ use dunlin_schema::{Log, Seq, Shard, StreamTime, index::Place, limits, read::Sto
 use serde::Serialize;
 
 use super::{
-    ReadError, Reads,
+    LogSubject, ReadError, Reads,
     chain::{self, Chain, Progress, Reply},
 };
 use crate::api::{MessageQuery, parse_time};
@@ -26,6 +26,13 @@ impl Reads {
         let (Some(last), Some(first)) = (last, first) else { return Ok(None) };
         let place = |seq: Seq, time: StreamTime| Place { seq, time };
         Ok(Some(LogEnds { first: place(first.seq, first.time), last: place(last.seq, last.time) }))
+    }
+
+    /// Where the log's first entry lies that was stored at or after a time, as the leader says; `None` where there is none. Errors: see
+    /// [`ReadError`].
+    pub async fn place_since(&self, log: &Log, time: StreamTime) -> Result<Option<Place>, ReadError> {
+        let found = self.first_since(&LogSubject::of(log), time).await?;
+        Ok(found.map(|found| Place { seq: found.seq, time: found.time }))
     }
 
     /// The end of the shard's stream of logs, as its leader says: whatever is stored later stands behind it. Errors: see [`ReadError`].

@@ -1,16 +1,22 @@
-//! The answers: each of one snapshot of the projection, once that is in step with the asker's mailbox.
+//! The answers: each of one snapshot of the projection, once that is in step with the asker's mailbox, or with a group's log.
 //!
-//! In step is what has the mailbox's first and last entry, as the log's leader says them when the question comes: an answer then lacks
+//! In step is what has the log's first and last entry, as its leader says them when the question comes: an answer then lacks
 //! nothing that was stored before it was asked, and has nothing that is gone. What lags is waited for, [`limits::INDEX_IN_STEP`] at most.
 //! What lacks the first entry although it is past it has let it go, as the log had: a nats-server that was killed brought it back. No
 //! waiting helps then, so such a projection is made again.
+
+mod groups;
 
 use std::{collections::HashMap, sync::Arc, time::Duration};
 
 use dunlin_nats::{IndexQuestion, LogEnds, Reads};
 use dunlin_schema::{
     Address, Log, Position, Seq, UserName,
-    index::{Conversation, ConversationsAnswer, ConversationsRequest, HistoryAnswer, HistoryRequest, Message},
+    envelope::EnvelopeError,
+    index::{
+        Conversation, ConversationsAnswer, ConversationsRequest, HistoryAnswer, HistoryRequest, Message,
+        groups::{GroupConversationsAnswer, GroupHistoryAnswer, GroupsLatestAnswer},
+    },
     limits,
     record::ReadMark,
     subject,
@@ -46,10 +52,13 @@ pub(super) struct Answers {
 /// Why there is no answer.
 #[derive(Debug, thiserror::Error)]
 enum Unanswerable {
-    #[error("the projection does not have what the mailbox has")]
+    #[error("the projection does not have what the log has")]
     Behind,
     #[error(transparent)]
     Read(#[from] dunlin_nats::ReadError),
+    /// It is damaged, or a newer release wrote it.
+    #[error("a record can't be read: {0}")]
+    Unreadable(EnvelopeError),
     #[error(transparent)]
     Projection(#[from] ProjectionError),
 }
@@ -68,6 +77,18 @@ impl Answers {
                 let found = found.map(|(messages, more)| HistoryAnswer::Found { messages, more });
                 reply.answer(&found.unwrap_or(HistoryAnswer::Behind)).await;
             }
+            IndexQuestion::GroupsLatest(question, reply) => {
+                let found = self.said(self.groups_latest(question).await)?;
+                reply.answer(&found.unwrap_or(GroupsLatestAnswer::Behind)).await;
+            }
+            IndexQuestion::GroupConversations(question, reply) => {
+                let found = self.said(self.group_conversations(question).await)?;
+                reply.answer(&found.unwrap_or(GroupConversationsAnswer::Behind)).await;
+            }
+            IndexQuestion::GroupHistory(question, reply) => {
+                let found = self.said(self.group_history(question).await)?;
+                reply.answer(&found.unwrap_or(GroupHistoryAnswer::Behind)).await;
+            }
         }
         Ok(())
     }
@@ -80,7 +101,7 @@ impl Answers {
                 Ok(Some(found))
             }
             Err(Unanswerable::Projection(error)) => Err(error),
-            Err(error @ (Unanswerable::Behind | Unanswerable::Read(_))) => {
+            Err(error @ (Unanswerable::Behind | Unanswerable::Read(_) | Unanswerable::Unreadable(_))) => {
                 tracing::debug!(shard = %self.of.shard, %error, "a question is answered with \"behind\"");
                 self.behind.inc();
                 Ok(None)
@@ -92,9 +113,10 @@ impl Answers {
         &self,
         ConversationsRequest { user, below, limit }: ConversationsRequest,
     ) -> Result<(Vec<Conversation>, bool), Unanswerable> {
-        let Some((reading, ends)) = self.in_step(&user).await? else { return Ok((Vec::new(), false)) };
+        let Some((reading, ends)) = self.in_step(&self.mailbox(&user)).await? else { return Ok((Vec::new(), false)) };
         let (owner, of) = (user.clone(), self.of.clone());
-        let limit = usize::from(limit.min(limits::CONVERSATIONS_PAGE));
+        // One more, so that a gateway sees what is next.
+        let limit = usize::from(limit.min(limits::CONVERSATIONS_PAGE + 1));
         let below = below.unwrap_or(Seq::MAX);
         let (reading, listed, more, position) = blocking(move || {
             let (listed, more) = reading.conversations(&owner, ends.first.seq, below, limit)?;
@@ -118,23 +140,31 @@ impl Answers {
         &self,
         HistoryRequest { user, with, below, limit }: HistoryRequest,
     ) -> Result<(Vec<Message>, bool), Unanswerable> {
-        let Some((reading, ends)) = self.in_step(&user).await? else { return Ok((Vec::new(), false)) };
+        let Some((reading, ends)) = self.in_step(&self.mailbox(&user)).await? else { return Ok((Vec::new(), false)) };
         let limit = usize::from(limit.min(limits::HISTORY_PAGE));
         let within = (ends.first.seq, below.unwrap_or(Seq::MAX));
         Ok(blocking(move || reading.history(&user, &with, within, limit)).await?)
     }
 
-    /// A snapshot that has what the user's mailbox has, and the mailbox's ends; `None` where it has no entry.
-    async fn in_step(&self, user: &UserName) -> Result<Option<(Reading, LogEnds)>, Unanswerable> {
-        let mailbox = Log::mailbox(&self.of.region, self.shards, user);
-        let Some(mut ends) = self.reads.log_ends(&mailbox).await? else { return Ok(None) };
+    fn mailbox(&self, user: &UserName) -> Log {
+        Log::mailbox(&self.of.region, self.shards, user)
+    }
+
+    /// Waits until the projection has what is stored up to here.
+    async fn comes_to(&self, seq: Seq) -> Result<(), Unanswerable> {
+        let mut committed = self.committed.clone();
+        let came = committed.wait_for(|position| position.seq >= seq);
+        let came = timeout(Duration::from_millis(limits::INDEX_IN_STEP.0), came).await;
+        came.ok().and_then(Result::ok).map(drop).ok_or(Unanswerable::Behind)
+    }
+
+    /// A snapshot that has what the log has, and the log's ends; `None` where it has no entry.
+    async fn in_step(&self, log: &Log) -> Result<Option<(Reading, LogEnds)>, Unanswerable> {
+        let Some(mut ends) = self.reads.log_ends(log).await? else { return Ok(None) };
         // What was first when the log was asked may have gone from both since: then it is asked once more.
         for _ in 0..2 {
-            let mut committed = self.committed.clone();
-            let came = committed.wait_for(|position| position.seq >= ends.last.seq);
-            let came = timeout(Duration::from_millis(limits::INDEX_IN_STEP.0), came).await;
-            came.ok().and_then(Result::ok).map(drop).ok_or(Unanswerable::Behind)?;
-            let (projection, owner) = (self.projection.clone(), user.clone());
+            self.comes_to(ends.last.seq).await?;
+            let (projection, owner) = (self.projection.clone(), log.owner.clone());
             let read = blocking(move || {
                 let reading = projection.read()?;
                 let (first, last) = (reading.has(&owner, ends.first)?, reading.has(&owner, ends.last)?);
@@ -144,10 +174,10 @@ impl Answers {
             if let Some(reading) = reading {
                 return Ok(Some((reading, ends)));
             }
-            let Some(now) = self.reads.log_ends(&mailbox).await? else { return Ok(None) };
+            let Some(now) = self.reads.log_ends(log).await? else { return Ok(None) };
             let is_lacking = !has_first && now.first == ends.first && ends.first.time >= expired_before();
             if is_lacking && Instant::now() >= self.sound_until {
-                return Err(ProjectionError::Lacking(user.clone()).into());
+                return Err(ProjectionError::Lacking(log.owner.clone()).into());
             }
             ends = now;
         }

@@ -2,15 +2,14 @@
 //! I/O.
 //!
 //! Drive it: give the entries of a mailbox to [`meaning`] in their order; keep a [`Standing`] for each message by its conversation, author
-//! and id, and let each change have it, also where the message itself has not come yet.
+//! and id, and let each change have it, also where the message itself has not come yet. Of groups, whose entries are kept once for all
+//! members, [`group`] says the same.
+
+pub mod group;
 
 use dunlin_schema::{
-    Address, Content, Entry, MessageId, Millis, Peer, RegionName, Seq, UserName,
-    content::reaction_key,
-    entry::Body,
-    index::{Place, Reaction},
-    limits,
-    record::ReadMark,
+    Address, Content, Entry, MessageId, Millis, Peer, RegionName, Seq, UserName, content::reaction_key, entry::Body,
+    index::Place, limits, record::ReadMark,
 };
 use serde::{Deserialize, Serialize};
 
@@ -96,8 +95,8 @@ pub fn authors(owner: &UserName, item: &Item, change: &Change) -> &'static [bool
 
 /// A message, and what has changed it. Where it has no place, only changes have come: its own entry may come behind them, because the
 /// sender's copy is stored late where it failed at first.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Standing {
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Standing<By = bool> {
     /// Where its entry lies.
     pub at: Option<Place>,
     /// When it was accepted.
@@ -109,12 +108,30 @@ pub struct Standing {
     /// Whether it was taken back.
     pub deleted: bool,
     /// The reactions that stand, the oldest first.
-    pub reactions: Vec<Reaction>,
+    pub reactions: Vec<Reacted<By>>,
     /// The sequence of the last change.
     pub changed: Seq,
 }
 
-impl Standing {
+/// A reaction that stands.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Reacted<By> {
+    /// Whose it is: in a mailbox, whether it is the owner's.
+    pub by: By,
+    /// The emoji, as it was first set.
+    pub emoji: String,
+    /// When it was accepted.
+    pub time: Millis,
+}
+
+impl<By> Default for Standing<By> {
+    fn default() -> Standing<By> {
+        let (at, edit, reactions) = (None, None, Vec::new());
+        Standing { at, time: Millis(0), order: Seq(0), edit, deleted: false, reactions, changed: Seq(0) }
+    }
+}
+
+impl<By: PartialEq + Clone> Standing<By> {
     /// The message's own entry has come. Where it came before, the first one counts: returns whether this is it.
     pub fn sent(&mut self, at: Place, time: Millis, order: Option<Seq>) -> bool {
         if self.at.is_some() {
@@ -124,8 +141,8 @@ impl Standing {
         true
     }
 
-    /// A change has come, from the mailbox's owner (`mine`) or the other side. What comes behind a deletion has no effect.
-    pub fn change(&mut self, at: Place, mine: bool, time: Millis, change: &Change) {
+    /// A change has come, from somebody: in a mailbox, from its owner or not. What comes behind a deletion has no effect.
+    pub fn change(&mut self, at: Place, by: &By, time: Millis, change: &Change) {
         self.changed = at.seq;
         if self.deleted {
             return;
@@ -139,12 +156,12 @@ impl Standing {
             }
             Change::React { emoji, on } => {
                 let key = reaction_key(emoji);
-                let same = |kept: &Reaction| kept.mine == mine && reaction_key(&kept.emoji) == key;
+                let same = |kept: &Reacted<By>| kept.by == *by && reaction_key(&kept.emoji) == key;
                 let stands = self.reactions.iter().position(same);
                 match (stands, on) {
                     (Some(at), false) => _ = self.reactions.remove(at),
                     (None, true) if self.reactions.len() < limits::REACTIONS_KEPT => {
-                        self.reactions.push(Reaction { mine, emoji: emoji.clone(), time });
+                        self.reactions.push(Reacted { by: by.clone(), emoji: emoji.clone(), time });
                     }
                     (Some(_), true) | (None, true | false) => {}
                 }

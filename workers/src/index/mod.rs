@@ -1,5 +1,5 @@
-//! The `index` role: which conversations a shard's users have and what belongs to each, in a projection of the shard's log, and the
-//! answers made of it.
+//! The `index` role: which conversations a shard's users have, what belongs to each, and what the shard's groups have, in a projection of
+//! the shard's logs, and the answers made of it.
 //!
 //! `core` decides what an entry means; `projection` keeps it; `answers` answers gateways; this file feeds the projection with what its
 //! reader gives, [`BATCH`] entries a transaction, and lets go what the log let go. A projection that fails is closed, and dropped where it
@@ -31,7 +31,7 @@ use tokio::{
 use self::{
     answers::{Answers, blocking},
     metrics::{IndexMetrics, Metrics},
-    projection::{Of, Projection, ProjectionError, Taken},
+    projection::{Meant, Of, Projection, ProjectionError, Taken},
 };
 use crate::{
     clock,
@@ -58,9 +58,9 @@ const DURABLE_EVERY: Duration = Duration::from_secs(1);
 const ANSWERS: usize = 64;
 /// How often what has gone from the log is looked for.
 const GONE_EVERY: Duration = Duration::from_secs(10);
-/// Mailboxes that are looked at for what has expired, each [`GONE_EVERY`].
+/// Logs that are looked at for what has expired, each [`GONE_EVERY`].
 const EXPIRED_IN: usize = 1_024;
-/// Mailboxes whose first entries are looked up each [`GONE_EVERY`], at most: further ones stay large until their next entry, and of
+/// Logs whose first entries are looked up each [`GONE_EVERY`], at most: further ones stay large until their next entry, and of
 /// further people who were erased the records wait.
 const EVICTED_IN: usize = 256;
 /// How long after a projection was made again because it lacked what its log has, whatever else it lacks is only waited for: to read a
@@ -153,10 +153,10 @@ struct Indexing<'a> {
     /// Whether something was committed that was not synced.
     unsynced: bool,
     synced: Instant,
-    /// Behind which mailbox the next ones are looked at for what has expired.
+    /// Behind whose log the next ones are looked at for what has expired.
     expired: String,
-    /// Mailboxes that have more rows than the log has entries.
-    large: Vec<UserName>,
+    /// Whose logs have fewer entries than the projection has rows.
+    large: Vec<Peer>,
     /// Who was erased, as records tell it, and up to where the projection has to be before their mailboxes are looked at.
     erasures: Watch,
     erased: Vec<(UserName, Seq)>,
@@ -167,9 +167,9 @@ struct Indexing<'a> {
 struct Gone {
     /// How many rows went.
     rows: usize,
-    /// A mailbox that could not be looked at.
-    not_looked: Option<UserName>,
-    /// Of a look for what has expired: up to which mailbox, `None` where that was the last one.
+    /// Whose log could not be looked at.
+    not_looked: Option<Peer>,
+    /// Of a look for what has expired: up to whose log, `None` where that was the last one.
     expired_upto: Option<Option<String>>,
 }
 
@@ -295,11 +295,15 @@ impl<'a> Indexing<'a> {
             }
             Given::Entry { position, after_hole: _, subject, payload } => {
                 self.position = position;
-                if let Some(Peer::User(owner)) = self.logs.owner(&subject) {
-                    let item = core::meaning(&owner, &self.answers.of.region, &payload);
-                    let at = Place { seq: position.seq, time: position.time };
-                    self.batch.push(Taken { owner, at, item });
-                }
+                let (at, region) = (Place { seq: position.seq, time: position.time }, &self.answers.of.region);
+                let meant = self.logs.owner(&subject).map(|owner| match owner {
+                    Peer::User(user) => {
+                        let item = core::meaning(&user, region, &payload);
+                        Meant::Mailbox(user, item)
+                    }
+                    group @ Peer::Group(_) => Meant::Group(group, core::group::meaning(region, &payload)),
+                });
+                self.batch.extend(meant.map(|meant| Taken { at, meant }));
             }
             Given::Lost => self.offer = Offer::Withdrawn,
             // Nothing is doubted here.
@@ -387,12 +391,13 @@ impl<'a> Indexing<'a> {
         let (after, projection) = (self.expired.clone(), self.answers.projection.clone());
         self.going.push(blocking(move || expire(&projection, &after)).boxed());
         let upto = self.committed.borrow().seq;
-        let erased = self.erased.extract_if(.., |(_, end)| *end <= upto).map(|(user, _)| user);
+        let erased = self.erased.extract_if(.., |(_, end)| *end <= upto).map(|(user, _)| Peer::User(user));
         let looked_at: Vec<_> = std::mem::take(&mut self.large).into_iter().chain(erased).collect();
         for owner in looked_at {
-            let mailbox = Log::mailbox(&self.answers.of.region, self.answers.shards, &owner);
+            let Of { region, shard } = self.answers.of.clone();
+            let log = Log { region, shard, owner };
             let (projection, reads) = (self.answers.projection.clone(), self.answers.reads.clone());
-            self.going.push(evict(projection, reads, mailbox, owner, upto).boxed());
+            self.going.push(evict(projection, reads, log, upto).boxed());
         }
         Ok(())
     }
@@ -418,23 +423,17 @@ fn expire(projection: &Projection, after: &str) -> Result<Gone, ProjectionError>
 
 /// Lets what lies below the log's first entry go; where the log has none, what lies up to `upto`, which was in the projection before the
 /// log was asked.
-async fn evict(
-    projection: Arc<Projection>,
-    reads: Reads,
-    mailbox: Log,
-    owner: UserName,
-    upto: Seq,
-) -> Result<Gone, ProjectionError> {
-    let first = match reads.log_ends(&mailbox).await {
+async fn evict(projection: Arc<Projection>, reads: Reads, log: Log, upto: Seq) -> Result<Gone, ProjectionError> {
+    let first = match reads.log_ends(&log).await {
         Ok(Some(ends)) => ends.first.seq,
         Ok(None) => upto.next(),
-        Err(_) => return Ok(Gone { rows: 0, not_looked: Some(owner), expired_upto: None }),
+        Err(_) => return Ok(Gone { rows: 0, not_looked: Some(log.owner), expired_upto: None }),
     };
     blocking(move || {
         let mut rows = 0;
         loop {
             let write = projection.write(Durability::None)?;
-            let gone = write.evict(&owner, first)?;
+            let gone = write.evict(&log.owner, first)?;
             if gone == 0 {
                 return Ok(Gone { rows, not_looked: None, expired_upto: None });
             }

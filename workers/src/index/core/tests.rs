@@ -100,23 +100,23 @@ fn the_last_edit_counts_and_a_deletion_ends_all() {
     assert!(standing.sent(place(3), Millis(30), None));
     assert!(!standing.sent(place(4), Millis(40), None), "the first one counts");
     assert_eq!((standing.at, standing.order, standing.time), (Some(place(3)), Seq(3), Millis(30)));
-    standing.change(place(5), true, Millis(50), &Change::Edit);
-    standing.change(place(6), true, Millis(60), &Change::Edit);
+    standing.change(place(5), &true, Millis(50), &Change::Edit);
+    standing.change(place(6), &true, Millis(60), &Change::Edit);
     assert_eq!((standing.edit, standing.changed), (Some(place(6)), Seq(6)));
-    standing.change(place(7), false, Millis(70), &Change::React { emoji: "👍".into(), on: true });
-    standing.change(place(8), true, Millis(75), &Change::Edit);
+    standing.change(place(7), &false, Millis(70), &Change::React { emoji: "👍".into(), on: true });
+    standing.change(place(8), &true, Millis(75), &Change::Edit);
     assert_eq!((standing.edit, standing.reactions.len()), (Some(place(8)), 1), "a reaction stays");
-    standing.change(place(8), true, Millis(80), &Change::Delete);
-    standing.change(place(9), true, Millis(90), &Change::Edit);
-    standing.change(place(10), false, Millis(100), &Change::React { emoji: "👍".into(), on: true });
-    standing.change(place(11), true, Millis(110), &Change::Delete);
+    standing.change(place(8), &true, Millis(80), &Change::Delete);
+    standing.change(place(9), &true, Millis(90), &Change::Edit);
+    standing.change(place(10), &false, Millis(100), &Change::React { emoji: "👍".into(), on: true });
+    standing.change(place(11), &true, Millis(110), &Change::Delete);
     assert_eq!((standing.edit, standing.deleted, standing.reactions.len()), (None, true, 0));
 }
 
 #[test]
 fn changes_wait_for_a_message_that_comes_behind_them() {
     let mut standing = Standing::default();
-    standing.change(place(5), true, Millis(50), &Change::Edit);
+    standing.change(place(5), &true, Millis(50), &Change::Edit);
     assert_eq!((standing.at, standing.changed), (None, Seq(5)));
     assert!(standing.sent(place(6), Millis(30), Some(Seq(2))));
     assert_eq!((standing.edit, standing.order), (Some(place(5)), Seq(2)));
@@ -126,8 +126,8 @@ fn changes_wait_for_a_message_that_comes_behind_them() {
 fn a_reaction_is_one_for_each_person_and_emoji() {
     let mut standing = Standing::default();
     let mut react = |seq, mine, emoji: &str, on| {
-        standing.change(place(seq), mine, Millis(seq), &Change::React { emoji: emoji.into(), on });
-        standing.reactions.iter().map(|kept| (kept.mine, kept.time.0)).collect::<Vec<_>>()
+        standing.change(place(seq), &mine, Millis(seq), &Change::React { emoji: emoji.into(), on });
+        standing.reactions.iter().map(|kept| (kept.by, kept.time.0)).collect::<Vec<_>>()
     };
     assert_eq!(react(1, true, "❤\u{fe0f}", true), [(true, 1)]);
     assert_eq!(react(2, true, "❤", true), [(true, 1)], "the same without its selector");

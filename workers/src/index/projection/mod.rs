@@ -3,11 +3,17 @@
 //! | table | key | what stands there |
 //! |---|---|---|
 //! | `position` | | the projection's version, its shard, and the last entry that it has: written with every commit |
-//! | `entries` | mailbox, sequence | the entry's time, and what it is about: one row for each entry that the log may still have |
+//! | `entries` | log, sequence | the entry's time, and what it is about: one row for each entry that the log may still have |
 //! | `messages` | mailbox, other side, sequence | a message, for counting and paging |
 //! | `standings` | mailbox, other side, author, id | the message's [`Standing`](super::core::Standing) |
 //! | `latest` | mailbox, sequence | a conversation by its last message |
-//! | `sizes` | mailbox | how many rows it has in `entries`; only says when to look for what can go |
+//! | `sizes` | log | how many rows it has in `entries`; only says when to look for what can go |
+//! | `group_messages` | group, sequence | a message |
+//! | `group_standings` | group, id, author | the message's [`Standing`](super::core::Standing) |
+//! | `turns` | group, user or nobody, sequence | that they join or go there; of nobody, that everybody goes |
+//! | `histories` | group, sequence | whether those who join from there on see what was said before |
+//!
+//! A log is called as its owner is: a mailbox `bob`, a group's `#team`.
 //!
 //! **Durability.** A batch is committed without a sync, so that readers see it at once and a busy shard does not wait for the disk; every
 //! [`super::DURABLE_EVERY`], and before the shard is given back, a commit is synced, and takes all before it along. A crash leaves the last
@@ -23,31 +29,39 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use dunlin_schema::{Position, RegionName, Shard, UserName, envelope};
+use dunlin_schema::{Peer, Position, RegionName, Shard, envelope};
 use redb::{Builder, Database, Durability, ReadableDatabase, TableDefinition};
 use serde::{Deserialize, Serialize};
 
 pub(super) use self::{
     read::{Listed, Reading},
-    write::Taken,
+    write::{Meant, Taken},
 };
 
 /// What the file's form is called; a file of another form goes.
-const VERSION: u8 = 1;
+const VERSION: u8 = 2;
 /// What it is called in its folder.
 const FILE: &str = "index.redb";
 /// What redb may keep in memory of one shard's file.
 const CACHE_BYTES: usize = 16 * 1024 * 1024;
 
+type Owner<'a> = &'a str;
 type Mailbox<'a> = &'a str;
+type Group<'a> = &'a str;
 type Other<'a> = &'a str;
 
 const POSITION: TableDefinition<'_, (), &[u8]> = TableDefinition::new("position");
-const ENTRIES: TableDefinition<'_, (Mailbox<'_>, u64), &[u8]> = TableDefinition::new("entries");
+const ENTRIES: TableDefinition<'_, (Owner<'_>, u64), &[u8]> = TableDefinition::new("entries");
 const MESSAGES: TableDefinition<'_, (Mailbox<'_>, Other<'_>, u64), &[u8]> = TableDefinition::new("messages");
 const STANDINGS: TableDefinition<'_, (Mailbox<'_>, Other<'_>, bool, u128), &[u8]> = TableDefinition::new("standings");
 const LATEST: TableDefinition<'_, (Mailbox<'_>, u64), Other<'_>> = TableDefinition::new("latest");
-const SIZES: TableDefinition<'_, Mailbox<'_>, u64> = TableDefinition::new("sizes");
+const SIZES: TableDefinition<'_, Owner<'_>, u64> = TableDefinition::new("sizes");
+const GROUP_MESSAGES: TableDefinition<'_, (Group<'_>, u64), &[u8]> = TableDefinition::new("group_messages");
+const GROUP_STANDINGS: TableDefinition<'_, (Group<'_>, u128, &str), &[u8]> = TableDefinition::new("group_standings");
+const TURNS: TableDefinition<'_, (Group<'_>, &str, u64), &[u8]> = TableDefinition::new("turns");
+const HISTORIES: TableDefinition<'_, (Group<'_>, u64), &[u8]> = TableDefinition::new("histories");
+/// The user of `turns` that are everybody's: no user has such a name.
+const EVERYBODY: &str = "";
 
 /// Why a projection can't be used.
 #[derive(Debug, thiserror::Error)]
@@ -58,9 +72,9 @@ pub(super) enum ProjectionError {
     /// Its file says what it can't: it has to go.
     #[error("the projection is damaged, or of another release: {0}")]
     Damaged(String),
-    /// It is past the first entry of a mailbox, and lacks it: the log brought back what it had let go.
+    /// It is past the first entry of a log, and lacks it: the log brought back what it had let go.
     #[error("the projection lacks the first entry that the log has of {0}")]
-    Lacking(UserName),
+    Lacking(Peer),
     /// The file can't be read or written now.
     #[error("the projection can't be read or written: {0}")]
     Failed(String),

@@ -1,8 +1,10 @@
-//! What is read from the projection: one snapshot, looked at by mailbox.
+//! What is read from the projection: one snapshot, looked at by mailbox, and by group.
+
+mod groups;
 
 use dunlin_schema::{
-    Address, MessageId, Position, Seq, UserName,
-    index::{Message, Place},
+    Address, MessageId, Peer, Position, Seq, UserName,
+    index::{Message, Place, Reaction},
 };
 use redb::ReadTransaction;
 
@@ -34,9 +36,9 @@ impl Reading {
         Ok(position.unwrap_or_default())
     }
 
-    /// Whether the projection has the mailbox's entry of this place: the same one, and not another one of its sequence.
-    pub(in crate::index) fn has(&self, owner: &UserName, place: Place) -> Result<bool, ProjectionError> {
-        let table = self.0.open_table(ENTRIES)?;
+    /// Whether the projection has the log's entry of this place: the same one, and not another one of its sequence.
+    pub(in crate::index) fn has(&self, owner: &Peer, place: Place) -> Result<bool, ProjectionError> {
+        let (table, owner) = (self.0.open_table(ENTRIES)?, owner.to_string());
         let Some(bytes) = table.get((owner.as_str(), place.seq.0))? else { return Ok(false) };
         Ok(row::row::<EntryRow>(bytes.value())?.time == place.time)
     }
@@ -123,8 +125,10 @@ impl Reading {
         let table = self.0.open_table(STANDINGS)?;
         let bytes = table.get((owner, with, found.mine, row::key(found.id)))?;
         let bytes = bytes.ok_or_else(|| damaged("a message has no standing"))?;
-        let Standing { time, order, edit, reactions, .. } = row::row(bytes.value())?;
+        let Standing::<bool> { time, order, edit, reactions, .. } = row::row(bytes.value())?;
         let (id, mine): (MessageId, bool) = (found.id, found.mine);
+        let reactions = reactions.into_iter();
+        let reactions = reactions.map(|kept| Reaction { mine: kept.by, emoji: kept.emoji, time: kept.time }).collect();
         Ok(Message { at: found.place(seq), id, mine, time, order, edit, reactions })
     }
 }

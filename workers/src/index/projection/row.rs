@@ -1,6 +1,6 @@
 //! The rows of the projection as bytes.
 
-use dunlin_schema::{MessageId, Seq, StreamTime, envelope, index::Place};
+use dunlin_schema::{MessageId, Seq, StreamTime, UserName, envelope, index::Place};
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 
 use super::{ProjectionError, VERSION, damaged};
@@ -12,14 +12,21 @@ pub(super) struct EntryRow {
     pub(super) about: Option<About>,
 }
 
-/// Which message an entry is, or is about.
+/// What goes where an entry goes.
 #[derive(Debug, Serialize, Deserialize)]
-pub(super) struct About {
-    pub(super) with: String,
-    pub(super) mine: bool,
-    pub(super) id: MessageId,
-    /// Whether it is the message itself.
-    pub(super) is_message: bool,
+pub(super) enum About {
+    /// In a mailbox, the message that it is, or is about.
+    Pair {
+        with: String,
+        mine: bool,
+        id: MessageId,
+        /// Whether it is the message itself.
+        is_message: bool,
+    },
+    /// In a group, the message that it is.
+    Said { author: UserName, id: MessageId },
+    /// In a group, what it says of these people, or of everybody, and of the group.
+    Turns { users: Vec<Option<UserName>> },
 }
 
 /// A row of `messages`.
@@ -35,6 +42,31 @@ impl MessageRow {
     pub(super) fn place(&self, seq: u64) -> Place {
         Place { seq: Seq(seq), time: self.time }
     }
+}
+
+/// A row of `group_messages`.
+#[derive(Debug, Serialize, Deserialize)]
+pub(super) struct GroupRow {
+    pub(super) id: MessageId,
+    pub(super) author: UserName,
+    pub(super) time: StreamTime,
+    pub(super) mentions: Vec<UserName>,
+}
+
+/// A row of `turns`.
+#[derive(Debug, Serialize, Deserialize)]
+pub(super) struct TurnRow {
+    /// Whether they join, or go.
+    pub(super) joins: bool,
+    pub(super) time: StreamTime,
+}
+
+/// A row of `histories`.
+#[derive(Debug, Serialize, Deserialize)]
+pub(super) struct HistoryRow {
+    /// Whether those who join see what was said before.
+    pub(super) shown: bool,
+    pub(super) time: StreamTime,
 }
 
 pub(super) fn bytes(row: &impl Serialize) -> Vec<u8> {

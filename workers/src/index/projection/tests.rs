@@ -1,5 +1,7 @@
 //! A projection on a real disk: what comes, what goes, and what is left of it when it is opened again.
 
+mod groups;
+
 use dunlin_schema::{
     Address, Epoch, MessageId, Millis, Seq, StreamTime, UserName,
     index::{Message, Place},
@@ -18,6 +20,10 @@ fn name(user: &str) -> UserName {
     UserName::new(user).unwrap()
 }
 
+fn bobs() -> Peer {
+    Peer::User(name("bob"))
+}
+
 fn place(seq: u64) -> Place {
     Place { seq: Seq(seq), time: StreamTime(seq * 1_000_000) }
 }
@@ -33,7 +39,7 @@ fn position(seq: u64) -> Position {
 /// An entry of bob's mailbox.
 fn entry(seq: u64, with: &str, mine: bool, what: What) -> Taken {
     let item = Item { with: with.parse().unwrap(), mine, time: Millis(seq), what };
-    Taken { owner: name("bob"), at: place(seq), item: Some(item) }
+    Taken { at: place(seq), meant: Meant::Mailbox(name("bob"), Some(item)) }
 }
 
 fn message(seq: u64, with: &str, mine: bool) -> Taken {
@@ -57,7 +63,7 @@ impl Kept {
         Kept { folder, projection }
     }
 
-    fn take(&self, entries: &[Taken], durability: Durability) -> Vec<UserName> {
+    fn take(&self, entries: &[Taken], durability: Durability) -> Vec<Peer> {
         let write = self.projection.write(durability).unwrap();
         let large = write.take(entries).unwrap();
         let last = entries.last().unwrap().at;
@@ -97,7 +103,7 @@ impl Kept {
     }
 
     fn has(&self, place: Place) -> bool {
-        self.projection.read().unwrap().has(&name("bob"), place).unwrap()
+        self.projection.read().unwrap().has(&bobs(), place).unwrap()
     }
 
     /// Rows of all tables but for the position.
@@ -244,12 +250,12 @@ fn what_the_log_lets_go_goes_from_every_table() {
     let mut entries: Vec<_> = (1..=20).map(|seq| message(seq, "alice", false)).collect();
     entries.push(change(21, "alice", false, 1, Change::Edit));
     entries.push(change(22, "alice", false, 99, Change::Edit));
-    entries.push(Taken { owner: name("bob"), at: place(23), item: None });
+    entries.push(Taken { at: place(23), meant: Meant::Mailbox(name("bob"), None) });
     let kept = Kept::taken(&entries);
     assert_eq!(kept.rows(), [23, 20, 21, 1, 1]);
     let evict = |first| {
         let write = kept.projection.write(Durability::None).unwrap();
-        let more = write.evict(&name("bob"), Seq(first)).unwrap();
+        let more = write.evict(&bobs(), Seq(first)).unwrap();
         write.commit().unwrap();
         more
     };
@@ -277,11 +283,11 @@ fn a_mailbox_that_has_more_than_the_log_keeps_is_told() {
     let most = dunlin_schema::limits::MAILBOX_ENTRIES + 1_024;
     let entries: Vec<_> = (1..most).map(|seq| message(seq, "alice", false)).collect();
     assert_eq!(kept.take(&entries, Durability::None), []);
-    assert_eq!(kept.take(&[message(most, "alice", false)], Durability::None), [name("bob")]);
+    assert_eq!(kept.take(&[message(most, "alice", false)], Durability::None), [bobs()]);
     let mut gone = 1;
     while gone > 0 {
         let write = kept.projection.write(Durability::None).unwrap();
-        gone = write.evict(&name("bob"), Seq(2_001)).unwrap();
+        gone = write.evict(&bobs(), Seq(2_001)).unwrap();
         write.commit().unwrap();
     }
     assert_eq!((kept.unread("alice", 2_001, None), kept.unread("alice", 2_001, Some(most))), (most - 2_000, 0));

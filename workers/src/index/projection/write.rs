@@ -1,26 +1,44 @@
 //! What changes the projection: entries come, and go.
 
-use dunlin_schema::{Position, Seq, StreamTime, UserName, envelope, index::Place, limits};
+mod groups;
+
+use dunlin_schema::{Peer, Position, Seq, StreamTime, UserName, envelope, index::Place, limits};
 use redb::{ReadableTable, Table, WriteTransaction};
 
+use self::groups::GroupTables;
 use super::{
-    ENTRIES, Head, LATEST, MESSAGES, Of, POSITION, ProjectionError, SIZES, STANDINGS, VERSION, head,
+    ENTRIES, GROUP_MESSAGES, GROUP_STANDINGS, HISTORIES, Head, LATEST, MESSAGES, Of, POSITION, ProjectionError, SIZES,
+    STANDINGS, TURNS, VERSION, head,
     row::{self, About, EntryRow, MessageRow},
 };
-use crate::index::core::{Item, Standing, What, authors};
+use crate::index::core::{Item, Standing, What, authors, group::Said};
 
 /// Rows that go in one transaction, at most: further ones go in the next.
 const GO_AT_ONCE: usize = 2_048;
-/// A mailbox with so many rows has some that the log has not. More than the log keeps, so that it is looked at once for many.
+/// A log with so many rows has some that are gone from it. More than the log keeps, so that it is looked at once for many.
 const LOOKED_AT: u64 = limits::MAILBOX_ENTRIES + 1_024;
 
-/// An entry of a mailbox, taken from the log.
+/// An entry of a log.
 #[derive(Debug)]
 pub(in crate::index) struct Taken {
-    pub(in crate::index) owner: UserName,
     pub(in crate::index) at: Place,
-    /// What it means, where it means anything here.
-    pub(in crate::index) item: Option<Item>,
+    pub(in crate::index) meant: Meant,
+}
+
+/// Whose log it is of, and what it means, where it means anything here.
+#[derive(Debug)]
+pub(in crate::index) enum Meant {
+    Mailbox(UserName, Option<Item>),
+    Group(Peer, Option<Said>),
+}
+
+impl Taken {
+    fn owner(&self) -> Peer {
+        match &self.meant {
+            Meant::Mailbox(user, _) => Peer::User(user.clone()),
+            Meant::Group(group, _) => group.clone(),
+        }
+    }
 }
 
 /// A transaction. Dropping it changes nothing.
@@ -42,6 +60,10 @@ impl Writing {
         self.transaction.open_table(STANDINGS)?;
         self.transaction.open_table(LATEST)?;
         self.transaction.open_table(SIZES)?;
+        self.transaction.open_table(GROUP_MESSAGES)?;
+        self.transaction.open_table(GROUP_STANDINGS)?;
+        self.transaction.open_table(TURNS)?;
+        self.transaction.open_table(HISTORIES)?;
         let table = self.transaction.open_table(POSITION)?;
         let position = table.get(())?.map(|bytes| head(bytes.value(), &self.of)).transpose()?;
         drop(table);
@@ -66,6 +88,10 @@ impl Writing {
         self.transaction.delete_table(STANDINGS)?;
         self.transaction.delete_table(LATEST)?;
         self.transaction.delete_table(SIZES)?;
+        self.transaction.delete_table(GROUP_MESSAGES)?;
+        self.transaction.delete_table(GROUP_STANDINGS)?;
+        self.transaction.delete_table(TURNS)?;
+        self.transaction.delete_table(HISTORIES)?;
         self.transaction.delete_table(POSITION)?;
         self.position().map(|_| ())
     }
@@ -75,38 +101,39 @@ impl Writing {
         Ok(self.transaction.commit()?)
     }
 
-    /// Takes entries in. Returns the mailboxes that have so many rows by now that some can go.
-    pub(in crate::index) fn take(&self, entries: &[Taken]) -> Result<Vec<UserName>, ProjectionError> {
+    /// Takes entries in. Returns the owners of the logs that have so many rows by now that some can go.
+    pub(in crate::index) fn take(&self, entries: &[Taken]) -> Result<Vec<Peer>, ProjectionError> {
         let mut tables = Tables::open(&self.transaction)?;
         let mut large = Vec::new();
         for taken in entries {
-            if tables.take(taken)? >= LOOKED_AT && !large.contains(&taken.owner) {
-                large.push(taken.owner.clone());
+            let owner = taken.owner();
+            if tables.take(&owner.to_string(), taken)? >= LOOKED_AT && !large.contains(&owner) {
+                large.push(owner);
             }
         }
         Ok(large)
     }
 
-    /// Lets what lies below a mailbox's first entry go. Returns how many rows went, [`GO_AT_ONCE`] at most.
-    pub(in crate::index) fn evict(&self, owner: &UserName, first: Seq) -> Result<usize, ProjectionError> {
-        let mut tables = Tables::open(&self.transaction)?;
-        let gone = tables.oldest(owner.as_str(), GO_AT_ONCE, |seq, _| seq < first.0)?;
+    /// Lets what lies below a log's first entry go. Returns how many rows went, [`GO_AT_ONCE`] at most.
+    pub(in crate::index) fn evict(&self, owner: &Peer, first: Seq) -> Result<usize, ProjectionError> {
+        let (mut tables, owner) = (Tables::open(&self.transaction)?, owner.to_string());
+        let gone = tables.oldest(&owner, GO_AT_ONCE, |seq, _| seq < first.0)?;
         for seq in &gone {
-            tables.remove(owner.as_str(), *seq)?;
+            tables.remove(&owner, *seq)?;
         }
         Ok(gone.len())
     }
 
-    /// Lets everything go that was stored before a time, of as many mailboxes behind `after` as a transaction is good for. Returns how many
-    /// rows went, and the last mailbox that was looked at; `None` where there is none behind `after`.
+    /// Lets everything go that was stored before a time, of as many logs behind `after` as a transaction is good for. Returns how many rows
+    /// went, and the owner of the last log that was looked at; `None` where there is none behind `after`.
     pub(in crate::index) fn expire(
         &self,
         after: &str,
-        mailboxes: usize,
+        logs: usize,
         before: StreamTime,
     ) -> Result<(usize, Option<String>), ProjectionError> {
         let mut tables = Tables::open(&self.transaction)?;
-        let owners = tables.mailboxes_behind(after, mailboxes)?;
+        let owners = tables.logs_behind(after, logs)?;
         let (mut left, mut last) = (GO_AT_ONCE, None);
         for owner in owners {
             let gone = tables.oldest(&owner, left, |_, time| time < before)?;
@@ -130,6 +157,7 @@ struct Tables<'t> {
     standings: Table<'t, (&'static str, &'static str, bool, u128), &'static [u8]>,
     latest: Table<'t, (&'static str, u64), &'static str>,
     sizes: Table<'t, &'static str, u64>,
+    groups: GroupTables<'t>,
 }
 
 impl<'t> Tables<'t> {
@@ -140,16 +168,17 @@ impl<'t> Tables<'t> {
             standings: transaction.open_table(STANDINGS)?,
             latest: transaction.open_table(LATEST)?,
             sizes: transaction.open_table(SIZES)?,
+            groups: GroupTables::open(transaction)?,
         })
     }
 
-    /// Takes an entry in. Returns how many rows the mailbox has.
-    fn take(&mut self, Taken { owner, at, item }: &Taken) -> Result<u64, ProjectionError> {
-        let about = match item {
-            Some(item) => self.mean(owner, *at, item)?,
-            None => None,
+    /// Takes an entry in. Returns how many rows its log has.
+    fn take(&mut self, owner: &str, Taken { at, meant }: &Taken) -> Result<u64, ProjectionError> {
+        let about = match meant {
+            Meant::Mailbox(user, Some(item)) => self.mean(user, *at, item)?,
+            Meant::Group(_, Some(said)) => self.groups.mean(owner, *at, said)?,
+            Meant::Mailbox(_, None) | Meant::Group(_, None) => None,
         };
-        let owner = owner.as_str();
         let entry = row::bytes(&EntryRow { time: at.time, about });
         let is_new = self.entries.insert((owner, at.seq.0), entry.as_slice())?.is_none();
         let size = self.sizes.get(owner)?.map_or(0, |size| size.value()) + u64::from(is_new);
@@ -171,7 +200,7 @@ impl<'t> Tables<'t> {
                     let (time, order) = (at.time, standing.order);
                     self.show(name, &with, at.seq.0, &MessageRow { id: *id, mine, time, order })?;
                 }
-                Ok(Some(About { with, mine, id: *id, is_message: true }))
+                Ok(Some(About::Pair { with, mine, id: *id, is_message: true }))
             }
             What::Change { target, change } => {
                 let likely = authors(owner, item, change);
@@ -190,12 +219,12 @@ impl<'t> Tables<'t> {
                     }
                     (None, None) => return Ok(None),
                 };
-                standing.change(at, item.mine, item.time, change);
+                standing.change(at, &item.mine, item.time, change);
                 if let (Some(place), true) = (standing.at, standing.deleted) {
                     self.hide(name, &with, place.seq.0)?;
                 }
                 self.keep(name, &with, mine, row::key(*target), &standing)?;
-                Ok(Some(About { with, mine, id: *target, is_message: false }))
+                Ok(Some(About::Pair { with, mine, id: *target, is_message: false }))
             }
         }
     }
@@ -234,7 +263,7 @@ impl<'t> Tables<'t> {
         Ok(below.map(|(key, _)| key.value().2))
     }
 
-    /// The sequences of a mailbox's oldest rows, as long as they are to go.
+    /// The sequences of a log's oldest rows, as long as they are to go.
     fn oldest(
         &self,
         owner: &str,
@@ -253,7 +282,7 @@ impl<'t> Tables<'t> {
         Ok(oldest)
     }
 
-    fn mailboxes_behind(&self, after: &str, most: usize) -> Result<Vec<String>, ProjectionError> {
+    fn logs_behind(&self, after: &str, most: usize) -> Result<Vec<String>, ProjectionError> {
         let mut owners = Vec::new();
         for found in self.sizes.range(after..)?.take(most + 1) {
             let owner = found?.0.value().to_owned();
@@ -274,7 +303,8 @@ impl<'t> Tables<'t> {
         } else {
             self.sizes.remove(owner)?;
         }
-        let Some(About { with, mine, id, is_message }) = about else { return Ok(()) };
+        let Some(about) = about else { return Ok(()) };
+        let About::Pair { with, mine, id, is_message } = about else { return self.groups.remove(owner, seq, &about) };
         let (with, id) = (with.as_str(), row::key(id));
         if is_message {
             self.hide(owner, with, seq)?;
