@@ -11,7 +11,7 @@ use dunlin_client::{
     AskError, Client, ClientOptions, ClockSkew, Connected, Event, Events, FileStore, Lost, Receipt, Refusal, Status,
     TokenError, TokenRequest,
 };
-use dunlin_schema::{Code, Content, DeviceName, Millis, UserName, frame::StartAt};
+use dunlin_schema::{Address, Code, Content, DeviceName, Millis, UserName, frame::StartAt};
 
 use crate::{
     awaited::{Awaited, groups_of},
@@ -42,11 +42,14 @@ pub struct WhoArgs {
 pub struct SendArgs {
     #[command(flatten)]
     who: WhoArgs,
-    /// The address: `bob`, `bob@eu`
+    /// The address: `bob`, `#team`
     to: String,
     /// What to say
     #[arg(allow_hyphen_values = true)]
     text: String,
+    /// A member of the group whom it is meant for above others; several with several of these
+    #[arg(long = "mention", value_name = "USER")]
+    mentions: Vec<Address>,
     /// How long to try before giving up, with exit code 75
     #[arg(long, default_value = "30s", value_name = "SPAN")]
     timeout: Span,
@@ -125,7 +128,7 @@ pub async fn send(args: SendArgs) -> anyhow::Result<ExitCode> {
         data: None,
         attachments: Vec::new(),
         reply_to: None,
-        mentions: vec![],
+        mentions: args.mentions,
     };
     let outcome = tokio::select! {
         outcome = client.send(&args.to, content) => Some(outcome),

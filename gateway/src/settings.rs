@@ -140,6 +140,13 @@ impl People {
         self.decided(asker, person, known.as_deref(), |settings| settings.who_sees_presence)
     }
 
+    /// Whom of the region a person has blocked. Errors: see [`Unsettled`].
+    pub(crate) async fn blocked_by(&self, person: &UserName) -> Result<Vec<UserName>, Unsettled> {
+        let known = self.of(person).await?;
+        let blocked = known.iter().flat_map(|decided| &decided.settings.blocked);
+        Ok(blocked.filter(|who| who.region == self.region).map(|who| who.user.clone()).collect())
+    }
+
     /// Hears whose settings have changed from now on; `None` where that may be anybody's.
     pub(crate) fn decided_anew(&self) -> broadcast::Receiver<Option<UserName>> {
         self.anew.subscribe()

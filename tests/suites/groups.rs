@@ -4,6 +4,7 @@ mod behind;
 mod commands;
 mod following;
 mod kills;
+mod listed;
 mod sending;
 mod windows;
 

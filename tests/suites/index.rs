@@ -180,7 +180,8 @@ async fn pages_go_on_where_the_one_before_ended_and_questions_that_make_no_sense
     }
     assert_eq!(history(&mut bob, "a@local", Some((1 << 53) - 1), 1 << 60).await.0.len(), 6);
     for (question, code) in [
-        (json!({ "history": { "with": "#team", "limit": 1 } }), "unsupported"),
+        (json!({ "history": { "with": "#team", "limit": 1 } }), "not_a_member"),
+        (json!({ "history": { "with": "#team@eu", "limit": 1 } }), "unsupported"),
         (json!({ "history": { "with": "a@eu", "limit": 1 } }), "unsupported"),
         (json!({ "history": { "with": "a b", "limit": 1 } }), "bad_question"),
         (json!({ "history": { "limit": 1 } }), "bad_question"),
