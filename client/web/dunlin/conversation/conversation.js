@@ -20,7 +20,7 @@ const GONE = ["removed", "left", "deleted"];
 const BODY = 32 * 1024;
 
 /** @typedef {{ [Kind in Told["kind"]]?: (told: Extract<Told, { kind: Kind }>) => void }} Hears */
-/** @typedef {{ last: any, unread: number, read?: number | null }} Listed a conversation in a page of `conversations` */
+/** @typedef {{ last: any, unread: number, mentions?: number, title?: string | null, read?: number | null }} Listed as a page of `conversations` has one */
 
 /**
  * Throws where no gateway would take them.
@@ -64,6 +64,8 @@ export function createConversation(host, peer, changed) {
     let meanwhile;
     /** What the list says, while it holds. @type {Listed | undefined} */
     let listed;
+    /** What the list has called it. @type {string | null | undefined} */
+    let called;
     /** @type {Summary | undefined} */
     let summary;
 
@@ -177,8 +179,14 @@ export function createConversation(host, peer, changed) {
     /** The messages of others that are not taken back, as places. @returns {any[]} */
     const received = () => fold.messages().filter(({ mine, deleted, event }) => !mine && !deleted && !event);
 
-    /** How many unread ones stand behind a place. @param {any} [last] */
-    const unreadSince = last => received().filter(one => one.order > read && isNewer(last, one)).length;
+    /** The unread ones behind a place. @param {any} [last] */
+    const unreadSince = last => received().filter(one => one.order > read && isNewer(last, one));
+
+    /** How many are unread of those that count. @param {"unread" | "mentions"} name @param {(one: Message) => unknown} counts */
+    function count(name, counts) {
+        const since = (/** @type {any} */ last = undefined) => unreadSince(last).filter(counts).length;
+        return Math.max(since(), listed ? since(listed.last) + (listed[name] ?? 0) : 0);
+    }
 
     /** What is not the fold's alone. @type {Hears} */
     const hears = {
@@ -230,11 +238,12 @@ export function createConversation(host, peer, changed) {
         older,
 
         send(draft) {
-            const { replyTo = null } = /** @type {any} */ (draft);
+            const { replyTo = null, mentions } = /** @type {any} */ (draft);
             // A message has its id later than whoever holds it knows.
             const answered = replyTo?.key ? replyTo.id ?? withKey(replyTo.key)?.id : replyTo;
             must(!replyTo || answered, "what it answers was never sent");
-            const { key } = host.submit(peer, { message: { ...wordsOf(draft), attachments: [], reply_to: answered } });
+            const message = { ...wordsOf(draft), attachments: [], reply_to: answered, ...(mentions && { mentions }) };
+            const { key } = host.submit(peer, { message });
             // Whoever gets a message takes it as the end of the typing.
             typedAt = -Infinity;
             return /** @type {Message} */ (withKey(key));
@@ -266,6 +275,7 @@ export function createConversation(host, peer, changed) {
             const known = read;
             if (item.last) fold.past(item.last);
             listed = item.last ? item : undefined;
+            called = item.title;
             read = item.read ?? 0;
             // It may be read further, which is not stored yet.
             mark(known);
@@ -274,10 +284,20 @@ export function createConversation(host, peer, changed) {
 
         /** @returns {Summary} the same object for as long as nothing in it has changed */
         summary() {
-            const last = fold.messages().findLast(({ deleted }) => !deleted) ?? null;
-            const unread = Math.max(unreadSince(), listed ? unreadSince(listed.last) + listed.unread : 0);
-            if (summary?.last === last && summary.unread === unread && summary.read === read) return summary;
-            return (summary = { with: peer, last, unread, read });
+            const all = fold.messages();
+            /** @type {any} */
+            const named = all.findLast(({ event }) => event && "settings" in event)?.event;
+            /** @type {Summary} */
+            const now = {
+                with: peer,
+                last: all.findLast(({ deleted }) => !deleted) ?? null,
+                unread: count("unread", () => true),
+                mentions: count("mentions", ({ mentions }) => mentions.includes(user ?? "")),
+                read,
+                title: (named ? named.title : called) ?? null,
+            };
+            const isSame = summary && Object.entries(now).every(([name, value]) => summary?.[/** @type {"with"} */ (name)] === value);
+            return isSame && summary ? summary : (summary = now);
         },
     };
 }

@@ -23,7 +23,7 @@ const KEPT = 2_000;
 const REACTIONS = 64;
 
 /** @typedef {{ time: number, id: string }} Place where an entry stands among all of the conversation */
-/** @typedef {{ text?: string | null, data?: string | null, attachments?: string[] | null, reply_to?: string | null }} Body */
+/** @typedef {{ text?: string | null, data?: string | null, attachments?: string[] | null, reply_to?: string | null, mentions?: string[] | null }} Body */
 /** @typedef {{ code: string, message: string, retry_after?: number | null }} Refused */
 /** @typedef {Place & { order?: number | null } & Body & { event?: GroupEvent }} Said */
 
@@ -73,11 +73,11 @@ function isSound({ message, edit, delete: taken, react, failed, membership, sett
     const event = membership ?? settings;
     const said = failed ?? react ?? message ?? edit ?? taken ?? event;
     try {
-        const { text, data, reply_to: replyTo, target, emoji, id, attachments, users, change, title } = said;
+        const { text, data, reply_to: replyTo, target, emoji, id, attachments, mentions, users, change, title } = said;
         atob(data ?? "");
         return (
             [text, data, replyTo, target, emoji, id, change, title].every(one => typeof (one ?? "") === "string") &&
-            [attachments, users].every(all => Array.isArray(all ?? [])) &&
+            [attachments, mentions, users].every(all => Array.isArray(all ?? [])) &&
             (said === message ? said === Object(said) : said === react ? target && emoji : said === event ? users && change : target || id)
         );
     } catch {}
@@ -225,6 +225,7 @@ export function createFold(peer, me, make) {
             data: data == null ? null : Uint8Array.from(atob(data), letter => letter.charCodeAt(0)),
             attachments: (!deleted && said.attachments) || [],
             replyTo,
+            mentions: (!deleted && said.mentions) || [],
             edited: !deleted && Boolean(edit),
             deleted,
             reactions: deleted ? [] : reactionsTo(id),

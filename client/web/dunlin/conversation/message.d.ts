@@ -50,6 +50,8 @@ export interface Snapshot {
     readonly attachments: readonly string[];
     /** The id of the message that it answers. */
     readonly replyTo: string | null;
+    /** Members of the group whom it is meant for above others. */
+    readonly mentions: readonly string[];
     /** Whether text and data are those of an edit. */
     readonly edited: boolean;
     /** Whether its author took it back, or an admin of the group did: nothing of it is left. */
@@ -96,12 +98,16 @@ export interface Summary {
     readonly last: Message | null;
     /** How many messages of others the user has not read. */
     readonly unread: number;
+    /** How many of them mention the user. */
+    readonly mentions: number;
     /** Up to which order of theirs the user has read. */
     readonly read: number;
+    /** What the group is called; `null` of a person. */
+    readonly title: string | null;
 }
 
-/** What is said by somebody: words alone, or more. */
-export type Draft = string | (Words & { replyTo?: Message | string | null });
+/** What is said by somebody: words alone, or more; `mentions` are members of the group. */
+export type Draft = string | (Words & { replyTo?: Message | string | null; mentions?: string[] });
 
 /** A conversation with one peer, who may be a group. */
 export interface Conversation {

@@ -65,7 +65,7 @@ test("a message has all that it came with, and nothing of it is left once it is 
     const fold = folded([theirs(1, { message })]);
     assert.deepEqual({ ...fold.messages()[0] }, {
         key: `bob/${id(1)}`, id: id(1), from: "bob", mine: false, time: 1, order: 1, text: null, data: new Uint8Array([0, 255]),
-        attachments: ["a.png"], replyTo: id(7), edited: false, deleted: false, reactions: [], state: null, receipts: null,
+        attachments: ["a.png"], replyTo: id(7), mentions: [], edited: false, deleted: false, reactions: [], state: null, receipts: null,
         event: null, error: null,
     });
     fold.entry({ entry: theirs(2, taken(1)) });

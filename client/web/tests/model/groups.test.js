@@ -155,6 +155,36 @@ test("what others said is unread, and what became of the group is not", async ()
     assert.deepEqual(client.done, [["read", "#team", 2], ["read", "#team", 3]]);
 });
 
+test("whom a message mentions is said and counted, and what a group is called", async () => {
+    const mentions = (...mentions) => ({ message: { text: "a", mentions } });
+    const last = past(said("bob", 9, mentions("alice")), "b");
+    const item = { with: "#team", last: { ...last, content: mentions("alice") }, unread: 5, mentions: 2, read: 3, title: "Team" };
+    const client = host({ pages: [{ conversations: { items: [item], next: null } }] });
+    const model = createConversations(client);
+    model.tell({ kind: "status", status: { state: "online" } });
+    model.list.get();
+    await turn();
+    const rows = () => model.list.get().map(({ unread, mentions, title }) => `${unread} ${mentions} ${title}`).join();
+    assert.equal(rows(), "5 2 Team");
+    const team = model.get("#team");
+    assert.deepEqual(team.messages.get()[0].mentions, ["alice"]);
+    model.tell(entry(said("carol", 10, mentions("bob"))));
+    model.tell(entry(said("carol", 11, mentions("bob", "alice"))));
+    assert.equal(rows(), "7 3 Team");
+    model.tell(entry(said("bob", 12, made("changed"))));
+    assert.equal(rows(), "7 3 The team");
+    const before = model.list.get();
+    model.tell(entry(said("bob", 12, made("changed"))));
+    assert.equal(model.list.get(), before);
+    team.markRead();
+    assert.equal(rows(), "0 0 The team");
+    client.done.length = 0;
+    team.send({ text: "b", mentions: ["bob"] });
+    assert.deepEqual(client.done, [["submit", "#team", { message: { text: "b", data: null, attachments: [], reply_to: null, mentions: ["bob"] } }]]);
+    model.tell(entry(said("bob", 13, { message: { text: "c", mentions: 7 } })));
+    assert.equal(team.messages.get().length, 4, "that is not as it is known");
+});
+
 test("a number in the list goes where what it counts is read", async () => {
     const last = past(said("bob", 9, text("b")), "b");
     const client = host({ pages: [{ conversations: { items: [{ with: "#team", last, unread: 200, read: 3 }], next: null } }] });
