@@ -8,14 +8,14 @@ const ids = createIds(Math.random);
 const ODD = /["\\\p{Cc}\p{Cf}\p{Zl}\p{Zp}]/gu;
 /** @param {any} what */
 const js = (what = null) => JSON.stringify(what).replace(ODD, (sign) => (sign < "~" ? sign
-    : sign.replace(/[^]/g, (unit) => `\\u${unit.charCodeAt(0).toString(16).padStart(4, "0")}`)));
+  : sign.replace(/[^]/g, (unit) => `\\u${unit.charCodeAt(0).toString(16).padStart(4, "0")}`)));
 const rust = (text = "") => `"${text.replace(ODD, (sign) => (sign === '"' ? '\\"' : `\\u{${sign.codePointAt(0)?.toString(16)}}`))}"`;
 
 const LANGUAGES = {
-    JavaScript({ from, to, kind, said, gateway }) {
-        const send = `conversation.send(${js(said.reply_to ? { text: said.text, replyTo: said.reply_to } : said.text)});`;
-        const change = { edit: `edit(${js(said.text)})`, react: `react(${js(said.emoji)}, ${said.on})`, delete: "delete()" }[kind];
-        return `import { connect } from ${js(`${location.origin}/dunlin.js`)}; // or from "dunlin"
+  JavaScript({ from, to, kind, said, gateway }) {
+    const send = `conversation.send(${js(said.reply_to ? { text: said.text, replyTo: said.reply_to } : said.text)});`;
+    const change = { edit: `edit(${js(said.text)})`, react: `react(${js(said.emoji)}, ${said.on})`, delete: "delete()" }[kind];
+    return `import { connect } from ${js(`${location.origin}/dunlin.js`)}; // or from "dunlin"
 
 const client = connect({
     url: ${js(gateway)},
@@ -31,22 +31,22 @@ conversation.messages.subscribe((messages) => {
     message.${change};
 });` : send}
 `;
-    },
+  },
 
-    Rust({ from, to, kind, said, gateway }) {
-        const target = `target: ${rust(said.target)}.parse()?`;
-        const content = {
-            message: `Message {
+  Rust({ from, to, kind, said, gateway }) {
+    const target = `target: ${rust(said.target)}.parse()?`;
+    const content = {
+      message: `Message {
         text: Some(${rust(said.text)}.into()),
         data: None,
         attachments: Vec::new(),
         reply_to: ${said.reply_to ? `Some(${rust(said.reply_to)}.parse()?)` : "None"},
     }`,
-            edit: `Edit { ${target}, text: Some(${rust(said.text)}.into()), data: None }`,
-            react: `React { ${target}, emoji: ${rust(said.emoji)}.into(), on: ${said.on} }`,
-            delete: `Delete { ${target} }`,
-        }[kind];
-        return `use dunlin_client::{Client, ClientOptions, schema::Content};
+      edit: `Edit { ${target}, text: Some(${rust(said.text)}.into()), data: None }`,
+      react: `React { ${target}, emoji: ${rust(said.emoji)}.into(), on: ${said.on} }`,
+      delete: `Delete { ${target} }`,
+    }[kind];
+    return `use dunlin_client::{Client, ClientOptions, schema::Content};
 
 #[tokio::main]
 async fn main() -> anyhow::Result<()> {
@@ -60,44 +60,44 @@ async fn main() -> anyhow::Result<()> {
     Ok(())
 }
 `;
-    },
+  },
 
-    curl({ from, to, content, gateway }) {
-        return `dunlin token ${from} --scope service --ttl 1h > ${from}.token
+  curl({ from, to, content, gateway }) {
+    return `dunlin token ${from} --scope service --ttl 1h > ${from}.token
 
 curl ${gateway}/v1/messages \\
   -H "Authorization: Bearer $(cat ${from}.token)" \\
   -H "Content-Type: application/json" \\
   -d '${js({ id: ids.next(Date.now()), to, content }).replaceAll("'", "'\\''")}'
 `;
-    },
+  },
 };
 
 /** Shows the last act as code: what is returned tells it. */
 export function code(gateway) {
-    const [language, text, copy, done] = ["language", "text", "copy", "said"].map((name) => find(`#code-${name}`));
-    let told;
+  const [language, text, copy, done] = ["language", "text", "copy", "said"].map((name) => find(`#code-${name}`));
+  let told;
 
-    const show = () => {
-        text.textContent = LANGUAGES[language.value](told);
-        done.textContent = "";
-    };
-    language.onchange = show;
-    copy.onclick = async () => {
-        getSelection()?.selectAllChildren(text);
-        const copied = await navigator.clipboard?.writeText(text.textContent).then(() => true, () => false);
-        done.textContent = copied ? "Copied" : "Selected: copy it";
-    };
-    return (act) => {
-        const [kind, said] = Object.entries(act.content)[0];
-        told = { ...act, kind, said, gateway };
-        find("#code-toggle").hidden = false;
-        find("#last").textContent = `${nameOf(act.from)} ${{
+  const show = () => {
+    text.textContent = LANGUAGES[language.value](told);
+    done.textContent = "";
+  };
+  language.onchange = show;
+  copy.onclick = async () => {
+    getSelection()?.selectAllChildren(text);
+    const copied = await navigator.clipboard?.writeText(text.textContent).then(() => true, () => false);
+    done.textContent = copied ? "Copied" : "Selected: copy it";
+  };
+  return (act) => {
+    const [kind, said] = Object.entries(act.content)[0];
+    told = { ...act, kind, said, gateway };
+    find("#code-toggle").hidden = false;
+    find("#last").textContent = `${nameOf(act.from)} ${{
             message: `to ${nameOf(act.to)}: ${said.text}`,
             edit: `edited: ${said.text}`,
             react: `${said.on ? "reacted with" : "took back"} ${said.emoji}`,
             delete: "deleted a message",
         }[kind]}`;
-        show();
-    };
+    show();
+  };
 }

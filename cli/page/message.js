@@ -14,98 +14,98 @@ export const stands = ({ id, mine, state, deleted }) => id && !deleted && !(mine
 const tool = (name, click) => button(name, click, "quiet small");
 
 export function makeRow(wish) {
-    /** @type {import("/dunlin.js").Message} */
-    let message;
-    /** The message that this one answers. */
-    let answered;
-    const bubble = element("div", { class: "bubble" });
-    // They stay while the message changes: somebody may be about to press one.
-    const tools = element("div", { class: "tools", role: "toolbar", "aria-label": "What to do with this message" });
-    const under = element("div", { class: "under row small" });
-    const node = element("li", { tabindex: -1, pointerenter: arm, focusin: arm, focusout: left, keydown: key }, bubble, tools, under);
-    const focus = () => node.focus({ preventScroll: true });
+  /** @type {import("/dunlin.js").Message} */
+  let message;
+  /** The message that this one answers. */
+  let answered;
+  const bubble = element("div", { class: "bubble" });
+  // They stay while the message changes: somebody may be about to press one.
+  const tools = element("div", { class: "tools", role: "toolbar", "aria-label": "What to do with this message" });
+  const under = element("div", { class: "under row small" });
+  const node = element("li", { tabindex: -1, pointerenter: arm, focusin: arm, focusout: left, keydown: key }, bubble, tools, under);
+  const focus = () => node.focus({ preventScroll: true });
 
-    /** What can be done is put beside the message when somebody comes near. */
-    function arm() {
-        if (!tools.firstChild) offer();
-    }
+  /** What can be done is put beside the message when somebody comes near. */
+  function arm() {
+    if (!tools.firstChild) offer();
+  }
 
-    function offer() {
-        const may = stands(message);
-        const emoji = () => EMOJI.map((emoji) => tool(emoji, () => {
-            wish.react(message, emoji, !message.reactions.some((reaction) => reaction.emoji === emoji && reaction.mine));
-            leave();
-        }));
-        const sure = () => [tool("Delete for both", () => wish.remove(message)), tool("Keep", leave)];
-        fill(tools,
-            may && tool("React", () => ask(emoji())),
-            may && tool("Reply", () => wish.reply(message)),
-            may && message.mine && tool("Edit", () => wish.edit(message)),
-            may && message.mine && tool("Delete", () => ask(sure())));
-    }
+  function offer() {
+    const may = stands(message);
+    const emoji = () => EMOJI.map((emoji) => tool(emoji, () => {
+      wish.react(message, emoji, !message.reactions.some((reaction) => reaction.emoji === emoji && reaction.mine));
+      leave();
+    }));
+    const sure = () => [tool("Delete for both", () => wish.remove(message)), tool("Keep", leave)];
+    fill(tools,
+      may && tool("React", () => ask(emoji())),
+      may && tool("Reply", () => wish.reply(message)),
+      may && message.mine && tool("Edit", () => wish.edit(message)),
+      may && message.mine && tool("Delete", () => ask(sure())));
+  }
 
-    function ask(choices) {
-        // The tools are there while the focus is.
-        focus();
-        fill(tools, ...choices);
-        choices[0].focus();
-    }
+  function ask(choices) {
+    // The tools are there while the focus is.
+    focus();
+    fill(tools, ...choices);
+    choices[0].focus();
+  }
 
-    function leave() {
-        focus();
-        offer();
-    }
+  function leave() {
+    focus();
+    offer();
+  }
 
-    /** Whoever goes has chosen nothing. */
-    function left({ relatedTarget }) {
-        if (!node.contains(relatedTarget)) offer();
-    }
+  /** Whoever goes has chosen nothing. */
+  function left({ relatedTarget }) {
+    if (!node.contains(relatedTarget)) offer();
+  }
 
-    function key(event) {
-        if (event.key === "Escape") leave();
-        if (event.target !== node || event.ctrlKey || event.metaKey || event.altKey || !stands(message)) return;
-        if (event.key === "r") wish.reply(message);
-        else if (event.key === "e" && message.mine) wish.edit(message);
-        else return;
-        event.preventDefault();
-    }
+  function key(event) {
+    if (event.key === "Escape") leave();
+    if (event.target !== node || event.ctrlKey || event.metaKey || event.altKey || !stands(message)) return;
+    if (event.key === "r") wish.reply(message);
+    else if (event.key === "e" && message.mine) wish.edit(message);
+    else return;
+    event.preventDefault();
+  }
 
-    const draw = (now, nowAnswered) => {
-        if (now === message && nowAnswered === answered) return;
-        [message, answered] = [now, nowAnswered];
-        const { mine, state, deleted, replyTo, text, reactions, error } = now;
-        const inside = node.contains(document.activeElement);
-        // What has the focus is about to go.
-        if (inside && !(stands(now) && tools.contains(document.activeElement))) focus();
-        node.className = `message ${mine ? `mine ${state}` : ""} ${deleted ? "deleted" : ""}`;
-        fill(bubble,
-            element("span", { class: "hidden" }, `${whose(now)}: `),
-            replyTo && !deleted && element("div", { class: "quote small cut" },
-                element("bdi", { class: "strong" }, answered ? whose(answered) : "Earlier"), " ",
-                element("span", { class: "soft", dir: "auto" }, answered?.text)),
-            element("div", { class: "text", dir: "auto" },
-                ...(deleted ? ["This message was deleted."] : linked(text ?? "(for a program)"))),
-            meta(now));
-        fill(under,
-            ...reactions.map(({ emoji, from, mine }) => element("button", {
-                "aria-pressed": mine,
-                title: from.map(nameOf).join(", "),
-                click: () => wish.react(now, emoji, !mine),
-            }, element("bdi", {}, emoji), from.length > 1 && ` ${from.length}`)),
-            error && element("span", { class: "failure", dir: "auto" }, `Not sent: ${error.message || error.code}`),
-            error && button("Try again", () => wish.retry(now)),
-            error && button("Discard", () => wish.discard(now)));
-        if (!stands(now)) offer();
-        else if (inside || node.matches(":hover")) arm();
-    };
-    return { node, draw };
+  const draw = (now, nowAnswered) => {
+    if (now === message && nowAnswered === answered) return;
+    [message, answered] = [now, nowAnswered];
+    const { mine, state, deleted, replyTo, text, reactions, error } = now;
+    const inside = node.contains(document.activeElement);
+    // What has the focus is about to go.
+    if (inside && !(stands(now) && tools.contains(document.activeElement))) focus();
+    node.className = `message ${mine ? `mine ${state}` : ""} ${deleted ? "deleted" : ""}`;
+    fill(bubble,
+      element("span", { class: "hidden" }, `${whose(now)}: `),
+      replyTo && !deleted && element("div", { class: "quote small cut" },
+        element("bdi", { class: "strong" }, answered ? whose(answered) : "Earlier"), " ",
+        element("span", { class: "soft", dir: "auto" }, answered?.text)),
+      element("div", { class: "text", dir: "auto" },
+        ...(deleted ? ["This message was deleted."] : linked(text ?? "(for a program)"))),
+      meta(now));
+    fill(under,
+      ...reactions.map(({ emoji, from, mine }) => element("button", {
+        "aria-pressed": mine,
+        title: from.map(nameOf).join(", "),
+        click: () => wish.react(now, emoji, !mine),
+      }, element("bdi", {}, emoji), from.length > 1 && ` ${from.length}`)),
+      error && element("span", { class: "failure", dir: "auto" }, `Not sent: ${error.message || error.code}`),
+      error && button("Try again", () => wish.retry(now)),
+      error && button("Discard", () => wish.discard(now)));
+    if (!stands(now)) offer();
+    else if (inside || node.matches(":hover")) arm();
+  };
+  return { node, draw };
 }
 
 function meta({ state, edited, time }) {
-    const svg = document.createElementNS("http://www.w3.org/2000/svg", "svg");
-    svg.appendChild(document.createElementNS(svg.namespaceURI, "use")).setAttribute("href", `#${state === "read" ? "delivered" : state}`);
-    return element("div", { class: "meta" },
-        edited && "edited",
-        element("time", { datetime: new Date(time).toISOString() }, clockTime(time)),
-        state && element("span", { class: "state", title: STATES[state] }, svg, element("span", { class: "hidden" }, STATES[state])));
+  const svg = document.createElementNS("http://www.w3.org/2000/svg", "svg");
+  svg.appendChild(document.createElementNS(svg.namespaceURI, "use")).setAttribute("href", `#${state === "read" ? "delivered" : state}`);
+  return element("div", { class: "meta" },
+    edited && "edited",
+    element("time", { datetime: new Date(time).toISOString() }, clockTime(time)),
+    state && element("span", { class: "state", title: STATES[state] }, svg, element("span", { class: "hidden" }, STATES[state])));
 }

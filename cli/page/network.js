@@ -7,63 +7,63 @@ const BREAKS_EVERY = 1500;
 const BREAKS = 0.1;
 
 export class Network {
-    slow = false;
-    /** Told of each frame that passes. @type {any} */
-    saw;
-    #offline = false;
-    /** What cuts each connection. */
-    #cuts = new Set();
+  slow = false;
+  /** Told of each frame that passes. @type {any} */
+  saw;
+  #offline = false;
+  /** What cuts each connection. */
+  #cuts = new Set();
 
-    get offline() {
-        return this.#offline;
-    }
+  get offline() {
+    return this.#offline;
+  }
 
-    set offline(offline) {
-        this.#offline = offline;
-        if (offline) this.#cuts.forEach((cut) => cut());
-        // What a browser tells a page whose network is back.
-        else dispatchEvent(new Event("online"));
-    }
+  set offline(offline) {
+    this.#offline = offline;
+    if (offline) this.#cuts.forEach((cut) => cut());
+    // What a browser tells a page whose network is back.
+    else dispatchEvent(new Event("online"));
+  }
 
-    /** What the library uses of a WebSocket. */
-    socket = (url, protocols) => {
-        const real = this.#offline ? undefined : new WebSocket(url, protocols);
-        /** @type {any} */
-        const wire = {
-            send: (text) => send(() => {
-                real?.send(text);
-                this.saw?.("out", JSON.parse(text, (name, value) => (name === "token" ? "…" : value)));
-            }),
-            close: () => send(() => real?.close()),
-        };
-        const end = (event) => {
-            clearInterval(breaks);
-            if (this.#cuts.delete(cut)) wire.onclose?.(event);
-        };
-        const cut = () => {
-            real?.close();
-            end({ code: 1006 });
-        };
-        const lane = () => {
-            let before = Promise.resolve();
-            // Each thing goes when it is due, and behind what went the same way before.
-            return (go) => {
-                const due = this.slow && performance.now() + LATE[0] + Math.random() * (LATE[1] - LATE[0]);
-                before = before.then(() => due && new Promise((done) => setTimeout(done, due - performance.now())))
-                    .then(() => this.#cuts.has(cut) && go());
-            };
-        };
-        const [send, give] = [lane(), lane()];
-        const breaks = setInterval(() => this.slow && Math.random() < BREAKS && cut(), BREAKS_EVERY);
-        this.#cuts.add(cut);
-        if (real) {
-            real.onopen = (event) => give(() => wire.onopen?.(event));
-            real.onmessage = (event) => give(() => {
-                this.saw?.("in", JSON.parse(event.data));
-                wire.onmessage?.(event);
-            });
-            real.onclose = (event) => give(() => end(event));
-        } else setTimeout(cut);
-        return wire;
+  /** What the library uses of a WebSocket. */
+  socket = (url, protocols) => {
+    const real = this.#offline ? undefined : new WebSocket(url, protocols);
+    /** @type {any} */
+    const wire = {
+      send: (text) => send(() => {
+        real?.send(text);
+        this.saw?.("out", JSON.parse(text, (name, value) => (name === "token" ? "…" : value)));
+      }),
+      close: () => send(() => real?.close()),
     };
+    const end = (event) => {
+      clearInterval(breaks);
+      if (this.#cuts.delete(cut)) wire.onclose?.(event);
+    };
+    const cut = () => {
+      real?.close();
+      end({ code: 1006 });
+    };
+    const lane = () => {
+      let before = Promise.resolve();
+      // Each thing goes when it is due, and behind what went the same way before.
+      return (go) => {
+        const due = this.slow && performance.now() + LATE[0] + Math.random() * (LATE[1] - LATE[0]);
+        before = before.then(() => due && new Promise((done) => setTimeout(done, due - performance.now())))
+          .then(() => this.#cuts.has(cut) && go());
+      };
+    };
+    const [send, give] = [lane(), lane()];
+    const breaks = setInterval(() => this.slow && Math.random() < BREAKS && cut(), BREAKS_EVERY);
+    this.#cuts.add(cut);
+    if (real) {
+      real.onopen = (event) => give(() => wire.onopen?.(event));
+      real.onmessage = (event) => give(() => {
+        this.saw?.("in", JSON.parse(event.data));
+        wire.onmessage?.(event);
+      });
+      real.onclose = (event) => give(() => end(event));
+    } else setTimeout(cut);
+    return wire;
+  };
 }

@@ -26,80 +26,80 @@ else second.hidden = false;
 show("alice");
 
 function open(title, user, peer, name = title.toLowerCase()) {
-    const badge = element("span", { class: "primary" });
-    addTab(name, title).append(badge);
-    const side = openSide({ name, title, user, peer }, gateways, acted, (unread) => {
-        badge.hidden = !unread;
-        badge.textContent = `${unread}`;
-    });
-    sides.set(name, side);
-    find("#sides").append(side.node);
-    follow(title, side.network);
-    return side;
+  const badge = element("span", { class: "primary" });
+  addTab(name, title).append(badge);
+  const side = openSide({ name, title, user, peer }, gateways, acted, (unread) => {
+    badge.hidden = !unread;
+    badge.textContent = `${unread}`;
+  });
+  sides.set(name, side);
+  find("#sides").append(side.node);
+  follow(title, side.network);
+  return side;
 }
 
 function openSecond() {
-    const tablet = open("Tablet", "bob", "alice");
-    const close = find(".close", tablet.node);
-    // The address says that it is open: after a reload it is again.
-    history.replaceState(null, "", "#tablet");
-    close.hidden = false;
-    second.hidden = true;
-    close.onclick = () => {
-        tablet.close();
-        sides.delete("tablet");
-        find("[data-tab=tablet]").remove();
-        history.replaceState(null, "", location.pathname);
-        second.hidden = false;
-        show("bob");
-        second.focus();
-    };
-    return tablet;
+  const tablet = open("Tablet", "bob", "alice");
+  const close = find(".close", tablet.node);
+  // The address says that it is open: after a reload it is again.
+  history.replaceState(null, "", "#tablet");
+  close.hidden = false;
+  second.hidden = true;
+  close.onclick = () => {
+    tablet.close();
+    sides.delete("tablet");
+    find("[data-tab=tablet]").remove();
+    history.replaceState(null, "", location.pathname);
+    second.hidden = false;
+    show("bob");
+    second.focus();
+  };
+  return tablet;
 }
 
 second.onclick = () => {
-    const tablet = openSecond();
-    show("tablet");
-    find("textarea", tablet.node).focus();
+  const tablet = openSecond();
+  show("tablet");
+  find("textarea", tablet.node).focus();
 };
 
 function addTab(name, title) {
-    const tab = button(title, () => show(name), "small strong");
-    tab.dataset.tab = name;
-    tabs.insertBefore(tab, find("[data-tab=system]"));
-    return tab;
+  const tab = button(title, () => show(name), "small strong");
+  tab.dataset.tab = name;
+  tabs.insertBefore(tab, find("[data-tab=system]"));
+  return tab;
 }
 
 /** On a phone one side is shown at a time. */
 function show(name) {
-    document.body.dataset.shown = name;
-    for (const [own, { node }] of sides) node.classList.toggle("shown", own === name);
-    for (const tab of tabs.children) tab.ariaCurrent = tab.dataset.tab === name;
-    attend();
+  document.body.dataset.shown = name;
+  for (const [own, { node }] of sides) node.classList.toggle("shown", own === name);
+  for (const tab of tabs.children) tab.ariaCurrent = tab.dataset.tab === name;
+  attend();
 }
 
 /** What is read is on the device that was touched last, or the only one that is shown. */
 function attend() {
-    const one = matchMedia("(max-width: 760px)").matches;
-    for (const [name, side] of sides) side.attend(one ? name === document.body.dataset.shown : side.node.contains(touched));
+  const one = matchMedia("(max-width: 760px)").matches;
+  for (const [name, side] of sides) side.attend(one ? name === document.body.dataset.shown : side.node.contains(touched));
 }
 for (const kind of ["pointerdown", "focusin"]) {
-    addEventListener(kind, ({ target }) => {
-        touched = target;
-        attend();
-    });
+  addEventListener(kind, ({ target }) => {
+    touched = target;
+    attend();
+  });
 }
 document.addEventListener("visibilitychange", attend);
 
 /** @type {NodeListOf<HTMLElement>} */
 const toggles = document.querySelectorAll("[aria-expanded]");
 for (const chosen of toggles) {
-    chosen.onclick = () => {
-        for (const toggle of toggles) {
-            const panel = find(`#${toggle.getAttribute("aria-controls")}`);
-            panel.hidden = toggle !== chosen || !panel.hidden;
-            toggle.ariaExpanded = `${!panel.hidden}`;
-        }
-        redraw();
-    };
+  chosen.onclick = () => {
+    for (const toggle of toggles) {
+      const panel = find(`#${toggle.getAttribute("aria-controls")}`);
+      panel.hidden = toggle !== chosen || !panel.hidden;
+      toggle.ariaExpanded = `${!panel.hidden}`;
+    }
+    redraw();
+  };
 }

@@ -8,49 +8,49 @@ import { figure, span } from "./words.js";
 const EVERY = 40;
 
 export function tally(alice, bob) {
-    const count = new Count();
-    let sentOfRun = 0;
-    let timer = 0;
-    const [run, verdict] = [find("#run"), find("#verdict")];
+  const count = new Count();
+  let sentOfRun = 0;
+  let timer = 0;
+  const [run, verdict] = [find("#run"), find("#verdict")];
 
-    const draw = soon(() => {
-        count.settle();
-        const { sent, waits, twice, missing } = count;
-        const shown = waits.length;
-        put("sent", figure(sent));
-        put("shown", figure(shown));
-        put("twice", figure(twice), twice > 0);
-        put("gaps", figure(missing), missing > 0);
-        put("longest", shown ? span(waits.reduce((most, wait) => Math.max(most, wait))) : "–");
-        const lost = twice || missing;
-        verdict.textContent = lost ? "Something is missing, or came twice. Please tell us how."
-            : shown < sent ? `${figure(sent - shown)} on the way. Each waits until it gets through.`
-            : sent ? "Everything that was sent was shown, once." : "Counted from what the receiving client was given.";
-        verdict.className = `small ${lost ? "bad" : sent && shown === sent ? "good" : "soft"}`;
-        run.textContent = timer ? `Stop, at ${figure(sentOfRun)}` : `Send ${figure(RUN)} while you break things`;
-    });
+  const draw = soon(() => {
+    count.settle();
+    const { sent, waits, twice, missing } = count;
+    const shown = waits.length;
+    put("sent", figure(sent));
+    put("shown", figure(shown));
+    put("twice", figure(twice), twice > 0);
+    put("gaps", figure(missing), missing > 0);
+    put("longest", shown ? span(waits.reduce((most, wait) => Math.max(most, wait))) : "–");
+    const lost = twice || missing;
+    verdict.textContent = lost ? "Something is missing, or came twice. Please tell us how."
+      : shown < sent ? `${figure(sent - shown)} on the way. Each waits until it gets through.`
+      : sent ? "Everything that was sent was shown, once." : "Counted from what the receiving client was given.";
+    verdict.className = `small ${lost ? "bad" : sent && shown === sent ? "good" : "soft"}`;
+    run.textContent = timer ? `Stop, at ${figure(sentOfRun)}` : `Send ${figure(RUN)} while you break things`;
+  });
 
-    const stop = () => {
-        clearInterval(timer);
-        timer = 0;
-        find("#said").textContent = `${figure(sentOfRun)} messages were sent`;
-        draw();
-    };
-    for (const side of [alice, bob]) count.follow(side, draw);
-    run.onclick = () => {
-        if (timer) return stop();
-        const name = Math.random().toString(36).slice(2, 6);
-        sentOfRun = 0;
-        count.expect(name);
-        timer = setInterval(() => {
-            alice.counted.send(runText(++sentOfRun, name));
-            if (sentOfRun === RUN) stop();
-            draw();
-        }, EVERY);
-    };
+  const stop = () => {
+    clearInterval(timer);
+    timer = 0;
+    find("#said").textContent = `${figure(sentOfRun)} messages were sent`;
+    draw();
+  };
+  for (const side of [alice, bob]) count.follow(side, draw);
+  run.onclick = () => {
+    if (timer) return stop();
+    const name = Math.random().toString(36).slice(2, 6);
+    sentOfRun = 0;
+    count.expect(name);
+    timer = setInterval(() => {
+      alice.counted.send(runText(++sentOfRun, name));
+      if (sentOfRun === RUN) stop();
+      draw();
+    }, EVERY);
+  };
 }
 
 function put(what, words, bad = false) {
-    find(`#count-${what}`).textContent = words;
-    find(`#count-${what}`).classList.toggle("bad", bad);
+  find(`#count-${what}`).textContent = words;
+  find(`#count-${what}`).classList.toggle("bad", bad);
 }

@@ -19,14 +19,14 @@ export const nameOf = (user) => NAMES.get(user) ?? `“${user}”`;
 
 /** Whether it ends with what is not of it. */
 const overruns = (url) => /[.,;:!?]$/.test(url) || ["()", "[]"].some(([open, close]) =>
-    url.endsWith(close) && url.split(close).length > url.split(open).length);
+  url.endsWith(close) && url.split(close).length > url.split(open).length);
 
 /** A text that turns nothing around, with links that say where they go. */
 export const linked = (text) => text.replace(/[\u202a-\u202e\u2066-\u2069]/g, "\ufffd")
-    .split(/(https?:\/\/[^\s<>"'\p{Cf}\ufffd]{1,2000})/iu).flatMap((part, at) => {
-    let url = part;
-    while (at % 2 && overruns(url)) url = url.slice(0, -1);
-    return at % 2 && URL.canParse(url) && !/\/\/[^/?#]*@/.test(url)
-        ? [element("a", { href: url, rel: "noreferrer", target: "_blank" }, url), part.slice(url.length)]
-        : part;
+  .split(/(https?:\/\/[^\s<>"'\p{Cf}\ufffd]{1,2000})/iu).flatMap((part, at) => {
+  let url = part;
+  while (at % 2 && overruns(url)) url = url.slice(0, -1);
+  return at % 2 && URL.canParse(url) && !/\/\/[^/?#]*@/.test(url)
+    ? [element("a", { href: url, rel: "noreferrer", target: "_blank" }, url), part.slice(url.length)]
+    : part;
 });
