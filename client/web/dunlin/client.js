@@ -1,6 +1,6 @@
 /** What an application holds: a client, from `connect` to its end. */
 
-/** @import { EntryFrame, ReceiptFrame } from "./core/words.js" */
+/** @import { EntryFrame, Question, ReceiptFrame } from "./core/words.js" */
 /** @import { Summary } from "./conversation/message.js" */
 /** @import { Status, Told } from "./host.js" */
 /** @import { Readable } from "./readable.js" */
@@ -40,7 +40,7 @@ import { createTokens } from "./token.js";
  * @property {EntryFrame} entry
  * @property {ReceiptFrame} receipt
  * @property {{ with: string, read: number }} marked
- * @property {{ from: string, signal: string }} signal
+ * @property {{ from: string, signal: string, group?: string }} signal
  * @property {{}} reset The token's user is another than before: everything that was kept of that one is deleted, unsent messages as well.
  * @property {{ why: Error, inMemory: boolean }} storage Something could not be kept; `inMemory`: nothing can be from now on, and the client
  *   goes on with what it has.
@@ -154,8 +154,15 @@ export function connect({ url, getToken, account = "default", store, tabs = "sha
         /**
          * Asks a question of the protocol: `{ devices: {} }` is answered with `{ devices: { items } }`. Waits 10 s at most, also for a
          * connection. Rejects with a DunlinError.
+         *
+         * @param {Question} what
+         * @returns {Promise<any>}
          */
-        ask: host.ask,
+        async ask(what) {
+            const answer = await host.ask(what);
+            if (what.block || what.unblock) void conversations.askBlocks();
+            return answer;
+        },
 
         /** Has entries be processed one by one, as `dunlin/bots.js` does: a cursor waits for that. */
         consume: tab.consume,

@@ -74,7 +74,7 @@ export type Told =
     | { kind: "discarded"; key: string }
     | { kind: "receipt"; receipt: ReceiptFrame }
     | { kind: "marked"; with: string; read: number }
-    | { kind: "signal"; from: string; signal: string }
+    | { kind: "signal"; from: string; signal: string; group?: string }
     | { kind: "gap"; log: string; from: number; to: number; repeated: number }
     | { kind: "caughtUp"; log: string; seq: number }
     | { kind: "presence"; user: string; state: string; lastSeen: number | null }

@@ -38,8 +38,9 @@ function wordsOf(draft) {
  * @param {Host} host
  * @param {string} peer as entries name it
  * @param {() => void} changed called after each change
+ * @param {(user: string) => boolean} isBlocked
  */
-export function createConversation(host, peer, changed) {
+export function createConversation(host, peer, changed, isBlocked) {
     let fold = begun();
     const messages = new Source(() => fold.messages());
     /** Who types, and what ends that. @type {Map<string, ReturnType<typeof setTimeout>>} */
@@ -104,7 +105,7 @@ export function createConversation(host, peer, changed) {
                 host.discard(this.key);
             },
         };
-        return createFold(peer, () => host.user ?? "", snapshot => Object.freeze(/** @type {any} */ ({ __proto__: actions, ...snapshot })));
+        return createFold(peer, () => host.user ?? "", snapshot => Object.freeze(/** @type {any} */ ({ __proto__: actions, ...snapshot })), isBlocked);
     }
 
     function tellChanged() {
@@ -176,8 +177,8 @@ export function createConversation(host, peer, changed) {
     /** @param {string} key */
     const withKey = key => fold.messages().find(message => message.key === key);
 
-    /** The messages of others that are not taken back, as places. @returns {any[]} */
-    const received = () => fold.messages().filter(({ mine, deleted, event }) => !mine && !deleted && !event);
+    /** The messages of others that are to be read, as places. @returns {any[]} */
+    const received = () => fold.messages().filter(({ mine, deleted, event, folded }) => !mine && !deleted && !event && !folded);
 
     /** The unread ones behind a place. @param {any} [last] */
     const unreadSince = last => received().filter(one => one.order > read && isNewer(last, one));
@@ -269,6 +270,12 @@ export function createConversation(host, peer, changed) {
         conversation,
         tell,
         load,
+
+        /** Others are blocked than before. */
+        blocked() {
+            fold.anew();
+            tellChanged();
+        },
 
         /** What a page of `conversations` says of it. @param {Listed} item */
         list(item) {

@@ -20,6 +20,9 @@ export function createConversations(host) {
     /** Those that somebody looks at. @type {Set<string>} */
     const open = new Set();
     let [isWanted, isOnline] = [false, false];
+    /** Whom the user has blocked: asked for where there is a group, in which they still can be heard. @type {Set<string>} */
+    let blocked = new Set();
+    let areKnown = false;
 
     /** @param {string} peer */
     function of(peer) {
@@ -27,7 +30,8 @@ export function createConversations(host) {
         if (!found) {
             const idle = all.size >= KEPT && [...all.keys()].find(peer => !open.has(peer));
             if (idle) all.delete(idle);
-            all.set(peer, (found = createConversation(host, peer, () => list.changed())));
+            all.set(peer, (found = createConversation(host, peer, () => list.changed(), user => blocked.has(user))));
+            if (isOnline && !areKnown) void askBlocks();
         }
         return found;
     }
@@ -46,6 +50,18 @@ export function createConversations(host) {
         }
     }
 
+    async function askBlocks() {
+        if (![...all.keys()].some(peer => peer[0] === "#")) return;
+        areKnown = true;
+        try {
+            const { blocks } = await host.ask({ blocks: {} });
+            blocked = new Set(blocks.users);
+            for (const its of all.values()) its.blocked();
+        } catch {
+            areKnown = false;
+        }
+    }
+
     /** Where there is no connection, the list has what is kept. */
     async function remember() {
         for (const peer of await host.peers()) if (!open.has(peer)) void of(peer).load(PAGE);
@@ -57,15 +73,18 @@ export function createConversations(host) {
         if (!isWanted) void remember();
         if (isOnline && !isWanted) void ask();
         isWanted = true;
-        const now = [...all.values()].map(({ summary }) => summary()).filter(({ last }) => last);
-        now.sort((one, other) => /** @type {any} */ (other.last).time - /** @type {any} */ (one.last).time);
+        const now = [...all.values()].map(({ summary }) => summary()).filter(({ last, title }) => last || title);
+        now.sort((one, other) => (other.last?.time ?? 0) - (one.last?.time ?? 0));
         if (now.length !== rows.length || now.some((row, at) => row !== rows[at])) rows = now;
         return rows;
     });
 
     return {
-        /** Those with messages, the one with the latest first. */
+        /** Those with messages, the one with the latest first; and groups, if they have none. */
         list,
+
+        /** Looks again whom the user has blocked. */
+        askBlocks,
 
         /** The same object for the same address. @param {string} address @returns {Conversation} */
         get(address) {
@@ -78,16 +97,18 @@ export function createConversations(host) {
 
         /** Takes everything that happens, in its order. @param {Told} told */
         tell(told) {
-            const { kind, entry, draft, receipt, with: peer, from, to, status } = /** @type {any} */ (told);
+            const { kind, entry, draft, receipt, with: peer, from, to, group, status } = /** @type {any} */ (told);
             // Before it is known who this is, each conversation takes what is its own.
             const ofEntry = entry && host.user && peerOf(entry, host.user);
-            const about = ofEntry ?? draft?.to ?? receipt?.by ?? receipt?.to ?? peer ?? (kind === "signal" ? to ?? from : kind !== "gap" && to);
+            const about = ofEntry ?? draft?.to ?? receipt?.by ?? receipt?.to ?? peer ?? (kind === "signal" ? group ?? from : kind !== "gap" && to);
             if (about) return of(about).tell(told);
             for (const { tell } of all.values()) tell(told);
             if (!status) return;
             const before = isOnline;
             isOnline = status.state === "online";
-            if (isOnline && !before && isWanted) void ask();
+            if (!isOnline || before) return;
+            if (isWanted) void ask();
+            void askBlocks();
         },
     };
 }

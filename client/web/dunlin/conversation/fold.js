@@ -87,8 +87,9 @@ function isSound({ message, edit, delete: taken, react, failed, membership, sett
  * @param {string} peer as entries name it
  * @param {() => string} me
  * @param {(snapshot: Snapshot) => Message} make
+ * @param {(user: string) => boolean} [isBlocked]
  */
-export function createFold(peer, me, make) {
+export function createFold(peer, me, make, isBlocked = () => false) {
     /** @type {Map<string, Item>} */
     const items = new Map();
     /** @type {Map<string, Slot & { said: Said }>} */
@@ -232,6 +233,7 @@ export function createFold(peer, me, make) {
             state: by || event ? null : stateOf(slot),
             receipts: (!by && order != null && marks.counted(order, time)) || null,
             event,
+            folded: isGroup && isBlocked(by),
             error: error ? { ...error, retryable: isForNow(error.code, error.retry_after) } : null,
         }));
     }
@@ -312,6 +314,12 @@ export function createFold(peer, me, make) {
         status() {
             if (user === me()) return;
             user = me();
+            fold.anew();
+        },
+
+        /** Something that all are made with has changed. */
+        anew() {
+            touch();
             for (const { slots } of items.values()) slots.forEach(touch);
             drafts.forEach(touch);
         },

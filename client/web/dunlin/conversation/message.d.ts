@@ -64,6 +64,8 @@ export interface Snapshot {
     readonly receipts: Readonly<Receipts> | null;
     /** What became of a group, or of who is in it, in the place of words; `null` of what somebody wrote. */
     readonly event: Readonly<GroupEvent> | null;
+    /** Whether a member of the group said it whom the user has blocked: it is not to be shown, and is not unread. */
+    readonly folded: boolean;
     readonly error: Failure | null;
 }
 

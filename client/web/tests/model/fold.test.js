@@ -66,7 +66,7 @@ test("a message has all that it came with, and nothing of it is left once it is 
     assert.deepEqual({ ...fold.messages()[0] }, {
         key: `bob/${id(1)}`, id: id(1), from: "bob", mine: false, time: 1, order: 1, text: null, data: new Uint8Array([0, 255]),
         attachments: ["a.png"], replyTo: id(7), mentions: [], edited: false, deleted: false, reactions: [], state: null, receipts: null,
-        event: null, error: null,
+        event: null, folded: false, error: null,
     });
     fold.entry({ entry: theirs(2, taken(1)) });
     const { text, data, attachments, deleted } = fold.messages()[0];

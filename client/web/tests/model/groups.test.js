@@ -138,7 +138,7 @@ test("what is kept is shown once it is known who this is", async () => {
     assert.equal(shown(team.messages.get()), "alice: a sent, bob: b");
     model.tell({ kind: "status", status: { state: "offline" } });
     await turn();
-    assert.equal(client.asked.length, 1, "read once more, and no more than that");
+    assert.equal(client.asked.filter(Array.isArray).length, 1, "read once more, and no more than that");
 });
 
 test("what others said is unread, and what became of the group is not", async () => {
@@ -198,6 +198,38 @@ test("a number in the list goes where what it counts is read", async () => {
     assert.deepEqual([model.list.get()[0].unread, client.asked], [0, []]);
 });
 
+test("what somebody says who is blocked is folded, and is not unread", async () => {
+    const blocks = (...users) => ({ blocks: { users } });
+    const client = host({ pages: [{ conversations: { items: [{ with: "#quiet", last: null, unread: 0, title: "Quiet" }], next: null } }, blocks("bob"), blocks()] });
+    const model = createConversations(client);
+    const team = model.get("#team");
+    for (const told of [said("bob", 1, text("a")), said("carol", 2, text("b"))]) model.tell(entry(told));
+    const rows = () => model.list.get().map(({ with: peer, unread }) => `${peer} ${unread}`).join();
+    const folded = () => team.messages.get().map(({ folded }) => folded).join();
+    model.list.get();
+    assert.deepEqual([rows(), folded()], ["#team 2", "false,false"]);
+    const online = { kind: "status", status: { state: "online" } };
+    model.tell(online);
+    await turn();
+    assert.deepEqual([rows(), folded()], ["#team 1,#quiet 0", "true,false"], "a group is listed without messages, too");
+    model.tell(entry(said("bob", 3, text("c"))));
+    assert.deepEqual([rows(), folded()], ["#team 1,#quiet 0", "true,false,true"]);
+    await model.askBlocks();
+    assert.deepEqual([rows(), folded()], ["#team 3,#quiet 0", "false,false,false"]);
+    assert.equal(client.asked.filter(what => what.blocks).length, 2);
+
+    const direct = host({ pages: [blocks()] });
+    const other = createConversations(direct);
+    other.tell(online);
+    other.get("bob");
+    await turn();
+    assert.deepEqual(direct.asked.filter(what => what.blocks), [], "without a group nobody asks");
+    other.get("#team");
+    other.get("#more");
+    await turn();
+    assert.equal(direct.asked.filter(what => what.blocks).length, 1);
+});
+
 test("who is removed, leaves, or was in what is deleted, can say nothing more there", async () => {
     for (const [entries, meant] of [
         [[], false],
@@ -223,7 +255,7 @@ test("several type, each for as long as they do", async () => {
         const client = host();
         const model = createConversations(client);
         const [team, bob] = [model.get("#team"), model.get("bob")];
-        const types = (from, signal = "typing") => model.tell({ kind: "signal", from, to: "#team", signal });
+        const types = (from, signal = "typing") => model.tell({ kind: "signal", from, group: "#team", signal });
         const seen = () => [team.typing.get(), ...team.typists.get()].join();
         types("bob");
         mock.timers.tick(6_000);
