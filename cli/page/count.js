@@ -1,56 +1,92 @@
-// The counter: what one side handed over, against what the client of the other side was given.
+// The counter: what was handed over, against what the clients of those were given whom it is for.
 
 import { figure } from "./words.js";
 
 /** The messages of a run say which they are: one that was stored twice, under two ids, is seen. */
-const OF_A_RUN = /^(\d+) of [\d,]+ · run (\w+)$/;
+const OF_A_RUN = /^\d+ of [\d,]+ · run \w+$/;
 
 export const RUN = 1000;
 export const runText = (number, run) => `${number} of ${figure(RUN)} · run ${run}`;
 
+/** Whether somebody was in a group at this place of its order, as their own client has it. */
+function wasIn({ turns }, order) {
+  const last = turns.findLast((turn) => turn.order < order);
+  return last ? !/removed|left/.test(last.event.change) : turns[0]?.event.change !== "added";
+}
+
 export class Count {
-  /** What was given although it had been. */
+  /** What was given although it had been, and what of a group was given to somebody who was not in it. */
   twice = 0;
+  astray = 0;
+  /** Gaps that were told; and what somebody was not given although they were given what came behind it. */
   #gaps = 0;
-  /** What was handed over, by its key. */
+  #lost = 0;
+  /** What was handed over, by its key. @type {Map<string, any>} */
   #sent = new Map();
-  /** When an id was given. */
+  /** When what was given to whom. */
   #given = new Map();
-  /** What was given of each run. */
-  #runs = new Map();
-  #senders = [];
+  /** Those who say something and are given something, each with somebody or in a group. @type {any[]} */
+  #all = [];
 
   /** Counts what is sent and given here. */
-  follow({ counted, client }, changed) {
-    this.#senders.push(counted);
-    counted.messages.subscribe((messages) => {
+  follow({ user, client }, peer, changed) {
+    const { messages } = client.conversation(peer);
+    const one = { user, peer, isGroup: peer[0] === "#", messages: [], turns: [], has: new Set() };
+    this.#all.push(one);
+    messages.subscribe((messages) => {
+      one.messages = messages;
+      one.turns = messages.filter(({ event }) => event && [...event.users, event.change === "created" && event.by].includes(user));
+      one.has = new Set(messages.map(({ from, id }) => from + id));
       // What is unsent stands last, also what was handed over before a reload. What was sent before does not count.
       for (const { key, state } of messages.slice().reverse()) {
         if (!/sending|failed/.test(state ?? "") || this.#sent.has(key)) break;
-        this.#sent.set(key, { at: performance.now() });
+        this.#sent.set(key, { at: performance.now(), peer });
       }
       changed();
     });
-    client.on("entry", ({ id, from, content: { message } }) => {
-      if (message && from === counted.with) this.#give(from + id, message.text ?? "");
+    client.on("entry", ({ id, log, from, content: { message } }) => {
+      if (!message || from === user || peer !== (one.isGroup ? log : from)) return;
+      const names = [from + id, message.text ?? ""].map((name) => `${user} ${peer} ${name}`);
+      if (names.some((name) => this.#given.has(name))) this.twice += 1;
+      else for (const name of names.slice(0, OF_A_RUN.test(message.text) ? 2 : 1)) this.#given.set(name, performance.now());
       changed();
     });
-    client.on("gap", () => {
-      this.#gaps += 1;
+    client.on("gap", ({ log }) => {
+      if (one.isGroup === (log === peer)) this.#gaps += 1;
       changed();
     });
   }
 
   /** Looks again at what became of what was handed over. */
   settle() {
-    for (const { key, id, from, state } of this.#senders.flatMap(({ messages }) => messages.get())) {
-      const item = this.#sent.get(key);
-      if (item) Object.assign(item, { id: id ? from + id : item.id, failed: state === "failed" });
+    this.astray = this.#lost = 0;
+    for (const one of this.#all) {
+      for (const { key, id, from, state, order, mine, event } of one.messages) {
+        const item = this.#sent.get(key);
+        if (item) Object.assign(item, { from, order, id: id ? from + id : item.id, failed: state === "failed" });
+        if (one.isGroup && !mine && !event && !wasIn(one, order)) this.astray += 1;
+      }
     }
-    for (const item of this.#sent.values()) {
-      const given = this.#given.get(item.id ?? "");
-      if (given) item.wait ??= Math.max(0, given - item.at);
+    const items = [...this.#sent.values()].filter(({ id, order }) => id && order).sort((one, other) => other.order - one.order);
+    const later = new Set();
+    for (const item of items) {
+      const times = this.#readers(item).map(({ user, peer, has }) => {
+        // It may have been given before a reload.
+        const time = this.#given.get(`${user} ${peer} ${item.id}`) ?? (has.has(item.id) && performance.now());
+        const lane = `${item.from} ${user} ${peer}`;
+        if (time) later.add(lane);
+        else if (later.has(lane)) this.#lost += 1;
+        return time;
+      });
+      if (times.length && times.every(Boolean)) item.wait ??= Math.max(0, Math.max(...times) - item.at);
     }
+  }
+
+  /** Whom something is for: in a group, for those who were in it at its place. */
+  #readers({ peer, from, order }) {
+    return this.#all.filter((one) => one.user !== from && (one.isGroup
+      ? one.peer === peer && wasIn(one, order)
+      : one.peer === from && one.user === peer));
   }
 
   /** What was refused was not sent. */
@@ -58,26 +94,12 @@ export class Count {
     return [...this.#sent.values()].filter(({ failed }) => !failed).length;
   }
 
-  /** How long each waited, in ms, until it was given. */
+  /** How long each waited, in ms, until all had it. */
   get waits() {
     return [...this.#sent.values()].flatMap(({ wait }) => wait ?? []);
   }
 
-  /** Gaps that were told, and numbers of runs that were not given although a later one was. */
   get missing() {
-    return [...this.#runs.values()].reduce((sum, given) => sum + Math.max(0, ...given) - given.size, this.#gaps);
-  }
-
-  /** The numbers of this run count. */
-  expect(run) {
-    this.#runs.set(run, new Set());
-  }
-
-  #give(id, text) {
-    const [, number, run] = OF_A_RUN.exec(text) ?? [];
-    const numbers = +number > 0 && +number <= RUN ? this.#runs.get(run) : undefined;
-    if (this.#given.has(id) || numbers?.has(+number)) this.twice += 1;
-    else this.#given.set(id, performance.now());
-    numbers?.add(+number);
+    return this.#gaps + this.#lost;
   }
 }

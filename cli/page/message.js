@@ -1,7 +1,7 @@
 // One message as it is drawn, and what can be done with it.
 
 import { button, element, fill } from "./dom.js";
-import { clockTime, linked, nameOf } from "./words.js";
+import { clockTime, figure, linked, nameOf } from "./words.js";
 
 const STATES = { sending: "Sending", sent: "Sent", delivered: "Delivered", read: "Read", failed: "Not sent" };
 const EMOJI = ["👍", "❤️", "😂", "😮", "😢", "🎉"];
@@ -10,6 +10,14 @@ const whose = ({ mine, from }) => (mine ? "You" : nameOf(from));
 
 /** Whether it can be acted on: it is stored, and not taken back. */
 export const stands = ({ id, mine, state, deleted }) => id && !deleted && !(mine && /sending|failed/.test(state ?? ""));
+
+/** What became of a group, in words. */
+export function happened({ change, by, users }) {
+  const who = nameOf(by);
+  const names = users.slice(0, 3).map(nameOf).join(", ") + (users.length > 3 ? ` and ${figure(users.length - 3)} more` : "");
+  const words = { created: `${who} made the group with ${names}`, added: `${who} added ${names}`, removed: `${who} removed ${names}`, left: `${who} left` };
+  return new Map(Object.entries(words)).get(change) ?? `${who}: ${names} ${change}`;
+}
 
 const tool = (name, click) => button(name, click, "quiet small");
 
@@ -36,7 +44,7 @@ export function makeRow(wish) {
       wish.react(message, emoji, !message.reactions.some((reaction) => reaction.emoji === emoji && reaction.mine));
       leave();
     }));
-    const sure = () => [tool("Delete for both", () => wish.remove(message)), tool("Keep", leave)];
+    const sure = () => [tool("Delete for all", () => wish.remove(message)), tool("Keep", leave)];
     fill(tools,
       may && tool("React", () => ask(emoji())),
       may && tool("Reply", () => wish.reply(message)),
@@ -73,13 +81,14 @@ export function makeRow(wish) {
   const draw = (now, nowAnswered) => {
     if (now === message && nowAnswered === answered) return;
     [message, answered] = [now, nowAnswered];
-    const { mine, state, deleted, replyTo, text, reactions, error } = now;
+    const { mine, state, deleted, replyTo, text, reactions, error, event } = now;
     const inside = node.contains(document.activeElement);
     // What has the focus is about to go.
     if (inside && !(stands(now) && tools.contains(document.activeElement))) focus();
-    node.className = `message ${mine ? `mine ${state}` : ""} ${deleted ? "deleted" : ""}`;
+    node.className = `message ${event ? "event soft small" : mine ? `mine ${state}` : ""} ${deleted ? "deleted" : ""}`;
+    if (event) return fill(bubble, happened(event));
     fill(bubble,
-      element("span", { class: "hidden" }, `${whose(now)}: `),
+      element("bdi", { class: "whose" }, `${whose(now)}: `),
       replyTo && !deleted && element("div", { class: "quote small cut" },
         element("bdi", { class: "strong" }, answered ? whose(answered) : "Earlier"), " ",
         element("span", { class: "soft", dir: "auto" }, answered?.text)),
@@ -101,11 +110,13 @@ export function makeRow(wish) {
   return { node, draw };
 }
 
-function meta({ state, edited, time }) {
+function meta({ state, edited, time, receipts }) {
+  const { delivered = 0, read = 0, of = 0 } = receipts ?? {};
+  const how = STATES[state] + (of ? `, read by ${read} of ${of}, on devices of ${delivered}` : "");
   const svg = document.createElementNS("http://www.w3.org/2000/svg", "svg");
   svg.appendChild(document.createElementNS(svg.namespaceURI, "use")).setAttribute("href", `#${state === "read" ? "delivered" : state}`);
   return element("div", { class: "meta" },
     edited && "edited",
     element("time", { datetime: new Date(time).toISOString() }, clockTime(time)),
-    state && element("span", { class: "state", title: STATES[state] }, svg, element("span", { class: "hidden" }, STATES[state])));
+    state && element("span", { class: "state", title: how }, svg, element("span", { class: "hidden" }, STATES[state])));
 }

@@ -56,7 +56,7 @@ export function messagesOf(side, wishes, seen) {
       row.draw(message, message.replyTo ? byId.get(message.replyTo) : undefined);
       if (row.node === next) next = next.nextElementSibling;
       else list.insertBefore(row.node, next);
-      row.node.classList.toggle("same", message.from === shown[at - 1]?.from);
+      row.node.classList.toggle("same", message.from === shown[at - 1]?.from && !shown[at - 1].event);
     });
   }
 
@@ -96,6 +96,7 @@ export function messagesOf(side, wishes, seen) {
 
   const open = (conversation) => {
     stop();
+    list.classList.toggle("many", conversation.with[0] === "#");
     older = () => conversation.older(DRAWN);
     more = followed = true;
     asked = false;

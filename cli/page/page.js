@@ -6,6 +6,7 @@ import { follow, redraw } from "./frames.js";
 import { parts, showParts } from "./parts.js";
 import { openSide } from "./side.js";
 import { tally } from "./tally.js";
+import { team } from "./team.js";
 
 const sides = new Map();
 const tabs = find(".tabs");
@@ -15,15 +16,26 @@ const running = await parts();
 const gateways = running.gateways.map(({ url }) => url ?? "");
 const acted = code(gateways[0]);
 
+/** What is open beside the two: after a reload it is again. */
+const opened = new URLSearchParams(location.hash.slice(1));
+
 addTab("system", "Break");
 const alice = open("Alice", "alice", "bob");
 const bob = open("Bob", "bob", "alice");
 const second = find(".second", bob.node);
-tally(alice, bob);
+const count = tally(alice, bob);
 showParts(running);
-if (location.hash === "#tablet") openSecond();
+team(alice, opened.get("team"), openTeam);
+if (opened.has("tablet")) openSecond();
 else second.hidden = false;
 show("alice");
+
+/** What is undefined is open no more. */
+function keep(name, value) {
+  if (value === undefined) opened.delete(name);
+  else opened.set(name, value);
+  history.replaceState(null, "", `#${opened}`);
+}
 
 function open(title, user, peer, name = title.toLowerCase()) {
   const badge = element("span", { class: "primary" });
@@ -41,20 +53,27 @@ function open(title, user, peer, name = title.toLowerCase()) {
 function openSecond() {
   const tablet = open("Tablet", "bob", "alice");
   const close = find(".close", tablet.node);
-  // The address says that it is open: after a reload it is again.
-  history.replaceState(null, "", "#tablet");
+  keep("tablet", "");
   close.hidden = false;
   second.hidden = true;
   close.onclick = () => {
     tablet.close();
     sides.delete("tablet");
     find("[data-tab=tablet]").remove();
-    history.replaceState(null, "", location.pathname);
+    keep("tablet");
     second.hidden = false;
     show("bob");
     second.focus();
   };
   return tablet;
+}
+
+function openTeam(address) {
+  keep("team", address);
+  for (const side of [alice, bob, open("Carol", "carol", "alice")]) {
+    count(side, address);
+    side.talk(address);
+  }
 }
 
 second.onclick = () => {

@@ -3,9 +3,10 @@
 import { connect } from "/dunlin.js";
 import { composer } from "./composer.js";
 import { element, find as findIn, soon } from "./dom.js";
+import { happened } from "./message.js";
 import { messagesOf } from "./messages.js";
 import { Network } from "./network.js";
-import { clockTime, nameOf } from "./words.js";
+import { clockTime, nameGroup, nameOf } from "./words.js";
 
 /** @import { Conversation } from "/dunlin.js" */
 
@@ -63,7 +64,7 @@ export function openSide(who, gateways, acted, tellUnread) {
     },
     edit: (message, text) => act(() => message.edit(text), { edit: { target: message.id, text } }),
     typed: () => conversation.keystroke(),
-    lastOwn: () => conversation.messages.get().findLast(({ mine, deleted }) => mine && !deleted),
+    lastOwn: () => conversation.messages.get().findLast(({ mine, deleted, event }) => mine && !deleted && !event),
   });
 
   /** What is seen is read, if somebody sits before this device just now. */
@@ -81,8 +82,11 @@ export function openSide(who, gateways, acted, tellUnread) {
     find(".notice").hidden = false;
   }
 
-  function talk() {
+  /** With whom, from now on. */
+  function talk(to) {
     stop();
+    peer = select.value = to;
+    const isGroup = peer[0] === "#";
     conversation = client.conversation(peer);
     const name = nameOf(peer);
     put(".peer bdi", name);
@@ -90,24 +94,28 @@ export function openSide(who, gateways, acted, tellUnread) {
     write.text.placeholder = write.text.ariaLabel = `Message to ${name}`;
     messages.list.ariaLabel = `Messages with ${name}. Arrow keys go through them.`;
     messages.open(conversation);
-    const { typing } = conversation;
-    const presence = client.presence([peer]);
+    const { typing, typists, closed } = conversation;
+    const presence = client.presence(isGroup ? [] : [peer]);
     const tell = () => {
+      write.text.disabled = closed.get();
+
       const { state = "", lastSeen } = presence.get().get(peer) ?? {};
       const offline = lastSeen ? `last seen at ${clockTime(lastSeen)}` : "offline";
       find(".peer .state").classList.toggle("typing", typing.get());
-      put(".peer .state", typing.get() ? "is typing…" : { __proto__: null, online: state, offline }[state] ?? "");
+      const who = isGroup ? typists.get().map(nameOf).join(", ") : "";
+      put(".peer .state", typing.get() ? `${who} is typing…` : closed.get() ? "is over for you" : { __proto__: null, online: state, offline }[state] ?? "");
     };
     let heard = conversation.messages.get().at(-1)?.key;
     const stops = [
       presence.subscribe(tell),
-      typing.subscribe(tell),
+      typists.subscribe(tell),
+      closed.subscribe(tell),
       // Who does not see the page is told of the newest message.
       conversation.messages.subscribe((messages) => {
         const last = messages.at(-1);
         if (!last || last.key === heard) return;
         heard = last.key;
-        if (!last.mine && Date.now() - last.time < 60_000) put(".heard", `${nameOf(last.from)}: ${last.text ?? ""}`);
+        if (!last.mine && Date.now() - last.time < 60_000) put(".heard", `${nameOf(last.from)}: ${last.event ? happened(last.event) : last.text ?? ""}`);
       }),
     ];
     stop = () => stops.forEach((stop) => stop());
@@ -127,12 +135,13 @@ export function openSide(who, gateways, acted, tellUnread) {
     if (link.textContent !== words) link.textContent = words;
   };
 
-  talk();
+  talk(peer);
   client.status.subscribe(tellStatus);
   setInterval(tellStatus, 1000);
   client.conversations.subscribe(soon(() => {
     const conversations = client.conversations.get();
     const others = [...new Set([who.peer, ...conversations.map((item) => item.with)])];
+    for (const item of conversations) if (item.title) nameGroup(item.with, item.title);
     select.hidden = others.length < 2;
     find(".peer bdi").hidden = !select.hidden;
     if (select.options.length !== others.length) {
@@ -151,19 +160,17 @@ export function openSide(who, gateways, acted, tellUnread) {
   offline.onchange = () => (network.offline = offline.checked);
   slow.onchange = () => (network.slow = slow.checked);
   find(".notice button").onclick = () => (find(".notice").hidden = true);
-  select.onchange = () => {
-    peer = select.value;
-    talk();
-  };
+  select.onchange = () => talk(select.value);
   find(".unread").onclick = () => {
     messages.end();
     write.text.focus();
   };
 
   return {
-    node, client, network,
-    /** What the counter looks at. */
-    counted: client.conversation(who.peer),
+    node, client, network, talk,
+    user: who.user,
+    /** Where it says something. */
+    conversation: () => conversation,
     /** Whether somebody sits before it. */
     attend(now) {
       active = now;

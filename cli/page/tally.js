@@ -7,6 +7,7 @@ import { figure, span } from "./words.js";
 /** ms from one to the next: well below the 200 a second that a gateway takes of one person. */
 const EVERY = 40;
 
+/** What is returned has the counter look at a group, too. */
 export function tally(alice, bob) {
   const count = new Count();
   let sentOfRun = 0;
@@ -15,7 +16,8 @@ export function tally(alice, bob) {
 
   const draw = soon(() => {
     count.settle();
-    const { sent, waits, twice, missing } = count;
+    const { sent, waits, missing } = count;
+    const twice = count.twice + count.astray;
     const shown = waits.length;
     put("sent", figure(sent));
     put("shown", figure(shown));
@@ -23,9 +25,9 @@ export function tally(alice, bob) {
     put("gaps", figure(missing), missing > 0);
     put("longest", shown ? span(waits.reduce((most, wait) => Math.max(most, wait))) : "–");
     const lost = twice || missing;
-    verdict.textContent = lost ? "Something is missing, or came twice. Please tell us how."
+    verdict.textContent = lost ? "Something is missing, came twice, or to somebody it is not for. Please tell us how."
       : shown < sent ? `${figure(sent - shown)} on the way. Each waits until it gets through.`
-      : sent ? "Everything that was sent was shown, once." : "Counted from what the receiving client was given.";
+      : sent ? "Everything that was sent was shown, once." : "Counted from what the receiving clients were given.";
     verdict.className = `small ${lost ? "bad" : sent && shown === sent ? "good" : "soft"}`;
     run.textContent = timer ? `Stop, at ${figure(sentOfRun)}` : `Send ${figure(RUN)} while you break things`;
   });
@@ -36,18 +38,20 @@ export function tally(alice, bob) {
     find("#said").textContent = `${figure(sentOfRun)} messages were sent`;
     draw();
   };
-  for (const side of [alice, bob]) count.follow(side, draw);
+  const follow = (side, peer) => count.follow(side, peer, draw);
+  follow(alice, "bob");
+  follow(bob, "alice");
   run.onclick = () => {
     if (timer) return stop();
     const name = Math.random().toString(36).slice(2, 6);
     sentOfRun = 0;
-    count.expect(name);
     timer = setInterval(() => {
-      alice.counted.send(runText(++sentOfRun, name));
+      alice.conversation().send(runText(++sentOfRun, name));
       if (sentOfRun === RUN) stop();
       draw();
     }, EVERY);
   };
+  return follow;
 }
 
 function put(what, words, bad = false) {

@@ -12,9 +12,12 @@ export const { format: figure } = new Intl.NumberFormat("en");
 
 export const span = (ms) => (ms < 1000 ? `${Math.round(ms)} ms` : `${(ms / 1000).toFixed(1)} s`);
 
-const NAMES = new Map([["alice", "Alice"], ["bob", "Bob"]]);
+const NAMES = new Map([["alice", "Alice"], ["bob", "Bob"], ["carol", "Carol"]]);
 
-/** Nobody is taken for the two people of the page. */
+/** A group has the name that its members give it. */
+export const nameGroup = (address, title) => address[0] === "#" && NAMES.set(address, title);
+
+/** Nobody is taken for the people of the page. */
 export const nameOf = (user) => NAMES.get(user) ?? `“${user}”`;
 
 /** Whether it ends with what is not of it. */

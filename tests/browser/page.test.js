@@ -1,72 +1,11 @@
 // The page of `dunlin dev`, as two people use it, and as one breaks it.
 
 import assert from "node:assert/strict";
+import { counted, killed, open, Person } from "./harness/page.js";
 import { until } from "./harness/until.js";
 import { texts, world } from "./harness/world.js";
 
-/** @typedef {import("playwright-core").Page} Page */
-/** @typedef {import("playwright-core").Locator} Locator */
-
 const test = world("--gateways", "2");
-
-/** One of the two people, as they stand on the page. */
-class Person {
-    /**
-     * @param {Page} page
-     * @param {string} name
-     */
-    constructor(page, name) {
-        this.node = page.locator(`.side[data-name="${name}"]`);
-        this.text = this.node.locator("textarea");
-    }
-
-    /** Says something with keys alone. @param {string} text */
-    async say(text) {
-        await this.text.fill(text);
-        await this.text.press("Enter");
-    }
-
-    /** Takes the network away, or gives it back. @param {boolean} so */
-    async isOffline(so) {
-        await this.node.getByRole("switch", { name: "Offline" }).setChecked(so);
-        await until("it is noticed", () => this.node.locator(so ? ".link.offline" : ".link.online").count());
-    }
-
-    /** The bubble with a text. @param {string} text */
-    bubble(text) {
-        return this.node.locator(".message").filter({ has: this.node.page().locator(".text").getByText(text, { exact: true }) });
-    }
-
-    /** The texts that are shown and begin with a word. @param {string} word @returns {Promise<string[]>} */
-    async texts(word) {
-        const all = await this.node.locator(".message .text").allTextContents();
-        return all.filter((text) => text.startsWith(word));
-    }
-
-    /** How far a message came, as somebody who can't see ticks is told. @param {string} text */
-    async state(text) {
-        return (await this.bubble(text).locator(".state").textContent())?.trim();
-    }
-}
-
-/**
- * The page, once both are online.
- *
- * @param {import("./harness/world.js").World} world
- * @param {import("./harness/browser.js").Browser} browser
- */
-async function open(world, browser) {
-    const page = await browser.open(world.dev.page);
-    const [alice, bob] = [new Person(page, "alice"), new Person(page, "bob")];
-    for (const { node } of [alice, bob]) await until("somebody is online", () => node.locator(".link.online").count());
-    return { page, alice, bob };
-}
-
-/** @param {Page} page @returns {Promise<Record<string, string>>} what the counter says */
-function counted(page) {
-    return page.evaluate(() => Object.fromEntries(["sent", "shown", "twice", "gaps", "longest"].map((name) =>
-        [name, document.querySelector(`#count-${name}`).textContent])));
-}
 
 test("two people chat with keys and clicks", async ({ world, browser }) => {
     const { alice, bob } = await open(world, browser);
@@ -104,7 +43,7 @@ test("two people chat with keys and clicks", async ({ world, browser }) => {
 
     await alice.bubble("Good").hover();
     await alice.bubble("Good").getByRole("button", { name: "Delete" }).click();
-    await alice.bubble("Good").getByRole("button", { name: "Delete for both" }).click();
+    await alice.bubble("Good").getByRole("button", { name: "Delete for all" }).click();
     await until("it is taken back", () => bob.bubble("Good").count(), (count) => count === 0);
 });
 
@@ -119,7 +58,7 @@ test("a question stays while the message under it changes", async ({ world, brow
     // The focus stays with Alice, as it does where Bob comes back by himself.
     await bob.node.getByRole("switch", { name: "Offline" }).evaluate((box) => box.click());
     await until("it is delivered", () => alice.state("to be taken back"), (state) => state === "Delivered");
-    await message.getByRole("button", { name: "Delete for both" }).click();
+    await message.getByRole("button", { name: "Delete for all" }).click();
     await until("it is taken back", () => bob.bubble("to be taken back").count(), (count) => count === 0);
 });
 
@@ -168,13 +107,7 @@ test("each part is killed ten times while 1,000 are sent", async ({ world, brows
     const { page } = await open(world, browser);
     await page.getByRole("button", { name: "Send 1,000" }).click();
     for (let time = 1; time <= 10; time += 1) {
-        for (const part of ["gateway 1", "gateway 2", "worker", "nats-server"]) {
-            const kill = page.getByRole("button", { name: `Kill ${part}` });
-            const how = page.locator("#parts li").filter({ has: kill }).locator("p");
-            const before = await how.textContent();
-            await kill.click();
-            await until(`${part} is another process`, () => how.textContent(), (now) => now !== before && /^process \d+/.test(now ?? ""));
-        }
+        for (const part of ["gateway 1", "gateway 2", "worker", "nats-server"]) await killed(page, part);
     }
     const all = { sent: "1,000", shown: "1,000", twice: "0", gaps: "0" };
     await until("everything that was sent is shown, once", () => counted(page),
@@ -231,35 +164,80 @@ test("what others write is shown as text", async ({ world, browser }) => {
     assert.equal(await page.evaluate("window.hurt"), undefined);
 });
 
-test("a link is what it says, a name is whose it says, and a run counts its own numbers", async ({ world, browser }) => {
+test("a link is what it says, and a name is whose it says", async ({ world, browser }) => {
     const { page } = await open(world, browser);
     const seen = await page.evaluate(async () => {
-        const { linked, nameOf } = await import("/words.js");
-        const { Count, runText } = await import("/count.js");
+        const { linked, nameGroup, nameOf } = await import("/words.js");
         const links = (text) => linked(text).filter((part) => part.href).map((link) => link.textContent);
-        const count = new Count();
-        let tell = () => {};
-        count.follow({ counted: { with: "alice", messages: { subscribe() {} } }, client: { on: (kind, f) => kind === "entry" && (tell = f) } }, () => {});
-        count.expect("abcd");
-        const give = (from, id, number) => tell({ from, id, content: { message: { text: runText(number, "abcd") } } });
-        for (const number of [1, 2, 3]) give("alice", `${number}`, number);
-        give("bob", "4", 5);
-        give("mallory", "1", 9);
-        give("alice", "5", 999_999_999);
-        give("alice", "6", 0);
+        nameGroup("mallory", "Alice");
         return {
             links: ["(see https://example.com/a_(b)).", "https://example.com/[1]]", "https://google.com@127.0.0.1:1/x", "https://a.test\u202e/b"].map(links),
-            names: ["alice", "Bob", "constructor", "__proto__"].map(nameOf),
+            names: ["alice", "Bob", "constructor", "__proto__", "mallory"].map(nameOf),
             turned: linked("\u202ea\u2067").join(""),
-            counted: [count.twice, count.missing],
         };
     });
     assert.deepEqual(seen, {
         links: [["https://example.com/a_(b)"], ["https://example.com/[1]"], [], ["https://a.test"]],
-        names: ["Alice", "“Bob”", "“constructor”", "“__proto__”"],
+        names: ["Alice", "“Bob”", "“constructor”", "“__proto__”", "“mallory”"],
         turned: "\ufffda\ufffd",
-        counted: [0, 0],
     });
+});
+
+test("the counter sees what is lost, comes twice, or to somebody it is not for", async ({ world, browser }) => {
+    const { page } = await open(world, browser);
+    const seen = await page.evaluate(async () => {
+        const { Count, runText } = await import("/count.js");
+        const [count, people] = [new Count(), {}];
+        for (const [user, peer] of [["alice", "bob"], ["bob", "alice"], ["alice", "#t"], ["bob", "#t"], ["carol", "#t"]]) {
+            const one = (people[user + peer] = { all: [], told: [] });
+            const on = (kind, f) => kind === "entry" && one.told.push(f);
+            const subscribe = (f) => (one.show = (...messages) => f((one.all = [...one.all, ...messages])));
+            count.follow({ user, client: { conversation: () => ({ messages: { subscribe } }), on } }, peer, () => {});
+        }
+        const say = (from, peer, order, text = "a") => {
+            const one = people[from + peer];
+            const key = `k${order}`;
+            one.show({ key, state: "sending" });
+            one.all.pop();
+            one.show({ key, id: `${order}`, from, order, state: "sent", mine: true });
+            return { id: `${order}`, from, order, content: { message: { text } } };
+        };
+        const give = (said, to, peer) => people[to + peer].told.forEach((tell) => tell({ log: peer[0] === "#" ? peer : "mailbox", ...said }));
+        const show = (to, order, event) => people[`${to}#t`].show({ key: `e${order}`, id: `${order}`, from: "alice", order, mine: false, event });
+        const figures = () => {
+            count.settle();
+            return [count.sent, count.waits.length, count.twice, count.astray, count.missing].join();
+        };
+        const steps = [];
+        const step = (act) => {
+            act();
+            steps.push(figures());
+        };
+        const [first, second] = [say("alice", "bob", 1), say("alice", "bob", 2)];
+        step(() => {});
+        step(() => give(second, "bob", "alice"));
+        step(() => give(first, "bob", "alice"));
+        step(() => give(first, "bob", "alice"));
+        step(() => give({ ...first, from: "mallory" }, "bob", "alice"));
+        const run = say("alice", "bob", 3, runText(1, "x"));
+        step(() => give(run, "bob", "alice"));
+        step(() => give({ ...run, id: "again" }, "bob", "alice"));
+        const inGroup = say("alice", "#t", 10);
+        step(() => give(inGroup, "bob", "#t"));
+        step(() => give(inGroup, "carol", "#t"));
+        show("carol", 20, { change: "removed", users: ["carol"], by: "alice" });
+        const meanwhile = say("alice", "#t", 25);
+        step(() => give(meanwhile, "bob", "#t"));
+        step(() => show("carol", 25, null));
+        show("carol", 30, { change: "added", users: ["carol"], by: "alice" });
+        step(() => give(say("alice", "#t", 35), "bob", "#t"));
+        return steps;
+    });
+    // Sent, shown to all whom it is for, twice, astray, and missing.
+    assert.deepEqual(seen, [
+        "2,0,0,0,0", "2,1,0,0,1", "2,2,0,0,0", "2,2,1,0,0", "2,2,1,0,0", "3,3,1,0,0", "3,3,2,0,0",
+        "4,3,2,0,0", "4,4,2,0,0", "5,5,2,0,0", "5,5,2,1,0", "6,5,2,1,0",
+    ]);
 });
 
 test("everything is gone where `dunlin dev` is", async ({ world, browser }) => {

@@ -1,0 +1,50 @@
+// A group of the people on the page, and what is done with it.
+
+import { group } from "/dunlin/groups.js";
+import { find } from "./dom.js";
+import { figure } from "./words.js";
+
+const CROWD = 1000;
+/** People that one command names, at most. */
+const MOST = 256;
+
+/** `begun`: the group of before, if there is one; `open` has everybody talk in it, and is told when it is new. */
+export function team({ client, talk }, begun, open) {
+  const [make, deeds, crowd, carol, said] = ["make", "deeds", "crowd", "carol", "said"].map((name) => find(`#team-${name}`));
+  const its = group(client, begun ?? undefined);
+  const tell = (words) => (said.textContent = words);
+
+  /** One thing at a time. */
+  const click = (button, deed) => (button.onclick = async () => {
+    button.disabled = true;
+    await deed().catch((error) => tell(`That did not work: ${error.message}`));
+    button.disabled = false;
+  });
+
+  function show() {
+    make.hidden = true;
+    deeds.hidden = false;
+    open(its.address);
+    let isIn = true;
+    client.conversation(its.address).messages.subscribe((messages) => {
+      const last = messages.findLast(({ event }) => event?.users.includes("carol"));
+      isIn = last?.event.change !== "removed";
+      carol.textContent = isIn ? "Remove Carol" : "Add Carol";
+    });
+    click(carol, () => (isIn ? its.remove(["carol"]) : its.add(["carol"])));
+  }
+
+  click(make, async () => {
+    await its.create({ title: "The three", members: ["bob", "carol"] });
+    show();
+    talk(its.address);
+  });
+  click(crowd, async () => {
+    for (let added = 0; added < CROWD; added += MOST) {
+      const all = Array.from({ length: Math.min(MOST, CROWD - added) }, (_, at) => `member-${added + at + 1}`);
+      await its.add(all);
+      tell(`${figure(added + all.length)} of ${figure(CROWD)} added`);
+    }
+  });
+  if (begun) show();
+}
