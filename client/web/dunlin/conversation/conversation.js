@@ -193,9 +193,14 @@ export function createConversation(host, peer, changed, isBlocked) {
     const hears = {
         entry({ entry }) {
             const by = fold.whose(entry);
-            if (!by) return;
-            if (entry.content.message) type(by);
-            if (entry.content.delete) recount();
+            const { message, delete: taken, membership } = entry.content;
+            // Whoever goes types no more, and whoever is gone hears nobody.
+            if (membership && types.size) {
+                fold.messages().at(-1)?.event?.users.forEach(who => type(who));
+                if (closed.get()) nobodyTypes();
+            }
+            if (by && message) type(by);
+            if (by && taken) recount();
         },
         settled(told) {
             deeds.get(told.key)?.(told.error);

@@ -271,6 +271,11 @@ test("several type, each for as long as they do", async () => {
         assert.equal(seen(), "true,bob");
         model.tell(entry(said("bob", 2, text("b"))));
         assert.equal(seen(), "false");
+        for (const who of ["bob", "carol", "dave"]) types(who);
+        model.tell(entry(said("bob", 3, change("removed", "carol"))));
+        assert.equal(seen(), "true,bob,dave", "whoever goes types no more");
+        model.tell(entry(said("bob", 4, change("removed", "alice"))));
+        assert.equal(seen(), "false", "and whoever is gone hears nobody");
         types("bob");
         model.tell({ kind: "disconnected", why: { kind: "socket" }, retryIn: 0 });
         assert.equal(seen(), "false");
