@@ -2,6 +2,8 @@
 
 #![expect(clippy::unwrap_used, reason = "a test that can't go on fails")]
 
+#[path = "command/bench.rs"]
+mod bench;
 #[path = "command/chat.rs"]
 mod chat;
 #[path = "command/console.rs"]
@@ -476,17 +478,6 @@ fn what_waiting_for_nats_cannot_mend_is_an_error_at_once() {
 fn nobody_is_promised_what_a_scope_allows() {
     let help = stdout(&output(&mut dunlin(&["token", "--help"])));
     assert!(help.split_whitespace().collect::<Vec<_>>().join(" ").contains("send as a back end"), "{help}");
-}
-
-#[test]
-fn a_figure_is_measured_and_nothing_is_lost_meanwhile() {
-    let output = output(&mut dunlin(&["bench", "--quick", "--only", "catch-up"]));
-    let (table, said) = (stdout(&output), stderr(&output));
-    assert!(output.status.success(), "{table}{said}");
-    let rows: Vec<&str> = table.lines().filter(|line| line.starts_with("| catch-up")).collect();
-    let ours = |row: &str| row.split('|').nth(4).and_then(|ours| ours.split_whitespace().next()?.parse::<f64>().ok());
-    assert!(rows.len() == 2 && rows.iter().all(|row| ours(row).is_some_and(|ours| ours > 0.0)), "{table}{said}");
-    assert!(!table.contains("INVALID"), "{table}{said}");
 }
 
 #[test]

@@ -16,6 +16,20 @@ use super::{
     generator::Meter,
 };
 
+/// What waits for people: so many of the run's items.
+#[derive(Clone, Copy)]
+pub(super) enum Waiting {
+    /// Each has their own: those whose number, divided by how many they are, leaves their place.
+    Own(u32),
+    /// All have the same.
+    Common(u32),
+}
+
+impl Waiting {
+    /// Nothing does.
+    pub(super) const NOTHING: Waiting = Waiting::Own(0);
+}
+
 /// How people come.
 pub(super) struct Arrival {
     /// Who comes.
@@ -24,8 +38,7 @@ pub(super) struct Arrival {
     pub(super) rate: Option<u32>,
     /// The longest wait before somebody whose socket ended tries again; without it that is a fault.
     pub(super) jitter: Option<Duration>,
-    /// Entries that wait for each of them: of the run's items those whose number, divided by how many they are, leaves their place.
-    pub(super) entries: u32,
+    pub(super) waiting: Waiting,
     /// How long all of it may take.
     pub(super) within: Duration,
 }
@@ -56,6 +69,10 @@ impl Arrival {
     /// Lets them come until all of them are live or the time is up. `began` is when time begins to count.
     pub(super) fn run(&self, crowd: &mut Crowd, began: Instant) -> anyhow::Result<Arrived> {
         let people = self.who.len();
+        let (waiting, own) = match self.waiting {
+            Waiting::Own(count) => (count, true),
+            Waiting::Common(count) => (count, false),
+        };
         let mut random = SmallRng::seed_from_u64(2);
         let (mut heap, mut due) = (BinaryHeap::new(), vec![None; people]);
         if let Some(rate) = self.rate {
@@ -85,14 +102,16 @@ impl Arrival {
                 match news {
                     News::Live => {
                         if !std::mem::replace(&mut live[place], true) {
-                            faults.lost += u64::from(self.entries.saturating_sub(entries[place]));
+                            faults.lost += u64::from(waiting.saturating_sub(entries[place]));
                             since_begin.saturating_record((now - began).as_nanos() as u64);
                             since_due.saturating_record((now - due[place].unwrap_or(began)).as_nanos() as u64);
                             last = now;
                         }
                     }
-                    News::Entry(item) if item as usize % people == place => entries[place] += 1,
-                    News::Entry(_) | News::Accepted(..) | News::Delivered { .. } => faults.astray += 1,
+                    News::Entry(item) if !own || item as usize % people == place => entries[place] += 1,
+                    News::Entry(_) | News::Accepted(..) | News::Delivered { .. } | News::Counted(_) => {
+                        faults.astray += 1;
+                    }
                     News::Fault(why) => faults.told.push(why),
                     News::Ended(why) if live[place] => faults.told.push(why),
                     News::Ended(why) => match self.jitter {
@@ -105,7 +124,7 @@ impl Arrival {
                 }
             })?;
         }
-        let repeated: u32 = entries.iter().map(|entries| entries.saturating_sub(self.entries)).sum();
+        let repeated: u32 = entries.iter().map(|entries| entries.saturating_sub(waiting)).sum();
         faults.repeated += u64::from(repeated);
         let away = people - since_begin.len() as usize;
         if away > 0 {

@@ -11,6 +11,7 @@ use rand::{Rng, SeedableRng, rngs::SmallRng};
 use super::{
     crowd::{Crowd, News},
     generator::Meter,
+    tokens,
 };
 
 /// When messages are sent.
@@ -37,6 +38,21 @@ pub(super) enum To {
     One(usize),
     /// By each of two people the other one.
     Partner,
+    /// By each message another group: the first so many people are the members of the first one, and so on.
+    Groups {
+        /// Members of each.
+        size: usize,
+    },
+}
+
+impl To {
+    /// How many hear each message.
+    fn width(self) -> usize {
+        match self {
+            To::Anybody | To::One(_) | To::Partner => 1,
+            To::Groups { size } => size,
+        }
+    }
 }
 
 /// What is sent, by whom, for how long.
@@ -57,7 +73,7 @@ pub(super) struct Outcome {
     pub(super) time: Duration,
     /// CPU time of the servers within the measured time.
     pub(super) cpu: Duration,
-    /// From the scheduled time of sending to the recipient's socket, in nanoseconds.
+    /// From the scheduled time of sending to the recipient's socket, the last of them, in nanoseconds.
     pub(super) latency: Histogram<u64>,
     /// From the scheduled time of sending to the sender's `accepted`, in nanoseconds.
     pub(super) accepted: Histogram<u64>,
@@ -93,17 +109,12 @@ impl Faults {
 #[derive(Clone, Copy)]
 struct Item {
     from: u32,
+    /// A person, or a group.
     to: u32,
     due: Instant,
-    arrived: bool,
+    /// Where it has not arrived.
+    missing: u32,
     accepted: bool,
-}
-
-impl Item {
-    /// Sent, and not there; `accepted` where nobody will say that it was.
-    fn new(from: usize, to: usize, due: Instant, accepted: bool) -> Item {
-        Item { from: from as u32, to: to as u32, due, arrived: false, accepted }
-    }
 }
 
 /// How long items may still be under way after the last was sent.
@@ -138,6 +149,8 @@ struct Tally {
     delivered: Histogram<u64>,
     /// Every so-manieth entry is acknowledged; none is where it is 0.
     acknowledge_each: u32,
+    /// How many people in a row hear the same.
+    width: usize,
     /// Of each sender and recipient.
     pairs: HashMap<(u32, u32), Pair>,
     /// Items for which a receipt is to come.
@@ -145,10 +158,10 @@ struct Tally {
 }
 
 impl Tally {
-    fn new(acknowledge_each: u32) -> Tally {
+    fn new(acknowledge_each: u32, width: usize) -> Tally {
         let (latency, accepted, delivered) = (histogram(), histogram(), histogram());
         let (items, pairs, faults) = (Vec::new(), HashMap::new(), Faults::default());
-        Tally { items, open: 0, faults, latency, accepted, delivered, acknowledge_each, pairs, awaited: 0 }
+        Tally { items, open: 0, faults, latency, accepted, delivered, acknowledge_each, width, pairs, awaited: 0 }
     }
 
     /// Takes what a person's socket brought; `counted` says of an item's time whether it is one of those that are measured. Gives whether
@@ -173,22 +186,31 @@ impl Tally {
                 self.faults.told.push(why);
                 return false;
             }
-            News::Live => return false,
+            News::Live | News::Counted(_) => return false,
         };
-        let Some(item) = self.items.get_mut(number as usize).filter(|item| !arrival || item.to == person as u32) else {
+        let hears = (person / self.width) as u32;
+        let Some(item) = self.items.get_mut(number as usize).filter(|item| !arrival || item.to == hears) else {
             self.faults.astray += 1;
             return false;
         };
-        let (flag, times) =
-            if arrival { (&mut item.arrived, &mut self.latency) } else { (&mut item.accepted, &mut self.accepted) };
-        if std::mem::replace(flag, true) {
+        if if arrival { item.missing == 0 } else { item.accepted } {
             self.faults.repeated += 1;
+            return false;
+        }
+        let times = if arrival {
+            item.missing -= 1;
+            &mut self.latency
+        } else {
+            item.accepted = true;
+            &mut self.accepted
+        };
+        if arrival && item.missing > 0 {
             return false;
         }
         if counted(item.due) {
             times.saturating_record((now - item.due).as_nanos() as u64);
         }
-        let done = item.arrived && item.accepted;
+        let done = item.missing == 0 && item.accepted;
         self.open -= u32::from(done);
         done
     }
@@ -215,8 +237,7 @@ impl Exchange {
         mut cpu: impl FnMut() -> anyhow::Result<Duration>,
     ) -> anyhow::Result<Outcome> {
         let mut random = SmallRng::seed_from_u64(1);
-        let people = crowd.people.len();
-        let mut tally = Tally::new(crowd.acknowledge_each);
+        let mut tally = Tally::new(crowd.acknowledge_each, self.to.width());
         let mut messages = 0;
 
         let began = Instant::now();
@@ -244,17 +265,7 @@ impl Exchange {
                 if due > now || due >= to {
                     break;
                 }
-                let recipient = match self.to {
-                    To::One(recipient) => recipient,
-                    To::Anybody | To::Partner => random.random_range(0..people),
-                };
-                let sender = match self.to {
-                    To::Partner => recipient ^ 1,
-                    To::Anybody | To::One(_) => (recipient + random.random_range(1..people)) % people,
-                };
-                crowd.send(tally.items.len() as u32, sender, recipient);
-                tally.items.push(Item::new(sender, recipient, due, !self.answers));
-                tally.open += 1;
+                self.send(crowd, &mut tally, &mut random, due);
                 due = self.due(tally.items.len(), began, tally.open, now);
             }
             let wake = if now < from {
@@ -276,6 +287,27 @@ impl Exchange {
         faults.lost = u64::from(open + awaited);
         let (generator, cpu, time) = measured.expect("the loop ends after the measured time");
         Ok(Outcome { messages, time, cpu, latency, accepted, delivered, generator, faults })
+    }
+
+    /// Sends the next item.
+    fn send(&self, crowd: &mut Crowd, tally: &mut Tally, random: &mut SmallRng, due: Instant) {
+        let (item, people, width) = (tally.items.len() as u32, crowd.people.len(), tally.width);
+        let hears = match self.to {
+            To::One(recipient) => recipient,
+            To::Anybody | To::Partner | To::Groups { .. } => random.random_range(0..people),
+        };
+        let sender = match self.to {
+            To::Groups { .. } => hears,
+            To::Partner => hears ^ 1,
+            To::Anybody | To::One(_) => (hears + random.random_range(1..people)) % people,
+        };
+        match self.to {
+            To::Groups { .. } => crowd.send_to(item, sender, &tokens::group(hears / width)),
+            To::Anybody | To::One(_) | To::Partner => crowd.send(item, sender, hears),
+        }
+        let (from, to, missing) = (sender as u32, (hears / width) as u32, width as u32);
+        tally.items.push(Item { from, to, due, missing, accepted: !self.answers });
+        tally.open += 1;
     }
 
     /// When the next item is to be sent; far away if it waits for another one.

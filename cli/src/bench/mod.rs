@@ -9,7 +9,7 @@
 //! | `wire`, `sockets`, `crowd`, `item` | the client's side: frames, sockets, people, messages that tell which they are |
 //! | `exchange`, `arrival`, `fill` | the loads: people who write to each other, who come, who write to who is not there |
 //! | `generator`, `process`, `system`, `tokens` | the thread that loads, the processes that are loaded |
-//! | `floor_relay`, `floor_nats` | floor A and floor B |
+//! | `floor_relay`, `floor_nats`, `floor_loop` | floor A, floor B, and the floor of a group |
 //! | `figures`, `report` | what is measured, and the table |
 
 mod arrival;
@@ -17,6 +17,7 @@ mod crowd;
 mod exchange;
 mod figures;
 mod fill;
+mod floor_loop;
 mod floor_nats;
 mod floor_relay;
 mod generator;
@@ -52,12 +53,20 @@ enum Part {
         #[arg(long, default_value = "127.0.0.1:0")]
         listen: SocketAddr,
     },
+    /// The floor of a group as a process of its own.
+    #[command(hide = true)]
+    FloorLoop {
+        /// Where to listen; port 0 takes a free one.
+        #[arg(long, default_value = "127.0.0.1:0")]
+        listen: SocketAddr,
+    },
 }
 
 /// Runs the benchmarks and prints their table. Errors: a server that did not start, too few open files.
 pub async fn run(args: BenchArgs) -> anyhow::Result<()> {
     match args.part {
         Some(Part::FloorRelay { listen }) => floor_relay::run(listen).await,
+        Some(Part::FloorLoop { listen }) => tokio::task::spawn_blocking(move || floor_loop::run(listen)).await?,
         None => {
             let rows = tokio::task::spawn_blocking(move || figures::run(&args.only, args.quick)).await??;
             crate::printed(report::print(&rows))

@@ -18,7 +18,7 @@ use crate::{folder::Folder, keys};
 
 const READY: Duration = Duration::from_secs(60);
 
-/// Floor A, running.
+/// A floor that takes sockets, running.
 pub(super) struct Relay {
     pub(super) process: Process,
     pub(super) address: SocketAddr,
@@ -26,11 +26,20 @@ pub(super) struct Relay {
 }
 
 impl Relay {
-    /// Starts the relay.
+    /// Starts floor A.
     pub(super) fn start() -> anyhow::Result<Relay> {
+        Relay::run("floor-relay")
+    }
+
+    /// Starts the floor of a group.
+    pub(super) fn start_loop() -> anyhow::Result<Relay> {
+        Relay::run("floor-loop")
+    }
+
+    fn run(part: &str) -> anyhow::Result<Relay> {
         let folder = TempDir::new()?;
         let mut command = dunlin()?;
-        command.args(["bench", "floor-relay"]);
+        command.args(["bench", part]);
         let mut process = Process::start("the relay", &mut command, &folder.path().join("relay.log"))?;
         let address = process.ready(READY)?.context("the relay is ready nowhere")?;
         Ok(Relay { process, address, _folder: folder })
@@ -73,6 +82,11 @@ pub(super) struct Parts {
 impl Parts {
     /// Starts a region of them.
     pub(super) fn start() -> anyhow::Result<Parts> {
+        Parts::start_with("")
+    }
+
+    /// Starts a region whose gateways have these settings, in TOML.
+    pub(super) fn start_with(settings: &str) -> anyhow::Result<Parts> {
         let folder = TempDir::new()?;
         let path = folder.path();
         let (broker, ports) = broker(path)?;
@@ -81,7 +95,8 @@ impl Parts {
         let nats = format!("[nats]\nservers = [\"nats://{}\"]\n", ports.nats);
         let projections = path.join("projections");
         fs::write(path.join("worker.toml"), format!("folder = \"{}\"\n{nats}", projections.display()))?;
-        fs::write(path.join("gateway.toml"), format!("{nats}[tokens]\nkeys = \"{}\"\n", keys.key_set().display()))?;
+        let gateways = format!("{settings}\n{nats}[tokens]\nkeys = \"{}\"\n", keys.key_set().display());
+        fs::write(path.join("gateway.toml"), gateways)?;
 
         let (mut worker, log) = (dunlin()?, path.join("worker.log"));
         worker.args(["worker", "--provision", "--config"]).arg(path.join("worker.toml"));
@@ -118,6 +133,11 @@ impl Parts {
     /// Where its keys are.
     pub(super) fn data(&self) -> &Path {
         self.folder.path()
+    }
+
+    /// CPU time of all of them so far.
+    pub(super) fn cpu(&self) -> anyhow::Result<Duration> {
+        Ok(self.gateway.cpu()? + self.others_cpu()?)
     }
 
     /// CPU time of worker and broker so far.

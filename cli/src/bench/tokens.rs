@@ -31,3 +31,8 @@ pub(super) fn strangers(prefix: &str, count: usize) -> Vec<(String, String)> {
 pub(super) fn names(prefix: &str, count: usize) -> impl Iterator<Item = String> {
     (0..count).map(move |number| format!("{prefix}{number:06}"))
 }
+
+/// The address of the group with this number.
+pub(super) fn group(number: usize) -> String {
+    format!("#bench{number:05}")
+}

@@ -73,9 +73,48 @@ pub(super) fn first(bytes: &[u8]) -> Option<(Frame<'_>, usize)> {
     Some((Frame { kind, payload }, end))
 }
 
+/// Appends a server's text message to `out`.
+pub(super) fn say(out: &mut Vec<u8>, text: &[u8]) {
+    out.push(0x81);
+    match text.len() {
+        length @ 0..126 => out.push(length as u8),
+        length => {
+            out.push(126);
+            out.extend_from_slice(&(length as u16).to_be_bytes());
+        }
+    }
+    out.extend_from_slice(text);
+}
+
+/// The payload of the first of a generator's frames in `bytes`, short ones, and how many bytes that takes.
+pub(super) fn said(bytes: &[u8]) -> Option<(&[u8], usize)> {
+    const MASK: usize = 4;
+    let (head, length) = match *bytes.get(1)? & 0x7f {
+        126 => (4, usize::from(u16::from_be_bytes(bytes.get(2..4)?.try_into().ok()?))),
+        short => (2, usize::from(short)),
+    };
+    let begins = head + MASK;
+    Some((bytes.get(begins..begins + length)?, begins + length))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_a_generator_says_is_said_again() {
+        for length in [0, 125, 126, 600] {
+            let (body, mut masked, mut out) = (vec![b'x'; length], Vec::new(), Vec::new());
+            write(&mut masked, Kind::Text, &body);
+            let whole = masked.len();
+            assert_eq!(said(&masked[..whole - 1]), None);
+            masked.push(0x81);
+            assert_eq!(said(&masked), Some((body.as_slice(), whole)));
+            say(&mut out, &body);
+            let frame = Frame { kind: Kind::Text, payload: &body };
+            assert_eq!(first(&out), Some((frame, out.len())));
+        }
+    }
 
     #[test]
     fn a_frame_is_found_once_all_of_it_is_there() {

@@ -6,7 +6,7 @@ use tempfile::TempDir;
 
 use super::{Scale, millis, say};
 use crate::bench::{
-    arrival::Arrival,
+    arrival::{Arrival, Waiting},
     crowd::{Crowd, Dialect},
     fill::Fill,
     generator::pinned,
@@ -32,14 +32,19 @@ pub(super) fn run(scale: &Scale) -> anyhow::Result<Vec<Row>> {
     let key = Dev::data(folder.path());
     let (returning, all) = (scale.returning, scale.returning + SENDERS.min(scale.returning));
     let mut crowd = Crowd::new(Dialect::Dunlin, dev.address, tokens::people("back", all, &key)?)?;
-    let arrival =
-        |who, rate, entries| Arrival { who, rate: Some(rate), jitter: None, entries, within: Duration::from_secs(60) };
+    let arrival = |who, rate, entries| Arrival {
+        who,
+        rate: Some(rate),
+        jitter: None,
+        waiting: Waiting::Own(entries),
+        within: Duration::from_secs(60),
+    };
     let first = pinned(|| arrival(0..returning, 1_000, 0).run(&mut crowd, Instant::now()))?;
     crowd.leave(0..returning);
     let senders = pinned(|| arrival(returning..all, 1_000, 0).run(&mut crowd, Instant::now()))?;
     let names: Vec<String> = crowd.people[..returning].iter().map(|person| person.name.clone()).collect();
     let items = returning as u32 * scale.waiting;
-    let fill = Fill { senders: returning..all, names: &names, items, rate: scale.fill };
+    let fill = Fill { senders: returning..all, names: &names, items, rate: scale.fill, heard: false };
     let filled = pinned(|| fill.run(&mut crowd))?;
     crowd.leave(returning..all);
     dev.process.stop()?;

@@ -6,7 +6,7 @@ use tempfile::TempDir;
 
 use super::{Scale, micros, ratio, say};
 use crate::bench::{
-    arrival::{Arrival, Arrived},
+    arrival::{Arrival, Arrived, Waiting},
     crowd::{Crowd, Dialect},
     exchange::Faults,
     generator::pinned,
@@ -22,7 +22,7 @@ fn connect(scale: &Scale, crowd: &mut Crowd, servers: &Process) -> anyhow::Resul
         who: crowd.everybody(),
         rate: Some(scale.connects),
         jitter: None,
-        entries: 0,
+        waiting: Waiting::NOTHING,
         within: Duration::from_secs(60),
     };
     let before = servers.cpu()?;
@@ -74,7 +74,7 @@ pub(super) fn run(scale: &Scale) -> anyhow::Result<Vec<Row>> {
     let idle = (servers.cpu()? - before).as_secs_f64() * 1e3 / scale.idle.as_secs_f64();
     let (kept, broker) = (memory(servers.own_memory()?, own), memory(servers.others_memory()?, brokers));
     crowd.leave(crowd.everybody());
-    quiet(servers)?;
+    quiet(|| servers.cpu())?;
     say("ours: the same people come again, with their cursors");
     let (returned, again) = connect(scale, &mut crowd, servers)?;
     drop(crowd);
@@ -151,12 +151,12 @@ fn idle_row(scale: &Scale, idle: f64, faults: [&Faults; 2]) -> Row {
 }
 
 /// Waits until the servers have dealt with what happened before: less than a twentieth of a core for half a second.
-fn quiet(servers: &Process) -> anyhow::Result<()> {
+pub(super) fn quiet(cpu: impl Fn() -> anyhow::Result<Duration>) -> anyhow::Result<()> {
     let (slice, end) = (Duration::from_millis(500), Instant::now() + Duration::from_secs(10));
-    let mut before = servers.cpu()?;
+    let mut before = cpu()?;
     while Instant::now() < end {
         std::thread::sleep(slice);
-        let now = servers.cpu()?;
+        let now = cpu()?;
         if now - before < slice / 20 {
             break;
         }

@@ -7,7 +7,7 @@ use tempfile::TempDir;
 
 use super::{Scale, micros, millis, ratio, say};
 use crate::bench::{
-    arrival::Arrival,
+    arrival::{Arrival, Waiting},
     crowd::{Crowd, Dialect},
     exchange::{Exchange, Load, Outcome, To},
     floor_nats,
@@ -27,7 +27,7 @@ pub(super) fn let_in(crowd: &mut Crowd) -> anyhow::Result<()> {
         who: crowd.everybody(),
         rate: Some(1_000),
         jitter: None,
-        entries: 0,
+        waiting: Waiting::NOTHING,
         within: Duration::from_secs(60),
     };
     let arrived = pinned(|| arrival.run(crowd, Instant::now()))?;

@@ -8,7 +8,7 @@ use dunlin_schema::{DeviceName, frame::StartAt};
 
 use super::{Scale, millis, say};
 use crate::bench::{
-    arrival::Arrival,
+    arrival::{Arrival, Waiting},
     crowd::{Crowd, Dialect},
     exchange::histogram,
     fill::Fill,
@@ -36,11 +36,17 @@ pub(super) fn run(scale: &Scale) -> anyhow::Result<Row> {
     let key = Dev::data(folder.path());
     let mut crowd = Crowd::new(Dialect::Dunlin, dev.address, tokens::people("with", with, &key)?)?;
     let within = Duration::from_secs(60);
-    let arrival = Arrival { who: crowd.everybody(), rate: Some(500), jitter: None, entries: 0, within };
+    let arrival = Arrival { who: crowd.everybody(), rate: Some(500), jitter: None, waiting: Waiting::NOTHING, within };
     let arrived = pinned(|| arrival.run(&mut crowd, Instant::now()))?;
     let mut asker = tokens::people("asks", 1, &key)?;
     let (name, token) = asker.pop().context("one person")?;
-    let fill = Fill { senders: crowd.everybody(), names: &[name], items: entries as u32, rate: scale.fill.min(2_000) };
+    let fill = Fill {
+        senders: crowd.everybody(),
+        names: &[name],
+        items: entries as u32,
+        rate: scale.fill.min(2_000),
+        heard: false,
+    };
     let filled = pinned(|| fill.run(&mut crowd))?;
     crowd.leave(crowd.everybody());
 

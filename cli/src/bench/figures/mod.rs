@@ -4,6 +4,7 @@ mod absorbed;
 mod catch_up;
 mod connected;
 mod exchanged;
+mod groups;
 mod listed;
 mod most;
 mod offline;
@@ -47,6 +48,16 @@ pub(super) enum Figure {
     Conversations,
     /// Questions who is there, a second.
     Presence,
+    /// One message to the members of a large group.
+    FanOut,
+    /// Messages a second to small groups.
+    SmallGroups,
+    /// A message to a small group whose members are away.
+    GroupAway,
+    /// Memory and return of a device that follows many groups.
+    Followed,
+    /// Receipts of a large group.
+    GroupReceipts,
     /// The floors alone: to see what the machine gives before it is compared with anything.
     Floors,
 }
@@ -82,6 +93,17 @@ struct Scale {
     conversations: usize,
     /// How often that is done.
     lists: usize,
+    /// Members of large groups.
+    members: [usize; 2],
+    /// Small groups at once.
+    small_groups: usize,
+    /// Groups whose members are away.
+    away: usize,
+    /// Connections that follow many groups, and how many.
+    followers: usize,
+    followed: usize,
+    /// Members who acknowledge.
+    acknowledging: usize,
 }
 
 impl Scale {
@@ -104,6 +126,12 @@ impl Scale {
                 settled: seconds(5),
                 conversations: 100,
                 lists: 100,
+                members: [200, 50],
+                small_groups: 4,
+                away: 10,
+                followers: 20,
+                followed: 10,
+                acknowledging: 200,
             }
         } else {
             Scale {
@@ -122,6 +150,12 @@ impl Scale {
                 settled: seconds(150),
                 conversations: 1_000,
                 lists: 1_000,
+                members: [5_000, 1_000],
+                small_groups: 32,
+                away: 100,
+                followers: 400,
+                followed: 100,
+                acknowledging: 10_000,
             }
         }
     }
@@ -165,6 +199,21 @@ pub(super) fn run(only: &[Figure], quick: bool) -> anyhow::Result<Vec<Row>> {
     }
     if wanted(&[Figure::Presence]) {
         rows.push(presence::run(&scale)?);
+    }
+    if wanted(&[Figure::FanOut]) {
+        rows.extend(groups::fan_out(&scale)?);
+    }
+    if wanted(&[Figure::SmallGroups]) {
+        rows.extend(groups::online(&scale)?);
+    }
+    if wanted(&[Figure::GroupAway]) {
+        rows.extend(groups::away(&scale)?);
+    }
+    if wanted(&[Figure::Followed]) {
+        rows.extend(groups::followed(&scale)?);
+    }
+    if wanted(&[Figure::GroupReceipts]) {
+        rows.push(groups::acknowledged(&scale)?);
     }
     if only.contains(&Figure::Floors) {
         rows.extend(connected::floors(&scale)?);

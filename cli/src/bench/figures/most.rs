@@ -6,7 +6,7 @@ use tempfile::TempDir;
 
 use super::{Scale, exchanged::quantiles, micros, say};
 use crate::bench::{
-    arrival::Arrival,
+    arrival::{Arrival, Waiting},
     crowd::{Crowd, Dialect},
     exchange::{Exchange, Load, To},
     generator::pinned,
@@ -26,7 +26,8 @@ pub(super) fn run(scale: &Scale) -> anyhow::Result<Row> {
     let people = tokens::people("most", scale.writers, &Dev::data(folder.path()))?;
     let mut crowd = Crowd::new(Dialect::Dunlin, dev.address, people)?;
     let within = Duration::from_secs(60);
-    let arrival = Arrival { who: crowd.everybody(), rate: Some(1_000), jitter: None, entries: 0, within };
+    let arrival =
+        Arrival { who: crowd.everybody(), rate: Some(1_000), jitter: None, waiting: Waiting::NOTHING, within };
     let arrived = pinned(|| arrival.run(&mut crowd, Instant::now()))?;
 
     let window = scale.writers as u32 / 2;

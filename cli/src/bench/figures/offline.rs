@@ -6,7 +6,7 @@ use anyhow::Context;
 
 use super::{Scale, say};
 use crate::bench::{
-    arrival::Arrival,
+    arrival::{Arrival, Waiting},
     crowd::{Crowd, Dialect},
     fill::Fill,
     generator::pinned,
@@ -45,11 +45,12 @@ pub(super) fn run(scale: &Scale) -> anyhow::Result<Row> {
     let people = tokens::people("from", SENDERS, parts.data())?;
     let mut crowd = Crowd::new(Dialect::Dunlin, parts.address, people)?;
     let within = Duration::from_secs(60);
-    let arrival = Arrival { who: crowd.everybody(), rate: Some(500), jitter: None, entries: 0, within };
+    let arrival = Arrival { who: crowd.everybody(), rate: Some(500), jitter: None, waiting: Waiting::NOTHING, within };
     let arrived = pinned(|| arrival.run(&mut crowd, Instant::now()))?;
     let (memory, before) = (parts.broker.own_memory()?, held(&parts)?);
     let names: Vec<String> = tokens::names("away", scale.offline).collect();
-    let fill = Fill { senders: crowd.everybody(), names: &names, items: scale.offline as u32, rate: scale.fill };
+    let fill =
+        Fill { senders: crowd.everybody(), names: &names, items: scale.offline as u32, rate: scale.fill, heard: false };
     let filled = pinned(|| fill.run(&mut crowd))?;
     let each =
         || Ok::<_, anyhow::Error>(parts.broker.own_memory()?.saturating_sub(memory) as f64 / scale.offline as f64);

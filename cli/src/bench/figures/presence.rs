@@ -13,7 +13,7 @@ use futures_util::future::try_join_all;
 
 use super::{Scale, millis, say};
 use crate::bench::{
-    arrival::Arrival,
+    arrival::{Arrival, Waiting},
     crowd::{Crowd, Dialect},
     exchange::histogram,
     generator::pinned,
@@ -35,7 +35,7 @@ pub(super) fn run(scale: &Scale) -> anyhow::Result<Row> {
     let there = limits::PRESENCE_USERS / 2;
     let mut crowd = Crowd::new(Dialect::Dunlin, address, tokens::people("there", there, parts.data())?)?;
     let within = Duration::from_secs(60);
-    let arrival = Arrival { who: crowd.everybody(), rate: Some(500), jitter: None, entries: 0, within };
+    let arrival = Arrival { who: crowd.everybody(), rate: Some(500), jitter: None, waiting: Waiting::NOTHING, within };
     let arrived = pinned(|| arrival.run(&mut crowd, Instant::now()))?;
 
     let users: Vec<String> = tokens::names("there", there).chain(tokens::names("nowhere", there)).collect();

@@ -7,7 +7,7 @@ use std::{
 
 use super::{Scale, millis, say};
 use crate::bench::{
-    arrival::Arrival,
+    arrival::{Arrival, Waiting},
     crowd::{Crowd, Dialect},
     generator::pinned,
     report::{Row, verdict},
@@ -30,7 +30,7 @@ pub(super) fn run(scale: &Scale) -> anyhow::Result<Row> {
         who: 0..scale.connections,
         rate,
         jitter,
-        entries: 0,
+        waiting: Waiting::NOTHING,
         within: Duration::from_secs(seconds),
     };
     let first = pinned(|| arrival(Some(scale.connects), None, 60).run(&mut crowd, Instant::now()))?;
