@@ -2,13 +2,14 @@
 
 mod changes;
 mod devices;
+mod fan_out;
 mod roll;
 
 use std::{
     collections::{BTreeSet, HashMap},
     panic::{AssertUnwindSafe, catch_unwind},
     sync::{
-        Arc,
+        Arc, Weak,
         atomic::{AtomicBool, Ordering::SeqCst},
     },
 };
@@ -26,6 +27,7 @@ pub(crate) use changes::Change;
 use changes::Changes;
 use devices::Teller;
 pub(crate) use devices::{News, publish};
+use fan_out::{FanOut, Giving};
 use roll::Calls;
 pub(crate) use roll::Unheard;
 
@@ -33,6 +35,7 @@ use crate::{
     clock::{Moment, Uptime},
     connection::Connection,
     metrics::Metrics,
+    services::Pulse,
     session::{Input, Tail, marks},
     timer::Order,
 };
@@ -47,6 +50,7 @@ pub(crate) struct Directory {
     missed: Mutex<BTreeSet<Shard>>,
     more_missed: Notify,
     changes: Changes,
+    fan_out: Arc<FanOut>,
 }
 
 /// By the logs' owners.
@@ -60,11 +64,15 @@ struct Followed {
 
 /// The followers of a log.
 struct Followers {
+    me: Weak<Followers>,
     log: LogName,
     tail: Tail,
     metrics: Arc<Metrics>,
     teller: Teller,
     list: Mutex<Vec<Arc<Following>>>,
+    fan_out: Arc<FanOut>,
+    /// Entries that some of them have yet to be given, while there are any.
+    giving: Mutex<Option<Box<Giving>>>,
     calls: Calls,
     /// Devices of the user that were removed from here.
     removals: Mutex<Vec<Removed>>,
@@ -113,8 +121,13 @@ impl Directory {
         let (teller, news) = devices::channel(&metrics);
         let shards = (0..shards).map(|_| Mutex::default()).collect();
         let (missed, more_missed) = (Mutex::default(), Notify::new());
-        let changes = Changes::default();
-        (Directory { region, metrics, teller, shards, missed, more_missed, changes }, news)
+        let (changes, fan_out) = (Changes::default(), Arc::default());
+        (Directory { region, metrics, teller, shards, missed, more_missed, changes, fan_out }, news)
+    }
+
+    /// Gives live entries to the followers of logs that many follow, until it is dropped.
+    pub(crate) async fn fan_out(&self, pulse: &Pulse) {
+        self.fan_out.run(pulse).await;
     }
 
     pub(crate) fn shards(&self) -> impl Iterator<Item = Shard> + use<> {
@@ -146,7 +159,11 @@ impl Directory {
             let (log, metrics, teller) = (following.log.clone(), self.metrics.clone(), self.teller.clone());
             let (calls, removals) = (Calls::default(), Mutex::default());
             let (tail, list) = (Tail::of(&place, log.clone()), Mutex::new(Vec::with_capacity(1)));
-            let followers = Arc::new(Followers { log, tail, metrics, teller, list, calls, removals });
+            let (fan_out, giving) = (self.fan_out.clone(), Mutex::default());
+            let followers = Arc::new_cyclic(|me: &Weak<Followers>| {
+                let me = me.clone();
+                Followers { me, log, tail, metrics, teller, list, fan_out, giving, calls, removals }
+            });
             Arc::new(Followed { followers, interest: OnceCell::new() })
         });
         let mut list = followed.followers.list.lock();
@@ -303,18 +320,14 @@ impl LiveSink for Followers {
     /// Makes an entry ready once, and gives it to all.
     fn live(&self, entry: LiveEntry) {
         self.metrics.live_entries.inc();
-        let followers = self.list.lock();
+        let followers = self.list.lock().len();
         // Whoever published it is not trusted with the task that reads for everybody.
-        let ready = catch_unwind(AssertUnwindSafe(|| self.tail.entry(entry, followers.len())));
-        let Ok(ready) = ready else {
+        let Ok(ready) = catch_unwind(AssertUnwindSafe(|| self.tail.entry(entry, followers))) else {
             self.metrics.panics.inc();
             tracing::error!("a panic over a live entry: the comparison of heads finds it");
             return;
         };
-        let (ready, moment) = (Arc::new(ready), Moment::now());
-        for follower in followers.iter() {
-            follower.connection.tell_at(moment, Input::Live(follower.log.clone(), ready.clone()));
-        }
+        self.give(ready);
     }
 
     fn devices(&self, news: DeviceNews) {

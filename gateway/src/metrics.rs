@@ -98,6 +98,8 @@ pub(crate) struct Metrics {
     pub(crate) failed_group_looks: Counter,
     /// Live entries that came from NATS.
     pub(crate) live_entries: Counter,
+    /// Live entries of logs with many followers that were let go because too much waited for these.
+    pub(crate) live_let_go: Counter,
     /// Cursors in a `hello` that could not be opened.
     pub(crate) unopened_cursors: Counter,
     /// Live messages that this release does not use.
@@ -174,6 +176,7 @@ impl Metrics {
             group_looks: Counter::default(),
             failed_group_looks: Counter::default(),
             live_entries: Counter::default(),
+            live_let_go: Counter::default(),
             unopened_cursors: Counter::default(),
             live_passed_over: Counter::default(),
             devices_untold: Counter::default(),
@@ -274,6 +277,7 @@ impl Metrics {
                 &self.failed_group_looks,
             ),
             ("live_entries", "Live entries from NATS", &self.live_entries),
+            ("live_let_go", "Live entries for many that found no room: these read the log", &self.live_let_go),
             ("unopened_cursors", "Cursors of a hello that could not be opened", &self.unopened_cursors),
             ("live_passed_over", "Live messages that this release does not use", &self.live_passed_over),
             ("devices_untold", "News of devices that other gateways were not told", &self.devices_untold),

@@ -123,11 +123,7 @@ impl Region {
             elsewhere.run(&signalled.signals, signalled.means(), &pulse).await;
         });
         region.begin_decisions(services);
-        let compared = region.clone();
-        services.spawn(format!("comparison of heads in {}", region.name()), |pulse| async move {
-            let Region { comparison, heads, directory, metrics, fan_in, .. } = &*compared;
-            comparison.run(heads, directory, metrics, fan_in.losses(), &pulse).await;
-        });
+        region.begin_following(services);
         let reported = region.clone();
         services.spawn(format!("reports of {}", region.name()), |pulse| async move {
             let Region { reports, directory, receipts, metrics, .. } = &*reported;
@@ -135,6 +131,19 @@ impl Region {
         });
         region.begin_presence(services);
         Ok(region)
+    }
+
+    /// Begins to give live entries to those who follow a log together, and to find those that were lost.
+    fn begin_following(self: &Arc<Region>, services: &Services) {
+        let given = self.clone();
+        services.spawn(format!("fan-out in {}", self.name()), |pulse| async move {
+            given.directory.fan_out(&pulse).await;
+        });
+        let compared = self.clone();
+        services.spawn(format!("comparison of heads in {}", self.name()), |pulse| async move {
+            let Region { comparison, heads, directory, metrics, fan_in, .. } = &*compared;
+            comparison.run(heads, directory, metrics, fan_in.losses(), &pulse).await;
+        });
     }
 
     /// Begins to follow which tokens are revoked, what people decide about others, and which groups they are in.

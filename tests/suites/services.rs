@@ -18,8 +18,9 @@ use nix::sys::signal::Signal;
 use tokio::{net::TcpStream, sync::oneshot};
 
 /// A gateway's services, as its operators see them.
-const SERVICES: [&str; 17] = [
+const SERVICES: [&str; 18] = [
     "live entries of local",
+    "fan-out in local",
     "news of devices in local",
     "signals of local",
     "revocations of local",

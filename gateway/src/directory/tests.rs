@@ -3,7 +3,8 @@
 use bytes::Bytes;
 use dunlin_schema::{
     Address, Content, Cursor, DeviceName, Entry, Epoch, MessageId, Millis, Position, RegionName, Sender, Seq,
-    StreamTime, UserName, Windows, entry::Body, heads::Head, index::Place, limits::Bounds, live, live::ConnectionId,
+    StreamTime, UserName, Windows, entry::Body, frame::ServerFrame, heads::Head, index::Place, limits::Bounds, live,
+    live::ConnectionId,
 };
 
 use super::*;
@@ -29,11 +30,11 @@ pub(super) fn new(metrics: Arc<Metrics>) -> (Directory, News) {
     Directory::new(region(), SHARDS, metrics)
 }
 
-fn directory() -> Directory {
+pub(super) fn directory() -> Directory {
     new(Arc::new(Metrics::new())).0
 }
 
-fn connection(user: &str, device: &str) -> Arc<Connection> {
+pub(super) fn connection(user: &str, device: &str) -> Arc<Connection> {
     connection_at(user, device, Moment::now())
 }
 
@@ -63,7 +64,7 @@ pub(super) fn connection_at(user: &str, device: &str, opened: Moment) -> Arc<Con
 }
 
 /// Follows a log for a connection. It lacks nothing up to entry 1, and has been told so.
-fn live(directory: &Directory, connection: &Arc<Connection>, log: &LogName) -> Arc<Following> {
+pub(super) fn live(directory: &Directory, connection: &Arc<Connection>, log: &LogName) -> Arc<Following> {
     let position = Position { epoch: Epoch(1), seq: Seq(1), time: StreamTime(1) };
     let start = Start::Cursor(Cursor { at: Moment::now().wall, ..Cursor::of_entry(position) });
     connection.handle(Moment::now(), Input::Follow { log: log.clone(), start });
@@ -84,7 +85,7 @@ fn live(directory: &Directory, connection: &Arc<Connection>, log: &LogName) -> A
     following
 }
 
-fn entry(seq: u64) -> LiveEntry {
+pub(super) fn entry(seq: u64) -> LiveEntry {
     let user = |name| UserName::new(name).unwrap();
     let text = Some("hi".to_owned());
     let entry = Entry {
@@ -105,7 +106,7 @@ fn entry(seq: u64) -> LiveEntry {
     LiveEntry { position, after: Seq(seq - 1), entry: entry.encode() }
 }
 
-fn followers_of(directory: &Directory, user: &str, log: &LogName) -> Option<Arc<Followers>> {
+pub(super) fn followers_of(directory: &Directory, user: &str, log: &LogName) -> Option<Arc<Followers>> {
     let place = Log::named(&region(), SHARDS, &UserName::new(user).unwrap(), log);
     let logs = directory.logs(place.shard).lock();
     logs.get(&place.owner).map(|followed| followed.followers.clone())
@@ -113,6 +114,13 @@ fn followers_of(directory: &Directory, user: &str, log: &LogName) -> Option<Arc<
 
 pub(super) fn followers(directory: &Directory, user: &str) -> Option<Arc<Followers>> {
     followers_of(directory, user, &MAILBOX)
+}
+
+/// The sequence of the next frame, where that is an entry.
+pub(super) fn seq(connection: &Connection) -> Option<u64> {
+    let frame = connection.take_frame()?;
+    let ServerFrame::Entry(entry) = frame.frame() else { panic!("no entry: {frame:?}") };
+    Some(entry.seq.0)
 }
 
 fn frame(connection: &Connection) -> Arc<SharedFrame> {

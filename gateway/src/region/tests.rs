@@ -89,7 +89,7 @@ async fn a_region_is_opened_used_and_watched_without_a_gateway() {
     for (service, _) in services.handles() {
         assert!(service.ends_with(" eu"), "{service} does not say which region it is of");
     }
-    assert_eq!(services.handles().len(), 11);
+    assert_eq!(services.handles().len(), 12);
 
     let (alice, bob) = (UserName::new("alice").unwrap(), UserName::new("bob").unwrap());
     let now = Moment::now().wall;

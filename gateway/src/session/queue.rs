@@ -66,6 +66,10 @@ impl LogQueue {
     pub(super) fn push(&mut self, frame: Outgoing, content: usize, to: Cursor) {
         let bytes = content + FRAME_COST;
         self.bytes += bytes;
+        // Mostly nothing else waits.
+        if self.frames.capacity() == 0 {
+            self.frames.reserve_exact(1);
+        }
         self.frames.push_back(Queued { frame, bytes, to, then: to });
     }
 
