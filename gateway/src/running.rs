@@ -176,6 +176,11 @@ impl Running {
             busy = true;
             match done {
                 Done::Input(input) => self.connection.handle(moment, input),
+                Done::Looked((known, rest)) => {
+                    known.into_iter().for_each(|input| self.connection.handle(moment, input));
+                    let Running { work, region, connection, .. } = self;
+                    rest.into_iter().for_each(|wanted| work.look_at(region, connection, wanted));
+                }
                 Done::Answered(answer) => {
                     if let ServerFrame::Refused { code: Open::Known(code), .. } = &answer {
                         self.gateway.metrics.refused_ask(*code);
@@ -271,8 +276,12 @@ impl Running {
     }
 
     fn carry_out(&mut self) -> bool {
-        let mut busy = false;
+        let (mut busy, mut looks) = (false, Vec::new());
         for output in self.connection.take_outputs() {
+            if let Output::Look(log, number) = output {
+                looks.push((log, number));
+                continue;
+            }
             let which = if let Output::Open(log) = output {
                 self.which(log)
             } else if let Output::Ended(log, at) = output {
@@ -285,6 +294,8 @@ impl Running {
             self.work.open(&self.region, &self.connection, which);
             busy = true;
         }
+        busy |= !looks.is_empty();
+        self.work.look(&self.region, &self.connection, looks);
         busy
     }
 

@@ -2,6 +2,7 @@
 //! Each is bounded in time by `nats`.
 
 use std::{
+    collections::BTreeMap,
     sync::Arc,
     task::{Context, Poll},
     time::Duration,
@@ -20,7 +21,7 @@ use crate::{
     asks, carrier,
     connection::Connection,
     directory::Following,
-    following::{self, Opens, Which},
+    following::{self, Looked, Opens, Wanted, Which},
     marks,
     region::Region,
     reports::{ReadUpTo, Reader, Report, Who},
@@ -34,6 +35,8 @@ const JOIN_PAUSE: Duration = Duration::from_millis(200);
 pub(crate) enum Done {
     /// Something that the session waits for.
     Input(Input),
+    /// What was looked up of several groups, and which have to be looked up one by one.
+    Looked(Looked),
     /// The answer to a question, or its refusal.
     Answered(ServerFrame),
     /// The logs of groups that are to be followed.
@@ -98,6 +101,25 @@ impl Work {
         self.push(async move { Done::Answered(answered.await) });
     }
 
+    /// Begins to look up what the user may read of the logs of groups: of those of one shard together.
+    pub(crate) fn look(&mut self, region: &Arc<Region>, connection: &Arc<Connection>, wanted: Vec<Wanted>) {
+        let mut shards: BTreeMap<Shard, Vec<Wanted>> = BTreeMap::new();
+        for (log, number) in wanted {
+            let shard = region.log(connection.user(), &log).shard;
+            shards.entry(shard).or_default().push((log, number));
+        }
+        for (shard, wanted) in shards {
+            let (region, connection) = (region.clone(), connection.clone());
+            self.push(async move { Done::Looked(following::look_up(&region, connection.user(), shard, wanted).await) });
+        }
+    }
+
+    /// Begins to look it up for one log.
+    pub(crate) fn look_at(&mut self, region: &Arc<Region>, connection: &Arc<Connection>, (log, number): Wanted) {
+        let (region, connection) = (region.clone(), connection.clone());
+        self.push(async move { Done::Input(following::look(&region, connection.user(), log, number).await) });
+    }
+
     /// Carries out what the session wants, or begins to; `follows` are its logs. Gives whether there is more work than before.
     pub(crate) fn carry_out(
         &mut self,
@@ -115,10 +137,7 @@ impl Work {
                 let (region, connection) = (region.clone(), connection.clone());
                 self.push(async move { Done::Input(read(&region, &connection, log, request).await) });
             }
-            Output::Look(log, number) => {
-                let (region, connection) = (region.clone(), connection.clone());
-                self.push(async move { Done::Input(following::look(&region, connection.user(), log, number).await) });
-            }
+            Output::Look(log, number) => self.look_at(region, connection, (log, number)),
             Output::Verify(shard, doubted) => {
                 let region = region.clone();
                 self.push(async move { Done::Input(verify(&region, shard, doubted).await) });

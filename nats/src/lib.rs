@@ -67,7 +67,7 @@ pub use ordered::StreamName;
 pub use outbox::Pace;
 pub use provision::{ProvisionError, Provisioned, SettingsError, inspect, provision, region_settings};
 pub use queue::{EnqueueError, Queued, WorkQueue};
-pub use read::{LogEnds, ReadError, Reads};
+pub use read::{Found, LogEnds, ReadError, Reads};
 pub use receipts::{ReceiptItem, Receipts, ReceiptsQuestion, ReceiptsService};
 pub use records::{Page, Record, RecordError, Records, SaveError, Watch, WatchEvent};
 pub use service::{AskError, Reply};

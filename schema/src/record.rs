@@ -19,6 +19,8 @@ const VERSION_MISSING: u8 = 2;
 
 /// The role whose readers begin epochs. All others follow the epoch that its record names.
 pub const LEADER: &str = "deliver";
+/// The role that writes the records of groups. Up to where its reader's record says, they take account of every entry.
+pub const GROUPS: &str = "groups";
 
 /// Who reads a shard for a role, how far it has come, and on which boot of which machine: `state.<region>.<shard>.reader.<role>`,
 /// written by compare-and-set.

@@ -117,6 +117,11 @@ fn parse_owner(tail: &str) -> Option<Peer> {
     }
 }
 
+/// The logs of a shard's groups: a pattern.
+pub fn group_logs(region: &RegionName, shard: Shard) -> String {
+    format!("log.{region}.{shard}.group.*")
+}
+
 /// Where what is live of a log is published: `user.<user>`, `group.<group>`.
 pub fn live(log: &Peer) -> String {
     owner(log)

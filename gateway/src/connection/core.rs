@@ -35,8 +35,10 @@ impl Core {
     pub fn handle(&mut self, moment: Moment, input: Input) {
         if let Input::Heads(log, _) | Input::HeadsUnanswered(log) | Input::Unfollow(log) = &input {
             self.heads_by.retain(|(asked, _)| asked != log);
-            // A connection asks once, and then keeps no room for it.
-            self.heads_by.shrink_to_fit();
+            // A connection asks when it begins, and then keeps no room for it.
+            if self.heads_by.is_empty() {
+                self.heads_by = Vec::new();
+            }
         }
         self.session.handle(moment.wall, input, &mut self.outputs);
     }

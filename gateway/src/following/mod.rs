@@ -4,7 +4,9 @@
 //! **A cursor is no permission.** What a device names in its `hello` says where a log goes on, never whether it is followed.
 
 mod opening;
+mod several;
 mod sight;
 
 pub(crate) use opening::{Opens, Said, Which, begins, find, here};
+pub(crate) use several::{Looked, Wanted, look as look_up};
 pub(crate) use sight::look;

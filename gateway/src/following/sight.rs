@@ -3,12 +3,14 @@
 //! STATE follows the log, and may be behind it for as long as no worker runs. The order in which it is read matters: the group's record is
 //! written behind its members', so a member's record takes account of all that the group's does, or more.
 
+use bytes::Bytes;
 use dunlin_nats::{ReadError, RecordError};
 use dunlin_schema::{
-    Entry, GroupName, Log, LogName, Peer, Position, Sender, StreamTime, Turn, UserName, Windows,
+    Entry, GroupName, Log, LogName, Peer, Position, Sender, Seq, StreamTime, Turn, UserName, Windows,
     content::Content,
     entry::Body,
     envelope::EnvelopeError,
+    index::Place,
     limits,
     read::{Source, StoredEntry},
     record::{GroupRecord, MemberRecord},
@@ -25,7 +27,7 @@ const AHEAD: usize = 2 * limits::GROUP_AHEAD as usize;
 
 /// Why it is not known.
 #[derive(Debug, thiserror::Error)]
-enum NotKnown {
+pub(super) enum NotKnown {
     #[error(transparent)]
     Read(#[from] ReadError),
     #[error(transparent)]
@@ -65,22 +67,13 @@ pub(crate) async fn look(region: &Region, user: &UserName, log: LogName, number:
 async fn sight(region: &Region, user: &UserName, group: &GroupName) -> Result<Sight, NotKnown> {
     let log = Log::of(region.name(), region.settings.shards, Peer::Group(group.clone()));
     let upto = region.reads.shard_end(log.shard).await?;
-    let Known { mut windows, at, history, applied } = known(region, &log, user, group).await?;
+    let mut known = known(region, &log, user, group).await?;
     let sender = Sender { user: user.clone(), region: region.name().clone() };
-    let (mut since, mut history, mut count) = (applied, history, 0);
+    let (mut since, mut count) = (known.applied, 0);
     loop {
         let (entries, more) = region.reads.since(&log, since).await?;
-        for StoredEntry { seq, time, payload } in &entries {
-            let Body::Content(content) = Entry::decode(payload)?.body else { continue };
-            if let Content::Settings(settings) = &content {
-                history = settings.settings.history;
-            }
-            // A member's record may be newer than the group's.
-            if *time > at
-                && let Some(turn) = Turn::of(&content, &sender)
-            {
-                windows.turn(*seq, turn, history);
-            }
+        for entry in &entries {
+            known.take(entry, &sender)?;
         }
         count += entries.len();
         match entries.last() {
@@ -89,27 +82,57 @@ async fn sight(region: &Region, user: &UserName, group: &GroupName) -> Result<Si
             Some(_) | None => break,
         }
     }
-    if windows.first().is_none() { Err(NotKnown::NotYet) } else { Ok(Sight { windows, upto }) }
+    known.sight(upto)
 }
 
-/// What STATE says.
-struct Known {
+/// What STATE says, and then the log's entries above it.
+pub(super) struct Known {
     windows: Windows,
     /// When the last entry was stored that the windows take account of, of those that name the member.
     at: StreamTime,
     history: bool,
     /// When the last entry was stored that all records of the group take account of.
-    applied: StreamTime,
+    pub(super) applied: StreamTime,
+}
+
+impl Known {
+    /// What these records say: the group's, if there is one yet, and the member's.
+    pub(super) fn of(group: Option<&[u8]>, member: Option<&[u8]>) -> Result<Known, EnvelopeError> {
+        let group = group.map(GroupRecord::decode).transpose()?;
+        let member = member.map(MemberRecord::decode).transpose()?.unwrap_or_default();
+        let MemberRecord { windows, at: Position { time: at, .. }, .. } = member;
+        let (applied, history) =
+            group.map_or_else(Default::default, |group| (group.applied.time, group.settings.history));
+        Ok(Known { windows, at, history, applied })
+    }
+
+    /// The log's next entry.
+    pub(super) fn take(&mut self, entry: &StoredEntry, user: &Sender) -> Result<(), EnvelopeError> {
+        let StoredEntry { seq, time, payload } = entry;
+        let Body::Content(content) = Entry::decode(payload)?.body else { return Ok(()) };
+        if let Content::Settings(settings) = &content {
+            self.history = settings.settings.history;
+        }
+        // A member's record may be newer than the group's.
+        if *time > self.at
+            && let Some(turn) = Turn::of(&content, user)
+        {
+            self.windows.turn(*seq, turn, self.history);
+        }
+        Ok(())
+    }
+
+    /// What may be read, as of a place. Errors: nothing is known of this member yet.
+    pub(super) fn sight(self, upto: Place) -> Result<Sight, NotKnown> {
+        let Known { windows, .. } = self;
+        if windows.first().is_none() { Err(NotKnown::NotYet) } else { Ok(Sight { windows, upto }) }
+    }
 }
 
 async fn known(region: &Region, log: &Log, user: &UserName, group: &GroupName) -> Result<Known, NotKnown> {
     let load = async |subject: String| region.reads.state(&subject, log.shard, Source::Leader).await;
     let record = load(subject::group_record(region.name(), log.shard, group)).await?;
-    let record = record.map(|(bytes, ..)| GroupRecord::decode(&bytes)).transpose()?;
     let member = load(subject::member_record(region.name(), log.shard, group, user)).await?;
-    let member = member.map(|(bytes, ..)| MemberRecord::decode(&bytes)).transpose()?.unwrap_or_default();
-    let MemberRecord { windows, at: Position { time: at, .. }, .. } = member;
-    let (applied, history) =
-        record.map_or_else(Default::default, |record| (record.applied.time, record.settings.history));
-    Ok(Known { windows, at, history, applied })
+    let bytes = |loaded: Option<(Bytes, Seq, StreamTime)>| loaded.map(|(bytes, ..)| bytes);
+    Ok(Known::of(bytes(record).as_deref(), bytes(member).as_deref())?)
 }

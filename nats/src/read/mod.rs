@@ -24,12 +24,12 @@ use parking_lot::Mutex;
 use serde::Serialize;
 use tokio::sync::Semaphore;
 
-pub use self::single::LogEnds;
 use self::{
     chain::{Chain, Progress, Reply},
     inbox::Inbox,
     together::{FromWindow, Route, Together},
 };
+pub use self::{pattern::Found, single::LogEnds};
 use crate::{
     ConnectError, ConnectOptions, Connection,
     api::{Api, ApiError, MessageQuery, StoredMessage, format_time},

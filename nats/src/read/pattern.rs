@@ -2,8 +2,9 @@
 
 use async_nats::Message;
 use dunlin_schema::{
-    Seq, limits,
+    Seq, Shard, StreamTime, limits,
     read::{ReadFrom, StoredEntry},
+    stream, subject,
 };
 
 use super::{
@@ -13,18 +14,30 @@ use super::{
 use crate::api::MessageQuery;
 
 /// Messages with their subjects, and whether more follow.
-pub(crate) type Found = (Vec<(String, StoredEntry)>, bool);
+pub type Found = (Vec<(String, StoredEntry)>, bool);
 
 impl Reads {
     /// Up to [`limits::READ_ENTRIES`] messages of a stream whose subjects match a pattern, in order above a sequence; `None` where no
     /// replica answers. One that lags says too little.
     pub(crate) async fn by_pattern(&self, stream: &str, pattern: &str, after: Seq) -> Option<Found> {
+        self.matching(stream, pattern, ReadFrom::Seq(after.next())).await
+    }
+
+    /// Up to [`limits::READ_ENTRIES`] entries of the logs of a shard's groups that were stored after a time, in order. It misses none that
+    /// was stored before it was called; `None` where it might, since there are several replicas, and where nobody answers.
+    pub async fn of_groups_since(&self, shard: Shard, time: StreamTime) -> Option<Found> {
+        let (stream, pattern) = (stream::log_stream(self.region(), shard), subject::group_logs(self.region(), shard));
+        let from = ReadFrom::Time(time.next());
+        if self.replicas == 1 { self.matching(&stream, &pattern, from).await } else { None }
+    }
+
+    async fn matching(&self, stream: &str, pattern: &str, from: ReadFrom) -> Option<Found> {
         let place = LogSubject { stream: stream.to_owned(), subject: pattern.to_owned() };
         let _turn = self.turns.acquire().await.ok()?;
         for _ in 0..=limits::READ_RETRIES {
             let mut subjects = Vec::new();
             let seen = |reply: &Message| subjects.extend(chain::subject(reply));
-            match self.batch_seen(&place, ReadFrom::Seq(after.next()), seen).await {
+            match self.batch_seen(&place, from, seen).await {
                 Progress::Complete { entries, pending } if subjects.len() == entries.len() => {
                     return Some((subjects.into_iter().zip(entries).collect(), pending > 0));
                 }

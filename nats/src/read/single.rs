@@ -87,6 +87,15 @@ impl Reads {
         Err(ReadError::Unanswered)
     }
 
+    /// The same, all as of one moment that is not before the call; `None` where several replicas would have to be asked for that.
+    pub async fn states_now(
+        &self,
+        shard: Shard,
+        subjects: &[String],
+    ) -> Result<Option<Vec<(String, Bytes)>>, ReadError> {
+        if self.replicas == 1 { self.states(shard, subjects).await.map(Some) } else { Ok(None) }
+    }
+
     /// One batch; `None` where a reply of it is missing.
     async fn try_states(&self, shard: Shard, subjects: &[String]) -> Result<Option<Vec<(String, Bytes)>>, ReadError> {
         #[derive(Serialize)]

@@ -21,7 +21,10 @@ use std::{collections::HashMap, sync::Arc};
 use bytes::Bytes;
 use dunlin_nats::{Appender, Connection, GroupsService, Reads, Record, RecordError, Records, StreamName};
 use dunlin_schema::{
-    Entry, GroupName, Millis, Peer, Position, RegionName, Shard, envelope::EnvelopeError, record::GroupRecord, subject,
+    Entry, GroupName, Millis, Peer, Position, RegionName, Shard,
+    envelope::EnvelopeError,
+    record::{self, GroupRecord},
+    subject,
 };
 use futures_util::{FutureExt, future::BoxFuture};
 use prometheus_client::registry::Registry;
@@ -43,7 +46,7 @@ use crate::{
 };
 
 /// The role.
-pub const ROLE: Role = Role::new("groups", prepare).with_appender().with_reads();
+pub const ROLE: Role = Role::new(record::GROUPS, prepare).with_appender().with_reads();
 
 /// Entries taken for each wake-up.
 const BATCH: usize = 64;
