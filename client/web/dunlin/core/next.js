@@ -3,11 +3,11 @@
 /** @import { Code, Ended, Goodbye, Lost } from "./words.js" */
 
 /**
- * Codes after which the same again may help.
+ * Codes after which the same again may help. A page that a browser held up says its `hello` too late, and says it in time the next time.
  *
  * @type {string[]}
  */
-const LATER = ["draining", "too_many_devices", "rate_limited", "unavailable", "unknown_outcome", "region_unreachable"];
+const LATER = ["hello_timeout", "draining", "too_many_devices", "rate_limited", "unavailable", "unknown_outcome", "region_unreachable"];
 /**
  * Those of a token that is over.
  *
@@ -21,7 +21,7 @@ const NEW_TOKEN = ["token_expired", "token_revoked"];
  *
  * @type {Record<number, Code>}
  */
-const OF_CLOSE = { 4400: "hello_timeout", 4401: "token_expired", 4403: "forbidden", 4409: "replaced", 4421: "elsewhere" };
+const OF_CLOSE = { 4400: "bad_frame", 4401: "token_expired", 4403: "forbidden", 4409: "replaced", 4421: "elsewhere" };
 
 /**
  * Whether the same again may help. Of a code that is not known `retry_after` tells: gateways name none where trying again can't help.
