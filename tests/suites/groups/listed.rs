@@ -181,6 +181,12 @@ async fn mentions_are_counted_apart_and_what_a_blocked_member_says_counts_as_rea
     assert_eq!(listed(&mut bob, 9).await[0], row("#team", "again", 0, 0));
     assert_eq!(bob.ask(7, json!({ "unblock": { "user": "eve" } })).await, Ok(json!({ "done": {} })));
     assert_eq!(listed(&mut bob, 9).await[0], row("#team", "again", 1, 1));
+    // A mention that is taken back, also after it was edited, is none.
+    let target = mention(&mut eve, "oh", &["bob"]).await["id"].clone();
+    say(&mut eve, json!({ "edit": { "target": target, "text": "well" } })).await;
+    assert_eq!(listed(&mut bob, 9).await[0], row("#team", "well", 2, 2));
+    say(&mut eve, json!({ "delete": { "target": target } })).await;
+    assert_eq!(listed(&mut bob, 9).await[0], row("#team", "again", 1, 1));
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
