@@ -129,7 +129,7 @@ fn memory_row(scale: &Scale, Memory { fresh, kept, broker, own }: Memory, faults
         generator: None,
         verdict: verdict(fresh.max(kept) <= 9.0, &[], &faults),
         notes: vec![format!(
-            "RSS of gateway and workers (one process) less {:.1} MiB before; {fresh:.2} KiB 5 s after the last connect; \
+            "RSS of gateway, worker and `dunlin dev` less {:.1} MiB before; {fresh:.2} KiB 5 s after the last connect; \
              nats-server's RSS rose by {broker:.2} KiB a connection beside it",
             own as f64 / 1_048_576.0
         )],
