@@ -48,7 +48,8 @@ impl Follow {
             }
             Then::Read(_) | Then::Settle(_) if self.ends(around) => {}
             Then::Read(plan) => self.go_on(plan, around),
-            Then::Settle(carried) if self.heard > self.sure() => {
+            // What came meanwhile was heard of, and not given.
+            Then::Settle(carried) if self.heard > self.given.position.seq => {
                 self.go_on(self.plan(Footing::Given, false, carried), around);
             }
             Then::Settle(carried) => self.settle(carried, None, around),

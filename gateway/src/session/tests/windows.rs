@@ -96,6 +96,18 @@ fn of_one_who_was_away_exactly_what_was_written_meanwhile_is_missing() {
 }
 
 #[test]
+fn what_comes_while_the_windows_are_looked_up_is_read_behind_it() {
+    for upto in [7, 8] {
+        let mut rig = opening(at(1, 7), 7);
+        rig.runs([
+            (comes(1, 8, 7), ""),
+            (looked(1, TWICE, upto), "read any 7 of #team"),
+            (found(&[7, 8]), "entry 8 of #team; caught up 8 1/8@8 of #team"),
+        ]);
+    }
+}
+
+#[test]
 fn the_removal_is_the_last_that_somebody_gets() {
     let mut rig = opening(at(1, 2), 2);
     rig.runs([
