@@ -9,7 +9,7 @@ use std::{
 };
 
 use dunlin_schema::{
-    Address, Code, LogName, Millis, Open, RegionName, Sender, Seq, UserName,
+    Address, Code, LogName, Millis, Open, Position, RegionName, Sender, Seq, UserName,
     frame::{Ask, ClientFrame, Encoding, FrameError, ServerFrame, UnreadAsk},
     limits,
 };
@@ -50,6 +50,8 @@ pub(crate) struct Running {
     follows: Vec<Arc<Following>>,
     /// Where others go on, if its user is in those groups again.
     said: Said,
+    /// Where those have ended that have.
+    ended: Vec<(LogName, Position)>,
     work: Work,
     asks: Asks,
     /// When the token ends.
@@ -84,6 +86,7 @@ impl Running {
             connection,
             follows,
             said,
+            ended: Vec::new(),
             work,
             asks,
             until,
@@ -237,6 +240,17 @@ impl Running {
         }
     }
 
+    /// Whether a log has ended there before.
+    fn ends_again(&mut self, log: &LogName, at: Position) -> bool {
+        match self.ended.iter_mut().find(|(ended, _)| ended == log) {
+            Some((_, before)) => std::mem::replace(before, at) == at,
+            None => {
+                self.ended.push((log.clone(), at));
+                false
+            }
+        }
+    }
+
     /// Whether the client's frames are read now: not while what they cause would find no room.
     fn reads(&self) -> bool {
         self.leave_by == Uptime::NEVER && self.connection.wants_input()
@@ -286,7 +300,8 @@ impl Running {
                 self.which(log)
             } else if let Output::Ended(log, at) = output {
                 self.leave(&log);
-                Which::Again(log, at)
+                let again = self.ends_again(&log, at);
+                Which::Again { log, at, again }
             } else {
                 busy |= self.work.carry_out(&self.region, &self.connection, &self.follows, output);
                 continue;

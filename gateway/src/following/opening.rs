@@ -30,8 +30,16 @@ pub(crate) enum Which {
     All(Said),
     /// That of one group, of which the client said this.
     One(LogName, Option<StartAt>),
-    /// That of a group where it has ended here, if the user is a member again.
-    Again(LogName, Position),
+    /// That of a group which has ended here, if the user has become a member since; whoever has not stayed one has something more to be
+    /// given as well, once.
+    Again {
+        /// The log.
+        log: LogName,
+        /// Where it has ended.
+        at: Position,
+        /// Whether it has ended there before.
+        again: bool,
+    },
 }
 
 /// What is to be followed, and what is said about it.
@@ -63,8 +71,8 @@ async fn try_find(region: &Region, connection: &Connection, which: &Which) -> Re
             Some(follows) => opened(region, connection, log, follows, said.as_ref()).await,
             None => Ok(Opens::default()),
         },
-        Which::Again(log, ended) => match one(region, connection, log).await? {
-            Some(follows) if follows.is_member && follows.at.above(ended) => {
+        Which::Again { log, at, again } => match one(region, connection, log).await? {
+            Some(follows) if (follows.is_member || !again) && follows.at.above(at) => {
                 opened(region, connection, log, follows, None).await
             }
             Some(_) | None => Ok(Opens::default()),

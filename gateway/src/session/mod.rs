@@ -270,6 +270,7 @@ impl Session {
                 }
             }
             Input::SeveralDevices => me.copies = true,
+            Input::Follow { log, .. } if logs.goes_on(&log) => logs.give(&log, handing, Follow::may_read_on),
             Input::Follow { log, start } => logs.follow(named(me, log), start, now, handing.out),
             Input::Unfollow(log) => logs.unfollow(&log, handing.out),
             Input::Ack { log, delivered } => {
@@ -277,7 +278,7 @@ impl Session {
                     answers.push_back(not_followed(&log.into()));
                 }
             }
-            Input::Groups(Some(log)) if logs.goes_on(&log) => {}
+            Input::Groups(Some(log)) if logs.goes_on(&log) => logs.give(&log, handing, Follow::may_read_on),
             Input::Groups(log) => handing.out.push(Output::Open(log)),
             Input::Looked(log, number, answer) => logs.looked(&log, number, answer, handing),
             Input::Subscribed(log) => {

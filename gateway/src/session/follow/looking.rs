@@ -3,7 +3,7 @@
 
 use super::{
     ASK_AGAIN, Around, Follow,
-    mode::{Doubt, FirstWord, Footing, Look, Mode, Plan, Then},
+    mode::{Doubt, FirstWord, Footing, Look, Mode, Plan, Then, WaitsFor},
 };
 use crate::session::{ReadFailed, reach::Sight};
 use dunlin_schema::{Position, Seq};
@@ -53,6 +53,25 @@ impl Follow {
                 self.go_on(self.plan(Footing::Given, false, carried), around);
             }
             Then::Settle(carried) => self.settle(carried, None, around),
+        }
+    }
+
+    /// The person's memberships have changed. What is about to end may go on: the windows are looked up again.
+    pub(in crate::session) fn may_read_on(&mut self, around: &mut Around<'_>) {
+        match &mut self.mode {
+            Mode::Looking { then, .. } => {
+                let then = *then;
+                self.look(then, around);
+            }
+            Mode::Reading { waits_for, .. } if around.reach.is_closed() => {
+                around.reach.doubt();
+                // What is under way is of what could be read before.
+                if let WaitsFor::Answer(_) = waits_for {
+                    *waits_for = WaitsFor::FormerAnswer;
+                }
+            }
+            Mode::Opening { .. } if around.reach.is_closed() => around.reach.doubt(),
+            Mode::Opening { .. } | Mode::Live | Mode::Reading { .. } | Mode::Ended | Mode::Doubting { .. } => {}
         }
     }
 

@@ -108,6 +108,25 @@ fn what_comes_while_the_windows_are_looked_up_is_read_behind_it() {
 }
 
 #[test]
+fn whoever_is_added_again_before_they_have_what_they_may_reads_on() {
+    let mut rig = opening(at(1, 2), 5);
+    rig.runs([
+        // What is heard while the windows are looked up may not be in them.
+        (Input::Groups(Some(team())), "look 2 of #team"),
+        (looked(1, TWICE, 7), ""),
+        (looked(2, &[(2, Some(4))], 5), "read any 2 of #team"),
+        (Input::Follow { log: team(), start: Start::Beginning }, ""),
+        (found(&[2, 3, 4, 5]), "look 3 of #team"),
+        (looked(3, TWICE, 7), "read any 2 of #team"),
+        (
+            found(&[2, 3, 4, 5, 6, 7]),
+            "entry 3 of #team; entry 4 of #team; entry 6 of #team; entry 7 of #team; caught up 7 1/7@7 of #team",
+        ),
+        (Input::Groups(Some(team())), ""),
+    ]);
+}
+
+#[test]
 fn the_removal_is_the_last_that_somebody_gets() {
     let mut rig = opening(at(1, 2), 2);
     rig.runs([
