@@ -15,6 +15,10 @@ impl Reader {
         }
     }
 
+    fn is_projection(&self) -> bool {
+        matches!(self.setup.epochs, Epochs::Follows(Resume::Projected(_)))
+    }
+
     /// Asks which epoch holds, as often as the lease is renewed.
     pub(super) fn ask_epoch(&mut self, out: &mut Vec<Output>) {
         let follows = matches!(self.setup.epochs, Epochs::Follows(_));
@@ -61,7 +65,9 @@ impl Reader {
                 self.compare_at = Some(now.plus(CONFIRM_AFTER));
                 return;
             }
-            (false, false) if unread || time == Some(of.time) => {
+            // What a projection of its own has taken in is there. STATE may have gone back with the epoch, less far or further than the
+            // log, and what was written last of it is worth no more than what was lost.
+            (false, false) if self.is_projection() && (unread || time == Some(of.time)) => {
                 out.push(Output::Event(Event::EpochFollowed { epoch, anew: false }));
                 Position { epoch, ..of }
             }

@@ -361,7 +361,7 @@ fn a_reader_that_follows_begins_where_the_deliver_readers_epoch_lets_it() {
         (7, 90, None, behind(7)), // expired, evicted or erased
         (7, 39, None, None),      // gone back, and the deliver reader has not said so yet
         (7, 90, Some(T + 99), None),
-        (9, 40, same, behind(9)), // what it read is there as it was
+        (9, 40, same, anew(9)), // what it read is there as it was, and what it wrote of it may be lost
         (9, 90, Some(T + 99), anew(9)),
         (9, 39, None, anew(9)),
         (9, 90, None, anew(9)),         // nobody can tell
@@ -403,6 +403,18 @@ fn a_projection_goes_on_where_it_stands_whatever_the_record_says() {
 }
 
 #[test]
+fn a_projection_goes_on_in_a_new_epoch_where_what_it_has_read_is_there() {
+    for (time, begins) in [(Some(T + 30), at(9, 30)), (Some(T + 99), at(9, 0)), (None, at(9, 0))] {
+        let resume = Resume::Projected(at(7, 30));
+        let mut core = Reader::new(Setup { owner: "me".into(), epochs: Epochs::Follows(resume) });
+        let mut out = Vec::new();
+        core.handle(Millis(0), looked(record(NOBODY, at(7, 40), "boot"), 11), &mut out);
+        core.handle(Millis(1), in_epoch(9, 50, time), &mut out);
+        assert_eq!(out.last(), Some(&save(record("me", begins, "boot"), 11)), "{time:?}");
+    }
+}
+
+#[test]
 fn an_epoch_that_begins_while_it_reads_stops_a_reader_that_follows() {
     let mut core = following(Resume::Saved);
     let followed = Output::Event(Event::EpochFollowed { epoch: Epoch(9), anew: true });
@@ -440,9 +452,9 @@ fn a_reader_that_follows_waits_for_the_epoch_of_a_log_that_went_back() {
                 2_103,
                 in_epoch(9, 41, Some(T + 40)),
                 vec![
-                    Output::Event(Event::EpochFollowed { epoch: Epoch(9), anew: false }),
+                    Output::Event(Event::EpochFollowed { epoch: Epoch(9), anew: true }),
                     Output::Close,
-                    save(record("me", at(9, 40), "boot"), 14),
+                    save(record("me", at(9, 0), "boot"), 14),
                 ],
             ),
         ],
