@@ -119,9 +119,10 @@ impl Group {
         self.owners -= before.as_ref().map_or(0, is_owner);
     }
 
-    /// What somebody is in the group; `None` of everybody where it is no more.
+    /// What somebody is in the group; `None` of everybody where it is no more, or not there, whatever was left of its members' records by
+    /// a power loss that took the group.
     fn role(&self, who: &Sender) -> Option<GroupRole> {
-        let is_ours = who.region == self.region && !self.is_deleted;
+        let is_ours = who.region == self.region && self.was_made && !self.is_deleted;
         self.members.get(&who.user).filter(|_| is_ours).map(|member| member.role)
     }
 
