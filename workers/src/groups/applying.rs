@@ -58,7 +58,7 @@ struct Stands {
 impl Applying<'_> {
     async fn try_once(&self) -> Result<(), ChangeError> {
         let stored = self.shared.group_record::<ChangeError>(self.group).await?;
-        if stored.as_ref().is_some_and(|stored| self.at.at_or_below(&stored.applied)) {
+        if stored.as_ref().is_some_and(|stored| core::is_accounted(self.at, stored.applied)) {
             return Ok(());
         }
         let people = self.people(stored.as_ref()).await?;
@@ -84,8 +84,9 @@ impl Applying<'_> {
         let joining = Joining { at: self.at, time: self.entry.time, history };
         let concerned: Vec<_> = match self.meaning {
             Meaning::Deleted => {
-                let members = self.members().await?;
-                members.into_iter().map(|(user, _)| (user, Becomes::By(Change::Removed))).collect()
+                let records = self.records().await?;
+                let concerned = records.into_iter().filter(|(_, record)| core::ends_for(record, self.at));
+                concerned.map(|(user, _)| (user, Becomes::By(Change::Removed))).collect()
             }
             Meaning::Nothing | Meaning::Changed { .. } | Meaning::Created { .. } | Meaning::Members { .. } => {
                 self.meaning.named()
@@ -141,21 +142,24 @@ impl Applying<'_> {
 
     /// Who is in the group, as its records say.
     async fn members(&self) -> Result<Vec<(UserName, GroupRole)>, ChangeError> {
+        let records = self.records().await?;
+        Ok(records.into_iter().filter_map(|(user, record)| Some((user, record.role?))).collect())
+    }
+
+    /// The records of all who are in the group, or were.
+    async fn records(&self) -> Result<HashMap<UserName, MemberRecord>, ChangeError> {
         let Shared { region, shard, records, reads, .. } = self.shared;
         let pattern = subject::member_records(region, *shard, self.group);
-        let (mut members, mut after) = (HashMap::new(), Seq(0));
+        let (mut found, mut after) = (HashMap::new(), Seq(0));
         loop {
             let page = records.above(reads, *shard, &pattern, after).await?;
             for (subject, record) in page.records {
                 let Some(user) = subject::parse_member_record(&subject) else { continue };
-                match MemberRecord::decode(&record.bytes)?.role {
-                    Some(role) => members.insert(user, role),
-                    None => members.remove(&user),
-                };
+                found.insert(user, MemberRecord::decode(&record.bytes)?);
             }
             match page.next {
                 Some(next) => after = next.previous(),
-                None => return Ok(members.into_iter().collect()),
+                None => return Ok(found),
             }
         }
     }

@@ -35,7 +35,7 @@ pub use self::{
     decide::Decision,
     known::{Known, Said},
     meaning::{Becomes, Meaning},
-    records::{Joining, follows, group, member},
+    records::{Joining, ends_for, follows, group, is_accounted, member},
 };
 
 /// A group as far as its log was folded.

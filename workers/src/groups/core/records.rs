@@ -19,10 +19,22 @@ pub struct Joining {
     pub history: bool,
 }
 
+/// Whether a record that was last changed there takes account of an entry. In each epoch a log that went back is read anew: what is left of
+/// it from before the record's change was taken account of then, and is older than all that came since.
+pub fn is_accounted(entry: Position, record: Position) -> bool {
+    entry.at_or_below(&record) || (entry.epoch > record.epoch && entry.time <= record.time)
+}
+
+/// Whether an entry that ends the group concerns somebody: whoever is in it, and whoever's record takes account of that entry already,
+/// since other records may not yet.
+pub fn ends_for(record: &MemberRecord, at: Position) -> bool {
+    record.role.is_some() || record.at.time == at.time
+}
+
 /// Somebody's record after an entry; `None` where the record takes account of it already.
 pub fn member(stored: &MemberRecord, entry: &Joining, becomes: Becomes) -> Option<MemberRecord> {
     let Joining { at, time, history } = *entry;
-    if at.at_or_below(&stored.at) {
+    if is_accounted(at, stored.at) {
         return None;
     }
     let mut record = MemberRecord { role: becomes.after(stored.role), at, ..stored.clone() };
@@ -39,7 +51,7 @@ pub fn member(stored: &MemberRecord, entry: &Joining, becomes: Becomes) -> Optio
 
 /// Whether somebody is in a group, after an entry; `None` where the record takes account of it already.
 pub fn follows(stored: &Follows, at: Position, is_member: bool) -> Option<Follows> {
-    at.above(&stored.at).then_some(Follows { is_member, at })
+    (!is_accounted(at, stored.at)).then_some(Follows { is_member, at })
 }
 
 /// The group's record after an entry, with as many members and owners; `None` where it takes account of it already.
@@ -49,7 +61,7 @@ pub fn group(
     meaning: &Meaning,
     (members, owners): (u32, u32),
 ) -> Option<GroupRecord> {
-    if stored.is_some_and(|stored| at.at_or_below(&stored.applied)) {
+    if stored.is_some_and(|stored| is_accounted(at, stored.applied)) {
         return None;
     }
     let (title, settings) = match (meaning, stored) {
