@@ -12,7 +12,7 @@
 //! | `posts` | what back ends send over HTTP, until it is answered |
 //! | `work`, `carrier` | what a session wants done: reads and questions; the steps of what is sent |
 //! | `groups` | what the groups workers are asked to do |
-//! | `following` | which groups' logs a device is given, and what of them it may see |
+//! | [`following`] | which groups' logs a device is given, and what of them it may see |
 //! | `asks` | what clients ask: one file a family of questions |
 //! | [`session`] | what a session wants: a state machine without I/O |
 //! | [`sending`] | what is sent, whoever sends it: a state machine without I/O |
@@ -40,7 +40,7 @@ pub mod connection;
 mod directory;
 mod ending;
 mod error;
-mod following;
+pub mod following;
 mod gateway;
 mod groups;
 mod http;

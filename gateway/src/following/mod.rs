@@ -3,6 +3,7 @@
 //!
 //! **A cursor is no permission.** What a device names in its `hello` says where a log goes on, never whether it is followed.
 
+pub mod core;
 mod opening;
 mod several;
 mod sight;

@@ -16,7 +16,7 @@ use dunlin_schema::{
     subject,
 };
 
-use super::sight::Known;
+use super::core::Reading;
 use crate::{
     region::Region,
     session::{Input, Sight},
@@ -88,14 +88,14 @@ async fn sights(
     for (group, of, member) in places {
         // A record that was written over meanwhile is missing.
         let (Some(of), Some(member)) = (values.get(&of), values.get(&member)) else { continue };
-        let Ok(mut known) = Known::of(Some(of), Some(member)) else { continue };
+        let Ok(mut reading) = Reading::of(Some(of), Some(member)) else { continue };
         let log = Log::of(name, region.settings.shards, Peer::Group(group.clone())).subject();
-        let applied = known.applied;
+        let applied = reading.since();
         let mut above = since.iter().filter(|(subject, entry)| *subject == log && entry.time > applied);
-        if above.try_for_each(|(_, entry)| known.take(entry, &me)).is_ok()
-            && let Ok(sight) = known.sight(upto)
+        if above.try_for_each(|(_, entry)| reading.take(entry, &me)).is_ok()
+            && let Some(windows) = reading.windows()
         {
-            sights.insert(group.clone(), sight);
+            sights.insert(group.clone(), Sight { windows, upto });
         }
     }
     Ok(Some(sights))

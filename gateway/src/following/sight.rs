@@ -1,22 +1,15 @@
 //! What somebody may read of a group's log: what STATE says of them as of a place of the log, and what the log says above that.
 //!
-//! STATE follows the log, and may be behind it for as long as no worker runs. The order in which it is read matters: the group's record is
-//! written behind its members', so a member's record takes account of all that the group's does, or more.
+//! STATE follows the log, and may be behind it for as long as no worker runs: `core` puts the two together.
 
 use bytes::Bytes;
 use dunlin_nats::{ReadError, RecordError};
 use dunlin_schema::{
-    Entry, GroupName, Log, LogName, Peer, Position, Sender, Seq, StreamTime, Turn, UserName, Windows,
-    content::Content,
-    entry::Body,
-    envelope::EnvelopeError,
-    index::Place,
-    limits,
-    read::{Source, StoredEntry},
-    record::{GroupRecord, MemberRecord},
+    GroupName, Log, LogName, Peer, Sender, Seq, StreamTime, UserName, envelope::EnvelopeError, limits, read::Source,
     subject,
 };
 
+use super::core::Reading;
 use crate::{
     region::Region,
     session::{Input, ReadFailed, Sight},
@@ -27,7 +20,7 @@ const AHEAD: usize = 2 * limits::GROUP_AHEAD as usize;
 
 /// Why it is not known.
 #[derive(Debug, thiserror::Error)]
-pub(super) enum NotKnown {
+enum NotKnown {
     #[error(transparent)]
     Read(#[from] ReadError),
     #[error(transparent)]
@@ -67,72 +60,31 @@ pub(crate) async fn look(region: &Region, user: &UserName, log: LogName, number:
 async fn sight(region: &Region, user: &UserName, group: &GroupName) -> Result<Sight, NotKnown> {
     let log = Log::of(region.name(), region.settings.shards, Peer::Group(group.clone()));
     let upto = region.reads.shard_end(log.shard).await?;
-    let mut known = known(region, &log, user, group).await?;
+    let mut reading = recorded(region, &log, user, group).await?;
     let sender = Sender { user: user.clone(), region: region.name().clone() };
-    let (mut since, mut count) = (known.applied, 0);
+    let mut count = 0;
     loop {
-        let (entries, more) = region.reads.since(&log, since).await?;
+        let (entries, more) = region.reads.since(&log, reading.since()).await?;
         for entry in &entries {
-            known.take(entry, &sender)?;
+            reading.take(entry, &sender)?;
         }
         count += entries.len();
-        match entries.last() {
-            Some(last) if more && count < AHEAD => since = last.time,
-            Some(_) if more => return Err(NotKnown::Behind),
-            Some(_) | None => break,
+        if !more || entries.is_empty() {
+            break;
+        }
+        if count >= AHEAD {
+            return Err(NotKnown::Behind);
         }
     }
-    known.sight(upto)
+    let windows = reading.windows().ok_or(NotKnown::NotYet)?;
+    Ok(Sight { windows, upto })
 }
 
-/// What STATE says, and then the log's entries above it.
-pub(super) struct Known {
-    windows: Windows,
-    /// When the last entry was stored that the windows take account of, of those that name the member.
-    at: StreamTime,
-    history: bool,
-    /// When the last entry was stored that all records of the group take account of.
-    pub(super) applied: StreamTime,
-}
-
-impl Known {
-    /// What these records say: the group's, if there is one yet, and the member's.
-    pub(super) fn of(group: Option<&[u8]>, member: Option<&[u8]>) -> Result<Known, EnvelopeError> {
-        let group = group.map(GroupRecord::decode).transpose()?;
-        let member = member.map(MemberRecord::decode).transpose()?.unwrap_or_default();
-        let MemberRecord { windows, at: Position { time: at, .. }, .. } = member;
-        let (applied, history) =
-            group.map_or_else(Default::default, |group| (group.applied.time, group.settings.history));
-        Ok(Known { windows, at, history, applied })
-    }
-
-    /// The log's next entry.
-    pub(super) fn take(&mut self, entry: &StoredEntry, user: &Sender) -> Result<(), EnvelopeError> {
-        let StoredEntry { seq, time, payload } = entry;
-        let Body::Content(content) = Entry::decode(payload)?.body else { return Ok(()) };
-        if let Content::Settings(settings) = &content {
-            self.history = settings.settings.history;
-        }
-        // A member's record may be newer than the group's.
-        if *time > self.at
-            && let Some(turn) = Turn::of(&content, user)
-        {
-            self.windows.turn(*seq, turn, self.history);
-        }
-        Ok(())
-    }
-
-    /// What may be read, as of a place. Errors: nothing is known of this member yet.
-    pub(super) fn sight(self, upto: Place) -> Result<Sight, NotKnown> {
-        let Known { windows, .. } = self;
-        if windows.first().is_none() { Err(NotKnown::NotYet) } else { Ok(Sight { windows, upto }) }
-    }
-}
-
-async fn known(region: &Region, log: &Log, user: &UserName, group: &GroupName) -> Result<Known, NotKnown> {
+/// What STATE says.
+async fn recorded(region: &Region, log: &Log, user: &UserName, group: &GroupName) -> Result<Reading, NotKnown> {
     let load = async |subject: String| region.reads.state(&subject, log.shard, Source::Leader).await;
     let record = load(subject::group_record(region.name(), log.shard, group)).await?;
     let member = load(subject::member_record(region.name(), log.shard, group, user)).await?;
     let bytes = |loaded: Option<(Bytes, Seq, StreamTime)>| loaded.map(|(bytes, ..)| bytes);
-    Ok(Known::of(bytes(record).as_deref(), bytes(member).as_deref())?)
+    Ok(Reading::of(bytes(record).as_deref(), bytes(member).as_deref())?)
 }

@@ -72,6 +72,7 @@ fn is_pure(path: &str) -> bool {
         || path.starts_with("gateway/src/sending/")
         || path.starts_with("gateway/src/comparison/core")
         || path.starts_with("gateway/src/connection/core")
+        || path.starts_with("gateway/src/following/core")
         || path.starts_with("nats/src/append/core")
         || path.starts_with("nats/src/read/together/core")
         || path.starts_with("client/src/core/")
