@@ -1,7 +1,9 @@
 //! The real session, deliver and append cores in a world without time, against everything that can go wrong: see [`dunlin_tests::sim`].
 //!
 //! `DUNLIN_SIM_SCHEDULES` says how many schedules are run (100,000 take a quarter to half an hour), `DUNLIN_SIM_FIRST` from which seed on,
-//! and `DUNLIN_SIM_SEED` replays one and prints what happened in it.
+//! and `DUNLIN_SIM_SEED` replays one and prints what happened in it. So it is of groups: [`groups`].
+
+mod groups;
 
 use dunlin_tests::sim::{self, Plant, Rule};
 
@@ -27,7 +29,7 @@ fn no_schedule_breaks_a_promise() {
         return;
     }
     let (first, count) = (number("DUNLIN_SIM_FIRST").unwrap_or(0), number("DUNLIN_SIM_SCHEDULES").unwrap_or(SCHEDULES));
-    let (found, events) = sim::search(first, count, None, Rule::ALL);
+    let (found, events) = sim::search(first..first + count, Rule::ALL, Rule::Panicked, |seed| sim::run(seed, None));
     if let Some((seed, violation)) = found {
         panic!(
             "seed {seed}: {violation}\nto see how: DUNLIN_SIM_SEED={seed} cargo test -p dunlin-tests --test suites no_schedule_breaks_a_promise"
@@ -75,7 +77,8 @@ fn every_simpler_rule_is_caught() {
                 ReadersClockNamesTheEpoch => &[Rule::FalseEpoch],
                 RepeatsSinceTheGap | UnansweredAtTheGapIsFine => &[Rule::NotRepeated],
             };
-            let caught = sim::search(0, CAUGHT_WITHIN, Some(plant), breaks).0;
+            let run = |seed| sim::run(seed, Some(plant));
+            let caught = sim::search(0..CAUGHT_WITHIN, breaks, Rule::Panicked, run).0;
             caught.is_none().then(|| format!("{plant:?} breaks none of {breaks:?} in {CAUGHT_WITHIN} schedules"))
         })
         .collect();

@@ -10,12 +10,28 @@
 //! | [`faults`] | the steps of a schedule, and its end, at which nothing fails any more |
 //! | [`history`], [`rule`] | what happened, and the judge; what must never be |
 //! | [`plant`] | the simpler rules of COUNTEREXAMPLES.md, each planted at the cores' boundary to see it caught |
+//! | [`groups`] | the same for a group: its workers, its log, its members' sessions |
+//! | [`search`] | many schedules at once, until one breaks a rule |
 //!
 //! The [`World`] of a schedule is here: who is there, what is under way, and the one place where things happen in the order of their times.
 //! Everything between the cores (the network, JetStream, sockets, clients) is a model that may lose, repeat, delay and reorder what the
 //! real thing may.
 //!
 //! A schedule is its seed: [`run`] it, or [`replay`] it to read what happened.
+
+/// An enum, and the list of all that it has.
+macro_rules! listed {
+    ($(#[$of:meta])* $enum:ident { $($(#[$doc:meta])* $name:ident,)* }) => {
+        $(#[$of])*
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+        pub enum $enum { $($(#[$doc])* $name,)* }
+
+        impl $enum {
+            /// Each of them.
+            pub const ALL: &[$enum] = &[$($enum::$name),*];
+        }
+    };
+}
 
 mod agenda;
 mod append;
@@ -24,20 +40,19 @@ mod dice;
 mod event;
 mod faults;
 mod gateway;
+pub mod groups;
 mod history;
 mod look;
 mod plant;
 mod reader;
 mod rule;
+mod search;
 mod shape;
 mod state;
 mod stream;
 mod units;
 
-use std::{
-    fmt::Write as _,
-    sync::atomic::{AtomicBool, AtomicU64, Ordering},
-};
+use std::fmt::Write as _;
 
 use dunlin_schema::{Log, Millis, RegionName, Sender, UserName};
 
@@ -51,6 +66,7 @@ use history::History;
 pub use plant::Plant;
 use reader::Readers;
 pub use rule::{Rule, Violation};
+pub use search::search;
 use shape::{Faults, Shape};
 use state::State;
 use stream::Stream;
@@ -58,9 +74,9 @@ use units::{MS, SECOND};
 
 /// What came of a schedule.
 #[derive(Clone, Debug)]
-pub struct Outcome {
+pub struct Outcome<R = Rule> {
     /// What must not have been.
-    pub violation: Option<Violation>,
+    pub violation: Option<Violation<R>>,
     /// How much happened.
     pub events: u64,
 }
@@ -77,38 +93,6 @@ pub fn replay(seed: u64, plant: Option<Plant>) -> (Outcome, String) {
     let mut world = World::new(seed, plant, true);
     let violation = world.run();
     (Outcome { violation, events: world.events }, world.trace.take().unwrap_or_default())
-}
-
-/// Runs the schedules of `count` seeds from `first` on, on as many threads as there are processors, until one breaks one of `rules`.
-/// Returns its seed and what must not have been; and how many events there were.
-pub fn search(first: u64, count: u64, plant: Option<Plant>, rules: &[Rule]) -> (Option<(u64, Violation)>, u64) {
-    let threads = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
-    let (next, found, events) = (AtomicU64::new(first), AtomicBool::new(false), AtomicU64::new(0));
-    let search = || {
-        let mut worst = None;
-        while !found.load(Ordering::Relaxed) {
-            let seed = next.fetch_add(1, Ordering::Relaxed);
-            if seed >= first + count {
-                break;
-            }
-            let outcome = std::panic::catch_unwind(|| run(seed, plant)).unwrap_or_else(|_| Outcome {
-                violation: Some(Violation { rule: Rule::Panicked, text: "see above".to_owned() }),
-                events: 0,
-            });
-            events.fetch_add(outcome.events, Ordering::Relaxed);
-            if let Some(violation) = outcome.violation.filter(|violation| rules.contains(&violation.rule)) {
-                found.store(true, Ordering::Relaxed);
-                worst = Some((seed, violation));
-            }
-        }
-        worst
-    };
-    let worst = std::thread::scope(|scope| {
-        let threads: Vec<_> = (0..threads).map(|_| scope.spawn(search)).collect();
-        let found = threads.into_iter().filter_map(|thread| thread.join().expect("panics are caught"));
-        found.min_by_key(|(seed, _)| *seed)
-    });
-    (worst, events.into_inner())
 }
 
 /// When every schedule begins.

@@ -22,20 +22,9 @@ use dunlin_workers::reader::core::Compared;
 
 use super::shape::{Faults, Shape};
 
-macro_rules! plants {
-    ($($(#[$doc:meta])* $name:ident,)*) => {
-        /// A simpler rule.
-        #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-        pub enum Plant { $($(#[$doc])* $name,)* }
-
-        impl Plant {
-            /// Every rule.
-            pub const ALL: &[Plant] = &[$(Plant::$name),*];
-        }
-    };
-}
-
-plants! {
+listed! {
+    /// A simpler rule.
+    Plant {
     // Storing.
     /// `Nats-Msg-Id = <sender>:<id>`.
     MessageIdWithoutLog,
@@ -113,6 +102,7 @@ plants! {
     OlderEntryIsAProof,
     /// The first live entry tells how far the reader is.
     LiveEntryIsAHead,
+    }
 }
 
 /// How far a publish's age is moved by [`Plant::FreshForAMinute`].

@@ -2,20 +2,9 @@
 
 use std::fmt;
 
-macro_rules! rules {
-    ($($(#[$doc:meta])* $name:ident,)*) => {
-        /// What a schedule must never show.
-        #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-        pub enum Rule { $($(#[$doc])* $name,)* }
-
-        impl Rule {
-            /// Every rule.
-            pub const ALL: &[Rule] = &[$(Rule::$name),*];
-        }
-    };
-}
-
-rules! {
+listed! {
+    /// What a schedule must never show.
+    Rule {
     /// A device lacks an entry, and no gap tells of it.
     Lost,
     /// An application that keeps its cursor was given an entry twice.
@@ -52,18 +41,19 @@ rules! {
     Panicked,
     /// A power loss took an accepted item, and its sender, that was told, did not bring it back.
     NotRepeated,
+    }
 }
 
 /// The first thing in a schedule that must not be.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Violation {
+pub struct Violation<R = Rule> {
     /// What was broken.
-    pub rule: Rule,
+    pub rule: R,
     /// By what.
     pub text: String,
 }
 
-impl fmt::Display for Violation {
+impl<R: fmt::Debug> fmt::Display for Violation<R> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{:?}: {}", self.rule, self.text)
     }

@@ -1,0 +1,300 @@
+//! A worker's pass over the shard: it writes the records that the real core makes of each entry of the group's log, one write after the
+//! other. Between any two of them it may stand still or die, and so may whoever does the same beside it.
+
+use std::collections::VecDeque;
+
+use dunlin_schema::{
+    Entry, Position, Seq, UserName,
+    content::Change,
+    group::GroupRole,
+    record::{Follows, GroupRecord, MemberRecord, ReaderRecord},
+    subject,
+};
+use dunlin_workers::groups::core::{self, Becomes, Joining, Meaning};
+
+use super::{
+    World,
+    event::{Event, Thread},
+    plant::Plant,
+    shape::NOTED_EVERY,
+};
+use crate::sim::units::{MS, SECOND};
+
+/// The name under which it is saved how far the log was read.
+const ROLE: &str = "groups";
+
+/// How far a worker has come in the shard.
+#[derive(Debug, Default)]
+pub(super) struct Applier {
+    /// `None`: it does not read.
+    position: Option<Position>,
+    applying: Option<Applying>,
+    /// How many entries were read since the group's record was written.
+    unnoted: Option<u32>,
+    /// It has read all, and is woken when there is more.
+    is_idle: bool,
+}
+
+/// Work on the records of one entry.
+#[derive(Debug)]
+struct Applying {
+    at: Position,
+    entry: Entry,
+    meaning: Meaning,
+    /// The group's record before.
+    group: Option<Option<GroupRecord>>,
+    people: Option<VecDeque<(UserName, Becomes)>>,
+    /// Whose membership is written, and that they follow it is not yet.
+    following: Option<(UserName, Position, bool)>,
+    /// A write of which the answer is awaited.
+    writes: bool,
+    is_done: bool,
+}
+
+impl World {
+    /// The next step of a worker's pass.
+    pub(super) fn applies(&mut self, number: usize) {
+        if !self.workers[number].holds(self.now) {
+            return;
+        }
+        let wait = self.dice.weighted(&[(8, 3 * MS), (2, 100 * MS), (1, 2 * SECOND)]);
+        let span = self.dice.between(MS, wait);
+        let read_fails = self.faults.read_fails;
+        if self.server_answers() && !self.log_went_back() && !self.fault(read_fails) {
+            self.workers[number].applier.is_idle = false;
+            self.goes_on(number);
+        }
+        let Applier { applying, is_idle, .. } = &self.workers[number].applier;
+        if !is_idle && !applying.as_ref().is_some_and(|applying| applying.writes) {
+            self.step_soon(number, Thread::Applies, span);
+        }
+    }
+
+    /// There may be something to read for those who have read all.
+    pub(super) fn wake_appliers(&mut self) {
+        for number in 0..self.workers.len() {
+            if std::mem::take(&mut self.workers[number].applier.is_idle) {
+                self.step_soon(number, Thread::Applies, MS);
+            }
+        }
+    }
+
+    fn goes_on(&mut self, number: usize) {
+        let Some(epoch) = self.leader_epoch() else { return };
+        let saved = self.saved();
+        let applier = &mut self.workers[number].applier;
+        match applier.position {
+            None => applier.position = Some(saved),
+            Some(position) if position.epoch < epoch => {
+                // The shard is read anew: STATE may have gone back as well.
+                let of = if self.plant == Some(Plant::GoesOnFromMemory) { position } else { Position::default() };
+                *applier = Applier { position: Some(Position { epoch, ..of }), ..Applier::default() };
+            }
+            Some(position) if applier.applying.is_none() => self.next_entry(number, position),
+            Some(_) => self.work_on(number),
+        }
+    }
+
+    fn next_entry(&mut self, number: usize, position: Position) {
+        let truth = self.stream.truth(self.now);
+        let is_next = |entry: &&crate::sim::stream::Stored| match position.seq {
+            Seq(0) => entry.time > position.time,
+            seq => entry.seq > seq,
+        };
+        let Some(next) = truth.all().find(is_next).cloned() else {
+            self.workers[number].applier.is_idle = true;
+            return;
+        };
+        let at = Position { seq: next.seq, time: next.time, ..position };
+        let applier = &mut self.workers[number].applier;
+        applier.position = Some(at);
+        if self.plant == Some(Plant::SavedBeforeApplied) {
+            self.save(at);
+        }
+        let applier = &mut self.workers[number].applier;
+        if next.log == 0 {
+            let entry = Entry::decode(&next.payload).expect("the world stores entries alone");
+            let meaning = Meaning::of(&entry);
+            if meaning != Meaning::Nothing || applier.is_to_be_noted() {
+                let (group, people, following) = Default::default();
+                let (writes, is_done) = (false, false);
+                applier.applying = Some(Applying { at, entry, meaning, group, people, following, writes, is_done });
+                return;
+            }
+        }
+        self.save(at);
+    }
+
+    fn work_on(&mut self, number: usize) {
+        let record = self.group_record();
+        let plant = self.plant;
+        let Some(applying) = &mut self.workers[number].applier.applying else { return };
+        if applying.is_done {
+            let at = applying.at;
+            self.workers[number].applier.applying = None;
+            return self.save(at);
+        }
+        if applying.group.is_none() {
+            let is_applied = record.as_ref().is_some_and(|record| core::is_accounted(applying.at, record.applied));
+            applying.is_done = is_applied && plant != Some(Plant::AppliesAnything);
+            applying.group = Some(record);
+            return;
+        }
+        if plant == Some(Plant::GroupRecordFirst) && applying.people.is_none() {
+            self.concern(number);
+            return self.write_group(number);
+        }
+        if applying.people.is_none() {
+            return self.concern(number);
+        }
+        if let Some((user, at, is_member)) = applying.following.clone() {
+            return self.write_follows(number, &user, at, is_member);
+        }
+        match applying.people.as_mut().and_then(VecDeque::pop_front) {
+            Some((user, becomes)) => self.write_member(number, user, becomes),
+            None if plant == Some(Plant::GroupRecordFirst) => applying.is_done = true,
+            None => self.write_group(number),
+        }
+    }
+
+    /// Whom the entry concerns, in any order.
+    fn concern(&mut self, number: usize) {
+        let members = self.member_records();
+        let Some(applying) = &mut self.workers[number].applier.applying else { return };
+        let mut people: Vec<_> = match applying.meaning {
+            Meaning::Deleted => {
+                let at = applying.at;
+                let concerned = members.into_iter().filter(|(_, record)| core::ends_for(record, at));
+                concerned.map(|(user, _)| (user, Becomes::By(Change::Removed))).collect()
+            }
+            Meaning::Nothing | Meaning::Changed { .. } | Meaning::Created { .. } | Meaning::Members { .. } => {
+                applying.meaning.named()
+            }
+        };
+        if people.len() > 1 {
+            let by = self.dice.index(people.len());
+            people.rotate_left(by);
+        }
+        applying.people = Some(people.into());
+    }
+
+    fn write_member(&mut self, number: usize, user: UserName, becomes: Becomes) {
+        let mut stored = self.member_record(&user).unwrap_or_default();
+        if self.plant == Some(Plant::AppliesAnything) {
+            stored.at = Position::default();
+        }
+        let Some(applying) = &mut self.workers[number].applier.applying else { return };
+        let settings = match (&applying.meaning, &applying.group) {
+            (Meaning::Created { settings, .. }, _) => Some(settings),
+            (_, Some(Some(group))) => Some(&group.settings),
+            (_, Some(None) | None) => None,
+        };
+        let history = settings.is_some_and(|settings| settings.history);
+        let joining = Joining { at: applying.at, time: applying.entry.time, history };
+        let record = core::member(&stored, &joining, becomes);
+        let subject = subject::member_record(&self.region, self.log.shard, &self.group, &user);
+        let is_blind = self.plant.is_some_and(Plant::is_blind);
+        if record.is_none() || is_blind {
+            let MemberRecord { role, at, .. } = *record.as_ref().unwrap_or(&stored);
+            applying.following = Some((user, at, role.is_some()));
+        } else if let Some(people) = &mut applying.people {
+            // It is looked at again: somebody else may be faster.
+            people.push_front((user, becomes));
+        }
+        if let Some(record) = record {
+            self.write(number, subject, record.encode());
+        }
+    }
+
+    fn write_follows(&mut self, number: usize, user: &UserName, at: Position, is_member: bool) {
+        let subject = subject::follows(&self.region, self.log.shard, user, &self.group);
+        let stored = self.follows_record(user).unwrap_or_default();
+        let record = core::follows(&stored, at, is_member);
+        if (record.is_none() || self.plant.is_some_and(Plant::is_blind))
+            && let Some(applying) = &mut self.workers[number].applier.applying
+        {
+            applying.following = None;
+        }
+        if let Some(record) = record {
+            self.write(number, subject, record.encode());
+        }
+    }
+
+    fn write_group(&mut self, number: usize) {
+        let (mut stored, members) = (self.group_record(), self.member_records());
+        if self.plant == Some(Plant::AppliesAnything)
+            && let Some(stored) = &mut stored
+        {
+            stored.applied = Position::default();
+        }
+        let roles: Vec<_> = members.iter().filter_map(|(_, record)| record.role).collect();
+        let owners = roles.iter().filter(|role| **role == GroupRole::Owner).count();
+        let Some(applying) = &mut self.workers[number].applier.applying else { return };
+        let counted = (roles.len() as u32, owners as u32);
+        let record = core::group(stored.as_ref(), applying.at, &applying.meaning, counted);
+        let is_last = applying.people.as_ref().is_none_or(VecDeque::is_empty);
+        applying.is_done = is_last && (record.is_none() || self.plant.is_some_and(Plant::is_blind));
+        if let Some(record) = record {
+            let subject = subject::group_record(&self.region, self.log.shard, &self.group);
+            self.write(number, subject, record.encode());
+        }
+    }
+
+    /// A record is on its way to STATE.
+    fn write(&mut self, number: usize, subject: String, bytes: Vec<u8>) {
+        let expected = self.state.get(&subject).map_or(Seq(0), |value| value.revision);
+        let expected = (self.plant != Some(Plant::NoCompareAndSet)).then_some(expected);
+        if let Some(applying) = &mut self.workers[number].applier.applying {
+            applying.writes = true;
+        }
+        let (life, step) = (self.workers[number].life, self.workers[number].next_step(Thread::Applies));
+        let publish_late = self.faults.publish_late;
+        let late = self.fault(publish_late);
+        let span = if late { self.dice.between(MS, 3 * SECOND) } else { self.latency() };
+        let span = span + self.stands_still_before(number);
+        let (server, bytes) = (self.server.start, bytes.into());
+        self.after(span, Event::Record { worker: number, life, step, subject, bytes, expected, server });
+    }
+
+    /// A write has come to STATE, or not: whoever wrote it looks at what stands there then.
+    pub(super) fn written(&mut self, number: usize) {
+        if let Some(applying) = &mut self.workers[number].applier.applying {
+            applying.writes = false;
+        }
+        self.step_soon(number, Thread::Applies, MS);
+    }
+
+    /// That somebody is in the group, or was.
+    pub(super) fn follows_record(&self, user: &UserName) -> Option<Follows> {
+        let value = self.state.get(&subject::follows(&self.region, self.log.shard, user, &self.group))?;
+        Some(Follows::decode(&value.bytes).expect("workers alone write it"))
+    }
+
+    fn saved(&self) -> Position {
+        let value = self.state.get(&subject::reader_record(&self.region, self.log.shard, ROLE));
+        value.map_or_else(Position::default, |value| {
+            ReaderRecord::decode(&value.bytes).expect("workers alone write it").position
+        })
+    }
+
+    /// Now and then it is written down how far the log was read.
+    fn save(&mut self, position: Position) {
+        let is_soon = self.plant == Some(Plant::SavedBeforeApplied);
+        if !is_soon && !self.dice.chance(300) {
+            return;
+        }
+        let (owner, boot, begins_after) = ("worker".to_owned(), "boot".to_owned(), None);
+        let record = ReaderRecord { owner, position, boot, begins_after };
+        let subject = subject::reader_record(&self.region, self.log.shard, ROLE);
+        self.state.put(self.now, &subject, record.encode().into(), None);
+    }
+}
+
+impl Applier {
+    /// Whether it is time to write down how far the log was read. Nobody knows how many of its entries an earlier worker has read.
+    fn is_to_be_noted(&mut self) -> bool {
+        let unnoted = self.unnoted.map_or(0, |unnoted| (unnoted + 1) % NOTED_EVERY);
+        self.unnoted = Some(unnoted);
+        unnoted == 0
+    }
+}
