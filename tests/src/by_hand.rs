@@ -87,15 +87,36 @@ impl ByHand {
         self.append(by, content).await
     }
 
-    async fn append(&mut self, by: &str, content: Content) -> Seq {
-        let entry = Entry {
-            id: new_id().parse::<MessageId>().expect("an id"),
-            from: self.sender(by),
-            to: self.address.clone().into(),
-            order: None,
-            time: Millis(1),
-            body: Body::Content(content.clone()),
+    /// Somebody says this so many times.
+    pub async fn say_often(&mut self, by: &str, text: &str, times: usize) {
+        let content = Content::Message {
+            text: Some(text.into()),
+            data: None,
+            attachments: vec![],
+            reply_to: None,
+            mentions: vec![],
         };
+        for chunk in (1..times).collect::<Vec<_>>().chunks(250) {
+            let mut published = Vec::new();
+            for _ in chunk {
+                let entry = self.entry(by, content.clone()).encode();
+                published.push(self.jetstream.publish(self.log.subject(), entry).await.expect("a publish"));
+            }
+            for published in published {
+                published.await.expect("an acknowledgement");
+            }
+        }
+        self.append(by, content).await;
+    }
+
+    fn entry(&self, by: &str, content: Content) -> Entry {
+        let id = new_id().parse::<MessageId>().expect("an id");
+        let (from, to, body) = (self.sender(by), self.address.clone().into(), Body::Content(content));
+        Entry { id, from, to, order: None, time: Millis(1), body }
+    }
+
+    async fn append(&mut self, by: &str, content: Content) -> Seq {
+        let entry = self.entry(by, content.clone());
         let published = self.jetstream.publish(self.log.subject(), entry.encode()).await.expect("a publish");
         let seq = Seq(published.await.expect("an acknowledgement").sequence);
         let stream = self.jetstream.get_stream(log_stream(&self.log.region, self.log.shard)).await.expect("the stream");

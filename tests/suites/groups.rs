@@ -2,6 +2,7 @@
 
 mod behind;
 mod commands;
+mod cut;
 mod following;
 mod kills;
 mod listed;

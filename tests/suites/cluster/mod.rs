@@ -1,6 +1,7 @@
 //! Regions of three replicas on three nats-servers: what is promised holds while one of them dies, hangs or lags, and when all of them are
 //! started again. A cluster takes seconds until it stores anything, so the faults of a test come one after the other.
 
+mod groups;
 mod hangs;
 mod kills;
 mod people;
@@ -31,6 +32,12 @@ async fn servers_that_are_killed_under_load_lose_and_double_nothing() {
 async fn what_people_decided_and_an_erasure_hold_though_the_servers_that_lead_are_killed_in_the_midst() {
     let mut region = started(2).await;
     people::decide_under_load(&mut region).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn members_of_a_group_are_given_one_order_though_the_servers_that_lead_are_killed() {
+    let mut region = started(2).await;
+    groups::talk(&mut region).await;
 }
 
 /// A region of one shard, three replicas and three servers, all of which its gateways know.

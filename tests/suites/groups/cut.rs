@@ -1,0 +1,149 @@
+//! Members whose gateway is cut off from NATS, and a server that loses its last seconds: what was missed is given or told of, and nobody
+//! who was removed meanwhile is given more.
+
+use std::time::Duration;
+
+use dunlin_schema::content::Change;
+use dunlin_tests::{
+    by_hand::ByHand,
+    device::Device,
+    region::{Region, RegionOptions},
+    wait::until,
+};
+use serde_json::{Value, json};
+
+use super::{done, made};
+
+/// For how long nothing is to come.
+const QUIET: Duration = Duration::from_millis(400);
+/// Entries that make a log forget all that was before.
+const ALL: usize = 10_050;
+
+/// What a frame says of the group, in words.
+fn said(frame: &Value) -> Option<String> {
+    if frame["gap"]["log"] == "#team" {
+        return Some("gap".to_owned());
+    }
+    let content = &frame["entry"]["content"];
+    let change = || content["membership"]["change"].as_str().or(content["settings"]["change"].as_str());
+    let text = content["message"]["text"].as_str().or_else(change);
+    (frame["entry"]["log"] == "#team").then(|| text.expect("something").to_owned())
+}
+
+/// What comes of the group until this does.
+async fn until_said(device: &mut Device, last: &str) -> Vec<String> {
+    let mut all = Vec::new();
+    while all.last().is_none_or(|said| said != last) {
+        all.extend(said(&device.next().await.expect("an open socket")));
+    }
+    all
+}
+
+/// What comes of the group until nothing does.
+async fn all_said(device: &mut Device) -> Vec<String> {
+    let mut all = Vec::new();
+    while let Some(frame) = device.next_within(QUIET).await {
+        all.extend(said(&frame.expect("an open socket")));
+    }
+    all
+}
+
+/// The removal itself is gone from the log when the gateway is back, and the log is further ahead of STATE than anybody looks.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_gap_of_the_tail_over_a_removal_lets_nobody_read_on() {
+    let options = RegionOptions { gateways: 1, linked: true, without: Some("groups"), ..RegionOptions::default() };
+    let region = Region::start_with(options).await;
+    let mut team = ByHand::create(&region, "team", &["alice", "bob", "carol"]).await;
+    let mut bob = region.connect(0, "bob", "phone", None).await;
+    let mut carol = region.connect(0, "carol", "phone", None).await;
+    team.say("alice", "before").await;
+    for device in [&mut bob, &mut carol] {
+        assert_eq!(until_said(device, "before").await, ["created", "before"]);
+    }
+    region.link().cut().await;
+    team.change(Change::Removed, &["bob"]).await;
+    team.say_often("alice", "secret", ALL).await;
+    region.link().heal();
+    assert_eq!(until_said(&mut carol, "gap").await, ["gap"]);
+    assert_eq!(all_said(&mut carol).await, [""; 0], "whoever may read waits for STATE");
+    team.apply().await;
+    team.say("alice", "after").await;
+    let given = until_said(&mut carol, "after").await;
+    assert!(given.len() > 9_900 && given.iter().filter(|said| *said == "gap").count() <= 1, "{} entries", given.len());
+    let given = all_said(&mut bob).await;
+    assert!(given.iter().all(|said| said == "gap"), "bob is given {given:?}");
+    // Nor is he when he comes again, wherever he says that he stands.
+    for says in [json!({}), json!({ "#team": "live" }), json!({ "#team": "beginning" })] {
+        let again = Device::try_hello_with(region.gateway(0), &region.token("bob"), "tablet", says.clone()).await;
+        let given = all_said(&mut again.expect("a welcome")).await;
+        assert!(given.iter().all(|said| said == "gap"), "{says}: bob is given {given:?}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn members_behind_a_cut_link_get_what_they_may_once_it_is_healed() {
+    let region = Region::start_with(RegionOptions { gateways: 1, linked: true, ..RegionOptions::default() }).await;
+    let (_apart, apart) = region.new_gateway(region.nats.url()).await;
+    let mut alice = region.caught_up_at(apart, "alice", "phone").await;
+    made(&mut alice, &["bob", "carol"]).await;
+    let mut bob = region.connect(0, "bob", "phone", None).await;
+    let mut carol = region.connect(0, "carol", "phone", None).await;
+    let mut dave = region.caught_up(0, "dave", "phone").await;
+    for device in [&mut bob, &mut carol] {
+        assert_eq!(until_said(device, "created").await, ["created"]);
+    }
+    region.link().cut().await;
+    alice.send_accepted("#team", "m1").await;
+    done(&mut alice, "group_remove", json!({ "users": ["carol"] })).await;
+    alice.send_accepted("#team", "m2").await;
+    done(&mut alice, "group_add", json!({ "users": ["dave"] })).await;
+    done(&mut alice, "group_add", json!({ "users": ["erin"] })).await;
+    done(&mut alice, "group_remove", json!({ "users": ["erin"] })).await;
+    region.link().heal();
+    alice.send_accepted("#team", "m3").await;
+    let bobs = ["m1", "removed", "m2", "added", "added", "removed", "m3"];
+    assert_eq!(until_said(&mut bob, "m3").await, bobs);
+    assert_eq!(until_said(&mut carol, "removed").await, ["m1", "removed"]);
+    assert_eq!(until_said(&mut dave, "m3").await, bobs[3..]);
+    assert_eq!(all_said(&mut carol).await, [""; 0]);
+    let mut erin = region.connect(0, "erin", "phone", None).await;
+    assert_eq!(until_said(&mut erin, "removed").await, ["added", "removed"]);
+}
+
+/// The log goes back over a removal, which has to be done again; whoever was there is told of a gap, and goes on in the next epoch.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_power_loss_is_told_to_the_members_of_a_group() {
+    let mut region = Region::start(1).await;
+    let mut alice = region.caught_up(0, "alice", "phone").await;
+    made(&mut alice, &["bob", "carol"]).await;
+    alice.send_accepted("#team", "kept").await;
+    let mut bob = region.connect(0, "bob", "phone", None).await;
+    assert_eq!(until_said(&mut bob, "kept").await, ["created", "kept"]);
+    region.nats.stop();
+    let snapshot = region.nats.snapshot();
+    region.nats.restart();
+    let mut alice = region.caught_up_when_ready(0, "alice", "laptop").await;
+    alice.send_until_accepted("#team", "lost").await;
+    done(&mut alice, "group_remove", json!({ "users": ["carol"] })).await;
+    assert_eq!(until_said(&mut bob, "removed").await, ["lost", "removed"]);
+    region.nats.kill();
+    region.nats.put_back(&snapshot);
+    region.workers.drain(..).for_each(|worker| worker.kill());
+    region.nats.restart();
+    let worker = region.new_worker("second").await;
+    region.workers.push(worker);
+    assert_eq!(until_said(&mut bob, "gap").await, ["gap"]);
+    let mut alice = region.caught_up_when_ready(0, "alice", "tablet").await;
+    // Nobody knows of the removal any more.
+    let mut carol = region.caught_up(0, "carol", "phone").await;
+    carol.send_until_accepted("#team", "still here").await;
+    until("the worker", async || {
+        let remove = super::command("group_remove", json!({ "users": ["carol"] }));
+        alice.ask(9, remove).await.ok()
+    })
+    .await;
+    alice.send_until_accepted("#team", "after").await;
+    assert_eq!(until_said(&mut bob, "after").await, ["still here", "removed", "after"]);
+    let given = all_said(&mut carol).await;
+    assert_eq!(given.last().map(String::as_str), Some("removed"), "{given:?}");
+}
