@@ -92,6 +92,11 @@ impl Bench {
         self.start(Config { nats: ConnectOptions { servers: vec![url], ..self.options() }, ..served(boot) }).await
     }
 
+    /// One that reaches NATS as it says itself.
+    pub(super) async fn worker_as_it_is(&self, config: Config) -> Node {
+        self.start(config).await
+    }
+
     pub(super) async fn worker_with(&self, config: Config) -> Node {
         self.start(Config { nats: self.options(), ..config }).await
     }

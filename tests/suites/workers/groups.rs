@@ -7,6 +7,7 @@
     reason = "a test fails where it stands, with what it found"
 )]
 
+mod between;
 mod killed;
 mod many;
 mod repeated;
@@ -175,6 +176,12 @@ impl Team {
     async fn applied(&self, order: Seq) -> GroupRecord {
         until("the records to be written", async || self.group().await.filter(|record| record.applied.seq >= order))
             .await
+    }
+
+    /// The same once the records take account of this order.
+    async fn roles_at(&self, order: Seq) -> BTreeMap<String, GroupRole> {
+        self.applied(order).await;
+        self.roles().await
     }
 
     /// What everybody is by the records.
