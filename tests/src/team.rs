@@ -26,6 +26,9 @@ const TEAM: &str = "#team";
 /// How long a device listens before it looks what else there is to do.
 const LISTENS: Duration = Duration::from_millis(50);
 
+/// The same of one that has nothing to say.
+const LISTENS_LONG: Duration = Duration::from_secs(1);
+
 /// How a member's device behaves.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Manner {
@@ -35,6 +38,8 @@ pub enum Manner {
     Slow,
     /// It comes and goes.
     ComesAndGoes,
+    /// It stays, and says nothing.
+    Listens,
 }
 
 /// The members, and what is known of them.
@@ -187,7 +192,8 @@ impl Member {
                     return;
                 }
             }
-            let Some(frame) = device.next_within(LISTENS).await else { continue };
+            let patience = if self.manner == Manner::Listens { LISTENS_LONG } else { LISTENS };
+            let Some(frame) = device.next_within(patience).await else { continue };
             let Ok(frame) = frame else { return };
             if self.manner == Manner::Slow {
                 tokio::time::sleep(Duration::from_millis(5)).await;

@@ -1,5 +1,5 @@
 //! `kill -9` of the gateway, the worker, nats-server and of all three, while a group's members talk, come and go, and are removed and
-//! added.
+//! added. `DUNLIN_KILLS` says how many kills there are, and `DUNLIN_MEMBERS` how many members, of whom 32 at most say something.
 
 use std::time::Duration;
 
@@ -16,9 +16,17 @@ use serde_json::{Value, json};
 
 const PATIENCE: Duration = Duration::from_secs(90);
 
-/// Kills in one run; a longer run sets `DUNLIN_KILLS`.
-fn kills() -> u32 {
-    std::env::var("DUNLIN_KILLS").map_or(8, |count| count.parse().expect("DUNLIN_KILLS is a number"))
+/// Kills in one run of a group.
+const KILLS: u32 = 4;
+/// Members of the groups of an ordinary run.
+const MEMBERS: &[usize] = &[2, 32, 33];
+/// People whom one command adds.
+const AT_ONCE: usize = 250;
+/// Who talks, comes and goes, or is slow; all others listen.
+const BUSY: usize = 32;
+
+fn number(variable: &str) -> Option<usize> {
+    std::env::var(variable).ok().map(|count| count.parse().unwrap_or_else(|_| panic!("{variable} is a number")))
 }
 
 /// Has something done by the owner, whatever is killed meanwhile: under one id, until it is answered.
@@ -66,25 +74,42 @@ async fn every_member_is_given_their_windows_once_and_in_one_order_whatever_is_k
         std::env::var("DUNLIN_KILLS_SEED").map_or_else(|_| rand::random(), |seed| seed.parse().expect("a number"));
     println!("DUNLIN_KILLS_SEED={seed} replays the choice of what is killed when");
     let mut random = StdRng::seed_from_u64(seed);
+    let kills = number("DUNLIN_KILLS").map_or(KILLS, |kills| kills as u32);
+    let members = number("DUNLIN_MEMBERS").map_or(MEMBERS.to_vec(), |members| vec![members]);
+    for members in members {
+        killed(members, kills, &mut random).await;
+    }
+}
+
+async fn killed(members: usize, kills: u32, random: &mut StdRng) {
     let mut region = Processes::start(2).await;
-    let names: Vec<String> = (0..8).map(|number| format!("user-{number}")).collect();
-    done(&region, "group_create", json!({ "members": names })).await;
+    let names: Vec<String> = (0..members).map(|number| format!("user-{number}")).collect();
+    let (first, others) = names.split_at(members.min(AT_ONCE));
+    done(&region, "group_create", json!({ "members": first })).await;
+    for users in others.chunks(AT_ONCE) {
+        done(&region, "group_add", json!({ "users": users })).await;
+    }
     let mut team = Team::at(region.gateways());
     for (number, name) in names.iter().enumerate() {
-        let manner = [Manner::Talks, Manner::ComesAndGoes, Manner::Talks, Manner::Slow][number % 4];
+        let manner = match number % 4 {
+            _ if number >= BUSY => Manner::Listens,
+            1 => Manner::ComesAndGoes,
+            3 => Manner::Slow,
+            _ => Manner::Talks,
+        };
         team.begin(name, region.token(name), manner);
     }
-    for kill in 0..kills() {
+    for kill in 0..kills {
         let before = team.accepted();
         within(PATIENCE, "the talk to go on", async || (team.accepted() > before + 20).then_some(())).await;
         tokio::time::sleep(Duration::from_millis(random.random_range(0..300))).await;
-        println!("kill {kill}: {} accepted so far", team.accepted());
         region.replace_in_turn(kill, random.random_range(0..2));
-        let users = json!({ "users": [names[random.random_range(0..6)]] });
+        // Of two, one goes on talking.
+        let user = if members > 2 { random.random_range(0..6) } else { 1 };
+        let users = json!({ "users": [names[user]] });
         let name = if kill % 2 == 0 { "group_remove" } else { "group_add" };
         done(&region, name, users).await;
     }
-    println!("{} accepted through {} kills", team.accepted(), kills());
     let name = RegionName::new("local").expect("a name");
     team.finish(&name, async || stored(&region, &name).await).await;
 }
