@@ -3,11 +3,12 @@
 use std::str::FromStr;
 
 use clap::{Args, Subcommand};
-use dunlin_client::{AskError, Client, GroupIs, Groups, Members};
+use dunlin_client::{AskError, Client, GroupIs, Groups, Link, Members};
 use dunlin_schema::{
-    Address, GroupAddress, Title,
+    Address, GroupAddress, LinkToken, Millis, Title,
     address::AddressError,
     group::{GroupRole, GroupSettingsChange, WhoMay},
+    limits,
 };
 use serde_json::json;
 
@@ -41,6 +42,12 @@ enum GroupCommand {
     Set(SetArgs),
     /// Have a group be no more, for good: its name is not free again
     Delete(OneArgs),
+    /// Print a token by which people join a group, and until when it holds, as one JSON object
+    Link(LinkArgs),
+    /// Join a group by a token, and print what it is
+    Join(JoinArgs),
+    /// Have a token hold no more, or all of them
+    Unlink(UnlinkArgs),
     /// Print what a group is, and what one is in it, as one JSON object
     Info(OneArgs),
     /// Print who is in a group, one JSON object a line
@@ -110,6 +117,39 @@ struct SetArgs {
 }
 
 #[derive(Debug, Args)]
+struct LinkArgs {
+    #[command(flatten)]
+    one: OneArgs,
+    /// For how long it holds: 30 days at most
+    #[arg(long = "for", default_value = "7d", value_name = "SPAN")]
+    lasts: Span,
+    /// How many may join by it; left out, as many as want to
+    #[arg(long, value_name = "COUNT", value_parser = clap::value_parser!(u32).range(1..=i64::from(limits::GROUP_MEMBERS)))]
+    uses: Option<u32>,
+}
+
+#[derive(Debug, Args)]
+struct JoinArgs {
+    #[command(flatten)]
+    who: WhoArgs,
+    /// The token, as it was given
+    #[arg(value_name = "LINK")]
+    link: LinkToken,
+    /// How long to wait until it is done
+    #[arg(long, default_value = "30s", value_name = "SPAN")]
+    timeout: Span,
+}
+
+#[derive(Debug, Args)]
+struct UnlinkArgs {
+    #[command(flatten)]
+    one: OneArgs,
+    /// Which token; left out, all that are one's to revoke
+    #[arg(value_name = "LINK")]
+    link: Option<LinkToken>,
+}
+
+#[derive(Debug, Args)]
 struct IsArgs {
     /// What it is called, in at most 64 characters
     #[arg(long, value_name = "TITLE")]
@@ -176,6 +216,22 @@ pub async fn run(args: GroupArgs) -> anyhow::Result<()> {
         GroupCommand::Delete(one) => {
             let deleted = json!({ "deleted": one.group.0 });
             one.done("deleting", deleted, async |client, group| client.delete_group(group).await).await
+        }
+        GroupCommand::Link(LinkArgs { one: OneArgs { who, group: Group(group), timeout }, lasts, uses }) => {
+            let ttl = Millis(u64::try_from(lasts.0.as_millis()).unwrap_or(u64::MAX));
+            let make = async |client: &Client| client.link_group(group.clone(), Some(ttl), uses).await;
+            let Link { token, expires } = asked(&who, timeout, &format!("inviting to {group}"), make).await?;
+            print(&plain::json(&json!({ "token": token, "expires": expires })))
+        }
+        GroupCommand::Join(JoinArgs { who, link, timeout }) => {
+            let doing = format!("joining {}", link.group);
+            let joined = asked(&who, timeout, &doing, async |client| client.join_group(link).await).await?;
+            print(&plain::json(&serde_json::to_value(joined)?))
+        }
+        GroupCommand::Unlink(UnlinkArgs { one, link }) => {
+            let unlinked = json!({ "unlinked": one.group.0 });
+            one.done("revoking invitations to", unlinked, async |client, group| client.unlink_group(group, link).await)
+                .await
         }
         GroupCommand::Info(OneArgs { who, group: Group(group), timeout }) => {
             let doing = format!("asking for the group {group}");

@@ -6,7 +6,7 @@
 use std::time::Duration;
 
 use dunlin_schema::{
-    Address, GroupAddress, MessageId, Retry, Seq, Title,
+    Address, GroupAddress, LinkToken, MessageId, Millis, Retry, Seq, Title,
     frame::{Answer, GroupItem, MemberItem, Question},
     group::{GroupRole, GroupSettingsChange},
 };
@@ -33,6 +33,15 @@ pub struct Groups {
     pub items: Vec<GroupItem>,
     /// What the next page is asked with; `None` where there is none.
     pub next: Option<Seq>,
+}
+
+/// By what people join a group.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Link {
+    /// Whoever has it may: its text is what they are given.
+    pub token: LinkToken,
+    /// Until when it holds.
+    pub expires: Millis,
 }
 
 /// What a group is to be: what is left out is as it is where nobody says anything, or stays as it is.
@@ -89,6 +98,32 @@ impl Client {
     /// Has a group be no more, for good. Errors: see [`AskError`].
     pub async fn delete_group(&self, group: GroupAddress) -> Result<(), AskError> {
         self.changed(|id| Question::GroupDelete { id, group }).await
+    }
+
+    /// Makes a link by which people join a group: it holds for so long, 7 days where nothing is said and 30 at most, and lets in so many,
+    /// or as many as want to. Errors: see [`AskError`].
+    pub async fn link_group(
+        &self,
+        group: GroupAddress,
+        ttl: Option<Millis>,
+        uses: Option<u32>,
+    ) -> Result<Link, AskError> {
+        let answer = self.command(|id| Question::GroupLink { id, group, ttl, uses }).await?;
+        let Answer::Link { token, expires } = answer else { return Err(AskError::unexpected(&answer)) };
+        Ok(Link { token, expires })
+    }
+
+    /// Joins the group of a link. Errors: see [`AskError`], with the code `not_found` where the link does not hold.
+    pub async fn join_group(&self, token: LinkToken) -> Result<GroupItem, AskError> {
+        let answer = self.command(|id| Question::GroupJoin { id, token }).await?;
+        let Answer::Group(group) = answer else { return Err(AskError::unexpected(&answer)) };
+        Ok(*group)
+    }
+
+    /// Has a link of a group hold no more; where none is named, all of them as an admin, otherwise all that the user has made. Errors: see
+    /// [`AskError`].
+    pub async fn unlink_group(&self, group: GroupAddress, token: Option<LinkToken>) -> Result<(), AskError> {
+        self.changed(|id| Question::GroupUnlink { id, group, token }).await
     }
 
     /// What a group is, and what the user is in it. Errors: see [`AskError`], with the code `not_a_member` where the user is not in it;

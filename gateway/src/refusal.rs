@@ -70,7 +70,7 @@ impl From<DeviceError> for Refusal {
 impl From<GroupRefusal> for Refusal {
     fn from(refusal: GroupRefusal) -> Refusal {
         let code = refusal.code();
-        let retry_after = (code.retry() == Retry::Later).then_some(RETRY_AFTER);
+        let retry_after = (code.retry() == Retry::Later).then_some(refusal.retry_after().unwrap_or(RETRY_AFTER));
         Refusal { code, message: refusal.to_string(), retry_after }
     }
 }

@@ -130,7 +130,8 @@ codes! {
     UnknownLog "unknown_log" None, Never;
     /// What an `edit` or a `delete` names is no message of the author's to this address, or is no longer stored.
     NotYours "not_yours" None, Never;
-    /// What is named is not there: a page, a message of this conversation that is still stored, a device of the user's.
+    /// What is named is not there: a page, a message of this conversation that is still stored, a device of the user's, an invitation that
+    /// holds.
     NotFound "not_found" None, Never;
     /// A cursor that this gateway can't open: its log goes on as if none had been named.
     BadCursor "bad_cursor" None, Never;
@@ -148,7 +149,7 @@ codes! {
     NotAllowed "not_allowed" None, Never;
     /// There is a group of this name, or there was one.
     Exists "exists" None, Never;
-    /// As many as may be are there already: members of the group, or groups of the user.
+    /// As many as may be are there already: members of the group, its invitations, or groups of the user.
     TooMany "too_many" None, Never;
 }
 

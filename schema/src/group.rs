@@ -5,7 +5,7 @@
 use serde::{Deserialize, Serialize};
 
 pub use crate::role::{GroupRole, GroupRoleError, GroupSettings, GroupSettingsChange, WhoMay, WhoMayError};
-use crate::{Code, Content, GroupName, MessageId, Millis, Sender, Seq, Title, UserName, envelope::sealed};
+use crate::{Code, Content, GroupName, LinkKey, MessageId, Millis, Sender, Seq, Title, UserName, envelope::sealed};
 
 const VERSION: u8 = 1;
 
@@ -61,6 +61,20 @@ pub enum GroupCommand {
     Delete,
     /// Something is written in it.
     Say(Content),
+    /// Whoever has the secret of this key may join. Nothing of it stands in the log. A repeat has a key of its own, since the secret of the
+    /// first one came to nobody: that takes the other's place.
+    Link {
+        /// What the link is kept under.
+        key: LinkKey,
+        /// Until when it holds.
+        until: Millis,
+        /// How many may join by it; as many as want to, where nothing is said.
+        uses: Option<u32>,
+    },
+    /// Whoever wants it becomes a member by a link.
+    Join(LinkKey),
+    /// A link holds no more: one's own, or an admin anybody's; all of these, where none is named.
+    Unlink(Option<LinkKey>),
 }
 
 /// The answer.
@@ -121,6 +135,15 @@ pub enum GroupRefusal {
     /// Somebody who would join is in as many groups as may be.
     #[error("somebody whom this would make a member is in {max} groups, which is the most", max = crate::limits::GROUPS)]
     TooManyGroups,
+    /// There is no such link of this group, or it holds no more: nobody is to know which.
+    #[error("this invitation does not hold, or no longer")]
+    NoLink,
+    /// The group has as many links as may be.
+    #[error("a group has at most {max} invitations at a time: revoke others first", max = crate::limits::LINKS)]
+    TooManyLinks,
+    /// More is said in the group than it may.
+    #[error("more is said in this group than it may")]
+    TooFast(Millis),
 }
 
 impl GroupRefusal {
@@ -130,13 +153,36 @@ impl GroupRefusal {
             GroupRefusal::NotAMember => Code::NotAMember,
             GroupRefusal::NotAllowed | GroupRefusal::NobodyLeft => Code::NotAllowed,
             GroupRefusal::Exists => Code::Exists,
-            GroupRefusal::NoSuchMember | GroupRefusal::NotFound => Code::NotFound,
-            GroupRefusal::TooManyMembers | GroupRefusal::TooManyGroups => Code::TooMany,
+            GroupRefusal::NoSuchMember | GroupRefusal::NotFound | GroupRefusal::NoLink => Code::NotFound,
+            GroupRefusal::TooManyMembers | GroupRefusal::TooManyGroups | GroupRefusal::TooManyLinks => Code::TooMany,
             GroupRefusal::NotYours => Code::NotYours,
             GroupRefusal::TooOld => Code::TooOld,
             GroupRefusal::FromTheFuture => Code::FromTheFuture,
             GroupRefusal::TooLarge => Code::TooLarge,
             GroupRefusal::Busy => Code::Unavailable,
+            GroupRefusal::TooFast(_) => Code::RateLimited,
+        }
+    }
+
+    /// When to try again, where it is known.
+    pub fn retry_after(self) -> Option<Millis> {
+        match self {
+            GroupRefusal::TooFast(after) => Some(after),
+            GroupRefusal::NotAMember
+            | GroupRefusal::NotAllowed
+            | GroupRefusal::NobodyLeft
+            | GroupRefusal::Exists
+            | GroupRefusal::NoSuchMember
+            | GroupRefusal::NotFound
+            | GroupRefusal::NoLink
+            | GroupRefusal::TooManyMembers
+            | GroupRefusal::TooManyGroups
+            | GroupRefusal::TooManyLinks
+            | GroupRefusal::NotYours
+            | GroupRefusal::TooOld
+            | GroupRefusal::FromTheFuture
+            | GroupRefusal::TooLarge
+            | GroupRefusal::Busy => None,
         }
     }
 }

@@ -31,6 +31,7 @@ pub mod heads;
 pub mod id;
 pub mod index;
 pub mod limits;
+pub mod link;
 pub mod listen;
 pub mod live;
 pub mod log_name;
@@ -63,6 +64,7 @@ pub use cursor::{Cursor, CursorText, Seal};
 
 pub use entry::Entry;
 pub use id::MessageId;
+pub use link::{LinkKey, LinkSecret, LinkToken};
 pub use log_name::LogName;
 pub use name::{DeviceName, GroupName, NameError, RegionName, SignalKind, TokenId, UserName};
 pub use open::Open;

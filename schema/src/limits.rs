@@ -77,6 +77,16 @@ pub const GROUP_IN_STEP: Millis = seconds(2);
 pub const GROUP_ANSWERED: Millis = Millis(4_500);
 /// Lookups of what somebody may read of a group that are under way at once in a gateway; further ones wait for their turn.
 pub const GROUP_LOOKS: usize = 64;
+/// Invitations of a group that hold at once.
+pub const LINKS: usize = 64;
+/// How long an invitation holds where nobody says anything.
+pub const LINK_LASTS: Millis = seconds(7 * 24 * 3_600);
+/// The longest that one holds.
+pub const LINK_LASTS_AT_MOST: Millis = seconds(30 * 24 * 3_600);
+/// The shortest: times to live are counted in whole seconds.
+pub const LINK_LASTS_AT_LEAST: Millis = seconds(1);
+/// Members of a group beyond which signals are not carried in it.
+pub const GROUP_SIGNALLED: u32 = 200;
 /// Members in one answer, and groups.
 pub const MEMBERS_PAGE: u16 = 100;
 /// How long it is remembered that somebody was a member: until nothing that they may read is still there.

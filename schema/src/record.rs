@@ -5,7 +5,8 @@ use std::collections::BTreeSet;
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    Address, Cursor, DeviceName, Epoch, Millis, Peer, Position, Sender, Seq, Spans, StreamTime, Title, Windows,
+    Address, Cursor, DeviceName, Epoch, MessageId, Millis, Peer, Position, Sender, Seq, Spans, StreamTime, Title,
+    UserName, Windows,
     envelope::{EnvelopeError, open, seal, sealed},
     group::{GroupRole, GroupSettings},
     settings::Audience,
@@ -259,6 +260,26 @@ pub struct Follows {
     pub at: Position,
 }
 
+/// A link by which people join a group: see [`crate::subject::link`]. Written by `groups`; it goes by itself when it holds no more.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LinkRecord {
+    /// Who made it.
+    pub by: UserName,
+    /// The id under which they did.
+    pub id: MessageId,
+    /// Until when it holds.
+    pub until: Millis,
+    /// How many may yet join by it; as many as want to, where nothing is said.
+    pub left: Option<u32>,
+}
+
+/// That a group is no more, and that its members' records are yet to say so: see [`crate::subject::ending`]. Written by `groups`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct EndingRecord {
+    /// The entry of the log that ends it.
+    pub at: Position,
+}
+
 /// Tokens that were taken back: see [`crate::subject::revocation`]. Written by `accounts`; each of its times only rises.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Revocation {
@@ -270,4 +291,4 @@ pub struct Revocation {
     pub until: Millis,
 }
 
-sealed!(VERSION: Settings, Revocation, GroupRecord, MemberRecord, Follows);
+sealed!(VERSION: Settings, Revocation, GroupRecord, MemberRecord, Follows, LinkRecord, EndingRecord);

@@ -10,8 +10,9 @@ use crate::{
 };
 
 pub use self::groups::{
-    all_follows, follows, group_command, group_record, group_records, groups_service, member_record, member_records,
-    parse_follows, parse_member_record, shard_follows,
+    all_follows, ending, endings, follows, group_command, group_record, group_records, groups_service, link, links,
+    member_record, member_records, parse_ending, parse_follows, parse_link, parse_member_record, shard_follows,
+    shard_links,
 };
 
 /// A log: the entries under one subject of a shard, in order.

@@ -5,6 +5,7 @@ mod commands;
 mod cut;
 mod following;
 mod kills;
+mod links;
 mod listed;
 mod sending;
 mod windows;

@@ -114,6 +114,13 @@ export type Answer =
         items: GroupItem[];
         /** Where the next page begins; `null` where there is none. */
         next?: Seq | null;
+    } }
+    /** By what people join a group. */
+    | { link: {
+        /** The token: whoever has it may. */
+        token: LinkToken;
+        /** Until when it holds. */
+        expires: Millis;
     } };
 
 /** The answer to a question. */
@@ -223,7 +230,8 @@ export type Code =
     /** What an `edit` or a `delete` names is no message of the author's to this address, or is no longer stored. */
     | "not_yours"
     /**
-     * What is named is not there: a page, a message of this conversation that is still stored, a device of the user's.
+     * What is named is not there: a page, a message of this conversation that is still stored, a device of the user's,
+     * an invitation that holds.
      */
     | "not_found"
     /** A cursor that this gateway can't open: its log goes on as if none had been named. */
@@ -242,7 +250,7 @@ export type Code =
     | "not_allowed"
     /** There is a group of this name, or there was one. */
     | "exists"
-    /** As many as may be are there already: members of the group, or groups of the user. */
+    /** As many as may be are there already: members of the group, its invitations, or groups of the user. */
     | "too_many";
 
 /** What is sent: a message, or something about an earlier one. */
@@ -492,6 +500,9 @@ export interface Limits {
     /** Bytes of one message's text and data. */
     body: number;
 }
+
+/** Whoever has it may join the group that it names. */
+export type LinkToken = string;
 
 /** Such as "mailbox", "#team", "#team@eu". */
 export type Log = string;
@@ -768,6 +779,39 @@ export type Question =
         limit: number;
         /** Those behind this place: `next` of the page before. Left out: from the first one on. */
         after?: Seq | null;
+    } }
+    /**
+     * Whoever has a token is to be able to join a group. Answered with `link`. A repeat gets another token, and that of
+     * the first answer holds no more.
+     */
+    | { group_link: {
+        /** The id of this command. */
+        id: MessageId;
+        /** The group. */
+        group: GroupAddress;
+        /** For how long, in ms: from a second to 30 days. Left out: 7 days. */
+        ttl?: Millis | null;
+        /** How many may join. Left out: as many as want to. */
+        uses?: number | null;
+    } }
+    /** The user becomes a member of the group that a token names. Answered with `group`. */
+    | { group_join: {
+        /** The id of this command. */
+        id: MessageId;
+        /** The token. */
+        token: LinkToken;
+    } }
+    /** Tokens are to hold no more. Answered with `done`, also where they did not. */
+    | { group_unlink: {
+        /** The id of this command. */
+        id: MessageId;
+        /** The group. */
+        group: GroupAddress;
+        /**
+         * The token. Left out: all of the group's where the user is an admin or an owner, otherwise all that the user
+         * has made.
+         */
+        token?: LinkToken | null;
     } };
 
 /** A reaction that stands. */

@@ -157,6 +157,9 @@ impl Context<'_> {
             Question::GroupInfo { group } => groups::info(self, group).await,
             Question::GroupMembers { group, after, limit } => groups::members(self, group, after, limit).await,
             Question::Groups { after, limit } => groups::list(self, after, limit).await,
+            Question::GroupLink { id, group, ttl, uses } => groups::link(self, Command { id, group }, ttl, uses).await,
+            Question::GroupJoin { id, token } => groups::join(self, id, token).await,
+            Question::GroupUnlink { id, group, token } => groups::unlink(self, Command { id, group }, token).await,
         }
     }
 }

@@ -6,8 +6,8 @@ use serde::Serialize;
 use serde_json::{Value, json};
 
 use crate::{
-    Address, Code, Content, Cursor, CursorText, DeviceName, Epoch, GroupAddress, Log, LogName, MessageId, Millis, Open,
-    Position, RegionName, Seq, Span, Spans, StreamTime, Title, UserName,
+    Address, Code, Content, Cursor, CursorText, DeviceName, Epoch, GroupAddress, LinkSecret, LinkToken, Log, LogName,
+    MessageId, Millis, Open, Position, RegionName, Seq, Span, Spans, StreamTime, Title, UserName,
     frame::{
         Answer, AnswerFrame, Ask, ClientFrame, ConversationItem, DeviceItem, EntryFrame, Goodbye, GroupItem,
         HistoryEntry, Limits, MemberItem, Question, ReactionItem, Send, ServerFrame, StartAt,
@@ -91,6 +91,11 @@ fn clients() -> Vec<ClientFrame> {
             reference: 17,
             what: Question::GroupMembers { group: team(), after: None, limit: 100 },
         }),
+        ClientFrame::Ask(Ask {
+            reference: 18,
+            what: Question::GroupLink { id: id(4), group: team(), ttl: None, uses: Some(5) },
+        }),
+        ClientFrame::Ask(Ask { reference: 19, what: Question::GroupJoin { id: id(5), token: link() } }),
         ClientFrame::Signal { to: "bob".to_owned(), kind: "typing".to_owned() },
         ClientFrame::Read { with: "alice".to_owned(), upto: Seq(17) },
     ]
@@ -201,6 +206,10 @@ fn answers() -> Vec<ServerFrame> {
             }
             .into(),
         }),
+        ServerFrame::Answer(AnswerFrame {
+            reference: 18,
+            what: Answer::Link { token: link(), expires: NOW.plus(limits::LINK_LASTS) }.into(),
+        }),
     ]
 }
 
@@ -288,6 +297,10 @@ fn people() -> BTreeMap<Open<Address>, Presence> {
         (Open::of_text("carol@eu"), Presence::unknown()),
         (Open::of_text("dave"), Presence::offline(Some(NOW.minus(Millis(100_000))))),
     ])
+}
+
+fn link() -> LinkToken {
+    LinkToken { group: team(), secret: LinkSecret([17; 16]) }
 }
 
 fn team() -> GroupAddress {

@@ -2,7 +2,7 @@
 
 use std::str::FromStr;
 
-use crate::{GroupName, RegionName, Shard, UserName};
+use crate::{GroupName, LinkKey, RegionName, Shard, UserName};
 
 /// The record of a group: `state.<region>.<shard>.group.<group>`. The shard is the group's.
 pub fn group_record(region: &RegionName, shard: Shard, group: &GroupName) -> String {
@@ -48,6 +48,49 @@ pub fn shard_follows(region: &RegionName, shard: Shard) -> String {
 /// The user and the group that a [`follows`] record is about.
 pub fn parse_follows(subject: &str) -> Option<(UserName, GroupName)> {
     parse_pair(subject, "follows", follows)
+}
+
+/// The record of a link by which people join a group: `state.<region>.<shard>.link.<group>.<key>`. The shard is the group's.
+pub fn link(region: &RegionName, shard: Shard, group: &GroupName, key: &LinkKey) -> String {
+    format!("state.{region}.{shard}.link.{group}.{key}")
+}
+
+/// The links of a group: a pattern.
+pub fn links(region: &RegionName, shard: Shard, group: &GroupName) -> String {
+    format!("state.{region}.{shard}.link.{group}.*")
+}
+
+/// The links of all groups of a shard: a pattern.
+pub fn shard_links(region: &RegionName, shard: Shard) -> String {
+    format!("state.{region}.{shard}.link.>")
+}
+
+/// The group and the key of a [`link`].
+pub fn parse_link(subject: &str) -> Option<(GroupName, LinkKey)> {
+    parse_pair(subject, "link", link)
+}
+
+/// The record of a group that is no more, and whose members' records are yet to say so: `state.<region>.<shard>.ending.<group>`. The shard
+/// is the group's.
+pub fn ending(region: &RegionName, shard: Shard, group: &GroupName) -> String {
+    format!("state.{region}.{shard}.ending.{group}")
+}
+
+/// All such groups of a shard: a pattern.
+pub fn endings(region: &RegionName, shard: Shard) -> String {
+    format!("state.{region}.{shard}.ending.*")
+}
+
+/// The group of an [`ending`].
+pub fn parse_ending(subject: &str) -> Option<GroupName> {
+    let mut tokens = subject.splitn(5, '.');
+    let (Some("state"), Some(region), Some(shard), Some("ending"), Some(group)) =
+        (tokens.next(), tokens.next(), tokens.next(), tokens.next(), tokens.next())
+    else {
+        return None;
+    };
+    let (region, group) = (RegionName::new(region).ok()?, GroupName::new(group).ok()?);
+    (ending(&region, Shard(shard.parse().ok()?), &group) == subject).then_some(group)
 }
 
 /// The two names at the end of a record's subject.

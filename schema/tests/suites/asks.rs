@@ -270,6 +270,8 @@ fn the_lists_of_names_are_as_long_as_the_enums() {
             "group_info" => r##"{"group":"#team"}"##,
             "group_members" => r##"{"group":"#team","limit":30}"##,
             "groups" => r#"{"limit":30}"#,
+            "group_link" | "group_unlink" => r##"{"id":"01ARZ3NDEKTSV4RRFFQ69G5FAV","group":"#team"}"##,
+            "group_join" => r#"{"id":"01ARZ3NDEKTSV4RRFFQ69G5FAV","token":"team.AAAAAAAAAAAAAAAAAAAAAA"}"#,
             _ => "{}",
         };
         let frame = read(&format!(r#"{{"ask":{{"ref":1,"what":{{"{name}":{fields}}}}}}}"#)).unwrap();
@@ -290,6 +292,7 @@ fn the_lists_of_names_are_as_long_as_the_enums() {
                 r#""settings":{"who_may_add":"admins","who_may_write":"members","history":false}}"#
             ),
             "members" | "groups" => r#"{"items":[]}"#,
+            "link" => r#"{"token":"team.AAAAAAAAAAAAAAAAAAAAAA","expires":17}"#,
             _ => "{}",
         };
         let answer: Answer = serde_json::from_str(&format!(r#"{{"{name}":{fields}}}"#)).unwrap();

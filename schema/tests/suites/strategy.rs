@@ -4,9 +4,9 @@ use std::fmt::Debug;
 
 use bytes::Bytes;
 use dunlin_schema::{
-    Address, Blob, Code, Content, Cursor, CursorText, DeviceName, Entry, Epoch, GroupAddress, GroupName, Log, LogName,
-    MessageId, Millis, Open, Peer, Position, RegionName, Sender, Seq, Shard, SignalKind, Span, Spans, StreamTime,
-    Title, UserName,
+    Address, Blob, Code, Content, Cursor, CursorText, DeviceName, Entry, Epoch, GroupAddress, GroupName, LinkSecret,
+    LinkToken, Log, LogName, MessageId, Millis, Open, Peer, Position, RegionName, Sender, Seq, Shard, SignalKind, Span,
+    Spans, StreamTime, Title, UserName,
     content::{Change, Failed, GroupChange, Membership, Settings},
     entry::Body,
     frame::{
@@ -15,6 +15,7 @@ use dunlin_schema::{
     },
     group::{GroupRole, GroupSettings, GroupSettingsChange, WhoMay},
     index::{Message, Place, Reaction},
+    limits,
     live::{
         ConnectionId, DeviceNews, Joined, LiveEntry, Mark, Met, Present, Receipt, Removed, RollCall, Signal,
         UserMessage,
@@ -233,8 +234,25 @@ fn question_of_a_group() -> BoxedStrategy<Question> {
         group_address().prop_map(|group| Question::GroupInfo { group }),
         (group_address(), page()).prop_map(|(group, (after, limit))| Question::GroupMembers { group, after, limit }),
         page().prop_map(|(after, limit)| Question::Groups { after, limit }),
+        (
+            id(),
+            group_address(),
+            option::of(1_000..=limits::LINK_LASTS_AT_MOST.0),
+            option::of(1..=limits::GROUP_MEMBERS)
+        )
+            .prop_map(|(id, group, ttl, uses)| Question::GroupLink { id, group, ttl: ttl.map(Millis), uses }),
+        (id(), link_token()).prop_map(|(id, token)| Question::GroupJoin { id, token }),
+        (id(), group_address(), option::of(link_token())).prop_map(|(id, group, token)| Question::GroupUnlink {
+            id,
+            group,
+            token
+        }),
     ]
     .boxed()
+}
+
+fn link_token() -> impl Strategy<Value = LinkToken> {
+    (group_address(), any::<[u8; 16]>()).prop_map(|(group, secret)| LinkToken { group, secret: LinkSecret(secret) })
 }
 
 fn group_settings_change() -> impl Strategy<Value = GroupSettingsChange> {
@@ -287,6 +305,7 @@ fn answer() -> BoxedStrategy<Answer> {
             .prop_map(|(items, next)| Answer::Members { items, next }),
         (collection::vec(group_item(), 0..3), option::of(seq()))
             .prop_map(|(items, next)| Answer::Groups { items, next }),
+        (link_token(), millis()).prop_map(|(token, expires)| Answer::Link { token, expires }),
     ]
     .boxed()
 }

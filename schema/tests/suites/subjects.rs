@@ -3,8 +3,8 @@
 use std::collections::HashMap;
 
 use dunlin_schema::{
-    DeviceName, GroupName, Log, MessageId, Peer, RegionName, Sender, Shard, UserName, limits, revocation::Revoked,
-    shard::fnv1a32, stream, subject,
+    DeviceName, GroupName, LinkKey, Log, MessageId, Peer, RegionName, Sender, Shard, UserName, limits,
+    revocation::Revoked, shard::fnv1a32, stream, subject,
 };
 use proptest::prelude::*;
 
@@ -22,6 +22,10 @@ fn team() -> GroupName {
     "team".parse().unwrap()
 }
 
+fn key() -> LinkKey {
+    LinkKey([17; 32])
+}
+
 #[test]
 fn records_of_groups_say_whose_they_are() {
     let (eu, bob) = (region("eu"), user("bob"));
@@ -31,6 +35,17 @@ fn records_of_groups_say_whose_they_are() {
     assert_eq!(subject::parse_follows(&follows), Some((bob, team())));
     assert_eq!(subject::parse_follows(&member), None);
     assert_eq!(subject::parse_member_record(&follows), None);
+    let (link, ending) = (subject::link(&eu, Shard(3), &team(), &key()), subject::ending(&eu, Shard(3), &team()));
+    assert_eq!(subject::parse_link(&link), Some((team(), key())));
+    assert_eq!(subject::parse_ending(&ending), Some(team()));
+    for none in
+        [&link, "state.eu.03.ending.team", "state.eu.3.ending.team.x", "state.eu.3.ending", "log.eu.3.ending.team"]
+    {
+        assert_eq!(subject::parse_ending(none), None, "{none}");
+    }
+    for none in [&ending, &format!("{link}A"), &member, "state.eu.3.link.team.ERER", "state.eu.3.link.team.*"] {
+        assert_eq!(subject::parse_link(none), None, "{none}");
+    }
     for none in ["state.eu.3.member.team.bob.x", "state.eu.03.member.team.bob", "state.eu.3.member.team"] {
         assert_eq!(subject::parse_member_record(none), None, "{none}");
     }
@@ -94,6 +109,14 @@ fn subjects_are_those_of_the_design() {
         (subject::member_records(&eu, Shard(3), &team()), "state.eu.3.member.team.*"),
         (subject::follows(&eu, Shard(3), &bob, &team()), "state.eu.3.follows.bob.team"),
         (subject::all_follows(&eu, Shard(3), &bob), "state.eu.3.follows.bob.*"),
+        (
+            subject::link(&eu, Shard(3), &team(), &key()),
+            "state.eu.3.link.team.ERERERERERERERERERERERERERERERERERERERERERE",
+        ),
+        (subject::links(&eu, Shard(3), &team()), "state.eu.3.link.team.*"),
+        (subject::shard_links(&eu, Shard(3)), "state.eu.3.link.>"),
+        (subject::ending(&eu, Shard(3), &team()), "state.eu.3.ending.team"),
+        (subject::endings(&eu, Shard(3)), "state.eu.3.ending.*"),
         (subject::groups_service(&eu, Shard(3)), "groups-eu-3"),
         (subject::group_command(&eu, Shard(3)), "svc.eu.groups-3.command"),
         (subject::receipt(&eu, Shard(3), &bob), "receipt.eu.3.bob"),

@@ -201,7 +201,7 @@ async fn what_is_no_command_is_refused_in_words_and_the_socket_goes_on() {
         (json!({ "group_members": { "group": "#team", "limit": 0 } }), "bad_question"),
         (json!({ "group_members": { "group": "#team", "limit": 1, "after": -1 } }), "bad_question"),
         (json!({ "group_info": { "group": "#team@eu" } }), "unsupported"),
-        (json!({ "group_join": { "token": "x" } }), "unknown_question"),
+        (json!({ "group_rename": { "group": "#team" } }), "unknown_question"),
     ] {
         assert_eq!(refused(&mut alice, &what).await, (code.to_owned(), false), "{what}");
     }

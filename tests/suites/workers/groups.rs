@@ -9,6 +9,7 @@
 
 mod between;
 mod killed;
+mod links;
 mod many;
 mod repeated;
 

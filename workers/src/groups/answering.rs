@@ -7,7 +7,7 @@ use dunlin_nats::{Hold, append::core::PublishFailure};
 use dunlin_schema::{
     Address, Content, Entry, MessageId, Millis, Seq, StreamTime,
     entry::Body,
-    group::{GroupAnswer, GroupRefusal, GroupRequest},
+    group::{GroupAnswer, GroupCommand, GroupRefusal, GroupRequest},
     limits,
 };
 use tokio::time::{Duration, Instant, sleep};
@@ -15,6 +15,7 @@ use tokio::time::{Duration, Instant, sleep};
 use super::{
     Shared,
     core::{Decision, Meaning},
+    links::{self, Made},
     loaded::{LoadError, Loaded},
     room,
 };
@@ -50,7 +51,9 @@ pub(super) async fn answer(
         return Some(GroupAnswer::Refused(GroupRefusal::FromTheFuture));
     }
     let until = Instant::now() + Duration::from_millis(limits::APPEND_FOR.0);
-    let mut asked = Asked { shared, request, is_news: false, must_know: false, doubt: None, authors: None };
+    // Of what was stored before nothing else is taken again.
+    let must_know = matches!(request.what, GroupCommand::Join(_));
+    let mut asked = Asked { shared, request, is_news: false, must_know, doubt: None, authors: None, is_let_in: false };
     while Instant::now() < until {
         let next = asked.try_once(loaded).await.unwrap_or_else(|next| next);
         if !shared.lease.holds() {
@@ -83,6 +86,8 @@ struct Asked<'a> {
     doubt: Option<Seq>,
     /// Who has written what it is about.
     authors: Option<Vec<dunlin_schema::Sender>>,
+    /// Whether a use of a link was taken for it.
+    is_let_in: bool,
 }
 
 impl Asked<'_> {
@@ -121,7 +126,7 @@ impl Asked<'_> {
         if !is_known && (self.must_know || !is_fresh) {
             return Ok(Next::Answer(GroupAnswer::Refused(GroupRefusal::TooOld)));
         }
-        match group.group.decide(request, self.authors.as_deref()) {
+        match self.decide(group).await? {
             Ok(Decision::Store(content)) => self.store(group, &hold, request.id, content).await,
             Ok(Decision::Find(target)) => {
                 let is_known = self.knows(group, target, true).await?;
@@ -129,7 +134,9 @@ impl Asked<'_> {
                 Ok(Next::Again)
             }
             // Another worker may have stored what makes it possible, or needed.
-            Ok(Decision::Nothing | Decision::StoreFirst(_)) | Err(_) if !self.is_news || !is_known => {
+            Ok(Decision::Nothing | Decision::StoreFirst(_) | Decision::Links { .. }) | Err(_)
+                if !self.is_news || !is_known =>
+            {
                 if !self.is_news {
                     self.read_on(group).await?;
                 }
@@ -143,9 +150,57 @@ impl Asked<'_> {
                     next @ (Next::Answer(_) | Next::Again | Next::Later(_)) => Ok(next),
                 }
             }
+            Ok(Decision::Links { all }) => self.links(all).await,
             Ok(Decision::Nothing) => Ok(Next::Answer(GroupAnswer::Stored { order: Seq(0), time: request.at })),
             Err(refusal) => Ok(Next::Answer(GroupAnswer::Refused(refusal))),
         }
+    }
+
+    /// Decides by what is known of the group. Whoever has no link that holds is told nothing else of it.
+    async fn decide(&self, group: &Loaded) -> Result<Result<Decision, GroupRefusal>, LoadError> {
+        let decided = group.group.decide(self.request, self.authors.as_deref());
+        match &self.request.what {
+            GroupCommand::Join(key) if decided != Ok(Decision::Nothing) && !self.is_let_in => {
+                let holds = links::holds(self.shared, &self.request.group, key).await?;
+                Ok(if holds { decided } else { Err(GroupRefusal::NoLink) })
+            }
+            GroupCommand::Join(_)
+            | GroupCommand::Create { .. }
+            | GroupCommand::Add(_)
+            | GroupCommand::Remove(_)
+            | GroupCommand::Leave
+            | GroupCommand::Role { .. }
+            | GroupCommand::Set { .. }
+            | GroupCommand::Delete
+            | GroupCommand::Say(_)
+            | GroupCommand::Link { .. }
+            | GroupCommand::Unlink(_) => Ok(decided),
+        }
+    }
+
+    /// Changes links: those of others too, where `all` are to be changed.
+    async fn links(&self, all: bool) -> Result<Next, Next> {
+        let (shared, GroupRequest { group, by, id, at, what }) = (self.shared, self.request);
+        let changed = match what {
+            GroupCommand::Link { key, until, uses } => {
+                let made = Made { by: &by.user, id: *id, key: *key, until: *until, uses: *uses };
+                links::make(shared, group, made).await?
+            }
+            GroupCommand::Unlink(key) => links::revoke(shared, group, key.as_ref(), &by.user, all).await?,
+            GroupCommand::Create { .. }
+            | GroupCommand::Add(_)
+            | GroupCommand::Remove(_)
+            | GroupCommand::Leave
+            | GroupCommand::Role { .. }
+            | GroupCommand::Set { .. }
+            | GroupCommand::Delete
+            | GroupCommand::Say(_)
+            | GroupCommand::Join(_) => Ok(()),
+        };
+        Ok(Next::Answer(match changed {
+            Ok(()) => GroupAnswer::Stored { order: Seq(0), time: *at },
+            Err(refusal) => GroupAnswer::Refused(refusal),
+        }))
     }
 
     /// Reads up to the log's end.
@@ -209,6 +264,14 @@ impl Asked<'_> {
         }
         if !shared.lease.holds() {
             return Ok(Next::Again);
+        }
+        if let GroupCommand::Join(key) = &self.request.what
+            && !self.is_let_in
+        {
+            self.is_let_in = links::take(shared, &self.request.group, key).await?;
+            if !self.is_let_in {
+                return Ok(Next::Answer(GroupAnswer::Refused(GroupRefusal::NoLink)));
+            }
         }
         match hold.append(group.log(), &entry, group.end()).await {
             Ok(stored) if !stored.duplicate => {

@@ -18,6 +18,7 @@ use super::{
     Shared,
     core::{Group, Known},
 };
+use crate::change::ChangeError;
 
 /// Why a group is not known as it is now.
 #[derive(Debug, thiserror::Error)]
@@ -28,6 +29,8 @@ pub(super) enum LoadError {
     Record(#[from] RecordError),
     #[error("a record can't be read: {0}")]
     Unreadable(#[from] EnvelopeError),
+    #[error(transparent)]
+    Change(#[from] ChangeError),
     /// The log is not the one that was known, or changed too much while it was read.
     #[error("the log is another one than before")]
     OtherLog,

@@ -5,13 +5,15 @@
 //! of the shard, wherever an entry comes from.
 //!
 //! `core` decides; `lanes` takes one group's requests in turn, `answering` does one, over what `loaded` has read of its group and if `room`
-//! lets it; `applying` writes the records that an entry changes. This file feeds them, as long as the shard is this worker's: so
-//! one refuses what another would store for moments at most, and nobody answers for what they have slept through.
+//! lets it, or changes by which `links` people join; `applying` writes the records that an entry changes. This file feeds them, as long as
+//! the shard is this worker's: so one refuses what another would store for moments at most, and nobody answers for what they have slept
+//! through.
 
 mod answering;
 mod applying;
 pub mod core;
 mod lanes;
+mod links;
 mod loaded;
 mod metrics;
 mod room;

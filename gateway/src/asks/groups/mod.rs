@@ -3,6 +3,7 @@
 //! **A command is answered when its records say so.** Its entry in the group's log is what counts; who is told that it is done and asks at
 //! once is to see it, so the answer waits a moment for the records that follow the log. A repeat gets the first answer.
 
+mod links;
 mod stored;
 
 use std::time::{Duration, Instant};
@@ -14,7 +15,10 @@ use dunlin_schema::{
     limits,
 };
 
-pub(super) use self::stored::{info, list, members};
+pub(super) use self::{
+    links::{join, link, unlink},
+    stored::{info, list, members},
+};
 use super::Context;
 use crate::{clock, groups, refusal::Refusal};
 
@@ -71,6 +75,12 @@ pub(super) async fn role(
 
 /// Has something done, and waits a moment until the group's records say so.
 pub(super) async fn done(context: &Context<'_>, command: Command, what: GroupCommand) -> Result<Answer, Refusal> {
+    carried_out(context, command, what).await?;
+    Ok(Answer::Done {})
+}
+
+/// The same; gives whether the records say so.
+async fn carried_out(context: &Context<'_>, command: Command, what: GroupCommand) -> Result<bool, Refusal> {
     let (Command { id, group }, asked) = (command, Instant::now());
     let group = here(context, group)?;
     let (shard, by) = (shard_of(context, &group), context.people.sender(context.asker.user()));
@@ -78,12 +88,11 @@ pub(super) async fn done(context: &Context<'_>, command: Command, what: GroupCom
     match groups::ask(context.groups, context.metrics, shard, &wanted).await {
         GroupAnswer::Stored { order, .. } => {
             let left = Duration::from_millis(limits::GROUP_ANSWERED.0).saturating_sub(asked.elapsed());
-            stored::in_step(context, &wanted.group, order, left).await;
+            Ok(stored::in_step(context, &wanted.group, order, left).await)
         }
-        GroupAnswer::Refused(refusal) => return Err(refusal.into()),
-        GroupAnswer::Unknown => return Err(Refusal::unknown_outcome()),
+        GroupAnswer::Refused(refusal) => Err(refusal.into()),
+        GroupAnswer::Unknown => Err(Refusal::unknown_outcome()),
     }
-    Ok(Answer::Done {})
 }
 
 fn shard_of(context: &Context<'_>, group: &GroupName) -> Shard {

@@ -67,16 +67,18 @@ pub(in crate::asks) async fn list(context: &Context<'_>, after: Option<Seq>, lim
     Ok(Answer::Groups { items, next })
 }
 
-/// Waits a moment, and not for longer than this, until a group's records say what its log says up to this order.
-pub(super) async fn in_step(context: &Context<'_>, group: &GroupName, order: Seq, within: Duration) {
+/// Waits a moment, and not for longer than this, until a group's records say what its log says up to this order. Gives whether they do.
+pub(super) async fn in_step(context: &Context<'_>, group: &GroupName, order: Seq, within: Duration) -> bool {
     let seen = timeout(within, group_record(context, group, order)).await;
-    if !matches!(seen, Ok(Ok(Some(record))) if order <= record.applied.seq) {
+    let is_seen = matches!(seen, Ok(Ok(Some(record))) if order <= record.applied.seq);
+    if !is_seen {
         tracing::debug!(%group, order = order.0, "what was done in a group is answered before it is seen");
     }
+    is_seen
 }
 
 /// A group as the asker sees it; `None` where there is none, or the asker is not in it.
-async fn item(context: &Context<'_>, group: &GroupName) -> Result<Option<GroupItem>, Refusal> {
+pub(super) async fn item(context: &Context<'_>, group: &GroupName) -> Result<Option<GroupItem>, Refusal> {
     let shard = shard_of(context, group);
     let subject = subject::member_record(context.region, shard, group, context.asker.user());
     let Some(record) = context.records.load(shard, &subject).await? else { return Ok(None) };

@@ -9,7 +9,7 @@ use super::{
     conversations::{self, ConversationItem, HistoryEntry},
 };
 use crate::{
-    Address, Millis, Open, Seq, Title,
+    Address, LinkToken, Millis, Open, Seq, Title,
     group::{GroupRole, GroupSettings},
     presence::Presence,
     settings::Audience,
@@ -97,6 +97,13 @@ pub enum Answer {
         /// Where the next page begins; `None` where there is none.
         next: Option<Seq>,
     },
+    /// By what people join a group.
+    Link {
+        /// The token: whoever has it may.
+        token: LinkToken,
+        /// Until when it holds.
+        expires: Millis,
+    },
 }
 
 impl Answer {
@@ -113,6 +120,7 @@ impl Answer {
         "group",
         "members",
         "groups",
+        "link",
     ];
 }
 

@@ -16,7 +16,7 @@ pub use self::{
     unread::UnreadAsk,
 };
 use crate::{
-    Address, DeviceName, GroupAddress, MessageId, Seq, Title,
+    Address, DeviceName, GroupAddress, LinkToken, MessageId, Millis, Seq, Title,
     group::{GroupRole, GroupSettingsChange},
     limits,
     settings::Audience,
@@ -244,6 +244,42 @@ pub enum Question {
         #[schemars(range(min = 1))]
         limit: u64,
     },
+    /// Whoever has a token is to be able to join a group. Answered with `link`. A repeat gets another token, and that of the first answer
+    /// holds no more.
+    GroupLink {
+        /// The id of this command.
+        id: MessageId,
+        /// The group.
+        #[serde(deserialize_with = "group")]
+        group: GroupAddress,
+        /// For how long, in ms: from a second to 30 days. Left out: 7 days.
+        #[serde(default, deserialize_with = "lasts")]
+        #[schemars(range(min = limits::LINK_LASTS_AT_LEAST.0, max = limits::LINK_LASTS_AT_MOST.0))]
+        ttl: Option<Millis>,
+        /// How many may join. Left out: as many as want to.
+        #[serde(default, deserialize_with = "uses")]
+        #[schemars(range(min = 1, max = limits::GROUP_MEMBERS))]
+        uses: Option<u32>,
+    },
+    /// The user becomes a member of the group that a token names. Answered with `group`.
+    GroupJoin {
+        /// The id of this command.
+        id: MessageId,
+        /// The token.
+        #[serde(deserialize_with = "token")]
+        token: LinkToken,
+    },
+    /// Tokens are to hold no more. Answered with `done`, also where they did not.
+    GroupUnlink {
+        /// The id of this command.
+        id: MessageId,
+        /// The group.
+        #[serde(deserialize_with = "group")]
+        group: GroupAddress,
+        /// The token. Left out: all of the group's where the user is an admin or an owner, otherwise all that the user has made.
+        #[serde(default)]
+        token: Option<LinkToken>,
+    },
 }
 
 impl Question {
@@ -273,6 +309,9 @@ impl Question {
         "group_info",
         "group_members",
         "groups",
+        "group_link",
+        "group_join",
+        "group_unlink",
     ];
 }
 
@@ -286,7 +325,10 @@ impl Question {
             | Question::GroupLeave { id, .. }
             | Question::GroupRole { id, .. }
             | Question::GroupSet { id, .. }
-            | Question::GroupDelete { id, .. } => Some(*id),
+            | Question::GroupDelete { id, .. }
+            | Question::GroupLink { id, .. }
+            | Question::GroupJoin { id, .. }
+            | Question::GroupUnlink { id, .. } => Some(*id),
             Question::Devices {}
             | Question::DeviceRemove { .. }
             | Question::DeviceName { .. }
@@ -350,6 +392,33 @@ fn people<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<String>, D::
 
 fn group<'de, D: Deserializer<'de>>(deserializer: D) -> Result<GroupAddress, D::Error> {
     parsed_field(deserializer, "group")
+}
+
+fn token<'de, D: Deserializer<'de>>(deserializer: D) -> Result<LinkToken, D::Error> {
+    parsed_field(deserializer, "token")
+}
+
+/// A value that is not said, or lies between two.
+fn between<'de, D: Deserializer<'de>, T>(deserializer: D, name: &str, least: T, most: T) -> Result<Option<T>, D::Error>
+where
+    T: Deserialize<'de> + PartialOrd + fmt::Display,
+{
+    let value = Option::<T>::deserialize(deserializer)?;
+    match &value {
+        Some(value) if *value < least || *value > most => {
+            Err(de::Error::custom(format_args!("`{name}` is a whole number from {least} to {most}")))
+        }
+        Some(_) | None => Ok(value),
+    }
+}
+
+fn lasts<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Millis>, D::Error> {
+    let (least, most) = (limits::LINK_LASTS_AT_LEAST.0, limits::LINK_LASTS_AT_MOST.0);
+    between(deserializer, "ttl", least, most).map(|lasts| lasts.map(Millis))
+}
+
+fn uses<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<u32>, D::Error> {
+    between(deserializer, "uses", 1, limits::GROUP_MEMBERS)
 }
 
 /// Addresses of people: not more of them than a command may name.

@@ -1,19 +1,19 @@
 //! Golden bytes of groups: records, what a worker is told to do in one, and what is asked and said of them.
 
 use dunlin_schema::{
-    Content, MessageId, Millis, Open, Seq, Windows,
+    Content, LinkKey, LinkSecret, LinkToken, MessageId, Millis, Open, Seq, Windows,
     content::{GroupChange, Settings},
     entry::{Body, Entry},
     frame::{Answer, Encoding, GroupItem, MemberItem, Question},
     group::{
         GroupAnswer, GroupCommand, GroupRefusal, GroupRequest, GroupRole, GroupSettings, GroupSettingsChange, WhoMay,
     },
-    record::{Follows, GroupRecord, MemberRecord},
+    record::{EndingRecord, Follows, GroupRecord, LinkRecord, MemberRecord},
 };
 
 use super::{AT, POSITION, Sealed, answer, ask, bytes, decode_like, hex, id, title};
 
-sealed!(GroupRecord, MemberRecord, Follows, GroupRequest, GroupAnswer);
+sealed!(GroupRecord, MemberRecord, Follows, LinkRecord, EndingRecord, GroupRequest, GroupAnswer);
 
 fn open() -> GroupSettings {
     GroupSettings { who_may_add: WhoMay::Members.into(), who_may_write: WhoMay::Admins.into(), history: true }
@@ -43,6 +43,8 @@ fn records_of_groups() {
         (MemberRecord { role: Some(GroupRole::Admin), windows, at: POSITION, joined: AT }, MEMBER),
         (MemberRecord::default(), MEMBER_NEVER),
         (Follows { is_member: true, at: POSITION }, FOLLOWS),
+        (LinkRecord { by: "alice".parse().unwrap(), id: id(), until: AT, left: Some(300) }, LINK),
+        (EndingRecord { at: POSITION }, ENDING),
     );
 }
 
@@ -60,10 +62,14 @@ fn what_is_done_in_groups() {
         (wanted(GroupCommand::Set { title: None, settings: change() }), SET),
         (wanted(GroupCommand::Delete), DELETE),
         (wanted(GroupCommand::Say(Content::Delete { target: id() })), SAY),
+        (wanted(GroupCommand::Link { key: LinkKey([17; 32]), until: AT, uses: Some(300) }), MAKE_LINK),
+        (wanted(GroupCommand::Join(LinkKey([17; 32]))), JOIN),
+        (wanted(GroupCommand::Unlink(None)), UNLINK),
         (GroupAnswer::Stored { order: Seq(300), time: AT }, STORED),
         (GroupAnswer::Unknown, UNKNOWN),
         (GroupAnswer::Refused(GroupRefusal::NotAMember), NOT_A_MEMBER),
         (GroupAnswer::Refused(GroupRefusal::Busy), BUSY),
+        (GroupAnswer::Refused(GroupRefusal::TooFast(Millis(300))), TOO_FAST),
     );
 }
 
@@ -87,6 +93,7 @@ fn an_entry_of_a_group() {
 fn questions_and_answers_of_groups_in_postcard() {
     let team = || "#team".parse().unwrap();
     let bob = || "bob".parse().unwrap();
+    let link = || LinkToken { group: team(), secret: LinkSecret([17; 16]) };
     let id: MessageId = id();
     for (question, golden) in [
         (
@@ -102,6 +109,9 @@ fn questions_and_answers_of_groups_in_postcard() {
         (Question::GroupInfo { group: team() }, ASK_INFO),
         (Question::GroupMembers { group: team(), after: Some(Seq(300)), limit: 100 }, ASK_MEMBERS),
         (Question::Groups { after: None, limit: 100 }, ASK_GROUPS),
+        (Question::GroupLink { id, group: team(), ttl: Some(Millis(86_400_000)), uses: Some(5) }, ASK_LINK),
+        (Question::GroupJoin { id, token: link() }, ASK_JOIN),
+        (Question::GroupUnlink { id, group: team(), token: Some(link()) }, ASK_UNLINK),
     ] {
         let frame = ask(1, question);
         assert_eq!(hex(&Encoding::Postcard.write(&frame)), golden, "{frame:?}");
@@ -119,6 +129,7 @@ fn questions_and_answers_of_groups_in_postcard() {
         (Answer::Group(Box::new(item())), TELL_GROUP),
         (Answer::Members { items: vec![member], next: Some(Seq(300)) }, TELL_MEMBERS),
         (Answer::Groups { items: vec![item()], next: None }, TELL_GROUPS),
+        (Answer::Link { token: link(), expires: Millis(5) }, TELL_LINK),
     ] {
         let frame = answer(1, told);
         assert_eq!(hex(&Encoding::Postcard.write(&frame)), golden, "{frame:?}");
@@ -173,3 +184,23 @@ const ASK_GROUPS: &str = "0301170064";
 const TELL_GROUP: &str = "0801230805237465616d01025456ac02076d656d626572730661646d696e7301056f776e6572";
 const TELL_MEMBERS: &str = "080111090103626f62066d656d6265720501ac02";
 const TELL_GROUPS: &str = "0801250a0105237465616d01025456ac02076d656d626572730661646d696e7301056f776e657200";
+const LINK: &str = "0105616c69636501563e3ab5d3d6764c61efb99302bd5b96d9d79daa3301ac02917342b8";
+const ENDING: &str = "0180b0f0fef58df7bc181181a38f8aeb90f7bc1821704be9";
+const MAKE_LINK: &str = concat!(
+    "01047465616d05616c69636502657501563e3ab5d3d6764c61efb99302bd5b96d9d79daa330811111111111111",
+    "1111111111111111111111111111111111111111111111111196d9d79daa3301ac0267f668cc"
+);
+const JOIN: &str = concat!(
+    "01047465616d05616c69636502657501563e3ab5d3d6764c61efb99302bd5b96d9d79daa330911111111111111",
+    "11111111111111111111111111111111111111111111111111fa4a1d77"
+);
+const UNLINK: &str = "01047465616d05616c69636502657501563e3ab5d3d6764c61efb99302bd5b96d9d79daa330a00cd95fb20";
+const TOO_FAST: &str = "01010fac02e5226a5a";
+const ASK_LINK: &str = "03011801563e3ab5d3d6764c61efb99302bd5b05237465616d0180b899290105";
+const ASK_JOIN: &str =
+    concat!("03011901563e3ab5d3d6764c61efb99302bd5b1b7465616d2e4552455245524552455245524552455245524552", "4551");
+const ASK_UNLINK: &str = concat!(
+    "03011a01563e3ab5d3d6764c61efb99302bd5b05237465616d011b7465616d2e45524552455245524552455245",
+    "524552455245524551"
+);
+const TELL_LINK: &str = "08011e0b1b7465616d2e4552455245524552455245524552455245524552455105";

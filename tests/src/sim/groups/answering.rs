@@ -239,6 +239,7 @@ impl World {
         match early {
             Ok(Decision::Store(content)) => self.store(number, id, content, true),
             Ok(Decision::Find(_)) => unreachable!("messages alone are said"),
+            Ok(Decision::Links { .. }) => unreachable!("nobody asks for a link"),
             Ok(Decision::Nothing | Decision::StoreFirst(_)) | Err(_) if !unread && (!asked.is_news || !is_known) => {
                 asked.must_know = true;
                 let next = if asked.is_news { Next::Think } else { Next::ReadOn };

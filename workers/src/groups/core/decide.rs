@@ -8,6 +8,9 @@
 //! | leave | every member; where the last owner does, the member who comes next is made an owner before |
 //! | role, delete | owners |
 //! | set | admins |
+//! | join | whom a link lets, which is not decided here |
+//! | make a link | who may add |
+//! | revoke links | whoever made them, and admins |
 //! | a message | whom the settings let; it mentions members alone |
 //! | an edit | the message's author |
 //! | a deletion | the message's author, and admins |
@@ -35,6 +38,11 @@ pub enum Decision {
     Store(Content),
     /// This is stored before, under an id of its own; then it is decided again.
     StoreFirst(Content),
+    /// It is not for the log: links by which people join are changed, also others' than one's own where `all` are one's to change.
+    Links {
+        /// Whether they are.
+        all: bool,
+    },
     /// Whose message this is has to be known: it is decided again with its authors.
     Find(MessageId),
 }
@@ -49,9 +57,12 @@ impl Group {
         if let GroupCommand::Create { title, settings, users } = what {
             return self.create(by, title, settings, users);
         }
+        if matches!(what, GroupCommand::Join(_)) {
+            return self.join(by);
+        }
         let role = self.role(by).ok_or(GroupRefusal::NotAMember)?;
         match what {
-            GroupCommand::Create { .. } => Err(GroupRefusal::Exists),
+            GroupCommand::Create { .. } | GroupCommand::Join(_) => Err(GroupRefusal::Exists),
             GroupCommand::Add(users) => self.add(by, role, users),
             GroupCommand::Remove(users) => self.remove(by, role, users),
             GroupCommand::Leave => self.leave(by, role),
@@ -73,6 +84,11 @@ impl Group {
                 Ok(self.settings(by, GroupChange::Deleted, self.title.clone(), self.settings.clone(), &[]))
             }
             GroupCommand::Say(content) => self.say(by, role, content, authors),
+            GroupCommand::Link { .. } => {
+                allowed(WhoMay::lets(&self.settings.who_may_add, role))?;
+                Ok(Decision::Links { all: false })
+            }
+            GroupCommand::Unlink(_) => Ok(Decision::Links { all: role >= GroupRole::Admin }),
         }
     }
 
@@ -100,6 +116,18 @@ impl Group {
         allowed(WhoMay::lets(&self.settings.who_may_add, role))?;
         let new = self.those(users, |member| member.is_none());
         if self.members.len() + new.len() > limits::GROUP_MEMBERS as usize && !new.is_empty() {
+            return Err(GroupRefusal::TooManyMembers);
+        }
+        Ok(self.membership(by, Change::Added, &new))
+    }
+
+    /// Whoever has a link that holds joins as if they were added by themselves.
+    fn join(&self, by: &Sender) -> Decided {
+        if by.region != self.region || !self.was_made || self.is_deleted {
+            return Err(GroupRefusal::NoLink);
+        }
+        let new = self.those(std::slice::from_ref(&by.user), |member| member.is_none());
+        if self.members.len() >= limits::GROUP_MEMBERS as usize && !new.is_empty() {
             return Err(GroupRefusal::TooManyMembers);
         }
         Ok(self.membership(by, Change::Added, &new))

@@ -4,7 +4,7 @@ mod model;
 mod replay;
 
 use dunlin_schema::{
-    Content, Entry, Epoch, MessageId, Millis, Position, Sender, Seq, StreamTime, UserName,
+    Content, Entry, Epoch, LinkKey, MessageId, Millis, Position, Sender, Seq, StreamTime, UserName,
     entry::Body,
     group::{GroupCommand, GroupRefusal, GroupRequest, GroupRole, GroupSettingsChange, WhoMay},
     limits,
@@ -71,7 +71,8 @@ impl Team {
         let mut found = None;
         loop {
             match self.group.decide(&request, found)? {
-                Decision::Nothing => return Ok(0),
+                Decision::Nothing | Decision::Links { all: false } => return Ok(0),
+                Decision::Links { all: true } => return Ok(ALL_LINKS),
                 Decision::Store(content) => {
                     self.store(by, content);
                     return Ok(self.log.len() - before);
@@ -103,6 +104,9 @@ impl Team {
     }
 }
 
+/// What stands for a decision about all links.
+const ALL_LINKS: usize = 99;
+
 /// The time of the ids of bob's messages; others were never written.
 const BOBS: Millis = Millis(77);
 
@@ -124,6 +128,9 @@ fn command(words: &str) -> GroupCommand {
         "role" => GroupCommand::Role { user: name(rest[0]), role: rest[1].parse().unwrap() },
         "open" => set(GroupSettingsChange { who_may_add: Some(WhoMay::Members), ..Default::default() }),
         "hush" => set(GroupSettingsChange { who_may_write: Some(WhoMay::Admins), ..Default::default() }),
+        "link" => GroupCommand::Link { key: LinkKey([1; 32]), until: Millis(9), uses: None },
+        "unlink" => GroupCommand::Unlink(None),
+        "join" => GroupCommand::Join(LinkKey([1; 32])),
         "delete" => GroupCommand::Delete,
         "say" => GroupCommand::Say(message("hello")),
         "edit" => GroupCommand::Say(Content::Edit { target: target(), text: Some("else".to_owned()), data: None }),
@@ -154,6 +161,9 @@ fn each_may_what_their_role_lets_them() {
         ("role alice member", Err(NobodyLeft), no, no, out),
         ("open", Ok(1), Ok(1), no, out),
         ("delete", Ok(1), no, no, out),
+        ("link", Ok(0), Ok(0), no, out),
+        ("unlink", Ok(ALL_LINKS), Ok(ALL_LINKS), Ok(0), out),
+        ("join", Ok(0), Ok(0), Ok(0), Ok(1)),
         ("say", Ok(1), Ok(1), Ok(1), out),
         ("edit bobs", Err(NotYours), Err(NotYours), Ok(1), out),
         ("edit nobodys", Err(NotYours), Err(NotYours), Err(NotYours), out),
@@ -170,7 +180,7 @@ fn each_may_what_their_role_lets_them() {
 
 #[test]
 fn one_after_the_other() {
-    use GroupRefusal::{Exists, NobodyLeft, NotAMember, NotAllowed};
+    use GroupRefusal::{Exists, NoLink, NobodyLeft, NotAMember, NotAllowed};
     for (name, steps, expected) in [
         (
             "the last owner's leaving promotes the admin, not who joined before",
@@ -205,6 +215,18 @@ fn one_after_the_other() {
             vec!["alice owner", "bob member"],
         ),
         (
+            "who joins by a link is a member as others are, and can't before there is a group",
+            vec![
+                ("bob", "join", Err(NoLink)),
+                ("alice", "create", Ok(1)),
+                ("bob", "join", Ok(1)),
+                ("bob", "join", Ok(0)),
+                ("alice", "remove bob", Ok(1)),
+                ("bob", "join", Ok(1)),
+            ],
+            vec!["alice owner", "bob member"],
+        ),
+        (
             "owners remove each other, but not all",
             vec![
                 ("alice", "create bob", Ok(1)),
@@ -227,6 +249,7 @@ fn one_after_the_other() {
                 ("alice", "open", Ok(1)),
                 ("alice", "open", Ok(0)),
                 ("bob", "add carol", Ok(1)),
+                ("bob", "link", Ok(0)),
                 ("alice", "hush", Ok(1)),
                 ("bob", "say", Err(NotAllowed)),
                 ("bob", "edit bobs", Ok(1)),
@@ -241,6 +264,9 @@ fn one_after_the_other() {
                 ("alice", "delete", Ok(1)),
                 ("alice", "say", Err(NotAMember)),
                 ("alice", "delete", Err(NotAMember)),
+                ("alice", "link", Err(NotAMember)),
+                ("alice", "join", Err(NoLink)),
+                ("eve", "join", Err(NoLink)),
                 ("alice", "create bob", Err(Exists)),
             ],
             vec!["alice owner", "bob member"],
@@ -303,6 +329,7 @@ fn a_group_is_full_at_some_point() {
         team.group.set(name(&format!("u{number}")), Some(super::Member { role: GroupRole::Member, joined: Millis(0) }));
     }
     assert_eq!(team.ask("alice", "add carol"), Err(GroupRefusal::TooManyMembers));
+    assert_eq!(team.ask("eve", "join"), Err(GroupRefusal::TooManyMembers));
     assert_eq!(team.ask("alice", "add bob"), Ok(0), "who is in it needs no room");
     assert_eq!(team.ask("alice", "remove bob"), Ok(1));
     assert_eq!(team.ask("alice", "add carol"), Ok(1));
