@@ -134,9 +134,9 @@ impl Directory {
         (0..self.shards.len() as u16).map(Shard)
     }
 
-    /// The shard of a user's mailbox and records.
-    pub(crate) fn shard_of(&self, user: &UserName) -> Shard {
-        Log::mailbox(&self.region, self.shards.len() as u16, user).shard
+    /// The shard of the log and the records of a user or a group.
+    pub(crate) fn shard_of(&self, owner: &Peer) -> Shard {
+        Shard::of(owner.as_str(), self.shards.len() as u16)
     }
 
     fn logs(&self, shard: Shard) -> &Mutex<Logs> {

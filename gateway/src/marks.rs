@@ -23,7 +23,7 @@ pub(crate) async fn read(region: &Region, connection: &Connection, after: Seq) -
     let page = region.marks.of(connection.shard(), connection.user(), after).await;
     Input::Marks(match page {
         Ok(MarksPage { marks, upto, more }) => {
-            Ok(MarksRead { news: marks.into_iter().filter_map(told).collect(), upto, more })
+            Ok(MarksRead { news: marks.into_iter().flat_map(told).collect(), upto, more })
         }
         Err(error) => {
             region.metrics.failed_reads.inc();
@@ -33,9 +33,10 @@ pub(crate) async fn read(region: &Region, connection: &Connection, after: Seq) -
     })
 }
 
-fn told(StoredMark { of, value, revision }: StoredMark) -> Option<News> {
+fn told(StoredMark { of, value, revision }: StoredMark) -> Vec<News> {
     match value {
-        MarkValue::Sent(marks) => News::of_sent(of, marks, revision),
-        MarkValue::Read(mark) => Some(News::of_read(of, mark, revision)),
+        MarkValue::Sent(marks) => News::of_sent(of, marks, revision).into_iter().collect(),
+        MarkValue::SentToGroup(marks) => News::of_sent_to_group(of, marks, revision).collect(),
+        MarkValue::Read(mark) => vec![News::of_read(of, mark, revision)],
     }
 }

@@ -47,6 +47,16 @@ impl<K: Clone + Eq + Hash, V: Merge> Newest<K, V> {
         self.values.remove_entry(&key)
     }
 
+    /// Whether something of this key waits.
+    pub(crate) fn has(&self, key: &K) -> bool {
+        self.values.contains_key(key)
+    }
+
+    /// How many keys there are.
+    pub(crate) fn len(&self) -> usize {
+        self.values.len()
+    }
+
     pub(crate) fn is_empty(&self) -> bool {
         self.values.is_empty()
     }

@@ -1,5 +1,7 @@
 //! What devices acknowledge, what people have read and when they were seen, on its way to RECEIPTS: the newest of each device and log, of
-//! each conversation and of each person; a bounded number at once.
+//! each conversation and of each person; a bounded number at once. What members of groups say is `gathered` by group.
+
+mod gathered;
 
 use std::time::Duration;
 
@@ -13,7 +15,9 @@ use tokio::{
     time::{interval, sleep},
 };
 
+use self::gathered::{Gathered, OfGroup, OfMember};
 use crate::{
+    clock::Uptime,
     directory::Directory,
     metrics::Metrics,
     newest::{Merge, Newest},
@@ -63,14 +67,28 @@ pub(crate) enum Report {
     Read(Reader, ReadUpTo),
     /// When a person was here.
     Seen(UserName, Millis),
+    /// What members of a group have, and have read.
+    Group(OfGroup),
 }
 
 impl Report {
-    fn user(&self) -> &UserName {
+    /// Whose it is: a person's, or a group's.
+    fn of(&self) -> Peer {
         match self {
             Report::Delivered(Who { user, .. }, _) | Report::Read(Reader { user, .. }, _) | Report::Seen(user, _) => {
-                user
+                Peer::User(user.clone())
             }
+            Report::Group(OfGroup { group, .. }) => Peer::Group(group.clone()),
+        }
+    }
+
+    /// How many things it says of those that are counted.
+    fn count(&self) -> u64 {
+        match self {
+            Report::Delivered(..) | Report::Read(..) => 1,
+            // Of these it is counted alone how many were let go.
+            Report::Seen(..) => 0,
+            Report::Group(OfGroup { things, .. }) => things.len() as u64,
         }
     }
 
@@ -82,6 +100,7 @@ impl Report {
             }
             Report::Read(Reader { with, .. }, ReadUpTo { epoch, upto }) => Receipt::Read { with, upto, epoch },
             Report::Seen(_, at) => Receipt::Seen { at },
+            Report::Group(item) => item.receipt(),
         }
     }
 }
@@ -118,6 +137,7 @@ struct Waiting {
     delivered: Newest<Who, Acknowledged>,
     read: Newest<Reader, ReadUpTo>,
     seen: Newest<UserName, Millis>,
+    groups: Gathered,
     /// On their way.
     publishing: usize,
 }
@@ -125,32 +145,45 @@ struct Waiting {
 impl Default for Waiting {
     fn default() -> Waiting {
         let (delivered, read, seen) = (Newest::new(WAITING), Newest::new(WAITING), Newest::new(WAITING));
-        Waiting { delivered, read, seen, publishing: 0 }
+        Waiting { delivered, read, seen, groups: Gathered::default(), publishing: 0 }
     }
 }
 
 impl Waiting {
-    /// Gives whether there was room.
-    fn put(&mut self, report: Report) -> bool {
-        match report {
-            Report::Delivered(who, acknowledged) => self.delivered.put(who, acknowledged),
-            Report::Read(reader, upto) => self.read.put(reader, upto),
+    /// Gives how many things of it found no room.
+    fn put(&mut self, now: Uptime, report: Report) -> u64 {
+        let found_room = match report {
+            Report::Delivered(who, said) => match who.log.clone() {
+                Peer::User(_) => self.delivered.put(who, said),
+                Peer::Group(group) => self.groups.put(now, &group, OfMember::Acknowledged(who, said)),
+            },
+            Report::Read(reader, upto) => match reader.with.peer.clone() {
+                Peer::User(_) => self.read.put(reader, upto),
+                Peer::Group(group) => self.groups.put(now, &group, OfMember::Read(reader, upto)),
+            },
             Report::Seen(user, at) => self.seen.put(user, at),
-        }
+            Report::Group(OfGroup { group, things }) => {
+                let dropped = things.into_iter().filter(|thing| !self.groups.put(now, &group, thing.clone()));
+                return dropped.count() as u64;
+            }
+        };
+        u64::from(!found_room)
     }
 
     /// What people wait for goes first: when somebody was seen is asked once they are gone.
-    fn take(&mut self) -> Option<Report> {
+    fn take(&mut self, now: Uptime) -> Option<Report> {
         let read = self.read.take().map(|(reader, upto)| Report::Read(reader, upto));
         let delivered = || self.delivered.take().map(|(who, acknowledged)| Report::Delivered(who, acknowledged));
         let seen = || self.seen.take().map(|(user, at)| Report::Seen(user, at));
-        let taken = read.or_else(delivered).or_else(seen)?;
+        let group = || self.groups.take(now).map(Report::Group);
+        let taken = read.or_else(delivered).or_else(group).or_else(seen)?;
         self.publishing += 1;
         Some(taken)
     }
 
     fn is_empty(&self) -> bool {
-        self.delivered.is_empty() && self.read.is_empty() && self.seen.is_empty() && self.publishing == 0
+        let nothing_waits = self.delivered.is_empty() && self.read.is_empty() && self.seen.is_empty();
+        nothing_waits && self.groups.is_empty() && self.publishing == 0
     }
 }
 
@@ -158,11 +191,9 @@ impl Reports {
     /// Has one stored.
     pub(crate) fn put(&self, metrics: &Metrics, report: Report) {
         let dropped = dropped(metrics, &report);
-        if self.waiting.lock().put(report) {
-            self.more.notify_one();
-        } else {
-            dropped.inc();
-        }
+        let no_room = self.waiting.lock().put(Uptime::now(), report);
+        dropped.inc_by(no_room);
+        self.more.notify_one();
     }
 
     /// Whether all is stored.
@@ -174,15 +205,16 @@ impl Reports {
     fn came_back(&self, metrics: &Metrics, report: Report, stored: bool) {
         let mut waiting = self.waiting.lock();
         waiting.publishing -= 1;
-        // Of these it is counted alone how many were let go.
-        let seen = matches!(report, Report::Seen(..));
-        let dropped = dropped(metrics, &report);
+        if let Report::Group(item) = &report {
+            waiting.groups.done(item);
+        }
+        let (dropped, count) = (dropped(metrics, &report), report.count());
         if stored {
-            metrics.acknowledged.inc_by(u64::from(!seen));
-        } else if waiting.put(report) {
-            metrics.acknowledge_retries.inc_by(u64::from(!seen));
+            metrics.acknowledged.inc_by(count);
         } else {
-            dropped.inc();
+            let no_room = waiting.put(Uptime::now(), report);
+            dropped.inc_by(no_room);
+            metrics.acknowledge_retries.inc_by(count.saturating_sub(no_room));
         }
     }
 
@@ -193,20 +225,27 @@ impl Reports {
         loop {
             pulse.beat();
             while publishing.len() < AT_ONCE {
-                let Some(report) = self.waiting.lock().take() else { break };
-                let shard = directory.shard_of(report.user());
+                let Some(report) = self.waiting.lock().take(Uptime::now()) else { break };
+                let of = report.of();
+                let shard = directory.shard_of(&of);
                 publishing.push(async move {
-                    let stored = receipts.publish(shard, report.user(), &report.receipt()).await;
+                    let stored = match &of {
+                        Peer::User(user) => receipts.publish(shard, user, &report.receipt()).await,
+                        Peer::Group(group) => receipts.publish_group(shard, group, &report.receipt()).await,
+                    };
                     if let Err(error) = &stored {
-                        tracing::debug!(%error, user = %report.user(), "what a gateway reports is tried again");
+                        tracing::debug!(%error, of = of.as_str(), "what a gateway reports is tried again");
                         sleep(PAUSE).await;
                     }
                     (report, stored.is_ok())
                 });
             }
+            let due = self.waiting.lock().groups.next_due().filter(|_| publishing.len() < AT_ONCE);
+            let due = due.map(|due| Duration::from_millis(due.since(Uptime::now()).0));
             tokio::select! {
                 Some((report, stored)) = publishing.next() => self.came_back(metrics, report, stored),
                 () = self.more.notified(), if publishing.len() < AT_ONCE => {}
+                () = sleep(due.unwrap_or_default()), if due.is_some() => {}
                 _ = beats.tick() => {}
             }
         }
@@ -216,7 +255,7 @@ impl Reports {
 /// What counts reports of its kind that are let go.
 fn dropped<'a>(metrics: &'a Metrics, report: &Report) -> &'a Counter {
     match report {
-        Report::Delivered(..) | Report::Read(..) => &metrics.acknowledge_dropped,
+        Report::Delivered(..) | Report::Read(..) | Report::Group(_) => &metrics.acknowledge_dropped,
         Report::Seen(..) => &metrics.seen_dropped,
     }
 }
@@ -246,19 +285,24 @@ mod tests {
         Report::Read(reader, ReadUpTo { epoch: Epoch(1), upto: Seq(upto) })
     }
 
+    /// Puts it there; gives whether there was room.
+    fn put(waiting: &mut Waiting, report: Report) -> bool {
+        waiting.put(Uptime(0), report) == 0
+    }
+
     fn all(waiting: &mut Waiting) -> Vec<Report> {
-        std::iter::from_fn(|| waiting.take()).collect()
+        std::iter::from_fn(|| waiting.take(Uptime(0))).collect()
     }
 
     #[test]
     fn the_newest_of_each_device_is_what_is_stored() {
         let mut waiting = Waiting::default();
         for (name, epoch, seq) in [("alice", 1, 5), ("bob", 1, 1), ("alice", 1, 9), ("alice", 1, 7), ("bob", 2, 1)] {
-            assert!(waiting.put(delivered(name, epoch, seq)));
+            assert!(put(&mut waiting, delivered(name, epoch, seq)));
         }
         assert_eq!(all(&mut waiting), [delivered("alice", 1, 9), delivered("bob", 2, 1)]);
-        waiting.put(delivered("alice", 1, 12));
-        waiting.put(delivered("alice", 1, 9));
+        put(&mut waiting, delivered("alice", 1, 12));
+        put(&mut waiting, delivered("alice", 1, 9));
         let taken = all(&mut waiting);
         assert_eq!(taken, [delivered("alice", 1, 12)], "a failed older one that comes back does not lower the mark");
     }
@@ -268,7 +312,7 @@ mod tests {
         let mut waiting = Waiting::default();
         let Report::Delivered(who, acknowledged) = delivered("alice", 1, 3) else { unreachable!() };
         let later = Report::Delivered(Who { opened: Millis(2), ..who }, acknowledged);
-        assert!(waiting.put(delivered("alice", 1, 9)) && waiting.put(later.clone()));
+        assert!(put(&mut waiting, delivered("alice", 1, 9)) && put(&mut waiting, later.clone()));
         assert_eq!(all(&mut waiting), [delivered("alice", 1, 9), later]);
     }
 
@@ -276,9 +320,9 @@ mod tests {
     fn of_many_reads_of_one_conversation_the_newest_is_stored() {
         let mut waiting = Waiting::default();
         for upto in (0..10_000).chain([7]) {
-            waiting.put(read("alice@eu", upto));
+            put(&mut waiting, read("alice@eu", upto));
         }
-        waiting.put(read("carol@eu", 3));
+        put(&mut waiting, read("carol@eu", 3));
         assert_eq!(all(&mut waiting), [read("alice@eu", 9_999), read("carol@eu", 3)]);
     }
 
@@ -287,9 +331,9 @@ mod tests {
         let mut waiting = Waiting::default();
         let seen = |name, at| Report::Seen(user(name), Millis(at));
         for (name, at) in [("alice", 5), ("bob", 1), ("alice", 9), ("alice", 7)] {
-            assert!(waiting.put(seen(name, at)));
+            assert!(put(&mut waiting, seen(name, at)));
         }
-        assert!(waiting.put(delivered("alice", 1, 1)) && waiting.put(read("alice", 1)));
+        assert!(put(&mut waiting, delivered("alice", 1, 1)) && put(&mut waiting, read("alice", 1)));
         let expected = [read("alice", 1), delivered("alice", 1, 1), seen("alice", 9), seen("bob", 1)];
         assert_eq!(all(&mut waiting), expected);
         assert!(!waiting.is_empty(), "what is on its way is not stored");
@@ -301,7 +345,7 @@ mod tests {
         let dropped =
             || (metrics.acknowledge_dropped.get(), metrics.acknowledge_retries.get(), metrics.seen_dropped.get());
         reports.put(&metrics, delivered("alice", 1, 1));
-        let alice = reports.waiting.lock().take().unwrap();
+        let alice = reports.waiting.lock().take(Uptime(0)).unwrap();
         for number in 0..WAITING {
             reports.put(&metrics, delivered(&number.to_string(), 1, 1));
             reports.put(&metrics, Report::Seen(user(&number.to_string()), Millis(1)));
@@ -314,7 +358,7 @@ mod tests {
         assert_eq!(dropped(), (2, 0, 1));
         reports.put(&metrics, delivered("7", 1, 2));
         assert_eq!(dropped(), (2, 0, 1), "a device that waits already needs no room");
-        let first = reports.waiting.lock().take().unwrap();
+        let first = reports.waiting.lock().take(Uptime(0)).unwrap();
         reports.came_back(&metrics, first, false);
         assert_eq!(dropped(), (2, 1, 1));
     }

@@ -9,7 +9,7 @@ use std::{
 };
 
 use dunlin_schema::{
-    Address, Code, LogName, Millis, Open, Position, RegionName, Sender, Seq, UserName,
+    Address, Code, LogName, Millis, Open, Peer, Position, RegionName, Sender, Seq, UserName,
     frame::{Ask, ClientFrame, Encoding, FrameError, ServerFrame, UnreadAsk},
     limits,
 };
@@ -459,6 +459,9 @@ impl Taking<'_> {
 fn conversation(with: &str, user: &UserName, region: &RegionName) -> Result<Address, Refusal> {
     let with: Address = with.parse().map_err(|error| Refusal::never(Code::BadAddress, format!("`with`: {error}")))?;
     let with = with.said_in(region);
+    if matches!(&with.peer, Peer::Group(_)) && with.region.as_ref() == Some(region) {
+        return Ok(with);
+    }
     let owner = sending::mailbox_of(&with, region).map_err(|error| Refusal::never(Code::Unsupported, error))?;
     if owner == user {
         return Err(Refusal::never(Code::Unsupported, "what one writes to oneself is read already"));

@@ -3,7 +3,8 @@
 
 use bytes::Bytes;
 use dunlin_schema::{
-    Millis, Seq, Shard, UserName,
+    Millis, Peer, Seq, Shard, UserName,
+    counts::{CountsAnswer, CountsRequest, GroupSentMarks},
     envelope::EnvelopeError,
     marks::{MarksAnswer, MarksRequest},
     record::{ReadMark, SentMarks},
@@ -32,6 +33,8 @@ pub enum MarksError {
 pub enum MarkValue {
     /// How far what the user sent has come.
     Sent(SentMarks),
+    /// How far what the user sent to a group has come.
+    SentToGroup(GroupSentMarks),
     /// How far the user has read.
     Read(ReadMark),
 }
@@ -50,9 +53,10 @@ pub struct StoredMark {
 impl StoredMark {
     fn read(subject: &str, bytes: &Bytes, revision: Seq) -> Option<StoredMark> {
         let of = subject::parse_mark(subject)?;
-        let value: Result<_, EnvelopeError> = match of.kind {
-            MarkRecord::Sent => SentMarks::decode(bytes).map(MarkValue::Sent),
-            MarkRecord::Read => ReadMark::decode(bytes).map(MarkValue::Read),
+        let value: Result<_, EnvelopeError> = match (of.kind, &of.peer) {
+            (MarkRecord::Sent, Peer::User(_)) => SentMarks::decode(bytes).map(MarkValue::Sent),
+            (MarkRecord::Sent, Peer::Group(_)) => GroupSentMarks::decode(bytes).map(MarkValue::SentToGroup),
+            (MarkRecord::Read, Peer::User(_) | Peer::Group(_)) => ReadMark::decode(bytes).map(MarkValue::Read),
         };
         value
             .inspect_err(|error| tracing::warn!(subject, %error, "marks that can't be read are passed over"))
@@ -103,5 +107,17 @@ impl Marks {
         let subject = subject::changed_marks(self.connection.region(), shard);
         let answer = ask(&self.connection, subject, MarksRequest { after }.encode(), within).await?;
         MarksAnswer::decode(&answer).map_err(|_| MarksError::Unreadable)
+    }
+
+    /// Asks how far a message to a group of the shard has come. Errors: see [`MarksError`].
+    pub async fn counts(
+        &self,
+        shard: Shard,
+        request: &CountsRequest,
+        within: Millis,
+    ) -> Result<CountsAnswer, MarksError> {
+        let subject = subject::group_counts(self.connection.region(), shard);
+        let answer = ask(&self.connection, subject, request.encode(), within).await?;
+        CountsAnswer::decode(&answer).map_err(|_| MarksError::Unreadable)
     }
 }

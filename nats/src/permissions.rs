@@ -112,6 +112,7 @@ impl Allowed<'_> {
         self.publish.extend([
             pattern::mailboxes(region),
             pattern::receipts(region),
+            pattern::group_receipts(region),
             pattern::LIVE_USERS.into(),
             pattern::PRESENCE.into(),
             subject::gateways(region),

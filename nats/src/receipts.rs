@@ -1,7 +1,8 @@
 //! RECEIPTS: what devices acknowledge, on its way to the receipts worker; and what that worker is asked.
 
 use dunlin_schema::{
-    Shard, UserName,
+    GroupName, Peer, Shard, UserName,
+    counts::{CountsAnswer, CountsRequest},
     device::{DeviceNamed, DeviceRemoved, NameDevice, RemoveDevice},
     envelope::EnvelopeError,
     marks::{MarksAnswer, MarksRequest},
@@ -33,13 +34,19 @@ impl Receipts {
         let subject = subject::receipt(self.connection.region(), shard, user);
         enqueue(&self.connection, subject, receipt.encode()).await
     }
+
+    /// Stores what is said of a group's members for the worker of the group's shard. Errors: see [`EnqueueError`].
+    pub async fn publish_group(&self, shard: Shard, group: &GroupName, receipt: &Receipt) -> Result<(), EnqueueError> {
+        let subject = subject::group_receipt(self.connection.region(), shard, group);
+        enqueue(&self.connection, subject, receipt.encode()).await
+    }
 }
 
-/// What a device said.
+/// What a device said, or what is said of a group's members.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ReceiptItem {
-    /// Whose device said it.
-    pub user: UserName,
+    /// Whose device said it, or which group's members.
+    pub of: Peer,
     /// What it said; bytes that this release can't read are the worker's to take off the queue.
     pub receipt: Result<Receipt, EnvelopeError>,
 }
@@ -48,7 +55,9 @@ impl WorkQueue<ReceiptItem> {
     /// The queue of a shard's receipts.
     pub fn receipts(connection: &Connection, shard: Shard) -> WorkQueue<ReceiptItem> {
         WorkQueue::start(connection, stream::receipts_stream(connection.region(), shard), |subject, payload| {
-            Some(ReceiptItem { user: subject::parse_receipt(subject)?, receipt: Receipt::decode(payload) })
+            let user = subject::parse_receipt(subject).map(Peer::User);
+            let of = user.or_else(|| subject::parse_group_receipt(subject).map(Peer::Group))?;
+            Some(ReceiptItem { of, receipt: Receipt::decode(payload) })
         })
     }
 }
@@ -62,6 +71,8 @@ pub enum ReceiptsQuestion {
     Name(NameDevice, Reply<DeviceNamed>),
     /// Whose marks have changed.
     Marks(MarksRequest, Reply<MarksAnswer>),
+    /// How far a message to a group has come.
+    Counts(CountsRequest, Reply<CountsAnswer>),
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -69,6 +80,7 @@ enum Kind {
     Remove,
     Name,
     Marks,
+    Counts,
 }
 
 /// The service of a shard's receipts worker. Dropping it takes it back.
@@ -85,6 +97,7 @@ impl ReceiptsService {
             Endpoint { kind: Kind::Remove, name: "remove-device", subject: subject::remove_device(region, shard) },
             Endpoint { kind: Kind::Name, name: "name-device", subject: subject::name_device(region, shard) },
             Endpoint { kind: Kind::Marks, name: "marks", subject: subject::changed_marks(region, shard) },
+            Endpoint { kind: Kind::Counts, name: "counts", subject: subject::group_counts(region, shard) },
         ];
         let (name, description) =
             (subject::receipts_service(region, shard), "what a shard's devices have acknowledged");
@@ -102,6 +115,8 @@ impl ReceiptsService {
                     .map(|naming| ReceiptsQuestion::Name(naming, request.reply(DeviceNamed::encode))),
                 Kind::Marks => MarksRequest::decode(request.payload())
                     .map(|question| ReceiptsQuestion::Marks(question, request.reply(MarksAnswer::encode))),
+                Kind::Counts => CountsRequest::decode(request.payload())
+                    .map(|question| ReceiptsQuestion::Counts(question, request.reply(CountsAnswer::encode))),
             };
             match question {
                 Ok(question) => return Some(question),

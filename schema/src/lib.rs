@@ -9,7 +9,7 @@
 //! | [`role`] | who may do what in a group |
 //! | [`time`], [`position`], [`span`], [`cursor`] | when and where: milliseconds, sequences, epochs, positions, what a device consumed |
 //! | [`subject`], [`stream`], [`shard`] | where it is stored: every subject and every stream setting |
-//! | [`entry`], [`record`], [`windows`] | what is stored: entries of a log, records of STATE and RECEIPTS |
+//! | [`entry`], [`record`], [`counts`], [`windows`] | what is stored: entries of a log, records of STATE and RECEIPTS |
 //! | [`live`], [`heads`], [`read`], [`presence`], [`index`] | what gateways and workers tell each other |
 //! | [`device`], [`erasure`], [`settings`], [`revocation`], [`group`] | what a gateway has a worker write down, and the answer |
 //! | [`frame`], [`log_name`], [`code`], [`open`], [`asyncapi`] | what clients and gateways tell each other, and its machine-readable form |
@@ -20,6 +20,7 @@ pub mod address;
 pub mod asyncapi;
 pub mod code;
 pub mod content;
+pub mod counts;
 pub mod cursor;
 pub mod device;
 pub mod entry;

@@ -91,6 +91,26 @@ pub const GROUP_SIGNALLED: u32 = 200;
 pub const MEMBERS_PAGE: u16 = 100;
 /// How long it is remembered that somebody was a member: until nothing that they may read is still there.
 pub const MEMBER_KEPT: Millis = seconds(32 * 24 * 3_600);
+/// Parts into which the marks of a group's members are divided: of each, all members' are one record.
+pub const GROUP_MARK_PARTS: u16 = 256;
+/// Runs of entries that are remembered of what a member's devices have of a group's log.
+pub const GROUP_MARK_SPANS: usize = 4;
+/// Acknowledgements and read marks of a group's members in one item of a gateway.
+pub const GROUP_ITEM: usize = 1_024;
+/// The least span between two items of one group from one gateway.
+pub const GROUP_ITEM_EVERY: Millis = seconds(1);
+/// The last messages of a group whose members are counted while they acknowledge and read.
+pub const GROUP_COUNTED: usize = 64;
+/// Messages to one group of which their sender is told how far they have come, the last ones.
+pub const GROUP_SENT_COUNTED: usize = 16;
+/// The least span between two counts of a group of up to [`GROUP_LARGE`] members.
+pub const GROUP_COUNTED_EVERY: Millis = seconds(1);
+/// From so many members on a group is counted less often.
+pub const GROUP_LARGE: u32 = 1_000;
+/// The least span between two counts of a larger one.
+pub const GROUP_LARGE_COUNTED_EVERY: Millis = seconds(5);
+/// Members in one answer about who has a message.
+pub const REACHED_PAGE: u16 = 100;
 /// Devices of one user that are connected at once.
 pub const DEVICES: usize = 16;
 /// How long a gateway waits for the others to say which of a user's devices they hold.
@@ -350,6 +370,18 @@ const _: () = {
     assert!(
         GROUP_WITHIN.0 < GROUP_ANSWERED.0 && GROUP_ANSWERED.0 < ASK_WITHIN.0 && GROUP_IN_STEP.0 < ASK_WITHIN.0,
         "of a command nobody says that it had no answer"
+    );
+    assert!(
+        // Twice as many as there are in the mean.
+        2 * (GROUP_MEMBERS as usize / GROUP_MARK_PARTS as usize)
+            * (NAME_BYTES + GROUP_MARK_SPANS * 20 + 24 + 4 * (NAME_BYTES / 2 + 56))
+            < 1024 * 1024,
+        "of a part of a group's members, with four devices each, the marks fit into a record"
+    );
+    assert!(GROUP_ITEM * (2 * NAME_BYTES + 64) < 1024 * 1024, "what a gateway says of a group fits into an item");
+    assert!(
+        GROUP_LARGE_COUNTED_EVERY.0 + PUBLISH_TIMEOUT.0 < 10_000,
+        "what waits for its turn does not come again meanwhile"
     );
     assert!(RETENTION.0 < MARK_KEPT.0, "nothing that forgotten marks were about is still there");
     assert!(MARKS_EVERY.0 * 4 < PUBLISH_TIMEOUT.0, "what waits for its turn does not come again meanwhile");

@@ -110,6 +110,8 @@ pub enum Receipt {
         of: u32,
         /// When it became so.
         time: Millis,
+        /// The revision of the record in STATE that says so.
+        revision: Seq,
     },
 }
 

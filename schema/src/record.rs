@@ -120,6 +120,37 @@ pub enum Receipt {
         /// When, by the gateway's clock.
         at: Millis,
     },
+    /// What is new of a group's members, at one gateway: its subject names the group. [`crate::limits::GROUP_ITEM`] things at most.
+    Group {
+        /// Devices that have everything of the group's log up to a cursor.
+        acks: Vec<GroupAck>,
+        /// Members who have read it up to an order.
+        reads: Vec<GroupRead>,
+    },
+}
+
+/// A member's device has everything of a group's log up to the cursor.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct GroupAck {
+    /// Whose device.
+    pub user: UserName,
+    /// The device.
+    pub device: DeviceName,
+    /// Up to where.
+    pub cursor: Cursor,
+    /// When the connection was opened that says so.
+    pub opened: Millis,
+}
+
+/// A member has read a group's log.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct GroupRead {
+    /// Who.
+    pub user: UserName,
+    /// The epoch of the log that gave the order, as the member's gateway knows it.
+    pub epoch: Epoch,
+    /// Up to this order.
+    pub upto: Seq,
 }
 
 sealed!(VERSION: Receipt);

@@ -39,6 +39,11 @@ impl Span {
         Span { above: self.above.min(other.above), upto: self.upto.max(other.upto) }
     }
 
+    /// What the other one has as well.
+    pub fn within(self, other: Span) -> Span {
+        Span { above: self.above.max(other.above), upto: self.upto.min(other.upto) }
+    }
+
     /// What the other one has not.
     pub fn without(self, other: Span) -> impl Iterator<Item = Span> {
         let below = Span { above: self.above, upto: self.upto.min(other.above) };
@@ -90,6 +95,11 @@ impl Spans {
     /// The spans.
     pub fn iter(&self) -> impl Iterator<Item = Span> {
         self.0.iter().copied()
+    }
+
+    /// Has no more than so many spans: the lowest are forgotten.
+    pub fn keep_highest(&mut self, most: usize) {
+        self.0.drain(..self.0.len().saturating_sub(most));
     }
 
     /// Has no more than [`limits::MARK_SPANS`] spans, by adding what lies between those that are nearest to each other.

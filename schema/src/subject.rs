@@ -10,9 +10,9 @@ use crate::{
 };
 
 pub use self::groups::{
-    all_follows, ending, endings, follows, group_command, group_record, group_records, groups_service, link, links,
-    member_record, member_records, parse_ending, parse_follows, parse_link, parse_member_record, shard_follows,
-    shard_links,
+    all_follows, all_group_marks, ending, endings, follows, group_command, group_counts, group_marks, group_receipt,
+    group_record, group_records, groups_service, link, links, member_record, member_records, parse_ending,
+    parse_follows, parse_group_marks, parse_group_receipt, parse_link, parse_member_record, shard_follows, shard_links,
 };
 
 /// A log: the entries under one subject of a shard, in order.
@@ -378,7 +378,7 @@ pub fn verify(region: &RegionName, shard: Shard) -> String {
 }
 
 /// The name of the service by which the receipts worker changes a shard's records on demand, and says what has changed. Its
-/// endpoints are [`remove_device`], [`name_device`] and [`changed_marks`].
+/// endpoints are [`remove_device`], [`name_device`], [`changed_marks`] and [`group_counts`].
 pub fn receipts_service(region: &RegionName, shard: Shard) -> String {
     format!("receipts-{region}-{shard}")
 }
@@ -475,6 +475,11 @@ pub mod pattern {
     /// Every receipt of a region.
     pub fn receipts(region: &RegionName) -> String {
         format!("receipt.{region}.*.*")
+    }
+
+    /// Every receipt of a region's groups.
+    pub fn group_receipts(region: &RegionName) -> String {
+        format!("receipt.{region}.*.group.*")
     }
 
     /// Every record of a region.

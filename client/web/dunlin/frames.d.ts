@@ -121,6 +121,24 @@ export type Answer =
         token: LinkToken;
         /** Until when it holds. */
         expires: Millis;
+    } }
+    /** To how many members of a group something came that the user sent. */
+    | { counts: {
+        /** When it was accepted. */
+        stored: Millis;
+        /** Members that may read it, beside the user. */
+        of: number;
+        /** How many of them have it. */
+        delivered: number;
+        /** How many of them have read it. */
+        read: number;
+    } }
+    /** To which members of a group something came that the user sent. */
+    | { receipts_of: {
+        /** In the order of their names, without the user. */
+        items: ReachedItem[];
+        /** The last member named, where more may follow; `null` where there is none. */
+        next?: OpenAddress | null;
     } };
 
 /** The answer to a question. */
@@ -672,7 +690,10 @@ export type Question =
     } }
     /** The user's settings. */
     | { settings: object }
-    /** When something that the user sent was stored, delivered and read. */
+    /**
+     * When something that the user sent was stored, delivered and read; of what went to a group, to how many members it
+     * came.
+     */
     | { receipts: {
         /** The address that it was sent to. */
         to: Address;
@@ -812,7 +833,28 @@ export type Question =
          * has made.
          */
         token?: LinkToken | null;
+    } }
+    /** To which members of a group something came that the user sent. Answered with `receipts_of`. */
+    | { receipts_of: {
+        /** The group that it was sent to. */
+        to: GroupAddress;
+        /** Its order, as `accepted` told it. */
+        order: Seq;
+        /** How many at most; a page has no more than 100. */
+        limit: number;
+        /** Those behind this member: `next` of the page before. Left out: from the first one on. */
+        after?: Address | null;
     } };
+
+/** Whether something came to a member of a group. */
+export interface ReachedItem {
+    /** Who. */
+    user: OpenAddress;
+    /** Whether a device of theirs has it. */
+    delivered: boolean;
+    /** Whether they have read it. */
+    read: boolean;
+}
 
 /** A reaction that stands. */
 export interface ReactionItem {

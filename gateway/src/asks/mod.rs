@@ -4,6 +4,7 @@
 //! is under way is bounded by [`Asks`], and what a user may ask by the limiter.
 
 mod conversations;
+mod counts;
 mod devices;
 mod erase;
 mod groups;
@@ -14,9 +15,9 @@ mod settings;
 
 use std::{sync::Arc, time::Duration};
 
-use dunlin_nats::{Accounts, Devices, Erasures, FanIn, Groups, Index, Reads, Records};
+use dunlin_nats::{Accounts, Devices, Erasures, FanIn, Groups, Index, Marks, Reads, Records};
 use dunlin_schema::{
-    RegionName, UserName,
+    Address, GroupAddress, Peer, RegionName, UserName,
     frame::{Answer, AnswerFrame, Ask, Question, ServerFrame},
     group::GroupCommand,
     limits,
@@ -67,6 +68,8 @@ pub(crate) struct Context<'a> {
     sight: Sight<'a>,
     /// What belongs to which conversation.
     index: &'a Index,
+    /// How far what was sent to groups has come.
+    marks: &'a Marks,
     /// What logs say.
     reads: &'a Reads,
     metrics: &'a Metrics,
@@ -95,6 +98,7 @@ pub(crate) async fn answered(
         watches: &region.watches,
         sight: region.sight(),
         index: &region.index,
+        marks: &region.marks,
         reads: &region.reads,
         metrics: &region.metrics,
     };
@@ -137,6 +141,9 @@ impl Context<'_> {
                 settings::change(self, SettingsChange::Set { who_may_write, who_sees_presence }).await
             }
             Question::Settings {} => settings::settings(self).await,
+            Question::Receipts { to: Address { peer: Peer::Group(group), region }, order } => {
+                counts::of(self, GroupAddress { group, region }, order).await
+            }
             Question::Receipts { to, order } => receipts::of(self, to, order).await,
             Question::GroupCreate { id, group, title, members, settings } => {
                 groups::create(self, Command { id, group }, title, members, settings).await
@@ -160,6 +167,7 @@ impl Context<'_> {
             Question::GroupLink { id, group, ttl, uses } => groups::link(self, Command { id, group }, ttl, uses).await,
             Question::GroupJoin { id, token } => groups::join(self, id, token).await,
             Question::GroupUnlink { id, group, token } => groups::unlink(self, Command { id, group }, token).await,
+            Question::ReceiptsOf { to, order, after, limit } => counts::members(self, to, order, (after, limit)).await,
         }
     }
 }

@@ -37,16 +37,18 @@ pub(super) async fn of(context: &Context<'_>, to: Address, order: Seq) -> Result
     let reader = async { Ok(context.records.load(log.shard, &reader).await?) };
     let (entry, marks, reader) = tokio::try_join!(entry, marks, reader)?;
     let found = entry.and_then(|stored| Some((accepted(&stored, &asker, &log)?, stored.time)));
-    let Some((stored, time)) = found else {
-        let message = "nothing of yours to this address has this order, or it is no longer stored";
-        return Err(Refusal::never(Code::NotFound, message));
-    };
+    let (stored, time) = found.ok_or_else(nothing_of_yours)?;
     let marks = read(marks, |record| SentMarks::decode(&record.bytes))?.unwrap_or_default();
     let epoch = read(reader, |record| Ok(ReaderRecord::decode(&record.bytes)?.epoch(record.stamp)))?;
     let (delivered, read) = reached(&marks, order, time, epoch.unwrap_or_default());
     // Clocks differ.
     let later = |time: Millis| time.max(stored);
     Ok(Answer::Receipts { stored, delivered: delivered.map(later), read: read.map(later) })
+}
+
+/// Whatever it is that is not the asker's.
+pub(super) fn nothing_of_yours() -> Refusal {
+    Refusal::never(Code::NotFound, "nothing of yours to this address has this order, or it is no longer stored")
 }
 
 fn read<T>(
@@ -60,7 +62,7 @@ fn read<T>(
 }
 
 /// When the entry was accepted, if it is what this sender sent to the log's owner.
-fn accepted(stored: &StoredEntry, by: &Sender, log: &Log) -> Option<Millis> {
+pub(super) fn accepted(stored: &StoredEntry, by: &Sender, log: &Log) -> Option<Millis> {
     let entry = Entry::decode(&stored.payload).inspect_err(|error| {
         tracing::error!(%error, %log, seq = stored.seq.0, "an entry can't be read");
     });

@@ -4,18 +4,22 @@ use std::{collections::BTreeMap, time::Duration};
 
 use dunlin_nats::{ReadError, Record, RecordError};
 use dunlin_schema::{
-    Code, GroupAddress, Log, LogName, Open, Position, Seq, Shard,
+    Code, Cursor, GroupAddress, Log, LogName, Millis, Open, Peer, Position, Seq, Shard,
+    counts::{GroupDevice, GroupMarks},
     cursor::CursorError,
     envelope::EnvelopeError,
     frame::{ServerFrame, StartAt},
     read::Source,
-    record::{DeviceRecord, Follows},
+    record::Follows,
     subject,
 };
+use futures_util::{StreamExt, TryStreamExt, stream};
 use tokio::time::sleep;
 
 use crate::{connection::Connection, region::Region, remembered, session::Start};
 
+/// Groups of which it is looked up at once where a device goes on.
+const AT_ONCE: usize = 16;
 /// The pause before storage that does not answer is asked again.
 const AGAIN: Duration = Duration::from_secs(1);
 
@@ -105,8 +109,8 @@ async fn opened(
     let start = match start {
         Some(start) => start,
         None => {
-            let record = remembered::record(region, &of.owner, connection.user(), connection.device()).await?;
-            record.cursor.map_or(Start::Beginning, Start::Cursor)
+            let removed = removed(region, connection).await?;
+            acknowledged(region, connection, &of, removed).await?.map_or(Start::Beginning, Start::Cursor)
         }
     };
     let logs = has_more(&follows, &start).then(|| (region.directory.shared(log.clone()), start));
@@ -115,43 +119,68 @@ async fn opened(
 
 /// The logs of all groups.
 async fn all(region: &Region, connection: &Connection, said: &Said) -> Result<Opens, RecordError> {
-    let (user, device, shard) = (connection.user(), connection.device(), connection.shard());
-    let follows = subject::all_follows(region.name(), shard, user);
-    let devices = subject::device_records(region.name(), shard, user, device);
-    let (follows, devices) = tokio::try_join!(records(region, shard, &follows), records(region, shard, &devices))?;
-    let mut cursors = BTreeMap::new();
-    for (subject, record) in devices {
-        if let Some(DeviceRecord { cursor: Some(cursor), .. }) = readable(&subject, DeviceRecord::decode(&record.bytes))
-        {
-            cursors.insert(subject, cursor);
-        }
-    }
+    let (user, shard) = (connection.user(), connection.shard());
     let mut opens = Opens::default();
     let mut named = said.clone();
-    for (subject, record) in follows {
+    let mut found = Vec::new();
+    for (subject, record) in records(region, shard, &subject::all_follows(region.name(), shard, user)).await? {
         let Some((_, group)) = subject::parse_follows(&subject) else { continue };
         let Some(follows) = readable(&subject, Follows::decode(&record.bytes)) else { continue };
         let log = LogName::group(GroupAddress { group, region: None });
         let of = region.log(user, &log);
         let said = named.get(&log.clone().into()).map(|at| begins(at, &of)).transpose();
-        let acknowledged = || {
-            let cursor = cursors.get(&subject::device_record(region.name(), shard, user, device, &of.owner));
-            cursor.map_or(Start::Beginning, |cursor| Start::Cursor(*cursor))
-        };
         let start = said.unwrap_or_else(|error| {
             region.metrics.unopened_cursors.inc();
             let message = format!("{log}: {error}; it goes on after what was acknowledged");
             opens.answers.push(ServerFrame::refused(Code::BadCursor, message));
             None
         });
-        let start = start.unwrap_or_else(acknowledged);
+        found.push((log, of, follows, start));
+    }
+    let removed = match found.iter().any(|(.., start)| start.is_none()) {
+        true => removed(region, connection).await?,
+        false => None,
+    };
+    let starts = found.into_iter().map(async |(log, of, follows, start)| {
+        let start = match start {
+            Some(start) => start,
+            None => acknowledged(region, connection, &of, removed).await?.map_or(Start::Beginning, Start::Cursor),
+        };
+        Ok::<_, RecordError>((log, follows, start))
+    });
+    let mut starts = stream::iter(starts).buffered(AT_ONCE);
+    while let Some((log, follows, start)) = starts.try_next().await? {
         if has_more(&follows, &start) {
             named.remove(&log.clone().into());
             opens.logs.push((region.directory.shared(log), start));
         }
     }
+    drop(starts);
     opens.answers.extend(passed_over(named.keys()));
     Ok(opens)
+}
+
+/// When the device was last removed, as its record in the mailbox says: what it acknowledged before counts no more.
+async fn removed(region: &Region, connection: &Connection) -> Result<Option<Millis>, ReadError> {
+    let mailbox = Peer::User(connection.user().clone());
+    Ok(remembered::record(region, &mailbox, connection.user(), connection.device()).await?.removed)
+}
+
+/// What the device has acknowledged of a group's log, as the leader says.
+async fn acknowledged(
+    region: &Region,
+    connection: &Connection,
+    log: &Log,
+    removed: Option<Millis>,
+) -> Result<Option<Cursor>, ReadError> {
+    let Peer::Group(group) = &log.owner else { return Ok(None) };
+    let (user, device) = (connection.user(), connection.device());
+    let subject = subject::group_marks(region.name(), log.shard, group, GroupMarks::part(user));
+    let stored = region.reads.state(&subject, log.shard, Source::Leader).await?;
+    let marks = stored.and_then(|(bytes, ..)| readable(&subject, GroupMarks::decode(&bytes))).unwrap_or_default();
+    let known = marks.members.get(user).and_then(|member| member.devices.iter().find(|known| known.device == *device));
+    let counts = |known: &&GroupDevice| removed.is_none_or(|removed| removed < known.opened);
+    Ok(known.filter(counts).map(|known| known.cursor))
 }
 
 /// Whether a device that stands there may yet be given something.

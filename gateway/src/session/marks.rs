@@ -6,6 +6,7 @@ use std::collections::VecDeque;
 
 use dunlin_schema::{
     Address, Millis, RegionName, Sender, Seq, Spans,
+    counts::{GroupCount, GroupSentMarks},
     frame::ServerFrame,
     limits,
     live::{Mark, Receipt},
@@ -56,12 +57,12 @@ impl News {
                 let says = Says::Receipt { by, to, order: None, delivered, read, of: None, time, since, missing };
                 News { says, revision }
             }
-            Receipt::Group { to, order, delivered, read, of, time } => {
+            Receipt::Group { to, order, delivered, read, of, time, revision } => {
                 let (delivered, read) = (Some(u64::from(delivered)), Some(u64::from(read)));
                 let (order, of) = (Some(order), Some(of));
                 let (since, missing) = (None, Spans::default());
                 let says = Says::Receipt { by: None, to, order, delivered, read, of, time, since, missing };
-                News { says, revision: Seq(0) }
+                News { says, revision }
             }
         }
     }
@@ -71,7 +72,15 @@ impl News {
         News { says: Says::Marked { with, read }, revision }
     }
 
-    /// Of the record about somebody; `None` where it says nothing yet, or of a group.
+    /// Of the record about a group: of each message.
+    pub(crate) fn of_sent_to_group(of: MarkOf, marks: GroupSentMarks, revision: Seq) -> impl Iterator<Item = News> {
+        let to = address(of);
+        marks.messages.into_iter().map(move |GroupCount { order, delivered, read, of, time }| {
+            News::of_receipt(Receipt::Group { to: to.clone(), order, delivered, read, of, time, revision })
+        })
+    }
+
+    /// Of the record about somebody; `None` where it says nothing yet.
     pub(crate) fn of_sent(of: MarkOf, marks: SentMarks, revision: Seq) -> Option<News> {
         let SentMarks { epoch, delivered, read, changes, missing } = marks;
         let time = changes.last().map_or(Millis(0), |change| change.time);

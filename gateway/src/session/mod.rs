@@ -38,7 +38,8 @@ mod tests;
 use std::{collections::VecDeque, sync::Arc};
 
 use dunlin_schema::{
-    Address, Code, Cursor, Epoch, Log, LogName, Millis, Open, Position, RegionName, Seal, Seq, Shard, UserName,
+    Address, Code, Cursor, Epoch, GroupAddress, Log, LogName, Millis, Open, Peer, Position, RegionName, Seal, Seq,
+    Shard, UserName,
     frame::ServerFrame,
     heads::Head,
     limits::{self, Bounds},
@@ -208,7 +209,7 @@ pub enum Output {
     Verify(Shard, Position),
     /// The device has everything of a log up to here: at most once in [`limits::ACKNOWLEDGE_EVERY`], never backwards.
     Acknowledge(LogName, Acknowledged),
-    /// The user has read a conversation up to an order, which the mailbox gave in this epoch.
+    /// The user has read a conversation up to an order, which the mailbox, or the group's log, gave in this epoch.
     MarkRead(Address, Seq, Epoch),
     /// Read those of the user's marks whose revisions are above this one. At most one such read is on its way.
     ReadMarks(Seq),
@@ -289,7 +290,13 @@ impl Session {
                 }
             }
             Input::MarkRead { with, upto } => {
-                handing.out.extend(logs.epoch(&LogName::Mailbox).map(|epoch| Output::MarkRead(with, upto, epoch)));
+                let log = read_in(&with);
+                match logs.epoch(&log) {
+                    Some(epoch) => handing.out.push(Output::MarkRead(with, upto, epoch)),
+                    // The mailbox is not followed yet, or no more.
+                    None if log == LogName::Mailbox => {}
+                    None => answers.push_back(not_followed(&log.into())),
+                }
             }
             Input::News(news) => marks.tell(news),
             Input::Marks(read) => marks.were_read(now, read),
@@ -352,6 +359,14 @@ impl Session {
 /// The answer to a frame about a log that is not followed here.
 pub(crate) fn not_followed(log: &Open<LogName>) -> ServerFrame {
     ServerFrame::refused(Code::UnknownLog, format!("this gateway does not follow {} for you", log.shortened()))
+}
+
+/// Of which log what is read has its order.
+fn read_in(with: &Address) -> LogName {
+    match &with.peer {
+        Peer::User(_) => LogName::Mailbox,
+        Peer::Group(group) => LogName::group(GroupAddress { group: group.clone(), region: None }),
+    }
 }
 
 /// Where a log is, for this session's user.

@@ -163,7 +163,7 @@ async fn receipts_wait_for_their_worker_and_come_again_until_they_are_acknowledg
     let mut queue = WorkQueue::receipts(&connection, SHARD);
     for seq in 1..=3 {
         let queued = soon("a receipt", queue.next()).await;
-        assert_eq!(queued.item, ReceiptItem { user: user("bob"), receipt: Ok(receipt(seq)) });
+        assert_eq!(queued.item, ReceiptItem { of: Peer::User(user("bob")), receipt: Ok(receipt(seq)) });
         if seq < 3 {
             queued.ack().await;
         }

@@ -10,7 +10,7 @@ use crate::{
     MessageId, Millis, Open, Position, RegionName, Seq, Span, Spans, StreamTime, Title, UserName,
     frame::{
         Answer, AnswerFrame, Ask, ClientFrame, ConversationItem, DeviceItem, EntryFrame, Goodbye, GroupItem,
-        HistoryEntry, Limits, MemberItem, Question, ReactionItem, Send, ServerFrame, StartAt,
+        HistoryEntry, Limits, MemberItem, Question, ReachedItem, ReactionItem, Send, ServerFrame, StartAt,
     },
     group::{GroupRole, GroupSettings, GroupSettingsChange},
     limits,
@@ -96,6 +96,10 @@ fn clients() -> Vec<ClientFrame> {
             what: Question::GroupLink { id: id(4), group: team(), ttl: None, uses: Some(5) },
         }),
         ClientFrame::Ask(Ask { reference: 19, what: Question::GroupJoin { id: id(5), token: link() } }),
+        ClientFrame::Ask(Ask {
+            reference: 20,
+            what: Question::ReceiptsOf { to: team(), order: Seq(9), after: None, limit: 100 },
+        }),
         ClientFrame::Signal { to: "bob".to_owned(), kind: "typing".to_owned() },
         ClientFrame::Read { with: "alice".to_owned(), upto: Seq(17) },
     ]
@@ -209,6 +213,18 @@ fn answers() -> Vec<ServerFrame> {
         ServerFrame::Answer(AnswerFrame {
             reference: 18,
             what: Answer::Link { token: link(), expires: NOW.plus(limits::LINK_LASTS) }.into(),
+        }),
+        ServerFrame::Answer(AnswerFrame {
+            reference: 13,
+            what: Answer::Counts { stored: NOW, of: 1_000, delivered: 812, read: 400 }.into(),
+        }),
+        ServerFrame::Answer(AnswerFrame {
+            reference: 20,
+            what: Answer::ReceiptsOf {
+                items: vec![ReachedItem { user: Address::local(bob()).into(), delivered: true, read: false }],
+                next: None,
+            }
+            .into(),
         }),
     ]
 }

@@ -21,8 +21,8 @@ use crate::{
 pub(crate) use self::encoding::as_written;
 pub use self::{
     ask::{
-        Answer, AnswerFrame, Ask, ConversationItem, GroupItem, HistoryEntry, MemberItem, Question, ReactionItem,
-        UnreadAsk,
+        Answer, AnswerFrame, Ask, ConversationItem, GroupItem, HistoryEntry, MemberItem, Question, ReachedItem,
+        ReactionItem, UnreadAsk,
     },
     devices::DeviceItem,
     encoding::{Encoding, FrameError, UnreadSend},

@@ -1,4 +1,4 @@
-//! The subjects of groups beside their logs: records, and the service of the groups worker.
+//! The subjects of groups beside their logs: records, what waits for workers, and what these are asked.
 
 use std::str::FromStr;
 
@@ -91,6 +91,49 @@ pub fn parse_ending(subject: &str) -> Option<GroupName> {
     };
     let (region, group) = (RegionName::new(region).ok()?, GroupName::new(group).ok()?);
     (ending(&region, Shard(shard.parse().ok()?), &group) == subject).then_some(group)
+}
+
+/// The record of what some of a group's members have and have read: `state.<region>.<shard>.gmarks.<group>.<part>`. The shard is the
+/// group's.
+pub fn group_marks(region: &RegionName, shard: Shard, group: &GroupName, part: u16) -> String {
+    format!("state.{region}.{shard}.gmarks.{group}.{part}")
+}
+
+/// The records of what all of a group's members have and have read: a pattern.
+pub fn all_group_marks(region: &RegionName, shard: Shard, group: &GroupName) -> String {
+    format!("state.{region}.{shard}.gmarks.{group}.*")
+}
+
+/// The part of a [`group_marks`] record.
+pub fn parse_group_marks(subject: &str) -> Option<u16> {
+    let build = |region: &RegionName, shard, group: &GroupName, part: &u16| group_marks(region, shard, group, *part);
+    let (_, part) = parse_pair(subject, "gmarks", build)?;
+    Some(part)
+}
+
+/// Where what a group's members acknowledge and read waits for the receipts worker: `receipt.<region>.<shard>.group.<group>`. The shard is
+/// the group's.
+pub fn group_receipt(region: &RegionName, shard: Shard, group: &GroupName) -> String {
+    format!("receipt.{region}.{shard}.group.{group}")
+}
+
+/// The group of a [`group_receipt`].
+pub fn parse_group_receipt(subject: &str) -> Option<GroupName> {
+    let mut tokens = subject.splitn(5, '.');
+    let (Some("receipt"), Some(region), Some(shard), Some("group"), Some(group)) =
+        (tokens.next(), tokens.next(), tokens.next(), tokens.next(), tokens.next())
+    else {
+        return None;
+    };
+    let (region, shard, group) =
+        (RegionName::new(region).ok()?, Shard(shard.parse().ok()?), GroupName::new(group).ok()?);
+    (group_receipt(&region, shard, &group) == subject).then_some(group)
+}
+
+/// Where the receipts worker of a shard says to how many members of a group something came, or to whom:
+/// `svc.<region>.receipts-<shard>.counts`.
+pub fn group_counts(region: &RegionName, shard: Shard) -> String {
+    format!("svc.{region}.receipts-{shard}.counts")
 }
 
 /// The two names at the end of a record's subject.

@@ -163,6 +163,9 @@ fn what_is_wrong_with_a_question_is_told_with_the_fields_name() {
         (r#""ref":7,"what":{"receipts":{"order":1}}"#, Some(7), "missing field `to`"),
         (r#""ref":7,"what":{"receipts":{"to":"bob"}}"#, Some(7), "missing field `order`"),
         (r#""ref":7,"what":{"receipts":{"to":"a b","order":1}}"#, Some(7), "in `receipts`: `to`: in the address"),
+        (r#""ref":7,"what":{"receipts_of":{"to":"bob","order":1,"limit":1}}"#, Some(7), "`to`: "),
+        (r##""ref":7,"what":{"receipts_of":{"to":"#a","order":1}}"##, Some(7), "missing field `limit`"),
+        (r##""ref":7,"what":{"receipts_of":{"to":"#a","order":1,"after":"x y","limit":1}}"##, Some(7), "`after`: "),
         (r#""ref":7,"what":{"receipts":{"to":"bob","order":-1}}"#, Some(7), "in `receipts`: `order`: "),
         (r#""ref":7,"what":{"receipts":{"to":"bob","order":"17"}}"#, Some(7), "`order`: invalid type: string \"17\""),
         (r#""ref":7,"what":{"receipts":{"to":"bob","order":1.5}}"#, Some(7), "expected a whole number"),
@@ -272,6 +275,7 @@ fn the_lists_of_names_are_as_long_as_the_enums() {
             "groups" => r#"{"limit":30}"#,
             "group_link" | "group_unlink" => r##"{"id":"01ARZ3NDEKTSV4RRFFQ69G5FAV","group":"#team"}"##,
             "group_join" => r#"{"id":"01ARZ3NDEKTSV4RRFFQ69G5FAV","token":"team.AAAAAAAAAAAAAAAAAAAAAA"}"#,
+            "receipts_of" => r##"{"to":"#team","order":17,"limit":30}"##,
             _ => "{}",
         };
         let frame = read(&format!(r#"{{"ask":{{"ref":1,"what":{{"{name}":{fields}}}}}}}"#)).unwrap();
@@ -291,7 +295,8 @@ fn the_lists_of_names_are_as_long_as_the_enums() {
                 r##"{"group":"#team","members":1,"role":"owner","##,
                 r#""settings":{"who_may_add":"admins","who_may_write":"members","history":false}}"#
             ),
-            "members" | "groups" => r#"{"items":[]}"#,
+            "members" | "groups" | "receipts_of" => r#"{"items":[]}"#,
+            "counts" => r#"{"stored":17,"of":3,"delivered":2,"read":1}"#,
             "link" => r#"{"token":"team.AAAAAAAAAAAAAAAAAAAAAA","expires":17}"#,
             _ => "{}",
         };

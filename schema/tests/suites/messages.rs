@@ -2,6 +2,10 @@
 
 use dunlin_schema::{
     Cursor, Epoch, Peer, Position, Seq, Shard, StreamTime, TokenId,
+    counts::{
+        CountsAnswer, CountsRequest, GroupCount, GroupDevice, GroupMarks, GroupSentMarks, MemberMarks, MemberReached,
+        MembersPage,
+    },
     device::{DeviceNamed, DeviceRemoved, NameDevice, RemoveDevice},
     erasure::{Before, Ends, EraseUser, Erasure, ErasureAsked, Stage},
     heads::{Head, HeadsAnswer, HeadsRequest, Verified, Verify},
@@ -9,7 +13,8 @@ use dunlin_schema::{
     limits,
     marks::{MarksAnswer, MarksRequest},
     record::{
-        DeviceRecord, MarkChange, MarkKind, ReadMark, ReaderRecord, Receipt, Revocation, Senders, SentMarks, Settings,
+        DeviceRecord, GroupAck, GroupRead, MarkChange, MarkKind, ReadMark, ReaderRecord, Receipt, Revocation, Senders,
+        SentMarks, Settings,
     },
     revocation::{Revoke, RevokeAnswer, Revoked},
     settings::{ChangeSettings, SettingsChange, SettingsChanged},
@@ -99,6 +104,24 @@ proptest! {
     }
 
     #[test]
+    fn what_is_known_of_groups_comes_back_as_it_was(
+        cursor in strategy::cursor(), opened in strategy::millis(), order in strategy::seq(), user in strategy::user(),
+        device in strategy::device(), given in strategy::spans(), group in strategy::group_address(), after in option::of(strategy::user()),
+    ) {
+        let (epoch, devices) = (cursor.position.epoch, vec![GroupDevice { device: device.clone(), cursor, opened }]);
+        let member = MemberMarks { epoch, given, read: order, devices };
+        comes_back!(GroupMarks { members: [(user.clone(), member)].into() }, GroupMarks);
+        let count = GroupCount { order, delivered: 2, read: 1, of: 3, time: opened };
+        comes_back!(GroupSentMarks { epoch, messages: vec![count] }, GroupSentMarks);
+        let acks = vec![GroupAck { user: user.clone(), device, cursor, opened }];
+        comes_back!(Receipt::Group { acks, reads: vec![GroupRead { user: user.clone(), epoch, upto: order }] }, Receipt);
+        let (page, group) = (Some(MembersPage { after: after.clone(), limit: 100 }), group.group);
+        comes_back!(CountsRequest { group, sender: user.clone(), order, page }, CountsRequest);
+        let items = vec![MemberReached { user, delivered: true, read: false }];
+        comes_back!(CountsAnswer::Members { items, next: after }, CountsAnswer);
+    }
+
+    #[test]
     fn questions_and_answers_come_back_as_they_were(
         logs in collection::vec(strategy::peer(), 0..20), position in strategy::position(), floor in strategy::seq(),
         heads in collection::vec(option::of((strategy::seq(), any::<u64>())), 0..20),
@@ -171,6 +194,8 @@ proptest! {
         let _ = (Settings::decode(&sealed), ChangeSettings::decode(&sealed), SettingsChanged::decode(&sealed));
         let _ = (Revocation::decode(&sealed), Revoke::decode(&sealed), RevokeAnswer::decode(&sealed));
         let _ = (SentMarks::decode(&sealed), ReadMark::decode(&sealed));
+        let _ = (GroupMarks::decode(&sealed), GroupSentMarks::decode(&sealed));
+        let _ = (CountsRequest::decode(&sealed), CountsAnswer::decode(&sealed));
         let _ = Erasure::decode(&staged);
         let _ = (EraseUser::decode(&sealed), ErasureAsked::decode(&sealed), Erasure::decode(&sealed));
         let _ = (MarksRequest::decode(&sealed), MarksAnswer::decode(&sealed));

@@ -1,5 +1,7 @@
 //! Arbitrary values of the schema's types.
 
+mod counts;
+
 use std::fmt::Debug;
 
 use bytes::Bytes;
@@ -247,6 +249,7 @@ fn question_of_a_group() -> BoxedStrategy<Question> {
             group,
             token
         }),
+        counts::question(),
     ]
     .boxed()
 }
@@ -306,6 +309,7 @@ fn answer() -> BoxedStrategy<Answer> {
         (collection::vec(group_item(), 0..3), option::of(seq()))
             .prop_map(|(items, next)| Answer::Groups { items, next }),
         (link_token(), millis()).prop_map(|(token, expires)| Answer::Link { token, expires }),
+        counts::answer(),
     ]
     .boxed()
 }
@@ -477,9 +481,11 @@ pub(crate) fn user_message() -> impl Strategy<Value = UserMessage> {
                 UserMessage::Receipt(Receipt::Person { by, to, delivered, read, time, revision, epoch, missing })
             }
         ),
-        (address(), seq(), any::<[u32; 3]>(), millis()).prop_map(|(to, order, [delivered, read, of], time)| {
-            UserMessage::Receipt(Receipt::Group { to, order, delivered, read, of, time })
-        }),
+        (address(), seq(), any::<[u32; 3]>(), millis(), seq()).prop_map(
+            |(to, order, [delivered, read, of], time, revision)| {
+                UserMessage::Receipt(Receipt::Group { to, order, delivered, read, of, time, revision })
+            }
+        ),
         (address(), seq(), seq()).prop_map(|(with, read, revision)| UserMessage::Mark(Mark { with, read, revision })),
         device_news().prop_map(UserMessage::Devices),
         Just(UserMessage::IsThere),

@@ -28,12 +28,16 @@ pub(super) struct Metrics {
     removed: Counters,
     named: Counters,
     forgotten: Counters,
+    rounds: Counters,
+    parts: Counters,
+    counted: Counters,
     conflicts: Counters,
     remembered: Gauges,
     devices: Gauges,
     readers: Gauges,
     pairs: Gauges,
     seen: Gauges,
+    groups: Gauges,
 }
 
 /// What the role counts of one shard.
@@ -54,12 +58,16 @@ pub(super) struct ReceiptsMetrics {
     pub(super) removed: Counter,
     pub(super) named: Counter,
     pub(super) forgotten: Counter,
+    pub(super) rounds: Counter,
+    pub(super) parts: Counter,
+    pub(super) counted: Counter,
     pub(super) conflicts: Counter,
     pub(super) remembered: Gauge<i64, AtomicI64>,
     pub(super) devices: Gauge<i64, AtomicI64>,
     pub(super) readers: Gauge<i64, AtomicI64>,
     pub(super) pairs: Gauge<i64, AtomicI64>,
     pub(super) seen: Gauge<i64, AtomicI64>,
+    pub(super) groups: Gauge<i64, AtomicI64>,
 }
 
 impl Metrics {
@@ -86,6 +94,9 @@ impl Metrics {
             ("removed", "Devices that their user removed", &metrics.removed),
             ("named", "Titles of devices that were answered as stored", &metrics.named),
             ("forgotten", "Devices that made room for a newer one of their user", &metrics.forgotten),
+            ("rounds", "Rounds in which what members of a group said was stored and counted", &metrics.rounds),
+            ("parts", "Records of what members of groups have and have read that were raised", &metrics.parts),
+            ("counted", "Records of how far messages to groups have come that were raised", &metrics.counted),
             (
                 "conflicts",
                 "Records that somebody else wrote at the same time: they were written again",
@@ -100,6 +111,7 @@ impl Metrics {
         role.register("readers", "Conversations whose read marks are brought together", metrics.readers.clone());
         role.register("pairs", "Pairs whose marks are brought together", metrics.pairs.clone());
         role.register("seen", "Users of whom it is written down when they were last seen", metrics.seen.clone());
+        role.register("groups", "Groups of which what members say is brought together", metrics.groups.clone());
         metrics
     }
 
@@ -121,12 +133,16 @@ impl Metrics {
             named: self.named.get_or_create_owned(&label),
             removed: self.removed.get_or_create_owned(&label),
             forgotten: self.forgotten.get_or_create_owned(&label),
+            rounds: self.rounds.get_or_create_owned(&label),
+            parts: self.parts.get_or_create_owned(&label),
+            counted: self.counted.get_or_create_owned(&label),
             conflicts: self.conflicts.get_or_create_owned(&label),
             remembered: self.remembered.get_or_create_owned(&label),
             devices: self.devices.get_or_create_owned(&label),
             readers: self.readers.get_or_create_owned(&label),
             pairs: self.pairs.get_or_create_owned(&label),
             seen: self.seen.get_or_create_owned(&label),
+            groups: self.groups.get_or_create_owned(&label),
         }
     }
 }

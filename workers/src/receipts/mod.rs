@@ -2,14 +2,15 @@
 //! goes on from there; one that its user removes is forgotten.
 //!
 //! `core` decides; this file takes items off the shard's work queue and hands each to its lane: `delivered` or `reading`, which raise
-//! marks in `pairs` as far as `blocks` lets them, or `seen`; each ends with the item's acknowledgement. `lanes` paces all four. `service`
-//! answers gateways, `changes` out of a watch of the shard's marks; `records` and `devices` write, `mailbox` reads.
+//! marks in `pairs` as far as `blocks` lets them, `groups`, or `seen`; each ends with the item's acknowledgement. `lanes` paces all of
+//! them. `service` answers gateways, `changes` out of a watch of the shard's marks; `records` and `devices` write, `mailbox` reads.
 
 mod blocks;
 mod changes;
 pub mod core;
 mod delivered;
 mod devices;
+mod groups;
 mod lanes;
 mod mailbox;
 mod metrics;
@@ -25,7 +26,9 @@ use std::sync::Arc;
 
 use dunlin_nats::{Queued, Reads, ReceiptItem, Records, WorkQueue};
 use dunlin_schema::{
-    Shard, UserName,
+    GroupName, Peer, Shard, UserName,
+    counts::{GroupMarks, GroupSentMarks},
+    limits,
     record::{LastSeen, ReadMark, Receipt, SentMarks},
 };
 use futures_util::FutureExt;
@@ -35,9 +38,10 @@ use tokio::sync::Semaphore;
 use self::{
     blocks::Blocks,
     changes::Changes,
-    core::{Whose, claims::Claims},
+    core::{Whose, claims::Claims, members::Said},
     delivered::Acknowledged,
     devices::Devices,
+    groups::{GroupSaid, Groups},
     lanes::Bring,
     metrics::{Metrics, ReceiptsMetrics},
     pairs::Pairs,
@@ -58,6 +62,8 @@ pub const ROLE: Role = Role::new("receipts", prepare).with_reads();
 const AT_ONCE: usize = 2_048;
 /// Pairs that are written at once.
 const PAIRS_AT_ONCE: usize = 64;
+/// Parts of groups' members whose marks are remembered.
+const PARTS: usize = 512;
 /// Mailboxes that are read at once.
 const SCANS: usize = 8;
 
@@ -77,6 +83,9 @@ struct Shared {
     sent: Kept<SentMarks>,
     read: Kept<ReadMark>,
     seen: Kept<LastSeen>,
+    parts: Kept<GroupMarks>,
+    counts: Kept<GroupSentMarks>,
+    groups: Groups,
     pairs: Pairs,
     blocks: Blocks,
     changes: Changes,
@@ -95,6 +104,9 @@ impl Shared {
             sent: Kept::new(connection, metrics.conflicts.clone()),
             read: Kept::new(connection, metrics.conflicts.clone()),
             seen: Kept::new(connection, metrics.conflicts.clone()),
+            parts: Kept::of_many(connection, metrics.conflicts.clone(), PARTS),
+            counts: Kept::new(connection, metrics.conflicts.clone()),
+            groups: Groups::new(connection),
             pairs,
             blocks: Blocks::default(),
             changes: Changes::default(),
@@ -112,22 +124,27 @@ async fn run(context: Context, shard: Shard, metrics: ReceiptsMetrics) {
     let (acknowledge, acknowledging) = lanes::channel();
     let (read, reading) = lanes::channel();
     let (see, seeing) = lanes::channel();
+    let (count, counting) = lanes::channel();
     let shared = &Shared::new(context, shard, metrics, reads, Pairs::new(raise));
     let began = shared.context.began;
+    let (metrics, every) = (&shared.metrics, limits::MARKS_EVERY);
     let store = async {
         tokio::join!(
-            take(shared, acknowledge, read, see),
-            lanes::run(began, acknowledging, AT_ONCE, &shared.metrics.devices, |whose, said| {
-                delivered::store(shared, whose, said)
+            take(shared, Lanes { acknowledge, read, see, count }),
+            lanes::run(began, acknowledging, AT_ONCE, &metrics.devices, |whose, said| {
+                (every, delivered::store(shared, whose, said))
             }),
-            lanes::run(began, reading, AT_ONCE, &shared.metrics.readers, |conversation, said| {
-                reading::store(shared, conversation, said)
+            lanes::run(began, reading, AT_ONCE, &metrics.readers, |conversation, said| {
+                (every, reading::store(shared, conversation, said))
             }),
-            lanes::run(began, seeing, AT_ONCE, &shared.metrics.seen, |user, seen| seen::store(shared, user, seen)),
+            lanes::run(began, seeing, AT_ONCE, &metrics.seen, |user, seen| (every, seen::store(shared, user, seen))),
+            lanes::run(began, counting, groups::AT_ONCE, &metrics.groups, |group, said| {
+                (groups::every(shared, &group), groups::store(shared, group, said))
+            }),
         );
     };
-    let raise = lanes::run(began, raising, PAIRS_AT_ONCE, &shared.metrics.pairs, |pair, raising| {
-        pairs::write(shared, pair, raising)
+    let raise = lanes::run(began, raising, PAIRS_AT_ONCE, &metrics.pairs, |pair, raising| {
+        (every, pairs::write(shared, pair, raising))
     });
     tokio::select! {
         () = store => {}
@@ -138,13 +155,16 @@ async fn run(context: Context, shard: Shard, metrics: ReceiptsMetrics) {
     shared.context.tell(TaskState::Idle);
 }
 
-/// Takes items off the queue until it is told to stop.
-async fn take(
-    shared: &Shared,
+/// Where items are brought. Each lane is there as long as this is.
+struct Lanes {
     acknowledge: Bring<Whose, Acknowledged>,
     read: Bring<Conversation, ReadUpto>,
     see: Bring<UserName, SeenAt>,
-) {
+    count: Bring<GroupName, GroupSaid>,
+}
+
+/// Takes items off the queue until it is told to stop.
+async fn take(shared: &Shared, lanes: Lanes) {
     let mut queue = WorkQueue::receipts(&shared.context.connection, shared.shard);
     let stop = shared.context.stop();
     shared.context.tell(TaskState::Working);
@@ -154,29 +174,15 @@ async fn take(
             () = stop.cancelled() => return,
             queued = queue.next() => queued,
         };
-        match &queued.item.receipt {
-            Ok(Receipt::Delivered { device, log, cursor, opened, senders }) => {
-                let (user, opened) = (queued.item.user.clone(), *opened);
-                let whose = Whose { user, device: device.clone(), log: log.clone(), opened };
-                let claims = Claims::of(cursor, senders.as_ref(), &shared.context.settings.region);
-                let said = Acknowledged { cursor: *cursor, claims, items: vec![queued] };
-                // Its lane is there as long as this one.
-                let _ = acknowledge.send((whose, said)).await;
+        let ReceiptItem { of, receipt } = queued.item.clone();
+        match (of, receipt) {
+            (Peer::User(user), Ok(receipt)) => lanes.of_user(shared, user, receipt, queued).await,
+            (Peer::Group(group), Ok(Receipt::Group { acks, reads })) => {
+                let said = GroupSaid { said: Said { acks, reads }, items: vec![queued] };
+                let _ = lanes.count.send((group, said)).await;
             }
-            Ok(Receipt::Read { with, upto, epoch }) => {
-                let (upto, epoch) = (*upto, *epoch);
-                match reading::conversation(shared, &queued.item.user, with) {
-                    Some(conversation) => {
-                        let _ = read.send((conversation, ReadUpto { epoch, upto, items: vec![queued] })).await;
-                    }
-                    None => refuse(shared, queued, "a read mark that no gateway lets in").await,
-                }
-            }
-            Ok(Receipt::Seen { at }) => {
-                let (user, at) = (queued.item.user.clone(), *at);
-                let _ = see.send((user, SeenAt { at, items: vec![queued] })).await;
-            }
-            Err(error) => {
+            (Peer::Group(_), Ok(_)) => refuse(shared, queued, "a receipt of a group that no gateway sends").await,
+            (Peer::User(_) | Peer::Group(_), Err(error)) => {
                 tracing::debug!(%error, "a receipt can't be read");
                 refuse(shared, queued, "a receipt that can't be read").await;
             }
@@ -184,9 +190,39 @@ async fn take(
     }
 }
 
+impl Lanes {
+    /// Brings what a user's device said to its lane.
+    async fn of_user(&self, shared: &Shared, user: UserName, receipt: Receipt, queued: Queued<ReceiptItem>) {
+        let items = vec![queued];
+        match receipt {
+            Receipt::Delivered { device, log, cursor, opened, senders } => {
+                let whose = Whose { user, device, log, opened };
+                let claims = Claims::of(&cursor, senders.as_ref(), &shared.context.settings.region);
+                let _ = self.acknowledge.send((whose, Acknowledged { cursor, claims, items })).await;
+            }
+            Receipt::Read { with, upto, epoch } => match reading::conversation(shared, &user, &with) {
+                Some(conversation) => {
+                    let _ = self.read.send((conversation, ReadUpto { epoch, upto, items })).await;
+                }
+                None => refuse_all(shared, items, "a read mark that no gateway lets in").await,
+            },
+            Receipt::Seen { at } => {
+                let _ = self.see.send((user, SeenAt { at, items })).await;
+            }
+            Receipt::Group { .. } => refuse_all(shared, items, "a receipt of a user that no gateway sends").await,
+        }
+    }
+}
+
+async fn refuse_all(shared: &Shared, items: Vec<Queued<ReceiptItem>>, what: &str) {
+    for queued in items {
+        refuse(shared, queued, what).await;
+    }
+}
+
 /// Takes an item off the queue that would come again for ever.
 async fn refuse(shared: &Shared, queued: Queued<ReceiptItem>, what: &str) {
-    tracing::warn!(shard = %shared.shard, user = %queued.item.user, "{what}: taking it off the queue");
+    tracing::warn!(shard = %shared.shard, of = %queued.item.of, "{what}: taking it off the queue");
     shared.metrics.poison.inc();
     queued.ack().await;
 }

@@ -1,10 +1,11 @@
 //! Records of one kind, changed by compare-and-set; those that were written last are remembered, so that most writes need no load.
 
-use std::collections::HashMap;
+use std::{collections::HashMap, fmt};
 
 use dunlin_nats::{Connection, ReadError, RecordError, Records, SaveError, Status};
 use dunlin_schema::{
-    Millis, Seq, Shard, UserName,
+    Millis, Seq, Shard,
+    counts::{GroupMarks, GroupSentMarks},
     envelope::EnvelopeError,
     limits,
     record::{DeviceRecord, LastSeen, ReadMark, SentMarks},
@@ -40,11 +41,11 @@ pub(super) enum ChangeError {
 
 impl ChangeError {
     /// Says that something was not stored, which is no trouble of the operator's where others wrote the same record all the time.
-    pub(super) fn tell(&self, shard: Shard, user: &UserName, what: &str) {
+    pub(super) fn tell(&self, shard: Shard, of: impl fmt::Display, what: &str) {
         match self {
-            ChangeError::Save(SaveError::Conflict) => tracing::debug!(%shard, %user, error = %self, "{what}"),
+            ChangeError::Save(SaveError::Conflict) => tracing::debug!(%shard, %of, error = %self, "{what}"),
             ChangeError::Read(_) | ChangeError::Mailbox(_) | ChangeError::Version(_) | ChangeError::Save(_) => {
-                tracing::warn!(%shard, %user, error = %self, "{what}");
+                tracing::warn!(%shard, %of, error = %self, "{what}");
             }
         }
     }
@@ -81,6 +82,8 @@ stored!(DeviceRecord: limits::DEVICE_KEPT, false);
 stored!(SentMarks: limits::MARK_KEPT, true);
 stored!(ReadMark: limits::MARK_KEPT, true);
 stored!(LastSeen: limits::SEEN_KEPT, true);
+stored!(GroupMarks: limits::DEVICE_KEPT, true);
+stored!(GroupSentMarks: limits::MARK_KEPT, true);
 
 /// What has come of a change.
 pub(super) struct Written<R> {
@@ -102,11 +105,16 @@ pub(super) struct Kept<R> {
 
 impl<R: Stored> Kept<R> {
     pub(super) fn new(connection: &Connection, conflicts: Counter) -> Kept<R> {
+        Kept::of_many(connection, conflicts, REMEMBERED)
+    }
+
+    /// The same where so many are remembered at least: of records that are large.
+    pub(super) fn of_many(connection: &Connection, conflicts: Counter, remembered: usize) -> Kept<R> {
         Kept {
             records: Records::new(connection),
             conflicts,
             turns: Semaphore::new(AT_ONCE),
-            remembered: Mutex::new(Remembered::new(connection.status(), REMEMBERED)),
+            remembered: Mutex::new(Remembered::new(connection.status(), remembered)),
         }
     }
 

@@ -1,5 +1,5 @@
-//! What gateways ask: whose marks have changed, what a device is called, and that devices which their user removes are forgotten. Of such a
-//! device each record is written over, and only then it is told that it is done.
+//! What gateways ask: whose marks have changed, how far a message to a group has come, what a device is called, and that devices which
+//! their user removes are forgotten. Of such a device each record is written over, and only then it is told that it is done.
 
 use dunlin_nats::{ReceiptsQuestion, ReceiptsService, Reply};
 use dunlin_schema::{
@@ -13,6 +13,7 @@ use super::{
     Shared, changes,
     core::removed,
     devices::{Devices, NotNamed},
+    groups,
     records::ChangeError,
 };
 use crate::{change::AT_ONCE, offer};
@@ -36,6 +37,9 @@ async fn answer(mut service: ReceiptsService, shared: &Shared) {
                     changing.push(name(&shared.devices, naming, reply).boxed());
                 }
                 Some(ReceiptsQuestion::Marks(question, reply)) => changes::answer(shared, question, reply).await,
+                Some(ReceiptsQuestion::Counts(question, reply)) => {
+                    changing.push(groups::answer(shared, question, reply).boxed());
+                }
                 None => return,
             },
             Some(()) = changing.next() => {}

@@ -17,7 +17,7 @@ use dunlin_schema::{
 
 pub(super) use self::{
     links::{join, link, unlink},
-    stored::{info, list, members},
+    stored::{decoded, info, list, members},
 };
 use super::Context;
 use crate::{clock, groups, refusal::Refusal};
@@ -100,7 +100,7 @@ fn shard_of(context: &Context<'_>, group: &GroupName) -> Shard {
 }
 
 /// A group of this region.
-fn here(context: &Context<'_>, address: GroupAddress) -> Result<GroupName, Refusal> {
+pub(super) fn here(context: &Context<'_>, address: GroupAddress) -> Result<GroupName, Refusal> {
     let GroupAddress { group, region } = address;
     if region.is_some_and(|region| region != *context.region) {
         return Err(Refusal::never(Code::Unsupported, "this release reaches no group of another region"));
@@ -109,7 +109,7 @@ fn here(context: &Context<'_>, address: GroupAddress) -> Result<GroupName, Refus
 }
 
 /// A person of this region.
-fn person(context: &Context<'_>, address: Address) -> Result<UserName, Refusal> {
+pub(super) fn person(context: &Context<'_>, address: Address) -> Result<UserName, Refusal> {
     let Address { peer, region } = address;
     if region.is_some_and(|region| region != *context.region) {
         return Err(Refusal::never(Code::Unsupported, "in this release a group's members are of its own region"));

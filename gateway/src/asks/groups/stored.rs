@@ -136,7 +136,10 @@ async fn page<T>(
     Ok((items, Some(from)))
 }
 
-fn decoded<T>(record: &Record, decode: impl FnOnce(&[u8]) -> Result<T, EnvelopeError>) -> Result<T, Refusal> {
+pub(in crate::asks) fn decoded<T>(
+    record: &Record,
+    decode: impl FnOnce(&[u8]) -> Result<T, EnvelopeError>,
+) -> Result<T, Refusal> {
     decode(&record.bytes).map_err(|error| {
         tracing::error!(%error, revision = record.revision.0, "a record of a group can't be read");
         Refusal::unavailable("what is stored of the group can't be read")

@@ -52,6 +52,25 @@ fn what_is_sent_to_a_group_is_the_workers_to_store_and_is_copied_nowhere() {
 }
 
 #[test]
+fn what_is_read_of_a_group_is_of_its_log_and_of_one_that_is_followed() {
+    let mut rig = Rig::live_at(5, 9);
+    let read = |with: &str| Input::MarkRead { with: with.parse().unwrap(), upto: Seq(7) };
+    let mut out = Vec::new();
+    rig.session.handle(rig.now, read("bob@local"), &mut out);
+    assert!(matches!(&out[..], [Output::MarkRead(_, Seq(7), _)]), "{out:?}");
+    out.clear();
+    rig.session.handle(rig.now, read("#team@local"), &mut out);
+    assert_eq!(out, []);
+    let refused = rig.session.take().map(|refused| format!("{:?}", refused.frame()));
+    assert!(refused.as_deref().is_some_and(|refused| refused.contains("UnknownLog")), "{refused:?}");
+    let log: LogName = "#team".parse().unwrap();
+    rig.session.handle(rig.now, Input::Follow { log, start: Start::Live }, &mut out);
+    out.clear();
+    rig.session.handle(rig.now, read("#team@local"), &mut out);
+    assert!(matches!(&out[..], [Output::MarkRead(..)]), "{out:?}");
+}
+
+#[test]
 fn the_worker_is_told_who_says_it_and_when() {
     let mut rig = Rig::live_at(5, 9);
     let mut out = Vec::new();

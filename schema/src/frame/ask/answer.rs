@@ -104,6 +104,24 @@ pub enum Answer {
         /// Until when it holds.
         expires: Millis,
     },
+    /// To how many members of a group something came that the user sent.
+    Counts {
+        /// When it was accepted.
+        stored: Millis,
+        /// Members that may read it, beside the user.
+        of: u32,
+        /// How many of them have it.
+        delivered: u32,
+        /// How many of them have read it.
+        read: u32,
+    },
+    /// To which members of a group something came that the user sent.
+    ReceiptsOf {
+        /// In the order of their names, without the user.
+        items: Vec<ReachedItem>,
+        /// The last member named, where more may follow; `None` where there is none.
+        next: Option<Open<Address>>,
+    },
 }
 
 impl Answer {
@@ -121,7 +139,20 @@ impl Answer {
         "members",
         "groups",
         "link",
+        "counts",
+        "receipts_of",
     ];
+}
+
+/// Whether something came to a member of a group.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
+pub struct ReachedItem {
+    /// Who.
+    pub user: Open<Address>,
+    /// Whether a device of theirs has it.
+    pub delivered: bool,
+    /// Whether they have read it.
+    pub read: bool,
 }
 
 /// A group, as one of its members sees it.

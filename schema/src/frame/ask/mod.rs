@@ -11,7 +11,7 @@ use std::{fmt, marker::PhantomData};
 use serde::{Deserialize, Deserializer, Serialize, de};
 
 pub use self::{
-    answer::{Answer, AnswerFrame, GroupItem, MemberItem},
+    answer::{Answer, AnswerFrame, GroupItem, MemberItem, ReachedItem},
     conversations::{ConversationItem, HistoryEntry, ReactionItem},
     unread::UnreadAsk,
 };
@@ -114,7 +114,7 @@ pub enum Question {
     },
     /// The user's settings.
     Settings {},
-    /// When something that the user sent was stored, delivered and read.
+    /// When something that the user sent was stored, delivered and read; of what went to a group, to how many members it came.
     Receipts {
         /// The address that it was sent to.
         #[serde(deserialize_with = "to")]
@@ -280,6 +280,21 @@ pub enum Question {
         #[serde(default)]
         token: Option<LinkToken>,
     },
+    /// To which members of a group something came that the user sent. Answered with `receipts_of`.
+    ReceiptsOf {
+        /// The group that it was sent to.
+        #[serde(deserialize_with = "to_group")]
+        to: GroupAddress,
+        /// Its order, as `accepted` told it.
+        order: Seq,
+        /// Those behind this member: `next` of the page before. Left out: from the first one on.
+        #[serde(default, deserialize_with = "after")]
+        after: Option<Address>,
+        /// How many at most; a page has no more than 100.
+        #[serde(deserialize_with = "limit")]
+        #[schemars(range(min = 1))]
+        limit: u64,
+    },
 }
 
 impl Question {
@@ -312,6 +327,7 @@ impl Question {
         "group_link",
         "group_join",
         "group_unlink",
+        "receipts_of",
     ];
 }
 
@@ -345,7 +361,8 @@ impl Question {
             | Question::Receipts { .. }
             | Question::GroupInfo { .. }
             | Question::GroupMembers { .. }
-            | Question::Groups { .. } => None,
+            | Question::Groups { .. }
+            | Question::ReceiptsOf { .. } => None,
         }
     }
 }
@@ -429,6 +446,20 @@ fn members<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<Address>, D
 
 fn with<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Address, D::Error> {
     parsed_field(deserializer, "with")
+}
+
+fn to_group<'de, D: Deserializer<'de>>(deserializer: D) -> Result<GroupAddress, D::Error> {
+    parsed_field(deserializer, "to")
+}
+
+fn after<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Address>, D::Error> {
+    /// One that is there.
+    #[derive(Deserialize)]
+    struct After(#[serde(deserialize_with = "behind")] Address);
+    fn behind<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Address, D::Error> {
+        parsed_field(deserializer, "after")
+    }
+    Ok(Option::<After>::deserialize(deserializer)?.map(|After(address)| address))
 }
 
 fn to<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Address, D::Error> {

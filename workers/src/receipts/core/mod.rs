@@ -9,7 +9,9 @@
 pub mod changed;
 pub mod claims;
 pub mod marks;
+pub mod members;
 pub mod pace;
+pub mod tally;
 
 use dunlin_schema::{Cursor, DeviceName, Millis, Peer, UserName, device::NameDevice, record::DeviceRecord};
 

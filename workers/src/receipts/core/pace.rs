@@ -19,7 +19,6 @@ pub trait Merge {
 /// Work by key. Times are of any clock that only goes forward.
 #[derive(Debug)]
 pub struct Paced<K, W> {
-    every: Millis,
     lanes: HashMap<K, Lane<W>>,
     /// Lanes where nothing is under way, by when they may begin, or be forgotten.
     due: BTreeSet<(Millis, K)>,
@@ -29,22 +28,22 @@ pub struct Paced<K, W> {
 #[derive(Debug)]
 struct Lane<W> {
     waiting: Option<W>,
-    not_before: Millis,
     is_working: bool,
 }
 
-impl<K: Clone + Ord + Hash, W: Merge> Paced<K, W> {
-    /// Of one key, work begins at most so often.
-    pub fn new(every: Millis) -> Paced<K, W> {
-        Paced { every, lanes: HashMap::new(), due: BTreeSet::new(), waiting: 0 }
+impl<K, W> Default for Paced<K, W> {
+    fn default() -> Paced<K, W> {
+        Paced { lanes: HashMap::new(), due: BTreeSet::new(), waiting: 0 }
     }
+}
 
+impl<K: Clone + Ord + Hash, W: Merge> Paced<K, W> {
     /// More work of a key.
     pub fn add(&mut self, now: Millis, key: K, work: W) {
         let due = &mut self.due;
         let lane = self.lanes.entry(key).or_insert_with_key(|key| {
             due.insert((now, key.clone()));
-            Lane { waiting: None, not_before: now, is_working: false }
+            Lane { waiting: None, is_working: false }
         });
         match &mut lane.waiting {
             Some(waiting) => waiting.merge(work),
@@ -63,7 +62,7 @@ impl<K: Clone + Ord + Hash, W: Merge> Paced<K, W> {
             match lane.waiting.take() {
                 Some(work) => {
                     self.waiting -= 1;
-                    (lane.is_working, lane.not_before) = (true, now.plus(self.every));
+                    lane.is_working = true;
                     return Some((key, work));
                 }
                 None => {
@@ -74,11 +73,11 @@ impl<K: Clone + Ord + Hash, W: Merge> Paced<K, W> {
         None
     }
 
-    /// What was under way of a key is done.
-    pub fn done(&mut self, key: &K) {
+    /// What was under way of a key is done, and nothing more of it begins before this time.
+    pub fn done(&mut self, key: &K, not_before: Millis) {
         if let Some(lane) = self.lanes.get_mut(key).filter(|lane| lane.is_working) {
             lane.is_working = false;
-            self.due.insert((lane.not_before, key.clone()));
+            self.due.insert((not_before, key.clone()));
         }
     }
 
@@ -153,12 +152,17 @@ mod tests {
             Add(2_001, "a", 7),
             Take(2_001, Some(("a", vec![7]))),
         ];
-        let mut paced = Paced::new(Millis(250));
+        let (mut paced, mut not_before) = (Paced::default(), Millis(0));
         for (number, step) in steps.into_iter().enumerate() {
             match step {
                 Add(now, key, work) => paced.add(Millis(now), key, vec![work]),
-                Take(now, expected) => assert_eq!(paced.take(Millis(now)), expected, "step {number}"),
-                Done(key) => paced.done(&key),
+                Take(now, expected) => {
+                    if expected.is_some() {
+                        not_before = Millis(now + 250);
+                    }
+                    assert_eq!(paced.take(Millis(now)), expected, "step {number}");
+                }
+                Done(key) => paced.done(&key, not_before),
                 Due(expected) => assert_eq!(paced.next_due(), expected.map(Millis), "step {number}"),
             }
         }
@@ -166,13 +170,13 @@ mod tests {
 
     #[test]
     fn a_thousand_a_second_are_four() {
-        let mut paced = Paced::new(Millis(250));
+        let mut paced = Paced::default();
         let mut taken = Vec::new();
         for now in 0..1_000 {
             paced.add(Millis(now), "bob", vec![now as u32]);
             while let Some((key, work)) = paced.take(Millis(now)) {
                 taken.push(work);
-                paced.done(&key);
+                paced.done(&key, Millis(now + 250));
             }
         }
         assert_eq!(taken.iter().map(Vec::len).collect::<Vec<_>>(), [1, 250, 250, 250]);
