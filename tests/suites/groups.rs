@@ -7,6 +7,7 @@ mod following;
 mod kills;
 mod links;
 mod listed;
+mod receipts;
 mod sending;
 mod windows;
 

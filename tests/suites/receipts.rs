@@ -165,7 +165,8 @@ async fn a_read_that_is_none_is_refused_and_the_connection_lives() {
     for (with, code) in [
         ("", "bad_address"),
         ("b.b", "bad_address"),
-        ("#team", "unsupported"),
+        ("#team", "unknown_log"),
+        ("#team@eu", "unsupported"),
         ("alice@eu", "unsupported"),
         ("bob", "unsupported"),
     ] {

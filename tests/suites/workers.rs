@@ -3,6 +3,7 @@
 
 mod bench;
 mod counter;
+mod counts;
 mod devices;
 mod groups;
 mod index;

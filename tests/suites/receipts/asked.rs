@@ -83,7 +83,8 @@ async fn who_asks_for_what_is_not_theirs_or_is_gone_learns_nothing() {
     for (to, asked) in nothing.into_iter().chain(most).chain((deleted + 2..deleted + 6).map(|beyond| ("bob", beyond))) {
         assert_eq!(alice.ask(7, receipts(to, asked)).await.as_ref(), Err(&refused), "{to} {asked}");
     }
-    for to in ["#team", "bob@eu"] {
+    assert_eq!(alice.ask(7, receipts("#team", 1)).await.as_ref(), Err(&refused), "of a group that is not hers");
+    for to in ["#team@eu", "bob@eu"] {
         assert_eq!(alice.ask(7, receipts(to, 1)).await.expect_err("no way there")["code"], "unsupported", "{to}");
     }
     for order in [json!(1_u64 << 53), json!(-1), json!("1"), json!(1.5), Value::Null] {
