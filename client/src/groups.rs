@@ -6,8 +6,8 @@
 use std::time::Duration;
 
 use dunlin_schema::{
-    Address, GroupAddress, LinkToken, MessageId, Millis, Retry, Seq, Title,
-    frame::{Answer, GroupItem, MemberItem, Question},
+    Address, GroupAddress, LinkToken, MessageId, Millis, Open, Retry, Seq, Title,
+    frame::{Answer, GroupItem, MemberItem, Question, ReachedItem},
     group::{GroupRole, GroupSettingsChange},
 };
 use tokio::time::{Instant, sleep, timeout};
@@ -42,6 +42,28 @@ pub struct Link {
     pub token: LinkToken,
     /// Until when it holds.
     pub expires: Millis,
+}
+
+/// To how many members of a group something came that the user sent.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct GroupReceipts {
+    /// When it was accepted.
+    pub stored: Millis,
+    /// Members that may read it, beside the user.
+    pub of: u32,
+    /// How many of them have it.
+    pub delivered: u32,
+    /// How many of them have read it.
+    pub read: u32,
+}
+
+/// A page of the members who may read something that the user sent.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ReceiptsOf {
+    /// In the order of their names.
+    pub items: Vec<ReachedItem>,
+    /// What the next page is asked with; `None` where there is none.
+    pub next: Option<Address>,
 }
 
 /// What a group is to be: what is left out is as it is where nobody says anything, or stays as it is.
@@ -132,6 +154,28 @@ impl Client {
         let answer = self.ask(Question::GroupInfo { group }).await?;
         let Answer::Group(group) = answer else { return Err(AskError::unexpected(&answer)) };
         Ok(*group)
+    }
+
+    /// To how many members what the user sent to a group came; `order` is what [`crate::Accepted`] says. What is no longer stored, or was
+    /// not sent by the user, is refused with `not_found`. Errors: see [`AskError`]; asking again does no harm.
+    pub async fn group_receipts(&self, to: GroupAddress, order: Seq) -> Result<GroupReceipts, AskError> {
+        let answer = self.ask(Question::Receipts { to: to.into(), order }).await?;
+        let Answer::Counts { stored, of, delivered, read } = answer else { return Err(AskError::unexpected(&answer)) };
+        Ok(GroupReceipts { stored, of, delivered, read })
+    }
+
+    /// A page of the members who may read what the user sent to a group, and whether they have: from the first one on, or `after` what the
+    /// page before says. Errors: as of [`Client::group_receipts`].
+    pub async fn receipts_of(
+        &self,
+        to: GroupAddress,
+        order: Seq,
+        after: Option<Address>,
+        limit: u16,
+    ) -> Result<ReceiptsOf, AskError> {
+        let answer = self.ask(Question::ReceiptsOf { to, order, after, limit: limit.into() }).await?;
+        let Answer::ReceiptsOf { items, next } = answer else { return Err(AskError::unexpected(&answer)) };
+        Ok(ReceiptsOf { items, next: next.as_ref().and_then(Open::known).cloned() })
     }
 
     /// A page of a group's members: from the first one on, or `after` what the page before says. Errors: see [`AskError`]; asking again

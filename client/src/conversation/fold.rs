@@ -272,6 +272,7 @@ impl Conversation {
             deleted: slot.deleted,
             reactions,
             state: (item.1 == Author::Me).then(|| self.state(slot.failure.as_ref(), *order, place.time)),
+            counts: order.filter(|_| item.1 == Author::Me).and_then(|order| self.counted.of(order)),
         })
     }
 
@@ -292,11 +293,20 @@ impl Conversation {
             deleted: false,
             reactions: Vec::new(),
             state: Some(draft.failure.clone().map_or(State::Sending, State::Failed)),
+            counts: None,
         })
     }
 
+    /// How far the message has come that was accepted at `at` with this order.
+    pub(super) fn come(&self, order: Seq, at: Millis) -> Reached {
+        match self.people.are_many() {
+            true => self.counted.of(order).map_or(Reached::Storage, |counts| counts.reached()),
+            false => self.marks.reached(order, at),
+        }
+    }
+
     fn state(&self, failure: Option<&Failure>, order: Option<Seq>, at: Millis) -> State {
-        match (failure, order.map(|order| self.marks.reached(order, at))) {
+        match (failure, order.map(|order| self.come(order, at))) {
             (Some(failure), _) => State::Failed(failure.clone()),
             (None, Some(Reached::Eyes)) => State::Read,
             (None, Some(Reached::Device)) => State::Delivered,

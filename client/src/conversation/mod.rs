@@ -18,9 +18,10 @@
 //! it is. A deletion is final. A reaction is one for each person and emoji; of several the last one counts.
 //!
 //! # In a group
-//! The peer is the group, and its messages are those of all its members, as they come in its log; who is in it is no message. Nobody is
-//! told who types there, or who has what.
+//! The peer is the group, and its messages are those of all its members, as they come in its log; who is in it is no message. Of one's own
+//! it is told to how many members they came; one that came to all, or was read by all, is delivered, or read.
 
+mod counts;
 mod fold;
 mod marks;
 mod people;
@@ -35,7 +36,9 @@ use dunlin_schema::{
     presence::Presence,
 };
 
+pub use self::counts::Counts;
 use self::{
+    counts::Counted,
     fold::{Place, Reactions, Slot},
     marks::{Marks, Reached},
     people::{Author, People},
@@ -150,6 +153,8 @@ pub struct Message<'a> {
     pub reactions: Vec<Reaction<'a>>,
     /// How far it is; `None` for what others sent.
     pub state: Option<State>,
+    /// Of one's own message to a group, to how many members it came, where anything is known of that.
+    pub counts: Option<Counts>,
 }
 
 /// Something that was handed over to be sent and has no answer yet, or failed.
@@ -178,6 +183,7 @@ pub struct Conversation {
     reactions: BTreeMap<MessageId, Reactions>,
     gaps: VecDeque<Gap>,
     marks: Marks,
+    counted: Counted,
     marked: Seq,
     typing_until: Option<Millis>,
     presence: Option<Presence>,
@@ -199,6 +205,7 @@ impl Conversation {
             reactions: BTreeMap::new(),
             gaps: VecDeque::new(),
             marks: Marks::default(),
+            counted: Counted::default(),
             marked: Seq(0),
             typing_until: None,
             presence: None,
@@ -241,9 +248,7 @@ impl Conversation {
                 let typed = self.typing_until.take().map(|_| Change::Typing);
                 typed.into_iter().chain(self.presence.take().map(|_| Change::Presence)).collect()
             }
-            Event::Receipt(receipt) if receipt.by.as_ref().is_some_and(|by| *by == self.people.peer) => {
-                self.receipt(receipt)
-            }
+            Event::Receipt(receipt) if receipt.to == self.people.peer => self.receipt(receipt),
             Event::Marked { with, read } if *with == self.people.peer => self.marked(*read),
             Event::Gap(_)
             | Event::Connected(_)
@@ -332,21 +337,28 @@ impl Conversation {
         self.drafts.retain(|draft| draft.key != key);
     }
 
-    /// The peer has what was sent to them up to an order, and has read what was up to another. Within a life of the peer's log marks only
-    /// rise.
+    /// The peer has what was sent to them up to an order, and has read what was up to another; of a group, so many members. Within a life
+    /// of the peer's log marks only rise.
     pub fn receipt(&mut self, receipt: &Receipt) -> Vec<Change> {
         let before = self.reached();
-        self.marks.raise(receipt);
+        if self.people.are_many() {
+            self.counted.raise(receipt);
+        } else {
+            self.marks.raise(receipt);
+        }
         let changed = self.reached().into_iter().zip(before).filter(|(after, before)| after != before);
-        changed.map(|((key, _), _)| Change::Message(key)).collect()
+        changed.map(|((key, ..), _)| Change::Message(key)).collect()
     }
 
     /// How far each of one's own messages has come.
-    fn reached(&self) -> Vec<(Key, Reached)> {
+    fn reached(&self) -> Vec<(Key, Reached, Option<Counts>)> {
         let own = self.slots.iter().filter(|((_, author), _)| *author == Author::Me);
         let stored = own.filter_map(|(_, slot)| Some((slot.key, slot.message.as_ref()?)));
         stored
-            .filter_map(|(key, message)| Some((key, self.marks.reached(message.order?, message.place.time))))
+            .filter_map(|(key, message)| {
+                let (order, at) = (message.order?, message.place.time);
+                Some((key, self.come(order, at), self.counted.of(order)))
+            })
             .collect()
     }
 
