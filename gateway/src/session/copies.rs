@@ -5,7 +5,7 @@ use std::collections::VecDeque;
 use dunlin_schema::{Address, MessageId, Peer};
 
 use super::tail::SharedFrame;
-use crate::sending::{Author, Key};
+use crate::sending::{Author, Key, Step};
 
 /// Copies that are waited for, at most. One that is forgotten is given as an entry, which does no harm.
 const AWAITED: usize = 256;
@@ -17,8 +17,11 @@ pub(super) struct Copies {
 }
 
 impl Copies {
-    /// A copy of an item is on its way to the mailbox.
-    pub(super) fn expect(&mut self, key: &Key) {
+    /// Something is appended: a copy is on its way to the mailbox.
+    pub(super) fn append(&mut self, key: &Key) {
+        if key.step != Step::Copy {
+            return;
+        }
         let copy = (key.id, key.to.clone());
         if self.awaited.contains(&copy) {
             return;

@@ -253,10 +253,8 @@ impl Session {
         match input {
             Input::Sending(input) => {
                 let Then { todo, answer, given_up } = sending.handle(now, me, input);
-                if let Some(sending::Do::Append(append)) = &todo
-                    && append.key.step == sending::Step::Copy
-                {
-                    copies.expect(&append.key);
+                if let Some(sending::Do::Append(append)) = &todo {
+                    copies.append(&append.key);
                 }
                 out.extend(todo.map(Output::Sending));
                 answers.extend(answer.into_iter().chain(given_up).map(ServerFrame::from));
