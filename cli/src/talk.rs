@@ -308,8 +308,12 @@ async fn show(event: &Event) -> anyhow::Result<()> {
         Event::Gap(gap) => {
             print(&plain::json(&serde_json::json!({ "gap": { "log": gap.log, "from": gap.from, "to": gap.to } })))?;
         }
-        Event::Signal { from, kind } => {
-            print(&plain::json(&serde_json::json!({ "signal": { "from": from, "kind": kind } })))?;
+        Event::Signal { from, kind, group } => {
+            let mut signal = serde_json::json!({ "from": from, "kind": kind });
+            if let Some(group) = group {
+                signal["group"] = serde_json::json!(group);
+            }
+            print(&plain::json(&serde_json::json!({ "signal": signal })))?;
         }
         Event::Receipt(Receipt { by, to, order, delivered, read, of, time, since, missing }) => {
             let receipt = serde_json::json!({

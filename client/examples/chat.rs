@@ -64,9 +64,9 @@ async fn main() -> anyhow::Result<()> {
                     eprintln!("{}: {:?} {:?}", message.from, message.text.unwrap_or_default(), message.state);
                 }
                 Change::Gap(gap) => eprintln!("messages between {} and {} ms may be missing", gap.from.0, gap.to.0),
-                Change::Typing if conversation.typing(now()) => eprintln!("{with} is typing"),
+                Change::Typing => conversation.typing(now()).for_each(|who| eprintln!("{who} is typing")),
                 Change::Presence => eprintln!("{with}: {:?}", conversation.presence().map(|now| &now.state)),
-                Change::Typing | Change::Unread => {}
+                Change::Unread => {}
             }
         }
     }

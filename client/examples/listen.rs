@@ -16,7 +16,8 @@ async fn main() -> anyhow::Result<()> {
         match &event {
             Event::Entry(entry) => eprintln!("{} {}: {:?}", entry.seq.0, entry.from, entry.content),
             Event::Gap(gap) => eprintln!("something may be missing between {} and {} ms", gap.from.0, gap.to.0),
-            Event::Signal { from, kind } => eprintln!("{from}: {kind}"),
+            Event::Signal { from, kind, group: None } => eprintln!("{from}: {kind}"),
+            Event::Signal { from, kind, group: Some(group) } => eprintln!("{from} in {group}: {kind}"),
             Event::Presence { user, presence } => eprintln!("{user}: {}", presence.state),
             Event::Ended(why) => bail!("{why}"),
             Event::Receipt(_)

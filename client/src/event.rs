@@ -37,6 +37,8 @@ pub enum Event {
         from: Open<Address>,
         /// What, as applications agree on it: `typing`.
         kind: String,
+        /// In which group; `None` of what is told to the user alone.
+        group: Option<Open<Address>>,
     },
     /// How somebody is who is watched: once at first, and then whenever that changes.
     Presence {

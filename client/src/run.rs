@@ -342,7 +342,7 @@ impl Driver {
             Notification::Gap { log, from, to, place } => Event::Gap(Gap::new(log, from, to, mark(place))),
             Notification::CaughtUp { log, seq, place } => Event::CaughtUp(CaughtUp::new(log, seq, mark(place))),
             Notification::Refused { code, message } => Event::Refused { code, message },
-            Notification::Signal { from, kind } => Event::Signal { from, kind },
+            Notification::Signal { from, kind, group } => Event::Signal { from, kind, group },
             Notification::Presence { user, presence } => Event::Presence { user, presence },
             Notification::Receipt(receipt) => Event::Receipt(receipt),
             Notification::Marked { with, read } => Event::Marked { with, read },

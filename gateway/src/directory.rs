@@ -139,6 +139,11 @@ impl Directory {
         Shard::of(owner.as_str(), self.shards.len() as u16)
     }
 
+    /// The log of a user or a group of the region.
+    pub(crate) fn log_of(&self, owner: Peer) -> Log {
+        Log::of(&self.region, self.shards.len() as u16, owner)
+    }
+
     fn logs(&self, shard: Shard) -> &Mutex<Logs> {
         &self.shards[usize::from(shard.0)]
     }
@@ -228,10 +233,9 @@ impl Directory {
         Ok(())
     }
 
-    /// Gives a signal to the devices here of the user to whom it is sent.
-    pub(crate) fn signal(&self, to: &UserName, signal: &Signal) {
-        let mailbox = Log::mailbox(&self.region, self.shards.len() as u16, to);
-        if let Some(followed) = self.found(&mailbox) {
+    /// Gives a signal to the devices here of the user, or of the group's members, to whom it is sent.
+    pub(crate) fn signal(&self, to: &Peer, signal: &Signal) {
+        if let Some(followed) = self.found(&self.log_of(to.clone())) {
             followed.followers.signal(signal.clone());
         }
     }
@@ -273,7 +277,7 @@ impl Directory {
     /// The name of a group's log as the others here have it: one that is shared is kept once.
     pub(crate) fn shared(&self, log: LogName) -> LogName {
         let LogName::Group(address) = &log else { return log };
-        let place = Log::of(&self.region, self.shards.len() as u16, Peer::Group(address.group.clone()));
+        let place = self.log_of(Peer::Group(address.group.clone()));
         self.found(&place).map_or(log, |followed| followed.followers.log.clone())
     }
 
@@ -348,7 +352,10 @@ impl LiveSink for Followers {
             self.metrics.signals_lost.inc();
             return;
         }
-        for follower in self.list.lock().iter() {
+        // In a group, one's own devices know what one does.
+        let is_own =
+            |follower: &Following| self.log != LogName::Mailbox && *follower.connection.user() == signal.from.user;
+        for follower in self.list.lock().iter().filter(|follower| !is_own(follower)) {
             follower.connection.tell_at(moment, Input::Signal(signal.clone()));
         }
     }

@@ -257,9 +257,9 @@ impl Running {
     }
 
     fn read(&mut self, socket: &mut Socket, cx: &mut Context<'_>, moment: Moment) -> Result<bool, Ending> {
-        let Running { gateway, region, connection, work, asks, .. } = self;
+        let Running { gateway, region, connection, follows, work, asks, .. } = self;
         let encoding = socket.encoding();
-        let mut taking = Taking { gateway, region, connection, work, asks, encoding, moment };
+        let mut taking = Taking { gateway, region, connection, follows, work, asks, encoding, moment };
         let mut ending = None;
         let read = socket.poll_read(cx, &mut |event| {
             let taken = match event {
@@ -364,6 +364,7 @@ struct Taking<'a> {
     gateway: &'a Gateway,
     region: &'a Arc<Region>,
     connection: &'a Arc<Connection>,
+    follows: &'a [Arc<Following>],
     work: &'a mut Work,
     asks: &'a mut Asks,
     encoding: Encoding,
@@ -434,9 +435,18 @@ impl Taking<'_> {
         let from = Sender { user: connection.user().clone(), region: region.name().clone() };
         let within_share = gateway.limiter.signal(connection.user()).map_err(Refusal::over_the_share);
         match within_share.and_then(|()| signals::addressed(self.moment.wall, from, to, kind)) {
-            Ok((user, signal)) => region.signals.tell(region.means(), user, signal),
+            // Whoever does not follow a group's log is in it no longer, or not yet.
+            Ok((to @ Peer::Group(_), _)) if !self.follows(&to) => _ = region.metrics.signals_lost.inc(),
+            Ok((to, signal)) => region.signals.tell(region.means(), to, signal),
             Err(refusal) => connection.answer(refusal.of(None)),
         }
+    }
+
+    fn follows(&self, owner: &Peer) -> bool {
+        self.follows.iter().any(|following| match (following.log(), owner) {
+            (LogName::Group(address), Peer::Group(group)) => address.group == *group,
+            (LogName::Group(_) | LogName::Mailbox, _) => false,
+        })
     }
 
     /// Passes on what the user has read.

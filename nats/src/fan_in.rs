@@ -200,10 +200,10 @@ impl FanIn {
         }
     }
 
-    /// Publishes to all others who have joined a user's mailbox, on the connection that the joins are on: whoever answers finds them in
+    /// Publishes to all others who have joined a log, on the connection that the joins are on: whoever answers finds them in
     /// place. Errors: see [`PublishError`].
-    pub async fn tell_others(&self, user: &UserName, message: &UserMessage) -> Result<(), PublishError> {
-        self.tell(subject::live(&Peer::User(user.clone())), message.encode()).await
+    pub async fn tell_others(&self, log: &Peer, message: &UserMessage) -> Result<(), PublishError> {
+        self.tell(subject::live(log), message.encode()).await
     }
 
     /// Has all other gateways that watch a user ask again. Errors: see [`PublishError`].

@@ -114,6 +114,7 @@ impl Allowed<'_> {
             pattern::receipts(region),
             pattern::group_receipts(region),
             pattern::LIVE_USERS.into(),
+            pattern::LIVE_GROUPS.into(),
             pattern::PRESENCE.into(),
             subject::gateways(region),
             pattern::services(region),

@@ -9,6 +9,7 @@ mod links;
 mod listed;
 mod receipts;
 mod sending;
+mod signals;
 mod windows;
 
 use dunlin_tests::{

@@ -73,7 +73,7 @@ async fn what_is_no_signal_is_refused_in_words_and_the_socket_goes_on() {
         ("", "typing", "bad_address", "`to`"),
         ("b.b", "typing", "bad_address", "`to`"),
         ("bob@eu", "typing", "unsupported", "region"),
-        ("#team", "typing", "unsupported", "group"),
+        ("#team@eu", "typing", "unsupported", "region"),
     ] {
         signal(&mut alice, to, kind).await;
         let refused = refused(&mut alice).await;

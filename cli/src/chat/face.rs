@@ -23,7 +23,11 @@ pub(super) enum Input {
 /// What there is to show.
 pub(super) enum News<'a> {
     Changes(&'a [Change]),
-    Typing(bool),
+    /// Who types, and who did before.
+    Typing {
+        before: &'a [String],
+        now: &'a [String],
+    },
     Notice(&'a str),
     /// What is wrong with the connection, if anything.
     Link(Option<&'a str>),

@@ -53,7 +53,13 @@ impl Lines {
             News::Changes(changes) => {
                 changes.iter().filter_map(|change| line(conversation, *change)).try_for_each(|line| out(&line))
             }
-            News::Typing(on) => out(&typing(conversation, *on)),
+            News::Typing { before, now } => {
+                let others = |of: &[String], than: &[String]| {
+                    of.iter().filter(|who| !than.contains(who)).cloned().collect::<Vec<_>>()
+                };
+                others(before, now).iter().try_for_each(|who| out(&typing(who, false)))?;
+                others(now, before).iter().try_for_each(|who| out(&typing(who, true)))
+            }
             News::Notice(words) => out(&json!({ "notice": words })),
             News::Link(trouble) => out(&json!({ "connection": { "lost": trouble } })),
             // Whoever wrote the line, and the end, knows.
@@ -80,8 +86,8 @@ fn line(conversation: &Conversation, change: Change) -> Option<Value> {
     }
 }
 
-fn typing(conversation: &Conversation, on: bool) -> Value {
-    json!({ "typing": { "from": conversation.peer(), "on": on } })
+fn typing(who: &str, on: bool) -> Value {
+    json!({ "typing": { "from": who, "on": on } })
 }
 
 fn of_message(message: &Message<'_>) -> Value {

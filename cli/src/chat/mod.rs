@@ -93,8 +93,8 @@ struct Chat {
     unsent: BTreeMap<Key, String>,
     /// Whether something was refused for good, or nothing came of a line.
     refused: bool,
-    /// Whether it is shown that the peer types.
-    typing: bool,
+    /// Who is shown to type.
+    typing: Vec<String>,
     /// When the peer was last told that somebody types here.
     told_typing: Millis,
     trouble: Option<String>,
@@ -148,7 +148,7 @@ pub async fn run(args: ChatArgs, shutdown: impl Future<Output = ()> + Send + 'st
         sends: JoinSet::new(),
         unsent: BTreeMap::new(),
         refused: false,
-        typing: false,
+        typing: Vec::new(),
         told_typing: Millis(0),
         trouble: None,
     };
@@ -422,17 +422,22 @@ impl Chat {
     }
 
     fn show_typing(&mut self) -> anyhow::Result<()> {
-        let typing = self.conversation.typing(now());
-        if std::mem::replace(&mut self.typing, typing) != typing {
-            self.face.show(&self.conversation, &News::Typing(typing))?;
+        let typing: Vec<String> = self.conversation.typing(now()).map(ToString::to_string).collect();
+        let before = std::mem::replace(&mut self.typing, typing);
+        if before != self.typing {
+            self.face.show(&self.conversation, &News::Typing { before: &before, now: &self.typing })?;
         }
         Ok(())
     }
 
-    /// When it has to be shown that the peer no longer types.
+    /// When it has to be shown that somebody no longer types.
     fn stops_typing(&self) -> Option<Instant> {
-        let until = self.conversation.typing_until().filter(|_| self.typing)?;
-        Some(Instant::now() + Duration::from_millis(until.since(now()).0))
+        let now = now();
+        let until = self.conversation.typing_until(now);
+        // Of those who are shown, some may have stopped by now.
+        let is_late = self.conversation.typing(now).count() < self.typing.len();
+        let wait = if is_late { Millis(0) } else { until?.since(now) };
+        Some(Instant::now() + Duration::from_millis(wait.0))
     }
 }
 

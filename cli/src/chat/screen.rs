@@ -66,7 +66,7 @@ pub(super) struct Screen {
     line: tui_input::Input,
     /// Rows between the last one that is shown and the end.
     scrolled: usize,
-    typing: bool,
+    typing: Vec<String>,
     trouble: Option<String>,
     /// Words for whoever types, and until when.
     notice: Option<(String, Instant)>,
@@ -85,7 +85,7 @@ impl Screen {
             keys: EventStream::new(),
             line: tui_input::Input::default(),
             scrolled: 0,
-            typing: false,
+            typing: Vec::new(),
             trouble: None,
             notice: None,
             takes_lines: false,
@@ -168,7 +168,7 @@ impl Screen {
     pub(super) fn show(&mut self, news: &News<'_>) {
         match news {
             News::Changes(_) => {}
-            News::Typing(on) => self.typing = *on,
+            News::Typing { now, before: _ } => self.typing = now.to_vec(),
             News::Notice(words) => self.notice = Some((plain::text(words), Instant::now() + NOTICE_FOR)),
             News::Link(trouble) => self.trouble = trouble.map(str::to_owned),
             News::Closing => self.is_closing = true,
@@ -184,7 +184,7 @@ impl Screen {
         let rows = view::rows(conversation, frame);
         let notices = self.notice.iter().map(|(words, _)| words.as_str()).chain(self.is_closing.then_some(CLOSING));
         let mut status: Vec<_> = notices.flat_map(|words| view::notice(words, frame)).collect();
-        status.push(view::status(conversation, self.typing, self.trouble.as_deref(), frame));
+        status.push(view::status(conversation, &self.typing, self.trouble.as_deref(), frame));
         let room = usize::from(height).saturating_sub(1 + status.len());
         self.scrolled = self.scrolled.min(rows.len().saturating_sub(room));
         let end = rows.len() - self.scrolled;

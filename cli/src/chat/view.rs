@@ -62,14 +62,17 @@ pub(super) fn rows(conversation: &Conversation, frame: Frame) -> Vec<Row> {
 }
 
 /// The status below the conversation: what is wrong with the connection, or who types, or who is there.
-pub(super) fn status(conversation: &Conversation, typing: bool, trouble: Option<&str>, frame: Frame) -> Row {
+pub(super) fn status(conversation: &Conversation, typing: &[String], trouble: Option<&str>, frame: Frame) -> Row {
     let (me, peer) = (conversation.me(), conversation.peer());
     let faint = |text| Row { tone: Tone::Faint, text };
     if let Some(trouble) = trouble {
         return no_connection(trouble);
     }
-    if typing {
-        return faint(format!("{peer} is typing…"));
+    match typing {
+        [] => {}
+        [one] => return faint(format!("{one} is typing…")),
+        [one, other] => return faint(format!("{one} and {other} are typing…")),
+        [one, others @ ..] => return faint(format!("{one} and {} others are typing…", others.len())),
     }
     let presence = conversation.presence().map_or_else(String::new, |presence| match presence.state.known() {
         Some(PresenceState::Online) => format!(" · {peer} is online"),
@@ -256,14 +259,19 @@ mod tests {
         let mut conversation = conversation(&[]);
         let frame = Frame { width: 80, now: Millis(0), offset: UtcOffset::UTC };
         let bob = dunlin_schema::Open::of_text("bob");
-        let said = |conversation: &Conversation, typing, trouble| status(conversation, typing, trouble, frame).text;
-        assert_eq!(said(&conversation, false, None), "alice with bob · /help");
+        let said = |conversation: &Conversation, typing: &[&str], trouble| {
+            let typing: Vec<String> = typing.iter().map(|who| (*who).to_owned()).collect();
+            status(conversation, &typing, trouble, frame).text
+        };
+        assert_eq!(said(&conversation, &[], None), "alice with bob · /help");
         conversation.present(&bob, &Presence::online());
-        assert_eq!(said(&conversation, false, None), "alice with bob · bob is online · /help");
+        assert_eq!(said(&conversation, &[], None), "alice with bob · bob is online · /help");
         conversation.present(&bob, &Presence::offline(Some(Millis(60_000))));
-        assert_eq!(said(&conversation, false, None), "alice with bob · bob is offline, last seen 00:01 · /help");
-        assert_eq!(said(&conversation, true, None), "bob is typing…");
-        assert_eq!(said(&conversation, true, Some("x\u{7}")), "no connection, trying again: x\\u{7}");
+        assert_eq!(said(&conversation, &[], None), "alice with bob · bob is offline, last seen 00:01 · /help");
+        assert_eq!(said(&conversation, &["bob"], None), "bob is typing…");
+        assert_eq!(said(&conversation, &["bob", "carol"], None), "bob and carol are typing…");
+        assert_eq!(said(&conversation, &["bob", "carol", "dave"], None), "bob and 2 others are typing…");
+        assert_eq!(said(&conversation, &["bob"], Some("x\u{7}")), "no connection, trying again: x\\u{7}");
     }
 
     #[test]

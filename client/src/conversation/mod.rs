@@ -27,6 +27,7 @@ mod marks;
 mod people;
 #[cfg(test)]
 mod tests;
+mod typing;
 
 use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
 
@@ -42,6 +43,7 @@ use self::{
     fold::{Place, Reactions, Slot},
     marks::{Marks, Reached},
     people::{Author, People},
+    typing::Typing,
 };
 use crate::{
     core::Accepted,
@@ -72,7 +74,8 @@ pub enum Change {
     Message(Key),
     /// There is another [`Gap`].
     Gap(Gap),
-    /// The peer began to type, or stopped. That time has passed is no change: see [`Conversation::typing_until`].
+    /// The peer, or a member of the group, began to type, or stopped. That time has passed is no change: see
+    /// [`Conversation::typing_until`].
     Typing,
     /// The peer came or went, or nobody knows any more: see [`Conversation::presence`].
     Presence,
@@ -185,7 +188,7 @@ pub struct Conversation {
     marks: Marks,
     counted: Counted,
     marked: Seq,
-    typing_until: Option<Millis>,
+    typing: Typing,
     presence: Option<Presence>,
 }
 
@@ -207,7 +210,7 @@ impl Conversation {
             marks: Marks::default(),
             counted: Counted::default(),
             marked: Seq(0),
-            typing_until: None,
+            typing: Typing::default(),
             presence: None,
         }
     }
@@ -235,17 +238,21 @@ impl Conversation {
             Event::Entry(entry) => {
                 let mut changes = self.entry(entry);
                 let is_message = matches!(entry.content.known(), Some(Content::Message { .. }));
-                if is_message && entry.from == self.people.peer && self.typing_until.take().is_some() {
+                if is_message && entry.log == self.people.log && self.typing.stops(&entry.from) {
                     changes.push(Change::Typing);
                 }
                 changes
             }
             Event::Gap(gap) if gap.log == self.people.log => self.gap(Gap { from: gap.from, to: gap.to }),
-            Event::Signal { from, kind } => self.signal(now, from, kind),
+            Event::Signal { from, kind, group } => match group {
+                None if *from == self.people.peer => self.signal(now, from, kind),
+                Some(group) if *group == self.people.peer => self.signal(now, from, kind),
+                None | Some(_) => Vec::new(),
+            },
             Event::Presence { user, presence } => self.present(user, presence),
             // Nobody says any more whether they type, and whether they are there.
             Event::Disconnected(_) => {
-                let typed = self.typing_until.take().map(|_| Change::Typing);
+                let typed = self.typing.clear().then_some(Change::Typing);
                 typed.into_iter().chain(self.presence.take().map(|_| Change::Presence)).collect()
             }
             Event::Receipt(receipt) if receipt.to == self.people.peer => self.receipt(receipt),
@@ -398,19 +405,17 @@ impl Conversation {
         self.gaps.iter().copied()
     }
 
-    /// Takes what somebody does just now.
+    /// Takes what the peer, or a member of the group, does just now.
     pub fn signal(&mut self, now: Millis, from: &Open<Address>, kind: &str) -> Vec<Change> {
         let until = match kind {
             TYPING => Some(now.plus(TYPING_FOR)),
             TYPING_STOPPED => None,
             _ => return Vec::new(),
         };
-        if *from != self.people.peer {
+        if *from != self.people.peer && !self.people.are_many() {
             return Vec::new();
         }
-        let typed = self.typing(now);
-        self.typing_until = until;
-        if typed == until.is_some() { Vec::new() } else { vec![Change::Typing] }
+        if self.typing.says(now, from, until) { vec![Change::Typing] } else { Vec::new() }
     }
 
     /// Takes how somebody is who is watched.
@@ -427,14 +432,14 @@ impl Conversation {
         self.presence.as_ref()
     }
 
-    /// Whether the peer is typing.
-    pub fn typing(&self, now: Millis) -> bool {
-        self.typing_until.is_some_and(|until| now < until)
+    /// Who is typing: the peer, or members of the group.
+    pub fn typing(&self, now: Millis) -> impl Iterator<Item = &Open<Address>> {
+        self.typing.now(now)
     }
 
-    /// When the peer stops typing if they say nothing more.
-    pub fn typing_until(&self) -> Option<Millis> {
-        self.typing_until
+    /// When the next one of them stops if they say nothing more.
+    pub fn typing_until(&self, now: Millis) -> Option<Millis> {
+        self.typing.until(now)
     }
 
     /// The messages, oldest first.

@@ -372,15 +372,20 @@ fn typing_ends_by_itself_and_with_a_message() {
     let bob = Open::of_text("bob");
     assert_eq!(conversation.signal(Millis(0), &bob, TYPING), [Change::Typing]);
     assert_eq!(conversation.signal(Millis(5_000), &bob, TYPING), []);
-    assert_eq!((conversation.typing(Millis(14_999)), conversation.typing(Millis(15_000))), (true, false));
+    let types = |conversation: &Conversation, now| conversation.typing(Millis(now)).count() > 0;
+    assert_eq!((types(&conversation, 14_999), types(&conversation, 15_000)), (true, false));
+    assert_eq!(
+        (conversation.typing_until(Millis(14_999)), conversation.typing_until(Millis(15_000))),
+        (Some(Millis(15_000)), None)
+    );
     for (from, kind) in [("carol", TYPING), ("bob", "dancing")] {
         assert_eq!(conversation.signal(Millis(20_000), &Open::of_text(from), kind), []);
     }
-    assert!(!conversation.typing(Millis(20_000)));
+    assert!(!types(&conversation, 20_000));
     conversation.signal(Millis(20_000), &bob, TYPING);
     assert_eq!(conversation.signal(Millis(20_001), &Open::of_text("carol"), TYPING_STOPPED), []);
     assert_eq!(conversation.signal(Millis(20_001), &bob, TYPING_STOPPED), [Change::Typing]);
-    assert!(!conversation.typing(Millis(20_001)));
+    assert!(!types(&conversation, 20_001));
     assert_eq!(conversation.signal(Millis(20_002), &bob, TYPING_STOPPED), []);
 }
 

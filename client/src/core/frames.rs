@@ -45,10 +45,10 @@ impl Core {
                 outputs.push(Output::Notify(Notification::Refused { code, message }));
             }
             ServerFrame::Signal { from, kind } => {
-                // It tells of this moment: later it is of no use.
-                if self.room {
-                    outputs.push(Output::Notify(Notification::Signal { from, kind }));
-                }
+                self.signal(Notification::Signal { from, kind, group: None }, outputs);
+            }
+            ServerFrame::GroupSignal { group, from, kind } => {
+                self.signal(Notification::Signal { from, kind, group: Some(group) }, outputs);
             }
             ServerFrame::Presence { user, state, last_seen } => {
                 self.presence(user, Presence { state, last_seen }, outputs);
@@ -84,6 +84,13 @@ impl Core {
             ServerFrame::Entry(entry) => self.entry(entry, outputs),
             ServerFrame::Gap { log, from, to, cursor } => self.gap(now, log, (from, to), cursor, outputs),
             ServerFrame::CaughtUp { log, seq, cursor } => self.caught_up(log, seq, cursor, outputs),
+        }
+    }
+
+    /// It tells of this moment: later it is of no use.
+    fn signal(&self, signal: Notification, outputs: &mut Vec<Output>) {
+        if self.room {
+            outputs.push(Output::Notify(signal));
         }
     }
 

@@ -92,7 +92,7 @@ pub(crate) enum Notification {
     Gap { log: LogName, from: Millis, to: Millis, place: Progress },
     CaughtUp { log: LogName, seq: Seq, place: Progress },
     Refused { code: Open<Code>, message: String },
-    Signal { from: Open<Address>, kind: String },
+    Signal { from: Open<Address>, kind: String, group: Option<Open<Address>> },
     Presence { user: Open<Address>, presence: Presence },
     Receipt(Receipt),
     Marked { with: Open<Address>, read: Seq },

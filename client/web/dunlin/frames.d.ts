@@ -22,7 +22,8 @@ export type ServerFrame =
     | ServerSignalFrame
     | PresenceFrame
     | ReceiptFrame
-    | MarkedFrame;
+    | MarkedFrame
+    | GroupSignalFrame;
 
 /** A send is stored. */
 export type AcceptedFrame = { accepted: {
@@ -471,6 +472,16 @@ export interface GroupSettingsChange {
     /** Who may write messages. */
     who_may_write?: WhoMay | null;
 }
+
+/** Something that somebody does just now in a group. */
+export type GroupSignalFrame = { group_signal: {
+    /** Which. */
+    group: OpenAddress;
+    /** Who. */
+    from: OpenAddress;
+    /** What. */
+    kind: string;
+} };
 
 /** The first frame, within 5 s: who is there, and where each log is to go on. */
 export type HelloFrame = { hello: {
@@ -973,7 +984,7 @@ export interface Settings {
 
 /** Something that the user does just now. It is never stored, and may be lost. */
 export type SignalFrame = { signal: {
-    /** The address to tell, as the client wrote it: a bad one is answered with `refused`. */
+    /** The address to tell, a person's or a group's, as the client wrote it: a bad one is answered with `refused`. */
     to: string;
     /**
      * What, as applications agree on it: `typing`. A name of 1 to 64 of `A-Z a-z 0-9 _ -`; another one is answered with

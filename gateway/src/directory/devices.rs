@@ -238,7 +238,7 @@ impl News {
 
 /// Tells the other gateways, where they can be told now.
 pub(crate) async fn publish(fan_in: &FanIn, user: &UserName, news: DeviceNews, metrics: &Metrics) {
-    if let Err(error) = fan_in.tell_others(user, &UserMessage::Devices(news)).await {
+    if let Err(error) = fan_in.tell_others(&Peer::User(user.clone()), &UserMessage::Devices(news)).await {
         metrics.devices_untold.inc();
         tracing::debug!(%error, %user, "the other gateways are not told of a device");
     }

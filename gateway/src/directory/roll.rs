@@ -11,7 +11,7 @@ use std::{
 
 use dunlin_nats::{FanIn, FanInError, PublishError};
 use dunlin_schema::{
-    DeviceName, LogName, Millis, limits,
+    DeviceName, LogName, Millis, Peer, limits,
     live::{DeviceNews, Present, Removed, RollCall, UserMessage},
 };
 use parking_lot::Mutex;
@@ -80,7 +80,7 @@ impl Directory {
         followed.joined(fan_in, mailbox.owner).await?;
         let call = Call::begin(&followed.followers);
         let question = DeviceNews::RollCall(RollCall { call: call.number });
-        fan_in.tell_others(connection.user(), &UserMessage::Devices(question)).await?;
+        fan_in.tell_others(&Peer::User(connection.user().clone()), &UserMessage::Devices(question)).await?;
         tokio::time::sleep(Duration::from_millis(limits::ROLL_CALL.0)).await;
         let mut devices = call.answers();
         devices.extend(followed.followers.here());
@@ -96,7 +96,9 @@ impl Directory {
             followed.followers.remember(removed.clone());
             followed.followers.end(&removed);
         }
-        fan_in.tell_others(asker.user(), &UserMessage::Devices(DeviceNews::Removed(removed))).await?;
+        fan_in
+            .tell_others(&Peer::User(asker.user().clone()), &UserMessage::Devices(DeviceNews::Removed(removed)))
+            .await?;
         Ok(())
     }
 }

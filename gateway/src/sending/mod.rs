@@ -32,7 +32,7 @@ pub use answer::Answer;
 pub use check::is_costly;
 use lane::{After, Lane};
 use route::Route;
-pub(crate) use route::mailbox_of;
+pub(crate) use route::{NoRoute, mailbox_of};
 
 /// Ids remembered that may have been tried before.
 const TRIED: usize = 256;

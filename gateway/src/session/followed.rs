@@ -120,6 +120,14 @@ impl Followed {
         }
     }
 
+    /// Whether what comes next may be given, as far as is known.
+    pub(super) fn is_open(&self) -> bool {
+        match &self.keeps {
+            Keeps::All(active) => active.reach.is_known() && !active.reach.is_closed(),
+            Keeps::Little(_) => true,
+        }
+    }
+
     /// The epoch in which it is given.
     pub(super) fn epoch(&self) -> Epoch {
         match &self.keeps {

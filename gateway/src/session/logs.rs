@@ -4,7 +4,7 @@
 
 use std::collections::VecDeque;
 
-use dunlin_schema::{Epoch, LogName, Millis, Position, Seq, Shard, limits::Bounds, read::ReadAnswer};
+use dunlin_schema::{Epoch, LogName, Millis, Peer, Position, Seq, Shard, limits::Bounds, read::ReadAnswer};
 
 use super::{
     Author, NoAnswer, Output, ReadFailed, Start,
@@ -195,6 +195,15 @@ impl Logs {
     /// Whether a log is followed, and has not ended.
     pub(super) fn goes_on(&self, log: &LogName) -> bool {
         self.find(log).is_ok_and(|at| !self.list[at].has_ended())
+    }
+
+    /// Whether what is signalled to the user, or in a group, may be told, as far as is known.
+    pub(super) fn hears(&self, to: &Peer) -> bool {
+        self.list.iter().any(|followed| match (&followed.named.log, to) {
+            (LogName::Group(address), Peer::Group(group)) => address.group == *group && followed.is_open(),
+            (LogName::Mailbox, Peer::User(_)) => true,
+            (LogName::Group(_) | LogName::Mailbox, _) => false,
+        })
     }
 
     /// A shard's reader compared itself with the stream, or did not answer.

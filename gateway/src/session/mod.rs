@@ -259,15 +259,11 @@ impl Session {
                 out.extend(todo.map(Output::Sending));
                 answers.extend(answer.into_iter().chain(given_up).map(ServerFrame::from));
             }
-            Input::Signal(signal) => {
-                let Signal { from, kind, to: _, at: _ } = signal;
-                let frame = ServerFrame::Signal { from: from.seen_from(&me.region).into(), kind: kind.to_string() };
-                if answers.len() < limits::SIGNALS_WAITING {
-                    answers.push_back(frame);
-                } else {
-                    out.push(Output::SignalLost);
-                }
+            Input::Signal(signal) if !logs.hears(&signal.to.peer) => {}
+            Input::Signal(signal) if answers.len() < limits::SIGNALS_WAITING => {
+                answers.push_back(signalled(signal, &me.region));
             }
+            Input::Signal(_) => out.push(Output::SignalLost),
             Input::SeveralDevices => me.copies = true,
             Input::Follow { log, .. } if logs.goes_on(&log) => logs.give(&log, handing, Follow::may_read_on),
             Input::Follow { log, start } => logs.follow(named(me, log), start, now, handing.out),
@@ -351,6 +347,16 @@ impl Session {
     /// When [`Input::Tick`] is wanted.
     pub fn next_deadline(&self) -> Option<Millis> {
         self.logs.deadline().into_iter().chain(self.marks.deadline()).min()
+    }
+}
+
+/// What a device is told of a signal.
+fn signalled(signal: Signal, region: &RegionName) -> ServerFrame {
+    let Signal { from, kind, to, at: _ } = signal;
+    let (from, kind) = (from.seen_from(region).into(), kind.to_string());
+    match to.peer {
+        Peer::User(_) => ServerFrame::Signal { from, kind },
+        Peer::Group(_) => ServerFrame::GroupSignal { group: to.seen_from(region).into(), from, kind },
     }
 }
 

@@ -113,7 +113,7 @@ async fn what_a_fan_in_says_comes_to_the_others_alone() {
     let _joined = soon("a join", teller.join(mailbox("bob"), phone)).await;
     let _also = soon("a join", other.join(mailbox("bob"), web)).await;
     let mark = UserMessage::Mark(Mark { with: "alice@eu".parse().unwrap(), read: Seq(7), revision: Seq(9) });
-    teller.tell_others(&user("bob"), &mark).await.unwrap();
+    teller.tell_others(&Peer::User(user("bob")), &mark).await.unwrap();
     assert_eq!(soon("what is heard", at_other.recv()).await, Some(PASSED_OVER));
     publish(&worker, "bob", 1).await;
     assert_eq!(soon("what is heard", at_other.recv()).await, Some(1));

@@ -261,6 +261,11 @@ fn news() -> Vec<ServerFrame> {
             missing: Spans::default(),
         },
         ServerFrame::Marked { with: Open::of_text("alice"), read: Seq(17) },
+        ServerFrame::GroupSignal {
+            group: Address::from(team()).into(),
+            from: Address::local(bob()).into(),
+            kind: "typing".to_owned(),
+        },
     ]
 }
 

@@ -75,7 +75,7 @@ pub fn document() -> Value {
             "mark": emit(&["receipt", "marked"], "How far what the user sent has come, and what the user has read, on whichever device."),
             "ask": receive("ask", &["answer", "refused"], "A question. Each has one answer, or one refusal, under its number."),
             "signal": receive("signal", &[], "Something that the user does just now: never stored, and lost where nobody is there to see it."),
-            "tell": emit(&["server_signal"], "What others do just now."),
+            "tell": emit(&["server_signal", "group_signal"], "What others do just now."),
             "watch": emit(&["presence"], "How those are who are watched: the state of each at once, and again whenever it changes."),
             "deliver": emit(&["entry", "gap", "caught_up"], "What the user's logs hold, oldest first, then live."),
             "refuse": emit(&["refused"], "What this gateway does not take: a frame, a question or a log that it does not know, or a cursor that it can not open."),

@@ -61,7 +61,7 @@ pub enum ClientFrame {
     Ask(Ask),
     /// Something that the user does just now. It is never stored, and may be lost.
     Signal {
-        /// The address to tell, as the client wrote it: a bad one is answered with `refused`.
+        /// The address to tell, a person's or a group's, as the client wrote it: a bad one is answered with `refused`.
         to: String,
         /// What, as applications agree on it: `typing`. A name of 1 to 64 of `A-Z a-z 0-9 _ -`; another one is answered with `refused`.
         kind: String,
@@ -334,6 +334,15 @@ pub enum ServerFrame {
         /// Up to this order.
         read: Seq,
     },
+    /// Something that somebody does just now in a group.
+    GroupSignal {
+        /// Which.
+        group: Open<Address>,
+        /// Who.
+        from: Open<Address>,
+        /// What.
+        kind: String,
+    },
 }
 
 impl ServerFrame {
@@ -357,6 +366,7 @@ impl ServerFrame {
         "presence",
         "receipt",
         "marked",
+        "group_signal",
     ];
 }
 

@@ -1,30 +1,30 @@
 //! Arbitrary values of the schema's types.
 
 mod counts;
+mod groups;
 mod live;
 
 use std::fmt::Debug;
 
 use bytes::Bytes;
 use dunlin_schema::{
-    Address, Blob, Code, Content, Cursor, CursorText, DeviceName, Entry, Epoch, GroupAddress, GroupName, LinkSecret,
-    LinkToken, Log, LogName, MessageId, Millis, Open, Peer, Position, RegionName, Sender, Seq, Shard, SignalKind, Span,
-    Spans, StreamTime, Title, UserName,
+    Address, Blob, Code, Content, Cursor, CursorText, DeviceName, Entry, Epoch, GroupAddress, GroupName, Log, LogName,
+    MessageId, Millis, Open, Peer, Position, RegionName, Sender, Seq, Shard, SignalKind, Span, Spans, StreamTime,
+    Title, UserName,
     content::{Change, Failed, GroupChange, Membership, Settings},
     entry::Body,
     frame::{
-        Answer, AnswerFrame, Ask, ClientFrame, ConversationItem, DeviceItem, EntryFrame, Goodbye, GroupItem,
-        HistoryEntry, Limits, MemberItem, Question, ReactionItem, Send, ServerFrame, StartAt,
+        Answer, AnswerFrame, Ask, ClientFrame, ConversationItem, DeviceItem, EntryFrame, Goodbye, HistoryEntry, Limits,
+        Question, ReactionItem, Send, ServerFrame, StartAt,
     },
-    group::{GroupRole, GroupSettings, GroupSettingsChange, WhoMay},
     index::{Message, Place, Reaction},
-    limits,
     presence::{Presence, PresenceState},
     settings::Audience,
 };
 use proptest::{collection, option, prelude::*, sample::select};
 use smol_str::SmolStr;
 
+use self::groups::{group_item, group_settings, link_token, member_item, question_of_a_group};
 pub(crate) use self::live::user_message;
 
 pub(crate) fn name() -> impl Strategy<Value = String> {
@@ -153,11 +153,6 @@ fn addresses() -> impl Strategy<Value = Vec<Address>> {
     collection::vec(address(), 0..4)
 }
 
-fn group_settings() -> impl Strategy<Value = GroupSettings> {
-    (open(select(WhoMay::ALL)), open(select(WhoMay::ALL)), any::<bool>())
-        .prop_map(|(who_may_add, who_may_write, history)| GroupSettings { who_may_add, who_may_write, history })
-}
-
 pub(crate) fn entry() -> impl Strategy<Value = Entry> {
     let body = prop_oneof![
         content().prop_map(Body::Content),
@@ -215,64 +210,6 @@ fn question() -> BoxedStrategy<Question> {
         question_of_a_group(),
     ]
     .boxed()
-}
-
-fn question_of_a_group() -> BoxedStrategy<Question> {
-    let settings = || option::of(group_settings_change());
-    let page = || (option::of(seq()), 1..=Seq::MAX.0);
-    prop_oneof![
-        (id(), group_address(), option::of(title()), addresses(), settings()).prop_map(
-            |(id, group, title, members, settings)| Question::GroupCreate { id, group, title, members, settings }
-        ),
-        (id(), group_address(), addresses()).prop_map(|(id, group, users)| Question::GroupAdd { id, group, users }),
-        (id(), group_address(), addresses()).prop_map(|(id, group, users)| Question::GroupRemove { id, group, users }),
-        (id(), group_address()).prop_map(|(id, group)| Question::GroupLeave { id, group }),
-        (id(), group_address(), address(), select(GroupRole::ALL))
-            .prop_map(|(id, group, user, role)| Question::GroupRole { id, group, user, role }),
-        (id(), group_address(), option::of(title()), settings())
-            .prop_map(|(id, group, title, settings)| Question::GroupSet { id, group, title, settings }),
-        (id(), group_address()).prop_map(|(id, group)| Question::GroupDelete { id, group }),
-        group_address().prop_map(|group| Question::GroupInfo { group }),
-        (group_address(), page()).prop_map(|(group, (after, limit))| Question::GroupMembers { group, after, limit }),
-        page().prop_map(|(after, limit)| Question::Groups { after, limit }),
-        (
-            id(),
-            group_address(),
-            option::of(1_000..=limits::LINK_LASTS_AT_MOST.0),
-            option::of(1..=limits::GROUP_MEMBERS)
-        )
-            .prop_map(|(id, group, ttl, uses)| Question::GroupLink { id, group, ttl: ttl.map(Millis), uses }),
-        (id(), link_token()).prop_map(|(id, token)| Question::GroupJoin { id, token }),
-        (id(), group_address(), option::of(link_token())).prop_map(|(id, group, token)| Question::GroupUnlink {
-            id,
-            group,
-            token
-        }),
-        counts::question(),
-    ]
-    .boxed()
-}
-
-fn link_token() -> impl Strategy<Value = LinkToken> {
-    (group_address(), any::<[u8; 16]>()).prop_map(|(group, secret)| LinkToken { group, secret: LinkSecret(secret) })
-}
-
-fn group_settings_change() -> impl Strategy<Value = GroupSettingsChange> {
-    (option::of(select(WhoMay::ALL)), option::of(select(WhoMay::ALL)), option::of(any::<bool>()))
-        .prop_map(|(who_may_add, who_may_write, history)| GroupSettingsChange { who_may_add, who_may_write, history })
-}
-
-fn member_item() -> impl Strategy<Value = MemberItem> {
-    (open(address()), open(select(GroupRole::ALL)), millis()).prop_map(|(user, role, joined)| MemberItem {
-        user,
-        role,
-        joined,
-    })
-}
-
-fn group_item() -> impl Strategy<Value = GroupItem> {
-    (open(address()), option::of(title()), any::<u32>(), group_settings(), open(select(GroupRole::ALL)))
-        .prop_map(|(group, title, members, settings, role)| GroupItem { group, title, members, settings, role })
 }
 
 pub(crate) fn title() -> impl Strategy<Value = Title> {
@@ -452,5 +389,10 @@ pub(crate) fn server_frame() -> impl Strategy<Value = ServerFrame> {
                 missing
             }),
         (open(address()), seq()).prop_map(|(with, read)| ServerFrame::Marked { with, read }),
+        (open(address()), open(address()), any::<String>()).prop_map(|(group, from, kind)| ServerFrame::GroupSignal {
+            group,
+            from,
+            kind
+        }),
     ]
 }

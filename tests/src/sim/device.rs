@@ -330,15 +330,15 @@ impl World {
             | ServerFrame::Signal { .. }
             | ServerFrame::Presence { .. }
             | ServerFrame::Receipt { .. }
-            | ServerFrame::Marked { .. } => {
+            | ServerFrame::Marked { .. }
+            | ServerFrame::GroupSignal { .. } => {
                 self.history.blame(Rule::Stalled, || format!("device {device} was told {frame:?}"));
             }
         }
     }
 
     fn accepted(&mut self, device: usize, id: MessageId, order: Option<Seq>) {
-        let user = self.devices.list[device].user;
-        let has_cursor = self.devices.list[device].cursor.is_some();
+        let (user, has_cursor) = (self.devices.list[device].user, self.devices.list[device].cursor.is_some());
         let Some(sending) = self.devices.list[device].sendings.iter_mut().find(|sending| sending.id == id) else {
             return;
         };

@@ -220,6 +220,9 @@ export function createCore(setup, now) {
             // It tells of this moment: later it is of no use.
             if (room) say({ kind: "signal", from, signal: kind });
         },
+        group_signal({ group, from, kind }) {
+            if (room) say({ kind: "signal", from, signal: kind, group });
+        },
         presence({ user, state, last_seen: lastSeen = null }) {
             watching.keep({ user, state, lastSeen });
             tellPresence();

@@ -21,6 +21,7 @@ const FRAMES = {
     presence: "user state",
     receipt: "to time",
     marked: "with read",
+    group_signal: "group from kind",
 };
 
 const NUMBERS = ["seq", "time", "server_time", "ref", "read"];

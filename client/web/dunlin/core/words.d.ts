@@ -110,7 +110,7 @@ export type Notification =
     | { kind: "gap"; log: string; from: number; to: number; place: Progress }
     | { kind: "caughtUp"; log: string; seq: number; place: Progress }
     | { kind: "refused"; code: string; message: string }
-    | { kind: "signal"; from: string; signal: string }
+    | { kind: "signal"; from: string; signal: string; group?: string }
     | { kind: "presence"; user: string; state: string; lastSeen: number | null }
     | { kind: "receipt"; receipt: ReceiptFrame }
     | { kind: "marked"; with: string; read: number }

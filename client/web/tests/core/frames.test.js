@@ -23,6 +23,7 @@ const FRAMES = {
     presence: { user: "a", state: "online", last_seen: null },
     receipt: { by: null, to: "a", delivered: null, read: null, time: 1, since: null, missing: null },
     marked: { with: "a", read: 1 },
+    group_signal: { group: "#g", from: "a", kind: "k" },
 };
 
 const now = { steady: 1, wall: 1 };

@@ -19,7 +19,8 @@ fn begins(rig: &mut Rig, input: Input) -> Vec<(u64, u64)> {
         | ServerFrame::Signal { .. }
         | ServerFrame::Presence { .. }
         | ServerFrame::Receipt { .. }
-        | ServerFrame::Marked { .. } => None,
+        | ServerFrame::Marked { .. }
+        | ServerFrame::GroupSignal { .. } => None,
     });
     cursors.map(|text| text.open(&log_of(&MAILBOX)).unwrap()).map(|at| (at.position.seq.0, at.began.0)).collect()
 }

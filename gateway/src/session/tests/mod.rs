@@ -351,6 +351,7 @@ fn frame_in_words(frame: &ServerFrame) -> String {
             format!("receipt {} {delivered:?} {read:?}", by.as_ref().unwrap())
         }
         ServerFrame::Marked { with, read } => format!("marked {with} {}", read.0),
+        ServerFrame::GroupSignal { group, from, kind } => format!("signal {group} {from} {kind}"),
         ServerFrame::Welcome { .. } | ServerFrame::Goodbye(_) | ServerFrame::Presence { .. } => {
             panic!("not a session's: {frame:?}")
         }

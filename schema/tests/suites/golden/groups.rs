@@ -4,7 +4,7 @@ use dunlin_schema::{
     Content, LinkKey, LinkSecret, LinkToken, MessageId, Millis, Open, Seq, Windows,
     content::{GroupChange, Settings},
     entry::{Body, Entry},
-    frame::{Answer, Encoding, GroupItem, MemberItem, Question},
+    frame::{Answer, Encoding, GroupItem, MemberItem, Question, ServerFrame},
     group::{
         GroupAnswer, GroupCommand, GroupRefusal, GroupRequest, GroupRole, GroupSettings, GroupSettingsChange, WhoMay,
     },
@@ -137,6 +137,15 @@ fn questions_and_answers_of_groups_in_postcard() {
     }
 }
 
+#[test]
+fn a_signal_in_a_group_in_postcard() {
+    let (group, from) = (Open::of_text("#team"), Open::of_text("bob"));
+    let frame = ServerFrame::GroupSignal { group, from, kind: "typing".to_owned() };
+    assert_eq!(hex(&Encoding::Postcard.write(&frame)), SEE_SIGNAL);
+    assert_eq!(Encoding::Postcard.read_server(&bytes(SEE_SIGNAL)), Ok(frame));
+}
+
+const SEE_SIGNAL: &str = "0d05237465616d03626f6206747970696e67";
 const GROUP: &str = "0180b0f0fef58df7bc181181a38f8aeb90f7bc1801025456076d656d626572730661646d696e7301ac02010069dfe3ff";
 const MEMBER: &str = "01010561646d696e02030108ac020080b0f0fef58df7bc181181a38f8aeb90f7bc1896d9d79daa334e0c4572";
 const MEMBER_NEVER: &str = "01000000000000a5463dd3";

@@ -84,7 +84,8 @@ impl World {
             | ServerFrame::Signal { .. }
             | ServerFrame::Presence { .. }
             | ServerFrame::Receipt { .. }
-            | ServerFrame::Marked { .. } => None,
+            | ServerFrame::Marked { .. }
+            | ServerFrame::GroupSignal { .. } => None,
         };
         if let Some(cursor) = told {
             let cursor = cursor.expect("a session seals its cursors for its own log");

@@ -159,7 +159,8 @@ impl World {
             | ServerFrame::Signal { .. }
             | ServerFrame::Presence { .. }
             | ServerFrame::Receipt { .. }
-            | ServerFrame::Marked { .. } => return,
+            | ServerFrame::Marked { .. }
+            | ServerFrame::GroupSignal { .. } => return,
         };
         let cursor = text.open(&self.log).expect("a session seals its cursors for its own log");
         let to = cursor.position;

@@ -182,7 +182,10 @@ fn notified(notification: Notification) -> Value {
             json!({ "what": "caughtUp", "log": log, "seq": seq, "place": placed(place) })
         }
         Notification::Refused { code, message } => json!({ "what": "refused", "code": code, "message": message }),
-        Notification::Signal { from, kind } => json!({ "what": "signal", "from": from, "signal": kind }),
+        Notification::Signal { from, kind, group: None } => json!({ "what": "signal", "from": from, "signal": kind }),
+        Notification::Signal { from, kind, group: Some(group) } => {
+            json!({ "what": "signal", "from": from, "signal": kind, "group": group })
+        }
         Notification::Presence { user, presence } => {
             json!({ "what": "presence", "user": user, "state": presence.state, "lastSeen": presence.last_seen })
         }
