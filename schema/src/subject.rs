@@ -11,8 +11,9 @@ use crate::{
 
 pub use self::groups::{
     all_follows, all_group_marks, ending, endings, follows, group_command, group_counts, group_marks, group_receipt,
-    group_record, group_records, groups_service, link, links, member_record, member_records, parse_ending,
-    parse_follows, parse_group_marks, parse_group_receipt, parse_link, parse_member_record, shard_follows, shard_links,
+    group_record, group_records, groups_service, link, links, member_everywhere, member_record, member_records,
+    parse_ending, parse_follows, parse_group_marks, parse_group_receipt, parse_link, parse_member_record,
+    shard_follows, shard_links,
 };
 
 /// A log: the entries under one subject of a shard, in order.
@@ -258,7 +259,7 @@ pub fn erasures(region: &RegionName, shard: Shard) -> String {
 
 /// The kinds of records that are of a user: whatever is there under the user's name goes with the user. What takes tokens back is of the
 /// operator, and stays.
-const OF_A_USER: [&str; 4] = ["device", "mark", "settings", "seen"];
+const OF_A_USER: [&str; 5] = ["device", "mark", "settings", "seen", "follows"];
 
 /// The records of a user in the user's own shard, of every kind: patterns, two of each kind. They name the kinds, because a user may be
 /// called as a role is, whose readers' records end with its name.

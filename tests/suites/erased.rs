@@ -1,6 +1,7 @@
 //! What is deleted leaves the logs within a minute, with a tombstone in its place: nobody is told of a gap, and it does not come back.
 
 mod again;
+mod groups;
 mod person;
 
 use std::time::Duration;

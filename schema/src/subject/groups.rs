@@ -24,6 +24,11 @@ pub fn member_records(region: &RegionName, shard: Shard, group: &GroupName) -> S
     format!("state.{region}.{shard}.member.{group}.*")
 }
 
+/// What somebody is in all groups of a shard: a pattern.
+pub fn member_everywhere(region: &RegionName, shard: Shard, user: &UserName) -> String {
+    format!("state.{region}.{shard}.member.*.{user}")
+}
+
 /// The user of a [`member_record`].
 pub fn parse_member_record(subject: &str) -> Option<UserName> {
     let (_, user) = parse_pair(subject, "member", member_record)?;

@@ -107,6 +107,7 @@ fn subjects_are_those_of_the_design() {
         (subject::group_records(&eu, Shard(3)), "state.eu.3.group.*"),
         (subject::member_record(&eu, Shard(3), &team(), &bob), "state.eu.3.member.team.bob"),
         (subject::member_records(&eu, Shard(3), &team()), "state.eu.3.member.team.*"),
+        (subject::member_everywhere(&eu, Shard(3), &bob), "state.eu.3.member.*.bob"),
         (subject::follows(&eu, Shard(3), &bob, &team()), "state.eu.3.follows.bob.team"),
         (subject::all_follows(&eu, Shard(3), &bob), "state.eu.3.follows.bob.*"),
         (

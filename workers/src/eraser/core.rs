@@ -5,7 +5,7 @@
 //! that made somebody read have taken back: a crowd of them costs one reading.
 //!
 //! A deletion takes its author's message, and the edits of it, which have its text. Reactions stay: they are of others, and say nothing of
-//! it.
+//! it. In a group admins take back what others have said: where who deletes has said nothing under the id, it is these.
 
 use std::collections::{HashMap, HashSet};
 
@@ -120,7 +120,8 @@ impl Reading {
             Body::Content(Content::Message { .. }) => entry.id,
             Body::Content(Content::Edit { target, .. }) => *target,
             Body::Content(Content::Delete { target }) => {
-                self.deleted.insert(item(*target));
+                let taken_back = self.taken_back(entry, *target);
+                self.deleted.extend(taken_back);
                 return;
             }
             Body::Tombstone { id, .. } => {
@@ -133,6 +134,18 @@ impl Reading {
             ) => return,
         };
         self.written.push(Written { seq, header: entry.header(), message });
+    }
+
+    /// What a deletion takes back. In a group's log its worker lets nobody delete who may not.
+    fn taken_back(&self, deletion: &Entry, target: MessageId) -> Vec<Item> {
+        let own = (deletion.from.clone(), deletion.to.clone(), target);
+        let is_of_target = |(_, to, id): &&Item| *id == target && *to == deletion.to;
+        let written = self.written.iter().filter(|written| written.message == target);
+        let written = written.map(|Written { header, .. }| (header.from.clone(), header.to.clone(), target));
+        let said: Vec<Item> =
+            written.chain(self.tombstones.keys().cloned()).filter(|item| is_of_target(&item)).collect();
+        let is_anothers = matches!(deletion.to.peer, Peer::Group(_)) && !said.contains(&own);
+        if is_anothers { said } else { vec![own] }
     }
 
     /// The last entry that was read.

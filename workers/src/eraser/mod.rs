@@ -1,6 +1,7 @@
 //! The `eraser` role: takes what people deleted out of the logs of a shard, and leaves tombstones.
 //!
-//! `core` decides what goes, `erasing` carries it out, `person` erases people, `after` looks after them, this file goes through the shard.
+//! `core` decides what goes, `erasing` carries it out, `person` erases people, `groups` takes them out of theirs,
+//! `after` looks after them, this file goes through the shard.
 //!
 //! An entry is done before the next one is taken, so a saved position covers only erasures that are done; one whose outcome is unknown
 //! begins again with its tombstone. Two at once, or one twice, do no harm.
@@ -8,6 +9,7 @@
 mod after;
 pub mod core;
 mod erasing;
+mod groups;
 mod metrics;
 mod person;
 
@@ -78,7 +80,7 @@ async fn go_through(context: &Context, shard: Shard, metrics: &EraserMetrics, er
         };
         match given {
             Given::Entry { position, subject, payload, .. } => {
-                let Some(owner @ Peer::User(_)) = logs.owner(&subject) else { continue };
+                let Some(owner) = logs.owner(&subject) else { continue };
                 tokio::select! {
                     biased;
                     () = work.take(owner, position, &payload) => {}
@@ -103,7 +105,7 @@ struct Eraser<'a> {
 }
 
 impl Eraser<'_> {
-    /// Does what an entry of somebody's mailbox asks for, however long it takes.
+    /// Does what an entry of a log asks for, however long it takes.
     async fn take(&mut self, owner: Peer, at: Position, payload: &Bytes) {
         let Ok(entry) = Entry::decode(payload) else { return };
         let Some(cause) = Cause::of(&entry) else { return };

@@ -16,6 +16,7 @@ use dunlin_nats::{
 };
 use dunlin_schema::{
     Entry, Log, Millis, Peer, Sender, Seq, Shard, StreamTime, UserName,
+    envelope::EnvelopeError,
     erasure::{Before, Ends, EraseUser, Erasure, ErasureAsked, Stage},
     limits,
     read::{ReadFrom, ReadRequest, Source, StoredEntry},
@@ -56,6 +57,10 @@ pub(super) enum PersonError {
     Record(#[from] RecordError),
     #[error("a record could not be written: {0}")]
     Save(#[from] SaveError),
+    #[error("a record can't be read: {0}")]
+    Unreadable(#[from] EnvelopeError),
+    #[error("a group of theirs could not be left: {0}")]
+    Group(&'static str),
 }
 
 /// An entry of a log.
@@ -177,12 +182,18 @@ impl People<'_> {
             return Ok(());
         }
         let mailbox = self.mailbox(user);
+        let groups = self.leave_groups(user, before).await?;
         if self.context.erase().sent == Sent::Remove {
             for peer in self.peers(user, &mailbox, before).await? {
                 self.remove_from(&self.mailbox(&peer), user, before).await?;
             }
+            for group in &groups {
+                self.remove_from(&self.log_of(group), user, before).await?;
+            }
         }
         self.clear(&mailbox, before).await?;
+        self.forget_links(user, before).await?;
+        self.forget_groups(user, &groups).await?;
         self.forget(user, before).await?;
         let is_first = before.ends.is_empty();
         let ends = if is_first { self.ends().await? } else { before.ends.clone() };
@@ -293,8 +304,11 @@ impl People<'_> {
     pub(super) fn records_of(&self, user: &UserName) -> Vec<(Shard, String)> {
         let settings = self.context.settings();
         let own = subject::records_of(&settings.region, self.shard, user);
-        let about = |shard| (shard, subject::marks_about(&settings.region, shard, user, &settings.region));
-        own.into_iter().map(|pattern| (self.shard, pattern)).chain(settings.shards().map(about)).collect()
+        let about = |shard| {
+            let marks = subject::marks_about(&settings.region, shard, user, &settings.region);
+            [(shard, marks), (shard, subject::member_everywhere(&settings.region, shard, user))]
+        };
+        own.into_iter().map(|pattern| (self.shard, pattern)).chain(settings.shards().flat_map(about)).collect()
     }
 
     /// The revisions of what is of before among records.
@@ -329,7 +343,12 @@ impl People<'_> {
     }
 
     /// All records whose subjects match a pattern, up to a revision at least.
-    async fn all(&self, shard: Shard, pattern: &str, upto: Seq) -> Result<Vec<(String, Record)>, RecordError> {
+    pub(super) async fn all(
+        &self,
+        shard: Shard,
+        pattern: &str,
+        upto: Seq,
+    ) -> Result<Vec<(String, Record)>, RecordError> {
         let (mut all, mut from) = (Vec::new(), Some(Seq(0)));
         while let Some(begin) = from {
             let page = self.records.page(shard, pattern, begin).await?;

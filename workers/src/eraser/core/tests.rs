@@ -62,6 +62,26 @@ fn a_deletion_takes_the_message_and_all_its_edits_and_nothing_else() {
 }
 
 #[test]
+fn in_a_group_an_admin_takes_back_what_others_have_said() {
+    let log = [
+        (1, entry(1, "bob", "#team", message())),
+        (2, entry(2, "bob", "#team", edit(1))),
+        (3, entry(3, "carol", "#team", message())),
+        (4, entry(4, "alice", "#team", delete(1))),
+        (5, entry(5, "bob", "#team", edit(1))), // on its way when the message was deleted
+        // Eve says something under carol's id, and takes her own back.
+        (6, entry(3, "eve", "#team", message())),
+        (7, entry(7, "eve", "#team", delete(3))),
+    ];
+    assert_eq!(erased(&log), [(1, None), (2, None), (5, None), (6, None)]);
+    let eves = log[5].1.header().tombstone(Seq(6), id(9));
+    let again = [log[2].clone(), (5, eves), log[6].clone()];
+    assert_eq!(erased(&again), [], "hers is gone, and carol's is not meant");
+    let mailbox = [(1, entry(1, "bob", "alice", message())), (2, entry(2, "alice", "alice", delete(1)))];
+    assert_eq!(erased(&mailbox), [], "in a mailbox nobody does");
+}
+
+#[test]
 fn of_two_copies_with_one_id_the_one_goes_that_was_sent_where_the_deletion_was() {
     let log = [
         (1, entry(1, "alice", "bob", message())),

@@ -1,0 +1,125 @@
+//! What is deleted in groups leaves their logs as it leaves mailboxes, and whoever is erased leaves their groups.
+
+use dunlin_schema::{Content, Entry, content::Change, group::GroupRole};
+use dunlin_tests::region::RegionOptions;
+use dunlin_workers::erase::{Erase, Sent};
+
+use super::{
+    person::{ask, gone, records_of},
+    *,
+};
+
+async fn group(device: &mut Device, group: &str, members: &[&str]) {
+    until("the groups worker", async || {
+        let create = json!({ "group_create": { "id": new_id(), "group": group, "members": members } });
+        device.ask(3, create).await.ok()
+    })
+    .await;
+}
+
+async fn log_of(region: &Region, group: &str) -> Vec<Entry> {
+    region.stored_in(&region.group(group)).await.into_iter().map(|(_, entry)| entry).collect()
+}
+
+/// How many entries, and how many tombstones, `#team` has of an id.
+async fn left_of(region: &Region, id: &Value) -> (usize, usize) {
+    let log = log_of(region, "team").await;
+    let entries = log.iter().filter(|entry| *id == entry.id.to_string()).count();
+    (entries, log.iter().filter(|entry| stands_for(entry, id)).count())
+}
+
+async fn taken_out(region: &Region, id: &Value) {
+    let left = async || (left_of(region, id).await == (0, 1)).then_some(());
+    within(Duration::from_secs(60), "the tombstone alone to be left", left).await;
+}
+
+/// Takes frames until `#team` has this entry, and fails at a gap.
+async fn given(device: &mut Device, id: &Value) {
+    loop {
+        let frame = device.next().await.expect("a frame");
+        assert!(frame["gap"].is_null(), "nothing is missing: {frame}");
+        if frame["entry"]["id"] == *id {
+            return;
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn nothing_of_what_was_deleted_in_a_group_is_in_any_file_and_nobody_is_told_of_a_gap() {
+    let region = Region::start(1).await;
+    let mut alice = region.caught_up(0, "alice", "phone").await;
+    let mut bob = region.caught_up(0, "bob", "phone").await;
+    group(&mut alice, "#team", &["bob", "carol", "dave"]).await;
+    let mut carol = region.caught_up(0, "carol", "phone").await;
+    let (first, second, stays) = (marker("first"), marker("second"), marker("stays"));
+    // One that bob takes back, with an edit, and one that an admin takes back; one of the same id that somebody else has said stays.
+    let own = say(&mut bob, "#team", json!({ "message": { "text": first } })).await["id"].clone();
+    let edited = say(&mut bob, "#team", edit(&own, &first)).await["id"].clone();
+    let others = say(&mut bob, "#team", json!({ "message": { "text": second } })).await["id"].clone();
+    let same = own.as_str().expect("an id");
+    say_as(&mut carol, same, "#team", &json!({ "message": { "text": stays } })).await.expect("accepted");
+    until("it to be in a file", async || (region.nats.stores(&first) && region.nats.stores(&second)).then_some(()))
+        .await;
+    say(&mut bob, "#team", delete(&own)).await;
+    say(&mut alice, "#team", delete(&others)).await;
+    within(Duration::from_secs(60), "bob's words to be gone", async || {
+        let log = log_of(&region, "team").await;
+        let is_there =
+            |id: &Value| log.iter().any(|entry| *id == entry.id.to_string() && entry.from.user.as_str() == "bob");
+        (!is_there(&own) && !is_there(&edited)).then_some(())
+    })
+    .await;
+    taken_out(&region, &others).await;
+    assert!(!region.nats.stores(&first) && !region.nats.stores(&second));
+    assert!(region.nats.stores(&stays), "carol's words are carol's to take back");
+    // Whoever is there, comes back and comes for the first time reads on.
+    let last = say(&mut alice, "#team", json!({ "message": { "text": "last" } })).await["id"].clone();
+    given(&mut carol, &last).await;
+    for (user, device) in [("bob", "phone"), ("bob", "tablet"), ("dave", "phone")] {
+        given(&mut region.connect(0, user, device, None).await, &last).await;
+    }
+}
+
+/// Bob owns `#his`, is alone in `#alone`, and has said something in `#team`, whose worker is killed meanwhile.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn whoever_is_erased_leaves_their_groups_and_their_words_go_as_the_setting_says() {
+    for sent in [Sent::Keep, Sent::Remove] {
+        let erase = Erase { sent };
+        let mut region = Region::start_with(RegionOptions { gateways: 1, erase, ..RegionOptions::default() }).await;
+        let mut alice = region.caught_up(0, "alice", "phone").await;
+        let mut bob = region.caught_up(0, "bob", "phone").await;
+        group(&mut alice, "#team", &["bob"]).await;
+        group(&mut bob, "#his", &["alice", "carol"]).await;
+        group(&mut bob, "#alone", &[]).await;
+        let link = json!({ "group_link": { "id": new_id(), "group": "#his" } });
+        let token = bob.ask(4, link).await.expect("a link")["link"]["token"].clone();
+        let words = marker("words");
+        say(&mut bob, "#team", json!({ "message": { "text": words } })).await;
+        until("it to be in a file", async || region.nats.stores(&words).then_some(())).await;
+        ask(&mut bob, "bob").await;
+        bob.expect("answer").await;
+        region.workers.pop().expect("a worker").kill();
+        region.workers.push(region.new_worker("first").await);
+        gone(&region, "bob").await;
+        assert_eq!(region.nats.stores(&words), sent == Sent::Keep, "{sent:?}");
+        let info = alice.ask(5, json!({ "group_info": { "group": "#his" } })).await.expect("a group")["group"].clone();
+        assert_eq!((&info["members"], &info["role"]), (&json!(2), &json!(GroupRole::Owner.name())), "an heir");
+        let info = alice.ask(5, json!({ "group_info": { "group": "#team" } })).await.expect("a group")["group"].clone();
+        assert_eq!(info["members"], 1);
+        let left = log_of(&region, "team").await.into_iter().filter_map(|entry| {
+            let Body::Content(Content::Membership(membership)) = entry.body else { return None };
+            Some(membership.change)
+        });
+        assert_eq!(left.collect::<Vec<_>>(), [Change::Left], "said in the log as everybody's leaving is");
+        let mut carol = region.caught_up(0, "carol", "phone").await;
+        let join = json!({ "group_join": { "id": new_id(), "token": token } });
+        assert_eq!(carol.ask(6, join.clone()).await.expect("a member already")["group"]["role"], "member");
+        let mut dave = region.caught_up(0, "dave", "phone").await;
+        assert_eq!(dave.ask(6, join).await.expect_err("bob's link")["code"], "not_found");
+        assert_eq!(records_of(&region, "bob").await, Vec::<String>::new());
+        // The next one of the name is in none of these.
+        let mut next = region.caught_up(0, "bob", "phone").await;
+        let groups = next.ask(7, json!({ "groups": { "limit": 9 } })).await.expect("groups");
+        assert_eq!(groups["groups"]["items"], json!([]));
+    }
+}
