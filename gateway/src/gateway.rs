@@ -86,6 +86,13 @@ impl Gateway {
         if what.id().is_some() {
             self.limiter.send(from, true)?;
         }
+        if let Question::GroupCreate { members, .. } = what {
+            self.limiter.make_group(from)?;
+            self.limiter.add(from, members.len())?;
+        }
+        if let Question::GroupAdd { users, .. } = what {
+            self.limiter.add(from, users.len())?;
+        }
         Ok(())
     }
 

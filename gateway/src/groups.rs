@@ -15,7 +15,7 @@ pub(crate) async fn ask(groups: &Groups, metrics: &Metrics, shard: Shard, wanted
         Ok(answer) => (
             match answer {
                 GroupAnswer::Stored { .. } => "stored",
-                GroupAnswer::Refused(GroupRefusal::Busy) => "busy",
+                GroupAnswer::Refused(GroupRefusal::Busy | GroupRefusal::TooFast(_)) => "busy",
                 GroupAnswer::Refused(_) => "refused",
                 GroupAnswer::Unknown => "unknown",
             },

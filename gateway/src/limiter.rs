@@ -23,6 +23,8 @@ pub(crate) struct Limiter {
     asks: Accounts,
     signals: Accounts,
     reads: Accounts,
+    groups: Accounts,
+    added: Accounts,
     /// As how many a costly send counts: never more than an account holds.
     late: NonZeroU32,
     clock: DefaultClock,
@@ -46,6 +48,8 @@ impl Limiter {
             asks: accounts(limits::ASKS_PER_SECOND, limits::ASKS_BURST),
             signals: accounts(limits::SIGNALS_PER_SECOND, limits::SIGNALS_BURST),
             reads: accounts(limits::READS_PER_SECOND, limits::READS_BURST),
+            groups: accounts(limits::GROUPS_MADE_PER_SECOND, limits::GROUPS_MADE_BURST),
+            added: accounts(limits::ADDED_PER_SECOND, limits::ADDED_BURST),
             late: positive(limits::LATE_SEND_COUNTS.min(limits.sends_burst)),
             clock: DefaultClock::default(),
         }
@@ -78,6 +82,17 @@ impl Limiter {
         self.check(&self.reads, user, NonZeroU32::MIN).map_err(|wait| wait.max(limits::SHARE_RETRY_AFTER))
     }
 
+    /// Whether the user may make a group. Errors: when to try again.
+    pub(crate) fn make_group(&self, user: &UserName) -> Result<(), Millis> {
+        self.check(&self.groups, user, NonZeroU32::MIN).map_err(|wait| wait.max(limits::SHARE_RETRY_AFTER))
+    }
+
+    /// Whether the user may add so many people to groups: one command names no more than an account holds. Errors: when to try again.
+    pub(crate) fn add(&self, user: &UserName, people: usize) -> Result<(), Millis> {
+        let people = positive(u32::try_from(people).unwrap_or(u32::MAX).min(limits::ADDED_BURST));
+        self.check(&self.added, user, people).map_err(|wait| wait.max(limits::SHARE_RETRY_AFTER))
+    }
+
     fn check(&self, accounts: &Accounts, user: &UserName, count: NonZeroU32) -> Result<(), Millis> {
         let checked = accounts.check_key_n(user, count).expect("no count is above what an account holds");
         checked.map_err(|until| {
@@ -96,7 +111,8 @@ impl Limiter {
                 _ = times.tick() => {}
                 _ = beats.tick() => continue,
             }
-            for accounts in [&self.sends, &self.connects, &self.asks, &self.signals, &self.reads] {
+            let Limiter { sends, connects, asks, signals, reads, groups, added, late: _, clock: _ } = self;
+            for accounts in [sends, connects, asks, signals, reads, groups, added] {
                 accounts.retain_recent();
                 accounts.shrink_to_fit();
             }
@@ -121,6 +137,19 @@ mod tests {
         let asked = (0..2 * limits::ASKS_BURST).filter(|_| limiter.ask(&alice).is_ok()).count();
         assert!((limits::ASKS_BURST as usize..).contains(&asked), "and so has asking: {asked}");
         assert_eq!(limiter.ask(&alice), Err(limits::SHARE_RETRY_AFTER));
+    }
+
+    #[test]
+    fn groups_and_whom_one_adds_have_accounts_of_their_own() {
+        let limiter = Limiter::new(&Limits::default());
+        let alice = UserName::new("alice").unwrap();
+        let made = (0..2 * limits::GROUPS_MADE_BURST).filter(|_| limiter.make_group(&alice).is_ok()).count();
+        assert!((limits::GROUPS_MADE_BURST as usize..).contains(&made), "{made}");
+        assert_eq!(limiter.make_group(&alice), Err(limits::SHARE_RETRY_AFTER));
+        let commands = (0..1_000).filter(|_| limiter.add(&alice, limits::GROUP_USERS).is_ok()).count();
+        assert!((78..100).contains(&commands), "{commands}");
+        assert_eq!(limiter.add(&alice, limits::GROUP_USERS), Err(limits::SHARE_RETRY_AFTER));
+        assert_eq!((limiter.send(&alice, true), limiter.ask(&alice)), (Ok(()), Ok(())));
     }
 
     #[test]

@@ -77,6 +77,14 @@ pub const GROUP_IN_STEP: Millis = seconds(2);
 pub const GROUP_ANSWERED: Millis = Millis(4_500);
 /// Lookups of what somebody may read of a group that are under way at once in a gateway; further ones wait for their turn.
 pub const GROUP_LOOKS: usize = 64;
+/// Groups a second that one user makes.
+pub const GROUPS_MADE_PER_SECOND: u32 = 5;
+/// Groups of one user at once.
+pub const GROUPS_MADE_BURST: u32 = GROUPS as u32;
+/// People a second whom one user adds to groups, whichever these are.
+pub const ADDED_PER_SECOND: u32 = 2_000;
+/// People at once.
+pub const ADDED_BURST: u32 = 20_000;
 /// Invitations of a group that hold at once.
 pub const LINKS: usize = 64;
 /// How long an invitation holds where nobody says anything.
@@ -338,6 +346,8 @@ const _: () = {
     assert!(SENDS_BURST >= SENDS_PER_SECOND);
     assert!(ASKS_BURST >= ASKS_PER_SECOND);
     assert!(SIGNALS_BURST >= SIGNALS_PER_SECOND);
+    assert!(GROUPS_MADE_BURST >= GROUPS_MADE_PER_SECOND);
+    assert!(ADDED_BURST >= ADDED_PER_SECOND && ADDED_BURST as usize >= GROUP_USERS, "one command fits");
     assert!(PRESENCE_WITHIN.0 * 4 < ASK_WITHIN.0, "one who does not answer leaves time for the others");
     assert!(
         PRESENCE_USERS * (2 * NAME_BYTES + 64) < OUTBOUND_BYTES,

@@ -9,6 +9,7 @@ use serde::{Deserialize, Serialize};
 use crate::{
     boot::Boot,
     erase::Erase,
+    group_limits::GroupLimits,
     role::Role,
     roles::{self, ROLES},
 };
@@ -36,6 +37,8 @@ pub struct Config {
     pub folder: Option<PathBuf>,
     /// What is erased with a person.
     pub erase: Erase,
+    /// What may be said in one group.
+    pub groups: GroupLimits,
     /// How long an end may take: positions are saved and shards handed over within it.
     pub stop_within: Millis,
 }
@@ -56,6 +59,7 @@ impl Default for Config {
             listen: None,
             folder: None,
             erase: Erase::default(),
+            groups: GroupLimits::default(),
             stop_within: Millis(5_000),
         }
     }

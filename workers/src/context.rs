@@ -13,6 +13,7 @@ use tokio_util::sync::CancellationToken;
 use crate::{
     boot::BootSource,
     erase::Erase,
+    group_limits::GroupLimits,
     readiness::{TaskState, TaskStates},
 };
 
@@ -33,6 +34,7 @@ pub struct Context {
     pub(crate) reads: Option<Reads>,
     pub(crate) folder: Option<PathBuf>,
     pub(crate) erase: Erase,
+    pub(crate) groups: GroupLimits,
 }
 
 impl Context {
@@ -64,6 +66,11 @@ impl Context {
     /// What is erased with a person.
     pub fn erase(&self) -> Erase {
         self.erase
+    }
+
+    /// What one group may say.
+    pub fn groups(&self) -> GroupLimits {
+        self.groups
     }
 
     /// Resolves when the task should give its work back and end.

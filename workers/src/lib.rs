@@ -2,7 +2,7 @@
 //!
 //! | room | what lives there |
 //! |---|---|
-//! | [`config`], [`erase`] | which roles, which shards, how to reach NATS; what is erased with a person |
+//! | [`config`], [`erase`], [`group_limits`] | which roles, which shards, how to reach NATS; what an operator chooses |
 //! | [`worker`] | the runner: a task for each unit of each role, an end in phases |
 //! | [`roles`] | the table of roles |
 //! | [`role`], [`context`], [`readiness`] | what a role is, what its tasks are given, and where they say what they are doing |
@@ -27,6 +27,7 @@ pub mod context;
 pub mod deliver;
 pub mod erase;
 pub mod eraser;
+pub mod group_limits;
 pub mod groups;
 mod http;
 pub mod index;

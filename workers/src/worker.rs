@@ -125,6 +125,7 @@ impl Worker {
             reads: None,
             folder: None,
             erase: config.erase,
+            groups: config.groups,
         };
         let tasks = begun(units, &config, &context).await?;
         let listener = match config.listen {

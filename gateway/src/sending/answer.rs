@@ -102,7 +102,7 @@ impl Answer {
     /// The group does not take it.
     pub(super) fn refused_in_group(id: MessageId, refusal: GroupRefusal) -> Answer {
         let code = refusal.code();
-        let retry_after = (code.retry() == Retry::Later).then_some(RETRY_AFTER);
+        let retry_after = (code.retry() == Retry::Later).then_some(refusal.retry_after().unwrap_or(RETRY_AFTER));
         Answer::Rejected { id, code, message: refusal.to_string(), retry_after }
     }
 

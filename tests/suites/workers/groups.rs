@@ -11,6 +11,7 @@ mod between;
 mod killed;
 mod links;
 mod many;
+mod paced;
 mod repeated;
 
 use std::{

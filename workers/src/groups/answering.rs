@@ -53,7 +53,16 @@ pub(super) async fn answer(
     let until = Instant::now() + Duration::from_millis(limits::APPEND_FOR.0);
     // Of what was stored before nothing else is taken again.
     let must_know = matches!(request.what, GroupCommand::Join(_));
-    let mut asked = Asked { shared, request, is_news: false, must_know, doubt: None, authors: None, is_let_in: false };
+    let mut asked = Asked {
+        shared,
+        request,
+        is_news: false,
+        must_know,
+        doubt: None,
+        authors: None,
+        is_let_in: false,
+        is_counted: false,
+    };
     while Instant::now() < until {
         let next = asked.try_once(loaded).await.unwrap_or_else(|next| next);
         if !shared.lease.holds() {
@@ -88,6 +97,8 @@ struct Asked<'a> {
     authors: Option<Vec<dunlin_schema::Sender>>,
     /// Whether a use of a link was taken for it.
     is_let_in: bool,
+    /// Whether it is counted among what is said in the group.
+    is_counted: bool,
 }
 
 impl Asked<'_> {
@@ -256,6 +267,12 @@ impl Asked<'_> {
             if is_too_far(group) {
                 return Ok(Next::Answer(GroupAnswer::Refused(GroupRefusal::Busy)));
             }
+        }
+        if matches!(self.request.what, GroupCommand::Say(_)) && !self.is_counted {
+            if let Err(after) = group.pace.take(clock::now(), &shared.limits) {
+                return Ok(Next::Answer(GroupAnswer::Refused(GroupRefusal::TooFast(after))));
+            }
+            self.is_counted = true;
         }
         let to = Address::from(group.group.address());
         let entry = Entry { id, from: by.clone(), to, order: None, time: *at, body: Body::Content(content) };

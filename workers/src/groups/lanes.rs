@@ -112,7 +112,7 @@ async fn work(shared: Arc<Shared>, waiting: Waiting, mut loaded: Option<Loaded>)
     {
         match &answer {
             GroupAnswer::Stored { .. } => shared.metrics.stored.inc(),
-            GroupAnswer::Refused(GroupRefusal::Busy) => shared.metrics.busy.inc(),
+            GroupAnswer::Refused(GroupRefusal::Busy | GroupRefusal::TooFast(_)) => shared.metrics.busy.inc(),
             GroupAnswer::Refused(_) => shared.metrics.refused.inc(),
             GroupAnswer::Unknown => shared.metrics.unknown.inc(),
         };

@@ -16,7 +16,7 @@ use dunlin_schema::{
 
 use super::{
     Shared,
-    core::{Group, Known},
+    core::{Group, Known, Pace},
 };
 use crate::change::ChangeError;
 
@@ -65,6 +65,7 @@ fn print(payload: &[u8]) -> u64 {
 pub(super) struct Loaded {
     pub(super) group: Group,
     pub(super) known: Known,
+    pub(super) pace: Pace,
     log: Log,
     epoch: Epoch,
     head: Head,
@@ -112,6 +113,7 @@ impl Loaded {
         let mut loaded = Loaded {
             group,
             known: Known::since(if applied.seq == Seq(0) { StreamTime(0) } else { applied.time.next() }),
+            pace: Pace::default(),
             log,
             epoch,
             head: Head { seq: Seq(0), print: 0 },

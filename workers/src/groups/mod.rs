@@ -39,6 +39,7 @@ use self::{
 use crate::{
     change::{ChangeError, change},
     context::Context,
+    group_limits::GroupLimits,
     offer::Offer,
     reader::{
         Given, Lease, Pass,
@@ -74,6 +75,7 @@ struct Shared {
     appender: Appender,
     metrics: GroupsMetrics,
     lease: Lease,
+    limits: GroupLimits,
 }
 
 impl Shared {
@@ -110,6 +112,7 @@ async fn run(context: Context, shard: Shard, metrics: GroupsMetrics) {
         connection: context.connection().clone(),
         records: context.records(),
         lease: pass.lease(),
+        limits: context.groups(),
         region,
         shard,
         reads,

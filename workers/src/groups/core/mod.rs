@@ -11,11 +11,13 @@
 //! | `meaning` | what an entry does with its group, the same for all who read it |
 //! | `decide` | who may do what, and the entry that it becomes |
 //! | `records` | what an entry makes of the records of STATE |
+//! | `pace` | how fast things may be said in a group |
 //! | `known` | which ids the end of the log holds |
 
 mod decide;
 mod known;
 mod meaning;
+mod pace;
 mod records;
 #[cfg(test)]
 mod tests;
@@ -35,6 +37,7 @@ pub use self::{
     decide::Decision,
     known::{Known, Said},
     meaning::{Becomes, Meaning},
+    pace::Pace,
     records::{Joining, ends_for, follows, group, is_accounted, member},
 };
 
