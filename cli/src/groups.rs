@@ -1,11 +1,17 @@
 //! `dunlin group`: groups, made and changed as somebody.
 
-use std::str::FromStr;
+use std::{
+    io::Write,
+    path::{Path, PathBuf},
+    str::FromStr,
+    time::Duration,
+};
 
+use anyhow::Context;
 use clap::{Args, Subcommand};
 use dunlin_client::{AskError, Client, GroupIs, Groups, Link, Members};
 use dunlin_schema::{
-    Address, GroupAddress, LinkToken, Millis, Title,
+    Address, Code, GroupAddress, LinkToken, Millis, Title,
     address::AddressError,
     group::{GroupRole, GroupSettingsChange, WhoMay},
     limits,
@@ -19,6 +25,9 @@ use crate::{
     talk::WhoArgs,
 };
 
+/// How often it is asked how far something is.
+const SO_FAR_EVERY: Duration = Duration::from_millis(500);
+
 /// Options of `dunlin group`.
 #[derive(Debug, Args)]
 pub struct GroupArgs {
@@ -31,7 +40,7 @@ enum GroupCommand {
     /// Make a group, with these members beside whoever makes it, its owner
     Create(CreateArgs),
     /// Make people members
-    Add(PeopleArgs),
+    Add(AddArgs),
     /// Have people be members no longer
     Remove(PeopleArgs),
     /// Leave a group; where that is its last owner, somebody else becomes one
@@ -96,6 +105,18 @@ struct PeopleArgs {
     /// Whom, 256 at most
     #[arg(required = true)]
     users: Vec<Address>,
+}
+
+#[derive(Debug, Args)]
+struct AddArgs {
+    #[command(flatten)]
+    one: OneArgs,
+    /// Whom, any number of them
+    #[arg(required_unless_present = "file")]
+    users: Vec<Address>,
+    /// A file with one of them a line; `-` is the standard input. What was interrupted is run again: who is a member stays one
+    #[arg(long, value_name = "FILE")]
+    file: Option<PathBuf>,
 }
 
 #[derive(Debug, Args)]
@@ -193,10 +214,7 @@ pub async fn run(args: GroupArgs) -> anyhow::Result<()> {
             let made = asked(&who, timeout, &format!("making the group {group}"), create).await?;
             print(&plain::json(&serde_json::to_value(made)?))
         }
-        GroupCommand::Add(PeopleArgs { one, users }) => {
-            let added = json!({ "added": users });
-            one.done("adding to", added, async |client, group| client.add_members(group, users).await).await
-        }
+        GroupCommand::Add(add) => add.run().await,
         GroupCommand::Remove(PeopleArgs { one, users }) => {
             let removed = json!({ "removed": users });
             one.done("removing from", removed, async |client, group| client.remove_members(group, users).await).await
@@ -215,7 +233,11 @@ pub async fn run(args: GroupArgs) -> anyhow::Result<()> {
         }
         GroupCommand::Delete(one) => {
             let deleted = json!({ "deleted": one.group.0 });
-            one.done("deleting", deleted, async |client, group| client.delete_group(group).await).await
+            one.done("deleting", deleted, async |client, group| {
+                client.delete_group(group.clone()).await?;
+                ended(client, group).await
+            })
+            .await
         }
         GroupCommand::Link(LinkArgs { one: OneArgs { who, group: Group(group), timeout }, lasts, uses }) => {
             let ttl = Millis(u64::try_from(lasts.0.as_millis()).unwrap_or(u64::MAX));
@@ -253,6 +275,56 @@ pub async fn run(args: GroupArgs) -> anyhow::Result<()> {
             .await
         }
     }
+}
+
+impl AddArgs {
+    /// Adds them, as many at once as a command names, and says how far it is.
+    async fn run(self) -> anyhow::Result<()> {
+        let AddArgs { one, mut users, file } = self;
+        users.extend(file.as_deref().map(people).transpose()?.unwrap_or_default());
+        let count = users.len();
+        let added = if file.is_some() { json!({ "added": count }) } else { json!({ "added": users }) };
+        one.done("adding to", added, async |client, group| {
+            for (number, some) in users.chunks(limits::GROUP_USERS).enumerate() {
+                client.add_members(group.clone(), some.to_vec()).await?;
+                if count > limits::GROUP_USERS {
+                    so_far(&format!("added {} of {count}", number * limits::GROUP_USERS + some.len()));
+                }
+            }
+            Ok(())
+        })
+        .await
+    }
+}
+
+/// The people whom a file names, one a line. Errors: it can't be read, or a line names nobody.
+fn people(file: &Path) -> anyhow::Result<Vec<Address>> {
+    let text = match file.to_str() {
+        Some("-") => std::io::read_to_string(std::io::stdin()),
+        Some(_) | None => std::fs::read_to_string(file),
+    };
+    let text = text.with_context(|| format!("reading {}", file.display()))?;
+    let lines = (1..).zip(text.lines().map(str::trim)).filter(|(_, line)| !line.is_empty());
+    lines.map(|(at, line)| line.parse().with_context(|| format!("line {at} of {}", file.display()))).collect()
+}
+
+/// Waits until all members of a group that is no more are told so.
+async fn ended(client: &Client, group: GroupAddress) -> Result<(), AskError> {
+    loop {
+        match client.group(group.clone()).await {
+            Ok(item) => so_far(&format!("{} members are yet to be told", item.members)),
+            Err(AskError::Refused { code, .. }) if code == Code::NotAMember => return Ok(()),
+            Err(AskError::Refused { retry_after: Some(_), .. }) => {}
+            Err(error) => return Err(error),
+        }
+        tokio::time::sleep(SO_FAR_EVERY).await;
+    }
+}
+
+/// Says how far something is.
+fn so_far(words: &str) {
+    // With stderr gone there is nobody to tell.
+    let _ = writeln!(std::io::stderr(), "dunlin: {words}");
 }
 
 impl OneArgs {

@@ -2,7 +2,7 @@
 
 use dunlin_client::{Conversation, conversation::Change};
 
-use super::{UNSENT, lines::Lines, now, screen::Screen};
+use super::{UNSENT, lines::Lines, members::Members, now, screen::Screen};
 
 /// What somebody does at the keyboard.
 pub(super) enum Input {
@@ -29,6 +29,8 @@ pub(super) enum News<'a> {
         now: &'a [String],
     },
     Notice(&'a str),
+    /// What becomes of the group.
+    Members(&'a str),
     /// What is wrong with the connection, if anything.
     Link(Option<&'a str>),
     /// Nothing more is taken: what was is still sent.
@@ -75,9 +77,9 @@ impl Face {
         }
     }
 
-    pub(super) fn draw(&mut self, conversation: &Conversation) -> anyhow::Result<()> {
+    pub(super) fn draw(&mut self, conversation: &Conversation, members: &Members) -> anyhow::Result<()> {
         match self {
-            Face::Screen(screen) => screen.draw(now(), conversation),
+            Face::Screen(screen) => screen.draw(now(), conversation, members),
             Face::Lines(_) => Ok(()),
         }
     }

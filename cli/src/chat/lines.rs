@@ -60,6 +60,7 @@ impl Lines {
                 others(before, now).iter().try_for_each(|who| out(&typing(who, false)))?;
                 others(now, before).iter().try_for_each(|who| out(&typing(who, true)))
             }
+            News::Members(words) => out(&json!({ "members": words })),
             News::Notice(words) => out(&json!({ "notice": words })),
             News::Link(trouble) => out(&json!({ "connection": { "lost": trouble } })),
             // Whoever wrote the line, and the end, knows.

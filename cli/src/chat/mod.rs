@@ -1,14 +1,16 @@
-//! `dunlin chat`: a conversation with somebody, in a terminal or over pipes.
+//! `dunlin chat`: a conversation with somebody, or in a group, in a terminal or over pipes.
 //!
 //! | room | what lives there |
 //! |---|---|
 //! | `words` | what a typed line means |
 //! | `face` | what comes from whoever talks, and what they are shown, by either of the following |
+//! | `members` | what becomes of a group, in words |
 //! | `view`, `screen` | the conversation as lines of a terminal; the terminal itself |
 //! | `lines` | stdin and stdout that are no terminal: a line in is what is typed, a line out is a JSON object |
 
 mod face;
 mod lines;
+mod members;
 mod screen;
 mod view;
 mod words;
@@ -26,7 +28,7 @@ use dunlin_client::{
     Accepted, AskError, Client, Connected, Conversation, Event, Events, SendError,
     conversation::{Change, Key, TYPING, TYPING_FOR, TYPING_STOPPED},
 };
-use dunlin_schema::{Address, Code, Content, DeviceName, Millis, frame::HistoryEntry};
+use dunlin_schema::{Address, Code, Content, DeviceName, GroupAddress, LogName, Millis, Peer, frame::HistoryEntry};
 use futures_util::FutureExt;
 use time::UtcOffset;
 use tokio::{task::JoinSet, time::Instant};
@@ -34,6 +36,7 @@ use tokio::{task::JoinSet, time::Instant};
 use self::{
     face::{Face, Input, News},
     lines::Lines,
+    members::Members,
     screen::Screen,
     words::Said,
 };
@@ -48,7 +51,7 @@ use crate::{
 pub struct ChatArgs {
     #[command(flatten)]
     who: WhoArgs,
-    /// With whom
+    /// With whom; a group in quotes: '#team'
     #[arg(value_name = "PEER")]
     with: Address,
     /// The device: each has its own place in the mailbox
@@ -87,6 +90,8 @@ struct Chat {
     client: Client,
     to: String,
     conversation: Conversation,
+    /// Of a group.
+    members: Members,
     face: Face,
     sends: JoinSet<(Key, Result<Accepted, SendError>)>,
     /// What was typed and has not been accepted, in words.
@@ -134,16 +139,12 @@ pub async fn run(args: ChatArgs, shutdown: impl Future<Output = ()> + Send + 'st
     };
     let past = past(client.clone(), args.with.clone());
     let to = args.with.to_string();
-    let (watching, watched) = (client.clone(), vec![to.clone()]);
-    tokio::spawn(async move {
-        if let Err(error) = watching.watch(watched).await {
-            tracing::debug!(%error, "who is there is not known");
-        }
-    });
+    let members = of_peer(&client, &args.with).await;
     let mut chat = Chat {
         client,
         to,
         conversation,
+        members,
         face,
         sends: JoinSet::new(),
         unsent: BTreeMap::new(),
@@ -167,6 +168,26 @@ pub async fn run(args: ChatArgs, shutdown: impl Future<Output = ()> + Send + 'st
         (true, true) => ExitCode::FAILURE,
         (true, false) => ExitCode::SUCCESS,
     })
+}
+
+/// Has it told who is there, or finds out what the group is called.
+async fn of_peer(client: &Client, with: &Address) -> Members {
+    match &with.peer {
+        Peer::User(_) => {
+            let (watching, watched) = (client.clone(), vec![with.to_string()]);
+            tokio::spawn(async move {
+                if let Err(error) = watching.watch(watched).await {
+                    tracing::debug!(%error, "who is there is not known");
+                }
+            });
+            Members::default()
+        }
+        Peer::Group(group) => {
+            let group = GroupAddress { group: group.clone(), region: with.region.clone() };
+            let title = client.group(group).await.ok().and_then(|item| item.title);
+            Members::called(title.map(|title| title.to_string()))
+        }
+    }
 }
 
 /// The first welcome; `None` where somebody leaves before it. Errors: there will be none.
@@ -250,7 +271,7 @@ impl Chat {
         tokio::pin!(past);
         let mut is_past_due = true;
         while closing.is_none() || !self.sends.is_empty() {
-            self.face.draw(&self.conversation)?;
+            self.face.draw(&self.conversation, &self.members)?;
             self.mark_read().await;
             let stops_typing = self.stops_typing();
             tokio::select! {
@@ -328,6 +349,7 @@ impl Chat {
         let changes = self.conversation.event(now(), &event);
         self.face.show(&self.conversation, &News::Changes(&changes))?;
         self.show_typing()?;
+        self.show_members(&event)?;
         match &event {
             Event::Ended(why) => return Err(ended(&self.client, why.clone())),
             Event::Connected(_) => self.show_link(None)?,
@@ -342,6 +364,18 @@ impl Chat {
             | Event::Marked { .. } => {}
         }
         event.done().await.context("keeping the cursor")
+    }
+
+    /// Says what becomes of the group.
+    fn show_members(&mut self, event: &Event) -> anyhow::Result<()> {
+        let Event::Entry(entry) = event else { return Ok(()) };
+        if entry.log == LogName::Mailbox || entry.to != *self.conversation.peer() {
+            return Ok(());
+        }
+        match self.members.take(entry) {
+            Some(words) => self.face.show(&self.conversation, &News::Members(words)),
+            None => Ok(()),
+        }
     }
 
     /// Says once how the connection is.

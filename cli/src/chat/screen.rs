@@ -29,7 +29,8 @@ use unicode_width::UnicodeWidthChar;
 
 use super::{
     Input, News,
-    view::{self, Frame, Row, Tone},
+    members::Members,
+    view::{self, Doing, Frame, Row, Tone},
 };
 use crate::{logging::Hushed, plain, printed};
 
@@ -167,7 +168,8 @@ impl Screen {
     /// Takes note of what the next drawing shows.
     pub(super) fn show(&mut self, news: &News<'_>) {
         match news {
-            News::Changes(_) => {}
+            // What is drawn has them.
+            News::Changes(_) | News::Members(_) => {}
             News::Typing { now, before: _ } => self.typing = now.to_vec(),
             News::Notice(words) => self.notice = Some((plain::text(words), Instant::now() + NOTICE_FOR)),
             News::Link(trouble) => self.trouble = trouble.map(str::to_owned),
@@ -177,14 +179,15 @@ impl Screen {
     }
 
     /// Draws everything. Errors: the terminal's.
-    pub(super) fn draw(&mut self, now: Millis, conversation: &Conversation) -> anyhow::Result<()> {
+    pub(super) fn draw(&mut self, now: Millis, conversation: &Conversation, members: &Members) -> anyhow::Result<()> {
         self.takes_lines = !self.is_closing;
         let (width, height) = terminal::size().unwrap_or((80, 24));
         let frame = Frame { width: usize::from(width), now, offset: self.offset };
-        let rows = view::rows(conversation, frame);
+        let rows = view::rows(conversation, members, frame);
         let notices = self.notice.iter().map(|(words, _)| words.as_str()).chain(self.is_closing.then_some(CLOSING));
         let mut status: Vec<_> = notices.flat_map(|words| view::notice(words, frame)).collect();
-        status.push(view::status(conversation, &self.typing, self.trouble.as_deref(), frame));
+        let doing = Doing { typing: &self.typing, title: members.title.as_deref(), trouble: self.trouble.as_deref() };
+        status.push(view::status(conversation, &doing, frame));
         let room = usize::from(height).saturating_sub(1 + status.len());
         self.scrolled = self.scrolled.min(rows.len().saturating_sub(room));
         let end = rows.len() - self.scrolled;

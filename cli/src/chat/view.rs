@@ -8,6 +8,7 @@ use dunlin_schema::{Millis, presence::PresenceState};
 use time::{OffsetDateTime, UtcOffset};
 use unicode_width::{UnicodeWidthChar, UnicodeWidthStr};
 
+use super::members::Members;
 use crate::plain;
 
 /// How a line is drawn. Each is told apart by its words as well.
@@ -40,12 +41,17 @@ pub(super) struct Row {
 }
 
 /// The conversation as rows, oldest first.
-pub(super) fn rows(conversation: &Conversation, frame: Frame) -> Vec<Row> {
+pub(super) fn rows(conversation: &Conversation, members: &Members, frame: Frame) -> Vec<Row> {
     let mut rows = Vec::new();
-    let mut gaps = conversation.gaps().peekable();
+    let gaps = conversation.gaps().map(|gap| (gap.from, missing(gap, frame)));
+    let told =
+        members.lines().map(|(time, words)| (time, format!("— {} {} —", stamp(time, frame), plain::text(words))));
+    let mut between: Vec<_> = gaps.chain(told).collect();
+    between.sort_by_key(|(time, _)| *time);
+    let mut between = between.into_iter().peekable();
     for message in conversation.messages() {
-        while let Some(gap) = gaps.next_if(|gap| gap.from < message.time) {
-            rows.extend(wrapped(Tone::Faint, &missing(gap, frame), frame.width));
+        while let Some((_, line)) = between.next_if(|(time, _)| *time < message.time) {
+            rows.extend(wrapped(Tone::Faint, &line, frame.width));
         }
         let tone = match &message.state {
             None => Tone::Plain,
@@ -55,14 +61,26 @@ pub(super) fn rows(conversation: &Conversation, frame: Frame) -> Vec<Row> {
         };
         rows.extend(wrapped(tone, &line(&message, conversation, frame), frame.width));
     }
-    for gap in gaps {
-        rows.extend(wrapped(Tone::Faint, &missing(gap, frame), frame.width));
+    for (_, line) in between {
+        rows.extend(wrapped(Tone::Faint, &line, frame.width));
     }
     rows
 }
 
+/// What is so just now.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Doing<'a> {
+    /// Who types.
+    pub(super) typing: &'a [String],
+    /// What the group is called.
+    pub(super) title: Option<&'a str>,
+    /// What is wrong with the connection.
+    pub(super) trouble: Option<&'a str>,
+}
+
 /// The status below the conversation: what is wrong with the connection, or who types, or who is there.
-pub(super) fn status(conversation: &Conversation, typing: &[String], trouble: Option<&str>, frame: Frame) -> Row {
+pub(super) fn status(conversation: &Conversation, doing: &Doing<'_>, frame: Frame) -> Row {
+    let Doing { typing, title, trouble } = *doing;
     let (me, peer) = (conversation.me(), conversation.peer());
     let faint = |text| Row { tone: Tone::Faint, text };
     if let Some(trouble) = trouble {
@@ -82,7 +100,10 @@ pub(super) fn status(conversation: &Conversation, typing: &[String], trouble: Op
         }
         Some(PresenceState::Unknown) | None => String::new(),
     });
-    faint(format!("{me} with {peer}{presence} · /help"))
+    match title {
+        Some(title) => faint(format!("{me} in {} ({peer}) · /help", plain::text(title))),
+        None => faint(format!("{me} with {peer}{presence} · /help")),
+    }
 }
 
 /// The status while there has been no connection yet, where it is known who talks with whom.
@@ -209,7 +230,7 @@ mod tests {
 
     /// A day later.
     fn drawn(conversation: &Conversation, width: usize) -> Vec<String> {
-        rows(conversation, Frame { width, now: Millis(86_400_000), offset: UtcOffset::UTC })
+        rows(conversation, &Members::default(), Frame { width, now: Millis(86_400_000), offset: UtcOffset::UTC })
             .into_iter()
             .map(|row| row.text)
             .collect()
@@ -261,7 +282,7 @@ mod tests {
         let bob = dunlin_schema::Open::of_text("bob");
         let said = |conversation: &Conversation, typing: &[&str], trouble| {
             let typing: Vec<String> = typing.iter().map(|who| (*who).to_owned()).collect();
-            status(conversation, &typing, trouble, frame).text
+            status(conversation, &Doing { typing: &typing, title: None, trouble }, frame).text
         };
         assert_eq!(said(&conversation, &[], None), "alice with bob · /help");
         conversation.present(&bob, &Presence::online());
@@ -299,6 +320,6 @@ mod tests {
             assert_eq!(rows, meant, "{text:?}");
         }
         let today = Frame { width: 80, now: Millis(1), offset: UtcOffset::from_hms(2, 0, 0).unwrap() };
-        assert!(super::rows(&conversation, today)[0].text.starts_with("02:00 you: one"));
+        assert!(super::rows(&conversation, &Members::default(), today)[0].text.starts_with("02:00 you: one"));
     }
 }

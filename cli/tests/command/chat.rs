@@ -212,6 +212,39 @@ fn two_people_hold_a_conversation_and_one_of_them_goes_and_comes_back() {
 }
 
 #[test]
+fn a_group_holds_a_conversation_and_is_told_who_comes_and_goes() {
+    let temporary = TempDir::new().unwrap();
+    let folder = temporary.path();
+    let _dev = Dev::start(folder);
+    let group = |arguments: &[&str]| assert!(beside(folder, &[&["group"], arguments].concat()).status.success());
+    group(&["create", "team", "bob", "--title", "The team", "--as", "alice"]);
+    let mut alice = Chat::start(folder, "alice", "#team");
+    let mut bob = Chat::start(folder, "bob", "#team");
+    alice.types("hi");
+    bob.sees("hi", "from", "alice");
+    alice.sees("hi", "state", "read");
+    bob.types("/react 👍");
+    alice.hears("a reaction", |line| line["message"]["reactions"][0]["by"] == "bob");
+    group(&["add", "team", "carol", "--as", "alice"]);
+    bob.hears("who came", |line| line["members"] == "alice added carol");
+    let mut carol = Chat::start(folder, "carol", "#team");
+    carol.types("hello");
+    for chat in [&alice, &bob] {
+        chat.sees("hello", "from", "carol");
+    }
+    assert!(!carol.output.text().contains("\"hi\""), "it was said before she came");
+    carol.types("/edit good morning");
+    alice.sees("good morning", "edited", true);
+    group(&["leave", "team", "--as", "carol"]);
+    bob.hears("who left", |line| line["members"] == "carol left");
+    alice.types("bye");
+    bob.sees("bye", "from", "alice");
+    bob.types("/quit");
+    assert!(end(&mut bob.child).success());
+    assert!(!carol.output.text().contains("bye"), "it was said when she was gone");
+}
+
+#[test]
 fn a_script_is_told_by_the_exit_code_what_was_refused_and_what_nobody_knows() {
     let temporary = TempDir::new().unwrap();
     let folder = temporary.path();
