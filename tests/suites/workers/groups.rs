@@ -8,6 +8,7 @@
 )]
 
 mod between;
+mod ended;
 mod killed;
 mod links;
 mod many;

@@ -6,10 +6,9 @@ use std::{collections::HashMap, sync::Arc, time::Duration};
 use dunlin_nats::Record;
 use dunlin_schema::{
     Entry, GroupName, Millis, Position, Seq, Shard, UserName,
-    content::Change,
     group::GroupRole,
     limits,
-    record::{Follows, GroupRecord, MemberRecord},
+    record::{EndingRecord, Follows, GroupRecord, MemberRecord},
     subject,
 };
 use futures_util::{StreamExt, TryStreamExt, stream};
@@ -23,9 +22,9 @@ use super::{
 use crate::change::ChangeError;
 
 /// People whose records are written at once.
-const AT_ONCE: usize = 32;
+pub(super) const AT_ONCE: usize = 32;
 /// How long after records could not be written, that is tried again.
-const AGAIN: Duration = Duration::from_millis(500);
+pub(super) const AGAIN: Duration = Duration::from_millis(500);
 
 /// Writes what an entry changes, however long it takes.
 pub(super) async fn apply(shared: Arc<Shared>, group: GroupName, at: Position, entry: Entry) {
@@ -48,11 +47,11 @@ struct Applying<'a> {
 
 /// What somebody's record says once it takes account of an entry.
 #[derive(Clone, Copy)]
-struct Stands {
+pub(super) struct Stands {
     role: Option<GroupRole>,
     at: Position,
     /// What they were before; `None` where the record took account of the entry already.
-    before: Option<Option<GroupRole>>,
+    pub(super) before: Option<Option<GroupRole>>,
 }
 
 impl Applying<'_> {
@@ -61,15 +60,12 @@ impl Applying<'_> {
         if stored.as_ref().is_some_and(|stored| core::is_accounted(self.at, stored.applied)) {
             return Ok(());
         }
+        if self.meaning == Meaning::Deleted {
+            return self.ends().await;
+        }
         let people = self.people(stored.as_ref()).await?;
         let counted = self.counted(stored.as_ref(), &people).await?;
-        let subject = subject::group_record(&self.shared.region, self.shared.shard, self.group);
-        let changing = |stored: Option<&Record>| {
-            let stored = stored.map(|stored| GroupRecord::decode(&stored.bytes)).transpose()?;
-            let record = core::group(stored.as_ref(), self.at, &self.meaning, counted);
-            Ok::<_, ChangeError>(record.map(|record| (record.encode(), None)))
-        };
-        self.shared.change(self.shared.shard, &subject, changing).await
+        self.shared.change_group(self.group, |stored| core::group(stored, self.at, &self.meaning, counted)).await
     }
 
     /// Writes the records of the people concerned.
@@ -82,43 +78,21 @@ impl Applying<'_> {
         };
         let history = settings.is_some_and(|settings| settings.history);
         let joining = Joining { at: self.at, time: self.entry.time, history };
-        let concerned: Vec<_> = match self.meaning {
-            Meaning::Deleted => {
-                let records = self.records().await?;
-                let concerned = records.into_iter().filter(|(_, record)| core::ends_for(record, self.at));
-                concerned.map(|(user, _)| (user, Becomes::By(Change::Removed))).collect()
-            }
-            Meaning::Nothing | Meaning::Changed { .. } | Meaning::Created { .. } | Meaning::Members { .. } => {
-                self.meaning.named()
-            }
-        };
-        let writing = concerned.into_iter().map(|(user, becomes)| self.person(user, joining, becomes));
+        let named = self.meaning.named().into_iter();
+        let writing = named.map(|(user, becomes)| person(self.shared, self.group, user, joining, becomes));
         stream::iter(writing).buffer_unordered(AT_ONCE).try_collect().await
     }
 
-    /// Writes somebody's record in the group, then that they follow it or do no longer.
-    async fn person(&self, user: UserName, joining: Joining, becomes: Becomes) -> Result<Stands, ChangeError> {
-        let Shared { region, shard, shards, .. } = self.shared;
-        let stands = Mutex::new(Stands { role: None, at: self.at, before: None });
+    /// Writes down that the members' records are to say that the group is no more, then that it is: see [`super::ending`].
+    async fn ends(&self) -> Result<(), ChangeError> {
+        let Shared { region, shard, .. } = self.shared;
+        let record = EndingRecord { at: self.at }.encode();
         let changing = |stored: Option<&Record>| {
-            let stored = stored.map(|stored| MemberRecord::decode(&stored.bytes)).transpose()?.unwrap_or_default();
-            let record = core::member(&stored, &joining, becomes);
-            let before = record.is_some().then_some(stored.role);
-            let MemberRecord { role, at, .. } = *record.as_ref().unwrap_or(&stored);
-            *stands.lock() = Stands { role, at, before };
-            Ok::<_, ChangeError>(record.map(|record| (record.encode(), kept(record.role.is_some()))))
+            let is_there = stored.is_some_and(|stored| stored.bytes == record);
+            Ok::<_, ChangeError>((!is_there).then(|| (record.clone(), None)))
         };
-        self.shared.change(*shard, &subject::member_record(region, *shard, self.group, &user), changing).await?;
-        let stands = stands.into_inner();
-        let is_member = stands.role.is_some();
-        let changing = |stored: Option<&Record>| {
-            let stored = stored.map(|stored| Follows::decode(&stored.bytes)).transpose()?.unwrap_or_default();
-            let record = core::follows(&stored, stands.at, is_member);
-            Ok::<_, ChangeError>(record.map(|record| (record.encode(), kept(is_member))))
-        };
-        let theirs = Shard::of(user.as_str(), *shards);
-        self.shared.change(theirs, &subject::follows(region, theirs, &user, self.group), changing).await?;
-        Ok(stands)
+        self.shared.change(*shard, &subject::ending(region, *shard, self.group), changing).await?;
+        self.shared.change_group(self.group, |stored| core::ending(stored?, self.at, 0)).await
     }
 
     /// How many members and owners there are then.
@@ -141,13 +115,7 @@ impl Applying<'_> {
     }
 
     /// Who is in the group, as its records say.
-    async fn members(&self) -> Result<Vec<(UserName, GroupRole)>, ChangeError> {
-        let records = self.records().await?;
-        Ok(records.into_iter().filter_map(|(user, record)| Some((user, record.role?))).collect())
-    }
-
-    /// The records of all who are in the group, or were.
-    async fn records(&self) -> Result<HashMap<UserName, MemberRecord>, ChangeError> {
+    async fn members(&self) -> Result<HashMap<UserName, GroupRole>, ChangeError> {
         let Shared { region, shard, records, reads, .. } = self.shared;
         let pattern = subject::member_records(region, *shard, self.group);
         let (mut found, mut after) = (HashMap::new(), Seq(0));
@@ -155,7 +123,11 @@ impl Applying<'_> {
             let page = records.above(reads, *shard, &pattern, after).await?;
             for (subject, record) in page.records {
                 let Some(user) = subject::parse_member_record(&subject) else { continue };
-                found.insert(user, MemberRecord::decode(&record.bytes)?);
+                match MemberRecord::decode(&record.bytes)?.role {
+                    Some(role) => found.insert(user, role),
+                    // Somebody who has left meanwhile comes by once more.
+                    None => found.remove(&user),
+                };
             }
             match page.next {
                 Some(next) => after = next.previous(),
@@ -163,6 +135,37 @@ impl Applying<'_> {
             }
         }
     }
+}
+
+/// Writes somebody's record in a group, then that they follow it or do no longer.
+pub(super) async fn person(
+    shared: &Shared,
+    group: &GroupName,
+    user: UserName,
+    joining: Joining,
+    becomes: Becomes,
+) -> Result<Stands, ChangeError> {
+    let Shared { region, shard, shards, .. } = shared;
+    let stands = Mutex::new(Stands { role: None, at: joining.at, before: None });
+    let changing = |stored: Option<&Record>| {
+        let stored = stored.map(|stored| MemberRecord::decode(&stored.bytes)).transpose()?.unwrap_or_default();
+        let record = core::member(&stored, &joining, becomes);
+        let before = record.is_some().then_some(stored.role);
+        let MemberRecord { role, at, .. } = *record.as_ref().unwrap_or(&stored);
+        *stands.lock() = Stands { role, at, before };
+        Ok::<_, ChangeError>(record.map(|record| (record.encode(), kept(record.role.is_some()))))
+    };
+    shared.change(*shard, &subject::member_record(region, *shard, group, &user), changing).await?;
+    let stands = stands.into_inner();
+    let is_member = stands.role.is_some();
+    let changing = |stored: Option<&Record>| {
+        let stored = stored.map(|stored| Follows::decode(&stored.bytes)).transpose()?.unwrap_or_default();
+        let record = core::follows(&stored, stands.at, is_member);
+        Ok::<_, ChangeError>(record.map(|record| (record.encode(), kept(is_member))))
+    };
+    let theirs = Shard::of(user.as_str(), *shards);
+    shared.change(theirs, &subject::follows(region, theirs, &user, group), changing).await?;
+    Ok(stands)
 }
 
 /// What is said of those who are in no group any more goes when nothing that they may read is there.

@@ -23,6 +23,7 @@ pub(super) struct Metrics {
     looks_back: Counters,
     kept: Gauges,
     applied: Counters,
+    ended: Counters,
     record_conflicts: Counters,
     failed: Counters,
 }
@@ -40,6 +41,7 @@ pub(super) struct GroupsMetrics {
     pub(super) looks_back: Counter,
     pub(super) kept: Gauge,
     pub(super) applied: Counter,
+    pub(super) ended: Counter,
     pub(super) record_conflicts: Counter,
     pub(super) failed: Counter,
 }
@@ -57,12 +59,16 @@ impl Metrics {
             reader,
             stored: counters("stored", "Requests that were answered as stored, for the first time or again"),
             refused: counters("refused", "Requests that were refused for good"),
-            busy: counters("busy", "Requests that found no room, or a log too far ahead of its records"),
+            busy: counters(
+                "busy",
+                "Requests that found no room, a log too far ahead of its records, or a group in which too much is said",
+            ),
             unknown: counters("unknown", "Requests whose outcome nobody knows"),
             conflicts: counters("conflicts", "Entries that somebody else was faster than: they were decided again"),
             loaded: counters("loaded", "Groups that were read from their records"),
             looks_back: counters("looks_back", "Times that a log was read for ids of before"),
             kept: Gauges::default(),
+            ended: counters("ended", "Members of groups that are no more whose records say so"),
             applied: counters("applied", "Entries whose records were written"),
             record_conflicts: counters(
                 "record_conflicts",
@@ -86,6 +92,7 @@ impl Metrics {
             loaded: self.loaded.get_or_create_owned(&label),
             looks_back: self.looks_back.get_or_create_owned(&label),
             kept: self.kept.get_or_create_owned(&label),
+            ended: self.ended.get_or_create_owned(&label),
             applied: self.applied.get_or_create_owned(&label),
             record_conflicts: self.record_conflicts.get_or_create_owned(&label),
             failed: self.failed.get_or_create_owned(&label),

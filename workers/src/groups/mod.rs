@@ -5,13 +5,14 @@
 //! of the shard, wherever an entry comes from.
 //!
 //! `core` decides; `lanes` takes one group's requests in turn, `answering` does one, over what `loaded` has read of its group and if `room`
-//! lets it, or changes by which `links` people join; `applying` writes the records that an entry changes. This file feeds them, as long as
-//! the shard is this worker's: so one refuses what another would store for moments at most, and nobody answers for what they have slept
-//! through.
+//! lets it, or changes by which `links` people join; `applying` writes the records that an entry changes, and `ending` those of the members
+//! of a group that is no more. This file feeds them, as long as the shard is this worker's: so one refuses what another would store for
+//! moments at most, and nobody answers for what they have slept through.
 
 mod answering;
 mod applying;
 pub mod core;
+mod ending;
 mod lanes;
 mod links;
 mod loaded;
@@ -30,6 +31,7 @@ use dunlin_schema::{
 };
 use futures_util::{FutureExt, future::BoxFuture};
 use prometheus_client::registry::Registry;
+use tokio::sync::Notify;
 
 use self::{
     core::Meaning,
@@ -88,6 +90,20 @@ impl Shared {
         Ok(stored.map(|stored| GroupRecord::decode(&stored.bytes)).transpose()?)
     }
 
+    /// Writes what `changing` makes of a group's record, if anything.
+    async fn change_group(
+        &self,
+        group: &GroupName,
+        changing: impl Fn(Option<&GroupRecord>) -> Option<GroupRecord>,
+    ) -> Result<(), ChangeError> {
+        let subject = subject::group_record(&self.region, self.shard, group);
+        let changing = |stored: Option<&Record>| {
+            let stored = stored.map(|stored| GroupRecord::decode(&stored.bytes)).transpose()?;
+            Ok(changing(stored.as_ref()).map(|record| (record.encode(), None)))
+        };
+        self.change(self.shard, &subject, changing).await
+    }
+
     /// Writes what `change` makes of what is stored, if anything.
     async fn change(
         &self,
@@ -119,15 +135,7 @@ async fn run(context: Context, shard: Shard, metrics: GroupsMetrics) {
         appender,
         metrics,
     });
-    let mut work = Groups {
-        logs: subject::Logs::of(&shared.region, shard),
-        offer: Offer::Withdrawn,
-        lanes: Lanes::new(shared.clone()),
-        position: Position::default(),
-        applying: None,
-        unnoted: HashMap::new(),
-        shared,
-    };
+    let mut work = Groups::of(shared);
     let stop = context.stop();
     let (mut stopping, mut stopped) = (false, false);
     loop {
@@ -153,6 +161,10 @@ async fn run(context: Context, shard: Shard, metrics: GroupsMetrics) {
             () = done(&mut work.applying) => {
                 work.applying = None;
                 pass.projected(work.position);
+                continue;
+            }
+            () = done(&mut work.ending) => {
+                work.ending = None;
                 continue;
             }
             given = next(&mut pass, is_applying) => given,
@@ -182,11 +194,29 @@ struct Groups {
     position: Position,
     /// The work on it.
     applying: Option<BoxFuture<'static, ()>>,
+    /// The work on groups that are no more, as long as the shard is ours.
+    ending: Option<BoxFuture<'static, ()>>,
+    /// Whether there may be more of these.
+    to_end: Arc<Notify>,
     /// How many entries of a group were read since its record was written.
     unnoted: HashMap<GroupName, u32>,
 }
 
 impl Groups {
+    fn of(shared: Arc<Shared>) -> Groups {
+        Groups {
+            logs: subject::Logs::of(&shared.region, shared.shard),
+            offer: Offer::Withdrawn,
+            lanes: Lanes::new(shared.clone()),
+            position: Position::default(),
+            applying: None,
+            ending: None,
+            to_end: Arc::new(Notify::new()),
+            unnoted: HashMap::new(),
+            shared,
+        }
+    }
+
     /// Takes what the reader gave. Whether there is more to come.
     fn take(&mut self, given: Given, pass: &mut Pass, stopping: bool) -> bool {
         match given {
@@ -196,6 +226,9 @@ impl Groups {
                     self.applying = None;
                 }
                 self.position = position;
+                if self.ending.is_none() {
+                    self.ending = Some(ending::run(self.shared.clone(), self.to_end.clone()).boxed());
+                }
                 if self.applying.is_none() {
                     pass.projected(position);
                 }
@@ -213,7 +246,7 @@ impl Groups {
                 }
             }
             Given::Lost => {
-                self.applying = None;
+                (self.applying, self.ending) = (None, None);
                 self.offer = Offer::Withdrawn;
                 self.lanes.lost();
                 self.unnoted.clear();
@@ -238,7 +271,9 @@ impl Groups {
         if Meaning::of(&entry) == Meaning::Nothing && !self.is_to_be_noted(&group) {
             return None;
         }
-        Some(applying::apply(self.shared.clone(), group, at, entry).boxed())
+        let ends = (Meaning::of(&entry) == Meaning::Deleted).then(|| self.to_end.clone());
+        let applying = applying::apply(self.shared.clone(), group, at, entry);
+        Some(applying.map(move |()| ends.into_iter().for_each(|ends| ends.notify_one())).boxed())
     }
 
     /// Whether it is time to write down how far a group's log was read. Nobody knows how many of its entries an earlier reader has read.

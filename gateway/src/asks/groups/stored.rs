@@ -8,7 +8,7 @@ use dunlin_schema::{
     Address, GroupAddress, GroupName, Peer, Seq, Shard,
     envelope::EnvelopeError,
     frame::{Answer, GroupItem, MemberItem},
-    group::GroupRefusal,
+    group::{GroupRefusal, GroupRole},
     limits,
     record::{Follows, GroupRecord, MemberRecord},
     subject,
@@ -26,10 +26,12 @@ const PAGES: usize = 8;
 /// How often a group's record is looked at while it is waited for.
 const LOOKED_AT_EVERY: Duration = Duration::from_millis(20);
 
-/// What a group is, and what the asker is in it.
+/// What a group is, and what the asker is in it. An owner of one that is no more sees how many members are yet to be told.
 pub(in crate::asks) async fn info(context: &Context<'_>, group: GroupAddress) -> Result<Answer, Refusal> {
     let group = here(context, group)?;
-    let item = item(context, &group).await?.ok_or(GroupRefusal::NotAMember)?;
+    let found = found(context, &group).await?;
+    let seen = found.filter(|(item, is_deleted)| !is_deleted || item.role == GroupRole::Owner);
+    let (item, _) = seen.ok_or(GroupRefusal::NotAMember)?;
     Ok(Answer::Group(Box::new(item)))
 }
 
@@ -70,7 +72,7 @@ pub(in crate::asks) async fn list(context: &Context<'_>, after: Option<Seq>, lim
 /// Waits a moment, and not for longer than this, until a group's records say what its log says up to this order. Gives whether they do.
 pub(super) async fn in_step(context: &Context<'_>, group: &GroupName, order: Seq, within: Duration) -> bool {
     let seen = timeout(within, group_record(context, group, order)).await;
-    let is_seen = matches!(seen, Ok(Ok(Some(record))) if order <= record.applied.seq);
+    let is_seen = matches!(seen, Ok(Ok(Some(record))) if says(&record, order));
     if !is_seen {
         tracing::debug!(%group, order = order.0, "what was done in a group is answered before it is seen");
     }
@@ -79,6 +81,12 @@ pub(super) async fn in_step(context: &Context<'_>, group: &GroupName, order: Seq
 
 /// A group as the asker sees it; `None` where there is none, or the asker is not in it.
 pub(super) async fn item(context: &Context<'_>, group: &GroupName) -> Result<Option<GroupItem>, Refusal> {
+    let found = found(context, group).await?;
+    Ok(found.filter(|(_, is_deleted)| !is_deleted).map(|(item, _)| item))
+}
+
+/// The same, also of a group that is no more, and whether it is.
+async fn found(context: &Context<'_>, group: &GroupName) -> Result<Option<(GroupItem, bool)>, Refusal> {
     let shard = shard_of(context, group);
     let subject = subject::member_record(context.region, shard, group, context.asker.user());
     let Some(record) = context.records.load(shard, &subject).await? else { return Ok(None) };
@@ -88,7 +96,7 @@ pub(super) async fn item(context: &Context<'_>, group: &GroupName) -> Result<Opt
         return Err(Refusal::unavailable("what is stored of the group is behind what was done in it"));
     };
     let address = Address { peer: Peer::Group(group.clone()), region: None };
-    Ok((!deleted).then(|| GroupItem { group: address.into(), title, members, settings, role: role.into() }))
+    Ok(Some((GroupItem { group: address.into(), title, members, settings, role: role.into() }, deleted)))
 }
 
 /// A group's record once it takes account of this order; where that takes long, as it is, if it is there.
@@ -100,7 +108,7 @@ async fn group_record(context: &Context<'_>, group: &GroupName, order: Seq) -> R
         loop {
             let record = context.records.load(shard, &subject).await?;
             found = record.map(|record| decoded(&record, GroupRecord::decode)).transpose()?;
-            if found.as_ref().is_some_and(|record| order <= record.applied.seq) {
+            if found.as_ref().is_some_and(|record| says(record, order)) {
                 return Ok(());
             }
             sleep(LOOKED_AT_EVERY).await;
@@ -110,6 +118,11 @@ async fn group_record(context: &Context<'_>, group: &GroupName, order: Seq) -> R
         Ok(Err(refusal)) => Err(refusal),
         Ok(Ok(())) | Err(_) => Ok(found),
     }
+}
+
+/// Whether a group's record says what its log says up to this order: nothing comes of what stands behind the entry that ends it.
+fn says(record: &GroupRecord, order: Seq) -> bool {
+    record.deleted || order <= record.applied.seq
 }
 
 /// What is made of records, those from `after` on whose subjects match, and where the next page begins.

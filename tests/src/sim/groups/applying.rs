@@ -1,13 +1,14 @@
 //! A worker's pass over the shard: it writes the records that the real core makes of each entry of the group's log, one write after the
-//! other. Between any two of them it may stand still or die, and so may whoever does the same beside it.
+//! other. Between any two of them it may stand still or die, and so may whoever does the same beside it. The members of a group that is no
+//! more are ended beside all else.
 
 use std::collections::VecDeque;
 
 use dunlin_schema::{
-    Entry, Position, Seq, UserName,
+    Entry, Millis, Position, Seq, UserName,
     content::Change,
     group::GroupRole,
-    record::{Follows, GroupRecord, MemberRecord, ReaderRecord},
+    record::{EndingRecord, Follows, GroupRecord, MemberRecord, ReaderRecord},
     subject,
 };
 use dunlin_workers::groups::core::{self, Becomes, Joining, Meaning};
@@ -29,6 +30,8 @@ pub(super) struct Applier {
     /// `None`: it does not read.
     position: Option<Position>,
     applying: Option<Applying>,
+    /// Work on the members of the group, once it is no more.
+    ending: Option<Applying>,
     /// How many entries were read since the group's record was written.
     unnoted: Option<u32>,
     /// It has read all, and is woken when there is more.
@@ -39,8 +42,10 @@ pub(super) struct Applier {
 #[derive(Debug)]
 struct Applying {
     at: Position,
-    entry: Entry,
+    time: Millis,
     meaning: Meaning,
+    /// It is done beside all else.
+    is_beside: bool,
     /// The group's record before.
     group: Option<Option<GroupRecord>>,
     people: Option<VecDeque<(UserName, Becomes)>>,
@@ -64,8 +69,9 @@ impl World {
             self.workers[number].applier.is_idle = false;
             self.goes_on(number);
         }
-        let Applier { applying, is_idle, .. } = &self.workers[number].applier;
-        if !is_idle && !applying.as_ref().is_some_and(|applying| applying.writes) {
+        let Applier { applying, ending, is_idle, .. } = &self.workers[number].applier;
+        let writes = applying.iter().chain(ending).any(|applying| applying.writes);
+        if !writes && (!is_idle || ending.is_some()) {
             self.step_soon(number, Thread::Applies, span);
         }
     }
@@ -73,7 +79,8 @@ impl World {
     /// There may be something to read for those who have read all.
     pub(super) fn wake_appliers(&mut self) {
         for number in 0..self.workers.len() {
-            if std::mem::take(&mut self.workers[number].applier.is_idle) {
+            let applier = &mut self.workers[number].applier;
+            if std::mem::take(&mut applier.is_idle) && applier.ending.is_none() {
                 self.step_soon(number, Thread::Applies, MS);
             }
         }
@@ -82,17 +89,41 @@ impl World {
     fn goes_on(&mut self, number: usize) {
         let Some(epoch) = self.leader_epoch() else { return };
         let saved = self.saved();
-        let applier = &mut self.workers[number].applier;
-        match applier.position {
-            None => applier.position = Some(saved),
+        let position = self.workers[number].applier.position;
+        match position {
+            None => self.workers[number].applier.position = Some(saved),
             Some(position) if position.epoch < epoch => {
                 // The shard is read anew: STATE may have gone back as well.
                 let of = if self.plant == Some(Plant::GoesOnFromMemory) { position } else { Position::default() };
-                *applier = Applier { position: Some(Position { epoch, ..of }), ..Applier::default() };
+                let position = Some(Position { epoch, ..of });
+                self.workers[number].applier = Applier { position, ..Applier::default() };
             }
-            Some(position) if applier.applying.is_none() => self.next_entry(number, position),
+            Some(_) if self.is_ended_beside(number) => {
+                self.turn_aside(number);
+                self.work_on(number);
+                self.turn_aside(number);
+            }
+            Some(position) if self.workers[number].applier.applying.is_none() => self.next_entry(number, position),
             Some(_) => self.work_on(number),
         }
+    }
+
+    /// Whether members are ended now, before it goes on in the log.
+    fn is_ended_beside(&mut self, number: usize) -> bool {
+        if self.workers[number].applier.ending.is_none() {
+            let ending = self.state.get(&subject::ending(&self.region, self.log.shard, &self.group));
+            let ending = ending.map(|value| EndingRecord::decode(&value.bytes).expect("workers alone write it"));
+            let group = self.group_record();
+            let at = ending.map(|EndingRecord { at }| at);
+            let at = at.filter(|at| group.as_ref().is_some_and(|group| core::is_ending(group, *at)));
+            self.workers[number].applier.ending = at.map(|at| Applying::of(at, Millis(0), Meaning::Deleted, true));
+        }
+        self.workers[number].applier.ending.is_some() && self.dice.chance(500)
+    }
+
+    fn turn_aside(&mut self, number: usize) {
+        let Applier { applying, ending, .. } = &mut self.workers[number].applier;
+        std::mem::swap(applying, ending);
     }
 
     fn next_entry(&mut self, number: usize, position: Position) {
@@ -116,9 +147,7 @@ impl World {
             let entry = Entry::decode(&next.payload).expect("the world stores entries alone");
             let meaning = Meaning::of(&entry);
             if meaning != Meaning::Nothing || applier.is_to_be_noted() {
-                let (group, people, following) = Default::default();
-                let (writes, is_done) = (false, false);
-                applier.applying = Some(Applying { at, entry, meaning, group, people, following, writes, is_done });
+                applier.applying = Some(Applying::of(at, entry.time, meaning, false));
                 return;
             }
         }
@@ -130,9 +159,12 @@ impl World {
         let plant = self.plant;
         let Some(applying) = &mut self.workers[number].applier.applying else { return };
         if applying.is_done {
-            let at = applying.at;
+            let (at, is_beside) = (applying.at, applying.is_beside);
             self.workers[number].applier.applying = None;
-            return self.save(at);
+            if !is_beside {
+                self.save(at);
+            }
+            return;
         }
         if applying.group.is_none() {
             let is_applied = record.as_ref().is_some_and(|record| core::is_accounted(applying.at, record.applied));
@@ -144,6 +176,9 @@ impl World {
             self.concern(number);
             return self.write_group(number);
         }
+        if applying.meaning == Meaning::Deleted && !applying.is_beside {
+            return self.write_ending(number);
+        }
         if applying.people.is_none() {
             return self.concern(number);
         }
@@ -154,6 +189,24 @@ impl World {
             Some((user, becomes)) => self.write_member(number, user, becomes),
             None if plant == Some(Plant::GroupRecordFirst) => applying.is_done = true,
             None => self.write_group(number),
+        }
+    }
+
+    /// That members are to be ended, then that the group is no more.
+    fn write_ending(&mut self, number: usize) {
+        let stored = self.group_record();
+        let Some(applying) = &mut self.workers[number].applier.applying else { return };
+        let (subject, at) = (subject::ending(&self.region, self.log.shard, &self.group), applying.at);
+        let record = EndingRecord { at }.encode();
+        if self.state.get(&subject).is_none_or(|value| value.bytes != record) {
+            return self.write(number, subject, record);
+        }
+        match stored.as_ref().and_then(|stored| core::ending(stored, at, 0)) {
+            Some(record) => {
+                let subject = subject::group_record(&self.region, self.log.shard, &self.group);
+                self.write(number, subject, record.encode());
+            }
+            None => applying.is_done = true,
         }
     }
 
@@ -190,7 +243,7 @@ impl World {
             (_, Some(None) | None) => None,
         };
         let history = settings.is_some_and(|settings| settings.history);
-        let joining = Joining { at: applying.at, time: applying.entry.time, history };
+        let joining = Joining { at: applying.at, time: applying.time, history };
         let record = core::member(&stored, &joining, becomes);
         let subject = subject::member_record(&self.region, self.log.shard, &self.group, &user);
         let is_blind = self.plant.is_some_and(Plant::is_blind);
@@ -258,9 +311,8 @@ impl World {
 
     /// A write has come to STATE, or not: whoever wrote it looks at what stands there then.
     pub(super) fn written(&mut self, number: usize) {
-        if let Some(applying) = &mut self.workers[number].applier.applying {
-            applying.writes = false;
-        }
+        let Applier { applying, ending, .. } = &mut self.workers[number].applier;
+        applying.iter_mut().chain(ending).for_each(|applying| applying.writes = false);
         self.step_soon(number, Thread::Applies, MS);
     }
 
@@ -287,6 +339,13 @@ impl World {
         let record = ReaderRecord { owner, position, boot, begins_after };
         let subject = subject::reader_record(&self.region, self.log.shard, ROLE);
         self.state.put(self.now, &subject, record.encode().into(), None);
+    }
+}
+
+impl Applying {
+    fn of(at: Position, time: Millis, meaning: Meaning, is_beside: bool) -> Applying {
+        let (group, people, following) = Default::default();
+        Applying { at, time, meaning, is_beside, group, people, following, writes: false, is_done: false }
     }
 }
 

@@ -384,6 +384,9 @@ impl World {
             let at = |bytes: &bytes::Bytes| GroupRecord::decode(bytes).expect("a record").applied;
             return self.judge.written(subject, before.as_ref().map(at), at(&bytes));
         }
+        if subject::parse_ending(subject).is_some() {
+            return;
+        }
         match subject::parse_follows(subject) {
             Some((user, _)) => {
                 let follows = |bytes: &bytes::Bytes| Follows::decode(bytes).expect("a record");

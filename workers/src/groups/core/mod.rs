@@ -38,7 +38,7 @@ pub use self::{
     known::{Known, Said},
     meaning::{Becomes, Meaning},
     pace::Pace,
-    records::{Joining, ends_for, follows, group, is_accounted, member},
+    records::{Joining, ending, ends_for, follows, group, is_accounted, is_ending, member},
 };
 
 /// A group as far as its log was folded.

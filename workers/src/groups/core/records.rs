@@ -54,14 +54,16 @@ pub fn follows(stored: &Follows, at: Position, is_member: bool) -> Option<Follow
     (!is_accounted(at, stored.at)).then_some(Follows { is_member, at })
 }
 
-/// The group's record after an entry, with as many members and owners; `None` where it takes account of it already.
+/// The group's record after an entry, with as many members and owners; `None` where it takes account of it already. That of a group that is
+/// no more takes account of nothing but its end, once all members' records do.
 pub fn group(
     stored: Option<&GroupRecord>,
     at: Position,
     meaning: &Meaning,
     (members, owners): (u32, u32),
 ) -> Option<GroupRecord> {
-    if stored.is_some_and(|stored| is_accounted(at, stored.applied)) {
+    let ends = *meaning == Meaning::Deleted;
+    if stored.is_some_and(|stored| is_accounted(at, stored.applied) || (stored.deleted && !ends)) {
         return None;
     }
     let (title, settings) = match (meaning, stored) {
@@ -74,6 +76,19 @@ pub fn group(
         // What is no group is none by this entry either.
         (Meaning::Nothing | Meaning::Deleted | Meaning::Members { .. }, None) => return None,
     };
-    let deleted = *meaning == Meaning::Deleted || stored.is_some_and(|stored| stored.deleted);
-    Some(GroupRecord { applied: at, title, settings, members, owners, deleted })
+    Some(GroupRecord { applied: at, title, settings, members, owners, deleted: ends })
+}
+
+/// The record of a group that an entry ends, before all members' records say so: it says that the group is no more, and that there are so
+/// many members less. `None` where it says so already, or takes account of the entry.
+pub fn ending(stored: &GroupRecord, at: Position, fewer: u32) -> Option<GroupRecord> {
+    let members = stored.members.saturating_sub(fewer);
+    let record = GroupRecord { members, deleted: true, ..stored.clone() };
+    (!is_accounted(at, stored.applied) && record != *stored).then_some(record)
+}
+
+/// Whether the members of a group are yet to be told that this entry has ended it. One that it has not ended by its record, an entry has
+/// ended that a power loss took, or its reader is about to say so.
+pub fn is_ending(stored: &GroupRecord, at: Position) -> bool {
+    stored.deleted && !is_accounted(at, stored.applied)
 }

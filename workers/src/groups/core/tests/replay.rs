@@ -10,7 +10,7 @@ use dunlin_schema::{
 use proptest::{collection, prelude::*, sample::Index};
 
 use super::{
-    super::{Group, Joining, Meaning, follows, group, member},
+    super::{Group, Joining, Meaning, ending, follows, group, is_ending, member},
     Team,
     model::wish,
     nobodys_group, place,
@@ -81,6 +81,28 @@ fn that_somebody_follows_a_group_is_not_written_over_by_an_earlier_entry() {
     for (at, written) in [(place(1), false), (place(2), false), (place(3), true)] {
         assert_eq!(follows(&stored, at, true).is_some(), written, "{at:?}");
     }
+}
+
+/// Its members are told beside all else that becomes of the shard.
+#[test]
+fn a_group_that_is_no_more_takes_account_of_nothing_but_its_end() {
+    let mut team = Team::new();
+    team.ask("alice", "create ann bob").unwrap();
+    let stored = group(None, place(3), &Meaning::of(&team.log[0].1), (5, 1)).unwrap();
+    assert_eq!(ending(&stored, place(3), 0), None, "it takes account of that entry");
+    let began = ending(&stored, place(4), 0).unwrap();
+    assert_eq!((began.deleted, began.members, began.applied), (true, 5, place(3)));
+    assert_eq!(
+        [(&stored, 4), (&began, 4), (&began, 3)].map(|(record, at)| is_ending(record, place(at))),
+        [false, true, false]
+    );
+    assert_eq!(ending(&began, place(4), 0), None, "it says so");
+    assert_eq!(ending(&began, place(4), 2).unwrap().members, 3);
+    assert_eq!(group(Some(&began), place(5), &Meaning::Nothing, (5, 1)), None);
+    let ended = group(Some(&began), place(4), &Meaning::Deleted, (0, 0)).unwrap();
+    assert_eq!((ended.deleted, ended.members, ended.applied), (true, 0, place(4)));
+    assert!(!is_ending(&ended, place(4)));
+    assert_eq!(group(Some(&ended), place(5), &Meaning::Nothing, (0, 0)), None);
 }
 
 proptest! {
