@@ -114,7 +114,7 @@ pub enum GroupRefusal {
     /// The group has as many members as may be.
     #[error("a group has at most {max} members", max = crate::limits::GROUP_MEMBERS)]
     TooManyMembers,
-    /// What an edit or a deletion names is no message that they may change.
+    /// What an edit or a deletion names is no message that they may change, or a message has the id of somebody else's.
     #[error("this is no message of yours in this group, or it is no longer stored")]
     NotYours,
     /// What a reaction names is not there.

@@ -137,13 +137,15 @@ impl Asked<'_> {
         if !is_known && (self.must_know || !is_fresh) {
             return Ok(Next::Answer(GroupAnswer::Refused(GroupRefusal::TooOld)));
         }
-        match self.decide(group).await? {
+        let mut decided = self.decide(group).await?;
+        if let Ok(Decision::Find(target)) = decided {
+            let is_known = self.knows(group, target, true).await?;
+            self.authors = Some(if is_known { group.known.authors(target) } else { Vec::new() });
+            decided = self.decide(group).await?;
+        }
+        match decided {
             Ok(Decision::Store(content)) => self.store(group, &hold, request.id, content).await,
-            Ok(Decision::Find(target)) => {
-                let is_known = self.knows(group, target, true).await?;
-                self.authors = Some(if is_known { group.known.authors(target) } else { Vec::new() });
-                Ok(Next::Again)
-            }
+            Ok(Decision::Find(_)) => Ok(Next::Again),
             // Another worker may have stored what makes it possible, or needed.
             Ok(Decision::Nothing | Decision::StoreFirst(_) | Decision::Links { .. }) | Err(_)
                 if !self.is_news || !is_known =>

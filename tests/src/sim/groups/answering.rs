@@ -218,7 +218,8 @@ impl World {
         let since = asked.wanted.id.time().minus(limits::LATE_MARGIN);
         let too_old = wall.since(since) >= self.shape.bounds.retention.minus(self.shape.bounds.retention_slack);
         let since = StreamTime::from(since);
-        let early = group.group.decide(&asked.wanted, None);
+        let authors = group.known.authors(asked.wanted.id);
+        let early = group.group.decide(&asked.wanted, Some(&authors));
         if let (Some(Plant::MembershipBeforeId), Err(refusal)) = (plant, &early) {
             let refusal = *refusal;
             return self.answer(number, GroupAnswer::Refused(refusal));

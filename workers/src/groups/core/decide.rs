@@ -11,7 +11,7 @@
 //! | join | whom a link lets, which is not decided here |
 //! | make a link | who may add |
 //! | revoke links | whoever made them, and admins |
-//! | a message | whom the settings let; it mentions members alone |
+//! | a message | whom the settings let; it mentions members alone, and its id is no message of somebody else's |
 //! | an edit | the message's author |
 //! | a deletion | the message's author, and admins |
 //! | a reaction | every member |
@@ -43,7 +43,7 @@ pub enum Decision {
         /// Whether they are.
         all: bool,
     },
-    /// Whose message this is has to be known: it is decided again with its authors.
+    /// Whose message this is has to be known, if it is one: it is decided again with its authors.
     Find(MessageId),
 }
 
@@ -83,7 +83,7 @@ impl Group {
                 needs(role, GroupRole::Owner)?;
                 Ok(self.settings(by, GroupChange::Deleted, self.title.clone(), self.settings.clone(), &[]))
             }
-            GroupCommand::Say(content) => self.say(by, role, content, authors),
+            GroupCommand::Say(content) => self.say(request, role, content, authors),
             GroupCommand::Link { .. } => {
                 allowed(WhoMay::lets(&self.settings.who_may_add, role))?;
                 Ok(Decision::Links { all: false })
@@ -171,7 +171,8 @@ impl Group {
         Ok(self.membership(by, change, std::slice::from_ref(user)))
     }
 
-    fn say(&self, by: &Sender, role: GroupRole, content: &Content, authors: Option<&[Sender]>) -> Decided {
+    fn say(&self, request: &GroupRequest, role: GroupRole, content: &Content, authors: Option<&[Sender]>) -> Decided {
+        let GroupRequest { by, id, .. } = request;
         match content.check() {
             Ok(()) => {}
             Err(ContentError::TooLarge(_)) => return Err(GroupRefusal::TooLarge),
@@ -187,7 +188,13 @@ impl Group {
         let (target, refusal) = match content {
             Content::Message { mentions, .. } => {
                 allowed(WhoMay::lets(&self.settings.who_may_write, role))?;
-                return self.mentioning(mentions).map(|mentions| Decision::Store(with_mentions(content, mentions)));
+                let mentions = self.mentioning(mentions)?;
+                let Some(authors) = authors else { return Ok(Decision::Find(*id)) };
+                // What is about a message names it by its id alone.
+                if authors.iter().any(|author| author != by) {
+                    return Err(GroupRefusal::NotYours);
+                }
+                return Ok(Decision::Store(with_mentions(content, mentions)));
             }
             Content::Edit { target, .. } | Content::Delete { target } => (*target, GroupRefusal::NotYours),
             Content::React { target, .. } => (*target, GroupRefusal::NotFound),

@@ -322,6 +322,25 @@ fn a_message_mentions_members_alone_each_once() {
     assert_eq!(team.does("alice", mentioning(&["ann", "#team"])), Err(GroupRefusal::NotAllowed));
 }
 
+/// Otherwise ann, who takes back her own, would take back what bob has said.
+#[test]
+fn nobody_writes_under_the_id_of_what_another_has_written() {
+    let team = Team::of_three();
+    let id = MessageId::from_parts(BOBS, 1);
+    for (by, authors, decided) in [
+        ("ann", vec![], Ok(())),
+        ("ann", vec!["bob"], Err(GroupRefusal::NotYours)),
+        ("ann", vec!["ann", "bob"], Err(GroupRefusal::NotYours)),
+        ("bob", vec!["bob"], Ok(())),
+    ] {
+        let what = GroupCommand::Say(message("hello"));
+        let request = GroupRequest { group: "team".parse().unwrap(), by: sender(by), id, at: BOBS, what };
+        assert_eq!(team.group.decide(&request, None), Ok(Decision::Find(id)), "{by}");
+        let authors: Vec<_> = authors.into_iter().map(sender).collect();
+        assert_eq!(team.group.decide(&request, Some(&authors)).map(|_| ()), decided, "{by}: {authors:?}");
+    }
+}
+
 #[test]
 fn a_group_is_full_at_some_point() {
     let mut team = Team::of_three();
