@@ -131,7 +131,7 @@ async fn hello(gateway: &Gateway, socket: &mut Socket, alarm: &Arc<Alarm>) -> Re
                 Poll::Ready(Err(gone)) => return Poll::Ready(Err(gone.into())),
                 Poll::Pending if Uptime::now() >= deadline => {
                     let late = format!("no `hello` came within {} ms", limits::HELLO_WITHIN.0);
-                    return Poll::Ready(Err(goodbye(Code::HelloTimeout, late)));
+                    return Poll::Ready(Err(goodbye_until(Code::HelloTimeout, late, TRY_AGAIN)));
                 }
                 Poll::Pending => return Poll::Pending,
             }

@@ -94,7 +94,7 @@ codes! {
     /// The token does not allow this.
     Forbidden "forbidden" Some(4403), Never;
     /// No `hello` came in time.
-    HelloTimeout "hello_timeout" Some(4400), Never;
+    HelloTimeout "hello_timeout" Some(4400), Later;
     /// A frame or a request that can't be read, or comes out of turn.
     BadFrame "bad_frame" Some(4400), Never;
     /// A frame or a body over the limit.

@@ -307,6 +307,8 @@ async fn who_says_nothing_is_told_to_go() {
     let mut device = Device::open(region.gateway(0)).await;
     let ended = device.end().await;
     assert_eq!((ended.code(), ended.close), (Some("hello_timeout"), Some(4400)));
+    let goodbye = &ended.frames.last().unwrap()["goodbye"];
+    assert!(goodbye["retry_after"].is_u64(), "whoever was held up comes again: {goodbye}");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -16,7 +16,7 @@ fn close_codes_and_retries_are_those_of_the_protocol() {
         ("token_revoked", 4401, Retry::NewToken),
         ("unauthorized", 4401, Retry::Never),
         ("forbidden", 4403, Retry::Never),
-        ("hello_timeout", 4400, Retry::Never),
+        ("hello_timeout", 4400, Retry::Later),
         ("bad_frame", 4400, Retry::Never),
         ("too_large", 1009, Retry::Never),
         ("replaced", 4409, Retry::Never),

@@ -21,7 +21,7 @@ const NEW_TOKEN = ["token_expired", "token_revoked"];
  *
  * @type {Record<number, Code>}
  */
-const OF_CLOSE = { 4400: "bad_frame", 4401: "token_expired", 4403: "forbidden", 4409: "replaced", 4421: "elsewhere" };
+const OF_CLOSE = { 4401: "token_expired", 4403: "forbidden", 4409: "replaced", 4421: "elsewhere" };
 
 /**
  * Whether the same again may help. Of a code that is not known `retry_after` tells: gateways name none where trying again can't help.
