@@ -242,3 +242,27 @@ async fn a_group_that_is_deleted_and_one_that_was_left_stay_with_what_there_was(
     let again = alice.ask(7, command("group_create", json!({}))).await.expect_err("a refusal");
     assert_eq!(again["code"], "exists");
 }
+
+/// What becomes of a message once somebody is no longer in the group is not theirs to know, and neither is what that is called then.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn whoever_was_removed_knows_messages_and_the_group_as_they_were() {
+    let region = Region::start(1).await;
+    let mut alice = region.caught_up(0, "alice", "phone").await;
+    made(&mut alice, &["carol"]).await;
+    let mut carol = region.caught_up(0, "carol", "phone").await;
+    let told = alice.send_accepted("#team", "hello").await;
+    done(&mut alice, "group_remove", json!({ "users": ["carol"] })).await;
+    done(&mut alice, "group_set", json!({ "title": "Without carol" })).await;
+    say(&mut alice, json!({ "edit": { "target": told["id"], "text": "carol is gone" } })).await;
+    say(&mut alice, json!({ "react": { "target": told["id"], "emoji": "👍", "on": true } })).await;
+    let question = json!({ "conversations": { "limit": 9 } });
+    let item = &answered(&mut carol, question.clone()).await["conversations"]["items"][0];
+    let last = &item["last"];
+    assert_eq!((&item["title"], &last["content"]["message"]["text"]), (&Value::Null, &json!("hello")));
+    assert_eq!((&last["edited"], &last["reactions"]), (&Value::Null, &json!([])));
+    let item = &answered(&mut alice, question).await["conversations"]["items"][0];
+    assert_eq!(
+        (&item["title"], &item["last"]["content"]["message"]["text"]),
+        (&json!("Without carol"), &json!("carol is gone"))
+    );
+}

@@ -122,6 +122,8 @@ pub struct Reacted<By> {
     pub emoji: String,
     /// When it was accepted.
     pub time: Millis,
+    /// Where it was set.
+    pub at: Seq,
 }
 
 impl<By> Default for Standing<By> {
@@ -159,9 +161,10 @@ impl<By: PartialEq + Clone> Standing<By> {
                 let same = |kept: &Reacted<By>| kept.by == *by && reaction_key(&kept.emoji) == key;
                 let stands = self.reactions.iter().position(same);
                 match (stands, on) {
-                    (Some(at), false) => _ = self.reactions.remove(at),
+                    (Some(stands), false) => _ = self.reactions.remove(stands),
                     (None, true) if self.reactions.len() < limits::REACTIONS_KEPT => {
-                        self.reactions.push(Reacted { by: by.clone(), emoji: emoji.clone(), time });
+                        let (by, emoji, at) = (by.clone(), emoji.clone(), at.seq);
+                        self.reactions.push(Reacted { by, emoji, time, at });
                     }
                     (Some(_), true) | (None, true | false) => {}
                 }

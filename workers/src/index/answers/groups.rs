@@ -94,7 +94,8 @@ impl Answers {
             let (last, _) = stored.history(&sight, (first, Seq::MAX), 1)?;
             let rule = Unread::of(mark, reading.position(&of)?.epoch);
             let (unread, mentions) = stored.unread((&user, &blocked), &sight, first, &rule)?;
-            let title = known.group.and_then(|group| group.title);
+            // What it is called by now is for its members.
+            let title = known.group.filter(|_| sight.windows.are_open()).and_then(|group| group.title);
             Ok(Some(GroupConversation { title, last: last.into_iter().next(), unread, mentions, read: rule.read() }))
         });
         Ok(found.await?)

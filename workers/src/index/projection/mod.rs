@@ -39,7 +39,7 @@ pub(super) use self::{
 };
 
 /// What the file's form is called; a file of another form goes.
-const VERSION: u8 = 2;
+const VERSION: u8 = 3;
 /// What it is called in its folder.
 const FILE: &str = "index.redb";
 /// What redb may keep in memory of one shard's file.

@@ -83,7 +83,7 @@ impl OfGroup<'_> {
         self.back(sight, within, |seq, message| {
             more = messages.len() == limit;
             if !more {
-                messages.push(self.message(seq, message)?);
+                messages.push(self.message(sight, seq, message)?);
             }
             Ok(!more)
         })?;
@@ -138,8 +138,10 @@ impl OfGroup<'_> {
         Ok(())
     }
 
+    /// A message as somebody may know it: what was said of it where they read nothing is not theirs to read. They see its first words then.
     fn message(
         &self,
+        sight: &Sight,
         seq: Seq,
         GroupRow { id, author, time: stored, .. }: GroupRow,
     ) -> Result<GroupMessage, ProjectionError> {
@@ -147,7 +149,8 @@ impl OfGroup<'_> {
         let bytes = table.get((self.group.as_str(), row::key(id), author.as_str()))?;
         let bytes = bytes.ok_or_else(|| damaged("a message has no standing"))?;
         let Standing::<UserName> { time, edit, reactions, .. } = row::row(bytes.value())?;
-        let reactions = reactions.into_iter();
+        let edit = edit.filter(|edit| sight.windows.contain(edit.seq));
+        let reactions = reactions.into_iter().filter(|kept| sight.windows.contain(kept.at));
         let reactions =
             reactions.map(|kept| GroupReaction { by: kept.by, emoji: kept.emoji, time: kept.time }).collect();
         Ok(GroupMessage { at: Place { seq, time: stored }, id, from: author, time, edit, reactions })

@@ -160,6 +160,26 @@ fn a_message_is_as_its_author_and_the_admins_left_it() {
 }
 
 #[test]
+fn what_is_said_of_a_message_outside_of_somebodys_windows_is_not_theirs() {
+    let kept = Kept::taken(&[
+        says(2, "alice", &[]),
+        changes(3, "bob", 2, react(true)),
+        changes(6, "carol", 2, react(true)),
+        changes(7, "alice", 2, Change::Edit),
+    ]);
+    let stands = |windows: &[(u64, Option<u64>)]| {
+        let (mut messages, _) = kept.said(&within(windows), (0, 99), 9);
+        let GroupMessage { edit, reactions, .. } = messages.remove(0);
+        let by: Vec<_> = reactions.into_iter().map(|reaction| reaction.by.to_string()).collect();
+        (edit.map(|edit| edit.seq.0), by)
+    };
+    assert_eq!(stands(&[(0, None)]), (Some(7), vec!["bob".to_owned(), "carol".to_owned()]));
+    assert_eq!(stands(&[(1, Some(4))]), (None, vec!["bob".to_owned()]), "removed at 4");
+    assert_eq!(stands(&[(1, Some(4)), (8, None)]), (None, vec!["bob".to_owned()]), "and added again");
+    assert_eq!(stands(&[(1, Some(4)), (7, None)]), (Some(7), vec!["bob".to_owned()]));
+}
+
+#[test]
 fn what_the_log_did_to_somebody_is_told_in_order_with_what_newcomers_saw() {
     let kept = Kept::taken(&[
         turns(1, &["bob", "alice"], Turn::Joins, Some(false)),
