@@ -147,11 +147,6 @@ impl People {
         Ok(blocked.filter(|who| who.region == self.region).map(|who| who.user.clone()).collect())
     }
 
-    /// Whether a person has blocked somebody. Errors: see [`Unsettled`].
-    pub(crate) async fn has_blocked(&self, person: &UserName, other: &Sender) -> Result<bool, Unsettled> {
-        Ok(self.of(person).await?.is_some_and(|decided| decided.settings.blocked.contains(other)))
-    }
-
     /// Hears whose settings have changed from now on; `None` where that may be anybody's.
     pub(crate) fn decided_anew(&self) -> broadcast::Receiver<Option<UserName>> {
         self.anew.subscribe()

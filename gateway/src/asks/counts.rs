@@ -2,7 +2,7 @@
 //! of what each member's devices have acknowledged and each has read.
 //!
 //! As of what goes to people, only who sent it is told, and only while they are a member: all others get the same refusal, after the same
-//! questions to storage. Whoever shows the asker nothing of themselves is counted, and named as if nothing had come to them.
+//! questions to storage. Blocks change nothing: in groups what is counted and who is named would differ, and that would tell of them.
 
 use dunlin_nats::MarksError;
 use dunlin_schema::{
@@ -13,15 +13,12 @@ use dunlin_schema::{
     record::MemberRecord,
     subject,
 };
-use futures_util::{StreamExt, TryStreamExt, stream};
 
 use super::{Context, groups, receipts};
 use crate::refusal::Refusal;
 
 /// How long the worker may take.
 const WITHIN: Millis = Millis(3_000);
-/// Members whose settings are looked up at once.
-const AT_ONCE: usize = 16;
 
 /// Says to how many members what has this order came.
 pub(super) async fn of(context: &Context<'_>, to: GroupAddress, order: Seq) -> Result<Answer, Refusal> {
@@ -41,14 +38,9 @@ pub(super) async fn members(
     let limit = u16::try_from(limit).unwrap_or(u16::MAX).min(limits::REACHED_PAGE);
     let (_, answer) = counted(context, to, order, Some(MembersPage { after, limit })).await?;
     let CountsAnswer::Members { items, next } = answer else { return Err(unread()) };
-    let asker = &context.people.sender(context.asker.user());
-    let shown = items.into_iter().map(async |MemberReached { user, delivered, read }| {
-        let blocked = context.people.has_blocked(&user, asker).await;
-        let blocked = blocked.map_err(|error| Refusal::unavailable(error.to_string()))?;
-        let (delivered, read) = (delivered && !blocked, read && !blocked);
-        Ok::<_, Refusal>(ReachedItem { user: Address::local(user).into(), delivered, read })
-    });
-    let items = stream::iter(shown).buffered(AT_ONCE).try_collect().await?;
+    let named =
+        |MemberReached { user, delivered, read }| ReachedItem { user: Address::local(user).into(), delivered, read };
+    let items = items.into_iter().map(named).collect();
     Ok(Answer::ReceiptsOf { items, next: next.map(|user| Address::local(user).into()) })
 }
 

@@ -247,7 +247,7 @@ async fn a_device_goes_on_after_what_it_acknowledged_until_it_is_removed() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn whoever_has_blocked_the_sender_is_counted_and_not_named() {
+async fn whoever_has_blocked_the_sender_is_counted_and_named_like_others() {
     let region = Region::start(1).await;
     let mut alice = region.caught_up(0, "alice", "phone").await;
     made(&mut alice, &["bob", "carol"]).await;
@@ -257,5 +257,5 @@ async fn whoever_has_blocked_the_sender_is_counted_and_not_named() {
     takes(&mut bob, order).await;
     acknowledge(&mut bob, order).await;
     until_told(&mut alice, order, (1, 0, 2)).await;
-    assert_eq!(who(&mut alice, order, 9).await, [("bob".into(), false, false), ("carol".into(), false, false)]);
+    assert_eq!(who(&mut alice, order, 9).await, [("bob".into(), true, false), ("carol".into(), false, false)]);
 }
