@@ -109,7 +109,7 @@ pub enum GroupRefusal {
     #[error("there is no such member")]
     NoSuchMember,
     /// The group would have nobody who may manage it.
-    #[error("a group needs an owner, and nobody is left who could be one: delete the group")]
+    #[error("a group needs an owner: make somebody else one first, or delete the group")]
     NobodyLeft,
     /// The group has as many members as may be.
     #[error("a group has at most {max} members", max = crate::limits::GROUP_MEMBERS)]
