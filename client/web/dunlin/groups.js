@@ -121,6 +121,17 @@ export function group(client, address = `#${ulid(Date.now())}`) {
         /** Has it be no more, for good. */
         delete: () => done("group_delete"),
 
+        /**
+         * Makes a link by which people join: its token, and until when that holds. Where its answer was lost the repeat makes another one.
+         *
+         * @param {{ ttl?: number, uses?: number }} [how] for how long, in ms: 7 days by itself; how many may join: as many as want to
+         * @returns {Promise<{ token: string, expires: number }>}
+         */
+        link: async how => (await command(client, "group_link", { group: address, ...how })).link,
+
+        /** Has a token hold no more; without one all that are the user's to revoke. @param {string} [token] */
+        unlink: token => done("group_unlink", { token }),
+
         /** What it is, and what the user is in it. @returns {Promise<GroupItem>} */
         info: async () => (await client.ask({ group_info: { group: address } })).group,
 
@@ -128,6 +139,15 @@ export function group(client, address = `#${ulid(Date.now())}`) {
         members: () => pages(client, "group_members", "members", { group: address }),
     };
 }
+
+/**
+ * Has the user join a group by a link.
+ *
+ * @param {Client} client
+ * @param {string} token
+ * @returns {Promise<GroupItem>}
+ */
+export const join = async (client, token) => (await command(client, "group_join", { token })).group;
 
 /**
  * The groups that the user is in.

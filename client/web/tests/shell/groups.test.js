@@ -3,7 +3,7 @@
 import assert from "node:assert/strict";
 import { mock, test } from "node:test";
 import { beginning, createIds } from "../../dunlin/core/ids.js";
-import { group, groups } from "../../dunlin/groups.js";
+import { group, groups, join } from "../../dunlin/groups.js";
 import { MemoryStore } from "../../dunlin/store/memory.js";
 import { begin, online } from "./begin.js";
 import { Gateway, token, until } from "./gateway.js";
@@ -68,7 +68,10 @@ test("a group's log goes on where it was, and what an admin took back is not kep
 test("each command is what the protocol has", async t => {
     const gateway = new Gateway();
     gateway.answers = { group_create: () => ({ group: { group: "#team", members: 2 } }), group_info: () => ({ group: { group: "#team", members: 3 } }) };
-    const team = group(begin(t, gateway, "alice"), "#team");
+    gateway.answers.group_link = () => ({ link: { token: "team.secret", expires: 7 } });
+    gateway.answers.group_join = () => ({ group: { group: "#team", members: 4 } });
+    const alice = begin(t, gateway, "alice");
+    const team = group(alice, "#team");
     const settings = { history: true };
     assert.deepEqual(await team.create({ title: "The team", members: ["bob"], settings }), { group: "#team", members: 2 });
     assert.equal(await team.add(["carol"]), undefined);
@@ -78,12 +81,17 @@ test("each command is what the protocol has", async t => {
     await team.leave();
     await team.delete();
     assert.deepEqual(await team.info(), { group: "#team", members: 3 });
+    assert.deepEqual(await team.link({ ttl: 60_000, uses: 2 }), { token: "team.secret", expires: 7 });
+    assert.deepEqual(await join(alice, "team.secret"), { group: "#team", members: 4 });
+    await team.unlink("team.secret");
     const bare = asked(gateway).map(what => Object.entries(what)[0]).map(([kind, { id, ...how }]) => ({ [kind]: how }));
     const its = { group: "#team" };
     assert.deepEqual(bare, [
         { group_create: { ...its, title: "The team", members: ["bob"], settings } }, { group_add: { ...its, users: ["carol"] } },
         { group_remove: { ...its, users: ["carol"] } }, { group_role: { ...its, user: "bob", role: "admin" } },
         { group_set: { ...its, title: "Team" } }, { group_leave: its }, { group_delete: its }, { group_info: its },
+        { group_link: { ...its, ttl: 60_000, uses: 2 } }, { group_join: { token: "team.secret" } },
+        { group_unlink: { ...its, token: "team.secret" } },
     ]);
 });
 
