@@ -11,7 +11,7 @@
 //! | [`history`], [`rule`] | what happened, and the judge; what must never be |
 //! | [`plant`] | the simpler rules of COUNTEREXAMPLES.md, each planted at the cores' boundary to see it caught |
 //! | [`groups`] | the same for a group: its workers, its log, its members' sessions |
-//! | [`search`] | many schedules at once, until one breaks a rule |
+//! | [`mod@search`] | many schedules at once, until one breaks a rule |
 //!
 //! The [`World`] of a schedule is here: who is there, what is under way, and the one place where things happen in the order of their times.
 //! Everything between the cores (the network, JetStream, sockets, clients) is a model that may lose, repeat, delay and reorder what the
