@@ -29,5 +29,5 @@ pub(super) fn are_listed(folder: &Path, messages: &[&str]) {
     assert!(stderr(&nothing).contains("'0' for '--limit"), "{}", stderr(&nothing));
     let refused = beside(folder, &["history", "--as", "bob", "#team"]);
     assert_eq!(refused.status.code(), Some(1));
-    assert!(stderr(&refused).contains("a group is none"), "{}", stderr(&refused));
+    assert!(stderr(&refused).contains("there is no such group, or you are not in it"), "{}", stderr(&refused));
 }

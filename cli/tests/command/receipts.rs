@@ -22,7 +22,8 @@ pub(super) fn are_told(folder: &Path) {
     for (arguments, code, said) in [
         (["bob", "0", "--as", "alice"], 1, "(not_found)"),
         (["bob", &order, "--as", "carol"], 1, "(not_found)"),
-        (["#team", "1", "--as", "alice"], 1, "(unsupported)"),
+        (["#team", "1", "--as", "alice"], 1, "(not_found)"),
+        (["#team@eu", "1", "--as", "alice"], 1, "(unsupported)"),
         (["bob", "first", "--as", "alice"], 2, "invalid digit"),
         (["b.b", "1", "--as", "alice"], 2, "b.b"),
     ] {
