@@ -25,8 +25,8 @@ const MOST: Duration = Duration::from_secs(2);
 const MOST_OF: u32 = 10_000;
 /// What the sender is told meanwhile.
 const TOLD: usize = 10;
-/// For so long nothing more must come to the sender.
-const SETTLED: Duration = Duration::from_secs(3);
+/// For so long nothing more must come to the sender: longer than between two rounds of a large group, which are 5 s apart.
+const SETTLED: Duration = Duration::from_secs(8);
 const PATIENCE: Duration = Duration::from_secs(30);
 
 /// Measures it: a message that nobody acknowledges, and one that all do.
