@@ -189,6 +189,25 @@ impl Records {
         self.page(shard, pattern, after.next()).await
     }
 
+    /// Shows all of them, with their subjects, in the order of their revisions: a page at a time, so one that is written meanwhile comes by
+    /// once more. Errors: see [`RecordError`], and what `show` says.
+    pub async fn each_above<E: From<RecordError>>(
+        &self,
+        reads: &Reads,
+        shard: Shard,
+        pattern: &str,
+        after: Seq,
+        mut show: impl FnMut(String, Record) -> Result<(), E>,
+    ) -> Result<(), E> {
+        let mut begin = Some(after);
+        while let Some(after) = begin {
+            let page = self.above(reads, shard, pattern, after).await?;
+            page.records.into_iter().try_for_each(|(subject, record)| show(subject, record))?;
+            begin = page.next.map(Seq::previous);
+        }
+        Ok(())
+    }
+
     /// Watches the records of the shard's STATE whose subjects match a pattern: a snapshot, then changes.
     pub fn watch(&self, shard: Shard, pattern: String) -> Watch {
         self.watching(shard, pattern, Begin::Everything)

@@ -231,12 +231,12 @@ fn passed_over<'a>(others: impl Iterator<Item = &'a Open<LogName>>) -> Option<Se
 
 /// All records of the shard's STATE whose subjects match a pattern.
 async fn records(region: &Region, shard: Shard, pattern: &str) -> Result<Vec<(String, Record)>, RecordError> {
-    let (mut found, mut from) = (Vec::new(), Some(Seq(1)));
-    while let Some(begin) = from {
-        let page = region.records.above(&region.reads, shard, pattern, begin.previous()).await?;
-        found.extend(page.records);
-        from = page.next;
-    }
+    let mut found = Vec::new();
+    let keep = |subject, record| {
+        found.push((subject, record));
+        Ok::<_, RecordError>(())
+    };
+    region.records.each_above(&region.reads, shard, pattern, Seq(0), keep).await?;
     Ok(found)
 }
 

@@ -118,22 +118,18 @@ impl Applying<'_> {
     async fn members(&self) -> Result<HashMap<UserName, GroupRole>, ChangeError> {
         let Shared { region, shard, records, reads, .. } = self.shared;
         let pattern = subject::member_records(region, *shard, self.group);
-        let (mut found, mut after) = (HashMap::new(), Seq(0));
-        loop {
-            let page = records.above(reads, *shard, &pattern, after).await?;
-            for (subject, record) in page.records {
-                let Some(user) = subject::parse_member_record(&subject) else { continue };
-                match MemberRecord::decode(&record.bytes)?.role {
-                    Some(role) => found.insert(user, role),
-                    // Somebody who has left meanwhile comes by once more.
-                    None => found.remove(&user),
-                };
-            }
-            match page.next {
-                Some(next) => after = next.previous(),
-                None => return Ok(found),
-            }
-        }
+        let mut found = HashMap::new();
+        let keep = |subject: String, record: Record| {
+            let Some(user) = subject::parse_member_record(&subject) else { return Ok(()) };
+            match MemberRecord::decode(&record.bytes)?.role {
+                Some(role) => found.insert(user, role),
+                // Somebody who has left meanwhile comes by once more.
+                None => found.remove(&user),
+            };
+            Ok::<_, ChangeError>(())
+        };
+        records.each_above(reads, *shard, &pattern, Seq(0), keep).await?;
+        Ok(found)
     }
 }
 

@@ -5,7 +5,7 @@ use std::{
     hash::{DefaultHasher, Hash as _, Hasher as _},
 };
 
-use dunlin_nats::{ReadError, RecordError, entry_time, stream_ends};
+use dunlin_nats::{ReadError, Record, RecordError, entry_time, stream_ends};
 use dunlin_schema::{
     Entry, Epoch, GroupName, Log, Position, Seq, StreamTime,
     envelope::EnvelopeError,
@@ -85,18 +85,15 @@ impl Loaded {
         let mut group = Group::of(region.clone(), name.clone(), record.as_ref());
         let mut furthest = applied;
         let pattern = subject::member_records(region, *shard, name);
-        let mut page = records.above(reads, *shard, &pattern, Seq(0)).await?;
-        loop {
-            for (subject, record) in &page.records {
-                if let Some(user) = subject::parse_member_record(subject) {
-                    let record = MemberRecord::decode(&record.bytes)?;
-                    furthest = furthest.later(record.at);
-                    group.put(user, &record);
-                }
+        let put = |subject: String, record: Record| {
+            if let Some(user) = subject::parse_member_record(&subject) {
+                let record = MemberRecord::decode(&record.bytes)?;
+                furthest = furthest.later(record.at);
+                group.put(user, &record);
             }
-            let Some(next) = page.next else { break };
-            page = records.above(reads, *shard, &pattern, next.previous()).await?;
-        }
+            Ok::<_, LoadError>(())
+        };
+        records.each_above(reads, *shard, &pattern, Seq(0), put).await?;
         // The epoch before the stream: what goes back in between is never taken for the log of the later one.
         let leader = records.load(*shard, &subject::reader_record(region, *shard, LEADER)).await?;
         let leader = leader.ok_or(LoadError::NoEpoch)?;

@@ -1,5 +1,6 @@
 //! Whether people may be in one more group. It goes by what is written down, which may be a little behind.
 
+use dunlin_nats::Record;
 use dunlin_schema::{Seq, Shard, UserName, limits, record::Follows, subject};
 use futures_util::{StreamExt, TryStreamExt, stream};
 
@@ -22,15 +23,11 @@ async fn for_one(shared: &Shared, user: UserName) -> Result<bool, LoadError> {
     if records.count(shard, &pattern).await? < limits::GROUPS {
         return Ok(true);
     }
-    let (mut groups, mut after) = (0, Seq(0));
-    loop {
-        let page = records.above(reads, shard, &pattern, after).await?;
-        for (_, record) in &page.records {
-            groups += usize::from(Follows::decode(&record.bytes)?.is_member);
-        }
-        match page.next {
-            Some(next) => after = next.previous(),
-            None => return Ok(groups < limits::GROUPS),
-        }
-    }
+    let mut groups = 0;
+    let count = |_, record: Record| {
+        groups += usize::from(Follows::decode(&record.bytes)?.is_member);
+        Ok::<_, LoadError>(())
+    };
+    records.each_above(reads, shard, &pattern, Seq(0), count).await?;
+    Ok(groups < limits::GROUPS)
 }

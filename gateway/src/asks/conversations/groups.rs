@@ -30,13 +30,12 @@ pub(super) type Standing = HashMap<GroupName, GroupConversation>;
 pub(super) async fn latest(context: &Context<'_>) -> Result<Vec<(StreamTime, GroupName)>, Refusal> {
     let (user, shard) = (context.asker.user(), context.asker.shard());
     let pattern = subject::all_follows(context.region, shard, user);
-    let (mut groups, mut from) = (Vec::new(), Some(Seq(1)));
-    while let Some(begin) = from {
-        let page = context.records.above(context.reads, shard, &pattern, begin.previous()).await?;
-        let names = page.records.iter().filter_map(|(subject, _)| subject::parse_follows(subject));
-        groups.extend(names.map(|(_, group)| group));
-        from = page.next;
-    }
+    let mut groups = Vec::new();
+    let keep = |subject: String, _| {
+        groups.extend(subject::parse_follows(&subject).map(|(_, group)| group));
+        Ok::<_, Refusal>(())
+    };
+    context.records.each_above(context.reads, shard, &pattern, Seq(0), keep).await?;
     let questions = by_shard(context, groups, Clone::clone, limits::GROUPS_ASKED);
     let asked = stream::iter(questions).map(async |(shard, groups)| {
         let question = GroupsLatestRequest { user: user.clone(), groups };

@@ -148,16 +148,13 @@ async fn through(
     after: &mut Seq,
     mut show: impl FnMut(&str, &Record) -> Result<(), ChangeError>,
 ) -> Result<(), ChangeError> {
-    loop {
-        let page = shared.records.above(&shared.reads, shared.shard, pattern, *after).await?;
-        for (subject, record) in &page.records {
-            show(subject, record)?;
-            *after = record.revision;
-        }
-        if page.next.is_none() {
-            return Ok(());
-        }
-    }
+    let begin = *after;
+    let each = |subject: String, record: Record| {
+        show(&subject, &record)?;
+        *after = record.revision;
+        Ok(())
+    };
+    shared.records.each_above(&shared.reads, shared.shard, pattern, begin, each).await
 }
 
 /// What a record says; nothing, where it is damaged. Errors: a newer release wrote it.
