@@ -16,7 +16,7 @@ use dunlin_schema::{
     Address, Code, Content, Entry, GroupName, Log, Millis, Peer, Seq, StreamTime,
     entry::Body,
     frame::{Answer, ConversationItem, HistoryEntry, ReactionItem},
-    index::{Conversation, ConversationsRequest, HistoryRequest, Message, Place, groups::GroupConversation},
+    index::{Conversation, ConversationsRequest, HistoryRequest, Message, Place},
     limits,
 };
 use futures_util::{Stream, StreamExt, pin_mut, stream};
@@ -52,36 +52,24 @@ pub(super) async fn list(context: &Context<'_>, after: Option<Seq>, limit: u64) 
         Listed::Group(group) => Some(group.clone()),
         Listed::Pair(_) => None,
     });
-    let mut standing = groups::standing(context, names.collect()).await?;
-    let whole: Vec<_> = found
-        .into_iter()
-        .map(|(at, listed)| match listed {
-            Listed::Pair(pair) => (at, Item::Pair(pair)),
-            Listed::Group(group) => (at, standing.remove(&group).map_or(Item::Gone, |found| Item::Group(group, found))),
-        })
-        .collect();
+    let standing = groups::standing(context, names.collect()).await?;
     let mailbox = LogOf::mailbox(context);
-    let reading = stream::iter(whole).map(async |(at, item)| {
-        let item = match item {
-            Item::Pair(Conversation { with, last, unread, read }) => {
+    let reading = stream::iter(found).map(async |(at, listed)| {
+        let item = match listed {
+            Listed::Pair(Conversation { with, last, unread, read }) => {
                 let last = mailbox.entry(&with, last).await?;
                 Some(ConversationItem { with: with.into(), last, unread, read, mentions: 0, title: None })
             }
-            Item::Group(group, standing) => Some(groups::item(context, group, standing).await?),
-            Item::Gone => None,
+            Listed::Group(group) => match standing.get(&group) {
+                Some(standing) => Some(groups::item(context, group, standing.clone()).await?),
+                // The user is not in the group, by now.
+                None => None,
+            },
         };
         Ok((at, item))
     });
     let (items, next) = page(reading.buffered(READ_AT_ONCE), more).await?;
     Ok(Answer::Conversations { items, next })
-}
-
-/// A conversation of a page, as the index has it.
-enum Item {
-    Pair(Conversation),
-    Group(GroupName, GroupConversation),
-    /// The user is not in the group, by now.
-    Gone,
 }
 
 /// Where a conversation stands in a list.
