@@ -172,23 +172,12 @@ impl Asked<'_> {
     /// Decides by what is known of the group. Whoever has no link that holds is told nothing else of it.
     async fn decide(&self, group: &Loaded) -> Result<Result<Decision, GroupRefusal>, LoadError> {
         let decided = group.group.decide(self.request, self.authors.as_deref());
-        match &self.request.what {
-            GroupCommand::Join(key) if decided != Ok(Decision::Nothing) && !self.is_let_in => {
-                let holds = links::holds(self.shared, &self.request.group, key).await?;
-                Ok(if holds { decided } else { Err(GroupRefusal::NoLink) })
-            }
-            GroupCommand::Join(_)
-            | GroupCommand::Create { .. }
-            | GroupCommand::Add(_)
-            | GroupCommand::Remove(_)
-            | GroupCommand::Leave
-            | GroupCommand::Role { .. }
-            | GroupCommand::Set { .. }
-            | GroupCommand::Delete
-            | GroupCommand::Say(_)
-            | GroupCommand::Link { .. }
-            | GroupCommand::Unlink(_) => Ok(decided),
+        let GroupCommand::Join(key) = &self.request.what else { return Ok(decided) };
+        if decided == Ok(Decision::Nothing) || self.is_let_in {
+            return Ok(decided);
         }
+        let holds = links::holds(self.shared, &self.request.group, key).await?;
+        Ok(if holds { decided } else { Err(GroupRefusal::NoLink) })
     }
 
     /// Changes links: those of others too, where `all` are to be changed.
