@@ -10,6 +10,7 @@ mod listed;
 mod receipts;
 mod sending;
 mod signals;
+mod told;
 mod windows;
 
 use dunlin_tests::{

@@ -1,6 +1,6 @@
 //! STATE is behind a group's log, or ahead of it, and what is told of it is lost: the log alone says who may read what.
 
-use std::{collections::BTreeMap, time::Duration};
+use std::collections::BTreeMap;
 
 use dunlin_schema::{content::Change, group::GroupSettings};
 use dunlin_tests::{
@@ -11,44 +11,11 @@ use dunlin_tests::{
 };
 use serde_json::{Value, json};
 
-/// For how long nothing is to come.
-const QUIET: Duration = Duration::from_millis(400);
+use super::told::{all_said, said, until_said};
 
 /// A region in which nobody but the test writes a group's log and records.
 async fn without_worker() -> Region {
     Region::start_with(RegionOptions { without: Some("groups"), ..RegionOptions::default() }).await
-}
-
-/// What a device was given of the group, in words.
-fn said(frame: &Value) -> Option<String> {
-    let entry = &frame["entry"];
-    if entry["log"] != "#team" {
-        return frame["gap"].is_object().then(|| "gap".to_owned());
-    }
-    let content = &entry["content"];
-    Some(match content["message"]["text"].as_str() {
-        Some(text) => text.to_owned(),
-        None if content["settings"].is_object() => "created".to_owned(),
-        None => content["membership"]["change"].as_str().expect("a change").to_owned(),
-    })
-}
-
-/// What comes of the group until this does.
-async fn until_said(device: &mut Device, last: &str) -> Vec<String> {
-    let mut all = Vec::new();
-    while all.last().is_none_or(|said| said != last) {
-        all.extend(said(&device.next().await.expect("an open socket")));
-    }
-    all
-}
-
-/// What comes of the group until nothing does.
-async fn all_said(device: &mut Device) -> Vec<String> {
-    let mut all = Vec::new();
-    while let Some(frame) = device.next_within(QUIET).await {
-        all.extend(said(&frame.expect("an open socket")));
-    }
-    all
 }
 
 /// A device that says where logs go on.

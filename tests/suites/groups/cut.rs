@@ -1,8 +1,6 @@
 //! Members whose gateway is cut off from NATS, and a server that loses its last seconds: what was missed is given or told of, and nobody
 //! who was removed meanwhile is given more.
 
-use std::time::Duration;
-
 use dunlin_schema::content::Change;
 use dunlin_tests::{
     by_hand::ByHand,
@@ -10,43 +8,15 @@ use dunlin_tests::{
     region::{Region, RegionOptions},
     wait::until,
 };
-use serde_json::{Value, json};
+use serde_json::json;
 
-use super::{done, made};
+use super::{
+    done, made,
+    told::{all_said, until_said},
+};
 
-/// For how long nothing is to come.
-const QUIET: Duration = Duration::from_millis(400);
 /// Entries that make a log forget all that was before.
 const ALL: usize = 10_050;
-
-/// What a frame says of the group, in words.
-fn said(frame: &Value) -> Option<String> {
-    if frame["gap"]["log"] == "#team" {
-        return Some("gap".to_owned());
-    }
-    let content = &frame["entry"]["content"];
-    let change = || content["membership"]["change"].as_str().or(content["settings"]["change"].as_str());
-    let text = content["message"]["text"].as_str().or_else(change);
-    (frame["entry"]["log"] == "#team").then(|| text.expect("something").to_owned())
-}
-
-/// What comes of the group until this does.
-async fn until_said(device: &mut Device, last: &str) -> Vec<String> {
-    let mut all = Vec::new();
-    while all.last().is_none_or(|said| said != last) {
-        all.extend(said(&device.next().await.expect("an open socket")));
-    }
-    all
-}
-
-/// What comes of the group until nothing does.
-async fn all_said(device: &mut Device) -> Vec<String> {
-    let mut all = Vec::new();
-    while let Some(frame) = device.next_within(QUIET).await {
-        all.extend(said(&frame.expect("an open socket")));
-    }
-    all
-}
 
 /// The removal itself is gone from the log when the gateway is back, and the log is further ahead of STATE than anybody looks.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
