@@ -141,7 +141,7 @@ codes! {
     UnknownQuestion "unknown_question" None, Never;
     /// A question that this release knows, in a form that it does not have.
     BadQuestion "bad_question" None, Never;
-    /// The recipient does not let the sender write.
+    /// Whom it is for does not let the user write to them, or add them to a group.
     Refused "refused" None, Never;
     /// There is no such group, or the user is not in it.
     NotAMember "not_a_member" None, Never;

@@ -27,7 +27,7 @@ pub struct GroupRequest {
 /// What is to be done in a group.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum GroupCommand {
-    /// It is made, with whoever wants it as its owner.
+    /// It is made, with whoever wants it as its owner, without those who do not let them add them.
     Create {
         /// What it is called.
         title: Option<Title>,
@@ -36,7 +36,8 @@ pub enum GroupCommand {
         /// Its other members: [`crate::limits::GROUP_USERS`] at most.
         users: Vec<UserName>,
     },
-    /// People become members: [`crate::limits::GROUP_USERS`] at most. Those who are members stay what they are.
+    /// People become members: [`crate::limits::GROUP_USERS`] at most. Those who are members stay what they are, and those who do not let
+    /// whoever wants it add them are left out.
     Add(Vec<UserName>),
     /// People are no longer members: [`crate::limits::GROUP_USERS`] at most. Those who are not stay so.
     Remove(Vec<UserName>),
@@ -144,6 +145,9 @@ pub enum GroupRefusal {
     /// More is said in the group than it may.
     #[error("more is said in this group than it may")]
     TooFast(Millis),
+    /// Nobody of those who would be added lets whoever wants it add them.
+    #[error("whom you want to add does not let you")]
+    NotLet,
 }
 
 impl GroupRefusal {
@@ -161,6 +165,7 @@ impl GroupRefusal {
             GroupRefusal::TooLarge => Code::TooLarge,
             GroupRefusal::Busy => Code::Unavailable,
             GroupRefusal::TooFast(_) => Code::RateLimited,
+            GroupRefusal::NotLet => Code::Refused,
         }
     }
 
@@ -182,7 +187,8 @@ impl GroupRefusal {
             | GroupRefusal::TooOld
             | GroupRefusal::FromTheFuture
             | GroupRefusal::TooLarge
-            | GroupRefusal::Busy => None,
+            | GroupRefusal::Busy
+            | GroupRefusal::NotLet => None,
         }
     }
 }

@@ -9,7 +9,7 @@ use crate::{
     UserName, Windows,
     envelope::{EnvelopeError, open, seal, sealed},
     group::{GroupRole, GroupSettings},
-    settings::Audience,
+    settings::{Audience, Lets},
 };
 
 const VERSION: u8 = 1;
@@ -250,6 +250,18 @@ pub struct Settings {
     pub who_sees_presence: Audience,
     /// Who reaches the person by nothing, and sees nothing of them: [`crate::limits::BLOCKED`] at most.
     pub blocked: BTreeSet<Sender>,
+}
+
+impl Settings {
+    /// Whether these let somebody else do what is for such an audience.
+    pub fn lets(&self, other: &Sender, audience: Audience) -> Lets {
+        match audience {
+            _ if self.blocked.contains(other) => Lets::No,
+            Audience::Everybody => Lets::Yes,
+            Audience::Contacts => Lets::Contacts,
+            Audience::Nobody => Lets::No,
+        }
+    }
 }
 
 /// A group, as far as its log was applied: see [`crate::subject::group_record`]. Written by `groups`, behind the records of its members.

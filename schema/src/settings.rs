@@ -22,6 +22,17 @@ pub enum Audience {
     Nobody,
 }
 
+/// Whether somebody is let do something by what a person has decided.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Lets {
+    /// They are.
+    Yes,
+    /// They are not.
+    No,
+    /// They are where the person has written to them.
+    Contacts,
+}
+
 impl Audience {
     /// Every audience.
     pub const ALL: &[Audience] = &[Audience::Everybody, Audience::Contacts, Audience::Nobody];

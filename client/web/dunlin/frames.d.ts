@@ -140,6 +140,13 @@ export type Answer =
         items: ReachedItem[];
         /** The last member named, where more may follow; `null` where there is none. */
         next?: OpenAddress | null;
+    } }
+    /** It is done, but for these people, who do not let the user add them to a group. */
+    | { without: {
+        /** Who. Which of their settings says so is not told. */
+        users: OpenAddress[];
+        /** The group that was made, where that was asked for. */
+        group?: GroupItem | null;
     } };
 
 /** The answer to a question. */
@@ -261,7 +268,7 @@ export type Code =
     | "unknown_question"
     /** A question that this release knows, in a form that it does not have. */
     | "bad_question"
-    /** The recipient does not let the sender write. */
+    /** Whom it is for does not let the user write to them, or add them to a group. */
     | "refused"
     /** There is no such group, or the user is not in it. */
     | "not_a_member"
@@ -721,7 +728,10 @@ export type Question =
         /** What it is called from now on; left out: nothing. */
         title?: Title | null;
     } }
-    /** A group is to be made, with the user as its owner. Answered with `group`. */
+    /**
+     * A group is to be made, with the user as its owner. Answered with `group`, or with `without` where others do not
+     * let the user add them.
+     */
     | { group_create: {
         /** The id of this command: a repeat is done once, and gets the first answer. */
         id: MessageId;
@@ -734,7 +744,10 @@ export type Question =
         /** What it is called. */
         title?: Title | null;
     } }
-    /** People are to become members. Those who are members stay what they are. Answered with `done`. */
+    /**
+     * People are to become members. Those who are members stay what they are. Answered with `done`, or with `without`
+     * where some do not let the user add them; refused with `refused` where nobody does.
+     */
     | { group_add: {
         /** The id of this command. */
         id: MessageId;

@@ -226,6 +226,10 @@ fn answers() -> Vec<ServerFrame> {
             }
             .into(),
         }),
+        ServerFrame::Answer(AnswerFrame {
+            reference: 21,
+            what: Answer::Without { users: vec![Address::local(bob()).into()], group: None }.into(),
+        }),
     ]
 }
 

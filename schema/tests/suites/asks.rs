@@ -288,7 +288,7 @@ fn the_lists_of_names_are_as_long_as_the_enums() {
             "presence" => r#"{"users":{}}"#,
             "conversations" => r#"{"items":[]}"#,
             "history" => r#"{"entries":[]}"#,
-            "blocks" => r#"{"users":[]}"#,
+            "blocks" | "without" => r#"{"users":[]}"#,
             "settings" => r#"{"who_may_write":"everybody","who_sees_presence":"nobody"}"#,
             "receipts" => r#"{"stored":17}"#,
             "group" => concat!(

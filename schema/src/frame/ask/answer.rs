@@ -122,6 +122,13 @@ pub enum Answer {
         /// The last member named, where more may follow; `None` where there is none.
         next: Option<Open<Address>>,
     },
+    /// It is done, but for these people, who do not let the user add them to a group.
+    Without {
+        /// Who. Which of their settings says so is not told.
+        users: Vec<Open<Address>>,
+        /// The group that was made, where that was asked for.
+        group: Option<Box<GroupItem>>,
+    },
 }
 
 impl Answer {
@@ -141,6 +148,7 @@ impl Answer {
         "link",
         "counts",
         "receipts_of",
+        "without",
     ];
 }
 

@@ -129,7 +129,8 @@ pub enum Question {
         #[serde(default, deserialize_with = "fields::title")]
         title: Option<Title>,
     },
-    /// A group is to be made, with the user as its owner. Answered with `group`.
+    /// A group is to be made, with the user as its owner. Answered with `group`, or with `without` where others do not let the user add
+    /// them.
     GroupCreate {
         /// The id of this command: a repeat is done once, and gets the first answer.
         id: MessageId,
@@ -147,7 +148,8 @@ pub enum Question {
         #[serde(default)]
         settings: Option<GroupSettingsChange>,
     },
-    /// People are to become members. Those who are members stay what they are. Answered with `done`.
+    /// People are to become members. Those who are members stay what they are. Answered with `done`, or with `without` where some do not let
+    /// the user add them; refused with `refused` where nobody does.
     GroupAdd {
         /// The id of this command.
         id: MessageId,

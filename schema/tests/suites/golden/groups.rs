@@ -70,6 +70,7 @@ fn what_is_done_in_groups() {
         (GroupAnswer::Refused(GroupRefusal::NotAMember), NOT_A_MEMBER),
         (GroupAnswer::Refused(GroupRefusal::Busy), BUSY),
         (GroupAnswer::Refused(GroupRefusal::TooFast(Millis(300))), TOO_FAST),
+        (GroupAnswer::Refused(GroupRefusal::NotLet), NOT_LET),
     );
 }
 
@@ -130,6 +131,7 @@ fn questions_and_answers_of_groups_in_postcard() {
         (Answer::Members { items: vec![member], next: Some(Seq(300)) }, TELL_MEMBERS),
         (Answer::Groups { items: vec![item()], next: None }, TELL_GROUPS),
         (Answer::Link { token: link(), expires: Millis(5) }, TELL_LINK),
+        (Answer::Without { users: vec![Open::of_text("bob")], group: Some(Box::new(item())) }, TELL_WITHOUT),
     ] {
         let frame = answer(1, told);
         assert_eq!(hex(&Encoding::Postcard.write(&frame)), golden, "{frame:?}");
@@ -146,6 +148,8 @@ fn a_signal_in_a_group_in_postcard() {
 }
 
 const SEE_SIGNAL: &str = "0d05237465616d03626f6206747970696e67";
+const NOT_LET: &str = "0101101c6ed9c6";
+const TELL_WITHOUT: &str = "0801290e0103626f620105237465616d01025456ac02076d656d626572730661646d696e7301056f776e6572";
 const GROUP: &str = "0180b0f0fef58df7bc181181a38f8aeb90f7bc1801025456076d656d626572730661646d696e7301ac02010069dfe3ff";
 const MEMBER: &str = "01010561646d696e02030108ac020080b0f0fef58df7bc181181a38f8aeb90f7bc1896d9d79daa334e0c4572";
 const MEMBER_NEVER: &str = "01000000000000a5463dd3";

@@ -6,7 +6,7 @@ use dunlin_schema::{
 };
 use proptest::{collection, option, prelude::*};
 
-use super::{address, group_address, millis, open, seq};
+use super::{address, group_address, groups::group_item, millis, open, seq};
 
 pub(super) fn question() -> impl Strategy<Value = Question> {
     (group_address(), seq(), option::of(address()), 1..=Seq::MAX.0)
@@ -25,5 +25,7 @@ pub(super) fn answer() -> impl Strategy<Value = Answer> {
         }),
         (collection::vec(item, 0..3), option::of(open(address())))
             .prop_map(|(items, next)| Answer::ReceiptsOf { items, next }),
+        (collection::vec(open(address()), 0..3), option::of(group_item().prop_map(Box::new)))
+            .prop_map(|(users, group)| Answer::Without { users, group }),
     ]
 }
