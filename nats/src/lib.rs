@@ -16,6 +16,7 @@
 //! | [`devices`] | the titles and the removal of devices, asked for by a gateway and written down by a worker |
 //! | [`erasure`] | the erasure of a person, asked by a gateway and done by a worker |
 //! | [`index`] | conversations and their messages, asked by a gateway and answered by a worker |
+//! | [`media`] | files: asked about by a gateway, answered by a worker |
 //! | [`accounts`] | people's settings and revoked tokens: asked for by a gateway, written down by a worker |
 //! | [`groups`] | what is done in a group: wanted by a gateway, done by a worker |
 //! | [`stream_reader`] | every entry of a stream in order, checked for contiguity, in any domain |
@@ -40,6 +41,7 @@ pub mod groups;
 pub mod heads;
 pub mod index;
 pub mod marks;
+pub mod media;
 mod ordered;
 mod outbox;
 pub mod permissions;
@@ -63,6 +65,7 @@ pub use groups::{Groups, GroupsError, GroupsQuestion, GroupsService};
 pub use heads::{Heads, HeadsError, HeadsService, Question};
 pub use index::{Index, IndexError, IndexQuestion, IndexService};
 pub use marks::{MarkValue, Marks, MarksError, MarksPage, StoredMark};
+pub use media::{Media, MediaError, MediaQuestion, MediaService};
 pub use ordered::StreamName;
 pub use outbox::Pace;
 pub use provision::{ProvisionError, Provisioned, SettingsError, inspect, provision, region_settings};

@@ -149,8 +149,12 @@ codes! {
     NotAllowed "not_allowed" None, Never;
     /// There is a group of this name, or there was one.
     Exists "exists" None, Never;
-    /// As many as may be are there already: members of the group, its invitations, or groups of the user.
+    /// As many as may be are there already: members of the group, its invitations, groups of the user, or bytes of the user's files.
     TooMany "too_many" None, Never;
+    /// A file that was not uploaded whole, or is not what it was announced to be.
+    NotUploaded "not_uploaded" None, Never;
+    /// A file whose bytes the store has lost.
+    MediaLost "media_lost" None, Never;
 }
 
 #[cfg(test)]

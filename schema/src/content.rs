@@ -18,7 +18,8 @@ use unicode_properties::UnicodeEmoji;
 use unicode_segmentation::UnicodeSegmentation;
 
 use crate::{
-    Address, Code, GroupAddress, MessageId, Open, Peer, RegionName, Title, limits, role::GroupSettings, text::named,
+    Address, Code, GroupAddress, MessageId, Open, Peer, RegionName, Title, limits, media::Attachment,
+    role::GroupSettings, text::named,
 };
 
 /// Opaque bytes: base64 in JSON, raw in Postcard. Written in the standard alphabet with padding (RFC 4648, section 4); read in either
@@ -90,7 +91,7 @@ pub enum Content {
         /// What a program reads.
         data: Option<Blob>,
         /// Media that goes with it.
-        attachments: Vec<String>,
+        attachments: Vec<Attachment>,
         /// The message that this one answers.
         reply_to: Option<MessageId>,
         /// Of a message in a group, members whom it is meant for above others: each once, [`limits::MENTIONS`] at most.

@@ -2,6 +2,7 @@
 //! it asks the worker of the group's shard ([`groups`]). The answers say where the messages lie; what they say is read from the log.
 
 pub mod groups;
+pub mod media;
 
 use serde::{Deserialize, Serialize};
 

@@ -12,6 +12,7 @@
 //! | [`entry`], [`record`], [`counts`], [`windows`] | what is stored: entries of a log, records of STATE and RECEIPTS |
 //! | [`live`], [`heads`], [`read`], [`presence`], [`index`] | what gateways and workers tell each other |
 //! | [`device`], [`erasure`], [`settings`], [`revocation`], [`group`] | what a gateway has a worker write down, and the answer |
+//! | [`media`] | files that messages refer to: what is known, recorded and asked of them |
 //! | [`frame`], [`log_name`], [`code`], [`open`], [`asyncapi`] | what clients and gateways tell each other, and its machine-readable form |
 //! | [`post`], [`problem`], [`openapi`] | what back ends and gateways tell each other over HTTP, and its machine-readable form |
 //! | [`limits`] | every bound, related by const assertions |
@@ -37,6 +38,7 @@ pub mod listen;
 pub mod live;
 pub mod log_name;
 pub mod marks;
+pub mod media;
 pub mod name;
 pub mod open;
 pub mod openapi;
@@ -67,6 +69,7 @@ pub use entry::Entry;
 pub use id::MessageId;
 pub use link::{LinkKey, LinkSecret, LinkToken};
 pub use log_name::LogName;
+pub use media::{Attachment, MediaId};
 pub use name::{DeviceName, GroupName, NameError, RegionName, SignalKind, TokenId, UserName};
 pub use open::Open;
 pub use position::{Epoch, Position, Seq};

@@ -18,6 +18,28 @@ pub const GATHERED_FREE: usize = 4 * 1024;
 pub const BODY_BYTES: usize = 32 * 1024;
 /// Attachments of one message.
 pub const ATTACHMENTS: usize = 16;
+/// A file.
+pub const MEDIA_BYTES: u64 = 100 * 1024 * 1024;
+/// A part of a file that is uploaded; the last one may be smaller.
+pub const MEDIA_PART_BYTES: u64 = 8 * 1024 * 1024;
+/// A file's name.
+pub const FILE_NAME_BYTES: usize = 255;
+/// A media type: what RFC 6838 gives a type and a subtype, 127 each, and what is between them.
+pub const MEDIA_TYPE_BYTES: usize = 255;
+/// A ThumbHash in base64: 25 bytes at most.
+pub const BLUR_CHARS: usize = 36;
+/// How long an upload may take, and how long what was uploaded stays when nothing refers to it.
+pub const MEDIA_UPLOADED_FOR: Millis = seconds(24 * 3_600);
+/// How much longer than a message a file stays that it refers to: clocks differ, and workers may stand still.
+pub const MEDIA_SLACK: Millis = seconds(8 * 24 * 3_600);
+/// Messages that refer to a file, as its record names them.
+pub const MEDIA_REFERENCES: usize = 16;
+/// What one person's files may have together, when nothing else is said.
+pub const MEDIA_QUOTA: u64 = 10 * 1024 * 1024 * 1024;
+/// For how long the address of a download holds.
+pub const DOWNLOAD_HOLDS: Millis = seconds(5 * 60);
+/// How long a media worker may take over a question before it says that it is busy.
+pub const MEDIA_WITHIN: Millis = seconds(4);
 /// Members whom a message in a group may mention.
 pub const MENTIONS: usize = 64;
 /// Characters of a reaction's emoji: a couple kissing, each with a skin tone, has as many, and no emoji that Unicode recommends has more.
@@ -376,6 +398,8 @@ const _: () = {
         "whom a command of a group names fits into an entry"
     );
     assert!(RETENTION.0 < MEMBER_KEPT.0);
+    assert!(MEDIA_BYTES.div_ceil(MEDIA_PART_BYTES) <= 16, "the parts of a file fit into an answer");
+    assert!(MEDIA_WITHIN.0 < ASK_WITHIN.0, "of a file that is looked at nobody says that it had no answer");
     assert!(PUBLISH_TIMEOUT.0 < GROUP_WITHIN.0, "the worker knows what came of its append before it is given up");
     assert!(
         GROUP_WITHIN.0 < GROUP_ANSWERED.0 && GROUP_ANSWERED.0 < ASK_WITHIN.0 && GROUP_IN_STEP.0 < ASK_WITHIN.0,
@@ -406,6 +430,7 @@ const _: () = {
         BODY_BYTES * 6
             + REACTIONS_KEPT * (3 * NAME_BYTES + EMOJI_CHARS * 4)
             + MENTIONS * (2 * NAME_BYTES + 4)
+            + ATTACHMENTS * (2 * FILE_NAME_BYTES + MEDIA_TYPE_BYTES + BLUR_CHARS + 192)
             + 8 * 1024
             < FRAME_BYTES,
         "a message fits into an answer with all its reactions"

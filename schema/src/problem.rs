@@ -69,6 +69,7 @@ pub fn status(code: Code) -> Option<u16> {
         Code::Forbidden | Code::NotYours | Code::Refused | Code::NotAMember | Code::NotAllowed => Some(403),
         Code::NotFound => Some(404),
         Code::Exists | Code::TooMany => Some(409),
+        Code::MediaLost => Some(410),
         Code::TooLarge => Some(413),
         Code::Elsewhere => Some(421),
         Code::BadQuestion
@@ -76,6 +77,7 @@ pub fn status(code: Code) -> Option<u16> {
         | Code::BadContent
         | Code::BadId
         | Code::Unsupported
+        | Code::NotUploaded
         | Code::TooOld
         | Code::FromTheFuture => Some(422),
         Code::RateLimited => Some(429),

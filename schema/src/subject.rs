@@ -1,8 +1,10 @@
 //! Every subject, built and parsed here and nowhere else.
 
 mod groups;
+mod media;
+pub mod pattern;
 
-use std::fmt;
+use std::{fmt, str::FromStr};
 
 use crate::{
     Address, DeviceName, GroupName, LogName, MessageId, Peer, RegionName, Sender, Shard, TokenId, UserName,
@@ -14,6 +16,10 @@ pub use self::groups::{
     group_record, group_records, groups_service, link, links, member_everywhere, member_record, member_records,
     parse_ending, parse_follows, parse_group_marks, parse_group_receipt, parse_link, parse_member_record,
     shard_follows, shard_links,
+};
+pub use self::media::{
+    all_same, all_uploaded, holds, media, media_record, media_records, media_same, media_service, media_shard,
+    parse_media_record, parse_media_same, parse_uploaded, same_shard, shard_uploaded, uploaded,
 };
 
 /// A log: the entries under one subject of a shard, in order.
@@ -259,7 +265,7 @@ pub fn erasures(region: &RegionName, shard: Shard) -> String {
 
 /// The kinds of records that are of a user: whatever is there under the user's name goes with the user. What takes tokens back is of the
 /// operator, and stays.
-const OF_A_USER: [&str; 5] = ["device", "mark", "settings", "seen", "follows"];
+const OF_A_USER: [&str; 6] = ["device", "mark", "settings", "seen", "follows", "uploaded"];
 
 /// The records of a user in the user's own shard, of every kind: patterns, two of each kind. They name the kinds, because a user may be
 /// called as a role is, whose readers' records end with its name.
@@ -301,14 +307,7 @@ pub fn all_settings(region: &RegionName, shard: Shard) -> String {
 
 /// Whose [`settings`] a subject names.
 pub fn parse_settings(subject: &str) -> Option<UserName> {
-    let mut tokens = subject.splitn(5, '.');
-    let (Some("state"), Some(region), Some(shard), Some("settings"), Some(user)) =
-        (tokens.next(), tokens.next(), tokens.next(), tokens.next(), tokens.next())
-    else {
-        return None;
-    };
-    let (region, user) = (RegionName::new(region).ok()?, UserName::new(user).ok()?);
-    (settings(&region, Shard(shard.parse().ok()?), &user) == subject).then_some(user)
+    parse_one(subject, "settings", settings)
 }
 
 /// The record of what was taken back: `state.<region>.<shard>.revoked.token.<id>`, `….revoked.user.<user>` or
@@ -452,44 +451,31 @@ pub fn round_trip(region: &RegionName) -> String {
     format!("svc.{region}.round-trip")
 }
 
-/// Patterns of many subjects at once, for permissions.
-pub mod pattern {
-    use crate::RegionName;
+/// The name at the end of a record's subject.
+fn parse_one<A: FromStr>(subject: &str, kind: &str, build: fn(&RegionName, Shard, &A) -> String) -> Option<A> {
+    let mut tokens = subject.splitn(5, '.');
+    let (Some("state"), Some(region), Some(shard), Some(found), Some(name)) =
+        (tokens.next(), tokens.next(), tokens.next(), tokens.next(), tokens.next())
+    else {
+        return None;
+    };
+    let (region, shard, name) = (RegionName::new(region).ok()?, Shard(shard.parse().ok()?), name.parse().ok()?);
+    (found == kind && build(&region, shard, &name) == subject).then_some(name)
+}
 
-    /// What is live of every user.
-    pub const LIVE_USERS: &str = "user.*";
-    /// What is live of every group.
-    pub const LIVE_GROUPS: &str = "group.*";
-    /// Whose presence may have changed.
-    pub const PRESENCE: &str = "presence.*";
-
-    /// Every mailbox of a region.
-    pub fn mailboxes(region: &RegionName) -> String {
-        format!("log.{region}.*.user.*")
-    }
-
-    /// Every group's log of a region.
-    pub fn group_logs(region: &RegionName) -> String {
-        format!("log.{region}.*.group.*")
-    }
-
-    /// Every receipt of a region.
-    pub fn receipts(region: &RegionName) -> String {
-        format!("receipt.{region}.*.*")
-    }
-
-    /// Every receipt of a region's groups.
-    pub fn group_receipts(region: &RegionName) -> String {
-        format!("receipt.{region}.*.group.*")
-    }
-
-    /// Every record of a region.
-    pub fn records(region: &RegionName) -> String {
-        format!("state.{region}.>")
-    }
-
-    /// Every service of a region.
-    pub fn services(region: &RegionName) -> String {
-        format!("svc.{region}.>")
-    }
+/// The two names at the end of a record's subject.
+fn parse_pair<A: FromStr, B: FromStr>(
+    subject: &str,
+    kind: &str,
+    build: fn(&RegionName, Shard, &A, &B) -> String,
+) -> Option<(A, B)> {
+    let mut tokens = subject.splitn(6, '.');
+    let (Some("state"), Some(region), Some(shard), Some(found), Some(first), Some(second)) =
+        (tokens.next(), tokens.next(), tokens.next(), tokens.next(), tokens.next(), tokens.next())
+    else {
+        return None;
+    };
+    let (region, shard) = (RegionName::new(region).ok()?, Shard(shard.parse().ok()?));
+    let (first, second) = (first.parse().ok()?, second.parse().ok()?);
+    (found == kind && build(&region, shard, &first, &second) == subject).then_some((first, second))
 }

@@ -36,7 +36,7 @@ pub(super) struct Stored {
     pub(super) place: Place,
     pub(super) order: Option<Seq>,
     words: Words,
-    attachments: Vec<String>,
+    attachments: Vec<Attachment>,
     reply_to: Option<MessageId>,
     mentions: Vec<Address>,
 }

@@ -32,7 +32,7 @@ mod typing;
 use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
 
 use dunlin_schema::{
-    Address, Blob, Code, Content, MessageId, Millis, Open, Seq, UserName,
+    Address, Attachment, Blob, Code, Content, MessageId, Millis, Open, Seq, UserName,
     frame::{EntryFrame, HistoryEntry, ReactionItem},
     presence::Presence,
 };
@@ -143,7 +143,7 @@ pub struct Message<'a> {
     /// What a program reads; nothing of a deleted message.
     pub data: Option<&'a Blob>,
     /// Media that goes with it; nothing of a deleted message.
-    pub attachments: &'a [String],
+    pub attachments: &'a [Attachment],
     /// The message that it answers.
     pub reply_to: Option<MessageId>,
     /// Whom it mentions.

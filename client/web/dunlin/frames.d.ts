@@ -147,6 +147,37 @@ export type Answer =
         users: OpenAddress[];
         /** The group that was made, where that was asked for. */
         group?: GroupItem | null;
+    } }
+    /** What is to be uploaded, and where. */
+    | { upload: {
+        /** What it is called from now on. */
+        media: MediaId;
+        /** What is to be put: nothing, where the bytes are there already. */
+        parts: UploadPart[];
+        /** Until when. */
+        expires: Millis;
+        /**
+         * Where the bytes are there already: what `upload_done` answers with `proof`, in base64url without padding.
+         */
+        challenge?: string | null;
+    } }
+    /**
+     * A file, as messages may name it. Its `media` is another one than that of the upload where the same bytes had been
+     * stored before.
+     */
+    | { media: Attachment }
+    /** Where a file can be had. */
+    | { download: {
+        /** By `GET`. One without a host is of the gateway that says so, or of any other of the region. */
+        url: string;
+        /** What is to stand in the request. */
+        headers: Record<string, string>;
+        /** What it is. */
+        type: MediaType;
+        /** Until when. */
+        expires: Millis;
+        /** Its bytes; `null` of a small picture. */
+        size?: number | null;
     } };
 
 /** The answer to a question. */
@@ -170,6 +201,31 @@ export interface Ask {
 
 /** A question. */
 export type AskFrame = { ask: Ask };
+
+/**
+ * A file that goes with a message. A sender names `media` and, if it likes, `name`; the rest is written by the gateway,
+ * whatever the sender says of it.
+ */
+export interface Attachment {
+    /** The file. */
+    media: MediaId;
+    /** Of a picture, a ThumbHash in base64: what to show until it is there. */
+    blur?: string | null;
+    /** Of sound and film, how long it plays, in ms. */
+    duration?: Millis | null;
+    /** Of a picture, its height in pixels as it is shown. */
+    height?: number | null;
+    /** What its sender calls it. */
+    name?: FileName | null;
+    /** Its bytes. */
+    size?: number | null;
+    /** Whether there is a small picture of it. */
+    thumbnail?: boolean | null;
+    /** What it is, by its bytes. */
+    type?: MediaType | null;
+    /** Of a picture, its width in pixels as it is shown. */
+    width?: number | null;
+}
 
 /** Whom something is for. */
 export type Audience =
@@ -276,15 +332,22 @@ export type Code =
     | "not_allowed"
     /** There is a group of this name, or there was one. */
     | "exists"
-    /** As many as may be are there already: members of the group, its invitations, or groups of the user. */
-    | "too_many";
+    /**
+     * As many as may be are there already: members of the group, its invitations, groups of the user, or bytes of the
+     * user's files.
+     */
+    | "too_many"
+    /** A file that was not uploaded whole, or is not what it was announced to be. */
+    | "not_uploaded"
+    /** A file whose bytes the store has lost. */
+    | "media_lost";
 
 /** What is sent: a message, or something about an earlier one. */
 export type Content =
     /** A message. */
     | { message: {
         /** Media that goes with it. */
-        attachments?: string[] | null;
+        attachments?: Attachment[] | null;
         /** What a program reads. */
         data?: Blob | null;
         /** Of a message in a group, members whom it is meant for above others: each once. */
@@ -399,6 +462,8 @@ export interface Failed {
     /** The same in words. */
     message: string;
 }
+
+export type FileName = string;
 
 /** Entries after the cursor are no longer there, or can't be shown to be complete. */
 export type GapFrame = { gap: {
@@ -550,6 +615,11 @@ export type MarkedFrame = { marked: {
     /** Up to this order. */
     read: Seq;
 } };
+
+export type MediaId = string;
+
+/** Such as "image/jpeg". */
+export type MediaType = string;
 
 /** A member of a group. */
 export interface MemberItem {
@@ -868,6 +938,39 @@ export type Question =
         limit: number;
         /** Those behind this member: `next` of the page before. Left out: from the first one on. */
         after?: Address | null;
+    } }
+    /** A file is to be uploaded. Answered with `upload`: what is to be put where. */
+    | { upload: {
+        /** Its bytes. */
+        size: number;
+        /** What it is. */
+        type: MediaType;
+        /** The hash of its bytes. */
+        sha256: Sha256;
+        /**
+         * An upload of the user's of the same file that is to go on: only what it lacks is to be put. Left out: a new
+         * one.
+         */
+        media?: MediaId | null;
+    } }
+    /** A file was uploaded. Answered with `media` once its bytes were looked at. */
+    | { upload_done: {
+        /** The upload. */
+        media: MediaId;
+        /** Where `upload` had a `challenge`: the SHA-256 of its bytes, followed by the file's. */
+        proof?: Sha256 | null;
+    } }
+    /**
+     * A file is to be had: one that the user has uploaded, or that a message refers to which the user may read.
+     * Answered with `download`.
+     */
+    | { download: {
+        /** Which. */
+        media: MediaId;
+        /** What it is to be called where it is saved. Left out: as it is called here. */
+        name?: FileName | null;
+        /** Whether the small picture of it is wanted. Left out: no. */
+        thumbnail?: boolean | null;
     } };
 
 /** Whether something came to a member of a group. */
@@ -995,6 +1098,8 @@ export interface Settings {
     title?: Title | null;
 }
 
+export type Sha256 = string;
+
 /** Something that the user does just now. It is never stored, and may be lost. */
 export type SignalFrame = { signal: {
     /** The address to tell, a person's or a group's, as the client wrote it: a bad one is answered with `refused`. */
@@ -1022,6 +1127,20 @@ export type Spans = Span[];
 export type StartAt = "beginning" | "live" | Cursor;
 
 export type Title = string;
+
+/** A part of a file that is to be uploaded. */
+export interface UploadPart {
+    /** Where to. One without a host is of the gateway that says so, or of any other of the region. */
+    url: string;
+    /** How: `PUT`. */
+    method: string;
+    /** What is to stand in the request. */
+    headers: Record<string, string>;
+    /** Where in the file the part begins. */
+    from: number;
+    /** Its bytes. */
+    size: number;
+}
 
 export type UserName = string;
 

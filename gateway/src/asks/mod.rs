@@ -17,7 +17,7 @@ use std::{sync::Arc, time::Duration};
 
 use dunlin_nats::{Accounts, Devices, Erasures, FanIn, Groups, Index, Marks, Reads, Records};
 use dunlin_schema::{
-    Address, GroupAddress, Peer, RegionName, UserName,
+    Address, Code, GroupAddress, Peer, RegionName, UserName,
     frame::{Answer, AnswerFrame, Ask, Question, ServerFrame},
     group::GroupCommand,
     limits,
@@ -168,6 +168,9 @@ impl Context<'_> {
             Question::GroupJoin { id, token } => groups::join(self, id, token).await,
             Question::GroupUnlink { id, group, token } => groups::unlink(self, Command { id, group }, token).await,
             Question::ReceiptsOf { to, order, after, limit } => counts::members(self, to, order, (after, limit)).await,
+            Question::Upload { .. } | Question::UploadDone { .. } | Question::Download { .. } => {
+                Err(Refusal::never(Code::Unsupported, "this release stores no files"))
+            }
         }
     }
 }

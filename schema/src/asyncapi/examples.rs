@@ -1,5 +1,7 @@
 //! One conversation, frame by frame: made from the types, so that an example can't go stale.
 
+mod files;
+
 use std::collections::BTreeMap;
 
 use serde::Serialize;
@@ -22,7 +24,7 @@ const NOW: Millis = Millis(1_763_683_200_123);
 
 /// The examples of a client's frame.
 pub(super) fn client(name: &str) -> Vec<Value> {
-    of(name, &clients())
+    of(name, &[clients(), files::wanted()].concat())
 }
 
 /// The examples of a gateway's frame.
@@ -106,7 +108,7 @@ fn clients() -> Vec<ClientFrame> {
 }
 
 fn servers() -> Vec<ServerFrame> {
-    [of_connections(), answers(), news()].concat()
+    [of_connections(), answers(), files::given(), news()].concat()
 }
 
 /// From the welcome to the goodbye, with what comes between them.

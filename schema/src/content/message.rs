@@ -8,10 +8,14 @@ use serde::{
 };
 
 use super::Blob;
-use crate::{Address, MessageId, limits, text::null_is_default};
+use crate::{
+    Address, MessageId, limits,
+    media::{Attachment, Attachments},
+    text::null_is_default,
+};
 
 /// The fields, in their order.
-pub(super) type Fields = (Option<String>, Option<Blob>, Vec<String>, Option<MessageId>, Vec<Address>);
+pub(super) type Fields = (Option<String>, Option<Blob>, Vec<Attachment>, Option<MessageId>, Vec<Address>);
 
 /// Those that stand in every message.
 const ALWAYS: usize = 4;
@@ -26,8 +30,8 @@ pub(super) struct Message {
     data: Option<Blob>,
     /// Media that goes with it.
     #[serde(default, deserialize_with = "null_is_default")]
-    #[schemars(with = "Option<Vec<String>>")]
-    attachments: Vec<String>,
+    #[schemars(with = "Option<Vec<Attachment>>", length(max = limits::ATTACHMENTS))]
+    attachments: Vec<Attachment>,
     /// The message that this one answers.
     reply_to: Option<MessageId>,
     /// Of a message in a group, members whom it is meant for above others: each once.
@@ -39,7 +43,7 @@ pub(super) struct Message {
 pub(super) fn serialize<S: Serializer>(
     text: &Option<String>,
     data: &Option<Blob>,
-    attachments: &Vec<String>,
+    attachments: &Vec<Attachment>,
     reply_to: &Option<MessageId>,
     mentions: &Vec<Address>,
     serializer: S,
@@ -47,7 +51,7 @@ pub(super) fn serialize<S: Serializer>(
     let mut fields = serializer.serialize_struct("message", ALWAYS + usize::from(!mentions.is_empty()))?;
     fields.serialize_field("text", text)?;
     fields.serialize_field("data", data)?;
-    fields.serialize_field("attachments", attachments)?;
+    fields.serialize_field("attachments", &Attachments(attachments.clone()))?;
     fields.serialize_field("reply_to", reply_to)?;
     if !mentions.is_empty() {
         fields.serialize_field("mentions", mentions)?;
@@ -75,7 +79,7 @@ impl<'de> Visitor<'de> for InOrder {
         let ends = || Error::custom("the message ends too early");
         let text = fields.next_element()?.ok_or_else(ends)?;
         let data = fields.next_element()?.ok_or_else(ends)?;
-        let attachments = fields.next_element()?.ok_or_else(ends)?;
+        let Attachments(attachments) = fields.next_element()?.ok_or_else(ends)?;
         let reply_to = fields.next_element()?.ok_or_else(ends)?;
         // A message that has none ends here.
         let count = fields.next_element::<u32>().ok().flatten().unwrap_or_default() as usize;

@@ -22,7 +22,7 @@ pub(crate) use self::encoding::as_written;
 pub use self::{
     ask::{
         Answer, AnswerFrame, Ask, ConversationItem, GroupItem, HistoryEntry, MemberItem, Question, ReachedItem,
-        ReactionItem, UnreadAsk,
+        ReactionItem, UnreadAsk, UploadPart,
     },
     devices::DeviceItem,
     encoding::{Encoding, FrameError, UnreadSend},

@@ -1,7 +1,6 @@
 //! The subjects of groups beside their logs: records, what waits for workers, and what these are asked.
 
-use std::str::FromStr;
-
+use super::{parse_one, parse_pair};
 use crate::{GroupName, LinkKey, RegionName, Shard, UserName};
 
 /// The record of a group: `state.<region>.<shard>.group.<group>`. The shard is the group's.
@@ -88,14 +87,7 @@ pub fn endings(region: &RegionName, shard: Shard) -> String {
 
 /// The group of an [`ending`].
 pub fn parse_ending(subject: &str) -> Option<GroupName> {
-    let mut tokens = subject.splitn(5, '.');
-    let (Some("state"), Some(region), Some(shard), Some("ending"), Some(group)) =
-        (tokens.next(), tokens.next(), tokens.next(), tokens.next(), tokens.next())
-    else {
-        return None;
-    };
-    let (region, group) = (RegionName::new(region).ok()?, GroupName::new(group).ok()?);
-    (ending(&region, Shard(shard.parse().ok()?), &group) == subject).then_some(group)
+    parse_one(subject, "ending", ending)
 }
 
 /// The record of what some of a group's members have and have read: `state.<region>.<shard>.gmarks.<group>.<part>`. The shard is the
@@ -139,23 +131,6 @@ pub fn parse_group_receipt(subject: &str) -> Option<GroupName> {
 /// `svc.<region>.receipts-<shard>.counts`.
 pub fn group_counts(region: &RegionName, shard: Shard) -> String {
     format!("svc.{region}.receipts-{shard}.counts")
-}
-
-/// The two names at the end of a record's subject.
-fn parse_pair<A: FromStr, B: FromStr>(
-    subject: &str,
-    kind: &str,
-    build: fn(&RegionName, Shard, &A, &B) -> String,
-) -> Option<(A, B)> {
-    let mut tokens = subject.splitn(6, '.');
-    let (Some("state"), Some(region), Some(shard), Some(found), Some(first), Some(second)) =
-        (tokens.next(), tokens.next(), tokens.next(), tokens.next(), tokens.next(), tokens.next())
-    else {
-        return None;
-    };
-    let (region, shard) = (RegionName::new(region).ok()?, Shard(shard.parse().ok()?));
-    let (first, second) = (first.parse().ok()?, second.parse().ok()?);
-    (found == kind && build(&region, shard, &first, &second) == subject).then_some((first, second))
 }
 
 /// The name of the service by which the groups worker of a shard does what is wanted in a group. Its endpoint is [`group_command`].

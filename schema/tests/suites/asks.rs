@@ -276,6 +276,11 @@ fn the_lists_of_names_are_as_long_as_the_enums() {
             "group_link" | "group_unlink" => r##"{"id":"01ARZ3NDEKTSV4RRFFQ69G5FAV","group":"#team"}"##,
             "group_join" => r#"{"id":"01ARZ3NDEKTSV4RRFFQ69G5FAV","token":"team.AAAAAAAAAAAAAAAAAAAAAA"}"#,
             "receipts_of" => r##"{"to":"#team","order":17,"limit":30}"##,
+            "upload" => concat!(
+                r#"{"size":1,"type":"image/png","#,
+                r#""sha256":"0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef"}"#
+            ),
+            "upload_done" | "download" => r#"{"media":"01ARZ3NDEKTSV4RRFFQ69G5FAV"}"#,
             _ => "{}",
         };
         let frame = read(&format!(r#"{{"ask":{{"ref":1,"what":{{"{name}":{fields}}}}}}}"#)).unwrap();
@@ -298,6 +303,9 @@ fn the_lists_of_names_are_as_long_as_the_enums() {
             "members" | "groups" | "receipts_of" => r#"{"items":[]}"#,
             "counts" => r#"{"stored":17,"of":3,"delivered":2,"read":1}"#,
             "link" => r#"{"token":"team.AAAAAAAAAAAAAAAAAAAAAA","expires":17}"#,
+            "upload" => r#"{"media":"01ARZ3NDEKTSV4RRFFQ69G5FAV","parts":[],"expires":17}"#,
+            "media" => r#"{"media":"01ARZ3NDEKTSV4RRFFQ69G5FAV"}"#,
+            "download" => r#"{"url":"/x","headers":{},"type":"image/png","expires":17}"#,
             _ => "{}",
         };
         let answer: Answer = serde_json::from_str(&format!(r#"{{"{name}":{fields}}}"#)).unwrap();

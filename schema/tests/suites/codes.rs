@@ -53,6 +53,8 @@ fn close_codes_and_retries_are_those_of_the_protocol() {
         ("not_allowed", Retry::Never),
         ("exists", Retry::Never),
         ("too_many", Retry::Never),
+        ("not_uploaded", Retry::Never),
+        ("media_lost", Retry::Never),
     ];
     let others: Vec<_> = Code::ALL.iter().filter(|code| code.close().is_none()).map(told).collect();
     let expected: Vec<_> = refusing.into_iter().map(|(name, retry)| (name.to_owned(), None, retry)).collect();
@@ -85,7 +87,7 @@ fn a_code_is_its_name_in_postcard_too() {
     let numbers = "draining token_expired token_revoked unauthorized forbidden hello_timeout bad_frame too_large replaced \
         too_many_devices rate_limited elsewhere unavailable unknown_frame unsupported bad_address bad_content too_old \
         from_the_future unknown_outcome region_unreachable unknown_log not_yours not_found bad_cursor bad_id unknown_question \
-        bad_question refused not_a_member not_allowed exists too_many";
+        bad_question refused not_a_member not_allowed exists too_many not_uploaded media_lost";
     let names: Vec<_> = Code::ALL.iter().map(|code| json_name(*code)).collect();
     assert_eq!(names.join(" "), numbers);
     for code in Code::ALL {

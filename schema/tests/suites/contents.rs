@@ -1,7 +1,7 @@
 //! What may be sent.
 
 use dunlin_schema::{
-    Blob, Code, Content, MessageId, RegionName,
+    Attachment, Blob, Code, Content, MediaId, MessageId, RegionName,
     content::{Change, ContentError, Failed, GroupChange, Membership, Settings},
     group::GroupSettings,
     limits,
@@ -13,7 +13,7 @@ fn message(text: Option<usize>, data: Option<usize>, attachments: usize) -> Cont
     Content::Message {
         text,
         data,
-        attachments: vec!["media".to_owned(); attachments],
+        attachments: vec![Attachment::named(MediaId(MessageId::from_bytes([9; 16])), None); attachments],
         reply_to: None,
         mentions: vec![],
     }

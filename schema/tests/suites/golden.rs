@@ -59,8 +59,7 @@ fn team() -> LogName {
 
 pub(crate) fn message() -> Content {
     let (text, data) = (Some("hi".into()), Some(Blob(vec![0, 0xff].into())));
-    let (attachments, reply_to) = (vec!["m".into()], Some(target()));
-    Content::Message { text, data, attachments, reply_to, mentions: vec![] }
+    Content::Message { text, data, attachments: vec![], reply_to: Some(target()), mentions: vec![] }
 }
 
 fn cursor() -> Cursor {
@@ -173,6 +172,7 @@ macro_rules! sealed {
 mod accounts;
 mod counts;
 mod groups;
+mod media;
 mod services;
 
 sealed!(ReaderRecord, DeviceRecord, Receipt, SentMarks, ReadMark, LastSeen);
@@ -395,8 +395,8 @@ fn the_description_of_postcard_is_true() {
 }
 
 const MESSAGE: &str = concat!(
-    "0101563e3ab5d3d6764c61efb99302bd5b05616c696365056c6f63616c09626f62406c6f63616c0096d9d79daa",
-    "33000001026869010200ff01016d01ffffffffffffffffffffffffffffffff151d06f4"
+    "0101563e3ab5d3d6764c61efb99302bd5b05616c696365056c6f63616c09626f62406c6f63616c0096d9d79daa3300000102",
+    "6869010200ff0001ffffffffffffffffffffffffffffffff167bf387"
 );
 const EDIT: &str = concat!(
     "0101563e3ab5d3d6764c61efb99302bd5b05616c696365056c6f63616c09626f62406c6f63616c011196d9d79d",
@@ -448,17 +448,16 @@ const HELLO: &str = "00010365794a010570686f6e6502003041644b366a507750674c44775f7
 const ASK_REMOVE: &str = "0301010570686f6e65";
 const ANSWER_DEVICES: &str = "08011f0102066c6170746f7000010570686f6e650196d9d79daa3300020001025456";
 const ACK_TEAM: &str = "0205237465616d01";
-const SEND: &str =
-    concat!("0101563e3ab5d3d6764c61efb99302bd5b03626f620001026869010200ff01016d01ffffffffffffffffffffff", "ffffffffff");
+const SEND: &str = "0101563e3ab5d3d6764c61efb99302bd5b03626f620001026869010200ff0001ffffffffffffffffffffffffffffffff";
 const WELCOME: &str = "0003626f620570686f6e65056c6f63616c96d9d79daa33808010808002";
 const GAP: &str = concat!(
     "010001023041644b366a507750674c44775f76574e393777594559476a6a3472726b506538474a625a31353271",
     "4d774d6837485639"
 );
 const ENTRY: &str = concat!(
-    "0200113041644b366a507750674c44775f76574e393777594559476a6a3472726b506538474a625a313532714d",
-    "774d683748563996d9d79daa3301563e3ab5d3d6764c61efb99302bd5b05616c69636503626f6201111d00010268",
-    "69010200ff01016d01ffffffffffffffffffffffffffffffff"
+    "0200113041644b366a507750674c44775f76574e393777594559476a6a3472726b506538474a625a313532714d774d683748",
+    "563996d9d79daa3301563e3ab5d3d6764c61efb99302bd5b05616c69636503626f6201111b0001026869010200ff0001ffff",
+    "ffffffffffffffffffffffffffff"
 );
 const CAUGHT_UP: &str = concat!(
     "0305237465616de6013041644b366a507750674c44775f76574e393777594559476a6a3472726b506538474a62",

@@ -3,6 +3,7 @@
 mod counts;
 mod groups;
 mod live;
+mod media;
 
 use std::fmt::Debug;
 
@@ -115,7 +116,13 @@ pub(crate) fn bytes() -> impl Strategy<Value = Bytes> {
 pub(crate) fn content() -> impl Strategy<Value = Content> {
     let blob = || option::of(bytes().prop_map(Blob));
     prop_oneof![
-        (option::of(any::<String>()), blob(), collection::vec(any::<String>(), 0..3), option::of(id()), addresses())
+        (
+            option::of(any::<String>()),
+            blob(),
+            collection::vec(media::attachment(), 0..3),
+            option::of(id()),
+            addresses()
+        )
             .prop_map(|(text, data, attachments, reply_to, mentions)| Content::Message {
                 text,
                 data,
@@ -208,6 +215,7 @@ fn question() -> BoxedStrategy<Question> {
         (address(), seq()).prop_map(|(to, order)| Question::Receipts { to, order }),
         (device(), option::of(title())).prop_map(|(device, title)| Question::DeviceName { device, title }),
         question_of_a_group(),
+        media::question(),
     ]
     .boxed()
 }
@@ -246,6 +254,7 @@ fn answer() -> BoxedStrategy<Answer> {
             .prop_map(|(items, next)| Answer::Groups { items, next }),
         (link_token(), millis()).prop_map(|(token, expires)| Answer::Link { token, expires }),
         counts::answer(),
+        media::answer(),
     ]
     .boxed()
 }

@@ -3,8 +3,8 @@
 use std::collections::HashMap;
 
 use dunlin_schema::{
-    DeviceName, GroupName, LinkKey, Log, MessageId, Peer, RegionName, Sender, Shard, UserName, limits,
-    revocation::Revoked, shard::fnv1a32, stream, subject,
+    DeviceName, GroupName, LinkKey, Log, MediaId, MessageId, Peer, RegionName, Sender, Shard, UserName, limits,
+    media::Sha256, revocation::Revoked, shard::fnv1a32, stream, subject,
 };
 use proptest::prelude::*;
 
@@ -49,6 +49,27 @@ fn records_of_groups_say_whose_they_are() {
     for none in ["state.eu.3.member.team.bob.x", "state.eu.03.member.team.bob", "state.eu.3.member.team"] {
         assert_eq!(subject::parse_member_record(none), None, "{none}");
     }
+}
+
+#[test]
+fn records_of_files_say_which_they_are() {
+    let (eu, bob) = (region("eu"), user("bob"));
+    let media = MediaId("01ARZ3NDEKTSV4RRFFQ69G5FAV".parse().unwrap());
+    let (record, same) =
+        (subject::media_record(&eu, Shard(3), media), subject::media_same(&eu, Shard(3), Sha256([0xa0; 32])));
+    let uploaded = subject::uploaded(&eu, Shard(3), &bob, media);
+    assert_eq!(record, "state.eu.3.media.01ARZ3NDEKTSV4RRFFQ69G5FAV");
+    assert_eq!(same, format!("state.eu.3.same.{}", "a0".repeat(32)));
+    assert_eq!(uploaded, "state.eu.3.uploaded.bob.01ARZ3NDEKTSV4RRFFQ69G5FAV");
+    assert_eq!(subject::parse_media_record(&record), Some(media));
+    assert_eq!(subject::parse_media_same(&same), Some(Sha256([0xa0; 32])));
+    assert_eq!(subject::parse_uploaded(&uploaded), Some((bob, media)));
+    for none in [&uploaded, &same, "state.eu.3.media.*", "state.eu.03.media.01ARZ3NDEKTSV4RRFFQ69G5FAV", "state.eu.3"] {
+        assert_eq!(subject::parse_media_record(none), None, "{none}");
+    }
+    assert_eq!(subject::parse_media_same(&same.to_uppercase()), None);
+    assert_eq!(subject::parse_media_same(&same.replace("a0", "A0")), None);
+    assert_eq!(subject::parse_uploaded(&record), None);
 }
 
 #[test]

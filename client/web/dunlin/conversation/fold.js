@@ -23,7 +23,7 @@ const KEPT = 2_000;
 const REACTIONS = 64;
 
 /** @typedef {{ time: number, id: string }} Place where an entry stands among all of the conversation */
-/** @typedef {{ text?: string | null, data?: string | null, attachments?: string[] | null, reply_to?: string | null, mentions?: string[] | null }} Body */
+/** @typedef {{ text?: string | null, data?: string | null, attachments?: import("../frames.js").Attachment[] | null, reply_to?: string | null, mentions?: string[] | null }} Body */
 /** @typedef {{ code: string, message: string, retry_after?: number | null }} Refused */
 /** @typedef {Place & { order?: number | null } & Body & { event?: GroupEvent }} Said */
 

@@ -1,6 +1,6 @@
 /** What applications have of a conversation. Everything is plain text and plain data: whoever shows it escapes it. */
 
-import type { Membership, Settings } from "../frames.js";
+import type { Attachment, Membership, Settings } from "../frames.js";
 import type { Readable } from "../readable.js";
 
 /**
@@ -47,7 +47,7 @@ export interface Snapshot {
     readonly order: number | null;
     readonly text: string | null;
     readonly data: Uint8Array | null;
-    readonly attachments: readonly string[];
+    readonly attachments: readonly Attachment[];
     /** The id of the message that it answers. */
     readonly replyTo: string | null;
     /** Members of the group whom it is meant for above others. */

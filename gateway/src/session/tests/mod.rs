@@ -18,7 +18,7 @@ mod windows;
 
 use bytes::Bytes;
 use dunlin_schema::{
-    Address, Content, CursorText, Entry, Epoch, MessageId, Sender, StreamTime, Windows,
+    Address, Attachment, Content, CursorText, Entry, Epoch, MediaId, MessageId, Sender, StreamTime, Windows,
     entry::Body,
     index::Place,
     live::LiveEntry,

@@ -156,7 +156,7 @@ fn what_may_not_be_sent_is_refused_at_once() {
     let attached = |count| Content::Message {
         text: Some("x".into()),
         data: None,
-        attachments: vec![String::new(); count],
+        attachments: vec![Attachment::named(MediaId(id(1)), None); count],
         reply_to: None,
         mentions: vec![],
     };

@@ -9,8 +9,9 @@ use super::{
     conversations::{self, ConversationItem, HistoryEntry},
 };
 use crate::{
-    Address, LinkToken, Millis, Open, Seq, Title,
+    Address, Attachment, LinkToken, MediaId, Millis, Open, Seq, Title,
     group::{GroupRole, GroupSettings},
+    media::MediaType,
     presence::Presence,
     settings::Audience,
 };
@@ -129,6 +130,33 @@ pub enum Answer {
         /// The group that was made, where that was asked for.
         group: Option<Box<GroupItem>>,
     },
+    /// What is to be uploaded, and where.
+    Upload {
+        /// What it is called from now on.
+        media: MediaId,
+        /// What is to be put: nothing, where the bytes are there already.
+        parts: Vec<UploadPart>,
+        /// Until when.
+        expires: Millis,
+        /// Where the bytes are there already: what `upload_done` answers with `proof`, in base64url without padding.
+        challenge: Option<String>,
+    },
+    /// A file, as messages may name it. Its `media` is another one than that of the upload where the same bytes had been stored before.
+    Media(Box<Attachment>),
+    /// Where a file can be had.
+    Download {
+        /// By `GET`. One without a host is of the gateway that says so, or of any other of the region.
+        url: String,
+        /// What is to stand in the request.
+        headers: BTreeMap<String, String>,
+        /// Its bytes; `None` of a small picture.
+        size: Option<u64>,
+        /// What it is.
+        #[serde(rename = "type")]
+        kind: MediaType,
+        /// Until when.
+        expires: Millis,
+    },
 }
 
 impl Answer {
@@ -149,7 +177,25 @@ impl Answer {
         "counts",
         "receipts_of",
         "without",
+        "upload",
+        "media",
+        "download",
     ];
+}
+
+/// A part of a file that is to be uploaded.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
+pub struct UploadPart {
+    /// Where to. One without a host is of the gateway that says so, or of any other of the region.
+    pub url: String,
+    /// How: `PUT`.
+    pub method: String,
+    /// What is to stand in the request.
+    pub headers: BTreeMap<String, String>,
+    /// Where in the file the part begins.
+    pub from: u64,
+    /// Its bytes.
+    pub size: u64,
 }
 
 /// Whether something came to a member of a group.

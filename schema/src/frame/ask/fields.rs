@@ -4,7 +4,11 @@ use std::{fmt, marker::PhantomData};
 
 use serde::{Deserialize, Deserializer, de};
 
-use crate::{Address, DeviceName, GroupAddress, LinkToken, Millis, Seq, Title, limits, text::parsed_field};
+use crate::{
+    Address, DeviceName, GroupAddress, LinkToken, Millis, Seq, Title, limits,
+    media::{MediaId, MediaType, Sha256},
+    text::parsed_field,
+};
 
 /// As a sequence is, a question's number is one that JSON readers keep exact.
 pub(super) fn reference<'de, D: Deserializer<'de>>(deserializer: D) -> Result<u64, D::Error> {
@@ -143,4 +147,33 @@ pub(super) fn title<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option
 
 pub(super) fn person<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Address, D::Error> {
     parsed_field(deserializer, "user")
+}
+
+pub(super) fn media_type<'de, D: Deserializer<'de>>(deserializer: D) -> Result<MediaType, D::Error> {
+    parsed_field(deserializer, "type")
+}
+
+pub(super) fn media_size<'de, D: Deserializer<'de>>(deserializer: D) -> Result<u64, D::Error> {
+    match u64::deserialize(deserializer)? {
+        size @ 1..=limits::MEDIA_BYTES => Ok(size),
+        size => {
+            Err(de::Error::custom(format_args!("`size`: a file has 1 to {} bytes, not {size}", limits::MEDIA_BYTES)))
+        }
+    }
+}
+
+/// 32 bytes in Postcard.
+pub(super) fn sha256<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Sha256, D::Error> {
+    match deserializer.is_human_readable() {
+        true => parsed_field(deserializer, "sha256"),
+        false => Sha256::deserialize(deserializer),
+    }
+}
+
+/// 16 bytes in Postcard.
+pub(super) fn media<'de, D: Deserializer<'de>>(deserializer: D) -> Result<MediaId, D::Error> {
+    match deserializer.is_human_readable() {
+        true => parsed_field(deserializer, "media"),
+        false => MediaId::deserialize(deserializer),
+    }
 }

@@ -10,7 +10,7 @@ mod unread;
 use serde::{Deserialize, Serialize};
 
 pub use self::{
-    answer::{Answer, AnswerFrame, GroupItem, MemberItem, ReachedItem},
+    answer::{Answer, AnswerFrame, GroupItem, MemberItem, ReachedItem, UploadPart},
     conversations::{ConversationItem, HistoryEntry, ReactionItem},
     unread::UnreadAsk,
 };
@@ -18,7 +18,9 @@ use crate::{
     Address, DeviceName, GroupAddress, LinkToken, MessageId, Millis, Seq, Title,
     group::{GroupRole, GroupSettingsChange},
     limits,
+    media::{FileName, MediaId, MediaType, Sha256},
     settings::Audience,
+    text::null_is_default,
 };
 
 /// A question.
@@ -295,6 +297,44 @@ pub enum Question {
         #[schemars(range(min = 1))]
         limit: u64,
     },
+    /// A file is to be uploaded. Answered with `upload`: what is to be put where.
+    Upload {
+        /// Its bytes.
+        #[serde(deserialize_with = "fields::media_size")]
+        #[schemars(range(min = 1, max = limits::MEDIA_BYTES))]
+        size: u64,
+        /// What it is.
+        #[serde(rename = "type", deserialize_with = "fields::media_type")]
+        kind: MediaType,
+        /// The hash of its bytes.
+        #[serde(deserialize_with = "fields::sha256")]
+        sha256: Sha256,
+        /// An upload of the user's of the same file that is to go on: only what it lacks is to be put. Left out: a new one.
+        #[serde(default)]
+        media: Option<MediaId>,
+    },
+    /// A file was uploaded. Answered with `media` once its bytes were looked at.
+    UploadDone {
+        /// The upload.
+        #[serde(deserialize_with = "fields::media")]
+        media: MediaId,
+        /// Where `upload` had a `challenge`: the SHA-256 of its bytes, followed by the file's.
+        #[serde(default)]
+        proof: Option<Sha256>,
+    },
+    /// A file is to be had: one that the user has uploaded, or that a message refers to which the user may read. Answered with `download`.
+    Download {
+        /// Which.
+        #[serde(deserialize_with = "fields::media")]
+        media: MediaId,
+        /// Whether the small picture of it is wanted. Left out: no.
+        #[serde(default, deserialize_with = "null_is_default")]
+        #[schemars(with = "Option<bool>")]
+        thumbnail: bool,
+        /// What it is to be called where it is saved. Left out: as it is called here.
+        #[serde(default)]
+        name: Option<FileName>,
+    },
 }
 
 impl Question {
@@ -328,6 +368,9 @@ impl Question {
         "group_join",
         "group_unlink",
         "receipts_of",
+        "upload",
+        "upload_done",
+        "download",
     ];
 }
 
@@ -362,7 +405,10 @@ impl Question {
             | Question::GroupInfo { .. }
             | Question::GroupMembers { .. }
             | Question::Groups { .. }
-            | Question::ReceiptsOf { .. } => None,
+            | Question::ReceiptsOf { .. }
+            | Question::Upload { .. }
+            | Question::UploadDone { .. }
+            | Question::Download { .. } => None,
         }
     }
 }
