@@ -43,7 +43,7 @@ impl Source {
 
     /// Whether it is a Rust file that ends up in what is shipped: of a crate's `src`, and not a file of tests.
     pub(super) fn is_shipped(&self) -> bool {
-        let crates = ["schema/", "nats/", "gateway/", "workers/", "client/", "cli/"];
+        let crates = ["schema/", "nats/", "store/", "gateway/", "workers/", "client/", "cli/"];
         self.path.ends_with(".rs")
             && crates.iter().any(|name| self.path.starts_with(name))
             && self.path.contains("/src/")

@@ -1,0 +1,73 @@
+//! What stands around every question to a store: a deadline, a few more tries with jitter, and the circuit breaker.
+
+use std::{
+    future::Future,
+    time::{Duration, Instant},
+};
+
+use backon::{ExponentialBuilder, Retryable as _};
+use parking_lot::Mutex;
+
+use crate::{
+    Error,
+    breaker::{Breaker, Counts},
+};
+
+/// How long a try may take. What streams has the deadlines of its steps.
+const TRY: Duration = Duration::from_secs(20);
+
+/// The guard of one store.
+#[derive(Debug)]
+pub(crate) struct Guard {
+    breaker: Mutex<Breaker>,
+    begun: Instant,
+}
+
+impl Guard {
+    pub(crate) fn new() -> Guard {
+        Guard { breaker: Mutex::default(), begun: Instant::now() }
+    }
+
+    /// Does `what`, up to three times where the store fails.
+    pub(crate) async fn retried<T, F: Future<Output = Result<T, Error>>>(
+        &self,
+        what: impl Fn() -> F,
+    ) -> Result<T, Error> {
+        let pace = ExponentialBuilder::default()
+            .with_jitter()
+            .with_min_delay(Duration::from_millis(50))
+            .with_max_delay(Duration::from_secs(1))
+            .with_max_times(2);
+        (|| self.within(TRY, what())).retry(pace).when(Error::is_outage).await
+    }
+
+    /// Does `what` once, within `deadline`.
+    async fn within<T>(&self, deadline: Duration, what: impl Future<Output = Result<T, Error>>) -> Result<T, Error> {
+        let late = || Error::unavailable(format_args!("nothing within {} s", deadline.as_secs()));
+        self.once(async { tokio::time::timeout(deadline, what).await.unwrap_or_else(|_| Err(late())) }).await
+    }
+
+    /// Does `what` once, however long it takes.
+    pub(crate) async fn once<T>(&self, what: impl Future<Output = Result<T, Error>>) -> Result<T, Error> {
+        let pass = self.breaker.lock().ask(self.begun.elapsed());
+        let pass =
+            pass.map_err(|after| Error::Unavailable { why: "it failed before".to_owned(), after: Some(after) })?;
+        let result = what.await;
+        let worked = !matches!(&result, Err(error) if error.is_outage());
+        let mut breaker = self.breaker.lock();
+        let before = breaker.is_open();
+        breaker.tell(self.begun.elapsed(), pass, worked);
+        match (before, breaker.is_open(), &result) {
+            (false, true, Err(error)) => tracing::warn!(%error, "the store of media fails: its circuit opens"),
+            (true, false, _) => tracing::info!("the store of media works again: its circuit closes"),
+            _ => {}
+        }
+        result
+    }
+
+    /// Whether the circuit is open, and what has happened.
+    pub(crate) fn health(&self) -> (bool, Counts) {
+        let breaker = self.breaker.lock();
+        (breaker.is_open(), breaker.counts())
+    }
+}

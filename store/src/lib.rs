@@ -1,0 +1,25 @@
+//! Where the bytes of media are kept, and what can be told from them. It knows nothing of messages, people and NATS.
+//!
+//! A [`Store`] holds uploads, which come in parts and can go on after a break, and objects, which never change. A file's way is
+//! [`Store::write_part`] for each of [`Upload::parts`] that [`Store::parts`] does not name, then [`Store::finish`], which makes an object of it;
+//! that one is read, checked, and kept or removed. Who may do so, and how long an object lives, is decided elsewhere.
+
+mod breaker;
+mod directory;
+mod error;
+mod guard;
+mod key;
+mod listing;
+mod store;
+mod stored;
+mod upload;
+
+pub use self::{
+    breaker::Counts,
+    error::Error,
+    key::{Key, NotAKey},
+    listing::Listing,
+    store::Store,
+    stored::{Reading, Stored},
+    upload::{PART, Part, Upload},
+};

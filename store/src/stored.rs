@@ -1,0 +1,23 @@
+//! What any store tells of what it holds.
+
+use std::time::SystemTime;
+
+use bytes::Bytes;
+use futures_util::stream::BoxStream;
+
+use crate::{Error, Key};
+
+/// How many are listed at once, at most.
+pub(crate) const PAGE: usize = 1_000;
+
+/// The bytes of a range in order, in chunks that are bounded. An error in it is its end.
+pub type Reading = BoxStream<'static, Result<Bytes, Error>>;
+
+/// Something that is in a store.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Stored {
+    /// Its name.
+    pub key: Key,
+    /// Of an object when it came, of an upload when its last part did.
+    pub changed: SystemTime,
+}

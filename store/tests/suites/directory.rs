@@ -1,0 +1,181 @@
+//! What only a directory does: what a killed process, a full disk and a sender that stops leave behind.
+
+use std::{
+    env, fs,
+    path::Path,
+    process::{Command, Stdio},
+    time::{Duration, SystemTime},
+};
+
+use bytes::Bytes;
+use dunlin_store::{Error, PART, Store, Upload};
+use futures_util::{StreamExt as _, stream};
+
+use crate::trial::{Trial, body, bytes, key, read};
+
+/// Names the folder in which the child of [`a_kill_leaves_no_half_file`] works, and the first number of its keys.
+const CHILD: [&str; 2] = ["DUNLIN_STORE_CHILD", "DUNLIN_STORE_CHILD_FIRST"];
+
+/// How many files and folders are in `temporary`, once there is one.
+fn temporary(root: &Path) -> usize {
+    fs::read_dir(root.join("temporary")).map_or(0, Iterator::count)
+}
+
+/// What the process that is killed does, without an end: parts, and objects made of them.
+#[tokio::test]
+async fn child() {
+    let Some(root) = env::var_os(CHILD[0]) else { return };
+    let first: u32 = env::var(CHILD[1]).unwrap().parse().unwrap();
+    let store = Store::directory(Path::new(&root)).unwrap();
+    let sent = bytes(PART + 1_000);
+    let part = usize::try_from(PART).unwrap();
+    for number in first.. {
+        let upload = Upload { key: key(number), size: PART + 1_000 };
+        store.write_part(upload, 2, body(&sent[part..])).await.unwrap();
+        store.write_part(upload, 1, body(&sent[..part])).await.unwrap();
+        store.finish(upload, key(1_000_000 + number)).await.unwrap();
+        store.put(key(2_000_000 + number), Bytes::from_static(b"preview")).await.unwrap();
+    }
+}
+
+#[tokio::test]
+async fn a_kill_leaves_no_half_file() {
+    let root = tempfile::tempdir().unwrap();
+    let sent = bytes(PART + 1_000);
+    let mut seen = 0;
+    for round in 0..12 {
+        let mut child = Command::new(env::current_exe().unwrap());
+        let child = child.args(["--exact", "directory::child"]).env(CHILD[0], root.path());
+        let child = child.env(CHILD[1], (round * 1_000).to_string());
+        let mut child = child.stdout(Stdio::null()).spawn().unwrap();
+        // Killed at a moment that moves through what it does: after so many looks at its folder.
+        let mut looks = 20_000 + 7_919 * round;
+        while looks > 0 && child.try_wait().unwrap().is_none() {
+            looks -= usize::min(looks, 1 + temporary(root.path()));
+        }
+        child.kill().unwrap();
+        child.wait().unwrap();
+
+        for folder in ["uploads", "objects"] {
+            for entry in fs::read_dir(root.path().join(folder)).unwrap() {
+                for file in fs::read_dir(entry.unwrap().path()).unwrap() {
+                    let bytes = fs::read(file.unwrap().path()).unwrap();
+                    let part = usize::try_from(PART).unwrap();
+                    assert!(bytes == sent[..part] || bytes == sent[part..] || bytes == b"preview", "{}", bytes.len());
+                }
+            }
+        }
+        let store = Store::directory(root.path()).unwrap();
+        let objects = store.objects().page().await.unwrap();
+        for object in objects.iter().map(|stored| stored.key) {
+            let size = store.size(object).await.unwrap();
+            assert!(size == PART + 1_000 || size == 7, "{object} is not whole: {size}");
+        }
+        seen += objects.len();
+    }
+    assert!(seen > 0, "the child came to make objects");
+}
+
+#[tokio::test]
+async fn what_a_crash_left_goes() {
+    let root = tempfile::tempdir().unwrap();
+    drop(Store::directory(root.path()).unwrap());
+    let old = SystemTime::now() - Duration::from_secs(7_200);
+    fs::create_dir(root.path().join("temporary/a")).unwrap();
+    fs::write(root.path().join("temporary/a/1"), "x").unwrap();
+    for name in ["b", "c"] {
+        fs::write(root.path().join("temporary").join(name), "x").unwrap();
+    }
+    for name in ["a", "b"] {
+        fs::File::open(root.path().join("temporary").join(name)).unwrap().set_modified(old).unwrap();
+    }
+    drop(Store::directory(root.path()).unwrap());
+    assert!(root.path().join("temporary/c").exists() && temporary(root.path()) == 1, "what is young is somebody's");
+}
+
+/// Comes back once `condition` holds.
+async fn until(condition: impl Fn() -> bool) {
+    let holds = async {
+        while !condition() {
+            tokio::task::yield_now().await;
+        }
+    };
+    tokio::time::timeout(Duration::from_secs(20), holds).await.expect("it comes to hold");
+}
+
+#[tokio::test]
+async fn a_sender_that_stops_leaves_nothing() {
+    let root = tempfile::tempdir().unwrap();
+    let store = Store::directory(root.path()).unwrap();
+    let upload = Upload { key: key(1), size: PART };
+    let stops = stream::iter([Ok(Bytes::from(vec![1; 200_000])), Err("gone")]);
+    assert!(matches!(store.write_part(upload, 1, stops).await, Err(Error::Sender(why)) if why == "gone"));
+    assert_eq!(temporary(root.path()), 0);
+    let hangs = stream::iter([Ok::<_, String>(Bytes::from(vec![1; 200_000]))]).chain(stream::pending());
+    tokio::select! {
+        done = store.write_part(upload, 1, hangs) => panic!("{done:?}"),
+        () = until(|| temporary(root.path()) > 0) => {}
+    }
+    // What its thread was about to write comes to its end first.
+    until(|| temporary(root.path()) == 0).await;
+    assert!(!store.health().0 && store.health().1.failures == 0, "the store did nothing wrong");
+}
+
+#[tokio::test]
+async fn names_that_are_no_keys_are_not_listed() {
+    let trial = Trial::directory();
+    let root = tempfile::tempdir().unwrap();
+    let store = Store::directory(root.path()).unwrap();
+    fs::create_dir(root.path().join("objects/lost+found")).unwrap();
+    assert_eq!(store.objects().page().await.unwrap(), []);
+    assert!(matches!(
+        trial.store.write_part(Upload { key: key(1), size: 1 }, 2, body(b"x")).await,
+        Err(Error::NotFound)
+    ));
+}
+
+/// A file system of this many bytes, where the machine lets one be mounted; it goes with the value.
+struct Small(tempfile::TempDir);
+
+impl Small {
+    fn mount(options: &str) -> Option<Small> {
+        let folder = tempfile::tempdir().unwrap();
+        let mut mount = Command::new("mount");
+        let mount = mount.args(["-t", "tmpfs", "-o", options, "tmpfs"]).arg(folder.path()).stderr(Stdio::null());
+        if mount.status().is_ok_and(|status| status.success()) {
+            return Some(Small(folder));
+        }
+        eprintln!("skipped: nothing can be mounted here");
+        None
+    }
+}
+
+impl Drop for Small {
+    fn drop(&mut self) {
+        Command::new("umount").arg(self.0.path()).status().unwrap();
+    }
+}
+
+#[tokio::test]
+async fn a_full_disk_is_told() {
+    let Some(small) = Small::mount("size=6m") else { return };
+    let store = Store::directory(small.0.path()).unwrap();
+    let upload = Upload { key: key(1), size: PART };
+    assert!(matches!(store.write_part(upload, 1, body(&bytes(PART))).await, Err(Error::Full)));
+    assert_eq!(temporary(small.0.path()), 0, "what did not fit is no longer there");
+    store.put(key(2), vec![1; 1 << 20].into()).await.unwrap();
+    assert_eq!(read(&store, key(2), 0, 1 << 20).await.unwrap(), [1; 1 << 20]);
+    assert!(!store.health().0);
+}
+
+#[tokio::test]
+async fn a_disk_that_turned_read_only_is_told() {
+    let Some(small) = Small::mount("size=6m") else { return };
+    let store = Store::directory(small.0.path()).unwrap();
+    store.put(key(1), vec![1].into()).await.unwrap();
+    let remount = Command::new("mount").args(["-o", "remount,ro"]).arg(small.0.path()).status().unwrap();
+    assert!(remount.success());
+    assert!(matches!(store.put(key(2), vec![1].into()).await, Err(Error::ReadOnly)));
+    assert!(matches!(store.probe().await, Err(Error::ReadOnly)));
+    assert_eq!(read(&store, key(1), 0, 1).await.unwrap(), [1], "what is there can be read");
+}

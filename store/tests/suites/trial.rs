@@ -1,0 +1,72 @@
+//! A store to try, of whichever kind, and how a client's bytes come to it.
+
+use bytes::Bytes;
+use dunlin_store::{Error, Key, PART, Store, Upload};
+use futures_util::{StreamExt as _, TryStreamExt as _, stream};
+use tempfile::TempDir;
+
+/// A store in a place of its own, which goes with it.
+pub(crate) struct Trial {
+    pub(crate) store: Store,
+    place: Place,
+}
+
+enum Place {
+    Directory(TempDir),
+}
+
+impl Trial {
+    pub(crate) fn directory() -> Trial {
+        let root = tempfile::tempdir().unwrap();
+        Trial { store: Store::directory(root.path()).unwrap(), place: Place::Directory(root) }
+    }
+
+    /// The same place, opened by another process, as it were.
+    pub(crate) fn again(&self) -> Store {
+        match &self.place {
+            Place::Directory(root) => Store::directory(root.path()).unwrap(),
+        }
+    }
+
+    /// Sends a part's bytes as a client does, and tells whether they were taken.
+    pub(crate) async fn send(&self, upload: Upload, number: u32, bytes: &[u8]) -> bool {
+        match &self.place {
+            Place::Directory(_) => self.store.write_part(upload, number, body(bytes)).await.is_ok(),
+        }
+    }
+
+    /// Sends all parts of `bytes`.
+    pub(crate) async fn send_all(&self, upload: Upload, bytes: &[u8]) {
+        for part in upload.parts() {
+            let from = usize::try_from(part.from).unwrap();
+            assert!(self.send(upload, part.number, &bytes[from..from + usize::try_from(part.size).unwrap()]).await);
+        }
+    }
+
+    pub(crate) async fn read(&self, object: Key, from: u64, until: u64) -> Result<Vec<u8>, Error> {
+        read(&self.store, object, from, until).await
+    }
+}
+
+pub(crate) async fn read(store: &Store, object: Key, from: u64, until: u64) -> Result<Vec<u8>, Error> {
+    let chunks: Vec<Bytes> = store.read(object, from, until).await?.try_collect().await?;
+    assert!(chunks.iter().all(|chunk| !chunk.is_empty() && chunk.len() <= 256 << 10), "chunks are bounded");
+    Ok(chunks.concat())
+}
+
+/// A body in chunks of odd lengths, among them empty ones.
+pub(crate) fn body(bytes: &[u8]) -> impl futures_util::Stream<Item = Result<Bytes, String>> + Unpin + Send + 'static {
+    let mut chunks = vec![Ok(Bytes::new())];
+    chunks.extend(bytes.chunks(65_521).map(|chunk| Ok(Bytes::copy_from_slice(chunk))));
+    stream::iter(chunks).boxed()
+}
+
+/// The key with this number.
+pub(crate) fn key(number: u32) -> Key {
+    format!("01KBA3W2Z8Q4N6V5M7X{number:07}").parse().unwrap()
+}
+
+/// Bytes of which each place looks different.
+pub(crate) fn bytes(size: u64) -> Vec<u8> {
+    (0..size).map(|place| (place ^ (place >> 8) ^ (place / PART * 31)) as u8).collect()
+}
