@@ -3,14 +3,20 @@
 use std::{collections::BTreeMap, time::Duration};
 
 use dunlin_schema::{
-    Address, DeviceName, Millis, Open, Seq, Title,
+    Address, DeviceName, Millis, Open, Retry, Seq, Title,
     frame::{Answer, ConversationItem, DeviceItem, HistoryEntry, Question},
     presence::Presence,
     settings::Audience,
 };
-use tokio::sync::oneshot;
+use tokio::{
+    sync::oneshot,
+    time::{Instant, sleep},
+};
 
 use crate::{client::Client, error::AskError, run::Command};
+
+/// The pause before a question is repeated where the gateway names none.
+const PAUSE: Duration = Duration::from_secs(1);
 
 /// A page of conversations.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -69,6 +75,24 @@ impl Client {
         // The task keeps the time of what it was handed.
         tokio::time::timeout(within, asked).await.map_err(|_| AskError::TimedOut)??;
         answer.await.unwrap_or_else(|_| Err(self.over()))
+    }
+
+    /// Asks until there is an answer, or a refusal that asking again can't help: what may be done twice, or bears an id.
+    pub(crate) async fn ask_until(&self, what: Question, until: Instant) -> Result<Answer, AskError> {
+        let left = || until.saturating_duration_since(Instant::now());
+        loop {
+            match self.ask_for(what.clone(), left()).await {
+                Err(AskError::Disconnected) => {}
+                Err(AskError::Refused { code, message, retry_after }) => {
+                    let pause = retry_after.map_or(PAUSE, |after| Duration::from_millis(after.0));
+                    if code.retry(retry_after) != Retry::Later || pause >= left() {
+                        return Err(AskError::Refused { code, message, retry_after });
+                    }
+                    sleep(pause).await;
+                }
+                answer => return answer,
+            }
+        }
     }
 
     /// The user's devices. Errors: see [`AskError`].

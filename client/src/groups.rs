@@ -3,19 +3,14 @@
 //! **A command is done once.** It has an id, as a message has: where it is refused for now, where nobody knows what came of it, and where
 //! the connection is lost before its answer came, it is repeated with this id, for [`crate::ClientOptions::ask_within`] at most.
 
-use std::time::Duration;
-
 use dunlin_schema::{
-    Address, GroupAddress, LinkToken, MessageId, Millis, Open, Retry, Seq, Title,
+    Address, GroupAddress, LinkToken, MessageId, Millis, Open, Seq, Title,
     frame::{Answer, GroupItem, MemberItem, Question, ReachedItem},
     group::{GroupRole, GroupSettingsChange},
 };
-use tokio::time::{Instant, sleep, timeout};
+use tokio::time::{Instant, timeout};
 
 use crate::{client::Client, clock::unix, core::ClockSkew, error::AskError, event::Status};
-
-/// The pause before a command is repeated where the gateway names none.
-const PAUSE: Duration = Duration::from_secs(1);
 
 /// A page of a group's members.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -205,19 +200,7 @@ impl Client {
         let until = Instant::now() + self.ask_within;
         let left = || until.saturating_duration_since(Instant::now());
         let what = make(timeout(left(), self.command_id()).await.map_err(|_| AskError::TimedOut)?);
-        loop {
-            match self.ask_for(what.clone(), left()).await {
-                Err(AskError::Disconnected) => {}
-                Err(AskError::Refused { code, message, retry_after }) => {
-                    let pause = retry_after.map_or(PAUSE, |after| Duration::from_millis(after.0));
-                    if code.retry(retry_after) != Retry::Later || pause >= left() {
-                        return Err(AskError::Refused { code, message, retry_after });
-                    }
-                    sleep(pause).await;
-                }
-                answer => return answer,
-            }
-        }
+        self.ask_until(what, until).await
     }
 
     /// An id for now, by the gateway's clock: once one has said what that is.

@@ -8,6 +8,7 @@
 //! |---|---|
 //! | [`options`], [`token`], [`store`] | what the library is told: where, as whom, and where cursors are kept |
 //! | [`client`], `asking`, `groups`, `pending`, [`event`], [`error`] | what an application holds: the handle, questions, events, errors |
+//! | `media` | files: uploaded and downloaded over HTTP, beside the connection |
 //! | [`conversation`] | the messages with one peer as they are now, folded out of what happens |
 //! | `core` | what to send, repeat, drop and dial, decided without I/O |
 //! | `run`, `clock`, `socket`, `checkpointer` | the task that drives the core, its clocks, the WebSocket, and who saves cursors |
@@ -58,6 +59,7 @@ mod core;
 pub mod error;
 pub mod event;
 mod groups;
+mod media;
 pub mod options;
 mod pending;
 mod run;
@@ -73,6 +75,7 @@ pub use dunlin_schema as schema;
 pub use error::{AskError, ConnectError, Ended, Lost, OptionsError, SendError, SignalError, StoreError, TokenError};
 pub use event::{CaughtUp, Connected, Disconnected, Entry, Event, Gap, Receipt, Status};
 pub use groups::{GroupIs, GroupReceipts, Groups, Link, Members, ReceiptsOf};
+pub use media::{Downloaded, File, MediaError};
 pub use options::{Backoff, ClientOptions};
 pub use pending::PendingId;
 pub use store::{CursorStore, Cursors, FileStore, MemoryStore};

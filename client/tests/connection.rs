@@ -5,6 +5,7 @@
 mod asking;
 mod gateway;
 mod groups;
+mod media;
 mod newer;
 
 use std::{
