@@ -38,7 +38,8 @@ impl Guard {
             .with_min_delay(Duration::from_millis(50))
             .with_max_delay(Duration::from_secs(1))
             .with_max_times(2);
-        (|| self.within(TRY, what())).retry(pace).when(Error::is_outage).await
+        // Boxed: a question to an S3 store is large, and its callers need not be.
+        (|| self.within(TRY, Box::pin(what()))).retry(pace).when(Error::is_outage).await
     }
 
     /// Does `what` once, within `deadline`.

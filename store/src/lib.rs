@@ -10,6 +10,7 @@ mod error;
 mod guard;
 mod key;
 mod listing;
+mod s3;
 mod store;
 mod stored;
 mod upload;
@@ -19,7 +20,8 @@ pub use self::{
     error::Error,
     key::{Key, NotAKey},
     listing::Listing,
+    s3::{S3Settings, WrongSettings},
     store::Store,
-    stored::{Reading, Stored},
+    stored::{Reading, Request, Stored},
     upload::{PART, Part, Upload},
 };

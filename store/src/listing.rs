@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use crate::{Error, directory, guard::Guard, stored::Stored};
+use crate::{Error, directory, guard::Guard, s3, stored::Stored};
 
 /// A walk through all uploads or all objects, in no order. What comes or goes meanwhile may be in it or not.
 #[derive(Debug)]
@@ -14,6 +14,7 @@ pub struct Listing {
 #[derive(Debug)]
 pub(crate) enum Walk {
     Directory(directory::Listing),
+    S3(s3::Listing),
 }
 
 impl Listing {
@@ -25,6 +26,7 @@ impl Listing {
     pub async fn page(&mut self) -> Result<Vec<Stored>, Error> {
         match &mut self.walk {
             Walk::Directory(listing) => self.guard.once(listing.page()).await,
+            Walk::S3(listing) => self.guard.once(listing.page()).await,
         }
     }
 }

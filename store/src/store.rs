@@ -1,11 +1,14 @@
 //! One store of whichever kind, behind its guard.
 
-use std::{path::Path, pin::pin, sync::Arc};
+use std::{path::Path, pin::pin, sync::Arc, time::Duration};
 
 use bytes::Bytes;
 use futures_util::Stream;
 
-use crate::{Counts, Error, Key, Listing, Reading, Upload, directory::Directory, guard::Guard, listing::Walk};
+use crate::{
+    Counts, Error, Key, Listing, Reading, Request, S3Settings, Upload, WrongSettings, directory::Directory,
+    guard::Guard, listing::Walk, s3::S3,
+};
 
 /// Where the bytes of media are: uploads, in parts, and objects, which never change.
 ///
@@ -20,6 +23,7 @@ pub struct Store {
 #[derive(Debug)]
 enum Place {
     Directory(Directory),
+    S3(Arc<S3>),
 }
 
 impl Store {
@@ -32,6 +36,33 @@ impl Store {
         Ok(Store { place: Place::Directory(Directory::open(root)?), guard: Arc::new(Guard::new()) })
     }
 
+    /// The store in a bucket of an S3 service. Nothing is asked of it yet: see [`Store::probe`].
+    ///
+    /// # Errors
+    ///
+    /// Where the settings can't be right.
+    pub fn s3(settings: &S3Settings) -> Result<Store, WrongSettings> {
+        Ok(Store { place: Place::S3(Arc::new(S3::new(settings)?)), guard: Arc::new(Guard::new()) })
+    }
+
+    /// Where a client sends the part with this number, within `valid`; `None` where it comes through [`Store::write_part`], or the upload
+    /// has no such part. The service takes a body of exactly the part's length.
+    pub fn part_request(&self, upload: Upload, number: u32, valid: Duration) -> Option<Request> {
+        match &self.place {
+            Place::Directory(_) => None,
+            Place::S3(s3) => Some(s3.part_request(upload, upload.part(number)?, valid)),
+        }
+    }
+
+    /// Where a client gets an object from, within `valid`, with these as the answer's `Content-Type` and `Content-Disposition`; `None` where
+    /// it comes through [`Store::read`].
+    pub fn object_request(&self, object: Key, kind: &str, disposition: &str, valid: Duration) -> Option<Request> {
+        match &self.place {
+            Place::Directory(_) => None,
+            Place::S3(s3) => Some(s3.object_request(object, kind, disposition, valid)),
+        }
+    }
+
     /// The numbers of the parts of `upload` that are there in full, in order. Of an upload that nobody knows, none are.
     ///
     /// # Errors
@@ -40,6 +71,7 @@ impl Store {
     pub async fn parts(&self, upload: Upload) -> Result<Vec<u32>, Error> {
         match &self.place {
             Place::Directory(directory) => self.guard.retried(|| directory.parts(upload)).await,
+            Place::S3(s3) => self.guard.retried(|| s3.parts(upload)).await,
         }
     }
 
@@ -58,6 +90,7 @@ impl Store {
         let part = upload.part(number).ok_or(Error::NotFound)?;
         match &self.place {
             Place::Directory(directory) => self.guard.once(directory.write_part(upload, part, pin!(body))).await,
+            Place::S3(_) => Err(Error::Denied("a part goes to its presigned URL".to_owned())),
         }
     }
 
@@ -70,6 +103,7 @@ impl Store {
     pub async fn finish(&self, upload: Upload, object: Key) -> Result<(), Error> {
         match &self.place {
             Place::Directory(directory) => self.guard.retried(|| directory.finish(upload, object)).await,
+            Place::S3(s3) => self.guard.retried(|| s3.finish(upload, object)).await,
         }
     }
 
@@ -84,6 +118,7 @@ impl Store {
         }
         match &self.place {
             Place::Directory(directory) => self.guard.retried(|| directory.put(object, bytes.clone())).await,
+            Place::S3(s3) => self.guard.retried(|| s3.put(object, bytes.clone())).await,
         }
     }
 
@@ -95,6 +130,7 @@ impl Store {
     pub async fn size(&self, object: Key) -> Result<u64, Error> {
         match &self.place {
             Place::Directory(directory) => self.guard.retried(|| directory.size(object)).await,
+            Place::S3(s3) => self.guard.retried(|| s3.size(object)).await,
         }
     }
 
@@ -106,6 +142,7 @@ impl Store {
     pub async fn read(&self, object: Key, from: u64, until: u64) -> Result<Reading, Error> {
         match &self.place {
             Place::Directory(directory) => self.guard.retried(|| directory.read(object, from, until)).await,
+            Place::S3(s3) => self.guard.retried(|| s3.read(object, from, until)).await,
         }
     }
 
@@ -117,6 +154,7 @@ impl Store {
     pub async fn remove(&self, object: Key) -> Result<(), Error> {
         match &self.place {
             Place::Directory(directory) => self.guard.retried(|| directory.remove(object)).await,
+            Place::S3(s3) => self.guard.retried(|| s3.remove(object)).await,
         }
     }
 
@@ -128,6 +166,7 @@ impl Store {
     pub async fn abort(&self, upload: Key) -> Result<(), Error> {
         match &self.place {
             Place::Directory(directory) => self.guard.retried(|| directory.abort(upload)).await,
+            Place::S3(s3) => self.guard.retried(|| s3.abort(upload)).await,
         }
     }
 
@@ -144,6 +183,7 @@ impl Store {
     fn list(&self, folder: &'static str) -> Listing {
         let walk = match &self.place {
             Place::Directory(directory) => Walk::Directory(directory.list(folder)),
+            Place::S3(s3) => Walk::S3(s3.list(folder)),
         };
         Listing { walk, guard: self.guard.clone() }
     }
@@ -156,6 +196,7 @@ impl Store {
     pub async fn probe(&self) -> Result<(), Error> {
         match &self.place {
             Place::Directory(directory) => self.guard.retried(|| directory.probe()).await,
+            Place::S3(s3) => self.guard.retried(|| s3.probe()).await,
         }
     }
 

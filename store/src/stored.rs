@@ -1,4 +1,4 @@
-//! What any store tells of what it holds.
+//! What any store tells of what it holds, and how clients come to it.
 
 use std::time::SystemTime;
 
@@ -20,4 +20,15 @@ pub struct Stored {
     pub key: Key,
     /// Of an object when it came, of an upload when its last part did.
     pub changed: SystemTime,
+}
+
+/// A request that a client makes of the store itself. Who has its URL may make it, until it is no longer valid.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Request {
+    /// The method of HTTP.
+    pub method: &'static str,
+    /// The presigned URL.
+    pub url: String,
+    /// What has to be sent with it, beside what each client of HTTP sends.
+    pub headers: Vec<(&'static str, String)>,
 }

@@ -11,7 +11,7 @@ use bytes::Bytes;
 use dunlin_store::{Error, PART, Store, Upload};
 use futures_util::{StreamExt as _, stream};
 
-use crate::trial::{Trial, body, bytes, key, read};
+use crate::trial::{Trial, body, bytes, key, read, until};
 
 /// Names the folder in which the child of [`a_kill_leaves_no_half_file`] works, and the first number of its keys.
 const CHILD: [&str; 2] = ["DUNLIN_STORE_CHILD", "DUNLIN_STORE_CHILD_FIRST"];
@@ -93,16 +93,6 @@ async fn what_a_crash_left_goes() {
     assert!(root.path().join("temporary/c").exists() && temporary(root.path()) == 1, "what is young is somebody's");
 }
 
-/// Comes back once `condition` holds.
-async fn until(condition: impl Fn() -> bool) {
-    let holds = async {
-        while !condition() {
-            tokio::task::yield_now().await;
-        }
-    };
-    tokio::time::timeout(Duration::from_secs(20), holds).await.expect("it comes to hold");
-}
-
 #[tokio::test]
 async fn a_sender_that_stops_leaves_nothing() {
     let root = tempfile::tempdir().unwrap();
@@ -114,10 +104,10 @@ async fn a_sender_that_stops_leaves_nothing() {
     let hangs = stream::iter([Ok::<_, String>(Bytes::from(vec![1; 200_000]))]).chain(stream::pending());
     tokio::select! {
         done = store.write_part(upload, 1, hangs) => panic!("{done:?}"),
-        () = until(|| temporary(root.path()) > 0) => {}
+        () = until(async || temporary(root.path()) > 0) => {}
     }
     // What its thread was about to write comes to its end first.
-    until(|| temporary(root.path()) == 0).await;
+    until(async || temporary(root.path()) == 0).await;
     assert!(!store.health().0 && store.health().1.failures == 0, "the store did nothing wrong");
 }
 

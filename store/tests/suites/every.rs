@@ -14,6 +14,14 @@ macro_rules! of_every_store {
                 super::$name(crate::trial::Trial::directory()).await;
             })+
         }
+
+        mod of_an_s3_store {
+            $(#[tokio::test]
+            async fn $name() {
+                let Some(trial) = crate::trial::Trial::s3().await else { return };
+                super::$name(trial).await;
+            })+
+        }
     };
 }
 

@@ -4,4 +4,6 @@
 
 mod directory;
 mod every;
+mod s3;
+mod service;
 mod trial;

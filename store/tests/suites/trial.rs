@@ -1,9 +1,13 @@
 //! A store to try, of whichever kind, and how a client's bytes come to it.
 
+use std::time::{Duration, Instant};
+
 use bytes::Bytes;
 use dunlin_store::{Error, Key, PART, Store, Upload};
 use futures_util::{StreamExt as _, TryStreamExt as _, stream};
 use tempfile::TempDir;
+
+use crate::service::Service;
 
 /// A store in a place of its own, which goes with it.
 pub(crate) struct Trial {
@@ -13,6 +17,7 @@ pub(crate) struct Trial {
 
 enum Place {
     Directory(TempDir),
+    S3(Service),
 }
 
 impl Trial {
@@ -21,10 +26,25 @@ impl Trial {
         Trial { store: Store::directory(root.path()).unwrap(), place: Place::Directory(root) }
     }
 
+    /// A bucket of a service of its own; `None`, and said, where there is no service to run.
+    pub(crate) async fn s3() -> Option<Trial> {
+        let service = Service::start().await?;
+        Some(Trial { store: Store::s3(&service.settings()).unwrap(), place: Place::S3(service) })
+    }
+
+    /// The service behind a store that is one.
+    pub(crate) fn service(&mut self) -> &mut Service {
+        match &mut self.place {
+            Place::Directory(_) => panic!("a directory has no service"),
+            Place::S3(service) => service,
+        }
+    }
+
     /// The same place, opened by another process, as it were.
     pub(crate) fn again(&self) -> Store {
         match &self.place {
             Place::Directory(root) => Store::directory(root.path()).unwrap(),
+            Place::S3(service) => Store::s3(&service.settings()).unwrap(),
         }
     }
 
@@ -32,6 +52,12 @@ impl Trial {
     pub(crate) async fn send(&self, upload: Upload, number: u32, bytes: &[u8]) -> bool {
         match &self.place {
             Place::Directory(_) => self.store.write_part(upload, number, body(bytes)).await.is_ok(),
+            Place::S3(_) => {
+                let request = self.store.part_request(upload, number, Duration::from_secs(60)).unwrap();
+                assert_eq!((request.method, request.headers.len()), ("PUT", 0));
+                let put = reqwest::Client::new().put(request.url).body(bytes.to_vec());
+                put.send().await.is_ok_and(|answer| answer.status().is_success())
+            }
         }
     }
 
@@ -69,4 +95,13 @@ pub(crate) fn key(number: u32) -> Key {
 /// Bytes of which each place looks different.
 pub(crate) fn bytes(size: u64) -> Vec<u8> {
     (0..size).map(|place| (place ^ (place >> 8) ^ (place / PART * 31)) as u8).collect()
+}
+
+/// Comes back once `condition` holds; fails after half a minute.
+pub(crate) async fn until(mut condition: impl AsyncFnMut() -> bool) {
+    let begun = Instant::now();
+    while !condition().await {
+        assert!(begun.elapsed() < Duration::from_secs(30), "it comes to hold");
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
 }

@@ -252,10 +252,11 @@ fn nothing_is_unfinished() {
 }
 
 /// Where a test may sleep, and why.
-const MAY_SLEEP: [(&str, &str); 11] = [
+const MAY_SLEEP: [(&str, &str); 12] = [
     ("tests/src/wait.rs", "the one loop that asks for a condition until its deadline"),
     ("cli/tests/command.rs", "the same, for the command's own tests"),
     ("nats/tests/it/support.rs", "the same, for the crate's own tests"),
+    ("store/tests/suites/trial.rs", "the same, for the crate's own tests"),
     ("tests/src/server.rs", "the same, for a child that has not begun to listen"),
     ("tests/src/load.rs", "senders with a pace of their own"),
     ("tests/src/team.rs", "members with a pace of their own"),
