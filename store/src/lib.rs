@@ -6,9 +6,11 @@
 
 mod breaker;
 mod directory;
+mod disposition;
 mod error;
 mod guard;
 mod key;
+mod kind;
 mod listing;
 mod s3;
 mod store;
@@ -17,8 +19,10 @@ mod upload;
 
 pub use self::{
     breaker::Counts,
+    disposition::content_disposition,
     error::Error,
     key::{Key, NotAKey},
+    kind::{HEAD, Kind, NotAsClaimed, kind},
     listing::Listing,
     s3::{S3Settings, WrongSettings},
     store::Store,
