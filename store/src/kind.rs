@@ -53,7 +53,8 @@ const SHOWN: [&str; 17] = [
 const TEXTS: [&str; 6] =
     ["text/csv", "text/markdown", "text/calendar", "text/vcard", "text/tab-separated-values", "application/json"];
 
-/// What makes text a document that runs, where it stands in its beginning. Browsers look for the like (<https://mimesniff.spec.whatwg.org>).
+/// What makes text a document that runs, where it stands in its beginning. Browsers look for the like
+/// (<https://mimesniff.spec.whatwg.org>).
 const MARKUP: [(&str, &str); 11] = [
     ("<svg", "image/svg+xml"),
     ("<html", "text/html"),

@@ -54,8 +54,8 @@ impl Store {
         }
     }
 
-    /// Where a client gets an object from, within `valid`, with these as the answer's `Content-Type` and `Content-Disposition`; `None` where
-    /// it comes through [`Store::read`].
+    /// Where a client gets an object from, within `valid`, with these as the answer's `Content-Type` and `Content-Disposition`;
+    /// `None` where it comes through [`Store::read`].
     pub fn object_request(&self, object: Key, kind: &str, disposition: &str, valid: Duration) -> Option<Request> {
         match &self.place {
             Place::Directory(_) => None,
@@ -75,12 +75,13 @@ impl Store {
         }
     }
 
-    /// Stores the part with this number. It is synced when this returns; written again it is replaced as a whole, until the upload is finished.
+    /// Stores the part with this number. It is synced when this returns; written again it is replaced as a whole, until the upload is
+    /// finished.
     ///
     /// # Errors
     ///
-    /// [`Error::NotFound`] where the upload has no such part or was finished meanwhile, [`Error::Length`] where `body` is not as long as the
-    /// part, [`Error::Sender`] where `body` fails, and where the store does.
+    /// [`Error::NotFound`] where the upload has no such part or was finished meanwhile, [`Error::Length`] where `body` is not as long as
+    /// the part, [`Error::Sender`] where `body` fails, and where the store does.
     pub async fn write_part<E: ToString>(
         &self,
         upload: Upload,

@@ -4,8 +4,8 @@
 //! - `objects/<key>/<part>`: what is finished: the upload's folder under another name, so no byte is copied.
 //! - `temporary/`: what is being written or removed, with names drawn by lot.
 //!
-//! A file has its final name only after its bytes are synced; a rename is synced in its folder before anybody is told. An object's files never
-//! change: whoever still writes to its upload writes into `temporary`, and then finds no folder to put it in.
+//! A file has its final name only after its bytes are synced; a rename is synced in its folder before anybody is told. An object's files
+//! never change: whoever still writes to its upload writes into `temporary`, and then finds no folder to put it in.
 
 mod blocking;
 mod listing;

@@ -48,10 +48,12 @@ async fn a_kill_leaves_no_half_file() {
         let child = child.args(["--exact", "directory::child"]).env(CHILD[0], root.path());
         let child = child.env(CHILD[1], (round * 1_000).to_string());
         let mut child = child.stdout(Stdio::null()).spawn().unwrap();
-        // Killed at a moment that moves through what it does: after so many looks at its folder.
-        let mut looks = 20_000 + 7_919 * round;
-        while looks > 0 && child.try_wait().unwrap().is_none() {
-            looks -= usize::min(looks, 1 + temporary(root.path()));
+        // Killed at a moment that moves through what it does: it has made an object, and then so many looks at its folder later.
+        let objects = || fs::read_dir(root.path().join("objects")).map_or(0, Iterator::count);
+        let before = objects();
+        until(async || objects() > before).await;
+        for _ in 0..997 * round {
+            temporary(root.path());
         }
         child.kill().unwrap();
         child.wait().unwrap();

@@ -4,6 +4,8 @@
 
 mod directory;
 mod every;
+mod preview;
 mod s3;
 mod service;
+mod stripped;
 mod trial;
