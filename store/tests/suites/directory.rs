@@ -12,7 +12,7 @@ use bytes::Bytes;
 use dunlin_store::{Error, PART, Store, Upload};
 use futures_util::{StreamExt as _, stream};
 
-use crate::trial::{Trial, body, bytes, key, read, until};
+use crate::trial::{Small, Trial, body, bytes, key, read, until};
 
 /// Names the folder in which the child of [`a_kill_leaves_no_half_file`] works, and the first number of its keys.
 const CHILD: [&str; 2] = ["DUNLIN_STORE_CHILD", "DUNLIN_STORE_CHILD_FIRST"];
@@ -129,35 +129,14 @@ async fn names_that_are_no_keys_are_not_listed() {
     ));
 }
 
-/// A file system of this many bytes, where the machine lets one be mounted; it goes with the value.
-struct Small(tempfile::TempDir);
-
-impl Small {
-    fn mount(options: &str) -> Option<Small> {
-        let folder = tempfile::tempdir().unwrap();
-        let mut mount = Command::new("mount");
-        let mount = mount.args(["-t", "tmpfs", "-o", options, "tmpfs"]).arg(folder.path()).stderr(Stdio::null());
-        if mount.status().is_ok_and(|status| status.success()) {
-            return Some(Small(folder));
-        }
-        eprintln!("skipped: nothing can be mounted here");
-        None
-    }
-}
-
-impl Drop for Small {
-    fn drop(&mut self) {
-        Command::new("umount").arg(self.0.path()).status().unwrap();
-    }
-}
-
 #[tokio::test]
 async fn a_full_disk_is_told() {
-    let Some(small) = Small::mount("size=6m") else { return };
-    let store = Store::directory(small.0.path()).unwrap();
+    let root = tempfile::tempdir().unwrap();
+    let Some(_small) = Small::mount(root.path()) else { return };
+    let store = Store::directory(root.path()).unwrap();
     let upload = Upload { key: key(1), size: PART };
     assert!(matches!(store.write_part(upload, 1, body(&bytes(PART))).await, Err(Error::Full)));
-    assert_eq!(temporary(small.0.path()), 0, "what did not fit is no longer there");
+    assert_eq!(temporary(root.path()), 0, "what did not fit is no longer there");
     store.put(key(2), vec![1; 1 << 20].into()).await.unwrap();
     assert_eq!(read(&store, key(2), 0, 1 << 20).await.unwrap(), [1; 1 << 20]);
     assert!(!store.health().0);
@@ -165,10 +144,11 @@ async fn a_full_disk_is_told() {
 
 #[tokio::test]
 async fn a_disk_that_turned_read_only_is_told() {
-    let Some(small) = Small::mount("size=6m") else { return };
-    let store = Store::directory(small.0.path()).unwrap();
+    let root = tempfile::tempdir().unwrap();
+    let Some(_small) = Small::mount(root.path()) else { return };
+    let store = Store::directory(root.path()).unwrap();
     store.put(key(1), vec![1].into()).await.unwrap();
-    let remount = Command::new("mount").args(["-o", "remount,ro"]).arg(small.0.path()).status().unwrap();
+    let remount = Command::new("mount").args(["-o", "remount,ro"]).arg(root.path()).status().unwrap();
     assert!(remount.success());
     assert!(matches!(store.put(key(2), vec![1].into()).await, Err(Error::ReadOnly)));
     assert!(matches!(store.probe().await, Err(Error::ReadOnly)));

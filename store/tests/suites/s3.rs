@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 use bytes::Bytes;
 use dunlin_store::{Error, PART, S3Settings, Store, Upload};
 
-use crate::trial::{Trial, bytes, key, until};
+use crate::trial::{Small, Trial, bytes, key, until};
 
 const MINUTE: Duration = Duration::from_secs(60);
 
@@ -40,6 +40,16 @@ async fn a_silent_service_holds_nobody_up() {
     assert!(begun.elapsed() < Duration::from_secs(10), "{:?}", begun.elapsed());
     trial.service().silence(false);
     until(async || store.probe().await.is_ok()).await;
+}
+
+#[tokio::test]
+async fn a_full_service_is_told() {
+    let Some(mut trial) = Trial::s3().await else { return };
+    let Some(_small) = Small::mount(&trial.service().data().join("media")) else { return };
+    trial.store.put(key(1), vec![1; 1 << 20].into()).await.unwrap();
+    let told = trial.store.put(key(2), vec![1; 7 << 20].into()).await.unwrap_err();
+    assert!(matches!(told, Error::Full), "{told}");
+    assert_eq!(trial.read(key(1), 0, 1 << 20).await.unwrap(), [1; 1 << 20]);
 }
 
 #[tokio::test]

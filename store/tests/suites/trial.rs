@@ -1,6 +1,10 @@
 //! A store to try, of whichever kind, and how a client's bytes come to it.
 
-use std::time::{Duration, Instant};
+use std::{
+    path::{Path, PathBuf},
+    process::{Command, Stdio},
+    time::{Duration, Instant},
+};
 
 use bytes::Bytes;
 use dunlin_store::{Error, Key, PART, Store, Upload};
@@ -103,5 +107,27 @@ pub(crate) async fn until(mut condition: impl AsyncFnMut() -> bool) {
     while !condition().await {
         assert!(begun.elapsed() < Duration::from_secs(30), "it comes to hold");
         tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+}
+
+/// A file system of 6 MiB, where the machine lets one be mounted; it goes with the value.
+pub(crate) struct Small(PathBuf);
+
+impl Small {
+    pub(crate) fn mount(folder: &Path) -> Option<Small> {
+        let mut mount = Command::new("mount");
+        let mount = mount.args(["-t", "tmpfs", "-o", "size=6m", "tmpfs"]).arg(folder).stderr(Stdio::null());
+        if mount.status().is_ok_and(|status| status.success()) {
+            return Some(Small(folder.to_owned()));
+        }
+        eprintln!("skipped: nothing can be mounted here");
+        None
+    }
+}
+
+impl Drop for Small {
+    fn drop(&mut self) {
+        // Whoever has a file in it open goes with the test.
+        Command::new("umount").arg("--lazy").arg(&self.0).status().unwrap();
     }
 }
