@@ -9,7 +9,7 @@ use std::{
 
 use anyhow::Context;
 use clap::{Args, Subcommand};
-use dunlin_client::{AskError, Client, GroupIs, Groups, Link, Members};
+use dunlin_client::{AskError, Client, GroupIs, Groups, Link, Made, Members};
 use dunlin_schema::{
     Address, Code, GroupAddress, LinkToken, Millis, Title,
     address::AddressError,
@@ -211,8 +211,8 @@ pub async fn run(args: GroupArgs) -> anyhow::Result<()> {
     match args.command {
         GroupCommand::Create(CreateArgs { one: OneArgs { who, group: Group(group), timeout }, members, is }) => {
             let create = async |client: &Client| client.create_group(group.clone(), is.into(), members).await;
-            let made = asked(&who, timeout, &format!("making the group {group}"), create).await?;
-            print(&plain::json(&serde_json::to_value(made)?))
+            let Made { group, without } = asked(&who, timeout, &format!("making the group {group}"), create).await?;
+            said(serde_json::to_value(group)?, &without)
         }
         GroupCommand::Add(add) => add.run().await,
         GroupCommand::Remove(PeopleArgs { one, users }) => {
@@ -280,20 +280,29 @@ pub async fn run(args: GroupArgs) -> anyhow::Result<()> {
 impl AddArgs {
     /// Adds them, as many at once as a command names, and says how far it is.
     async fn run(self) -> anyhow::Result<()> {
-        let AddArgs { one, mut users, file } = self;
+        let AddArgs { one: OneArgs { who, group: Group(group), timeout }, mut users, file } = self;
         users.extend(file.as_deref().map(people).transpose()?.unwrap_or_default());
         let count = users.len();
-        let added = if file.is_some() { json!({ "added": count }) } else { json!({ "added": users }) };
-        one.done("adding to", added, async |client, group| {
+        let add = async |client: &Client| {
+            let mut without = Vec::new();
             for (number, some) in users.chunks(limits::GROUP_USERS).enumerate() {
-                client.add_members(group.clone(), some.to_vec()).await?;
+                match client.add_members(group.clone(), some.to_vec()).await {
+                    Ok(unwilling) => without.extend(unwilling),
+                    // Others may let it.
+                    Err(AskError::Refused { code, .. }) if code == Code::Refused && count > limits::GROUP_USERS => {
+                        without.extend_from_slice(some);
+                    }
+                    Err(error) => return Err(error),
+                }
                 if count > limits::GROUP_USERS {
                     so_far(&format!("added {} of {count}", number * limits::GROUP_USERS + some.len()));
                 }
             }
-            Ok(())
-        })
-        .await
+            Ok(without)
+        };
+        let without = asked(&who, timeout, &format!("adding to {group}"), add).await?;
+        users.retain(|user| !without.contains(user));
+        said(if file.is_some() { json!({ "added": users.len() }) } else { json!({ "added": users }) }, &without)
     }
 }
 
@@ -319,6 +328,14 @@ async fn ended(client: &Client, group: GroupAddress) -> Result<(), AskError> {
         }
         tokio::time::sleep(SO_FAR_EVERY).await;
     }
+}
+
+/// Prints what was done, and without whom, where there are such.
+fn said(mut is_so: serde_json::Value, without: &[Address]) -> anyhow::Result<()> {
+    if !without.is_empty() {
+        is_so["without"] = json!(without);
+    }
+    print(&plain::json(&is_so))
 }
 
 /// Says how far something is.

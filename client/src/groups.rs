@@ -30,6 +30,15 @@ pub struct Groups {
     pub next: Option<Seq>,
 }
 
+/// A group that was made.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Made {
+    /// What it is.
+    pub group: GroupItem,
+    /// Who is not in it, since they do not let the user add them.
+    pub without: Vec<Address>,
+}
+
 /// By what people join a group.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Link {
@@ -78,17 +87,26 @@ impl Client {
         group: GroupAddress,
         is: GroupIs,
         members: Vec<Address>,
-    ) -> Result<GroupItem, AskError> {
+    ) -> Result<Made, AskError> {
         let GroupIs { title, settings } = is;
         let make = |id| Question::GroupCreate { id, group, title, members, settings: Some(settings) };
         let answer = self.command(make).await?;
+        if let Answer::Without { users, group: Some(group) } = answer {
+            return Ok(Made { group: *group, without: known(users) });
+        }
         let Answer::Group(group) = answer else { return Err(AskError::unexpected(&answer)) };
-        Ok(*group)
+        Ok(Made { group: *group, without: Vec::new() })
     }
 
-    /// Makes people members of a group, 256 at most. Those who are members stay what they are. Errors: see [`AskError`].
-    pub async fn add_members(&self, group: GroupAddress, users: Vec<Address>) -> Result<(), AskError> {
-        self.changed(|id| Question::GroupAdd { id, group, users }).await
+    /// Makes people members of a group, 256 at most. Those who are members stay what they are. Gives those who are not added, since they do
+    /// not let the user add them. Errors: see [`AskError`], with the code `refused` where that is everybody.
+    pub async fn add_members(&self, group: GroupAddress, users: Vec<Address>) -> Result<Vec<Address>, AskError> {
+        let answer = self.command(|id| Question::GroupAdd { id, group, users }).await?;
+        if let Answer::Without { users, group: None } = answer {
+            return Ok(known(users));
+        }
+        let Answer::Done {} = answer else { return Err(AskError::unexpected(&answer)) };
+        Ok(Vec::new())
     }
 
     /// Has people be members of a group no longer, 256 at most. Errors: see [`AskError`].
@@ -215,4 +233,9 @@ impl Client {
         };
         MessageId::from_parts(now, rand::random())
     }
+}
+
+/// Addresses, without those that only a newer release knows.
+fn known(users: Vec<Open<Address>>) -> Vec<Address> {
+    users.iter().filter_map(Open::known).cloned().collect()
 }

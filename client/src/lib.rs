@@ -74,7 +74,7 @@ pub use core::{Accepted, ClockSkew};
 pub use dunlin_schema as schema;
 pub use error::{AskError, ConnectError, Ended, Lost, OptionsError, SendError, SignalError, StoreError, TokenError};
 pub use event::{CaughtUp, Connected, Disconnected, Entry, Event, Gap, Receipt, Status};
-pub use groups::{GroupIs, GroupReceipts, Groups, Link, Members, ReceiptsOf};
+pub use groups::{GroupIs, GroupReceipts, Groups, Link, Made, Members, ReceiptsOf};
 pub use media::{Downloaded, File, MediaError};
 pub use options::{Backoff, ClientOptions};
 pub use pending::PendingId;

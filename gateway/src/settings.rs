@@ -5,20 +5,24 @@
 //! before it says that it is done.
 
 mod cache;
-mod contacts;
 
 use std::sync::Arc;
 
-use dunlin_nats::{ReadError, Reads, RecordError, Records, Watch, WatchEvent};
+use dunlin_nats::{ContactError, Contacts, Reads, RecordError, Records, Watch, WatchEvent};
 use dunlin_schema::{
-    RegionName, Sender, Shard, UserName, envelope::EnvelopeError, limits, record::Settings, settings::Audience, subject,
+    RegionName, Sender, Shard, UserName,
+    envelope::EnvelopeError,
+    limits,
+    record::Settings,
+    settings::{Audience, Lets},
+    subject,
 };
 use futures_util::future::join_all;
 use parking_lot::Mutex;
 use tokio::sync::broadcast;
 
 use self::cache::{Cache, Decided, Known};
-use crate::{metrics::Metrics, services::Pulse};
+use crate::{clock, metrics::Metrics, services::Pulse};
 
 /// Changes that wait for whoever hears of them; of more they hear that anybody's may have changed.
 const CHANGES: usize = 1_024;
@@ -29,9 +33,9 @@ pub(crate) enum Unsettled {
     /// Storage did not say.
     #[error(transparent)]
     Record(#[from] RecordError),
-    /// A mailbox could not be read.
+    /// Nobody says whether they have written to somebody.
     #[error(transparent)]
-    Read(#[from] ReadError),
+    Contact(#[from] ContactError),
     /// What is stored is damaged, or a newer release wrote it.
     #[error("settings that can't be read: {0}")]
     Unreadable(#[from] EnvelopeError),
@@ -163,7 +167,8 @@ impl People {
         if let Some(lets) = self.decided(other, person, known.as_deref(), audience) {
             return Ok(lets);
         }
-        let is_contact = self.wrote(reads, person, other).await?;
+        let of = (&self.region, self.shards.len() as u16);
+        let is_contact = Contacts::of(other, of, &self.records, reads, clock::now()).have(person).await?;
         if let Some(decided) = known.filter(|_| is_contact) {
             decided.add_contact(other);
         }
@@ -183,13 +188,10 @@ impl People {
         if other.user == *person && other.region == self.region {
             return Some(true);
         }
-        if decided.settings.blocked.contains(other) {
-            return Some(false);
-        }
-        match audience(&decided.settings) {
-            Audience::Everybody => Some(true),
-            Audience::Contacts => decided.is_contact(other).then_some(true),
-            Audience::Nobody => Some(false),
+        match decided.settings.lets(other, audience(&decided.settings)) {
+            Lets::Yes => Some(true),
+            Lets::Contacts => decided.is_contact(other).then_some(true),
+            Lets::No => Some(false),
         }
     }
 

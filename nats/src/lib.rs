@@ -17,6 +17,7 @@
 //! | [`erasure`] | the erasure of a person, asked by a gateway and done by a worker |
 //! | [`index`] | conversations and their messages, asked by a gateway and answered by a worker |
 //! | [`media`] | files: asked about by a gateway, answered by a worker |
+//! | [`contacts`] | who has written to somebody |
 //! | [`accounts`] | people's settings and revoked tokens: asked for by a gateway, written down by a worker |
 //! | [`groups`] | what is done in a group: wanted by a gateway, done by a worker |
 //! | [`stream_reader`] | every entry of a stream in order, checked for contiguity, in any domain |
@@ -34,6 +35,7 @@ mod api;
 pub mod append;
 pub mod connect;
 mod connection;
+pub mod contacts;
 pub mod devices;
 pub mod erasure;
 pub mod fan_in;
@@ -58,6 +60,7 @@ pub use accounts::{Accounts, AccountsError, AccountsQuestion, AccountsService};
 pub use append::{AppendError, Appender, Hold, Item, Origin, Stored};
 pub use connect::{ConnectError, ConnectOptions, Credentials, Tls};
 pub use connection::{Connection, PublishError, ServerInfo, Status};
+pub use contacts::{ContactError, Contacts};
 pub use devices::{DeviceError, Devices};
 pub use erasure::{ErasureError, ErasureService, Erasures};
 pub use fan_in::{FanIn, FanInError, Joined, LiveSink};

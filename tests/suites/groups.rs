@@ -11,6 +11,7 @@ mod receipts;
 mod sending;
 mod signals;
 mod told;
+mod willing;
 mod windows;
 
 use dunlin_tests::{

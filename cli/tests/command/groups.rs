@@ -53,12 +53,19 @@ pub(super) fn are_made_changed_and_deleted(folder: &Path) {
         let settings = json!({ "who_may_add": "admins", "who_may_write": "members", "history": false });
         json!({ "group": "#team", "title": title, "members": members, "settings": settings, "role": role })
     };
-    let made = group(folder, "gina", &["create", "team", "hal", "--title", "The \u{1f436} team"]);
-    assert_eq!(made, [item(json!("The \u{1f436} team"), 2, "owner")]);
+    assert!(beside(folder, &["block", "--as", "lea", "gina"]).status.success());
+    let made = group(folder, "gina", &["create", "team", "hal", "lea", "--title", "The \u{1f436} team"]);
+    let mut expected = item(json!("The \u{1f436} team"), 2, "owner");
+    expected["without"] = json!(["lea"]);
+    assert_eq!(made, [expected]);
     let is = |user: &str, role: &str| (user.to_owned(), role.to_owned());
     assert_eq!(members(folder, "hal"), [is("gina", "owner"), is("hal", "member")]);
 
-    assert_eq!(group(folder, "gina", &["add", "#team", "ida", "jo"]), [json!({ "added": ["ida", "jo"] })]);
+    assert_eq!(
+        group(folder, "gina", &["add", "#team", "ida", "lea", "jo"]),
+        [json!({ "added": ["ida", "jo"], "without": ["lea"] })]
+    );
+    assert!(refused(folder, "gina", &["add", "team", "lea"]).1.contains("(refused)"));
     assert_eq!(group(folder, "gina", &["role", "team", "ida", "admin"]), [json!({ "user": "ida", "role": "admin" })]);
     assert_eq!(group(folder, "ida", &["remove", "team", "jo"]), [json!({ "removed": ["jo"] })]);
     assert_eq!(members(folder, "ida"), [is("gina", "owner"), is("hal", "member"), is("ida", "admin")]);

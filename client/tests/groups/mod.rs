@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use dunlin_client::{
-    AskError, Client, GroupIs,
+    AskError, Client, GroupIs, Made,
     schema::{
         Address, Code, Millis,
         frame::{Answer, GroupItem, Question, ServerFrame},
@@ -17,7 +17,7 @@ use crate::{
 };
 
 /// Adds carol in a task of its own.
-fn adding(client: &Client) -> tokio::task::JoinHandle<Result<(), AskError>> {
+fn adding(client: &Client) -> tokio::task::JoinHandle<Result<Vec<Address>, AskError>> {
     let client = client.clone();
     tokio::spawn(async move { client.add_members("#team".parse().unwrap(), vec!["carol".parse().unwrap()]).await })
 }
@@ -50,7 +50,7 @@ async fn a_command_is_repeated_under_its_id_until_it_is_known_what_came_of_it() 
     let ask = asked(&mut peer).await;
     assert_eq!(ask.what, first, "over another connection");
     say(&mut peer, &ask, Answer::Done {}).await;
-    assert_eq!(soon("the answer", adding).await.unwrap(), Ok(()));
+    assert_eq!(soon("the answer", adding).await.unwrap(), Ok(vec![]));
 }
 
 #[tokio::test]
@@ -85,6 +85,6 @@ async fn a_command_that_is_refused_for_good_or_for_long_is_not_repeated_and_the_
         role: GroupRole::Owner.into(),
     };
     say(&mut peer, &ask, Answer::Group(Box::new(item.clone()))).await;
-    assert_eq!(soon("the group", creating).await.unwrap(), Ok(item));
+    assert_eq!(soon("the group", creating).await.unwrap(), Ok(Made { group: item, without: vec![] }));
     assert!(ids.iter().all(Option::is_some) && ids.is_sorted_by(|a, b| a != b), "{ids:?}");
 }

@@ -96,15 +96,23 @@ export function group(client, address = `#${ulid(Date.now())}`) {
         address,
 
         /**
-         * Makes it, with the user as its owner, and up to 256 other members.
+         * Makes it, with the user as its owner, and up to 256 other members: `without` those who do not let the user add them.
          *
          * @param {GroupIs & { members?: string[] }} [is]
-         * @returns {Promise<GroupItem>}
+         * @returns {Promise<GroupItem & { without?: string[] }>}
          */
-        create: async is => (await command(client, "group_create", { group: address, ...is })).group,
+        create: async is => {
+            const { group, without } = await command(client, "group_create", { group: address, ...is });
+            return group ?? { ...without.group, without: without.users };
+        },
 
-        /** Has up to 256 people be members. Those who are stay what they are. @param {string[]} users */
-        add: users => done("group_add", { users }),
+        /**
+         * Has up to 256 people be members. Those who are stay what they are; gives those who do not let the user add them.
+         *
+         * @param {string[]} users
+         * @returns {Promise<string[]>}
+         */
+        add: async users => (await command(client, "group_add", { group: address, users })).without?.users ?? [],
 
         /** Has up to 256 people be members no longer. @param {string[]} users */
         remove: users => done("group_remove", { users }),

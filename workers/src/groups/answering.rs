@@ -3,9 +3,11 @@
 //! What may be stored is never refused, and what was refused is never stored: a refusal is said by what the leader has, and only by the
 //! worker that has the shard.
 
+use std::collections::HashMap;
+
 use dunlin_nats::{Hold, append::core::PublishFailure};
 use dunlin_schema::{
-    Address, Content, Entry, MessageId, Millis, Seq, StreamTime,
+    Address, Content, Entry, MessageId, Millis, Sender, Seq, StreamTime, UserName,
     entry::Body,
     group::{GroupAnswer, GroupCommand, GroupRefusal, GroupRequest},
     limits,
@@ -14,10 +16,10 @@ use tokio::time::{Duration, Instant, sleep};
 
 use super::{
     Shared,
-    core::{Decision, Meaning},
+    core::{Decision, Facts, Meaning},
     links::{self, Made},
     loaded::{LoadError, Loaded},
-    room,
+    room, willing,
 };
 use crate::clock;
 
@@ -60,6 +62,7 @@ pub(super) async fn answer(
         must_know,
         doubt: None,
         authors: None,
+        willing: HashMap::new(),
         is_let_in: false,
         is_counted: false,
     };
@@ -94,7 +97,9 @@ struct Asked<'a> {
     /// Behind which sequence it may be stored, or may yet be.
     doubt: Option<Seq>,
     /// Who has written what it is about.
-    authors: Option<Vec<dunlin_schema::Sender>>,
+    authors: Option<Vec<Sender>>,
+    /// Of whom it was asked, whether they let whoever wants it add them.
+    willing: HashMap<UserName, bool>,
     /// Whether a use of a link was taken for it.
     is_let_in: bool,
     /// Whether it is counted among what is said in the group.
@@ -143,9 +148,13 @@ impl Asked<'_> {
             self.authors = Some(if is_known { group.known.authors(target) } else { Vec::new() });
             decided = self.decide(group).await?;
         }
+        if let Ok(Decision::Ask(users)) = decided {
+            self.willing.extend(willing::of(shared, &request.by, users).await?);
+            decided = self.decide(group).await?;
+        }
         match decided {
             Ok(Decision::Store(content)) => self.store(group, &hold, request.id, content).await,
-            Ok(Decision::Find(_)) => Ok(Next::Again),
+            Ok(Decision::Find(_) | Decision::Ask(_)) => Ok(Next::Again),
             // Another worker may have stored what makes it possible, or needed.
             Ok(Decision::Nothing | Decision::StoreFirst(_) | Decision::Links { .. }) | Err(_)
                 if !self.is_news || !is_known =>
@@ -171,7 +180,8 @@ impl Asked<'_> {
 
     /// Decides by what is known of the group. Whoever has no link that holds is told nothing else of it.
     async fn decide(&self, group: &Loaded) -> Result<Result<Decision, GroupRefusal>, LoadError> {
-        let decided = group.group.decide(self.request, self.authors.as_deref());
+        let facts = Facts { authors: self.authors.as_deref(), willing: Some(&self.willing) };
+        let decided = group.group.decide(self.request, facts);
         let GroupCommand::Join(key) = &self.request.what else { return Ok(decided) };
         if decided == Ok(Decision::Nothing) || self.is_let_in {
             return Ok(decided);

@@ -5,7 +5,7 @@ use std::{
     hash::{DefaultHasher, Hash as _, Hasher as _},
 };
 
-use dunlin_nats::{ReadError, Record, RecordError, entry_time, stream_ends};
+use dunlin_nats::{ContactError, ReadError, Record, RecordError, entry_time, stream_ends};
 use dunlin_schema::{
     Entry, Epoch, GroupName, Log, Position, Seq, StreamTime,
     envelope::EnvelopeError,
@@ -31,6 +31,8 @@ pub(super) enum LoadError {
     Unreadable(#[from] EnvelopeError),
     #[error(transparent)]
     Change(#[from] ChangeError),
+    #[error(transparent)]
+    Contact(#[from] ContactError),
     /// The log is not the one that was known, or changed too much while it was read.
     #[error("the log is another one than before")]
     OtherLog,

@@ -4,10 +4,10 @@
 //! not at all. So two workers that both take a shard for theirs make one order. The records of STATE follow the log, written by the reader
 //! of the shard, wherever an entry comes from.
 //!
-//! `core` decides; `lanes` takes one group's requests in turn, `answering` does one, over what `loaded` has read of its group and if `room`
-//! lets it, or changes by which `links` people join; `applying` writes the records that an entry changes, and `ending` those of the members
-//! of a group that is no more. This file feeds them, as long as the shard is this worker's: so one refuses what another would store for
-//! moments at most, and nobody answers for what they have slept through.
+//! `core` decides; `lanes` takes one group's requests in turn, `answering` does one, over what `loaded` has read of its group, for those
+//! who are `willing` and if `room` lets it, or changes by which `links` people join; `applying` writes the records that an entry changes,
+//! and `ending` those of the members of a group that is no more. This file feeds them, as long as the shard is this worker's: so one
+//! refuses what another would store for moments at most, and nobody answers for what they have slept through.
 
 mod answering;
 mod applying;
@@ -18,6 +18,7 @@ mod links;
 mod loaded;
 mod metrics;
 mod room;
+mod willing;
 
 use std::{collections::HashMap, sync::Arc};
 

@@ -74,7 +74,7 @@ test("each command is what the protocol has", async t => {
     const team = group(alice, "#team");
     const settings = { history: true };
     assert.deepEqual(await team.create({ title: "The team", members: ["bob"], settings }), { group: "#team", members: 2 });
-    assert.equal(await team.add(["carol"]), undefined);
+    assert.deepEqual(await team.add(["carol"]), []);
     await team.remove(["carol"]);
     await team.setRole("bob", "admin");
     await team.set({ title: "Team" });
@@ -93,6 +93,15 @@ test("each command is what the protocol has", async t => {
         { group_link: { ...its, ttl: 60_000, uses: 2 } }, { group_join: { token: "team.secret" } },
         { group_unlink: { ...its, token: "team.secret" } },
     ]);
+});
+
+test("whoever does not let it is not added, and is named", async t => {
+    const gateway = new Gateway();
+    const without = { users: ["carol"], group: { group: "#team", members: 2 } };
+    gateway.answers = { group_create: () => ({ without }), group_add: () => ({ without: { users: ["carol"], group: null } }) };
+    const team = group(begin(t, gateway, "alice"), "#team");
+    assert.deepEqual(await team.create({ members: ["bob", "carol"] }), { group: "#team", members: 2, without: ["carol"] });
+    assert.deepEqual(await team.add(["carol", "dave"]), ["carol"]);
 });
 
 test("pages are asked for as they are taken", async t => {

@@ -8,7 +8,7 @@ use dunlin_schema::{
     limits,
 };
 
-use super::{Command, Context, carried_out, done, here, stored};
+use super::{CarriedOut, Command, Context, carried_out, done, here, stored};
 use crate::{clock, refusal::Refusal};
 
 /// Makes a link. A repeat makes it anew, with another secret: that of the first try came to nobody.
@@ -32,7 +32,8 @@ pub(in crate::asks) async fn join(
     LinkToken { group, secret }: LinkToken,
 ) -> Result<Answer, Refusal> {
     let name = here(context, group.clone())?;
-    let is_seen = carried_out(context, Command { id, group }, GroupCommand::Join(key(&secret))).await?;
+    let CarriedOut { is_seen, .. } =
+        carried_out(context, Command { id, group }, GroupCommand::Join(key(&secret))).await?;
     match stored::item(context, &name).await? {
         Some(item) => Ok(Answer::Group(Box::new(item))),
         // They were removed since.

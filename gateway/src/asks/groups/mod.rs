@@ -3,15 +3,16 @@
 //! **A command is answered when its records say so.** Its entry in the group's log is what counts; who is told that it is done and asks at
 //! once is to see it, so the answer waits a moment for the records that follow the log. A repeat gets the first answer.
 
+mod added;
 mod links;
 mod stored;
 
 use std::time::{Duration, Instant};
 
 use dunlin_schema::{
-    Address, Code, GroupAddress, GroupName, MessageId, Peer, Shard, Title, UserName,
+    Address, Code, GroupAddress, GroupName, MessageId, Peer, Seq, Shard, Title, UserName,
     frame::{Answer, GroupItem},
-    group::{GroupAnswer, GroupCommand, GroupRequest, GroupRole, GroupSettings, GroupSettingsChange},
+    group::{GroupAnswer, GroupCommand, GroupRefusal, GroupRequest, GroupRole, GroupSettingsChange},
     limits,
 };
 
@@ -28,7 +29,7 @@ pub(super) struct Command {
     pub(super) group: GroupAddress,
 }
 
-/// Makes a group. What is answered is all in the command: it says the same where it is repeated.
+/// Makes a group. What is answered is what its first entry says: the same where it is repeated, whatever the repeat says.
 pub(super) async fn create(
     context: &Context<'_>,
     command: Command,
@@ -38,22 +39,33 @@ pub(super) async fn create(
 ) -> Result<Answer, Refusal> {
     let mut users = people(context, members)?;
     users.retain(|user| user != context.asker.user());
-    let change = settings.unwrap_or_default();
+    let (group, address) = (here(context, command.group.clone())?, Address::from(command.group.clone()));
+    let wanted = GroupCommand::Create { title, settings: settings.unwrap_or_default(), users: users.clone() };
+    let CarriedOut { order, .. } = carried_out(context, command, wanted).await?;
+    let Some(made) = added::made(context, &group, order).await? else {
+        let item = stored::item(context, &group).await?.ok_or(GroupRefusal::NotAMember)?;
+        return Ok(Answer::Group(Box::new(item)));
+    };
     let item = GroupItem {
-        group: Address::from(command.group.clone()).seen_from(context.region).into(),
-        title: title.clone(),
-        members: u32::try_from(users.len()).unwrap_or(u32::MAX).saturating_add(1),
-        settings: change.of(&GroupSettings::default()),
+        group: address.seen_from(context.region).into(),
+        title: made.title,
+        members: u32::try_from(made.users.len()).unwrap_or(u32::MAX).saturating_add(1),
+        settings: made.settings,
         role: GroupRole::Owner.into(),
     };
-    done(context, command, GroupCommand::Create { title, settings: change, users }).await?;
-    Ok(Answer::Group(Box::new(item)))
+    users.retain(|user| !made.users.contains(user));
+    if users.is_empty() {
+        return Ok(Answer::Group(Box::new(item)));
+    }
+    Ok(Answer::Without { users: added::told(users), group: Some(Box::new(item)) })
 }
 
-/// People become members.
+/// People become members, but for those who do not let the asker add them.
 pub(super) async fn add(context: &Context<'_>, command: Command, users: Vec<Address>) -> Result<Answer, Refusal> {
-    let users = some(people(context, users)?)?;
-    done(context, command, GroupCommand::Add(users)).await
+    let (users, group) = (some(people(context, users)?)?, here(context, command.group.clone())?);
+    let carried_out = carried_out(context, command, GroupCommand::Add(users.clone())).await?;
+    let without = added::without(context, &group, carried_out, users).await?;
+    Ok(if without.is_empty() { Answer::Done {} } else { Answer::Without { users: added::told(without), group: None } })
 }
 
 /// People are members no longer.
@@ -79,8 +91,17 @@ pub(super) async fn done(context: &Context<'_>, command: Command, what: GroupCom
     Ok(Answer::Done {})
 }
 
-/// The same; gives whether the records say so.
-async fn carried_out(context: &Context<'_>, command: Command, what: GroupCommand) -> Result<bool, Refusal> {
+/// What became of a command.
+#[derive(Clone, Copy)]
+struct CarriedOut {
+    /// The order of its entry; 0 where there was nothing to store.
+    order: Seq,
+    /// Whether the group's records say so.
+    is_seen: bool,
+}
+
+/// The same; gives what became of it.
+async fn carried_out(context: &Context<'_>, command: Command, what: GroupCommand) -> Result<CarriedOut, Refusal> {
     let (Command { id, group }, asked) = (command, Instant::now());
     let group = here(context, group)?;
     let (shard, by) = (shard_of(context, &group), context.people.sender(context.asker.user()));
@@ -88,7 +109,7 @@ async fn carried_out(context: &Context<'_>, command: Command, what: GroupCommand
     match groups::ask(context.groups, context.metrics, shard, &wanted).await {
         GroupAnswer::Stored { order, .. } => {
             let left = Duration::from_millis(limits::GROUP_ANSWERED.0).saturating_sub(asked.elapsed());
-            Ok(stored::in_step(context, &wanted.group, order, left).await)
+            Ok(CarriedOut { order, is_seen: stored::in_step(context, &wanted.group, order, left).await })
         }
         GroupAnswer::Refused(refusal) => Err(refusal.into()),
         GroupAnswer::Unknown => Err(Refusal::unknown_outcome()),

@@ -150,8 +150,8 @@ pub enum Question {
         #[serde(default)]
         settings: Option<GroupSettingsChange>,
     },
-    /// People are to become members. Those who are members stay what they are. Answered with `done`, or with `without` where some do not let
-    /// the user add them; refused with `refused` where nobody does.
+    /// People are to become members. Those who are members stay what they are. Answered with `done`, or with `without` where some do not
+    /// let the user add them; refused with `refused` where nobody does.
     GroupAdd {
         /// The id of this command.
         id: MessageId,

@@ -1,16 +1,16 @@
 //! A worker's answers: the real group core, fed as the worker's loop feeds it. Between any two of its steps the world may do anything.
 
-use std::collections::VecDeque;
+use std::collections::{HashMap, VecDeque};
 
 use dunlin_schema::{
-    Address, Content, Entry, MessageId, Millis, Seq, StreamTime,
+    Address, Content, Entry, MessageId, Millis, Seq, StreamTime, UserName,
     content::{Change, Membership},
     entry::Body,
-    group::{GroupAnswer, GroupRefusal, GroupRequest},
+    group::{GroupAnswer, GroupCommand, GroupRefusal, GroupRequest},
     limits,
     record::GroupRecord,
 };
-use dunlin_workers::groups::core::Decision;
+use dunlin_workers::groups::core::{Decision, Facts};
 
 use super::{
     World,
@@ -27,6 +27,23 @@ use crate::sim::{
 
 /// The pause before something is tried again that nobody answered.
 const AGAIN: u64 = 100 * MS;
+
+/// Everybody whom a request would add lets it.
+pub(super) fn willing(wanted: &GroupRequest) -> HashMap<UserName, bool> {
+    let users = match &wanted.what {
+        GroupCommand::Create { users, .. } | GroupCommand::Add(users) => users.as_slice(),
+        GroupCommand::Remove(_)
+        | GroupCommand::Leave
+        | GroupCommand::Role { .. }
+        | GroupCommand::Set { .. }
+        | GroupCommand::Delete
+        | GroupCommand::Say(_)
+        | GroupCommand::Link { .. }
+        | GroupCommand::Join(_)
+        | GroupCommand::Unlink(_) => &[],
+    };
+    users.iter().map(|user| (user.clone(), true)).collect()
+}
 
 /// The request that a worker works on.
 #[derive(Debug)]
@@ -219,7 +236,9 @@ impl World {
         let too_old = wall.since(since) >= self.shape.bounds.retention.minus(self.shape.bounds.retention_slack);
         let since = StreamTime::from(since);
         let authors = group.known.authors(asked.wanted.id);
-        let early = group.group.decide(&asked.wanted, Some(&authors));
+        let early = group
+            .group
+            .decide(&asked.wanted, Facts { authors: Some(&authors), willing: Some(&willing(&asked.wanted)) });
         if let (Some(Plant::MembershipBeforeId), Err(refusal)) = (plant, &early) {
             let refusal = *refusal;
             return self.answer(number, GroupAnswer::Refused(refusal));
@@ -240,6 +259,7 @@ impl World {
         match early {
             Ok(Decision::Store(content)) => self.store(number, id, content, true),
             Ok(Decision::Find(_)) => unreachable!("messages alone are said"),
+            Ok(Decision::Ask(_)) => unreachable!("everybody lets others add them"),
             Ok(Decision::Links { .. }) => unreachable!("nobody asks for a link"),
             Ok(Decision::Nothing | Decision::StoreFirst(_)) | Err(_) if !unread && (!asked.is_news || !is_known) => {
                 asked.must_know = true;

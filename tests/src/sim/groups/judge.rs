@@ -11,9 +11,9 @@ use dunlin_schema::{
     group::{GroupAnswer, GroupRefusal, GroupRequest, GroupRole},
     record::{Follows, GroupRecord, MemberRecord},
 };
-use dunlin_workers::groups::core::{Group, Meaning};
+use dunlin_workers::groups::core::{Facts, Group, Meaning};
 
-use super::rule::Rule;
+use super::{answering::willing, rule::Rule};
 use crate::sim::{
     rule::Violation,
     stream::{Birth, Gone},
@@ -251,7 +251,9 @@ impl Judge {
     /// Whether the group was such, at some moment since then, that this had to be refused.
     fn was_so(&self, wanted: &GroupRequest, since: u64) -> bool {
         let last_before = self.versions.partition_point(|(at, _)| *at <= since).saturating_sub(1);
-        self.versions[last_before..].iter().any(|(_, group)| group.decide(wanted, None).is_err())
+        let willing = willing(wanted);
+        let facts = Facts { authors: None, willing: Some(&willing) };
+        self.versions[last_before..].iter().any(|(_, group)| group.decide(wanted, facts).is_err())
     }
 
     // Records.

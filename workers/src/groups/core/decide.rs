@@ -2,8 +2,8 @@
 //!
 //! | what | who may |
 //! |---|---|
-//! | create | anybody, whoever does is the owner |
-//! | add | whom the settings let |
+//! | create | anybody, whoever does is the owner, of whoever lets them |
+//! | add | whom the settings let, whoever lets them |
 //! | remove | admins, nobody of a higher role than their own |
 //! | leave | every member; where the last owner does, the member who comes next is made an owner before |
 //! | role, delete | owners |
@@ -18,7 +18,7 @@
 //!
 //! A group that is there has an owner at every entry of its log.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 
 use dunlin_schema::{
     Address, Content, MessageId, Peer, Sender, Title, UserName,
@@ -45,17 +45,27 @@ pub enum Decision {
     },
     /// Whose message this is has to be known, if it is one: it is decided again with its authors.
     Find(MessageId),
+    /// Whether these people let whoever wants it add them has to be known: it is decided again with what they say.
+    Ask(Vec<UserName>),
+}
+
+/// What has to be looked up beside the group, as far as it was.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Facts<'a> {
+    /// Who has written a message of the id that a [`Decision::Find`] named, in this group.
+    pub authors: Option<&'a [Sender]>,
+    /// Of whom a [`Decision::Ask`] named, whether they let whoever wants it add them.
+    pub willing: Option<&'a HashMap<UserName, bool>>,
 }
 
 type Decided = Result<Decision, GroupRefusal>;
 
 impl Group {
-    /// What is to be done for a request that was not stored before. `authors` are those who have written a message of the id that a
-    /// [`Decision::Find`] named, in this group; `None` before that. Errors: see [`GroupRefusal`].
-    pub fn decide(&self, request: &GroupRequest, authors: Option<&[Sender]>) -> Decided {
+    /// What is to be done for a request that was not stored before. Errors: see [`GroupRefusal`].
+    pub fn decide(&self, request: &GroupRequest, facts: Facts<'_>) -> Decided {
         let GroupRequest { by, what, .. } = request;
         if let GroupCommand::Create { title, settings, users } = what {
-            return self.create(by, title, settings, users);
+            return self.create(by, title, settings, users, facts);
         }
         if matches!(what, GroupCommand::Join(_)) {
             return self.join(by);
@@ -63,7 +73,7 @@ impl Group {
         let role = self.role(by).ok_or(GroupRefusal::NotAMember)?;
         match what {
             GroupCommand::Create { .. } | GroupCommand::Join(_) => Err(GroupRefusal::Exists),
-            GroupCommand::Add(users) => self.add(by, role, users),
+            GroupCommand::Add(users) => self.add(by, role, users, facts),
             GroupCommand::Remove(users) => self.remove(by, role, users),
             GroupCommand::Leave => self.leave(by, role),
             GroupCommand::Role { user, role: to } => {
@@ -83,7 +93,7 @@ impl Group {
                 needs(role, GroupRole::Owner)?;
                 Ok(self.settings(by, GroupChange::Deleted, self.title.clone(), self.settings.clone(), &[]))
             }
-            GroupCommand::Say(content) => self.say(request, role, content, authors),
+            GroupCommand::Say(content) => self.say(request, role, content, facts.authors),
             GroupCommand::Link { .. } => {
                 allowed(WhoMay::lets(&self.settings.who_may_add, role))?;
                 Ok(Decision::Links { all: false })
@@ -98,6 +108,7 @@ impl Group {
         title: &Option<Title>,
         settings: &GroupSettingsChange,
         users: &[UserName],
+        facts: Facts<'_>,
     ) -> Decided {
         fit(users)?;
         if by.region != self.region {
@@ -108,17 +119,27 @@ impl Group {
         }
         let mut others = self.those(users, |member| member.is_none());
         others.retain(|user| *user != by.user);
+        let others = match willing(others, facts) {
+            Willing::These(others) => others,
+            Willing::Ask(unasked) => return Ok(Decision::Ask(unasked)),
+        };
         Ok(self.settings(by, GroupChange::Created, title.clone(), settings.of(&self.settings), &others))
     }
 
-    fn add(&self, by: &Sender, role: GroupRole, users: &[UserName]) -> Decided {
+    fn add(&self, by: &Sender, role: GroupRole, users: &[UserName], facts: Facts<'_>) -> Decided {
         fit(users)?;
         allowed(WhoMay::lets(&self.settings.who_may_add, role))?;
         let new = self.those(users, |member| member.is_none());
+        // All of them count: whether there is room for the others would tell who lets them without anybody's hearing of it.
         if self.members.len() + new.len() > limits::GROUP_MEMBERS as usize && !new.is_empty() {
             return Err(GroupRefusal::TooManyMembers);
         }
-        Ok(self.membership(by, Change::Added, &new))
+        let is_for_nobody = new.is_empty();
+        match willing(new, facts) {
+            Willing::Ask(unasked) => Ok(Decision::Ask(unasked)),
+            Willing::These(new) if new.is_empty() && !is_for_nobody => Err(GroupRefusal::NotLet),
+            Willing::These(new) => Ok(self.membership(by, Change::Added, &new)),
+        }
     }
 
     /// Whoever has a link that holds joins as if they were added by themselves.
@@ -260,6 +281,22 @@ fn with_mentions(content: &Content, members: Vec<Address>) -> Content {
         *mentions = members;
     }
     content
+}
+
+/// Of people who would be added, those who let it.
+enum Willing {
+    These(Vec<UserName>),
+    /// Of these it is not known.
+    Ask(Vec<UserName>),
+}
+
+fn willing(users: Vec<UserName>, facts: Facts<'_>) -> Willing {
+    let says = |user: &UserName| facts.willing.and_then(|willing| willing.get(user).copied());
+    let unasked: Vec<_> = users.iter().filter(|user| says(user).is_none()).cloned().collect();
+    if !unasked.is_empty() {
+        return Willing::Ask(unasked);
+    }
+    Willing::These(users.into_iter().filter(|user| says(user) == Some(true)).collect())
 }
 
 fn allowed(may: bool) -> Result<(), GroupRefusal> {

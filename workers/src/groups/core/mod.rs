@@ -34,7 +34,7 @@ use dunlin_schema::{
 };
 
 pub use self::{
-    decide::Decision,
+    decide::{Decision, Facts},
     known::{Known, Said},
     meaning::{Becomes, Meaning},
     pace::Pace,

@@ -3,6 +3,8 @@
 mod model;
 mod replay;
 
+use std::collections::HashMap;
+
 use dunlin_schema::{
     Content, Entry, Epoch, LinkKey, MessageId, Millis, Position, Sender, Seq, StreamTime, UserName,
     entry::Body,
@@ -10,7 +12,7 @@ use dunlin_schema::{
     limits,
 };
 
-use super::{Decision, Group, Known};
+use super::{Decision, Facts, Group, Known};
 
 const PLACES: u64 = 10;
 
@@ -42,11 +44,13 @@ fn message(text: &str) -> Content {
 struct Team {
     group: Group,
     log: Vec<(Position, Entry)>,
+    /// Who lets nobody add them.
+    unwilling: Vec<UserName>,
 }
 
 impl Team {
     fn new() -> Team {
-        Team { group: nobodys_group(), log: Vec::new() }
+        Team { group: nobodys_group(), log: Vec::new(), unwilling: Vec::new() }
     }
 
     /// Alice is the owner, ann an admin, bob a member.
@@ -68,9 +72,9 @@ impl Team {
         let id = MessageId::from_parts(Millis(1), before as u128);
         let request = GroupRequest { group: "team".parse().unwrap(), by: sender(by), id, at: self.now(), what };
         let authors = [sender("bob")];
-        let mut found = None;
+        let (mut found, mut willing) = (None, HashMap::new());
         loop {
-            match self.group.decide(&request, found)? {
+            match self.group.decide(&request, Facts { authors: found, willing: Some(&willing) })? {
                 Decision::Nothing | Decision::Links { all: false } => return Ok(0),
                 Decision::Links { all: true } => return Ok(ALL_LINKS),
                 Decision::Store(content) => {
@@ -79,6 +83,9 @@ impl Team {
                 }
                 Decision::StoreFirst(content) => self.store(by, content),
                 Decision::Find(target) => found = Some(if target.time() == BOBS { &authors[..] } else { &[] }),
+                Decision::Ask(users) => {
+                    willing.extend(users.into_iter().map(|user| (user.clone(), !self.unwilling.contains(&user))));
+                }
             }
             assert!(self.log.len() - before < 3, "one step more than there are");
         }
@@ -335,10 +342,28 @@ fn nobody_writes_under_the_id_of_what_another_has_written() {
     ] {
         let what = GroupCommand::Say(message("hello"));
         let request = GroupRequest { group: "team".parse().unwrap(), by: sender(by), id, at: BOBS, what };
-        assert_eq!(team.group.decide(&request, None), Ok(Decision::Find(id)), "{by}");
+        assert_eq!(team.group.decide(&request, Facts::default()), Ok(Decision::Find(id)), "{by}");
         let authors: Vec<_> = authors.into_iter().map(sender).collect();
-        assert_eq!(team.group.decide(&request, Some(&authors)).map(|_| ()), decided, "{by}: {authors:?}");
+        let facts = Facts { authors: Some(&authors), ..Facts::default() };
+        assert_eq!(team.group.decide(&request, facts).map(|_| ()), decided, "{by}: {authors:?}");
     }
+}
+
+#[test]
+fn whoever_does_not_let_it_is_not_added_and_the_others_are() {
+    let mut team = Team::new();
+    team.unwilling = names(["carol", "dave"]);
+    assert_eq!(team.ask("alice", "create bob carol"), Ok(1), "a group is made without them");
+    assert_eq!(team.roles(), ["alice owner", "bob member"]);
+    assert_eq!(team.ask("alice", "add carol"), Err(GroupRefusal::NotLet));
+    assert_eq!(team.ask("alice", "add carol bob dave"), Err(GroupRefusal::NotLet), "nobody else is new");
+    assert_eq!(team.ask("bob", "add carol"), Err(GroupRefusal::NotAllowed), "who may not add learns nothing of her");
+    assert_eq!(team.ask("alice", "add carol erin bob"), Ok(1));
+    assert_eq!(team.roles(), ["alice owner", "bob member", "erin member"]);
+    assert_eq!(team.does("carol", GroupCommand::Join(LinkKey([17; 32]))), Ok(1), "she joins by herself");
+    assert_eq!(team.ask("alice", "add carol"), Ok(0), "who is a member is not asked");
+    assert_eq!(team.ask("alice", "remove carol"), Ok(1));
+    assert_eq!(team.ask("alice", "add carol"), Err(GroupRefusal::NotLet), "she is asked each time");
 }
 
 #[test]
