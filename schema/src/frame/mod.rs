@@ -120,7 +120,8 @@ impl fmt::Debug for ClientFrame {
     }
 }
 
-/// The cursors of a `hello`: at most [`limits::CURSORS`], no log twice. In JSON `null` is an absent one, or none at all.
+/// The cursors of a `hello`: the first [`limits::CURSORS`] and the mailbox's, no log twice. Those beyond are as good as not there: a device
+/// that was in many groups is not locked out for it. In JSON `null` is an absent one, or none at all.
 fn cursors<'de, D: Deserializer<'de>>(deserializer: D) -> Result<BTreeMap<Open<LogName>, StartAt>, D::Error> {
     struct Cursors {
         is_json: bool,
@@ -128,7 +129,7 @@ fn cursors<'de, D: Deserializer<'de>>(deserializer: D) -> Result<BTreeMap<Open<L
     impl<'de> de::Visitor<'de> for Cursors {
         type Value = BTreeMap<Open<LogName>, StartAt>;
         fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-            write!(f, "cursors by log, at most {}", limits::CURSORS)
+            f.write_str("cursors by log")
         }
         fn visit_unit<E: de::Error>(self) -> Result<Self::Value, E> {
             Ok(BTreeMap::new())
@@ -136,10 +137,10 @@ fn cursors<'de, D: Deserializer<'de>>(deserializer: D) -> Result<BTreeMap<Open<L
         fn visit_map<A: de::MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
             let mut cursors = BTreeMap::new();
             while let Some(log) = map.next_key()? {
-                if cursors.len() == limits::CURSORS {
-                    return Err(de::Error::invalid_length(limits::CURSORS + 1, &self));
-                }
                 let start = if self.is_json { map.next_value()? } else { map.next_value().map(Some)? };
+                if cursors.len() >= limits::CURSORS && log != LogName::Mailbox {
+                    continue;
+                }
                 if cursors.insert(log, start).is_some() {
                     return Err(de::Error::custom("cursors names a log twice"));
                 }

@@ -420,13 +420,15 @@ fn neither_token_nor_body_reaches_a_log() {
 }
 
 #[test]
-fn a_hello_names_a_bounded_number_of_logs() {
-    let hello = |count: usize| {
-        let cursors: serde_json::Map<_, _> = (0..count).map(|log| (format!("#{log}"), json!("live"))).collect();
-        read(&json!({ "hello": { "cursors": cursors } }).to_string())
-    };
-    assert!(hello(limits::CURSORS).is_ok());
-    assert!(matches!(hello(limits::CURSORS + 1), Err(FrameError::Malformed(_))));
+fn of_a_hello_a_bounded_number_of_logs_is_kept_and_the_mailbox() {
+    for count in [limits::CURSORS, limits::CURSORS + 1, 2_000] {
+        let groups: Vec<_> = (0..count).map(|log| format!(r##""#{log:05}":"live""##)).collect();
+        let text = format!(r#"{{"hello":{{"cursors":{{{},"mailbox":"beginning"}}}}}}"#, groups.join(","));
+        let Ok(ClientFrame::Hello { cursors, .. }) = read(&text) else { panic!("a hello of {count}") };
+        assert_eq!(cursors.len(), limits::CURSORS + 1);
+        assert_eq!(cursors.get(&LogName::Mailbox.into()), Some(&StartAt::Beginning));
+        assert!(cursors.contains_key(&Open::of_text("#00511")) && !cursors.contains_key(&Open::of_text("#00512")));
+    }
 }
 
 #[test]

@@ -121,7 +121,7 @@ fn a_length_that_is_not_there_is_refused_before_memory_is_taken() {
 }
 
 #[test]
-fn a_hello_names_a_bounded_number_of_logs() {
+fn of_a_hello_a_bounded_number_of_logs_is_kept() {
     let hello = |count: usize| {
         let mut bytes = [0, 0, 0].to_vec();
         bytes.extend([(count & 0x7f) as u8 | 0x80, (count >> 7) as u8]);
@@ -130,8 +130,10 @@ fn a_hello_names_a_bounded_number_of_logs() {
         }
         POSTCARD.read_client(&bytes)
     };
-    assert!(hello(limits::CURSORS).is_ok());
-    assert!(matches!(hello(limits::CURSORS + 1), Err(FrameError::Malformed(_))));
+    for count in [limits::CURSORS, limits::CURSORS + 1, 2_000] {
+        let Ok(ClientFrame::Hello { cursors, .. }) = hello(count) else { panic!("a hello of {count}") };
+        assert_eq!(cursors.len(), limits::CURSORS);
+    }
     assert_eq!(POSTCARD.read_client(&[0, 0, 0, 1, 0, 4, b'l', b'i', b'v', b'e']).map(|_| ()), Ok(()));
     malformed(&[0, 0, 0, 2, 0, 4, b'l', b'i', b'v', b'e', 0, 4, b'l', b'i', b'v', b'e']);
 }
