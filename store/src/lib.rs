@@ -5,8 +5,8 @@
 //! sender makes; then [`Store::finish`] makes an object of it; that one is read, checked, and kept or removed. Who may do so, and how
 //! long an object lives, is decided elsewhere.
 //!
-//! Of a file's bytes, [`kind`] tells what they are, [`preview`] makes a picture small, [`duration`] tells how long sound lasts, and
-//! [`strip_metadata`] takes out what a picture tells beside its pixels; [`content_disposition`] names a file in a header.
+//! Of a file's bytes, [`kind()`] tells what they are, [`preview()`] makes a picture small, [`duration()`] tells how long sound lasts,
+//! and [`strip_metadata`] takes out what a picture tells beside its pixels; [`content_disposition`] names a file in a header.
 
 mod breaker;
 mod directory;
