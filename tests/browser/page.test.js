@@ -282,3 +282,14 @@ test("the page asks nobody else for anything, and breaks none of its own rules",
     assert.deepEqual([...asked].filter((host) => !own.includes(host)), []);
     assert.deepEqual(browser.said, []);
 });
+
+test("a tab that shares a connection says where frames pass", async ({ world, browser }) => {
+    /** What is told in the place of frames, in a tab of its own. */
+    const tab = async () => {
+        const { page } = await open(world, browser);
+        await page.getByRole("button", { name: "Frames" }).click();
+        return () => page.locator("#frames-list").evaluate((list) => getComputedStyle(list, "::after").content);
+    };
+    await until("the first one shows frames", await tab(), (told) => told === "none");
+    assert.match(await (await tab())(), /in the one that has it/);
+});
