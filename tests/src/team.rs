@@ -1,5 +1,6 @@
-//! The members of `#team`: each has a device that says things, reconnects, keeps its cursor and repeats what has no answer. What they were
-//! given is held against the group's log: each entry inside their windows once, in the log's order, and nothing else.
+//! The members of `#team`: each has a device that says things, reconnects, keeps its cursor, repeats what has no answer, and acknowledges
+//! what it is given. What they were given is held against the group's log: each entry inside their windows once, in the log's order, and
+//! nothing else.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -28,6 +29,9 @@ const LISTENS: Duration = Duration::from_millis(50);
 
 /// The same of one that has nothing to say.
 const LISTENS_LONG: Duration = Duration::from_secs(1);
+
+/// A device acknowledges one of so many entries, until it has all.
+const ACKNOWLEDGES_EACH: u32 = 8;
 
 /// How a member's device behaves.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -67,6 +71,8 @@ struct Member {
     random: StdRng,
     cursor: Option<Value>,
     given: Vec<(u64, String)>,
+    /// Up to where a gateway has taken what it acknowledged.
+    acknowledged: u64,
     unanswered: BTreeMap<String, String>,
 }
 
@@ -81,8 +87,8 @@ impl Team {
     pub fn begin(&mut self, name: &str, token: String, manner: Manner) {
         let random = StdRng::seed_from_u64(name.bytes().map(u64::from).sum());
         let (name, shared) = (name.to_owned(), self.shared.clone());
-        let (cursor, given, unanswered) = Default::default();
-        let member = Member { name, token, manner, shared, random, cursor, given, unanswered };
+        let (cursor, given, acknowledged, unanswered) = Default::default();
+        let member = Member { name, token, manner, shared, random, cursor, given, acknowledged, unanswered };
         self.members.spawn(member.live());
     }
 
@@ -130,6 +136,10 @@ impl Team {
     }
 }
 
+fn acknowledgement(upto: u64) -> Value {
+    json!({ "ack": { "log": TEAM, "delivered": upto } })
+}
+
 /// What of a log somebody may read.
 fn readable(region: &RegionName, name: &str, log: &[(u64, Entry)]) -> Vec<(u64, String)> {
     let user = Sender { user: name.parse().expect("a user's name"), region: region.clone() };
@@ -167,9 +177,16 @@ impl Member {
         self.shared.stop.load(Ordering::Relaxed)
     }
 
+    fn last(&self) -> u64 {
+        self.given.last().map_or(0, |(seq, _)| *seq)
+    }
+
+    fn has_all(&self) -> bool {
+        self.shared.goals.lock().as_ref().is_some_and(|goals| goals[&self.name] <= self.last())
+    }
+
     fn is_done(&self) -> bool {
-        let goals = self.shared.goals.lock();
-        goals.as_ref().is_some_and(|goals| goals[&self.name] <= self.given.last().map_or(0, |(seq, _)| *seq))
+        self.has_all() && self.acknowledged >= self.last()
     }
 
     /// Until the socket ends, the device goes, or all is done.
@@ -179,7 +196,7 @@ impl Member {
                 return;
             }
         }
-        while !self.is_done() {
+        while !self.has_all() {
             let goes = self.manner == Manner::ComesAndGoes && self.random.random_range(0..30) == 0;
             if goes && !self.is_stopped() {
                 return;
@@ -202,6 +219,23 @@ impl Member {
                 return;
             }
         }
+        self.acknowledge_all(&mut device).await;
+    }
+
+    /// The gateway takes frames in order: once it answers what is asked behind the acknowledgement it has taken that.
+    async fn acknowledge_all(&mut self, device: &mut Device) {
+        let last = self.last();
+        if !device.try_say(acknowledgement(last)).await
+            || !device.try_say(json!({ "ask": { "ref": 1, "what": { "blocks": {} } } })).await
+        {
+            return;
+        }
+        while let Some(Ok(frame)) = device.next_within(LISTENS_LONG).await {
+            if frame["answer"]["ref"] == 1 {
+                self.acknowledged = last;
+                return;
+            }
+        }
     }
 
     async fn take(&mut self, frame: &Value, device: &mut Device) -> bool {
@@ -213,9 +247,12 @@ impl Member {
         }
         if frame["entry"]["log"] == TEAM {
             let seq = frame["entry"]["seq"].as_u64().expect("a sequence");
-            let last = self.given.last().map_or(0, |(seq, _)| *seq);
+            let last = self.last();
             assert!(seq > last, "{} is given {seq} behind {last}", self.name);
             self.given.push((seq, frame["entry"]["id"].as_str().expect("an id").to_owned()));
+            if self.random.random_range(0..ACKNOWLEDGES_EACH) == 0 && !device.try_say(acknowledgement(seq)).await {
+                return false;
+            }
         }
         if let Some(id) = frame["accepted"]["id"].as_str()
             && self.unanswered.remove(id).is_some()

@@ -6,7 +6,7 @@ use std::time::Duration;
 use dunlin_schema::{Entry, Log, Peer, RegionName, stream::log_stream};
 use dunlin_tests::{
     cluster::jetstream,
-    device::{Device, new_id},
+    device::{Device, message, new_id},
     process::Processes,
     team::{Manner, Team},
     wait::within,
@@ -35,16 +35,21 @@ async fn done(region: &Processes, name: &str, fields: Value) {
     for (field, value) in fields.as_object().expect("fields") {
         command[field] = value.clone();
     }
+    asked(region, name, command).await;
+}
+
+/// What the owner is answered, whatever is killed meanwhile.
+async fn asked(region: &Processes, name: &str, question: Value) -> Value {
     within(PATIENCE, name, async || {
         let gateway = region.gateways()[0];
         let mut owner = Device::try_hello(gateway, &region.token("owner"), "phone", None).await.ok()?;
-        if !owner.try_say(json!({ "ask": { "ref": 1, "what": { name: command.clone() } } })).await {
+        if !owner.try_say(json!({ "ask": { "ref": 1, "what": { name: question.clone() } } })).await {
             return None;
         }
         loop {
             let frame = owner.next_within(Duration::from_secs(10)).await?.ok()?;
             if frame["answer"]["ref"] == 1 {
-                return Some(());
+                return Some(frame["answer"]["what"].clone());
             }
             let refused = &frame["refused"];
             if refused["ref"] == 1 {
@@ -52,6 +57,42 @@ async fn done(region: &Processes, name: &str, fields: Value) {
                 return None;
             }
         }
+    })
+    .await
+}
+
+/// The order of something that the owner says.
+async fn says(region: &Processes, text: &str) -> Value {
+    let id = new_id();
+    within(PATIENCE, text, async || {
+        let mut owner = Device::try_hello(region.gateways()[0], &region.token("owner"), "phone", None).await.ok()?;
+        if !owner.try_say(message(&id, "#team", text)).await {
+            return None;
+        }
+        loop {
+            let frame = owner.next_within(Duration::from_secs(10)).await?.ok()?;
+            if frame["accepted"]["id"] == *id {
+                return Some(frame["accepted"]["order"].clone());
+            }
+            if frame["rejected"]["id"] == *id {
+                assert!(frame["rejected"]["retry_after"].is_u64(), "{frame}");
+                return None;
+            }
+        }
+    })
+    .await
+}
+
+/// Waits until all members have something by its counts, which never say that more have it than there are.
+async fn came_to_all(region: &Processes, order: &Value) {
+    let info = asked(region, "group_info", json!({ "group": "#team" })).await;
+    let others = info["group"]["members"].as_u64().expect("a number") - 1;
+    within(PATIENCE, "the counts to be right", async || {
+        let counts = asked(region, "receipts", json!({ "to": "#team", "order": order })).await["counts"].clone();
+        assert_eq!(counts["of"], others, "{counts}");
+        let delivered = counts["delivered"].as_u64().expect("a number");
+        assert!(delivered <= others, "{counts}");
+        (delivered == others).then_some(())
     })
     .await;
 }
@@ -111,5 +152,7 @@ async fn killed(members: usize, kills: u32, random: &mut StdRng) {
         done(&region, name, users).await;
     }
     let name = RegionName::new("local").expect("a name");
+    let order = says(&region, "the last word").await;
     team.finish(&name, async || stored(&region, &name).await).await;
+    came_to_all(&region, &order).await;
 }
