@@ -10,7 +10,7 @@
 use std::collections::{HashMap, HashSet};
 
 use dunlin_schema::{
-    Address, Content, Entry, Epoch, MessageId, Millis, Peer, Position, Sender, Seq, StreamTime,
+    Address, Content, Entry, Epoch, MediaId, MessageId, Millis, Peer, Position, Sender, Seq, StreamTime,
     entry::{Body, Header},
     limits,
 };
@@ -77,6 +77,8 @@ pub struct Erasure {
     pub message: MessageId,
     /// Its tombstone, where that was read.
     pub tombstone: Option<Seq>,
+    /// The files that it refers to.
+    pub files: Vec<MediaId>,
 }
 
 #[derive(Clone, Debug)]
@@ -85,6 +87,7 @@ struct Written {
     header: Header,
     /// The message, whose own id this is or of which it is an edit.
     message: MessageId,
+    files: Vec<MediaId>,
 }
 
 /// What was read of a log.
@@ -133,7 +136,11 @@ impl Reading {
                 Content::React { .. } | Content::Membership(_) | Content::Failed(_) | Content::Settings(_),
             ) => return,
         };
-        self.written.push(Written { seq, header: entry.header(), message });
+        let files = match &entry.body {
+            Body::Content(Content::Message { attachments, .. }) => attachments.iter().map(|file| file.media).collect(),
+            Body::Content(_) | Body::Tombstone { .. } => Vec::new(),
+        };
+        self.written.push(Written { seq, header: entry.header(), message, files });
     }
 
     /// What a deletion takes back. In a group's log its worker lets nobody delete who may not.
@@ -161,9 +168,9 @@ impl Reading {
             everything_from.as_ref() == Some(&written.header.from)
                 || deleted.contains(&item(&written.header, written.message))
         });
-        let erasure = |Written { seq, header, message }| {
+        let erasure = |Written { seq, header, message, files }| {
             let tombstone = tombstones.get(&item(&header, header.id)).copied();
-            Erasure { seq, header, message, tombstone }
+            Erasure { seq, header, message, tombstone, files }
         };
         erased.map(erasure).collect()
     }

@@ -10,7 +10,10 @@ use dunlin_schema::{
 };
 use tokio::time::sleep;
 
-use super::core::{Cause, Erasure, Reading, is_past, stored_since};
+use super::{
+    core::{Cause, Erasure, Reading, is_past, stored_since},
+    released::Released,
+};
 use crate::clock;
 
 /// How often the deliver reader is asked how far it is.
@@ -43,6 +46,7 @@ pub(super) struct Erasing {
     pub(super) appender: Appender,
     pub(super) reads: Reads,
     pub(super) heads: Heads,
+    pub(super) released: Released,
 }
 
 impl Erasing {
@@ -88,7 +92,8 @@ impl Erasing {
         if !found.is_some_and(|found| found.entry.is_tombstone()) {
             return Ok(0);
         }
-        let erasure = Erasure { seq: at.seq, header: edit.header(), message: target, tombstone: None };
+        let (header, files) = (edit.header(), Vec::new());
+        let erasure = Erasure { seq: at.seq, header, message: target, tombstone: None, files };
         self.erase_all(log, vec![erasure], at.seq).await
     }
 
@@ -121,7 +126,9 @@ impl Erasing {
             self.let_deliver_pass(log, upto).await;
         }
         let mut erased = 0;
-        for Erasure { seq, header, message: _, tombstone } in erasures {
+        for Erasure { seq, header, message: _, tombstone, files } in erasures {
+            // Before its bytes go: afterwards nobody knows any more what it referred to.
+            self.released.tell(&header, files).await;
             let tombstone = match tombstone {
                 Some(tombstone) => tombstone,
                 None => self.appender.append(burial(log, seq, header)).await?.seq,

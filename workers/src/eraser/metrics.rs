@@ -14,6 +14,8 @@ pub(super) struct Metrics {
     erased: Counters,
     failed: Counters,
     people: Counters,
+    released: Counters,
+    kept: Counters,
 }
 
 /// What the role counts of one shard.
@@ -23,6 +25,8 @@ pub(super) struct EraserMetrics {
     pub(super) erased: Counter,
     pub(super) failed: Counter,
     pub(super) people: Counter,
+    pub(super) released: Counter,
+    pub(super) kept: Counter,
 }
 
 impl Metrics {
@@ -33,11 +37,16 @@ impl Metrics {
             erased: Counters::default(),
             failed: Counters::default(),
             people: Counters::default(),
+            released: Counters::default(),
+            kept: Counters::default(),
         };
         role.register("erased", "Entries whose bytes were overwritten", metrics.erased.clone());
         let failed = "Erasures that could not be brought to their end: each begins again";
         role.register("failed", failed, metrics.failed.clone());
         role.register("people", "People of whom everything was erased", metrics.people.clone());
+        role.register("released", "Files that messages referred to that were erased", metrics.released.clone());
+        let kept = "The same, where no media worker took it in: each stays until its lease ends";
+        role.register("released_late", kept, metrics.kept.clone());
         metrics
     }
 
@@ -48,6 +57,8 @@ impl Metrics {
             erased: self.erased.get_or_create_owned(&label),
             failed: self.failed.get_or_create_owned(&label),
             people: self.people.get_or_create_owned(&label),
+            released: self.released.get_or_create_owned(&label),
+            kept: self.kept.get_or_create_owned(&label),
         }
     }
 }

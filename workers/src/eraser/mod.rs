@@ -1,7 +1,7 @@
 //! The `eraser` role: takes what people deleted out of the logs of a shard, and leaves tombstones.
 //!
-//! `core` decides what goes, `erasing` carries it out, `person` erases people, `groups` takes them out of theirs,
-//! `after` looks after them, this file goes through the shard.
+//! `core` decides what goes, `erasing` carries it out, `released` tells of the files that it referred to, `person` erases people, `groups`
+//! takes them out of theirs, `after` looks after them, this file goes through the shard.
 //!
 //! An entry is done before the next one is taken, so a saved position covers only erasures that are done; one whose outcome is unknown
 //! begins again with its tombstone. Two at once, or one twice, do no harm.
@@ -12,6 +12,7 @@ mod erasing;
 mod groups;
 mod metrics;
 mod person;
+mod released;
 
 use std::{sync::Arc, time::Duration};
 
@@ -27,6 +28,7 @@ use self::{
     erasing::Erasing,
     metrics::{EraserMetrics, Metrics},
     person::People,
+    released::Released,
 };
 use crate::{
     context::Context,
@@ -52,7 +54,8 @@ fn prepare(registry: &mut Registry) -> Work {
 /// Works on a shard until it is told to stop.
 async fn run(context: Context, shard: Shard, metrics: EraserMetrics) {
     let (Some(appender), Some(reads)) = (context.appender().cloned(), context.reads().cloned()) else { return };
-    let erasing = Erasing { appender, reads, heads: Heads::new(context.connection()) };
+    let (heads, released) = (Heads::new(context.connection()), Released::of(&context, metrics.clone()));
+    let erasing = Erasing { appender, reads, heads, released };
     let people = People { context: &context, shard, erasing: &erasing, records: context.records(), metrics: &metrics };
     tokio::select! {
         () = go_through(&context, shard, &metrics, &erasing) => {}

@@ -1,6 +1,7 @@
 //! What is erased of a log, and when nothing has to be read again.
 
 use super::*;
+use dunlin_schema::media::Attachment;
 
 fn id(number: u64) -> MessageId {
     MessageId::from_parts(Millis(100_000 + number), 1)
@@ -89,6 +90,22 @@ fn of_two_copies_with_one_id_the_one_goes_that_was_sent_where_the_deletion_was()
         (3, entry(2, "alice", "carol", delete(1))),
     ];
     assert_eq!(erased(&log), [(2, None)]);
+}
+
+#[test]
+fn an_erased_message_names_the_files_that_it_referred_to() {
+    let files = [7, 8].map(|number| MediaId(id(number)));
+    let mut with_files = entry(1, "alice", "bob", message());
+    if let Body::Content(Content::Message { attachments, .. }) = &mut with_files.body {
+        attachments.extend(files.map(|media| Attachment::named(media, None)));
+    }
+    let mut reading = Reading::default();
+    let log = [with_files, entry(2, "alice", "bob", edit(1)), entry(3, "alice", "bob", delete(1))];
+    for (entry, seq) in log.iter().zip(1..) {
+        reading.add_entry(Seq(seq), entry);
+    }
+    let named: Vec<_> = reading.erasures().into_iter().map(|erasure| erasure.files).collect();
+    assert_eq!(named, [files.to_vec(), vec![]]);
 }
 
 #[test]
