@@ -43,7 +43,7 @@ pub(super) struct Message {
 pub(super) fn serialize<S: Serializer>(
     text: &Option<String>,
     data: &Option<Blob>,
-    attachments: &Vec<Attachment>,
+    attachments: &[Attachment],
     reply_to: &Option<MessageId>,
     mentions: &Vec<Address>,
     serializer: S,
@@ -51,7 +51,7 @@ pub(super) fn serialize<S: Serializer>(
     let mut fields = serializer.serialize_struct("message", ALWAYS + usize::from(!mentions.is_empty()))?;
     fields.serialize_field("text", text)?;
     fields.serialize_field("data", data)?;
-    fields.serialize_field("attachments", &Attachments(attachments.clone()))?;
+    fields.serialize_field("attachments", &Attachments(attachments.to_vec()))?;
     fields.serialize_field("reply_to", reply_to)?;
     if !mentions.is_empty() {
         fields.serialize_field("mentions", mentions)?;
