@@ -63,41 +63,86 @@ impl More {
         self.earlier.push_back(Earlier { seq, time, began });
     }
 
+    /// The device's own cursor, where it is all that there is, and is passed on later.
+    fn comes_later(&self) -> Option<Cursor> {
+        let More { said, said_again: _, earlier, senders, waiting, waits_long } = self;
+        let is_all = *waits_long && said.is_none() && earlier.is_empty() && senders.is_empty();
+        waiting.as_ref().filter(|own| is_all && own.senders.is_none()).map(|own| own.cursor)
+    }
+
     fn is_empty(&self) -> bool {
         self.said.is_none() && self.earlier.is_empty() && self.senders.is_empty() && self.waiting.is_none()
     }
 }
 
-/// What is left where the device has acknowledged everything, or all but what was taken last, and nothing is to be passed on.
+/// What is left where the device has acknowledged everything, or all but what was taken last, and nothing is to be passed on but the cursor
+/// with which it came.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Resting {
-    /// Up to here, in the epoch of what was taken; 0 where nothing was.
-    acknowledged: Seq,
-    /// Whether anything was acknowledged.
-    any: bool,
-    /// Whether what was taken last is not acknowledged.
-    owes: bool,
-    epoch_changed: bool,
+pub(super) enum Resting {
+    /// It has acknowledged something, or came with nothing.
+    Acknowledged {
+        /// Up to here, in the epoch of what was taken; 0 where nothing was.
+        upto: Seq,
+        /// Whether anything was acknowledged.
+        any: bool,
+        /// Whether what was taken last is not acknowledged.
+        owes: bool,
+        epoch_changed: bool,
+    },
+    /// Its own cursor, which stands where the log does, is passed on later.
+    Came {
+        /// That cursor's time.
+        at: Millis,
+        /// So many milliseconds behind the time of the log's cursor.
+        after: u32,
+    },
+}
+
+impl Resting {
+    /// When something is to be passed on.
+    pub(super) fn deadline(&self, sent: &Cursor) -> Option<Millis> {
+        match self {
+            Resting::Acknowledged { .. } => None,
+            Resting::Came { after, .. } => Some(sent.at.plus(Millis(u64::from(*after)))),
+        }
+    }
 }
 
 impl Acks {
     /// What is left of a log of which the writer took everything up to `sent`, if it is as little.
     pub(super) fn resting(&self, sent: &Cursor, now: Millis) -> Option<Resting> {
         let Acks { last, acknowledged, next, epoch_changed, more } = self;
-        let any = *acknowledged != Position::default();
         let epoch = sent.position.epoch;
-        let is_of_this_epoch = epoch > Epoch(0) && (!any || acknowledged.epoch == epoch);
-        let is_last = last.is_none_or(|last| last == *sent);
-        let rests = more.is_none() && now >= *next && is_last && is_of_this_epoch;
-        let (acknowledged, epoch_changed) = (acknowledged.seq, *epoch_changed);
-        rests.then_some(Resting { acknowledged, any, owes: last.is_some(), epoch_changed })
+        if epoch == Epoch(0) || last.is_some_and(|last| last != *sent) {
+            return None;
+        }
+        if let Some(more) = more {
+            let own = more.comes_later().filter(|own| Cursor { at: sent.at, ..*own } == *sent)?;
+            let is_all = last.is_some() && *acknowledged == sent.position && !epoch_changed;
+            let after = u32::try_from(next.0.checked_sub(sent.at.0)?).ok()?;
+            return is_all.then_some(Resting::Came { at: own.at, after });
+        }
+        let any = *acknowledged != Position::default();
+        let rests = now >= *next && (!any || acknowledged.epoch == epoch);
+        let (upto, owes, epoch_changed) = (acknowledged.seq, last.is_some(), *epoch_changed);
+        rests.then_some(Resting::Acknowledged { upto, any, owes, epoch_changed })
     }
 
     /// The same again.
-    pub(super) fn of(Resting { acknowledged, any, owes, epoch_changed }: Resting, sent: &Cursor) -> Acks {
-        let there = Position { seq: acknowledged, ..sent.position };
-        let acknowledged = if any { there } else { Position::default() };
-        Acks { last: owes.then_some(*sent), acknowledged, next: Millis(0), epoch_changed, more: None }
+    pub(super) fn of(resting: Resting, sent: &Cursor) -> Acks {
+        match resting {
+            Resting::Acknowledged { upto, any, owes, epoch_changed } => {
+                let there = Position { seq: upto, ..sent.position };
+                let acknowledged = if any { there } else { Position::default() };
+                Acks { last: owes.then_some(*sent), acknowledged, next: Millis(0), epoch_changed, more: None }
+            }
+            Resting::Came { at, .. } => {
+                let own = Acknowledged { cursor: Cursor { at, ..*sent }, senders: None };
+                let more = Some(Box::new(More { waiting: Some(own), waits_long: true, ..More::default() }));
+                let next = resting.deadline(sent).unwrap_or_default();
+                Acks { last: Some(*sent), acknowledged: sent.position, next, epoch_changed: false, more }
+            }
+        }
     }
 
     /// A device's own cursor says what it has: that is passed on as well, long after it came, unless the device acknowledges something by

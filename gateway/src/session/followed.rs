@@ -29,7 +29,7 @@ enum Keeps {
     All(Box<Active>),
 }
 
-/// What is left of a log that lacks nothing, and of which nothing waits: neither for the socket nor to be passed on. Its epoch is the
+/// What is left of a log that lacks nothing, and of which nothing waits for the socket. Its epoch is the
 /// one of `sent`.
 #[derive(Clone, Copy, Debug)]
 struct Quiet {
@@ -108,7 +108,7 @@ impl Followed {
 
     pub(super) fn deadline(&self, bounds: &Bounds) -> Option<Millis> {
         match &self.keeps {
-            Keeps::Little(quiet) => Some(quiet.step().deadline(&LogQueue::default(), bounds)),
+            Keeps::Little(quiet) => Some(quiet.deadline(bounds)),
             Keeps::All(active) => active.deadline(bounds),
         }
     }
@@ -157,6 +157,11 @@ impl Quiet {
     fn step(&self) -> InStep {
         let Quiet { sent, covers: (seq, time), unanswered, acks: _ } = *self;
         InStep { sent, covers: Position { epoch: sent.position.epoch, seq, time }, unanswered }
+    }
+
+    fn deadline(&self, bounds: &Bounds) -> Millis {
+        let refreshed = self.step().deadline(&LogQueue::default(), bounds);
+        self.acks.deadline(&self.sent).map_or(refreshed, |passed_on| passed_on.min(refreshed))
     }
 
     fn active(&self, log: &LogName) -> Active {

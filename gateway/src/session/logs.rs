@@ -265,6 +265,9 @@ impl Logs {
     /// The next frame: a frame of each log in turn.
     pub(super) fn take(&mut self, me: &Author, bounds: &Bounds) -> Option<Outgoing> {
         let at = self.turns.pop_front()?;
+        if self.turns.is_empty() && self.turns.capacity() > SEVERAL {
+            self.turns = VecDeque::new();
+        }
         let (named, active) = self.list[at].active();
         let Taken { frame, to, then } = active.queue.take()?;
         match &mut active.follower {
@@ -282,6 +285,8 @@ impl Logs {
             frame @ (Outgoing::Entry(_) | Outgoing::Own(_)) => frame,
         };
         let before = State { queued: false, drains: false, in_line: self.list[at].waits_in_line() };
+        // What may be passed on only at some time waits for that to come.
+        self.list[at].calm(Millis(0));
         self.changed(at, before, bounds);
         Some(frame)
     }

@@ -285,9 +285,11 @@ fn a_log_that_lacks_nothing_holds_little_until_something_happens_to_it() {
         rig.runs([(to(&a, head(1, 9, 5)), ""), (to(&b, head(1, 9, 5)), ""), (head(1, 9, 5), "")]);
     };
     heard(&mut rig);
-    assert_eq!(rig.session.logs.quiet(), 0, "what they came with is to be passed on");
-    rig.now = rig.now.plus(limits::CURSOR_ACKNOWLEDGED_AFTER).plus(Millis(25_000));
-    rig.step(Input::Tick);
+    assert_eq!(rig.session.logs.quiet(), 3, "what they came with is to be passed on, and is all that is kept of it");
+    rig.now = rig.now.plus(limits::CURSOR_ACKNOWLEDGED_AFTER);
+    rig.runs([(Input::Tick, "")]);
+    rig.now = rig.now.plus(Millis(25_000));
+    rig.runs([(Input::Tick, "acknowledge 1/5@5; acknowledge 1/5@5 of #a; acknowledge 1/5@5 of #b")]);
     rig.now = rig.now.plus(limits::ACKNOWLEDGE_EVERY);
     heard(&mut rig);
     assert_eq!(rig.session.logs.quiet(), 3);
