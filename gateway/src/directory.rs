@@ -1,5 +1,6 @@
 //! Who follows which log here: each log once, with its followers and the interest that brings its live entries, by shard.
 
+mod audience;
 mod changes;
 mod devices;
 mod fan_out;
@@ -8,10 +9,7 @@ mod roll;
 use std::{
     collections::{BTreeSet, HashMap},
     panic::{AssertUnwindSafe, catch_unwind},
-    sync::{
-        Arc, Weak,
-        atomic::{AtomicBool, Ordering::SeqCst},
-    },
+    sync::{Arc, Weak, atomic::AtomicU32},
 };
 
 use dunlin_nats::{FanIn, FanInError, Joined, LiveSink};
@@ -23,6 +21,7 @@ use dunlin_schema::{
 use parking_lot::Mutex;
 use tokio::sync::{Notify, OnceCell};
 
+pub(crate) use audience::Audience;
 pub(crate) use changes::Change;
 use changes::Changes;
 use devices::Teller;
@@ -63,13 +62,15 @@ struct Followed {
 }
 
 /// The followers of a log.
-struct Followers {
+pub(crate) struct Followers {
     me: Weak<Followers>,
     log: LogName,
     tail: Tail,
     metrics: Arc<Metrics>,
     teller: Teller,
-    list: Mutex<Vec<Arc<Following>>>,
+    list: Mutex<Vec<Follower>>,
+    /// How many there were so far whose sessions know that the interest is in place.
+    compared: AtomicU32,
     fan_out: Arc<FanOut>,
     /// Entries that some of them have yet to be given, while there are any.
     giving: Mutex<Option<Box<Giving>>>,
@@ -78,36 +79,11 @@ struct Followers {
     removals: Mutex<Vec<Removed>>,
 }
 
-/// A log, as one connection follows it.
-pub(crate) struct Following {
-    log: LogName,
+/// A connection that follows a log.
+struct Follower {
     connection: Arc<Connection>,
-    /// Whether its session knows that the interest is in place, and has not left.
-    compared: AtomicBool,
-}
-
-impl Following {
-    /// What is followed.
-    pub(crate) fn log(&self) -> &LogName {
-        &self.log
-    }
-
-    /// By whom.
-    pub(crate) fn connection(&self) -> &Arc<Connection> {
-        &self.connection
-    }
-
-    /// The session knows that the interest is in place: from here on its log is compared for it.
-    pub(crate) fn subscribed(&self) {
-        self.compared.store(true, SeqCst);
-    }
-
-    /// Gives the session its share of a comparison, unless it has left since that was asked.
-    pub(crate) fn tell(&self, share: Input) {
-        if self.compared.load(SeqCst) {
-            self.connection.tell(share);
-        }
-    }
+    /// As which of those it is compared whose sessions know that the interest is in place; 0 until its session does.
+    compared: u32,
 }
 
 /// The user has as many devices connected as are allowed.
@@ -155,45 +131,43 @@ impl Directory {
 
     /// Adds a connection to the followers of a log, until [`Directory::leave`]. Of a mailbox the same device's older connection is told to
     /// end. Errors: the user has too many devices at the mailbox; then nothing was added.
-    pub(crate) fn follow(&self, connection: &Arc<Connection>, log: LogName) -> Result<Arc<Following>, TooMany> {
+    pub(crate) fn follow(&self, connection: &Arc<Connection>, log: LogName) -> Result<Arc<Followers>, TooMany> {
         let place = self.place(connection, &log);
-        let compared = AtomicBool::new(false);
-        let following = Arc::new(Following { log, connection: connection.clone(), compared });
         let mut logs = self.logs(place.shard).lock();
         let followed = logs.entry(place.owner.clone()).or_insert_with(|| {
-            let (log, metrics, teller) = (following.log.clone(), self.metrics.clone(), self.teller.clone());
-            let (calls, removals) = (Calls::default(), Mutex::default());
+            let (log, metrics, teller) = (log.clone(), self.metrics.clone(), self.teller.clone());
+            let (calls, removals, compared) = (Calls::default(), Mutex::default(), AtomicU32::new(0));
             let (tail, list) = (Tail::of(&place, log.clone()), Mutex::new(Vec::with_capacity(1)));
             let (fan_out, giving) = (self.fan_out.clone(), Mutex::default());
             let followers = Arc::new_cyclic(|me: &Weak<Followers>| {
                 let me = me.clone();
-                Followers { me, log, tail, metrics, teller, list, fan_out, giving, calls, removals }
+                Followers { me, log, tail, metrics, teller, list, compared, fan_out, giving, calls, removals }
             });
             Arc::new(Followed { followers, interest: OnceCell::new() })
         });
+        let follower = Follower { connection: connection.clone(), compared: 0 };
         let mut list = followed.followers.list.lock();
-        match &following.log {
-            LogName::Mailbox => devices::add(&mut list, following.clone())?,
-            LogName::Group(_) => list.push(following.clone()),
+        match log {
+            LogName::Mailbox => devices::add(&mut list, follower)?,
+            LogName::Group(_) => list.push(follower),
         }
-        Ok(following)
+        Ok(followed.followers.clone())
     }
 
     /// Takes a follower out, unless a newer connection of its device has taken the place.
-    pub(crate) fn leave(&self, following: &Arc<Following>) {
-        following.compared.store(false, SeqCst);
-        let Log { shard, owner, .. } = self.place(&following.connection, &following.log);
+    pub(crate) fn leave(&self, connection: &Arc<Connection>, log: &LogName) {
+        let Log { shard, owner, .. } = self.place(connection, log);
         let mut logs = self.logs(shard).lock();
         let Some(followed) = logs.get(&owner) else { return };
         let mut list = followed.followers.list.lock();
-        list.retain(|other| !Arc::ptr_eq(other, following));
+        list.retain(|other| !Arc::ptr_eq(&other.connection, connection));
         let is_empty = list.is_empty();
         drop(list);
         // Its interest goes when others may look here again.
         let gone = if is_empty { logs.remove(&owner) } else { None };
         drop(logs);
-        if gone.is_some() && following.log == LogName::Mailbox {
-            self.change(Change::Left(following.connection.user().clone()));
+        if gone.is_some() && *log == LogName::Mailbox {
+            self.change(Change::Left(connection.user().clone()));
         }
         drop(gone);
     }
@@ -215,13 +189,17 @@ impl Directory {
 
     /// Resolves when the interest in the live entries of a follower's log is in place: the first follower puts it there, the others wait
     /// for it. Then the other gateways are told of a mailbox's device. Errors: see [`FanInError`].
-    pub(crate) async fn interest(&self, fan_in: &FanIn, following: &Following) -> Result<(), FanInError> {
-        let place = self.place(&following.connection, &following.log);
+    pub(crate) async fn interest(
+        &self,
+        fan_in: &FanIn,
+        connection: &Connection,
+        log: &LogName,
+    ) -> Result<(), FanInError> {
+        let place = self.place(connection, log);
         // Only one that was replaced in the meantime is not there, and it is told to end.
         let Some(followed) = self.found(&place) else { return Ok(()) };
         let is_first = followed.joined(fan_in, place.owner).await?;
-        if following.log == LogName::Mailbox {
-            let connection = &following.connection;
+        if *log == LogName::Mailbox {
             if is_first {
                 self.change(Change::Came(connection.user().clone()));
             }
@@ -285,15 +263,14 @@ impl Directory {
         self.logs(place.shard).lock().get(&place.owner).cloned()
     }
 
-    /// The logs of a shard that are compared, each once, with the followers that are to be told.
-    pub(crate) fn followed(&self, shard: Shard) -> Vec<(Peer, Vec<Arc<Following>>)> {
+    /// The logs of a shard that are compared, each once, and who is to be told.
+    pub(crate) fn followed(&self, shard: Shard) -> Vec<(Peer, Vec<Audience>)> {
         let logs = self.logs(shard).lock();
-        let compared = logs.iter().map(|(owner, followed)| {
-            let list = followed.followers.list.lock();
-            let compared = list.iter().filter(|following| following.compared.load(SeqCst));
-            (owner.clone(), compared.cloned().collect::<Vec<_>>())
+        let compared = logs.iter().filter_map(|(owner, followed)| {
+            let audience = Audience::of(&followed.followers)?;
+            Some((owner.clone(), vec![audience]))
         });
-        compared.filter(|(_, followers)| !followers.is_empty()).collect()
+        compared.collect()
     }
 }
 
@@ -354,7 +331,7 @@ impl LiveSink for Followers {
         }
         // In a group, one's own devices know what one does.
         let is_own =
-            |follower: &Following| self.log != LogName::Mailbox && *follower.connection.user() == signal.from.user;
+            |follower: &Follower| self.log != LogName::Mailbox && *follower.connection.user() == signal.from.user;
         for follower in self.list.lock().iter().filter(|follower| !is_own(follower)) {
             follower.connection.tell_at(moment, Input::Signal(signal.clone()));
         }

@@ -12,7 +12,7 @@ use dunlin_schema::{
 use crate::{
     clock::{self, Moment, Uptime},
     connection::{Connection, Who},
-    directory::{Following, TooMany},
+    directory::{Followers, TooMany},
     ending::{Ending, broken, goodbye, goodbye_until},
     following::{self, Said},
     gateway::Gateway,
@@ -31,7 +31,7 @@ pub(crate) struct Opened {
     pub(crate) region: Arc<Region>,
     pub(crate) connection: Arc<Connection>,
     /// Its user's mailbox, which it follows.
-    pub(crate) mailbox: Arc<Following>,
+    pub(crate) mailbox: Arc<Followers>,
     /// What it says of where other logs go on.
     pub(crate) said: Said,
     /// When its token ends.
@@ -259,7 +259,7 @@ fn admit(
     alarm: &Arc<Alarm>,
     ((user, device, token), opened): (Who, Moment),
     start: Start,
-) -> Result<(Arc<Connection>, Arc<Following>), Ending> {
+) -> Result<(Arc<Connection>, Arc<Followers>), Ending> {
     let (now, shard) = (Moment::now(), region.mailbox(&user).shard);
     let setup = Setup {
         region: region.settings.region.clone(),
@@ -290,7 +290,7 @@ fn admit(
     let mailbox = region.directory.follow(&connection, LogName::Mailbox).map_err(|TooMany| too_many())?;
     // What was revoked before it was among the others is found here, what is revoked from now on by the look at all of them.
     if region.revocations.bars(connection.token(), connection.user(), Some(connection.device())) {
-        region.directory.leave(&mailbox);
+        region.directory.leave(&connection, mailbox.log());
         return Err(revoked());
     }
     Ok((connection, mailbox))

@@ -18,7 +18,7 @@ use crate::{
     asks::Asks,
     clock::{Moment, Uptime},
     connection::Connection,
-    directory::Following,
+    directory::Followers,
     ending::{Ending, broken, goodbye, goodbye_until},
     following::{Opens, Said, Which, here},
     gateway::Gateway,
@@ -46,8 +46,8 @@ pub(crate) struct Running {
     gateway: Arc<Gateway>,
     region: Arc<Region>,
     connection: Arc<Connection>,
-    /// The logs that it follows.
-    follows: Vec<Arc<Following>>,
+    /// The logs that it follows, each with all its followers.
+    follows: Vec<Arc<Followers>>,
     /// Where others go on, if its user is in those groups again.
     said: Said,
     /// Where those have ended that have.
@@ -70,7 +70,7 @@ impl Running {
     pub(crate) fn new(gateway: Arc<Gateway>, opened: Opened) -> Running {
         let Opened { region, connection, mailbox, said, until } = opened;
         let mut work = Work::default();
-        work.join(&region, &mailbox);
+        work.join(&region, &connection, &mailbox);
         let follows = vec![mailbox];
         let said = here(&region, said);
         work.open(&region, &connection, Which::Greeted(said.clone()));
@@ -197,10 +197,10 @@ impl Running {
                     logs.into_iter().for_each(|(log, start)| self.follow(moment, log, start));
                 }
                 // One that was left meanwhile has no interest in place.
-                Done::Joined(following, true) if !self.follows.iter().any(|other| Arc::ptr_eq(other, &following)) => {}
-                Done::Joined(following, true) => {
-                    self.connection.handle(moment, Input::Subscribed(following.log().clone()));
-                    following.subscribed();
+                Done::Joined(followers, true) if !self.follows.iter().any(|other| Arc::ptr_eq(other, &followers)) => {}
+                Done::Joined(followers, true) => {
+                    self.connection.handle(moment, Input::Subscribed(followers.log().clone()));
+                    followers.subscribed(&self.connection);
                 }
                 Done::Joined(_, false) => {
                     let nobody = "the region's NATS does not answer";
@@ -214,15 +214,15 @@ impl Running {
     /// Follows the log of a group, unless it is followed.
     fn follow(&mut self, moment: Moment, log: LogName, start: Start) {
         let Running { region, connection, follows, said, work, .. } = self;
-        if follows.iter().any(|following| *following.log() == log) {
+        if follows.iter().any(|followers| *followers.log() == log) {
             return;
         }
         said.remove(&log.clone().into());
         connection.handle(moment, Input::Follow { log: log.clone(), start });
         // Of a mailbox alone there may be too many.
-        if let Ok(following) = region.directory.follow(connection, log) {
-            work.join(region, &following);
-            follows.push(following);
+        if let Ok(followers) = region.directory.follow(connection, log) {
+            work.join(region, connection, &followers);
+            follows.push(followers);
         }
     }
 
@@ -235,8 +235,8 @@ impl Running {
 
     /// Nothing more of a log is to be given.
     fn leave(&mut self, log: &LogName) {
-        if let Some(at) = self.follows.iter().position(|following| following.log() == log) {
-            self.region.directory.leave(&self.follows.swap_remove(at));
+        if let Some(at) = self.follows.iter().position(|followers| followers.log() == log) {
+            self.region.directory.leave(&self.connection, self.follows.swap_remove(at).log());
         }
     }
 
@@ -364,7 +364,7 @@ struct Taking<'a> {
     gateway: &'a Gateway,
     region: &'a Arc<Region>,
     connection: &'a Arc<Connection>,
-    follows: &'a [Arc<Following>],
+    follows: &'a [Arc<Followers>],
     work: &'a mut Work,
     asks: &'a mut Asks,
     encoding: Encoding,
@@ -443,7 +443,7 @@ impl Taking<'_> {
     }
 
     fn follows(&self, owner: &Peer) -> bool {
-        self.follows.iter().any(|following| match (following.log(), owner) {
+        self.follows.iter().any(|followers| match (followers.log(), owner) {
             (LogName::Group(address), Peer::Group(group)) => address.group == *group,
             (LogName::Group(_) | LogName::Mailbox, _) => false,
         })
@@ -483,9 +483,9 @@ impl Drop for Running {
     fn drop(&mut self) {
         let moment = Moment::now();
         self.region.watches.unwatch(&self.connection);
-        for following in self.follows.drain(..) {
-            self.region.directory.leave(&following);
-            self.connection.handle(moment, Input::Unfollow(following.log().clone()));
+        for followers in self.follows.drain(..) {
+            self.region.directory.leave(&self.connection, followers.log());
+            self.connection.handle(moment, Input::Unfollow(followers.log().clone()));
         }
         self.gateway.metrics.devices.dec();
         for output in self.connection.take_outputs() {

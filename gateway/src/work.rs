@@ -20,7 +20,7 @@ use tokio::sync::OwnedSemaphorePermit;
 use crate::{
     asks, carrier,
     connection::Connection,
-    directory::Following,
+    directory::Followers,
     following::{self, Looked, Opens, Wanted, Which},
     marks,
     region::Region,
@@ -42,7 +42,7 @@ pub(crate) enum Done {
     /// The logs of groups that are to be followed.
     Opens(Opens),
     /// Whether the interest in a log's live entries is in place; it could not be put there otherwise.
-    Joined(Arc<Following>, bool),
+    Joined(Arc<Followers>, bool),
 }
 
 /// A connection's work. It holds nothing while there is none; dropping it gives up what is on its way.
@@ -75,11 +75,11 @@ impl Work {
     }
 
     /// Begins to give a connection the live entries of a log.
-    pub(crate) fn join(&mut self, region: &Arc<Region>, following: &Arc<Following>) {
-        let (region, following) = (region.clone(), following.clone());
+    pub(crate) fn join(&mut self, region: &Arc<Region>, connection: &Arc<Connection>, followers: &Arc<Followers>) {
+        let (region, connection, followers) = (region.clone(), connection.clone(), followers.clone());
         self.push(async move {
-            let joined = join(&region, &following).await;
-            Done::Joined(following, joined)
+            let joined = join(&region, &connection, followers.log()).await;
+            Done::Joined(followers, joined)
         });
     }
 
@@ -125,7 +125,7 @@ impl Work {
         &mut self,
         region: &Arc<Region>,
         connection: &Arc<Connection>,
-        follows: &[Arc<Following>],
+        follows: &[Arc<Followers>],
         output: Output,
     ) -> bool {
         match output {
@@ -163,7 +163,7 @@ impl Work {
 }
 
 /// Carries out what takes no waiting. Of the rest nothing is begun: the socket is gone.
-pub(crate) fn at_once(region: &Region, connection: &Connection, follows: &[Arc<Following>], output: Output) {
+pub(crate) fn at_once(region: &Region, connection: &Arc<Connection>, follows: &[Arc<Followers>], output: Output) {
     match output {
         Output::Sending(_)
         | Output::Read(..)
@@ -177,8 +177,8 @@ pub(crate) fn at_once(region: &Region, connection: &Connection, follows: &[Arc<F
             region.reports.put(&region.metrics, Report::Read(reader, ReadUpTo { epoch, upto }));
         }
         Output::AskHeads(log) => {
-            if let Some(following) = follows.iter().find(|following| *following.log() == log) {
-                region.comparison.ask(region.log(connection.user(), &log), following);
+            if let Some(followers) = follows.iter().find(|followers| *followers.log() == log) {
+                region.comparison.ask(region.log(connection.user(), &log), followers, connection);
             }
         }
         Output::Acknowledge(log, said) => {
@@ -200,12 +200,12 @@ pub(crate) fn at_once(region: &Region, connection: &Connection, follows: &[Arc<F
     }
 }
 
-async fn join(region: &Region, following: &Following) -> bool {
+async fn join(region: &Region, connection: &Connection, log: &LogName) -> bool {
     for attempt in 1..=JOIN_TRIES {
-        match region.directory.interest(&region.fan_in, following).await {
+        match region.directory.interest(&region.fan_in, connection, log).await {
             Ok(()) => return true,
             Err(error) => {
-                let (user, log) = (following.connection().user(), following.log());
+                let user = connection.user();
                 tracing::debug!(%error, attempt, %user, %log, "no interest yet");
             }
         }

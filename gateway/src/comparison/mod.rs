@@ -20,7 +20,8 @@ use tracing::{info, warn};
 use self::core::{Answered, News, Silent, Unanswered};
 use crate::{
     clock::Uptime,
-    directory::{Directory, Following},
+    connection::Connection,
+    directory::{Audience, Directory, Followers},
     metrics::Metrics,
     services::Pulse,
     session::Input,
@@ -29,8 +30,8 @@ use crate::{
 /// How much of the span between two rounds chance takes away at most.
 pub(crate) const EARLIER: u64 = limits::HEADS_EVERY.0 * 15 / 100;
 
-type Core = core::Comparison<Arc<Following>>;
-type Question = core::Question<Arc<Following>>;
+type Core = core::Comparison<Audience>;
+type Question = core::Question<Audience>;
 
 /// The questions that wait, and how each shard answers.
 pub(crate) struct Comparison {
@@ -44,9 +45,9 @@ impl Comparison {
     }
 
     /// Asks for a log that somebody has just begun to follow.
-    pub(crate) fn ask(&self, log: Log, following: &Arc<Following>) {
-        following.connection().waits_for_heads(following.log());
-        self.core.lock().ask(log.shard, log.owner, following.clone());
+    pub(crate) fn ask(&self, log: Log, followers: &Arc<Followers>, connection: &Arc<Connection>) {
+        connection.waits_for_heads(followers.log());
+        self.core.lock().ask(log.shard, log.owner, Audience::one(followers, connection));
         self.more.notify_one();
     }
 
@@ -116,9 +117,8 @@ impl Comparison {
         answer: &Result<HeadsAnswer, HeadsError>,
         directory: &Directory,
     ) -> Option<Question> {
-        question.tell(answer.as_ref().ok(), |following, share| {
-            let log = following.log().clone();
-            following.tell(match share {
+        question.tell(answer.as_ref().ok(), |audience, share| {
+            audience.tell(|log| match share {
                 Ok(share) => Input::Heads(log, share),
                 Err(_) => Input::HeadsUnanswered(log),
             });

@@ -14,7 +14,7 @@ use dunlin_schema::{
 };
 use tokio::sync::mpsc;
 
-use super::{Directory, Followers, Following, TooMany};
+use super::{Directory, Follower, Followers, TooMany};
 use crate::{
     clock::Uptime,
     connection::Connection,
@@ -80,15 +80,15 @@ impl Teller {
 }
 
 /// Adds a device to those of its user. The same device's older connection is told to end. Errors: there are too many.
-pub(super) fn add(devices: &mut Vec<Arc<Following>>, following: Arc<Following>) -> Result<(), TooMany> {
-    let device = following.connection.device();
+pub(super) fn add(devices: &mut Vec<Follower>, newcomer: Follower) -> Result<(), TooMany> {
+    let device = newcomer.connection.device();
     match devices.iter().position(|other| other.connection.device() == device) {
         Some(older) => {
-            let older = std::mem::replace(&mut devices[older], following);
+            let older = std::mem::replace(&mut devices[older], newcomer);
             older.connection.alarm().tell(Order::Replaced);
         }
         None if devices.len() >= limits::DEVICES => return Err(TooMany),
-        None => devices.push(following),
+        None => devices.push(newcomer),
     }
     if devices.len() > 1 {
         devices.iter().for_each(|device| device.connection.has_siblings());
@@ -125,7 +125,7 @@ impl Followers {
         &self,
         joined: Joined,
         is_earlier: impl Fn(&Teller, &Connection, &Joined) -> bool,
-        tell_later: impl Fn(&[Arc<Following>], &Connection),
+        tell_later: impl Fn(&[Follower], &Connection),
     ) {
         if joined.connection.nonce == self.teller.nonce {
             return;
@@ -166,7 +166,7 @@ impl Followers {
 }
 
 /// Ends a device here before which there were as many as are allowed, here and elsewhere.
-fn end_one_too_many(list: &[Arc<Following>], newcomer: &Connection) {
+fn end_one_too_many(list: &[Follower], newcomer: &Connection) {
     let order = |device: &Connection| (device.opened().uptime, device.device().clone());
     let elsewhere = newcomer.earlier().lock();
     let before = list.iter().map(|device| &device.connection).filter(|device| order(device) < order(newcomer));
@@ -214,8 +214,11 @@ impl Directory {
     pub(crate) fn devices(&self, shard: Shard) -> Vec<Arc<Connection>> {
         let logs = self.logs(shard).lock();
         let mailboxes = logs.values().filter(|followed| followed.followers.log == LogName::Mailbox);
-        let devices = mailboxes.flat_map(|followed| followed.followers.list.lock().clone());
-        devices.map(|following| following.connection.clone()).collect()
+        let mut devices = Vec::new();
+        for followed in mailboxes {
+            devices.extend(followed.followers.list.lock().iter().map(|device| device.connection.clone()));
+        }
+        devices
     }
 }
 

@@ -73,7 +73,7 @@ impl Followers {
             None if followers.len() <= AT_ONCE => {
                 let moment = Moment::now();
                 for follower in followers.iter() {
-                    follower.connection.tell_at(moment, Input::Live(follower.log.clone(), entry.clone()));
+                    follower.connection.tell_at(moment, Input::Live(self.log.clone(), entry.clone()));
                 }
             }
             None => {
@@ -109,7 +109,7 @@ impl Followers {
         drop(place);
         let moment = Moment::now();
         for follower in &followers[some] {
-            follower.connection.tell_at(moment, Input::Live(follower.log.clone(), entry.clone()));
+            follower.connection.tell_at(moment, Input::Live(self.log.clone(), entry.clone()));
         }
         is_more
     }
@@ -127,10 +127,11 @@ mod tests {
     fn many_are_given_each_entry_once_whoever_leaves_meanwhile() {
         let (directory, [team, other]) = (directory(), ["#team", "#other"].map(|log| log.parse().unwrap()));
         let members: Vec<_> = (0..3 * AT_ONCE).map(|number| connection(&format!("user-{number}"), "phone")).collect();
-        let following: Vec<_> = members.iter().map(|member| live(&directory, member, &team)).collect();
-        members.iter().for_each(|member| drop(live(&directory, member, &other)));
+        members.iter().for_each(|member| live(&directory, member, &team));
+        members.iter().for_each(|member| live(&directory, member, &other));
         // What each is given until now.
         let given = || members.iter().map(|member| std::iter::from_fn(|| seq(member)).collect::<Vec<_>>());
+        let name = team.clone();
         let [team, other] = [team, other].map(|log| followers_of(&directory, "user-0", &log).unwrap());
         team.live(entry(2));
         team.live(entry(3));
@@ -144,7 +145,7 @@ mod tests {
             *seqs == [2, 2]
         }));
         let leave = [0, AT_ONCE, 2 * AT_ONCE, 3 * AT_ONCE - 1];
-        leave.iter().for_each(|&at| directory.leave(&following[at]));
+        leave.iter().for_each(|&at| directory.leave(&members[at], &name));
         while directory.fan_out.turn() {}
         assert!(team.giving.lock().is_none());
         for (at, mut seqs) in given().enumerate() {
@@ -163,7 +164,7 @@ mod tests {
     fn what_finds_no_room_is_found_missing() {
         let (directory, team) = (directory(), "#team".parse().unwrap());
         let members: Vec<_> = (0..=AT_ONCE).map(|number| connection(&format!("user-{number}"), "phone")).collect();
-        members.iter().for_each(|member| drop(live(&directory, member, &team)));
+        members.iter().for_each(|member| live(&directory, member, &team));
         let log = followers_of(&directory, "user-0", &team).unwrap();
         (0..=WAITING as u64).for_each(|number| log.live(entry(2 + number)));
         assert_eq!(log.metrics.live_let_go.get(), 1);

@@ -64,15 +64,15 @@ pub(super) fn connection_at(user: &str, device: &str, opened: Moment) -> Arc<Con
 }
 
 /// Follows a log for a connection. It lacks nothing up to entry 1, and has been told so.
-pub(super) fn live(directory: &Directory, connection: &Arc<Connection>, log: &LogName) -> Arc<Following> {
+pub(super) fn live(directory: &Directory, connection: &Arc<Connection>, log: &LogName) {
     let position = Position { epoch: Epoch(1), seq: Seq(1), time: StreamTime(1) };
     let start = Start::Cursor(Cursor { at: Moment::now().wall, ..Cursor::of_entry(position) });
     connection.handle(Moment::now(), Input::Follow { log: log.clone(), start });
-    let following = directory.follow(connection, log.clone()).unwrap();
+    let followers = directory.follow(connection, log.clone()).unwrap();
     connection.handle(Moment::now(), Input::Subscribed(log.clone()));
-    following.subscribed();
+    followers.subscribed(connection);
     let head = Some(Head { seq: Seq(1), time: StreamTime(1) });
-    following.tell(Input::Heads(log.clone(), HeadOf { position, head, floor: Seq(0) }));
+    Audience::one(&followers, connection).tell(|log| Input::Heads(log, HeadOf { position, head, floor: Seq(0) }));
     for output in connection.take_outputs() {
         if let Output::Look(log, number) = output {
             let upto = Place { seq: Seq(1), time: StreamTime(1) };
@@ -82,7 +82,6 @@ pub(super) fn live(directory: &Directory, connection: &Arc<Connection>, log: &Lo
     }
     while connection.take_frame().is_some() {}
     connection.take_outputs();
-    following
 }
 
 pub(super) fn entry(seq: u64) -> LiveEntry {
@@ -134,14 +133,14 @@ fn frame(connection: &Connection) -> Arc<SharedFrame> {
 fn a_log_is_there_once_for_as_long_as_somebody_follows_it() {
     let directory = directory();
     let (phone, web) = (connection("bob", "phone"), connection("bob", "web"));
-    let phone = directory.follow(&phone, MAILBOX).unwrap();
+    directory.follow(&phone, MAILBOX).unwrap();
     let first = followers(&directory, "bob").unwrap();
-    let web = directory.follow(&web, MAILBOX).unwrap();
+    directory.follow(&web, MAILBOX).unwrap();
     assert!(Arc::ptr_eq(&first, &followers(&directory, "bob").unwrap()));
-    directory.leave(&phone);
-    directory.leave(&phone);
+    directory.leave(&phone, &MAILBOX);
+    directory.leave(&phone, &MAILBOX);
     assert_eq!(first.list.lock().len(), 1);
-    directory.leave(&web);
+    directory.leave(&web, &MAILBOX);
     assert!(followers(&directory, "bob").is_none());
 }
 
@@ -149,17 +148,17 @@ fn a_log_is_there_once_for_as_long_as_somebody_follows_it() {
 fn the_same_device_takes_the_place_of_its_older_connection() {
     let directory = directory();
     let (older, newer) = (connection("bob", "phone"), connection("bob", "phone"));
-    let left = directory.follow(&older, MAILBOX).unwrap();
+    directory.follow(&older, MAILBOX).unwrap();
     directory.follow(&newer, MAILBOX).unwrap();
     assert_eq!((older.alarm().order(), newer.alarm().order()), (Order::Replaced, Order::Stay));
-    directory.leave(&left);
+    directory.leave(&older, &MAILBOX);
     assert_eq!(followers(&directory, "bob").unwrap().list.lock().len(), 1, "the newer one stays");
 }
 
 #[test]
 fn one_device_too_many_is_refused_and_the_others_stay() {
     let directory = directory();
-    let join = |number: usize| directory.follow(&connection("bob", &format!("device-{number}")), MAILBOX);
+    let join = |number: usize| directory.follow(&connection("bob", &format!("device-{number}")), MAILBOX).map(drop);
     for number in 0..limits::DEVICES {
         join(number).unwrap();
     }
@@ -171,7 +170,11 @@ fn one_device_too_many_is_refused_and_the_others_stay() {
 /// What a comparison would ask about: the logs, each with the devices that are told.
 fn compared(directory: &Directory) -> Vec<(String, Vec<String>)> {
     let logs = (0..SHARDS).flat_map(|shard| directory.followed(Shard(shard)));
-    let devices = |list: Vec<Arc<Following>>| list.iter().map(|one| one.connection.device().to_string()).collect();
+    let devices = |list: Vec<Audience>| {
+        let mut devices = Vec::new();
+        list.iter().for_each(|audience| audience.each(|one| devices.push(one.device().to_string())));
+        devices
+    };
     let mut logs: Vec<_> = logs.map(|(log, list)| (log.to_string(), devices(list))).collect();
     logs.sort();
     logs
@@ -181,33 +184,52 @@ fn compared(directory: &Directory) -> Vec<(String, Vec<String>)> {
 fn each_log_is_compared_once_for_those_who_know_that_they_follow_it() {
     let (directory, team): (_, LogName) = (directory(), "#team".parse().unwrap());
     let (phone, web, other) = (connection("bob", "phone"), connection("bob", "web"), connection("carol", "other"));
-    let left = live(&directory, &phone, &MAILBOX);
+    live(&directory, &phone, &MAILBOX);
     directory.follow(&web, MAILBOX).unwrap();
     live(&directory, &web, &team);
-    let outside = live(&directory, &other, &team);
+    live(&directory, &other, &team);
     let said = |log: &str, devices: &[&str]| (log.to_owned(), devices.iter().map(|&one| one.to_owned()).collect());
     assert_eq!(compared(&directory), [said("#team", &["web", "other"]), said("bob", &["phone"])]);
-    directory.leave(&left);
-    directory.leave(&outside);
+    directory.leave(&phone, &MAILBOX);
+    directory.leave(&other, &team);
     assert_eq!(compared(&directory), [said("#team", &["web"])]);
 }
 
+/// What came meanwhile may have passed by whoever was not there all the time.
 #[test]
-fn who_has_left_is_told_nothing_of_what_was_asked_before() {
-    let (directory, phone) = (directory(), connection("bob", "phone"));
-    let following = live(&directory, &phone, &MAILBOX);
-    directory.leave(&following);
-    let position = Position { epoch: Epoch(2), seq: Seq(9), time: StreamTime(9) };
-    let share = HeadOf { position, head: None, floor: Seq(9) };
-    following.tell(Input::Heads(MAILBOX, share));
-    assert!(phone.take_outputs().is_empty(), "a new epoch would be read");
+fn who_has_left_is_told_nothing_of_what_was_asked_before_though_they_are_back() {
+    let (directory, team): (_, LogName) = (directory(), "#team".parse().unwrap());
+    let (phone, web) = (connection("bob", "phone"), connection("carol", "web"));
+    live(&directory, &web, &team);
+    live(&directory, &phone, &team);
+    let followers = followers_of(&directory, "bob", &team).unwrap();
+    let asked = [Audience::of(&followers).unwrap(), Audience::one(&followers, &phone)];
+    let told = |asked: &Audience| {
+        let mut told = Vec::new();
+        asked.each(|one| told.push(one.device().to_string()));
+        told
+    };
+    assert_eq!(asked.each_ref().map(told), [vec!["web", "phone"], vec!["phone"]]);
+    directory.leave(&phone, &team);
+    assert_eq!(asked.each_ref().map(told), [vec!["web"], vec![]]);
+    directory.follow(&phone, team.clone()).unwrap();
+    followers.subscribed(&phone);
+    assert_eq!(asked.each_ref().map(told), [vec!["web"], vec![]]);
+    assert_eq!(told(&Audience::of(&followers).unwrap()), ["web", "phone"]);
+    assert_eq!(told(&Audience::one(&followers, &phone)), ["phone"]);
+}
+
+/// Tens of thousands of connections follow a hundred logs each.
+#[test]
+fn a_follower_is_small() {
+    assert!(size_of::<Follower>() <= 16, "{} bytes", size_of::<Follower>());
 }
 
 #[test]
 fn devices_of_a_user_are_given_one_frame_between_them() {
     let directory = directory();
     let devices = ["phone", "web", "tablet"].map(|device| connection("bob", device));
-    devices.iter().for_each(|device| drop(live(&directory, device, &MAILBOX)));
+    devices.iter().for_each(|device| live(&directory, device, &MAILBOX));
     let log = followers(&directory, "bob").unwrap();
     log.live(entry(2));
     let frames = devices.each_ref().map(|device| frame(device));
@@ -235,7 +257,7 @@ fn members_of_a_group_are_given_one_frame_between_them_beside_their_mailboxes() 
 fn in_a_group_devices_of_one_name_meet() {
     let (directory, team): (_, LogName) = (directory(), "#team".parse().unwrap());
     let members: Vec<_> = (0..=limits::DEVICES).map(|number| connection(&format!("user-{number}"), "phone")).collect();
-    members.iter().for_each(|member| drop(live(&directory, member, &team)));
+    members.iter().for_each(|member| live(&directory, member, &team));
     let log = followers_of(&directory, "bob", &team).unwrap();
     assert_eq!(log.list.lock().len(), limits::DEVICES + 1);
     let connection = ConnectionId { time: Millis(u64::MAX), nonce: 1 };

@@ -87,7 +87,9 @@ impl Bench {
         until(async || {
             let mut followed = self.server.gateway.0.home()?.directory.followed(Shard(0)).into_iter();
             followed.find_map(|(_, of)| {
-                of.first().map(|following| following.connection().clone()).filter(|of| of.user().as_str() == user)
+                let mut found = None;
+                of.iter().for_each(|audience| audience.each(|one| found = Some(one.clone())));
+                found.filter(|one| one.user().as_str() == user)
             })
         })
         .await
