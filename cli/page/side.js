@@ -82,17 +82,22 @@ export function openSide(who, gateways, acted, tellUnread) {
     find(".notice").hidden = false;
   }
 
+  /** What a group is called is known later than its address. */
+  function tellName() {
+    const name = nameOf(peer);
+    put(".peer bdi", name);
+    put(".empty", `Say hello to ${name}. Then take something away: the network, a server, all of them.`);
+    write.text.placeholder = write.text.ariaLabel = `Message to ${name}`;
+    messages.list.ariaLabel = `Messages with ${name}. Arrow keys go through them.`;
+  }
+
   /** With whom, from now on. */
   function talk(to) {
     stop();
     peer = select.value = to;
     const isGroup = peer[0] === "#";
     conversation = client.conversation(peer);
-    const name = nameOf(peer);
-    put(".peer bdi", name);
-    put(".empty", `Say hello to ${name}. Then take something away: the network, a server, all of them.`);
-    write.text.placeholder = write.text.ariaLabel = `Message to ${name}`;
-    messages.list.ariaLabel = `Messages with ${name}. Arrow keys go through them.`;
+    tellName();
     messages.open(conversation);
     const { typing, typists, closed } = conversation;
     const presence = client.presence(isGroup ? [] : [peer]);
@@ -142,6 +147,7 @@ export function openSide(who, gateways, acted, tellUnread) {
     const conversations = client.conversations.get();
     const others = [...new Set([who.peer, ...conversations.map((item) => item.with)])];
     for (const item of conversations) if (item.title) nameGroup(item.with, item.title);
+    tellName();
     select.hidden = others.length < 2;
     find(".peer bdi").hidden = !select.hidden;
     if (select.options.length !== others.length) {

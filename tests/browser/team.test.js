@@ -27,7 +27,11 @@ async function shown(all, word, texts) {
 }
 
 test("three people talk in a group with keys and clicks", async ({ world, browser }) => {
-    const { alice, bob, carol, all } = await openTeam(world, browser);
+    const { page, alice, bob, carol, all } = await openTeam(world, browser);
+    for (const { text } of all) {
+        await until("it says to whom", () => text.getAttribute("placeholder"), (told) => told === "Message to The three");
+    }
+    assert(await page.locator("#team-deeds").evaluate((row) => row.scrollWidth <= row.clientWidth), "the buttons are within their card");
     await alice.say("Is everybody here?");
     await bob.say("I am");
     for (const { node } of all) await until("it is there", () => node.locator(".text").getByText("I am", { exact: true }).count());
