@@ -278,6 +278,11 @@ fn doubts_of_several_logs_of_one_shard_are_one_question() {
 }
 
 #[test]
+fn a_log_holds_little_as_soon_as_what_waited_is_taken() {
+    assert_eq!(live_in(&["#a", "#b"]).session.logs.quiet(), 3);
+}
+
+#[test]
 fn a_log_that_lacks_nothing_holds_little_until_something_happens_to_it() {
     let mut rig = live_in(&["#a", "#b"]);
     let (a, b) = (group("#a"), group("#b"));
