@@ -10,6 +10,7 @@ use dunlin_schema::{
             GroupConversation, GroupConversationsAnswer, GroupConversationsRequest, GroupHistoryAnswer,
             GroupHistoryRequest, GroupMessage, GroupsLatestAnswer, GroupsLatestRequest,
         },
+        media::{HoldsAnswer, HoldsRequest},
     },
     limits, subject,
 };
@@ -113,6 +114,17 @@ impl Index {
         }
     }
 
+    /// Whether somebody has a message of the shard that refers to a file. Errors: see [`IndexError`].
+    pub async fn holds(&self, shard: Shard, question: &HoldsRequest) -> Result<bool, IndexError> {
+        let subject = subject::holds(self.connection.region(), shard);
+        let answer = self.request(subject, question.encode()).await?;
+        match HoldsAnswer::decode(&answer).map_err(|_| IndexError::Unreadable)? {
+            HoldsAnswer::Holds => Ok(true),
+            HoldsAnswer::Lacks => Ok(false),
+            HoldsAnswer::Behind => Err(IndexError::Behind),
+        }
+    }
+
     async fn request(&self, subject: String, question: Vec<u8>) -> Result<Bytes, IndexError> {
         Ok(ask(&self.connection, subject, question, limits::INDEX_TIMEOUT).await?)
     }
@@ -131,6 +143,8 @@ pub enum IndexQuestion {
     GroupConversations(GroupConversationsRequest, Reply<GroupConversationsAnswer>),
     /// Which messages a group has.
     GroupHistory(GroupHistoryRequest, Reply<GroupHistoryAnswer>),
+    /// Whether somebody has a message that refers to a file.
+    Holds(HoldsRequest, Reply<HoldsAnswer>),
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -140,6 +154,7 @@ enum Kind {
     GroupsLatest,
     GroupConversations,
     GroupHistory,
+    Holds,
 }
 
 /// The worker's side of a shard. Dropping it takes it back.
@@ -162,6 +177,7 @@ impl IndexService {
             endpoint(Kind::GroupsLatest, "groups_latest", subject::groups_latest),
             endpoint(Kind::GroupConversations, "group_conversations", subject::group_conversations),
             endpoint(Kind::GroupHistory, "group_history", subject::group_history),
+            endpoint(Kind::Holds, "holds", subject::holds),
         ];
         let (name, description) = (subject::index_service(region, shard), "the conversations of a shard's users");
         Ok(IndexService { service: Service::start(connection, &name, description, endpoints).await? })
@@ -183,6 +199,8 @@ impl IndexService {
                 }),
                 Kind::GroupHistory => GroupHistoryRequest::decode(request.payload())
                     .map(|question| IndexQuestion::GroupHistory(question, request.reply(GroupHistoryAnswer::encode))),
+                Kind::Holds => HoldsRequest::decode(request.payload())
+                    .map(|question| IndexQuestion::Holds(question, request.reply(HoldsAnswer::encode))),
             };
             match question {
                 Ok(question) => return Some(question),

@@ -6,6 +6,7 @@
 //! waiting helps then, so such a projection is made again.
 
 mod groups;
+mod holds;
 
 use std::{collections::HashMap, sync::Arc, time::Duration};
 
@@ -16,6 +17,7 @@ use dunlin_schema::{
     index::{
         Conversation, ConversationsAnswer, ConversationsRequest, HistoryAnswer, HistoryRequest, Message,
         groups::{GroupConversationsAnswer, GroupHistoryAnswer, GroupsLatestAnswer},
+        media::HoldsAnswer,
     },
     limits,
     record::ReadMark,
@@ -88,6 +90,10 @@ impl Answers {
             IndexQuestion::GroupHistory(question, reply) => {
                 let found = self.said(self.group_history(question).await)?;
                 reply.answer(&found.unwrap_or(GroupHistoryAnswer::Behind)).await;
+            }
+            IndexQuestion::Holds(question, reply) => {
+                let found = self.said(self.holds(question).await)?;
+                reply.answer(&found.unwrap_or(HoldsAnswer::Behind)).await;
             }
         }
         Ok(())

@@ -8,8 +8,8 @@
 pub mod group;
 
 use dunlin_schema::{
-    Address, Content, Entry, MessageId, Millis, Peer, RegionName, Seq, UserName, content::reaction_key, entry::Body,
-    index::Place, limits, record::ReadMark,
+    Address, Content, Entry, MediaId, MessageId, Millis, Peer, RegionName, Seq, UserName, content::reaction_key,
+    entry::Body, index::Place, limits, media::Attachment, record::ReadMark,
 };
 use serde::{Deserialize, Serialize};
 
@@ -35,6 +35,8 @@ pub enum What {
         id: MessageId,
         /// Its order, where it is not the entry's sequence.
         order: Option<Seq>,
+        /// Files that it refers to.
+        media: Vec<MediaId>,
     },
     /// Something about a message.
     Change {
@@ -70,7 +72,9 @@ pub fn meaning(owner: &UserName, region: &RegionName, payload: &[u8]) -> Option<
     let time = entry.time;
     let change = |target, change| Some(What::Change { target, change });
     let what = match entry.body {
-        Body::Content(Content::Message { .. }) => Some(What::Message { id, order: entry.order }),
+        Body::Content(Content::Message { attachments, .. }) => {
+            Some(What::Message { id, order: entry.order, media: referred(&attachments) })
+        }
         Body::Content(Content::Edit { target, .. }) => change(target, Change::Edit),
         Body::Content(Content::Delete { target }) => change(target, Change::Delete),
         Body::Content(Content::React { target, emoji, on }) => change(target, Change::React { emoji, on }),
@@ -78,6 +82,11 @@ pub fn meaning(owner: &UserName, region: &RegionName, payload: &[u8]) -> Option<
         Body::Tombstone { .. } => change(id, Change::Delete),
     };
     Some(Item { with, mine, time, what: what? })
+}
+
+/// The files that a message refers to.
+fn referred(attachments: &[Attachment]) -> Vec<MediaId> {
+    attachments.iter().map(|attachment| attachment.media).collect()
 }
 
 /// Whose messages an item may be about, the likelier author first: true is the mailbox's owner. Edits and deletions are about one's own;

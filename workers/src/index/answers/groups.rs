@@ -30,14 +30,19 @@ const AT_ONCE: usize = 16;
 
 /// What STATE says of a group, and of somebody in it.
 #[derive(Clone, Default)]
-struct Known {
+pub(super) struct Known {
     group: Option<GroupRecord>,
     member: MemberRecord,
 }
 
 impl Known {
     /// What they may read, by this snapshot.
-    fn sight(&self, reading: &Reading, group: &GroupName, user: &UserName) -> Result<Sight, ProjectionError> {
+    pub(super) fn sight(
+        &self,
+        reading: &Reading,
+        group: &GroupName,
+        user: &UserName,
+    ) -> Result<Sight, ProjectionError> {
         Ok(Sight::of(&self.member, self.group.as_ref(), &reading.group(group).turned(user)?))
     }
 }
@@ -131,7 +136,7 @@ impl Answers {
     }
 
     /// What STATE says of these groups, and of somebody in each.
-    async fn known(&self, user: &UserName, groups: &[GroupName]) -> Result<Vec<Known>, Unanswerable> {
+    pub(super) async fn known(&self, user: &UserName, groups: &[GroupName]) -> Result<Vec<Known>, Unanswerable> {
         let Of { region, shard } = &self.of;
         let of_group = |group: &GroupName| subject::group_record(region, *shard, group);
         let of_member = |group: &GroupName| subject::member_record(region, *shard, group, user);

@@ -1,13 +1,14 @@
 //! What an entry of a group's log means for the conversations of its members, and what somebody may read of it.
 
 use dunlin_schema::{
-    Address, Content, Entry, MessageId, Millis, Open, Peer, RegionName, Seq, StreamTime, Turn, UserName, Windows,
+    Address, Content, Entry, MediaId, MessageId, Millis, Open, Peer, RegionName, Seq, StreamTime, Turn, UserName,
+    Windows,
     content::{Change as Became, GroupChange},
     entry::Body,
     record::{GroupRecord, MemberRecord},
 };
 
-use super::Change;
+use super::{Change, referred};
 
 /// What an entry of a group's log says, as far as it matters here.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -22,6 +23,8 @@ pub enum Said {
         time: Millis,
         /// Whom it mentions.
         mentions: Vec<UserName>,
+        /// Files that it refers to.
+        media: Vec<MediaId>,
     },
     /// Something about a message.
     Change {
@@ -51,8 +54,9 @@ pub fn meaning(region: &RegionName, payload: &[u8]) -> Option<Said> {
     let change = |target, change| Some(Said::Change { target, by: by.clone(), time, change });
     let people = |users: &[Address]| users.iter().filter_map(|user| of_region(user, region)).collect::<Vec<_>>();
     match entry.body {
-        Body::Content(Content::Message { mentions, .. }) => {
-            Some(Said::Message { id, author: by, time, mentions: people(&mentions) })
+        Body::Content(Content::Message { mentions, attachments, .. }) => {
+            let (mentions, media) = (people(&mentions), referred(&attachments));
+            Some(Said::Message { id, author: by, time, mentions, media })
         }
         Body::Content(Content::Edit { target, .. }) => change(target, Change::Edit),
         Body::Content(Content::Delete { target }) => change(target, Change::Delete),

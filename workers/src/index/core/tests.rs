@@ -16,6 +16,10 @@ fn id(number: u128) -> MessageId {
     MessageId::from_parts(Millis(1), number)
 }
 
+fn file() -> MediaId {
+    MediaId(id(9))
+}
+
 fn place(seq: u64) -> Place {
     Place { seq: Seq(seq), time: StreamTime(seq * 1_000_000) }
 }
@@ -31,7 +35,7 @@ fn message() -> Body {
     Body::Content(Content::Message {
         text: Some("hi".into()),
         data: None,
-        attachments: vec![],
+        attachments: vec![Attachment::named(file(), None)],
         reply_to: None,
         mentions: vec![],
     })
@@ -49,7 +53,7 @@ fn an_entry_is_of_the_conversation_with_its_other_side() {
     ] {
         let item = meaning(&owner(), &region(), &entry(from, to, message())).unwrap();
         assert_eq!((item.with.to_string().as_str(), item.mine), (with, mine), "{from} to {to}");
-        assert_eq!((item.what, item.time), (What::Message { id: id(1), order: None }, Millis(5)));
+        assert_eq!((item.what, item.time), (What::Message { id: id(1), order: None, media: vec![file()] }, Millis(5)));
     }
     let react = || Change::React { emoji: "👍".into(), on: true };
     let alice = Sender { user: UserName::new("alice").unwrap(), region: region() };
@@ -79,7 +83,7 @@ fn edits_are_about_ones_own_and_reactions_about_either() {
         with: with.parse().unwrap(),
         mine,
         time: Millis(5),
-        what: What::Message { id: id(1), order: None },
+        what: What::Message { id: id(1), order: None, media: vec![] },
     };
     let react = Change::React { emoji: "👍".into(), on: true };
     for (with, mine, change, expected) in [

@@ -7,6 +7,7 @@
 //! | `messages` | mailbox, other side, sequence | a message, for counting and paging |
 //! | `standings` | mailbox, other side, author, id | the message's [`Standing`](super::core::Standing) |
 //! | `latest` | mailbox, sequence | a conversation by its last message |
+//! | `references` | log, file, sequence | that a message refers to the file |
 //! | `sizes` | log | how many rows it has in `entries`; only says when to look for what can go |
 //! | `group_messages` | group, sequence | a message |
 //! | `group_standings` | group, id, author | the message's [`Standing`](super::core::Standing) |
@@ -39,7 +40,7 @@ pub(super) use self::{
 };
 
 /// What the file's form is called; a file of another form goes.
-const VERSION: u8 = 3;
+const VERSION: u8 = 4;
 /// What it is called in its folder.
 const FILE: &str = "index.redb";
 /// What redb may keep in memory of one shard's file.
@@ -56,6 +57,7 @@ const MESSAGES: TableDefinition<'_, (Mailbox<'_>, Other<'_>, u64), &[u8]> = Tabl
 const STANDINGS: TableDefinition<'_, (Mailbox<'_>, Other<'_>, bool, u128), &[u8]> = TableDefinition::new("standings");
 const LATEST: TableDefinition<'_, (Mailbox<'_>, u64), Other<'_>> = TableDefinition::new("latest");
 const SIZES: TableDefinition<'_, Owner<'_>, u64> = TableDefinition::new("sizes");
+const REFERENCES: TableDefinition<'_, (Owner<'_>, u128, u64), ()> = TableDefinition::new("references");
 const GROUP_MESSAGES: TableDefinition<'_, (Group<'_>, u64), &[u8]> = TableDefinition::new("group_messages");
 const GROUP_STANDINGS: TableDefinition<'_, (Group<'_>, u128, &str), &[u8]> = TableDefinition::new("group_standings");
 const TURNS: TableDefinition<'_, (Group<'_>, &str, u64), &[u8]> = TableDefinition::new("turns");

@@ -3,13 +3,13 @@
 mod groups;
 
 use dunlin_schema::{
-    Address, MessageId, Peer, Position, Seq, UserName,
+    Address, MediaId, MessageId, Peer, Position, Seq, UserName,
     index::{Message, Place, Reaction},
 };
 use redb::ReadTransaction;
 
 use super::{
-    ENTRIES, LATEST, MESSAGES, Of, POSITION, ProjectionError, STANDINGS, damaged, head,
+    ENTRIES, LATEST, MESSAGES, Of, POSITION, ProjectionError, REFERENCES, STANDINGS, damaged, head,
     row::{self, EntryRow, MessageRow},
 };
 use crate::index::core::{Standing, Unread};
@@ -41,6 +41,21 @@ impl Reading {
         let (table, owner) = (self.0.open_table(ENTRIES)?, owner.to_string());
         let Some(bytes) = table.get((owner.as_str(), place.seq.0))? else { return Ok(false) };
         Ok(row::row::<EntryRow>(bytes.value())?.time == place.time)
+    }
+
+    /// The latest message of a log, from `first` on and below `below`, that refers to a file.
+    pub(in crate::index) fn refers(
+        &self,
+        owner: &str,
+        media: MediaId,
+        (first, below): (Seq, Seq),
+    ) -> Result<Option<Seq>, ProjectionError> {
+        if first >= below {
+            return Ok(None);
+        }
+        let (table, media) = (self.0.open_table(REFERENCES)?, row::key(media.0));
+        let found = table.range((owner, media, first.0)..(owner, media, below.0))?.next_back();
+        Ok(found.transpose()?.map(|(key, _)| Seq(key.value().2)))
     }
 
     /// Conversations with a message at or above `first`, the one with the latest message first: those whose latest lies below `below`.

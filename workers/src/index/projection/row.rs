@@ -1,6 +1,6 @@
 //! The rows of the projection as bytes.
 
-use dunlin_schema::{MessageId, Seq, StreamTime, UserName, envelope, index::Place};
+use dunlin_schema::{MediaId, MessageId, Seq, StreamTime, UserName, envelope, index::Place};
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 
 use super::{ProjectionError, VERSION, damaged};
@@ -36,6 +36,7 @@ pub(super) struct MessageRow {
     pub(super) mine: bool,
     pub(super) time: StreamTime,
     pub(super) order: Seq,
+    pub(super) media: Vec<MediaId>,
 }
 
 impl MessageRow {
@@ -51,6 +52,7 @@ pub(super) struct GroupRow {
     pub(super) author: UserName,
     pub(super) time: StreamTime,
     pub(super) mentions: Vec<UserName>,
+    pub(super) media: Vec<MediaId>,
 }
 
 /// A row of `turns`.

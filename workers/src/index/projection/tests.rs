@@ -1,6 +1,7 @@
 //! A projection on a real disk: what comes, what goes, and what is left of it when it is opened again.
 
 mod groups;
+mod media;
 
 use dunlin_schema::{
     Address, Epoch, MessageId, Millis, Seq, StreamTime, UserName,
@@ -43,7 +44,7 @@ fn entry(seq: u64, with: &str, mine: bool, what: What) -> Taken {
 }
 
 fn message(seq: u64, with: &str, mine: bool) -> Taken {
-    entry(seq, with, mine, What::Message { id: id(seq), order: None })
+    entry(seq, with, mine, What::Message { id: id(seq), order: None, media: vec![] })
 }
 
 fn change(seq: u64, with: &str, mine: bool, target: u64, change: Change) -> Taken {

@@ -2,13 +2,13 @@
 
 mod groups;
 
-use dunlin_schema::{Peer, Position, Seq, StreamTime, UserName, envelope, index::Place, limits};
+use dunlin_schema::{MediaId, Peer, Position, Seq, StreamTime, UserName, envelope, index::Place, limits};
 use redb::{ReadableTable, Table, WriteTransaction};
 
 use self::groups::GroupTables;
 use super::{
-    ENTRIES, GROUP_MESSAGES, GROUP_STANDINGS, HISTORIES, Head, LATEST, MESSAGES, Of, POSITION, ProjectionError, SIZES,
-    STANDINGS, TURNS, VERSION, head,
+    ENTRIES, GROUP_MESSAGES, GROUP_STANDINGS, HISTORIES, Head, LATEST, MESSAGES, Of, POSITION, ProjectionError,
+    REFERENCES, SIZES, STANDINGS, TURNS, VERSION, head,
     row::{self, About, EntryRow, MessageRow},
 };
 use crate::index::core::{Item, Standing, What, authors, group::Said};
@@ -59,6 +59,7 @@ impl Writing {
         self.transaction.open_table(MESSAGES)?;
         self.transaction.open_table(STANDINGS)?;
         self.transaction.open_table(LATEST)?;
+        self.transaction.open_table(REFERENCES)?;
         self.transaction.open_table(SIZES)?;
         self.transaction.open_table(GROUP_MESSAGES)?;
         self.transaction.open_table(GROUP_STANDINGS)?;
@@ -87,6 +88,7 @@ impl Writing {
         self.transaction.delete_table(MESSAGES)?;
         self.transaction.delete_table(STANDINGS)?;
         self.transaction.delete_table(LATEST)?;
+        self.transaction.delete_table(REFERENCES)?;
         self.transaction.delete_table(SIZES)?;
         self.transaction.delete_table(GROUP_MESSAGES)?;
         self.transaction.delete_table(GROUP_STANDINGS)?;
@@ -156,6 +158,7 @@ struct Tables<'t> {
     messages: Table<'t, (&'static str, &'static str, u64), &'static [u8]>,
     standings: Table<'t, (&'static str, &'static str, bool, u128), &'static [u8]>,
     latest: Table<'t, (&'static str, u64), &'static str>,
+    references: References<'t>,
     sizes: Table<'t, &'static str, u64>,
     groups: GroupTables<'t>,
 }
@@ -167,6 +170,7 @@ impl<'t> Tables<'t> {
             messages: transaction.open_table(MESSAGES)?,
             standings: transaction.open_table(STANDINGS)?,
             latest: transaction.open_table(LATEST)?,
+            references: References(transaction.open_table(REFERENCES)?),
             sizes: transaction.open_table(SIZES)?,
             groups: GroupTables::open(transaction)?,
         })
@@ -176,7 +180,7 @@ impl<'t> Tables<'t> {
     fn take(&mut self, owner: &str, Taken { at, meant }: &Taken) -> Result<u64, ProjectionError> {
         let about = match meant {
             Meant::Mailbox(user, Some(item)) => self.mean(user, *at, item)?,
-            Meant::Group(_, Some(said)) => self.groups.mean(owner, *at, said)?,
+            Meant::Group(_, Some(said)) => self.groups.mean(&mut self.references, owner, *at, said)?,
             Meant::Mailbox(_, None) | Meant::Group(_, None) => None,
         };
         let entry = row::bytes(&EntryRow { time: at.time, about });
@@ -189,7 +193,7 @@ impl<'t> Tables<'t> {
     fn mean(&mut self, owner: &UserName, at: Place, item: &Item) -> Result<Option<About>, ProjectionError> {
         let (name, with) = (owner.as_str(), item.with.to_string());
         match &item.what {
-            What::Message { id, order } => {
+            What::Message { id, order, media } => {
                 let mine = item.mine;
                 let mut standing = self.standing(name, &with, mine, row::key(*id))?.unwrap_or_default();
                 if !standing.sent(at, item.time, *order) {
@@ -197,8 +201,8 @@ impl<'t> Tables<'t> {
                 }
                 self.keep(name, &with, mine, row::key(*id), &standing)?;
                 if !standing.deleted {
-                    let (time, order) = (at.time, standing.order);
-                    self.show(name, &with, at.seq.0, &MessageRow { id: *id, mine, time, order })?;
+                    let (time, order, media) = (at.time, standing.order, media.clone());
+                    self.show(name, &with, at.seq.0, &MessageRow { id: *id, mine, time, order, media })?;
                 }
                 Ok(Some(About::Pair { with, mine, id: *id, is_message: true }))
             }
@@ -243,6 +247,7 @@ impl<'t> Tables<'t> {
         if let Some(before) = self.message_below(owner, with, seq)? {
             self.latest.remove((owner, before))?;
         }
+        self.references.add(owner, &message.media, seq)?;
         self.messages.insert((owner, with, seq), row::bytes(message).as_slice())?;
         self.latest.insert((owner, seq), with)?;
         Ok(())
@@ -250,7 +255,9 @@ impl<'t> Tables<'t> {
 
     /// A message is there no more. Where it was the latest of its conversation, the one before it is.
     fn hide(&mut self, owner: &str, with: &str, seq: u64) -> Result<(), ProjectionError> {
-        self.messages.remove((owner, with, seq))?;
+        if let Some(bytes) = self.messages.remove((owner, with, seq))? {
+            self.references.remove(owner, &row::row::<MessageRow>(bytes.value())?.media, seq)?;
+        }
         let was_latest = self.latest.remove((owner, seq))?.is_some();
         if let (true, Some(before)) = (was_latest, self.message_below(owner, with, seq)?) {
             self.latest.insert((owner, before), with)?;
@@ -304,13 +311,34 @@ impl<'t> Tables<'t> {
             self.sizes.remove(owner)?;
         }
         let Some(about) = about else { return Ok(()) };
-        let About::Pair { with, mine, id, is_message } = about else { return self.groups.remove(owner, seq, &about) };
+        let About::Pair { with, mine, id, is_message } = about else {
+            return self.groups.remove(&mut self.references, owner, seq, &about);
+        };
         let (with, id) = (with.as_str(), row::key(id));
         if is_message {
             self.hide(owner, with, seq)?;
             self.standings.remove((owner, with, mine, id))?;
         } else if self.standing(owner, with, mine, id)?.is_some_and(|kept| kept.at.is_none() && kept.changed.0 <= seq) {
             self.standings.remove((owner, with, mine, id))?;
+        }
+        Ok(())
+    }
+}
+
+/// Which files messages of a log refer to: a row goes with its message.
+struct References<'t>(Table<'t, (&'static str, u128, u64), ()>);
+
+impl References<'_> {
+    fn add(&mut self, owner: &str, media: &[MediaId], seq: u64) -> Result<(), ProjectionError> {
+        for media in media {
+            self.0.insert((owner, row::key(media.0), seq), ())?;
+        }
+        Ok(())
+    }
+
+    fn remove(&mut self, owner: &str, media: &[MediaId], seq: u64) -> Result<(), ProjectionError> {
+        for media in media {
+            self.0.remove((owner, row::key(media.0), seq))?;
         }
         Ok(())
     }

@@ -1,6 +1,6 @@
 //! What entries of a group mean, and what somebody may read by their record and by what the log has of them.
 
-use dunlin_schema::{Epoch, Position, Sender, content::Membership, group::GroupSettings};
+use dunlin_schema::{Epoch, Position, Sender, content::Membership, group::GroupSettings, media::Attachment};
 
 use super::*;
 
@@ -23,9 +23,10 @@ fn id(number: u128) -> MessageId {
 fn what_is_said_bears_its_author_and_whom_it_mentions() {
     let mentions = ["bob@local", "carol", "dave@eu"].map(|user| user.parse().unwrap()).to_vec();
     let text = Some("hi".to_owned());
-    let message = Content::Message { text, data: None, attachments: vec![], reply_to: None, mentions };
-    let mentions = vec![name("bob"), name("carol")];
-    let said = Said::Message { id: id(1), author: name("alice"), time: Millis(5), mentions };
+    let attachments = vec![Attachment::named(MediaId(id(9)), None)];
+    let message = Content::Message { text, data: None, attachments, reply_to: None, mentions };
+    let (mentions, media) = (vec![name("bob"), name("carol")], vec![MediaId(id(9))]);
+    let said = Said::Message { id: id(1), author: name("alice"), time: Millis(5), mentions, media };
     assert_eq!(meant("alice", Body::Content(message)), Some(said));
     let change = |by: &str, change| Some(Said::Change { target: id(7), by: name(by), time: Millis(5), change });
     let alice = Sender { user: name("alice"), region: "local".parse().unwrap() };

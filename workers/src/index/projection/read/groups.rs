@@ -3,7 +3,7 @@
 use std::collections::HashSet;
 
 use dunlin_schema::{
-    GroupName, Seq, StreamTime, Turn, UserName,
+    GroupName, MediaId, Seq, StreamTime, Turn, UserName,
     index::{
         Place,
         groups::{GroupMessage, GroupReaction},
@@ -56,6 +56,18 @@ impl OfGroup<'_> {
             turned.history = newest.map(|HistoryRow { shown, time }| (shown, time));
         }
         Ok(turned)
+    }
+
+    /// The latest message that refers to a file, of those that somebody may read.
+    pub(in crate::index) fn refers(&self, media: MediaId, sight: &Sight) -> Result<Option<Seq>, ProjectionError> {
+        let windows: Vec<_> = sight.windows.iter().collect();
+        for window in windows.into_iter().rev() {
+            let within = (window.from, window.until.map_or(Seq::MAX, Seq::next));
+            if let Some(found) = self.reading.refers(&self.group, media, within)? {
+                return Ok(Some(found));
+            }
+        }
+        Ok(None)
     }
 
     /// When the last message was stored that somebody may read, of those that are not older than `oldest`.

@@ -18,7 +18,7 @@ fn said(seq: u64, said: Said) -> Taken {
 
 fn says(seq: u64, author: &str, mentions: &[&str]) -> Taken {
     let mentions = mentions.iter().map(|user| name(user)).collect();
-    said(seq, Said::Message { id: id(seq), author: name(author), time: Millis(seq), mentions })
+    said(seq, Said::Message { id: id(seq), author: name(author), time: Millis(seq), mentions, media: vec![] })
 }
 
 fn changes(seq: u64, by: &str, target: u64, change: Change) -> Taken {
@@ -151,7 +151,10 @@ fn a_message_is_as_its_author_and_the_admins_left_it() {
     assert_eq!(messages.iter().map(stands).collect::<Vec<_>>(), expected, "an admin took carol's back");
     // Of one id that two have used, each takes back their own; an admin who has none takes back both.
     let twice = |seq, author: &str| {
-        said(seq, Said::Message { id: id(20), author: name(author), time: Millis(seq), mentions: vec![] })
+        said(
+            seq,
+            Said::Message { id: id(20), author: name(author), time: Millis(seq), mentions: vec![], media: vec![] },
+        )
     };
     kept.take(&[twice(20, "alice"), twice(21, "bob"), changes(22, "bob", 20, Change::Delete)], Durability::None);
     assert_eq!(kept.read(&everything()), [20, 2, 1]);

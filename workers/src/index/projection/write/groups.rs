@@ -3,9 +3,12 @@
 use dunlin_schema::{MessageId, Turn, UserName, index::Place};
 use redb::{ReadableTable, Table, WriteTransaction};
 
-use super::super::{
-    EVERYBODY, GROUP_MESSAGES, GROUP_STANDINGS, HISTORIES, ProjectionError, TURNS,
-    row::{self, About, GroupRow, HistoryRow, TurnRow},
+use super::{
+    super::{
+        EVERYBODY, GROUP_MESSAGES, GROUP_STANDINGS, HISTORIES, ProjectionError, TURNS, damaged,
+        row::{self, About, GroupRow, HistoryRow, TurnRow},
+    },
+    References,
 };
 use crate::index::core::{Change, Standing, group::Said};
 
@@ -30,16 +33,23 @@ impl<'t> GroupTables<'t> {
     }
 
     /// Takes an entry in.
-    pub(super) fn mean(&mut self, group: &str, at: Place, said: &Said) -> Result<Option<About>, ProjectionError> {
+    pub(super) fn mean(
+        &mut self,
+        references: &mut References<'_>,
+        group: &str,
+        at: Place,
+        said: &Said,
+    ) -> Result<Option<About>, ProjectionError> {
         match said {
-            Said::Message { id, author, time, mentions } => {
+            Said::Message { id, author, time, mentions, media } => {
                 let mut standing = self.standing(group, *id, author)?.unwrap_or_default();
                 if !standing.sent(at, *time, None) {
                     return Ok(None);
                 }
                 self.keep(group, *id, author, &standing)?;
-                let (author, mentions) = (author.clone(), mentions.clone());
-                let message = GroupRow { id: *id, author: author.clone(), time: at.time, mentions };
+                let (author, mentions, media) = (author.clone(), mentions.clone(), media.clone());
+                references.add(group, &media, at.seq.0)?;
+                let message = GroupRow { id: *id, author: author.clone(), time: at.time, mentions, media };
                 self.messages.insert((group, at.seq.0), row::bytes(&message).as_slice())?;
                 Ok(Some(About::Said { author, id: *id }))
             }
@@ -47,7 +57,7 @@ impl<'t> GroupTables<'t> {
                 for (author, mut standing) in self.changed(group, *target, by, change)? {
                     standing.change(at, by, *time, change);
                     if let (Some(place), true) = (standing.at, standing.deleted) {
-                        self.messages.remove((group, place.seq.0))?;
+                        self.hide(references, group, place.seq.0)?;
                     }
                     self.keep(group, *target, &author, &standing)?;
                 }
@@ -68,10 +78,16 @@ impl<'t> GroupTables<'t> {
     }
 
     /// An entry has gone from the log.
-    pub(super) fn remove(&mut self, group: &str, seq: u64, about: &About) -> Result<(), ProjectionError> {
+    pub(super) fn remove(
+        &mut self,
+        references: &mut References<'_>,
+        group: &str,
+        seq: u64,
+        about: &About,
+    ) -> Result<(), ProjectionError> {
         match about {
             About::Said { author, id } => {
-                self.messages.remove((group, seq))?;
+                self.hide(references, group, seq)?;
                 self.standings.remove((group, row::key(*id), author.as_str()))?;
             }
             About::Turns { users } => {
@@ -83,6 +99,12 @@ impl<'t> GroupTables<'t> {
             About::Pair { .. } => {}
         }
         Ok(())
+    }
+
+    /// A message is there no more.
+    fn hide(&mut self, references: &mut References<'_>, group: &str, seq: u64) -> Result<(), ProjectionError> {
+        let Some(bytes) = self.messages.remove((group, seq))? else { return Ok(()) };
+        references.remove(group, &row::row::<GroupRow>(bytes.value())?.media, seq)
     }
 
     /// Which messages a change is about: the worker has let it in, so they are somebody's who may change them. An edit is its author's, and
@@ -114,7 +136,7 @@ impl<'t> GroupTables<'t> {
             if (of, key) != (group, row::key(id)) {
                 break;
             }
-            found.push((author.parse().map_err(super::super::damaged)?, row::row(bytes.value())?));
+            found.push((author.parse().map_err(damaged)?, row::row(bytes.value())?));
         }
         Ok(found)
     }
