@@ -1,4 +1,4 @@
-//! Makes the calls to NATS that storing a message takes (appends, look-ups, and what a groups worker is asked), for sockets and for HTTP
+//! Makes the calls to NATS that storing a message takes (appends, look-ups, and what groups and media workers are asked), for sockets and for HTTP
 //! alike: [`crate::sending`] decides which comes next, and `nats` bounds each in time.
 
 use std::time::Instant;
@@ -9,7 +9,7 @@ use dunlin_schema::{Entry, Peer};
 use crate::{
     groups,
     region::Region,
-    sending::{Append, AppendFailure, Do, InGroup, Input, LookUp, Step, Stored},
+    sending::{Append, AppendFailure, Do, InGroup, Input, LookUp, Refer, Step, Stored},
 };
 
 /// Carries out a step, and gives what came of it.
@@ -20,6 +20,11 @@ pub(crate) async fn carry(region: &Region, todo: Do) -> Input {
         Do::InGroup(wanted) => {
             let InGroup { key, shard, wanted } = *wanted;
             Input::DoneInGroup { key, answer: groups::ask(&region.groups, &region.metrics, shard, &wanted).await }
+        }
+        Do::Refer(wanted) => {
+            let Refer { key, from, media, until } = *wanted;
+            let message = (from, key.id, key.to.clone());
+            Input::Referred { outcome: region.files().refer(&message, media, until).await, key }
         }
     }
 }
@@ -51,7 +56,7 @@ async fn append(region: &Region, wanted: Append) -> Input {
     }
     // A recipient waits for the one, and nobody for the other but the sender, who is told of both together.
     let pace = match key.step {
-        Step::FindReceived | Step::FindSent | Step::FindItself | Step::Store => Pace::Prompt,
+        Step::FindReceived | Step::FindSent | Step::FindItself | Step::Refer | Step::Store => Pace::Prompt,
         Step::Copy => Pace::Unhurried,
     };
     let outcome =

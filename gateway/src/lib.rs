@@ -40,6 +40,7 @@ pub mod connection;
 mod directory;
 mod ending;
 mod error;
+mod files;
 pub mod following;
 mod gateway;
 mod groups;

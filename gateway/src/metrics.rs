@@ -89,6 +89,8 @@ pub(crate) struct Metrics {
     look_ups: Family<ByOutcome, Counter>,
     /// What groups workers were asked to do.
     group_requests: Family<ByOutcome, Counter>,
+    /// What media workers were asked.
+    media_requests: Family<ByOutcome, Counter>,
     /// Reads of a log, and those without an answer.
     pub(crate) reads: Counter,
     pub(crate) failed_reads: Counter,
@@ -168,6 +170,7 @@ impl Metrics {
             failed_appends: Family::default(),
             look_ups: Family::default(),
             group_requests: Family::default(),
+            media_requests: Family::default(),
             panics: Counter::default(),
             service_idle: Family::default(),
             reads: Counter::default(),
@@ -233,6 +236,8 @@ impl Metrics {
         );
         let in_groups = "What groups workers were asked to do, by what came of it";
         registry.register("group_requests", in_groups, self.group_requests.clone());
+        let of_media = "What media workers were asked, by what came of it";
+        registry.register("media_requests", of_media, self.media_requests.clone());
         registry.register_with_unit(
             "service_idle",
             "How long ago a service last showed that it moves",
@@ -347,6 +352,11 @@ impl Metrics {
     /// A groups worker was asked to do something.
     pub(crate) fn asked_in_group(&self, outcome: &'static str) {
         self.group_requests.get_or_create(&ByOutcome { outcome }).inc();
+    }
+
+    /// A media worker was asked something.
+    pub(crate) fn asked_of_media(&self, outcome: &'static str) {
+        self.media_requests.get_or_create(&ByOutcome { outcome }).inc();
     }
 
     /// The text that Prometheus reads, with what others count: the late appends of `appenders`, what was `refused` by queue, and how old

@@ -134,7 +134,8 @@ impl Posts {
             | Input::Crowded(_)
             | Input::Appended { .. }
             | Input::LookedUp { .. }
-            | Input::DoneInGroup { .. } => None,
+            | Input::DoneInGroup { .. }
+            | Input::Referred { .. } => None,
         };
         let mut people = self.people.lock();
         people.resting.retain(|resting| resting != from);
@@ -151,7 +152,8 @@ impl Posts {
             | Input::Crowded(_)
             | Input::Appended { .. }
             | Input::LookedUp { .. }
-            | Input::DoneInGroup { .. }) => input,
+            | Input::DoneInGroup { .. }
+            | Input::Referred { .. }) => input,
         };
         let then = person.sending.handle(clock::now(), &person.author, input);
         match (then.answer, key) {
@@ -200,9 +202,10 @@ impl Posts {
         let mut people = self.people.lock();
         let person = people.by_name.get_mut(from)?;
         let to = match &input {
-            Input::Appended { key, .. } | Input::LookedUp { key, .. } | Input::DoneInGroup { key, .. } => {
-                key.to.clone()
-            }
+            Input::Appended { key, .. }
+            | Input::LookedUp { key, .. }
+            | Input::DoneInGroup { key, .. }
+            | Input::Referred { key, .. } => key.to.clone(),
             Input::Send(_) | Input::OverTheShare(..) | Input::Crowded(_) => return None,
         };
         let Then { todo, answer, given_up } = person.sending.handle(clock::now(), &person.author, input);

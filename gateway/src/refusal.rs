@@ -1,7 +1,9 @@
 //! What a client is told of a frame that is refused, a question among others.
 
 use dunlin_nats::{AccountsError, DeviceError, ErasureError, IndexError, ReadError, RecordError};
-use dunlin_schema::{Code, Millis, code::Retry, frame::ServerFrame, group::GroupRefusal, limits};
+use dunlin_schema::{
+    Code, Millis, code::Retry, frame::ServerFrame, group::GroupRefusal, limits, media::service::MediaRefusal,
+};
 
 use crate::directory::Unheard;
 
@@ -72,6 +74,12 @@ impl From<GroupRefusal> for Refusal {
         let code = refusal.code();
         let retry_after = (code.retry() == Retry::Later).then_some(refusal.retry_after().unwrap_or(RETRY_AFTER));
         Refusal { code, message: refusal.to_string(), retry_after }
+    }
+}
+
+impl From<MediaRefusal> for Refusal {
+    fn from(refusal: MediaRefusal) -> Refusal {
+        Refusal { code: refusal.code(), message: refusal.to_string(), retry_after: refusal.retry_after() }
     }
 }
 

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use dunlin_nats::{
     Accounts, Appender, ConnectError, ConnectOptions, Connection, Devices, Erasures, FanIn, Groups, Heads, Index,
-    Marks, Reads, Receipts, Records, SettingsError, region_settings,
+    Marks, Media, Reads, Receipts, Records, SettingsError, region_settings,
 };
 use dunlin_schema::{Log, LogName, RegionName, UserName, limits, stream::RegionSettings};
 use tokio::sync::Semaphore;
@@ -13,6 +13,7 @@ use crate::{
     appends::Appends,
     comparison::{Comparison, core::Silent},
     directory::Directory,
+    files::Files,
     memberships,
     metrics::Metrics,
     presence::{self, Sight, Watches, Whereabouts},
@@ -46,6 +47,7 @@ pub(crate) struct Region {
     pub(crate) watches: Arc<Watches>,
     pub(crate) accounts: Accounts,
     pub(crate) groups: Groups,
+    pub(crate) media: Media,
     pub(crate) people: People,
     pub(crate) revocations: Revocations,
     pub(crate) reports: Reports,
@@ -105,6 +107,7 @@ impl Region {
             watches: Watches::new(metrics),
             accounts: Accounts::new(&nats),
             groups: Groups::new(&nats),
+            media: Media::new(&nats),
             people,
             revocations,
             reports: Reports::default(),
@@ -202,6 +205,12 @@ impl Region {
     /// A log that a user follows.
     pub(crate) fn log(&self, user: &UserName, name: &LogName) -> Log {
         Log::named(&self.settings.region, self.settings.shards, user, name)
+    }
+
+    /// What is asked about files.
+    pub(crate) fn files(&self) -> Files<'_> {
+        let Region { media, index, records, reads, metrics, settings, .. } = self;
+        Files { media, index, records, reads, metrics, region: &settings.region, shards: settings.shards }
     }
 
     /// A user's mailbox.

@@ -251,11 +251,11 @@ pub enum ContentError {
     /// Too many attachments.
     #[error("a message has at most {max} attachments, this one has {0}", max = limits::ATTACHMENTS)]
     TooManyAttachments(usize),
-    /// Media can't be attached in this release.
-    #[error("attachments need the media role, which this region does not run")]
-    NoMedia,
-    /// Neither text nor data.
-    #[error("a message or an edit needs text or data")]
+    /// A file more than once.
+    #[error("a message refers to each file once")]
+    Attachments,
+    /// Nothing is said.
+    #[error("a message needs text, data or attachments, and an edit text or data")]
     Empty,
     /// Not people, each once, of whom there are not too many.
     #[error("`mentions` names people, each once and at most {max}", max = limits::MENTIONS)]
@@ -273,13 +273,12 @@ impl Content {
     pub fn check(&self) -> Result<(), ContentError> {
         match self {
             Content::Message { text, data, attachments, reply_to: _, mentions } => {
-                body(text, data)?;
-                are_people(mentions)?;
-                match attachments.len() {
-                    0 => Ok(()),
-                    count if count > limits::ATTACHMENTS => Err(ContentError::TooManyAttachments(count)),
-                    _ => Err(ContentError::NoMedia),
+                match body(text, data) {
+                    Err(ContentError::Empty) if !attachments.is_empty() => {}
+                    checked => checked?,
                 }
+                are_people(mentions)?;
+                are_files(attachments)
             }
             Content::Edit { text, data, .. } => body(text, data),
             Content::React { emoji, .. } if !is_emoji(emoji) => Err(ContentError::Emoji),
@@ -356,6 +355,15 @@ fn are_people(mentions: &[Address]) -> Result<(), ContentError> {
     let mut seen = HashSet::new();
     let each_once = mentions.iter().all(|user| matches!(user.peer, Peer::User(_)) && seen.insert(user));
     if each_once && mentions.len() <= limits::MENTIONS { Ok(()) } else { Err(ContentError::Mentions) }
+}
+
+fn are_files(attachments: &[Attachment]) -> Result<(), ContentError> {
+    let mut seen = HashSet::new();
+    match attachments.len() {
+        count if count > limits::ATTACHMENTS => Err(ContentError::TooManyAttachments(count)),
+        _ if !attachments.iter().all(|attachment| seen.insert(attachment.media)) => Err(ContentError::Attachments),
+        _ => Ok(()),
+    }
 }
 
 fn body(text: &Option<String>, data: &Option<Blob>) -> Result<(), ContentError> {

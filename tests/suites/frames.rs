@@ -124,7 +124,7 @@ fn cases() -> Vec<(&'static str, Vec<u8>, Answer)> {
         ("an id from the future", text(message(&ahead, "alice", "hi").to_string()), Rejected("from_the_future")),
         ("an empty body", content(json!({ "message": {} })), Rejected("bad_content")),
         ("a long body", content(said(&"x".repeat(32_769))), Rejected("too_large")),
-        ("attachments without media", content(attachments), Rejected("unsupported")),
+        ("attachments that are none", content(attachments), Rejected("bad_content")),
         ("data that is no base64", content(json!({ "message": { "data": "?" } })), Rejected("bad_content")),
         ("an emoji of 50 letters", content(react(&"x".repeat(50))), Rejected("bad_content")),
         ("what only the system says", content(membership), Rejected("bad_content")),

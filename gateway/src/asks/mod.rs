@@ -9,6 +9,7 @@ mod devices;
 mod erase;
 mod groups;
 mod in_flight;
+mod media;
 mod presence;
 mod receipts;
 mod settings;
@@ -17,10 +18,11 @@ use std::{sync::Arc, time::Duration};
 
 use dunlin_nats::{Accounts, Devices, Erasures, FanIn, Groups, Index, Marks, Reads, Records};
 use dunlin_schema::{
-    Address, Code, GroupAddress, Peer, RegionName, UserName,
+    Address, GroupAddress, Peer, RegionName, UserName,
     frame::{Answer, AnswerFrame, Ask, Question, ServerFrame},
     group::GroupCommand,
     limits,
+    media::record::Promise,
     settings::SettingsChange,
 };
 use tokio::{sync::OwnedSemaphorePermit, time::timeout};
@@ -30,6 +32,7 @@ pub(crate) use self::in_flight::Asks;
 use crate::{
     connection::Connection,
     directory::Directory,
+    files::Files,
     metrics::Metrics,
     presence::{Sight, Watches, Whereabouts},
     refusal::Refusal,
@@ -70,6 +73,8 @@ pub(crate) struct Context<'a> {
     index: &'a Index,
     /// How far what was sent to groups has come.
     marks: &'a Marks,
+    /// What is known of files.
+    files: Files<'a>,
     /// What logs say.
     reads: &'a Reads,
     metrics: &'a Metrics,
@@ -99,6 +104,7 @@ pub(crate) async fn answered(
         sight: region.sight(),
         index: &region.index,
         marks: &region.marks,
+        files: region.files(),
         reads: &region.reads,
         metrics: &region.metrics,
     };
@@ -168,9 +174,11 @@ impl Context<'_> {
             Question::GroupJoin { id, token } => groups::join(self, id, token).await,
             Question::GroupUnlink { id, group, token } => groups::unlink(self, Command { id, group }, token).await,
             Question::ReceiptsOf { to, order, after, limit } => counts::members(self, to, order, (after, limit)).await,
-            Question::Upload { .. } | Question::UploadDone { .. } | Question::Download { .. } => {
-                Err(Refusal::never(Code::Unsupported, "this release stores no files"))
+            Question::Upload { size, kind, sha256, media } => {
+                media::upload(self, Promise { size, kind, sha256 }, media).await
             }
+            Question::UploadDone { media, proof } => media::done(self, media, proof).await,
+            Question::Download { media, thumbnail, name } => media::download(self, media, thumbnail, name).await,
         }
     }
 }

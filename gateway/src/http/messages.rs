@@ -27,7 +27,7 @@ use crate::{clock, gateway::Gateway, sending::Answer};
 pub(super) const ANSWER_WITHIN: Duration = Duration::from_secs(30);
 
 /// What a post may be refused with.
-pub(super) const CODES: [Code; 23] = [
+pub(super) const CODES: [Code; 25] = [
     Code::BadFrame,
     Code::Unauthorized,
     Code::TokenExpired,
@@ -38,12 +38,14 @@ pub(super) const CODES: [Code; 23] = [
     Code::NotAMember,
     Code::NotAllowed,
     Code::NotFound,
+    Code::MediaLost,
     Code::TooLarge,
     Code::Elsewhere,
     Code::BadAddress,
     Code::BadContent,
     Code::BadId,
     Code::Unsupported,
+    Code::NotUploaded,
     Code::TooOld,
     Code::FromTheFuture,
     Code::RateLimited,

@@ -1,6 +1,8 @@
 //! What a sender is told.
 
-use dunlin_schema::{Code, MessageId, Millis, Seq, code::Retry, frame::ServerFrame, group::GroupRefusal};
+use dunlin_schema::{
+    Code, MessageId, Millis, Seq, code::Retry, frame::ServerFrame, group::GroupRefusal, media::service::MediaRefusal,
+};
 
 use super::AppendFailure;
 
@@ -104,6 +106,12 @@ impl Answer {
         let code = refusal.code();
         let retry_after = (code.retry() == Retry::Later).then_some(refusal.retry_after().unwrap_or(RETRY_AFTER));
         Answer::Rejected { id, code, message: refusal.to_string(), retry_after }
+    }
+
+    /// A file that it refers to is not there, or not for the author.
+    pub(super) fn without_its_files(id: MessageId, refusal: &MediaRefusal) -> Answer {
+        let retry_after = refusal.retry_after();
+        Answer::Rejected { id, code: refusal.code(), message: refusal.to_string(), retry_after }
     }
 
     /// What it is about.

@@ -103,7 +103,7 @@ impl Check {
                 (author.mailbox(&author.user), self.telling(peer, to))
             }
             Step::FindSent => (recipients.clone(), self.telling(author.sender(), self.entry.to.clone())),
-            Step::FindItself | Step::Store | Step::Copy => (recipients.clone(), self.entry.clone()),
+            Step::FindItself | Step::Refer | Step::Store | Step::Copy => (recipients.clone(), self.entry.clone()),
         };
         let key = Key { to: self.entry.to.clone(), id: self.entry.id, step: self.step };
         Do::LookUp(Box::new(LookUp { key, log, entry }))
@@ -142,12 +142,12 @@ impl Check {
                 self.step = Step::FindItself;
                 Verdict::LookOn
             }
-            (Step::FindItself | Step::Store | Step::Copy, Ok(Some(stored))) => Verdict::Stored(stored),
-            (Step::FindItself | Step::Store | Step::Copy, Ok(None)) => {
+            (Step::FindItself | Step::Refer | Step::Store | Step::Copy, Ok(Some(stored))) => Verdict::Stored(stored),
+            (Step::FindItself | Step::Refer | Step::Store | Step::Copy, Ok(None)) => {
                 Verdict::NotThere { target: self.target, refusal: self.refusal() }
             }
             (
-                Step::FindItself | Step::Store | Step::Copy,
+                Step::FindItself | Step::Refer | Step::Store | Step::Copy,
                 Err(failure @ (AppendFailure::TooOld | AppendFailure::FromTheFuture)),
             ) => Verdict::Refuse(Answer::failed(id, failure)),
         }

@@ -4,14 +4,16 @@
 use std::collections::VecDeque;
 
 use dunlin_schema::{
-    Address, Entry, MessageId, Millis, Peer, Seq,
+    Address, Entry, MediaId, MessageId, Millis, Peer, Seq,
     entry::Body,
     group::{GroupAnswer, GroupCommand, GroupRefusal, GroupRequest},
+    media::{MediaFacts, service::MediaRefusal},
 };
 
 use super::{
     Answer, Append, AppendFailure, Author, Do, InGroup, Key, Step, Stored,
     check::{Check, Verdict, target},
+    files,
     route::{Mailbox, Route},
     weight,
 };
@@ -33,6 +35,10 @@ pub(super) struct Lane {
 enum Way {
     /// What it says depends on what is stored elsewhere.
     Checking(Box<Check>),
+    /// The files that it refers to are kept.
+    Referring(Box<Entry>),
+    /// They are not, so it is refused with this unless it is stored already.
+    Recalling(Box<Answer>),
     Storing,
     /// The groups worker looks for the message that it is about, if it is about one, and stores it.
     Saying {
@@ -77,7 +83,13 @@ impl Lane {
                 lane.way = Way::Checking(Box::new(check));
                 todo
             }
-            Err(entry) => lane.store(entry),
+            Err(entry) => match files::wanted(lane.key(Step::Refer), &entry) {
+                Some(todo) => {
+                    lane.way = Way::Referring(Box::new(entry));
+                    todo
+                }
+                None => lane.store(entry),
+            },
         };
         (lane, todo)
     }
@@ -140,7 +152,15 @@ impl Lane {
                 Err(failure) => After::Answer(Answer::failed(self.id, failure)),
             }),
             (Way::Copying { order, time }, Step::Copy) => Some(After::Answer(copied(self.id, *order, *time, outcome))),
-            (Way::Checking(_) | Way::Storing | Way::Saying { .. } | Way::Copying { .. }, _) => None,
+            (
+                Way::Checking(_)
+                | Way::Referring(_)
+                | Way::Recalling(_)
+                | Way::Storing
+                | Way::Saying { .. }
+                | Way::Copying { .. },
+                _,
+            ) => None,
         }
     }
 
@@ -160,6 +180,27 @@ impl Lane {
         })
     }
 
+    /// Takes what is known of the files; `None` where it is no answer to what the lane waits for.
+    pub(super) fn referred(
+        &mut self,
+        author: &Author,
+        key: &Key,
+        outcome: Result<Vec<(MediaId, MediaFacts)>, MediaRefusal>,
+    ) -> Option<After> {
+        if key.id != self.id || key.step != Step::Refer {
+            return None;
+        }
+        let Way::Referring(entry) = &self.way else { return None };
+        let entry = entry.as_ref().clone();
+        Some(After::Do(match outcome {
+            Ok(known) => self.store(files::written(entry, known)),
+            Err(refusal) => {
+                self.way = Way::Recalling(Box::new(Answer::without_its_files(self.id, &refusal)));
+                files::recall(author, &self.route, entry)
+            }
+        }))
+    }
+
     /// Takes the outcome of a look-up; `None` where it is no answer to what the lane waits for.
     pub(super) fn looked_up(
         &mut self,
@@ -167,6 +208,23 @@ impl Lane {
         key: &Key,
         outcome: Result<Option<Stored>, AppendFailure>,
     ) -> Option<After> {
+        if let (Way::Recalling(refusal), Step::FindItself) = (&self.way, key.step) {
+            let refusal = refusal.as_ref().clone();
+            return (key.id == self.id).then(|| match outcome {
+                Ok(Some(stored)) => self.stored(author, stored),
+                Ok(None) => After::Answer(refusal),
+                Err(failure @ (AppendFailure::TooOld | AppendFailure::FromTheFuture)) => {
+                    After::Answer(Answer::failed(self.id, failure))
+                }
+                Err(
+                    AppendFailure::Full
+                    | AppendFailure::TooLarge
+                    | AppendFailure::Unknown
+                    | AppendFailure::Refused
+                    | AppendFailure::Unchecked,
+                ) => After::Answer(Answer::unknown(self.id)),
+            });
+        }
         let Way::Checking(check) = &mut self.way else { return None };
         if key.id != self.id || key.step != check.step() {
             return None;
@@ -183,8 +241,12 @@ impl Lane {
     fn stored(&mut self, author: &Author, stored: Stored) -> After {
         let Stored { seq, entry, repeat } = stored;
         let (id, order, time) = (self.id, entry.order.unwrap_or(seq), entry.time);
-        // A note to oneself is one entry in one mailbox, and what was erased is copied nowhere.
-        if entry.is_tombstone() || !author.copies || self.to.peer == Peer::User(author.user.clone()) {
+        // A note to oneself is one entry in one mailbox, and what was erased or said in a group is copied nowhere.
+        if entry.is_tombstone()
+            || !author.copies
+            || self.route.is_to_a_group()
+            || self.to.peer == Peer::User(author.user.clone())
+        {
             return After::Answer(Answer::Accepted { id, order, time });
         }
         self.way = Way::Copying { order, time };

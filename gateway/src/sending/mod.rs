@@ -1,5 +1,6 @@
-//! What somebody sends, decided without I/O: checked, looked up where that needs a look elsewhere, stored in the recipient's log, copied
-//! into the sender's own, and answered once. What is sent to a group has one step: the groups worker does all of it, and nothing is copied.
+//! What somebody sends, decided without I/O: checked, looked up where that needs a look elsewhere, its files kept for it, stored in the
+//! recipient's log, copied into the sender's own, and answered once. What is sent to a group is stored by the groups worker, which looks up
+//! what has to be, and nothing is copied.
 //!
 //! Drive it: give each send and each outcome to [`Sending::handle`], with the time at which it happened; then carry out what [`Then`] says.
 //! Every [`Do`] is answered once, by the input of its kind under its key, and bounded in time by whoever carries it out. A socket keeps
@@ -10,22 +11,25 @@
 //! | `route` | where an address leads |
 //! | `lane` | the order of what is sent to one address, and the steps of each item |
 //! | `check` | what is looked up before an item is stored, and in which order |
+//! | `files` | what is known of the files that it refers to |
 //! | `answer` | the words of every answer |
 
 mod answer;
 mod check;
+mod files;
 mod lane;
 mod route;
 
 use std::collections::{BTreeMap, VecDeque};
 
 use dunlin_schema::{
-    Address, Code, Content, Entry, Log, MessageId, Millis, RegionName, Sender, Seq, Shard, UserName,
-    content::ContentError,
+    Address, Code, Content, Entry, Log, MediaId, MessageId, Millis, RegionName, Sender, Seq, Shard, UserName,
+    content::{Blob, ContentError},
     entry::Body,
     frame::Send,
     group::{GroupAnswer, GroupRequest},
     limits,
+    media::{Attachment, MediaFacts, service::MediaRefusal},
 };
 
 pub use answer::Answer;
@@ -93,6 +97,14 @@ pub enum Input {
         /// What the groups worker answered; where nobody knows whether it did anything, [`GroupAnswer::Unknown`].
         answer: GroupAnswer,
     },
+    /// The answer to [`Do::Refer`].
+    Referred {
+        /// Its key.
+        key: Key,
+        /// What is known of each file, in the order of the question. A file is another one than was asked for where the same bytes had been
+        /// stored before.
+        outcome: Result<Vec<(MediaId, MediaFacts)>, MediaRefusal>,
+    },
 }
 
 /// What follows from an input.
@@ -115,6 +127,8 @@ pub enum Do {
     LookUp(Box<LookUp>),
     /// Have the groups worker do something.
     InGroup(Box<InGroup>),
+    /// Have the media workers keep files for as long as what refers to them may be there.
+    Refer(Box<Refer>),
 }
 
 /// Names a step of an item: there is one at a time for each address.
@@ -137,6 +151,8 @@ pub enum Step {
     FindSent,
     /// It is looked for itself: what was stored before gets its first answer again.
     FindItself,
+    /// The files that it refers to are kept for it.
+    Refer,
     /// It is stored where its address leads, and where the recipient lets the author write.
     Store,
     /// Its copy is stored in the sender's own mailbox.
@@ -178,6 +194,19 @@ pub struct InGroup {
     pub shard: Shard,
     /// What is to be done.
     pub wanted: GroupRequest,
+}
+
+/// Files that an item refers to.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Refer {
+    /// Names it in its answer.
+    pub key: Key,
+    /// Who sends it.
+    pub from: Sender,
+    /// The files, each once.
+    pub media: Vec<MediaId>,
+    /// Until when it may be there.
+    pub until: Millis,
 }
 
 /// An item is stored.
@@ -235,6 +264,9 @@ impl Sending {
                 self.step(now, author, &key, |lane| lane.looked_up(author, &key, outcome))
             }
             Input::DoneInGroup { key, answer } => self.step(now, author, &key, |lane| lane.done_in_group(&key, answer)),
+            Input::Referred { key, outcome } => {
+                self.step(now, author, &key, |lane| lane.referred(author, &key, outcome))
+            }
         };
         for answer in then.answer.iter().chain(&then.given_up) {
             self.note(answer);
@@ -354,8 +386,8 @@ fn check(now: Millis, author: &Author, send: Send) -> Result<(Route, Entry), Ans
 fn code_of(error: &ContentError) -> Code {
     match error {
         ContentError::TooLarge(_) => Code::TooLarge,
-        ContentError::NoMedia => Code::Unsupported,
         ContentError::TooManyAttachments(_)
+        | ContentError::Attachments
         | ContentError::Empty
         | ContentError::Mentions
         | ContentError::Emoji
@@ -365,10 +397,14 @@ fn code_of(error: &ContentError) -> Code {
 
 /// The bytes that an entry holds while it waits.
 fn weight(entry: &Entry) -> usize {
+    let said = |text: &Option<String>, data: &Option<Blob>| {
+        text.as_ref().map_or(0, String::len) + data.as_ref().map_or(0, |data| data.0.len())
+    };
     match &entry.body {
-        Body::Content(Content::Message { text, data, .. } | Content::Edit { text, data, .. }) => {
-            text.as_ref().map_or(0, String::len) + data.as_ref().map_or(0, |data| data.0.len())
+        Body::Content(Content::Message { text, data, attachments, .. }) => {
+            said(text, data) + attachments.len() * size_of::<Attachment>()
         }
+        Body::Content(Content::Edit { text, data, .. }) => said(text, data),
         Body::Content(Content::Delete { .. } | Content::React { .. }) | Body::Tombstone { .. } => 0,
         // A client's is refused before it is weighed.
         Body::Content(Content::Membership(_) | Content::Failed(_) | Content::Settings(_)) => 0,

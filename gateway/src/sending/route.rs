@@ -48,6 +48,11 @@ pub(crate) fn mailbox_of<'a>(to: &'a Address, region: &RegionName) -> Result<&'a
 }
 
 impl Route {
+    /// Whether what goes there is said to many at once.
+    pub(super) fn is_to_a_group(&self) -> bool {
+        matches!(self, Route::Group { .. })
+    }
+
     /// The route of an address that names its region. Errors: see [`NoRoute`].
     pub(super) fn of(to: &Address, author: &Author) -> Result<Route, NoRoute> {
         if to.region.as_ref() != Some(&author.region) {

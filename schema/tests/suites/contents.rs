@@ -10,13 +10,17 @@ use dunlin_schema::{
 fn message(text: Option<usize>, data: Option<usize>, attachments: usize) -> Content {
     let data = data.map(|length| Blob(vec![0; length].into()));
     let text = text.map(|length| "x".repeat(length));
-    Content::Message {
-        text,
-        data,
-        attachments: vec![Attachment::named(MediaId(MessageId::from_bytes([9; 16])), None); attachments],
-        reply_to: None,
-        mentions: vec![],
-    }
+    let attachments = (0..attachments).map(|number| picture(number as u8)).collect();
+    Content::Message { text, data, attachments, reply_to: None, mentions: vec![] }
+}
+
+fn picture(number: u8) -> Attachment {
+    Attachment::named(MediaId(MessageId::from_bytes([number; 16])), None)
+}
+
+fn twice() -> Content {
+    let attachments = vec![picture(1), picture(2), picture(1)];
+    Content::Message { text: None, data: None, attachments, reply_to: None, mentions: vec![] }
 }
 
 fn mentioning(users: &[&str]) -> Content {
@@ -60,8 +64,11 @@ fn content_is_checked() {
         (message(None, Some(most + 1), 0), Err(ContentError::TooLarge(most + 1))),
         (message(None, None, 0), Err(ContentError::Empty)),
         (message(Some(0), Some(0), 0), Err(ContentError::Empty)),
-        (message(Some(1), None, 1), Err(ContentError::NoMedia)),
-        (message(Some(1), None, limits::ATTACHMENTS), Err(ContentError::NoMedia)),
+        (message(Some(1), None, 1), Ok(())),
+        (message(None, None, limits::ATTACHMENTS), Ok(())),
+        (message(Some(0), Some(0), 1), Ok(())),
+        (message(Some(most + 1), None, 1), Err(ContentError::TooLarge(most + 1))),
+        (twice(), Err(ContentError::Attachments)),
         (
             message(Some(1), None, limits::ATTACHMENTS + 1),
             Err(ContentError::TooManyAttachments(limits::ATTACHMENTS + 1)),

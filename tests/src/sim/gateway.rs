@@ -338,6 +338,7 @@ impl World {
                 }
                 Output::Sending(sending::Do::LookUp(wanted)) => self.look_up(session, *wanted),
                 Output::Sending(sending::Do::InGroup(wanted)) => unreachable!("nobody sends to a group: {wanted:?}"),
+                Output::Sending(sending::Do::Refer(wanted)) => unreachable!("nobody sends a file: {wanted:?}"),
                 Output::Read(_, request) => self.read(session, request),
                 Output::AskHeads(_) => self.ask_heads(session),
                 Output::Verify(_, position)

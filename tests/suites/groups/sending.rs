@@ -103,7 +103,7 @@ async fn who_may_not_write_is_told_so_and_nothing_is_stored() {
     for (content, code) in [
         (text(""), "bad_content"),
         (text(&"x".repeat(32 * 1024 + 1)), "too_large"),
-        (json!({ "message": { "text": "x", "attachments": ["media"] } }), "unsupported"),
+        (json!({ "message": { "text": "x", "attachments": ["media"] } }), "bad_content"),
         (json!({ "edit": { "target": new_id(), "text": "ho" } }), "not_yours"),
         (json!({ "delete": { "target": new_id() } }), "not_yours"),
         (json!({ "react": { "target": new_id(), "emoji": "👍", "on": true } }), "not_found"),

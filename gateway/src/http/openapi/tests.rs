@@ -22,7 +22,7 @@ fn every_status_of_a_post_is_there() {
     let responses = &document["paths"][MESSAGES]["post"]["responses"];
     let statuses: Vec<&str> =
         responses.as_object().map(|responses| responses.keys().map(String::as_str).collect()).unwrap();
-    let expected = ["200", "400", "401", "403", "404", "405", "408", "413", "415", "421", "422", "429", "503"];
+    let expected = ["200", "400", "401", "403", "404", "405", "408", "410", "413", "415", "421", "422", "429", "503"];
     assert_eq!(statuses, expected);
     for code in CODES {
         let status = status(code).expect("a status");

@@ -2,6 +2,7 @@
 
 mod began;
 mod chaos;
+mod files;
 mod groups;
 mod logs;
 mod looking;
@@ -26,7 +27,7 @@ use dunlin_schema::{
 };
 
 use super::*;
-use crate::sending::{Append, Do, InGroup, LookUp, Step};
+use crate::sending::{Append, Do, InGroup, LookUp, Refer, Step};
 
 /// A mailbox of 10 entries that keeps each for 1,000 s; a queue of 4 frames; a fresh cursor every 200 s.
 static BOUNDS: Bounds = Bounds {
@@ -284,6 +285,12 @@ fn output_in_words(output: &Output) -> String {
             let InGroup { key, wanted, .. } = wanted.as_ref();
             assert_eq!((key.id, key.step), (wanted.id, Step::Store));
             format!("say {} in {}", wanted.id.time().0, wanted.group)
+        }
+        Output::Sending(Do::Refer(wanted)) => {
+            let Refer { key, from, media, .. } = wanted.as_ref();
+            let media: Vec<_> = media.iter().map(|media| media.0.time().0.to_string()).collect();
+            assert_eq!((key.step, &from.user), (Step::Refer, &user("bob")));
+            format!("keep {} for {}", media.join(" "), key.id.time().0)
         }
         Output::Read(log, ReadRequest { from, source }) => {
             let of = of(log);

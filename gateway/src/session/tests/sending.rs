@@ -166,7 +166,7 @@ fn what_may_not_be_sent_is_refused_at_once() {
         (send(1, "alice@eu"), "rejected 1 Unsupported None"),
         (send_content(1, "alice", text(0)), "rejected 1 BadContent None"),
         (send_content(1, "alice", text(limits::BODY_BYTES + 1)), "rejected 1 TooLarge None"),
-        (send_content(1, "alice", attached(1)), "rejected 1 Unsupported None"),
+        (send_content(1, "alice", attached(2)), "rejected 1 BadContent None"),
         (send_content(1, "alice", attached(limits::ATTACHMENTS + 1)), "rejected 1 BadContent None"),
     ]);
 }

@@ -199,7 +199,7 @@ impl Group {
             Err(ContentError::TooLarge(_)) => return Err(GroupRefusal::TooLarge),
             Err(
                 ContentError::TooManyAttachments(_)
-                | ContentError::NoMedia
+                | ContentError::Attachments
                 | ContentError::Empty
                 | ContentError::Mentions
                 | ContentError::Emoji
