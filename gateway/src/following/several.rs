@@ -5,9 +5,8 @@
 //! was stored since is looked through once for all of them. Where that is too much, or more than one replica would have to be asked, each
 //! group is looked up by itself.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashMap;
 
-use bytes::Bytes;
 use dunlin_nats::ReadError;
 use dunlin_schema::{
     GroupName, Log, LogName, Peer, Sender, Shard, UserName,
@@ -63,16 +62,21 @@ async fn sights(
     wanted: &[Wanted],
 ) -> Result<Option<HashMap<GroupName, Sight>>, ReadError> {
     let name = region.name();
+    let groups = wanted.iter().filter_map(|(log, _)| match log {
+        LogName::Group(address) => Some(&address.group),
+        LogName::Mailbox => None,
+    });
     let reader = subject::reader_record(name, shard, record::GROUPS);
-    let member = |group: &GroupName| subject::member_record(name, shard, group, user);
-    let groups = || {
-        wanted.iter().filter_map(|(log, _)| match log {
-            LogName::Group(address) => Some(&address.group),
-            LogName::Mailbox => None,
-        })
-    };
-    let subjects: Vec<String> = std::iter::once(reader.clone()).chain(groups().map(member)).collect();
-    let Some(values) = now(region, shard, &subjects).await? else { return Ok(None) };
+    let mut subjects = vec![reader.clone()];
+    let mut places = Vec::new();
+    for group in groups {
+        let [of, member] =
+            [subject::group_record(name, shard, group), subject::member_record(name, shard, group, user)];
+        subjects.extend([of.clone(), member.clone()]);
+        places.push((group, of, member));
+    }
+    let Some(values) = region.reads.states_now(shard, &subjects).await? else { return Ok(None) };
+    let values: HashMap<String, _> = values.into_iter().collect();
     let read_to = values.get(&reader).and_then(|bytes| ReaderRecord::decode(bytes).ok());
     let Some(ReaderRecord { position, .. }) = read_to else { return Ok(None) };
     let Some((since, false)) = region.reads.of_groups_since(shard, position.time).await else { return Ok(None) };
@@ -80,37 +84,19 @@ async fn sights(
         Some((_, StoredEntry { seq, time, .. })) => Place { seq: *seq, time: *time },
         None => Place { seq: position.seq, time: position.time },
     };
-    // Of most groups nothing was stored since, and their members' records say all.
-    let log_of = |group: &GroupName| Log::of(name, region.settings.shards, Peer::Group(group.clone())).subject();
-    let stored: HashSet<&str> = since.iter().map(|(subject, _)| subject.as_str()).collect();
-    let (busy, quiet): (Vec<&GroupName>, Vec<&GroupName>) =
-        groups().partition(|group| stored.contains(log_of(group).as_str()));
-    let record = |group: &GroupName| subject::group_record(name, shard, group);
-    let both: Vec<String> = busy.iter().flat_map(|group| [record(group), member(group)]).collect();
-    let of_busy = if both.is_empty() { None } else { now(region, shard, &both).await? }.unwrap_or_default();
-
     let (me, mut sights) = (Sender { user: user.clone(), region: name.clone() }, HashMap::new());
-    // A record that was written over meanwhile is missing.
-    for group in quiet {
-        let Some(reading) = values.get(&member(group)).and_then(|member| Reading::of(None, Some(member)).ok()) else {
-            continue;
-        };
-        sights.extend(reading.windows().map(|windows| (group.clone(), Sight { windows, upto })));
-    }
-    for group in busy {
-        let (Some(of), Some(member)) = (of_busy.get(&record(group)), of_busy.get(&member(group))) else { continue };
+    for (group, of, member) in places {
+        // A record that was written over meanwhile is missing.
+        let (Some(of), Some(member)) = (values.get(&of), values.get(&member)) else { continue };
         let Ok(mut reading) = Reading::of(Some(of), Some(member)) else { continue };
-        let (log, applied) = (log_of(group), reading.since());
+        let log = Log::of(name, region.settings.shards, Peer::Group(group.clone())).subject();
+        let applied = reading.since();
         let mut above = since.iter().filter(|(subject, entry)| *subject == log && entry.time > applied);
-        if above.try_for_each(|(_, entry)| reading.take(entry, &me)).is_ok() {
-            sights.extend(reading.windows().map(|windows| (group.clone(), Sight { windows, upto })));
+        if above.try_for_each(|(_, entry)| reading.take(entry, &me)).is_ok()
+            && let Some(windows) = reading.windows()
+        {
+            sights.insert(group.clone(), Sight { windows, upto });
         }
     }
     Ok(Some(sights))
-}
-
-/// These records as one moment has them. `None` where they can't be had so.
-async fn now(region: &Region, shard: Shard, subjects: &[String]) -> Result<Option<HashMap<String, Bytes>>, ReadError> {
-    let values = region.reads.states_now(shard, subjects).await?;
-    Ok(values.map(|values| values.into_iter().collect()))
 }
