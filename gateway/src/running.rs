@@ -196,8 +196,9 @@ impl Running {
                     answers.into_iter().for_each(|answer| self.connection.answer(answer));
                     logs.into_iter().for_each(|(log, start)| self.follow(moment, log, start));
                 }
-                // One that was left meanwhile has no interest in place.
-                Done::Joined(followers, true) if !self.follows.iter().any(|other| Arc::ptr_eq(other, &followers)) => {}
+                // One that was left meanwhile has no interest in place. One that was left and is followed again is told of it once, though
+                // it was joined twice: what is asked in between would be answered to nobody.
+                Done::Joined(followers, true) if !followers.waits(&self.connection) => {}
                 Done::Joined(followers, true) => {
                     self.connection.handle(moment, Input::Subscribed(followers.log().clone()));
                     followers.subscribed(&self.connection);

@@ -67,10 +67,16 @@ impl Followers {
         &self.log
     }
 
+    /// Whether a connection's session does not know yet that the interest is in place.
+    pub(crate) fn waits(&self, connection: &Arc<Connection>) -> bool {
+        let list = self.list.lock();
+        place(&list, connection).is_some_and(|at| list[at].compared == 0)
+    }
+
     /// A connection's session knows that the interest is in place: from here on its log is compared for it.
     pub(crate) fn subscribed(&self, connection: &Arc<Connection>) {
         let mut list = self.list.lock();
-        if let Some(at) = place(&list, connection) {
+        if let Some(at) = place(&list, connection).filter(|at| list[*at].compared == 0) {
             list[at].compared = self.compared.fetch_add(1, SeqCst) + 1;
         }
     }

@@ -216,7 +216,12 @@ fn who_has_left_is_told_nothing_of_what_was_asked_before_though_they_are_back() 
     followers.subscribed(&phone);
     assert_eq!(asked.each_ref().map(told), [vec!["web"], vec![]]);
     assert_eq!(told(&Audience::of(&followers).unwrap()), ["web", "phone"]);
-    assert_eq!(told(&Audience::one(&followers, &phone)), ["phone"]);
+    let again = Audience::one(&followers, &phone);
+    assert_eq!(told(&again), ["phone"]);
+    // The interest was asked for twice, since it was followed twice.
+    assert!(!followers.waits(&phone));
+    followers.subscribed(&phone);
+    assert_eq!(told(&again), ["phone"]);
 }
 
 /// Tens of thousands of connections follow a hundred logs each.
