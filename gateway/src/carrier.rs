@@ -1,5 +1,5 @@
-//! Makes the calls to NATS that storing a message takes (appends, look-ups, and what groups and media workers are asked), for sockets and for HTTP
-//! alike: [`crate::sending`] decides which comes next, and `nats` bounds each in time.
+//! Makes the calls to NATS that storing a message takes (appends, look-ups, and what groups and media workers are asked), for sockets and
+//! for HTTP alike: [`crate::sending`] decides which comes next, and `nats` bounds each in time.
 
 use std::time::Instant;
 
