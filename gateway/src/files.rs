@@ -42,8 +42,6 @@ pub(crate) struct There {
     pub(crate) facts: MediaFacts,
     /// Where it can be had; `None` where gateways have it themselves.
     pub(crate) url: Option<String>,
-    /// What the small picture of it is called in the store.
-    pub(crate) preview: Option<MediaId>,
 }
 
 impl Files<'_> {
@@ -71,7 +69,7 @@ impl Files<'_> {
     /// Asks about a file that is there. Errors: as [`Files::ask`].
     pub(crate) async fn usable(&self, media: MediaId, wanted: &MediaRequest) -> Result<There, MediaRefusal> {
         match self.ask(self.shard(media), wanted).await? {
-            MediaAnswer::Usable { media, facts, url, preview } => Ok(There { media, facts, url, preview }),
+            MediaAnswer::Usable { media, facts, url } => Ok(There { media, facts, url }),
             MediaAnswer::Begun { .. } | MediaAnswer::Done | MediaAnswer::Refused(_) => Err(MediaRefusal::Unavailable),
         }
     }

@@ -16,6 +16,29 @@ use crate::{MessageId, Millis, id::IdError, limits, text::null_is_default};
 #[serde(transparent)]
 pub struct MediaId(pub MessageId);
 
+impl MediaId {
+    /// An id made of a time and 79 random bits: the last one tells a file from the small picture of it.
+    pub fn from_parts(time: Millis, random: u128) -> MediaId {
+        MediaId(MessageId::from_parts(time, random & !1))
+    }
+
+    /// What the small picture of this file is called in the store.
+    pub fn preview(self) -> MediaId {
+        self.with_last_bit(1)
+    }
+
+    /// The file whose small picture is called so in the store; a file itself.
+    pub fn file(self) -> MediaId {
+        self.with_last_bit(0)
+    }
+
+    fn with_last_bit(self, bit: u8) -> MediaId {
+        let mut bytes = self.0.to_bytes();
+        bytes[15] = bytes[15] & !1 | bit;
+        MediaId(MessageId::from_bytes(bytes))
+    }
+}
+
 impl fmt::Display for MediaId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.0.fmt(f)
@@ -372,6 +395,13 @@ mod tests {
         }
         assert!("x".repeat(limits::FILE_NAME_BYTES).parse::<FileName>().is_ok());
         assert!("x".repeat(limits::FILE_NAME_BYTES + 1).parse::<FileName>().is_err());
+    }
+
+    #[test]
+    fn a_small_picture_is_called_after_its_file() {
+        let file = MediaId::from_parts(Millis(7), u128::MAX);
+        assert_ne!(file.preview(), file);
+        assert_eq!((file.preview().file(), file.file(), file.preview().preview()), (file, file, file.preview()));
     }
 
     #[test]

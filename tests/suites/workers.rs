@@ -8,6 +8,7 @@ mod devices;
 mod groups;
 mod index;
 mod marks;
+mod media;
 mod released;
 
 use std::time::{Duration, Instant};

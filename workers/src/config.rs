@@ -10,6 +10,7 @@ use crate::{
     boot::Boot,
     erase::Erase,
     group_limits::GroupLimits,
+    media_settings::MediaSettings,
     role::Role,
     roles::{self, ROLES},
 };
@@ -39,6 +40,8 @@ pub struct Config {
     pub erase: Erase,
     /// What may be said in one group.
     pub groups: GroupLimits,
+    /// Where files are kept.
+    pub media: MediaSettings,
     /// How long an end may take: positions are saved and shards handed over within it.
     pub stop_within: Millis,
 }
@@ -60,6 +63,7 @@ impl Default for Config {
             folder: None,
             erase: Erase::default(),
             groups: GroupLimits::default(),
+            media: MediaSettings::default(),
             stop_within: Millis(5_000),
         }
     }

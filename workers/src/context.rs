@@ -7,6 +7,7 @@ use std::{
 
 use dunlin_nats::{Appender, Connection, Reads, Records};
 use dunlin_schema::stream::RegionSettings;
+use dunlin_store::Store;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
@@ -14,6 +15,7 @@ use crate::{
     boot::BootSource,
     erase::Erase,
     group_limits::GroupLimits,
+    media_settings::MediaSettings,
     readiness::{TaskState, TaskStates},
 };
 
@@ -35,6 +37,8 @@ pub struct Context {
     pub(crate) folder: Option<PathBuf>,
     pub(crate) erase: Erase,
     pub(crate) groups: GroupLimits,
+    pub(crate) media: Arc<MediaSettings>,
+    pub(crate) store: Option<Arc<Store>>,
 }
 
 impl Context {
@@ -71,6 +75,16 @@ impl Context {
     /// What one group may say.
     pub fn groups(&self) -> GroupLimits {
         self.groups
+    }
+
+    /// What is chosen about files.
+    pub fn media(&self) -> &MediaSettings {
+        &self.media
+    }
+
+    /// Where files are kept; `None` where they are not.
+    pub fn store(&self) -> Option<&Arc<Store>> {
+        self.store.as_ref()
     }
 
     /// Resolves when the task should give its work back and end.

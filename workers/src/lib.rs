@@ -2,7 +2,7 @@
 //!
 //! | room | what lives there |
 //! |---|---|
-//! | [`config`], [`erase`], [`group_limits`] | which roles, which shards, how to reach NATS; what an operator chooses |
+//! | [`config`], [`erase`], [`group_limits`], [`media_settings`] | which roles, which shards, how to reach NATS; what an operator chooses |
 //! | [`worker`] | the runner: a task for each unit of each role, an end in phases |
 //! | [`roles`] | the table of roles |
 //! | [`role`], [`context`], [`readiness`] | what a role is, what its tasks are given, and where they say what they are doing |
@@ -13,6 +13,7 @@
 //! | [`receipts`] | stores what devices acknowledge |
 //! | [`index`] | keeps which conversations users have and what belongs to each, and answers what gateways ask of it |
 //! | [`accounts`] | stores what people decide about others, and which tokens were taken back |
+//! | [`media`] | has files uploaded, looks at what came, and forgets what nobody refers to |
 //! | [`pages`] | how a process answers operators over HTTP, whatever the pages are |
 //!
 //! Each role's `core` decides without I/O; its `mod.rs` feeds it. Nothing here builds a subject or names a NATS client. A new role is a
@@ -31,6 +32,8 @@ pub mod group_limits;
 pub mod groups;
 mod http;
 pub mod index;
+pub mod media;
+pub mod media_settings;
 mod metrics;
 mod offer;
 pub mod pages;

@@ -4,10 +4,11 @@ use std::{fmt, str::FromStr};
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 
-use crate::{accounts, deliver, eraser, groups, index, receipts, role::Role};
+use crate::{accounts, deliver, eraser, groups, index, media, receipts, role::Role};
 
 /// Every role that a configuration can name.
-pub const ROLES: &[Role] = &[deliver::ROLE, eraser::ROLE, groups::ROLE, index::ROLE, receipts::ROLE, accounts::ROLE];
+pub const ROLES: &[Role] =
+    &[deliver::ROLE, eraser::ROLE, groups::ROLE, index::ROLE, receipts::ROLE, accounts::ROLE, media::ROLE];
 
 /// The names of all roles, for people.
 pub(crate) fn names() -> String {
@@ -57,7 +58,7 @@ mod tests {
         let error = "Deliver".parse::<Role>().unwrap_err();
         assert_eq!(
             error.to_string(),
-            "\"Deliver\" is no role; the roles are deliver, eraser, groups, index, receipts, accounts"
+            "\"Deliver\" is no role; the roles are deliver, eraser, groups, index, receipts, accounts, media"
         );
     }
 }

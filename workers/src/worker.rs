@@ -29,6 +29,7 @@ use crate::{
     config::{Config, ConfigError},
     context::Context,
     http,
+    media_settings::NoStore,
     metrics::WorkerMetrics,
     pages,
     readiness::{Readiness, TaskStates},
@@ -63,6 +64,9 @@ pub enum StartError {
     /// A role works on links, and there is none.
     #[error("the role {0} works on links to other regions: name them in `links`")]
     NoLinks(Role),
+    /// Files can't be kept where they are said to be.
+    #[error(transparent)]
+    Store(#[from] NoStore),
     /// A folder can't be made.
     #[error("while making the folder {path:?}: {error}")]
     Folder {
@@ -112,6 +116,10 @@ impl Worker {
         let mut registry = Registry::default();
         let metrics = WorkerMetrics::register(&mut registry, connection.losses());
         let units = units(&config, &settings, &mut registry)?;
+        let media = Arc::new(config.media.clone());
+        let opened = media.clone();
+        let store =
+            tokio::task::spawn_blocking(move || opened.open()).await.expect("opening a store does not panic")?;
         let states = Arc::new(TaskStates::new(units.len()));
         let context = Context {
             connection,
@@ -126,6 +134,8 @@ impl Worker {
             folder: None,
             erase: config.erase,
             groups: config.groups,
+            media,
+            store: store.map(Arc::new),
         };
         let tasks = begun(units, &config, &context).await?;
         let listener = match config.listen {

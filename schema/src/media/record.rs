@@ -12,7 +12,8 @@ const VERSION: u8 = 1;
 pub struct MediaRecord {
     /// What is there of it.
     pub state: MediaState,
-    /// The lease: until then its bytes stay. It is raised before something refers to them, and found by whoever forgets.
+    /// The lease: until then its bytes stay. It is raised before something refers to them. The record goes by itself when it ends, and
+    /// bytes that no record speaks of are taken out of the store. No other file is ever called so.
     pub until: Millis,
 }
 
@@ -32,8 +33,6 @@ pub enum MediaState {
     Usable(Usable),
     /// The same bytes were stored already, as this.
     Became(MediaId),
-    /// Its lease has ended, and its bytes go.
-    Dead(Sha256),
     /// Its bytes are no longer in the store, and nobody took them out.
     Lost,
 }
@@ -56,8 +55,6 @@ pub struct Usable {
     pub sha256: Sha256,
     /// What is known of them.
     pub facts: MediaFacts,
-    /// What its small picture is called in the store.
-    pub preview: Option<MediaId>,
     /// What refers to it: [`crate::limits::MEDIA_REFERENCES`] at most.
     pub references: Vec<Reference>,
     /// Whether more refers to it, or did, than could be kept: then nothing shows that nobody does any more, but the end of its lease.
@@ -75,7 +72,7 @@ pub struct Reference {
     pub to: Address,
 }
 
-/// Which file has these bytes: see [`crate::subject::media_same`].
+/// Which file has these bytes, or had: see [`crate::subject::media_same`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct SameRecord {
     /// The file.
@@ -87,8 +84,8 @@ pub struct SameRecord {
 pub struct UploadedRecord {
     /// Its bytes.
     pub size: u64,
-    /// When they began.
-    pub at: Millis,
+    /// Until when it lets them: its lease, as the file has one.
+    pub until: Millis,
 }
 
 sealed!(VERSION: MediaRecord, SameRecord, UploadedRecord);

@@ -59,12 +59,14 @@ pub enum MediaRequest {
         /// Whether the gateway knows that they may see it; otherwise they must have uploaded it.
         seen: bool,
     },
-    /// A message that refers to a file was taken back: answered with [`MediaAnswer::Done`].
+    /// A message that refers to a file was taken out: answered with [`MediaAnswer::Done`].
     Release {
         /// Whose it was.
         from: Sender,
         /// Its id.
         id: MessageId,
+        /// What it was sent to: one id may have gone to two people.
+        to: Address,
         /// The file.
         media: MediaId,
     },
@@ -92,8 +94,6 @@ pub enum MediaAnswer {
         facts: MediaFacts,
         /// Where it can be had; `None` where gateways have it themselves.
         url: Option<String>,
-        /// What the small picture of it is called in the store.
-        preview: Option<MediaId>,
     },
     /// It is done.
     Done,

@@ -59,7 +59,11 @@ impl S3 {
         key: &str,
         begun: &CreateMultipartUploadResponse,
     ) -> Result<(), Failure> {
-        let copies = parts.iter().map(|(number, etag)| self.copy(upload.key, *number, etag, key, begun.upload_id()));
+        // Owned, so that whoever holds this future may be sent to another thread.
+        let copies = parts.to_vec().into_iter().map(|(number, etag)| {
+            let id = begun.upload_id();
+            async move { self.copy(upload.key, number, &etag, key, id).await }
+        });
         let etags: Vec<String> = stream::iter(copies).buffered(4).try_collect().await?;
         let etags = etags.iter().map(String::as_str);
         let complete =

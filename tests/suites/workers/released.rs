@@ -81,8 +81,8 @@ async fn the_files_of_an_erased_message_are_released_before_it_is_gone() {
     let mut released = Vec::new();
     for answer in [MediaAnswer::Refused(MediaRefusal::Unavailable), MediaAnswer::Done, MediaAnswer::Done] {
         let question = until_asked(&mut service).await;
-        let MediaRequest::Release { from, id, media } = question.wanted else { panic!("{:?}", question.wanted) };
-        assert_eq!((from, id), (alice(), message));
+        let MediaRequest::Release { from, id, to, media } = question.wanted else { panic!("{:?}", question.wanted) };
+        assert_eq!((from, id, to), (alice(), message, "bob@local".parse().unwrap()));
         if answer == MediaAnswer::Done {
             released.push(media);
         }

@@ -38,8 +38,8 @@ impl Released {
         join_all(files.into_iter().map(|media| self.one(header, media))).await;
     }
 
-    async fn one(&self, Header { id, from, .. }: &Header, media: MediaId) {
-        let wanted = MediaRequest::Release { from: from.clone(), id: *id, media };
+    async fn one(&self, Header { id, from, to, .. }: &Header, media: MediaId) {
+        let wanted = MediaRequest::Release { from: from.clone(), id: *id, to: to.clone(), media };
         match timeout(WITHIN, self.until_done(media, &wanted)).await {
             Ok(()) => self.metrics.released.inc(),
             Err(_) => {

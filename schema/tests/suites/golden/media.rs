@@ -52,15 +52,14 @@ fn what_is_stored_of_files() {
     let record = |state| MediaRecord { state, until: AT };
     let promised = |challenge| MediaState::Promised { by: bob(), file: promise(), challenge };
     let references = vec![Reference { from: alice(), id: id(), to: "bob@local".parse().unwrap() }];
-    let usable = Usable { sha256: sha256(), facts: facts(), preview: Some(MEDIA()), references, more: true };
+    let usable = Usable { sha256: sha256(), facts: facts(), references, more: true };
     golden!(
         (record(promised(Some(NONCE))), PROMISED),
         (record(MediaState::Usable(usable)), USABLE),
         (record(MediaState::Became(MEDIA())), BECAME),
-        (record(MediaState::Dead(sha256())), DEAD),
         (record(MediaState::Lost), LOST),
         (SameRecord { media: MEDIA() }, SAME),
-        (UploadedRecord { size: 300, at: AT }, UPLOADED),
+        (UploadedRecord { size: 300, until: AT }, UPLOADED),
     );
     let attachments = vec![Attachment::of(MEDIA(), Some(name()), facts())];
     let content = Content::Message { text: None, data: None, attachments, reply_to: None, mentions: vec![] };
@@ -83,9 +82,9 @@ fn what_is_asked_of_media_workers() {
         (MediaRequest::Complete { by: bob(), media: MEDIA(), proof: Some(sha256()) }, COMPLETE),
         (MediaRequest::Refer { message: (alice(), id(), to), media: MEDIA(), until: AT, seen: true }, REFER),
         (MediaRequest::Open { by: bob(), media: MEDIA(), thumbnail: true, name: Some(name()), seen: false }, OPEN),
-        (MediaRequest::Release { from: alice(), id: id(), media: MEDIA() }, RELEASE),
+        (MediaRequest::Release { from: alice(), id: id(), to: "bob@local".parse().unwrap(), media: MEDIA() }, RELEASE),
         (MediaAnswer::Begun { media: MEDIA(), parts: vec![part], expires: AT, challenge: Some(NONCE) }, BEGUN),
-        (MediaAnswer::Usable { media: MEDIA(), facts: facts(), url: Some("/x".to_owned()), preview: None }, FOUND),
+        (MediaAnswer::Usable { media: MEDIA(), facts: facts(), url: Some("/x".to_owned()) }, FOUND),
         (MediaAnswer::Done, DONE),
         (refused(MediaRefusal::NotFound), NOT_FOUND),
         (refused(MediaRefusal::Lost), GONE),
@@ -135,12 +134,11 @@ const PROMISED: &str = concat!(
 );
 const USABLE: &str = concat!(
     "0101000102030405060708090a0b0c0d0e0f101112131415161718191a1b1c1d1e1fac0209696d6167652f706e6701800501",
-    "e00300010441622b2f010101563e3ab5d3d6764c61efb99302bd5b0105616c696365056c6f63616c01563e3ab5d3d6764c61",
-    "efb99302bd5b09626f62406c6f63616c0196d9d79daa336ffccb0e"
+    "e00300010441622b2f010105616c696365056c6f63616c01563e3ab5d3d6764c61efb99302bd5b09626f62406c6f63616c01",
+    "96d9d79daa33aea20b69"
 );
 const BECAME: &str = "010201563e3ab5d3d6764c61efb99302bd5b96d9d79daa3349c598b8";
-const DEAD: &str = "0103000102030405060708090a0b0c0d0e0f101112131415161718191a1b1c1d1e1f96d9d79daa3390048424";
-const LOST: &str = "010496d9d79daa33936dad12";
+const LOST: &str = "010396d9d79daa331add480f";
 const SAME: &str = "0101563e3ab5d3d6764c61efb99302bd5bb5a819f6";
 const UPLOADED: &str = "01ac0296d9d79daa33def5a3b7";
 const BEGIN: &str = concat!(
@@ -157,15 +155,17 @@ const REFER: &str = concat!(
     "efb99302bd5b96d9d79daa3301ec00bfeb"
 );
 const OPEN: &str = "010403626f6201563e3ab5d3d6764c61efb99302bd5b010105612e706e6700672d6edd";
-const RELEASE: &str =
-    "010505616c696365056c6f63616c01563e3ab5d3d6764c61efb99302bd5b01563e3ab5d3d6764c61efb99302bd5b1c862e1a";
+const RELEASE: &str = concat!(
+    "010505616c696365056c6f63616c01563e3ab5d3d6764c61efb99302bd5b09626f62406c6f63616c01563e3ab5d3d6764c61",
+    "efb99302bd5b7e4549e3"
+);
 const BEGUN: &str = concat!(
     "010001563e3ab5d3d6764c61efb99302bd5b010180808004ac0201022f78010161016296d9d79daa33010707070707070707",
     "070707070707070780df36ce"
 );
 const FOUND: &str = concat!(
-    "010101563e3ab5d3d6764c61efb99302bd5bac0209696d6167652f706e6701800501e00300010441622b2f0101022f780070",
-    "270f32"
+    "010101563e3ab5d3d6764c61efb99302bd5bac0209696d6167652f706e6701800501e00300010441622b2f0101022f789135",
+    "0bb1"
 );
 const DONE: &str = "0102529ff803";
 const NOT_FOUND: &str = "0103009d99c2f1";

@@ -1,0 +1,297 @@
+//! Files, with a media worker and a real store, without a gateway: what comes of an upload, who may send and have it, and what is mended.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::wildcard_enum_match_arm,
+    reason = "a test fails where it stands, with what it found"
+)]
+
+use std::{
+    path::Path,
+    sync::Arc,
+    time::{SystemTime, UNIX_EPOCH},
+};
+
+use aws_lc_rs::digest::{SHA256, digest};
+use bytes::Bytes;
+use dunlin_nats::{Media, Reads, Records};
+use dunlin_schema::{
+    Address, Code, Content, Entry, Log, MediaId, MessageId, Millis, Sender,
+    entry::Body,
+    limits,
+    media::{
+        MediaFacts, Sha256,
+        record::{MediaRecord, MediaState, Promise},
+        service::{MediaAnswer, MediaRefusal, MediaRequest},
+    },
+    read::{ReadFrom, ReadRequest, Source},
+    subject,
+};
+use dunlin_store::{Key, Store, Upload};
+use dunlin_tests::{server::ServerOptions, wait::until};
+use dunlin_workers::{Boot, Config, Readiness, deliver, media, media_settings::MediaSettings};
+use futures_util::stream;
+use tempfile::TempDir;
+
+use super::bench::{Bench, Node, SHARD, name};
+
+const WITHIN: Millis = Millis(4_500);
+
+fn now() -> Millis {
+    Millis(SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_millis() as u64)
+}
+
+fn hash(bytes: &[u8]) -> Sha256 {
+    Sha256(digest(&SHA256, bytes).as_ref().try_into().unwrap())
+}
+
+fn key(media: MediaId) -> Key {
+    media.to_string().parse().unwrap()
+}
+
+fn promise(kind: &str, bytes: &[u8]) -> Promise {
+    Promise { size: bytes.len() as u64, kind: kind.parse().unwrap(), sha256: hash(bytes) }
+}
+
+/// A region with a folder for files.
+struct Files {
+    bench: Bench,
+    media: Media,
+    folder: TempDir,
+    store: Store,
+}
+
+impl Files {
+    async fn new() -> Files {
+        let bench = Bench::new(ServerOptions::default()).await;
+        let (media, folder) = (Media::new(&bench.connection), TempDir::new().unwrap());
+        let store = Store::directory(folder.path()).unwrap();
+        Files { bench, media, folder, store }
+    }
+
+    async fn working(&self) -> Node {
+        self.working_with(MediaSettings::default()).await
+    }
+
+    async fn working_with(&self, media: MediaSettings) -> Node {
+        let media = MediaSettings { directory: Some(self.folder.path().to_owned()), ..media };
+        let (roles, boot) = (vec![deliver::ROLE, media::ROLE], Boot::Given("boot".to_owned()));
+        let mut node = self.bench.worker_with(Config { roles, boot, media, ..Config::default() }).await;
+        node.wait("a worker that works or stands by", Readiness::is_ready).await;
+        node
+    }
+
+    /// The answer, once it is one: who is told that a file is looked at asks again.
+    async fn ask(&self, wanted: MediaRequest) -> MediaAnswer {
+        until("an answer about a file", async || {
+            let answer = self.media.ask(SHARD, &wanted, WITHIN).await.ok()?;
+            (answer != MediaAnswer::Refused(MediaRefusal::Busy)).then_some(answer)
+        })
+        .await
+    }
+
+    async fn begin(&self, by: &str, file: Promise) -> (MediaId, usize, Option<[u8; 16]>) {
+        match self.ask(MediaRequest::Begin { by: name(by), file }).await {
+            MediaAnswer::Begun { media, parts, challenge, .. } => (media, parts.len(), challenge),
+            other => panic!("{other:?}"),
+        }
+    }
+
+    /// Puts what a gateway would.
+    async fn put(&self, media: MediaId, size: u64, part: u32, bytes: &[u8]) {
+        let body = stream::iter([Ok::<_, String>(Bytes::copy_from_slice(bytes))]);
+        self.store.write_part(Upload { key: key(media), size }, part, body).await.unwrap();
+    }
+
+    async fn complete(&self, by: &str, media: MediaId, proof: Option<Sha256>) -> MediaAnswer {
+        self.ask(MediaRequest::Complete { by: name(by), media, proof }).await
+    }
+
+    /// Uploads something whole.
+    async fn upload(&self, by: &str, kind: &str, bytes: &[u8]) -> MediaAnswer {
+        let (media, parts, challenge) = self.begin(by, promise(kind, bytes)).await;
+        assert_eq!((parts, challenge), (1, None));
+        self.put(media, bytes.len() as u64, 1, bytes).await;
+        self.complete(by, media, None).await
+    }
+
+    async fn uploaded(&self, by: &str, kind: &str, bytes: &[u8]) -> (MediaId, MediaFacts) {
+        match self.upload(by, kind, bytes).await {
+            MediaAnswer::Usable { media, facts, url: None } => (media, facts),
+            other => panic!("{other:?}"),
+        }
+    }
+
+    async fn refer(&self, by: &str, media: MediaId, id: MessageId) -> MediaAnswer {
+        let sender = Sender { user: name(by), region: "local".parse().unwrap() };
+        let to: Address = "bob@local".parse().unwrap();
+        let until = now().plus(limits::RETENTION).plus(limits::MEDIA_SLACK);
+        self.ask(MediaRequest::Refer { message: (sender, id, to), media, until, seen: false }).await
+    }
+
+    async fn record(&self, media: MediaId) -> Option<MediaRecord> {
+        let subject = subject::media_record(&self.bench.settings.region, SHARD, media);
+        let record = Records::new(&self.bench.connection).load(SHARD, &subject).await.unwrap()?;
+        Some(MediaRecord::decode(&record.bytes).unwrap())
+    }
+
+    fn objects(&self) -> usize {
+        std::fs::read_dir(self.folder.path().join("objects")).unwrap().count()
+    }
+}
+
+/// A picture of so many pixels each way.
+fn picture(side: u32) -> Vec<u8> {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("suites/workers/picture.png");
+    let bytes = std::fs::read(path).unwrap();
+    // Behind its end a PNG holds nothing: so each is a file of its own.
+    [&bytes[..], &side.to_be_bytes()].concat()
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_is_uploaded_is_looked_at_and_may_be_sent_and_had_by_whoever_uploaded_it() {
+    let files = Files::new().await;
+    let _worker = files.working().await;
+    let bytes = picture(1);
+    let (media, facts) = files.uploaded("alice", "application/octet-stream", &bytes).await;
+    assert_eq!((facts.size, facts.kind.as_str()), (bytes.len() as u64, "image/png"), "by its bytes");
+    assert_eq!((facts.width, facts.height, facts.thumbnail), (Some(4), Some(3), true));
+    assert!(facts.blur.is_some());
+    assert!(files.store.size(key(media.preview())).await.unwrap() > 0);
+    // Asked again it is what it was.
+    assert!(
+        matches!(files.complete("alice", media, None).await, MediaAnswer::Usable { media: same, .. } if same == media)
+    );
+    let sent = files.refer("alice", media, MessageId::from_parts(now(), 1)).await;
+    assert!(matches!(sent, MediaAnswer::Usable { .. }), "{sent:?}");
+    let record = files.record(media).await.unwrap();
+    assert!(record.until > now().plus(limits::RETENTION), "longer than the message can be there");
+    let open = |by, seen| MediaRequest::Open { by: name(by), media, thumbnail: true, name: None, seen };
+    assert!(matches!(files.ask(open("alice", false)).await, MediaAnswer::Usable { .. }));
+    assert_eq!(files.ask(open("mallory", false)).await, MediaAnswer::Refused(MediaRefusal::NotFound));
+    assert!(matches!(files.ask(open("bob", true)).await, MediaAnswer::Usable { .. }));
+    let stolen = files.refer("mallory", media, MessageId::from_parts(now(), 2)).await;
+    assert_eq!(stolen, MediaAnswer::Refused(MediaRefusal::NotFound));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_upload_goes_on_with_the_parts_that_are_missing() {
+    let files = Files::new().await;
+    let worker = files.working().await;
+    let bytes = vec![7; limits::MEDIA_PART_BYTES as usize + 10];
+    let (media, parts, _) = files.begin("alice", promise("application/x-thing", &bytes)).await;
+    assert_eq!(parts, 2);
+    let (first, second) = bytes.split_at(limits::MEDIA_PART_BYTES as usize);
+    files.put(media, bytes.len() as u64, 2, second).await;
+    assert_eq!(files.complete("alice", media, None).await, MediaAnswer::Refused(MediaRefusal::Missing(1)));
+    let early = files.refer("alice", media, MessageId::from_parts(now(), 1)).await;
+    assert_eq!(early, MediaAnswer::Refused(MediaRefusal::Missing(1)), "a message with it is refused");
+    // Another worker goes on.
+    worker.kill();
+    let _worker = files.working().await;
+    let go_on = |by| MediaRequest::GoOn { by: name(by), media };
+    let MediaAnswer::Begun { parts, .. } = files.ask(go_on("alice")).await else { panic!() };
+    assert_eq!(
+        parts.iter().map(|part| (part.number, part.from, part.size)).collect::<Vec<_>>(),
+        [(1, 0, first.len() as u64)]
+    );
+    assert_eq!(files.ask(go_on("mallory")).await, MediaAnswer::Refused(MediaRefusal::NotFound));
+    files.put(media, bytes.len() as u64, 1, first).await;
+    assert!(matches!(files.complete("alice", media, None).await, MediaAnswer::Usable { .. }));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_is_not_what_was_announced_is_refused_and_gone() {
+    let files = Files::new().await;
+    let _worker = files.working().await;
+    let text = b"no picture at all".as_slice();
+    let truncated = &picture(1)[..40];
+    for (kind, announced, put, why) in [
+        ("text/plain", b"something else!!!".as_slice(), text, "SHA-256"),
+        ("image/png", text, text, "image/png"),
+        ("image/png", truncated, truncated, "can be read"),
+    ] {
+        let (media, ..) = files.begin("alice", promise(kind, announced)).await;
+        files.put(media, announced.len() as u64, 1, put).await;
+        let answer = files.complete("alice", media, None).await;
+        let MediaAnswer::Refused(MediaRefusal::Differs(said)) = answer else { panic!("{kind}: {answer:?}") };
+        assert!(said.contains(why), "{said}");
+        assert_eq!(files.record(media).await, None);
+        assert_eq!(files.complete("alice", media, None).await, MediaAnswer::Refused(MediaRefusal::NotFound));
+    }
+    assert_eq!(files.objects(), 0);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn equal_files_are_stored_once_and_a_hash_alone_gets_nobody_one() {
+    let files = Files::new().await;
+    let (_one, _other) = (files.working().await, files.working().await);
+    let bytes = b"the same".as_slice();
+    // Two who upload it at the same moment.
+    let (alices, ..) = files.begin("alice", promise("text/plain", bytes)).await;
+    let (bobs, ..) = files.begin("bob", promise("text/plain", bytes)).await;
+    files.put(alices, 8, 1, bytes).await;
+    files.put(bobs, 8, 1, bytes).await;
+    let (alices, bobs) = tokio::join!(files.complete("alice", alices, None), files.complete("bob", bobs, None));
+    let (MediaAnswer::Usable { media, .. }, MediaAnswer::Usable { media: same, .. }) = (&alices, &bobs) else {
+        panic!("{alices:?} {bobs:?}");
+    };
+    assert_eq!(media, same);
+    until("one of them to be gone", async || (files.objects() == 1).then_some(())).await;
+    // One who knows the hash.
+    let (carols, parts, challenge) = files.begin("carol", promise("text/plain", bytes)).await;
+    assert_eq!(parts, 0);
+    let refused = MediaAnswer::Refused(MediaRefusal::NoProof);
+    assert_eq!(files.complete("carol", carols, Some(hash(bytes))).await, refused);
+    let proof = hash(&[&challenge.unwrap()[..], bytes].concat());
+    let shown = files.complete("carol", carols, Some(proof)).await;
+    assert!(matches!(shown, MediaAnswer::Usable { media: same, .. } if same == *media), "{shown:?}");
+    assert!(matches!(files.record(carols).await.unwrap().state, MediaState::Became(same) if same == *media));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_share_of_the_store_is_a_bound() {
+    let files = Files::new().await;
+    let _worker = files.working_with(MediaSettings { quota: 10, ..MediaSettings::default() }).await;
+    files.uploaded("alice", "text/plain", b"seven b").await;
+    let begin = MediaRequest::Begin { by: name("alice"), file: promise("text/plain", b"four") };
+    assert_eq!(files.ask(begin).await, MediaAnswer::Refused(MediaRefusal::Quota { used: 7, most: 10 }));
+    files.uploaded("bob", "text/plain", b"four").await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_sweep_takes_out_strays_and_tells_of_what_is_lost() {
+    let files = Files::new().await;
+    let (swept_every, stray_after) = (Millis(100), Millis(0));
+    let (kept, _) = {
+        let _worker = files.working().await;
+        let kept = files.uploaded("alice", "text/plain", b"kept").await;
+        let lost = files.uploaded("alice", "text/plain", b"lost").await;
+        let id = MessageId::from_parts(now(), 9);
+        assert!(matches!(files.refer("alice", lost.0, id).await, MediaAnswer::Usable { .. }));
+        files.store.remove(key(lost.0)).await.unwrap();
+        let stray = MediaId::from_parts(now(), 6);
+        files.put(stray, 4, 1, b"none").await;
+        files.store.finish(Upload { key: key(stray), size: 4 }, key(stray)).await.unwrap();
+        files.put(MediaId::from_parts(now(), 8), 4, 1, b"none").await;
+        assert_eq!(files.objects(), 2);
+        (kept, lost)
+    };
+    let _worker = files.working_with(MediaSettings { swept_every, stray_after, ..MediaSettings::default() }).await;
+    let uploads = || std::fs::read_dir(files.folder.path().join("uploads")).unwrap().count();
+    until("the strays to be gone", async || (files.objects() == 1 && uploads() == 0).then_some(())).await;
+    assert_eq!(files.store.size(key(kept.0)).await.unwrap(), 4);
+    // Whoever sent the lost one is told.
+    let reads = Arc::new(Reads::open(&files.bench.options(), &files.bench.settings).await.unwrap());
+    let log = Log::mailbox(&files.bench.settings.region, 1, &name("alice"));
+    let told = until("the news", async || {
+        let request = ReadRequest { from: ReadFrom::Seq(dunlin_schema::Seq(1)), source: Source::Leader };
+        let entry = reads.read(&log, request).await.ok()?.entries.pop()?;
+        Entry::decode(&entry.payload).ok()
+    })
+    .await;
+    let Body::Content(Content::Failed(failed)) = told.body else { panic!("{told:?}") };
+    assert_eq!((failed.code, failed.to), (Code::MediaLost.into(), "bob@local".parse().unwrap()));
+    let lost = failed.id;
+    assert_eq!(lost.to_bytes()[15], 9);
+}

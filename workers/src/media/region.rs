@@ -1,0 +1,288 @@
+//! The region's records of files, and its store.
+
+use std::{sync::Arc, time::Duration};
+
+use aws_lc_rs::digest::{Context as Hash, SHA256};
+use base64::{Engine as _, engine::general_purpose::STANDARD};
+use dunlin_nats::{Reads, Record, RecordError, Records, SaveError};
+use dunlin_schema::{
+    MediaId, Millis, RegionName, Seq, Shard, UserName,
+    envelope::EnvelopeError,
+    limits,
+    media::{
+        FileName, MediaFacts, Sha256,
+        record::{MediaRecord, Promise, SameRecord, UploadedRecord},
+        service::Part,
+    },
+    subject,
+};
+use dunlin_store::{
+    Error as StoreError, HEAD, Key, LONGEST, NoPreview, Preview, Previews, Store, Upload, content_disposition,
+    duration, kind,
+};
+use futures_util::TryStreamExt;
+
+use super::{
+    core::kept,
+    place::{Found, Looked, Place, Saved, Trouble},
+};
+use crate::clock;
+
+/// See the module's head.
+#[derive(Clone)]
+pub(super) struct Region {
+    pub(super) name: RegionName,
+    pub(super) shards: u16,
+    pub(super) records: Records,
+    pub(super) reads: Reads,
+    pub(super) store: Arc<Store>,
+    pub(super) previews: Previews,
+}
+
+impl From<StoreError> for Trouble {
+    fn from(error: StoreError) -> Trouble {
+        Trouble::Store(error.to_string())
+    }
+}
+
+impl From<RecordError> for Trouble {
+    fn from(error: RecordError) -> Trouble {
+        Trouble::Record(error.to_string())
+    }
+}
+
+impl From<EnvelopeError> for Trouble {
+    fn from(error: EnvelopeError) -> Trouble {
+        Trouble::Record(error.to_string())
+    }
+}
+
+fn saved(saved: Result<Seq, SaveError>) -> Result<Saved, Trouble> {
+    match saved {
+        Ok(_) => Ok(Saved::Yes),
+        Err(SaveError::Conflict) => Ok(Saved::Conflict),
+        Err(error) => Err(Trouble::Record(error.to_string())),
+    }
+}
+
+/// What a file is called in the store.
+pub(super) fn key(media: MediaId) -> Key {
+    media.to_string().parse().expect("both are ULIDs")
+}
+
+impl Region {
+    fn record_of(&self, media: MediaId) -> (Shard, String) {
+        let shard = subject::media_shard(self.shards, media);
+        (shard, subject::media_record(&self.name, shard, media))
+    }
+
+    fn record_of_same(&self, sha256: Sha256) -> (Shard, String) {
+        let shard = subject::same_shard(self.shards, sha256);
+        (shard, subject::media_same(&self.name, shard, sha256))
+    }
+
+    fn record_of_upload(&self, user: &UserName, media: MediaId) -> (Shard, String) {
+        let shard = Shard::of(user.as_str(), self.shards);
+        (shard, subject::uploaded(&self.name, shard, user, media))
+    }
+
+    async fn load<T>(
+        &self,
+        (shard, subject): (Shard, String),
+        decode: impl FnOnce(&Record) -> Result<T, EnvelopeError>,
+    ) -> Result<Found<T>, Trouble> {
+        let record = self.records.load(shard, &subject).await?;
+        Ok(record.map(|record| decode(&record).map(|value| (value, record.revision))).transpose()?)
+    }
+
+    async fn forget(&self, (shard, subject): (Shard, String)) -> Result<(), Trouble> {
+        if let Some(record) = self.records.load(shard, &subject).await? {
+            self.records.erase(shard, record.revision).await?;
+        }
+        Ok(())
+    }
+
+    /// The hash of `before` and of a file's bytes, and the first of these.
+    async fn hashed(&self, media: MediaId, before: &[u8]) -> Result<(u64, Sha256, Vec<u8>), StoreError> {
+        let size = self.store.size(key(media)).await?;
+        let mut bytes = self.store.read(key(media), 0, size).await?;
+        let (mut hash, mut head) = (Hash::new(&SHA256), Vec::with_capacity(HEAD));
+        hash.update(before);
+        while let Some(chunk) = bytes.try_next().await? {
+            let more = HEAD.saturating_sub(head.len()).min(chunk.len());
+            head.extend_from_slice(&chunk[..more]);
+            hash.update(&chunk);
+        }
+        let hash = hash.finish().as_ref().try_into().expect("a SHA-256 has 32 bytes");
+        Ok((size, Sha256(hash), head))
+    }
+
+    /// What is known of a file by what it holds, and its small picture made.
+    async fn looked(&self, media: MediaId, facts: MediaFacts) -> Result<Looked, Trouble> {
+        let family = facts.kind.as_str().split('/').next().unwrap_or_default().to_owned();
+        let same = |facts| Ok(Looked::Same(Box::new(facts)));
+        if facts.size > LONGEST as u64 || !["image", "audio", "video"].contains(&family.as_str()) {
+            return same(facts);
+        }
+        let mut chunks = self.store.read(key(media), 0, facts.size).await?;
+        let mut whole = Vec::with_capacity(facts.size as usize);
+        while let Some(chunk) = chunks.try_next().await? {
+            whole.extend_from_slice(&chunk);
+        }
+        if family != "image" {
+            let told = tokio::task::spawn_blocking(move || duration(&whole)).await.ok().flatten();
+            return same(MediaFacts { duration: told.map(|told| Millis(told.as_millis() as u64)), ..facts });
+        }
+        match self.previews.make(whole.into()).await {
+            Ok(Preview { bytes, mime: _, width, height, hash }) => {
+                self.store.put(key(media.preview()), bytes).await?;
+                let (width, height, blur) = (Some(width), Some(height), Some(STANDARD.encode(hash)));
+                same(MediaFacts { width, height, blur, thumbnail: true, ..facts })
+            }
+            Err(NoPreview::TooLarge { sides }) => {
+                let (width, height) = sides.unzip();
+                same(MediaFacts { width, height, ..facts })
+            }
+            Err(NoPreview::Unknown) => same(facts),
+            Err(NoPreview::Broken(why)) => {
+                Ok(Looked::Differs(format!("it is no {} that can be read: {why}", facts.kind)))
+            }
+        }
+    }
+}
+
+impl Place for Region {
+    async fn media(&self, media: MediaId) -> Result<Found<MediaRecord>, Trouble> {
+        self.load(self.record_of(media), |record| MediaRecord::decode(&record.bytes)).await
+    }
+
+    async fn save_media(
+        &self,
+        media: MediaId,
+        record: &MediaRecord,
+        kept: Millis,
+        expect: Seq,
+    ) -> Result<Saved, Trouble> {
+        let (_, subject) = self.record_of(media);
+        saved(self.records.save_for(kept, &subject, record.encode(), expect).await)
+    }
+
+    async fn forget_media(&self, media: MediaId, revision: Seq) -> Result<bool, Trouble> {
+        let (shard, _) = self.record_of(media);
+        Ok(self.records.erase(shard, revision).await?)
+    }
+
+    async fn same(&self, sha256: Sha256) -> Result<Found<MediaId>, Trouble> {
+        let decode = |record: &Record| SameRecord::decode(&record.bytes).map(|same| same.media);
+        self.load(self.record_of_same(sha256), decode).await
+    }
+
+    async fn save_same(&self, sha256: Sha256, media: MediaId, expect: Seq) -> Result<Saved, Trouble> {
+        let (_, subject) = self.record_of_same(sha256);
+        // It is no lease: what it names is looked up, and may be gone.
+        let kept = limits::RETENTION.plus(limits::MEDIA_SLACK);
+        saved(self.records.save_for(kept, &subject, SameRecord { media }.encode(), expect).await)
+    }
+
+    async fn used(&self, user: &UserName) -> Result<u64, Trouble> {
+        let shard = Shard::of(user.as_str(), self.shards);
+        let pattern = subject::all_uploaded(&self.name, shard, user);
+        let mut used = 0_u64;
+        let add = |_, record: Record| {
+            used = used.saturating_add(UploadedRecord::decode(&record.bytes)?.size);
+            Ok::<_, Trouble>(())
+        };
+        self.records.each_above(&self.reads, shard, &pattern, Seq(0), add).await?;
+        Ok(used)
+    }
+
+    async fn has_uploaded(&self, user: &UserName, media: MediaId) -> Result<bool, Trouble> {
+        let (shard, subject) = self.record_of_upload(user, media);
+        Ok(self.records.load(shard, &subject).await?.is_some())
+    }
+
+    async fn save_uploaded(&self, user: &UserName, media: MediaId, size: u64, until: Millis) -> Result<(), Trouble> {
+        let (shard, subject) = self.record_of_upload(user, media);
+        loop {
+            let now = clock::now();
+            let stored = self.records.load(shard, &subject).await?;
+            let (revision, until) = match &stored {
+                Some(stored) => (stored.revision, UploadedRecord::decode(&stored.bytes)?.until.max(until)),
+                None => (Seq(0), until),
+            };
+            let record = UploadedRecord { size, until }.encode();
+            if saved(self.records.save_for(kept(until, now), &subject, record, revision).await)? == Saved::Yes {
+                return Ok(());
+            }
+        }
+    }
+
+    async fn forget_uploaded(&self, user: &UserName, media: MediaId) -> Result<(), Trouble> {
+        self.forget(self.record_of_upload(user, media)).await
+    }
+
+    async fn missing(&self, media: MediaId, size: u64) -> Result<Vec<Part>, Trouble> {
+        let upload = Upload { key: key(media), size };
+        let there = self.store.parts(upload).await?;
+        let missing = upload.parts().filter(|part| !there.contains(&part.number));
+        let valid = Duration::from_millis(limits::MEDIA_UPLOADED_FOR.0);
+        let parts = missing.map(|part| {
+            let request = self.store.part_request(upload, part.number, valid);
+            let to = request.map(|request| {
+                let headers = request.headers.into_iter().map(|(name, value)| (name.to_owned(), value));
+                (request.url, headers.collect())
+            });
+            Part { number: part.number, from: part.from, size: part.size, to }
+        });
+        Ok(parts.collect())
+    }
+
+    async fn finish(&self, media: MediaId, file: &Promise) -> Result<Looked, Trouble> {
+        let upload = Upload { key: key(media), size: file.size };
+        match self.store.finish(upload, key(media)).await {
+            Ok(()) => {}
+            Err(StoreError::Incomplete { .. } | StoreError::NotFound) => {
+                let there = self.store.parts(upload).await?.len();
+                let missing = upload.parts().count().saturating_sub(there);
+                return Ok(Looked::Missing(missing as u32));
+            }
+            Err(error) => return Err(error.into()),
+        }
+        let (size, sha256, head) = self.hashed(media, &[]).await?;
+        if size != file.size {
+            return Ok(Looked::Differs(format!("it has {size} bytes")));
+        }
+        if sha256 != file.sha256 {
+            return Ok(Looked::Differs("its SHA-256 is another one".to_owned()));
+        }
+        let kind = match kind(file.kind.as_str(), &head) {
+            Ok(kind) => kind.mime.parse().unwrap_or_default(),
+            Err(error) => return Ok(Looked::Differs(error.to_string())),
+        };
+        self.looked(media, MediaFacts { size, kind, ..MediaFacts::default() }).await
+    }
+
+    async fn proof(&self, media: MediaId, challenge: [u8; 16]) -> Result<Option<Sha256>, Trouble> {
+        match self.hashed(media, &challenge).await {
+            Ok((_, sha256, _)) => Ok(Some(sha256)),
+            Err(StoreError::NotFound) => Ok(None),
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    fn url(&self, media: MediaId, facts: &MediaFacts, thumbnail: bool, name: Option<&FileName>) -> Option<String> {
+        let what = if thumbnail { media.preview() } else { media };
+        let is_shown = kind(facts.kind.as_str(), &[]).is_ok_and(|kind| kind.inline);
+        let disposition = content_disposition(thumbnail || is_shown, name.map(FileName::as_str));
+        let valid = Duration::from_millis(limits::DOWNLOAD_HOLDS.0);
+        let request = self.store.object_request(key(what), facts.kind.as_str(), &disposition, valid);
+        request.map(|request| request.url)
+    }
+
+    async fn remove(&self, media: MediaId) -> Result<(), Trouble> {
+        self.store.abort(key(media)).await?;
+        self.store.remove(key(media)).await?;
+        self.store.remove(key(media.preview())).await?;
+        Ok(())
+    }
+}
