@@ -1,4 +1,4 @@
-//! The folder of `dunlin dev`: its lock, its keys, its nats-server's store, its projections, and where it listens.
+//! The folder of `dunlin dev`: its lock, its keys, its nats-server's store, its projections, its media, and where it listens.
 
 use std::{
     fs::{self, File, TryLockError},
@@ -84,6 +84,11 @@ impl Folder {
     /// Where workers keep what they made of the log: it can be made again.
     pub fn projections(&self) -> PathBuf {
         self.0.join("projections")
+    }
+
+    /// Where files are kept that go with messages.
+    pub fn media(&self) -> PathBuf {
+        self.0.join("media")
     }
 
     /// The file that keeps a device's cursor.

@@ -45,6 +45,9 @@ pub struct Config {
     /// Where a browser is sent that asks for `/`; `None`: nowhere, it is told what this is.
     #[serde(default)]
     pub page: Option<String>,
+    /// Where files are.
+    #[serde(default)]
+    pub media: MediaSettings,
 }
 
 /// Where a key set is. It is shown without what may be secret in a URL.
@@ -71,6 +74,14 @@ pub struct Limits {
     pub connects_burst: u32,
     /// Sockets that are open at once; further ones are answered 503.
     pub connections: usize,
+}
+
+/// Where files are.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct MediaSettings {
+    /// The folder that the media workers have as well; `None` where they have a bucket, or there are none.
+    pub directory: Option<PathBuf>,
 }
 
 impl Default for Limits {
@@ -111,6 +122,7 @@ impl Config {
             drain: default_drain(),
             origins: Vec::new(),
             page: None,
+            media: MediaSettings::default(),
         }
     }
 

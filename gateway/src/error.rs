@@ -1,6 +1,6 @@
 //! Why a gateway can't start, or had to end.
 
-use std::{io, net::SocketAddr};
+use std::{io, net::SocketAddr, path::PathBuf};
 
 use crate::{config::ConfigError, services::ServiceEnded};
 
@@ -32,6 +32,14 @@ pub enum Error {
         /// The region.
         region: dunlin_schema::RegionName,
         /// What is wrong, and what would be right.
+        why: String,
+    },
+    /// The store of files can't be used.
+    #[error("opening the store of files in {folder:?} (`media.directory`): {why}")]
+    Media {
+        /// The folder.
+        folder: PathBuf,
+        /// What is wrong with it.
         why: String,
     },
     /// A part of the gateway ended before the whole. Start it again; the log says what happened.

@@ -13,6 +13,7 @@ use crate::{
     appends::Appends,
     comparison::{Comparison, core::Silent},
     directory::Directory,
+    embedded::Embedded,
     files::Files,
     memberships,
     metrics::Metrics,
@@ -48,6 +49,8 @@ pub(crate) struct Region {
     pub(crate) accounts: Accounts,
     pub(crate) groups: Groups,
     pub(crate) media: Media,
+    /// The store of its files, where that is a folder.
+    pub(crate) embedded: Option<Arc<Embedded>>,
     pub(crate) people: People,
     pub(crate) revocations: Revocations,
     pub(crate) reports: Reports,
@@ -71,6 +74,7 @@ impl Region {
     pub(crate) async fn open(
         options: &ConnectOptions,
         region: &RegionName,
+        embedded: Option<Arc<Embedded>>,
         metrics: &Arc<Metrics>,
         services: &Services,
     ) -> Result<Arc<Region>, RegionError> {
@@ -108,6 +112,7 @@ impl Region {
             accounts: Accounts::new(&nats),
             groups: Groups::new(&nats),
             media: Media::new(&nats),
+            embedded,
             people,
             revocations,
             reports: Reports::default(),

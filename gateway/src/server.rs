@@ -1,6 +1,6 @@
 //! Listening, and the phases of a gateway's life: bind, serve, drain, end.
 
-use std::{collections::BTreeMap, net::SocketAddr, sync::Arc, time::Duration};
+use std::{collections::BTreeMap, net::SocketAddr, path::Path, sync::Arc, time::Duration};
 
 use dunlin_schema::limits;
 use rand::seq::SliceRandom;
@@ -15,6 +15,7 @@ use tracing::info;
 
 use crate::{
     config::Config,
+    embedded::Embedded,
     error::Error,
     gateway::Gateway,
     http::{Entrance, accept, of_clients, of_operators},
@@ -151,11 +152,17 @@ fn no_region(config: &Config, why: &dyn std::fmt::Display) -> Error {
     Error::Region { region: config.region.clone(), why: why.to_string() }
 }
 
+fn embedded(folder: &Path) -> Result<Arc<Embedded>, Error> {
+    let opened = Embedded::open(folder).map(Arc::new);
+    opened.map_err(|why| Error::Media { folder: folder.to_owned(), why: why.to_string() })
+}
+
 async fn open(config: Config) -> Result<Gateway, Error> {
     let keys = Arc::new(KeyRing::open(&config.tokens).await.map_err(|why| no_keys(&why))?);
     let (limiter, timer) = (Arc::new(Limiter::new(&config.limits)), Arc::new(Timer::new()));
     let (metrics, services) = (Arc::new(Metrics::new()), Services::default());
-    let region = Region::open(&config.nats, &config.region, &metrics, &services).await;
+    let embedded = config.media.directory.as_deref().map(embedded).transpose()?;
+    let region = Region::open(&config.nats, &config.region, embedded, &metrics, &services).await;
     let region = region.map_err(|why| no_region(&config, &why))?;
     let (timed, looked, limited) = (timer.clone(), keys.clone(), limiter.clone());
     services.spawn("timer", |pulse| async move { timed.run(&pulse).await });

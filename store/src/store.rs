@@ -45,6 +45,14 @@ impl Store {
         Ok(Store { place: Place::S3(Arc::new(S3::new(settings)?)), guard: Arc::new(Guard::new()) })
     }
 
+    /// What is shared by all who open the same folder, to sign what clients may do with it; `None` where the service signs itself.
+    pub fn secret(&self) -> Option<[u8; 32]> {
+        match &self.place {
+            Place::Directory(directory) => Some(directory.secret()),
+            Place::S3(_) => None,
+        }
+    }
+
     /// Where a client sends the part with this number, within `valid`; `None` where it comes through [`Store::write_part`], or the upload
     /// has no such part. The service takes a body of exactly the part's length.
     pub fn part_request(&self, upload: Upload, number: u32, valid: Duration) -> Option<Request> {

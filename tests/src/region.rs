@@ -5,6 +5,7 @@
 
 use std::{
     net::SocketAddr,
+    path::PathBuf,
     sync::atomic::{AtomicU64, Ordering},
     time::Duration,
 };
@@ -19,7 +20,7 @@ use dunlin_schema::{
     entry::Body,
     stream::{RegionSettings, log_stream},
 };
-use dunlin_workers::{Boot, Config as WorkerConfig, Role, Worker, erase::Erase};
+use dunlin_workers::{Boot, Config as WorkerConfig, Role, Worker, erase::Erase, media_settings::MediaSettings};
 use tempfile::TempDir;
 use tokio::{runtime::Runtime, sync::oneshot};
 
@@ -221,6 +222,7 @@ impl Region {
             erase: self.options.erase,
             folder: Some(self.projections.path().join(self.workers_begun.fetch_add(1, Ordering::Relaxed).to_string())),
             roles: self.roles(),
+            media: MediaSettings { directory: Some(self.media()), ..MediaSettings::default() },
             ..WorkerConfig::default()
         };
         let runtime = Node::runtime();
@@ -260,7 +262,13 @@ impl Region {
         config.limits.connects_per_second = 10_000;
         config.limits.connects_burst = 10_000;
         config.drain = Millis(200);
+        config.media.directory = Some(self.media());
         config
+    }
+
+    /// Where its files are.
+    fn media(&self) -> PathBuf {
+        self.projections.path().join("media")
     }
 
     /// Ends everything, and starts it again on the same folder.

@@ -18,6 +18,7 @@ mod index;
 mod kills;
 mod live;
 mod lost;
+mod media;
 mod offline;
 mod openapi;
 mod own_tokens;

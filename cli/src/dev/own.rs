@@ -56,6 +56,7 @@ impl Region<'_> {
     pub(super) fn worker(&self) -> anyhow::Result<Own> {
         let config = json!({
             "folder": self.folder.projections().display().to_string(),
+            "media": { "directory": self.folder.media().display().to_string() },
             "nats": { "servers": [self.nats] },
             "streams": { "log_bytes": LOG_BYTES, "sync_always": self.sync_always },
         });
@@ -66,6 +67,7 @@ impl Region<'_> {
     pub(super) fn gateway(&self, number: usize, listen: SocketAddr) -> anyhow::Result<Own> {
         let mut config = json!({
             "drain": 0,
+            "media": { "directory": self.folder.media().display().to_string() },
             "nats": { "servers": [self.nats] },
             "tokens": { "keys": self.folder.key_set().display().to_string() },
         });

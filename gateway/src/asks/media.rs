@@ -14,7 +14,7 @@ use dunlin_schema::{
 };
 
 use super::Context;
-use crate::{clock, files::There, refusal::Refusal};
+use crate::{clock, embedded::Embedded, files::There, refusal::Refusal, tickets::What};
 
 /// How long what is downloaded may be begun.
 const DOWNLOAD_FOR: Millis = Millis(300_000);
@@ -29,14 +29,18 @@ pub(super) async fn upload(context: &Context<'_>, file: Promise, begun: Option<M
     let MediaAnswer::Begun { media, parts, expires, challenge } = context.files.ask(shard, &wanted).await? else {
         return Err(Refusal::unavailable("the media worker answered something else than what was asked"));
     };
-    let parts = parts.into_iter().map(part).collect::<Result<_, _>>()?;
+    let parts = parts.into_iter().map(|of| part(context, media, of, expires)).collect::<Result<_, _>>()?;
     let challenge = challenge.map(|challenge| URL_SAFE_NO_PAD.encode(challenge));
     Ok(Answer::Upload { media, parts, expires, challenge })
 }
 
-fn part(Part { number: _, from, size, to }: Part) -> Result<UploadPart, Refusal> {
-    let (url, headers) = to.ok_or_else(without_a_store)?;
-    Ok(UploadPart { url, method: "PUT".to_owned(), headers, from, size })
+fn part(context: &Context<'_>, media: MediaId, mut part: Part, expires: Millis) -> Result<UploadPart, Refusal> {
+    match part.to.take() {
+        Some((url, headers)) => {
+            Ok(UploadPart { url, method: "PUT".to_owned(), headers, from: part.from, size: part.size })
+        }
+        None => Ok(embedded(context)?.put(context.asker.user(), media, &part, expires)),
+    }
 }
 
 /// Says what was uploaded, once it was looked at.
@@ -55,8 +59,16 @@ pub(super) async fn download(
 ) -> Result<Answer, Refusal> {
     let by = context.asker.user();
     let wanted = |seen| MediaRequest::Open { by: by.clone(), media, thumbnail, name: name.clone(), seen };
-    let There { facts, url, .. } = context.files.seen(by, media, wanted).await?;
-    let (url, expires) = (url.ok_or_else(without_a_store)?, clock::now().plus(DOWNLOAD_FOR));
+    let There { media, facts, url } = context.files.seen(by, media, wanted).await?;
+    let expires = clock::now().plus(DOWNLOAD_FOR);
+    let url = match (url, thumbnail) {
+        (Some(url), _) => url,
+        (None, true) => embedded(context)?.get(by, expires, What::Get { object: media.preview(), kind: None, name }),
+        (None, false) => {
+            let what = What::Get { object: media, kind: Some(facts.kind.clone()), name };
+            embedded(context)?.get(by, expires, what)
+        }
+    };
     // Of a small picture only who gives it knows how it was made.
     let (size, kind) = match thumbnail {
         true => (None, MediaType::BYTES),
@@ -65,9 +77,7 @@ pub(super) async fn download(
     Ok(Answer::Download { url, headers: BTreeMap::new(), size, kind, expires })
 }
 
-fn without_a_store() -> Refusal {
-    Refusal::never(
-        Code::Unsupported,
-        "this gateway keeps no files: `[media] directory` in its configuration says where",
-    )
+fn embedded<'a>(context: &'a Context<'_>) -> Result<&'a Embedded, Refusal> {
+    let without = "this gateway has no store of files: name the folder of the media workers as `media.directory`";
+    context.embedded.ok_or_else(|| Refusal::never(Code::Unsupported, without))
 }

@@ -32,6 +32,7 @@ pub(crate) use self::in_flight::Asks;
 use crate::{
     connection::Connection,
     directory::Directory,
+    embedded::Embedded,
     files::Files,
     metrics::Metrics,
     presence::{Sight, Watches, Whereabouts},
@@ -75,6 +76,8 @@ pub(crate) struct Context<'a> {
     marks: &'a Marks,
     /// What is known of files.
     files: Files<'a>,
+    /// Where files are, if they are here.
+    embedded: Option<&'a Embedded>,
     /// What logs say.
     reads: &'a Reads,
     metrics: &'a Metrics,
@@ -105,6 +108,7 @@ pub(crate) async fn answered(
         index: &region.index,
         marks: &region.marks,
         files: region.files(),
+        embedded: region.embedded.as_deref(),
         reads: &region.reads,
         metrics: &region.metrics,
     };

@@ -22,7 +22,7 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use tower::ServiceExt as _;
 
-use super::{Handoff, Slot, messages::ANSWER_WITHIN};
+use super::{Handoff, Moving, Slot, messages::ANSWER_WITHIN};
 use crate::{
     ending::{Ending, end},
     gateway::Gateway,
@@ -39,7 +39,8 @@ const HEAD_WITHIN: Duration = Duration::from_secs(5);
 /// Of a request's head; a longer one is answered 431. Large enough for a token that is too long to be told so. The bound of hyper's buffer
 /// alone does not hold: it is looked at between reads, and one read may bring more.
 const HEAD_BYTES: usize = 64 * 1024;
-/// How long a connection may stay with HTTP: whoever wants more opens another one.
+/// How long a connection may stay with HTTP: whoever wants more opens another one. Where a file moves over it, so long after its last
+/// bytes.
 const HTTP_FOR: Duration = Duration::from_secs(60);
 /// How long the gateway waits when the system has no socket for it.
 const BREATH: Duration = Duration::from_millis(50);
@@ -149,19 +150,20 @@ async fn enter(gateway: Arc<Gateway>, alarm: Arc<Alarm>, stream: TcpStream, rout
     Some((socket, opened.map(|opened| Running::new(gateway, opened))))
 }
 
-/// Serves HTTP until the client is done with it, for [`HTTP_FOR`] at most: at `finish` it answers what was begun, at `kill` it ends
-/// where it stands. Gives the WebSocket, if a request was upgraded.
+/// Serves HTTP until the client is done with it, for [`HTTP_FOR`] at most where no file moves: at `finish` it answers what was begun, at
+/// `kill` it ends where it stands. Gives the WebSocket, if a request was upgraded.
 async fn http(
     stream: TcpStream,
     routes: Router,
     finish: &CancellationToken,
     kill: &CancellationToken,
 ) -> Option<(Box<Socket>, Handoff)> {
-    let slot = Slot::default();
-    let upgraded = slot.clone();
+    let (slot, moving) = (Slot::default(), Moving::default());
+    let (upgraded, moves) = (slot.clone(), moving.clone());
     // A layer would have all routes made anew for each connection.
     let routes = routes.map_request(move |mut request: hyper::Request<Incoming>| {
         request.extensions_mut().insert(slot.clone());
+        request.extensions_mut().insert(moving.clone());
         request
     });
     let service = TowerToHyperService::new(routes);
@@ -185,6 +187,10 @@ async fn http(
             }
             // One that does not take its answers even now is let go.
             () = &mut late => {
+                if moves.take() {
+                    late.as_mut().reset(tokio::time::Instant::now() + HTTP_FOR);
+                    continue;
+                }
                 if finishing {
                     return None;
                 }

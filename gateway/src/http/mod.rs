@@ -3,15 +3,20 @@
 mod accept;
 mod bearer;
 mod body;
+mod media;
 mod messages;
 mod openapi;
 mod presence;
+mod ranges;
 mod refusal;
 mod revocations;
 mod upgrade;
 pub mod web;
 
-use std::sync::{Arc, LazyLock};
+use std::sync::{
+    Arc, LazyLock,
+    atomic::{AtomicBool, Ordering::Relaxed},
+};
 
 use axum::{
     Router,
@@ -28,7 +33,12 @@ use dunlin_schema::{Code, problem};
 use parking_lot::Mutex;
 
 use self::refusal::{Refusal, refusal};
-use crate::{clock::Uptime, gateway::Gateway, tokens::Identity};
+use crate::{
+    clock::Uptime,
+    gateway::Gateway,
+    tickets::{FILES, UPLOADS},
+    tokens::Identity,
+};
 
 pub(crate) use accept::{Entrance, accept};
 
@@ -42,6 +52,20 @@ pub(crate) struct Handoff {
 
 /// Where a connection's task finds the [`Handoff`] when HTTP is done.
 type Slot = Arc<Mutex<Option<Handoff>>>;
+
+/// Whether a file moves over a connection: some of it has since this was last looked at.
+#[derive(Clone, Default)]
+struct Moving(Arc<AtomicBool>);
+
+impl Moving {
+    fn moves(&self) {
+        self.0.store(true, Relaxed);
+    }
+
+    fn take(&self) -> bool {
+        self.0.swap(false, Relaxed)
+    }
+}
 
 /// Said to who looks with a browser.
 const WHAT_THIS_IS: &str = concat!(
@@ -58,6 +82,8 @@ pub(crate) fn of_clients(gateway: Arc<Gateway>) -> Router {
         .route("/", get(what_this_is))
         .route("/v1/connect", get(upgrade::connect).fallback(upgrade::only_gets))
         .route(dunlin_schema::post::MESSAGES, post(messages::send))
+        .route(&format!("{UPLOADS}{{ticket}}"), axum::routing::put(media::put).options(media::preflight))
+        .route(&format!("{FILES}{{ticket}}"), get(media::get).options(media::preflight))
         .route(dunlin_schema::post::PRESENCE, get(presence::ask))
         .route(dunlin_schema::post::REVOCATIONS, post(revocations::revoke))
         .route(&format!("{}{{code}}", problem::CODES), get(code))

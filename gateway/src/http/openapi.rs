@@ -27,6 +27,8 @@ use utoipa::{
     paths(
         super::what_this_is,
         super::messages::send,
+        super::media::put,
+        super::media::get,
         super::presence::ask,
         super::revocations::revoke,
         super::code,

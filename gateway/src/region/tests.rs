@@ -78,13 +78,13 @@ pub(crate) fn name() -> RegionName {
 async fn a_region_is_opened_used_and_watched_without_a_gateway() {
     let (_server, options) = NatsServer::start().await;
     let (metrics, services) = (Arc::new(Metrics::new()), Services::default());
-    let opened = Region::open(&options, &name(), &metrics, &services).await;
+    let opened = Region::open(&options, &name(), None, &metrics, &services).await;
     assert!(matches!(opened.err(), Some(RegionError::Settings(_))), "it has no streams yet");
     assert!(services.handles().is_empty(), "what can't be served does nothing");
 
     let settings = RegionSettings { region: name(), shards: 2, replicas: 1, log_bytes: 1 << 20, sync_always: false };
     provision(&Connection::open(&options, &name()).await.unwrap(), &settings).await.unwrap();
-    let region = Region::open(&options, &name(), &metrics, &services).await.unwrap();
+    let region = Region::open(&options, &name(), None, &metrics, &services).await.unwrap();
     assert_eq!((region.name(), &region.settings), (&name(), &settings));
     for (service, _) in services.handles() {
         assert!(service.ends_with(" eu"), "{service} does not say which region it is of");

@@ -2,6 +2,7 @@
 //!
 //! - `uploads/<key>/<part>`: what came so far, each part a whole file.
 //! - `objects/<key>/<part>`: what is finished: the upload's folder under another name, so no byte is copied.
+//! - `secret`: see [`Store::secret`](crate::Store::secret).
 //! - `temporary/`: what is being written or removed, with names drawn by lot.
 //!
 //! A file has its final name only after its bytes are synced; a rename is synced in its folder before anybody is told. An object's files
@@ -10,6 +11,7 @@
 mod blocking;
 mod listing;
 mod reading;
+mod secret;
 mod writing;
 
 use std::{
@@ -35,6 +37,7 @@ const LEFT: Duration = Duration::from_secs(3600);
 pub(crate) struct Directory {
     root: Arc<Path>,
     blocking: Blocking,
+    secret: [u8; 32],
 }
 
 impl Directory {
@@ -52,7 +55,12 @@ impl Directory {
                 let _gone = clear(&entry.path());
             }
         }
-        Ok(Directory { root: root.into(), blocking: Blocking::new() })
+        Ok(Directory { root: root.into(), blocking: Blocking::new(), secret: secret::secret(root)? })
+    }
+
+    /// See [`crate::Store::secret`].
+    pub(crate) fn secret(&self) -> [u8; 32] {
+        self.secret
     }
 
     /// The numbers of the parts that are there in full, in order.

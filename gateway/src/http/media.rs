@@ -1,0 +1,261 @@
+//! The embedded store over HTTP: parts of uploads come in, and files go out. Who may do what stands in the URL: see [`crate::tickets`].
+
+use std::{sync::Arc, time::Duration};
+
+use axum::{
+    Extension,
+    body::{Body, BodyDataStream},
+    extract::{Path, Request, State},
+    http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, header},
+    response::{IntoResponse, Response},
+};
+use bytes::Bytes;
+use dunlin_schema::{Code, Millis};
+use dunlin_store::{Error, HEAD, Key, Upload, content_disposition, kind};
+use futures_util::{Stream, StreamExt as _, TryStreamExt as _, stream};
+use tokio::time::timeout;
+
+use super::{
+    Moving, body,
+    ranges::{Wanted, wanted},
+    refusal::{BUSY, Refusal, refusal, stays},
+};
+use crate::{
+    clock,
+    embedded::Embedded,
+    gateway::Gateway,
+    tickets::{Ticket, What},
+    tokens::Token,
+};
+
+/// For how long nothing may come of a part.
+const STALLED: Duration = Duration::from_secs(30);
+/// What is said with every answer: a page of anybody's may ask, since the URL is all that lets it, and nothing that was sent runs.
+const HEADERS: [(HeaderName, HeaderValue); 5] = [
+    (header::ACCESS_CONTROL_ALLOW_ORIGIN, HeaderValue::from_static("*")),
+    (header::ACCESS_CONTROL_EXPOSE_HEADERS, HeaderValue::from_static("content-length, content-range, etag")),
+    (HeaderName::from_static("cross-origin-resource-policy"), HeaderValue::from_static("cross-origin")),
+    (header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff")),
+    (header::CONTENT_SECURITY_POLICY, HeaderValue::from_static("sandbox; default-src 'none'")),
+];
+
+/// Says to a browser that its page may ask.
+pub(super) async fn preflight() -> Response {
+    let allowed = [
+        (header::ACCESS_CONTROL_ALLOW_METHODS, "GET, HEAD, PUT"),
+        (header::ACCESS_CONTROL_ALLOW_HEADERS, "content-type, range, if-range, if-none-match"),
+        (header::ACCESS_CONTROL_MAX_AGE, "86400"),
+    ];
+    (StatusCode::NO_CONTENT, HEADERS, allowed).into_response()
+}
+
+/// Put a part of an upload, as `upload` said.
+#[utoipa::path(
+    put,
+    path = "/v1/media/uploads/{ticket}",
+    operation_id = "put_part",
+    tag = "files",
+    params(("ticket" = String, Path, description = "What `upload` gave: it names the part and how long it is.")),
+    request_body(content = String, content_type = "application/octet-stream"),
+    responses(
+        (status = 204, description = "It is stored. Put again, it is replaced."),
+        (status = 400, description = "It broke off, or is too short.", body = ref("#/components/schemas/Problem"), content_type = "application/problem+json"),
+        (status = 403, description = "The ticket is no longer one, or never was.", body = ref("#/components/schemas/Problem"), content_type = "application/problem+json"),
+        (status = 404, description = "The upload is done, or gone.", body = ref("#/components/schemas/Problem"), content_type = "application/problem+json"),
+        (status = 413, description = "It is too long.", body = ref("#/components/schemas/Problem"), content_type = "application/problem+json"),
+        (status = 503, description = "Not now.", body = ref("#/components/schemas/Problem"), content_type = "application/problem+json"),
+        (status = 507, description = "The store is full.", body = ref("#/components/schemas/Problem"), content_type = "application/problem+json"),
+    ),
+)]
+pub(super) async fn put(State(gateway): State<Arc<Gateway>>, Path(ticket): Path<String>, request: Request) -> Response {
+    let (head, body) = request.into_parts();
+    let mut body = body.into_data_stream();
+    let moving = head.extensions.get::<Moving>().cloned().unwrap_or_default();
+    let response = match take(&gateway, &ticket, &head.headers, &mut body, &moving).await {
+        Ok(()) => StatusCode::NO_CONTENT.into_response(),
+        Err(refusal) => {
+            body::pass_over(&head.headers, &mut body).await;
+            refusal.into_response()
+        }
+    };
+    (HEADERS, response).into_response()
+}
+
+async fn take(
+    gateway: &Gateway,
+    ticket: &str,
+    headers: &HeaderMap,
+    body: &mut BodyDataStream,
+    moving: &Moving,
+) -> Result<(), Refusal> {
+    stays(gateway)?;
+    let (embedded, ticket) = allowed(gateway, ticket)?;
+    let What::Put { media, part, from, size } = ticket.what else { return Err(no_ticket()) };
+    let too_long = || refusal(Code::TooLarge, format!("this part has {size} bytes"));
+    let too_short = || refusal(Code::BadFrame, format!("this part has {size} bytes, and fewer came: put it again"));
+    let length = headers.get(header::CONTENT_LENGTH).and_then(|length| length.to_str().ok()?.parse::<u64>().ok());
+    match length {
+        Some(length) if length > size => return Err(too_long()),
+        Some(length) if length < size => return Err(too_short()),
+        Some(_) | None => {}
+    }
+    let _permit = embedded
+        .uploads
+        .try_acquire()
+        .map_err(|_full| refusal(Code::Unavailable, "as many files come in here as may at once").until(BUSY))?;
+    let upload = Upload { key: key(media)?, size: from + size };
+    let mut came = 0;
+    let counted = chunks(body).inspect_ok(|chunk| {
+        came += chunk.len() as u64;
+        moving.moves();
+    });
+    let written = embedded.store.write_part(upload, part, counted).await;
+    written.map_err(|error| match error {
+        Error::Length { .. } if came > size => too_long(),
+        Error::Length { .. } => too_short(),
+        error => failed(&error),
+    })
+}
+
+/// The chunks of a body, as long as it moves.
+fn chunks(body: &mut BodyDataStream) -> impl Stream<Item = Result<Bytes, String>> {
+    stream::unfold(Some(body), async |body| {
+        let body = body?;
+        match timeout(STALLED, body.next()).await {
+            Ok(Some(Ok(chunk))) => Some((Ok(chunk), Some(body))),
+            Ok(Some(Err(error))) => Some((Err(error.to_string()), None)),
+            Ok(None) => None,
+            Err(_late) => Some((Err(format!("nothing came for {} s", STALLED.as_secs())), None)),
+        }
+    })
+}
+
+/// Have a file, as `download` said. One range of it can be asked for.
+#[utoipa::path(
+    get,
+    path = "/v1/media/{ticket}",
+    operation_id = "get_file",
+    tag = "files",
+    params(
+        ("ticket" = String, Path, description = "What `download` gave."),
+        ("Range" = Option<String>, Header, description = "Which bytes.", example = "bytes=0-1023"),
+        ("If-Range" = Option<String>, Header, description = "Of which file, by its `ETag`."),
+        ("If-None-Match" = Option<String>, Header, description = "An `ETag` that is known."),
+    ),
+    responses(
+        (status = 200, description = "The file.", body = String, content_type = "application/octet-stream"),
+        (status = 206, description = "The range of it.", body = String, content_type = "application/octet-stream"),
+        (status = 304, description = "It is known."),
+        (status = 403, description = "The ticket is no longer one, or never was.", body = ref("#/components/schemas/Problem"), content_type = "application/problem+json"),
+        (status = 404, description = "It is gone.", body = ref("#/components/schemas/Problem"), content_type = "application/problem+json"),
+        (status = 416, description = "It has no such bytes.", body = ref("#/components/schemas/Problem"), content_type = "application/problem+json"),
+        (status = 503, description = "Not now.", body = ref("#/components/schemas/Problem"), content_type = "application/problem+json"),
+    ),
+)]
+pub(super) async fn get(
+    State(gateway): State<Arc<Gateway>>,
+    Path(ticket): Path<String>,
+    method: Method,
+    moving: Option<Extension<Moving>>,
+    headers: HeaderMap,
+) -> Response {
+    let Extension(moving) = moving.unwrap_or_default();
+    let given = give(&gateway, &ticket, (&method, &headers), moving).await;
+    (HEADERS, given.unwrap_or_else(Refusal::into_response)).into_response()
+}
+
+async fn give(
+    gateway: &Gateway,
+    ticket: &str,
+    (method, headers): (&Method, &HeaderMap),
+    moving: Moving,
+) -> Result<Response, Refusal> {
+    let (embedded, ticket) = allowed(gateway, ticket)?;
+    let What::Get { object, kind, name } = ticket.what else { return Err(no_ticket()) };
+    let (store, key, tag) = (&embedded.store, key(object)?, format!("\"{object}\""));
+    let size = store.size(key).await.map_err(|error| failed(&error))?;
+    let about = [(header::ETAG, tag.clone()), (header::CACHE_CONTROL, "private".to_owned())];
+    let wanted = match (wanted(headers, size, &tag), method) {
+        // Ranges are of GET alone.
+        (Wanted::Part(..) | Wanted::Nothing, &Method::HEAD) => Wanted::Whole,
+        (wanted, _) => wanted,
+    };
+    let (status, from, until) = match wanted {
+        Wanted::Known => return Ok((StatusCode::NOT_MODIFIED, about).into_response()),
+        Wanted::Nothing => {
+            let status = StatusCode::RANGE_NOT_SATISFIABLE;
+            let refused = refusal(Code::BadFrame, format!("the file has {size} bytes")).status(status);
+            return Ok(([(header::CONTENT_RANGE, format!("bytes */{size}"))], refused).into_response());
+        }
+        Wanted::Whole => (StatusCode::OK, 0, size),
+        Wanted::Part(from, until) => (StatusCode::PARTIAL_CONTENT, from, until),
+    };
+    let (mime, inline) = told(embedded, key, size, kind.as_ref().map_or("", |kind| kind.as_str())).await?;
+    let described = [
+        (header::CONTENT_TYPE, mime),
+        (header::CONTENT_DISPOSITION, content_disposition(inline, name.as_ref().map(|name| name.as_str()))),
+        (header::ACCEPT_RANGES, "bytes".to_owned()),
+        (header::CONTENT_LENGTH, (until - from).to_string()),
+    ];
+    let range = (status == StatusCode::PARTIAL_CONTENT)
+        .then(|| [(header::CONTENT_RANGE, format!("bytes {from}-{}/{size}", until - 1))]);
+    let body = match *method {
+        Method::HEAD => Body::empty(),
+        _ => {
+            let reading = store.read(key, from, until).await.map_err(|error| failed(&error))?;
+            Body::from_stream(reading.inspect_ok(move |_| moving.moves()))
+        }
+    };
+    Ok((status, about, described, range, body).into_response())
+}
+
+/// What a file is by its bytes, and whether a browser may show it where it is.
+async fn told(embedded: &Embedded, key: Key, size: u64, claimed: &str) -> Result<(String, bool), Refusal> {
+    let reading = embedded.store.read(key, 0, size.min(HEAD as u64)).await;
+    let head: Vec<Bytes> = match reading {
+        Ok(reading) => reading.try_collect().await.map_err(|error| failed(&error))?,
+        Err(error) => return Err(failed(&error)),
+    };
+    Ok(match kind(claimed, &head.concat()) {
+        Ok(kind) => (kind.mime.into_owned(), kind.inline),
+        Err(_) => ("application/octet-stream".to_owned(), false),
+    })
+}
+
+/// The store, and what somebody may do with it. Errors: nothing.
+fn allowed<'a>(gateway: &'a Gateway, ticket: &str) -> Result<(&'a Embedded, Ticket), Refusal> {
+    let region = gateway.home();
+    let embedded = region.and_then(|region| region.embedded.as_deref());
+    let (Some(region), Some(embedded)) = (region, embedded) else {
+        return Err(refusal(Code::NotFound, "this gateway keeps no files"));
+    };
+    let ticket = embedded.tickets.read(ticket, clock::now()).ok_or_else(no_ticket)?;
+    // It is for its person, on whichever device.
+    let token = Token { id: None, issued: Some(ticket.at), is_pinned: true };
+    match region.revocations.bars(&token, &ticket.user, None) {
+        true => Err(no_ticket()),
+        false => Ok((embedded, ticket)),
+    }
+}
+
+fn no_ticket() -> Refusal {
+    refusal(Code::Forbidden, "this URL is no longer one, or never was: ask for another one")
+}
+
+fn key(media: dunlin_schema::MediaId) -> Result<Key, Refusal> {
+    media.to_string().parse().map_err(|_| no_ticket())
+}
+
+fn failed(error: &Error) -> Refusal {
+    match error {
+        Error::NotFound | Error::Incomplete { .. } => refusal(Code::NotFound, "there is no such file any more"),
+        Error::Length { .. } | Error::Sender(_) => refusal(Code::BadFrame, error.to_string()),
+        Error::Full => {
+            refusal(Code::Unavailable, error.to_string()).status(StatusCode::INSUFFICIENT_STORAGE).until(Millis(60_000))
+        }
+        Error::Denied(_) | Error::ReadOnly | Error::Unavailable { .. } => {
+            tracing::warn!(%error, "the store of files fails");
+            refusal(Code::Unavailable, "files can't be stored or given now").until(Millis(5_000))
+        }
+    }
+}
