@@ -2,6 +2,7 @@
 
 use std::{
     io::{IsTerminal, Write},
+    path::PathBuf,
     process::ExitCode,
 };
 
@@ -15,6 +16,7 @@ use dunlin_schema::{Address, Code, Content, DeviceName, Millis, UserName, frame:
 
 use crate::{
     awaited::{Awaited, groups_of},
+    files,
     folder::{Folder, FolderArgs},
     keys::{self, Wanted},
     plain, print,
@@ -45,8 +47,11 @@ pub struct SendArgs {
     /// The address: `bob`, `#team`
     to: String,
     /// What to say
-    #[arg(allow_hyphen_values = true)]
-    text: String,
+    #[arg(allow_hyphen_values = true, required_unless_present = "attach")]
+    text: Option<String>,
+    /// A file that goes with it; several with several of these
+    #[arg(long, value_name = "FILE")]
+    attach: Vec<PathBuf>,
     /// A member of the group whom it is meant for above others; several with several of these
     #[arg(long = "mention", value_name = "USER")]
     mentions: Vec<Address>,
@@ -123,17 +128,20 @@ fn sign(folder: &Folder, user: &UserName, at: Option<Millis>) -> anyhow::Result<
 pub async fn send(args: SendArgs) -> anyhow::Result<ExitCode> {
     let (client, events) = Client::start(args.who.options_of_no_device()?).await?;
     let mut attempts = Attempts::default();
-    let content = Content::Message {
-        text: Some(args.text),
-        data: None,
-        attachments: Vec::new(),
-        reply_to: None,
-        mentions: args.mentions,
+    let sending = async {
+        let mut attachments = Vec::new();
+        for path in &args.attach {
+            attachments.push(files::upload(&client, path).await?);
+        }
+        let (text, mentions) = (args.text, args.mentions);
+        let content = Content::Message { text, data: None, attachments, reply_to: None, mentions };
+        // A file takes as long as it takes.
+        let sent = tokio::time::timeout(args.timeout.0, client.send(&args.to, content)).await;
+        Ok::<_, anyhow::Error>(sent.ok().transpose()?)
     };
     let outcome = tokio::select! {
-        outcome = client.send(&args.to, content) => Some(outcome),
+        outcome = sending => outcome.transpose(),
         () = attempts.watch(&client, events) => None,
-        () = tokio::time::sleep(args.timeout.0) => None,
     };
     let skew = client.clock_skew();
     let status = client.status().borrow().clone();

@@ -4,7 +4,7 @@ use dunlin_client::{
     Conversation,
     conversation::{Gap, Message, State},
 };
-use dunlin_schema::{Millis, presence::PresenceState};
+use dunlin_schema::{Attachment, Millis, presence::PresenceState};
 use time::{OffsetDateTime, UtcOffset};
 use unicode_width::{UnicodeWidthChar, UnicodeWidthStr};
 
@@ -129,11 +129,13 @@ fn missing(Gap { from, to }: Gap, frame: Frame) -> String {
 
 fn line(message: &Message<'_>, conversation: &Conversation, frame: Frame) -> String {
     let who = if message.state.is_some() { "you".to_owned() } else { message.from.to_string() };
+    let files: String = message.attachments.iter().map(file).collect();
     let words = match (message.deleted, message.text, message.data) {
         (true, _, _) => "(deleted)".to_owned(),
-        (false, Some(text), _) => plain::text(text),
-        (false, None, Some(data)) => format!("({} bytes)", data.0.len()),
-        (false, None, None) => "(no text)".to_owned(),
+        (false, Some(text), _) => plain::text(text) + &files,
+        (false, None, Some(data)) => format!("({} bytes)", data.0.len()) + &files,
+        (false, None, None) if files.is_empty() => "(no text)".to_owned(),
+        (false, None, None) => files.trim_start().to_owned(),
     };
     let answers = message.reply_to.and_then(|id| conversation.find(id)).and_then(|answered| answered.text);
     let answers = answers.map_or_else(String::new, |text| format!("[re: {}] ", plain::text(&shortened(text))));
@@ -142,6 +144,13 @@ fn line(message: &Message<'_>, conversation: &Conversation, frame: Frame) -> Str
         message.reactions.iter().map(|given| format!(" [{} {}]", plain::text(given.emoji), given.by)).collect();
     let state = message.state.as_ref().map_or_else(String::new, |state| format!("  {}", tick(state)));
     format!("{} {who}: {answers}{words}{edited}{reactions}{state}", stamp(message.time, frame))
+}
+
+/// A file that goes with a message, as `dunlin media get` is told of it.
+fn file(attachment: &Attachment) -> String {
+    let Attachment { media, name, size, .. } = attachment;
+    let name = name.as_ref().map_or_else(|| attachment.kind.to_string(), |name| plain::text(name.as_str()));
+    format!(" [{name}, {} KiB, {media}]", size.div_ceil(1_024))
 }
 
 /// How far a message is.
@@ -210,7 +219,7 @@ fn wrapped(tone: Tone, text: &str, width: usize) -> Vec<Row> {
 #[cfg(test)]
 mod tests {
     use dunlin_client::{Accepted, PendingId, SendError};
-    use dunlin_schema::{Code, Content, MessageId, Seq, presence::Presence};
+    use dunlin_schema::{Code, Content, MediaId, MessageId, Seq, media::MediaFacts, presence::Presence};
 
     use super::*;
 
@@ -273,6 +282,26 @@ mod tests {
             format!("{day} you: d  …"),
         ];
         assert_eq!(drawn(&conversation, 200), meant);
+    }
+
+    #[test]
+    fn a_message_shows_the_files_that_go_with_it() {
+        let media: MediaId = "01ARZ3NDEKTSV4RRFFQ69G5FAV".parse().unwrap();
+        let facts = MediaFacts { size: 2_049, kind: "image/png".parse().unwrap(), ..MediaFacts::default() };
+        let attachments = vec![
+            Attachment::of(media, "a\u{202e}b.png".parse().ok(), facts.clone()),
+            Attachment::of(media, None, facts),
+        ];
+        let mut conversation = conversation(&[]);
+        for text in [None, Some("look".to_owned())] {
+            let attachments = attachments.clone();
+            let content = Content::Message { text, data: None, attachments, reply_to: None, mentions: vec![] };
+            conversation.sending(Millis(1), content, PendingId::default());
+        }
+        let files = format!("[{}, 3 KiB, {media}] [image/png, 3 KiB, {media}]", plain::text("a\u{202e}b.png"));
+        let day = "1970-01-01 00:00";
+        let meant = [format!("{day} you: {files}  …"), format!("{day} you: look {files}  …")];
+        assert_eq!(drawn(&conversation, 400), meant);
     }
 
     #[test]
