@@ -1,6 +1,7 @@
 /** What an application holds: a client, from `connect` to its end. */
 
 /** @import { EntryFrame, Question, ReceiptFrame } from "./core/words.js" */
+/** @import { Attachment } from "./frames.js" */
 /** @import { Summary } from "./conversation/message.js" */
 /** @import { Status, Told } from "./host.js" */
 /** @import { Readable } from "./readable.js" */
@@ -50,6 +51,9 @@ import { createTokens } from "./token.js";
 /** @typedef {{ state: string, lastSeen: number | null }} Presence */
 /** @typedef {ReturnType<typeof connect>} Client */
 
+/** What has to do with files is loaded when it is needed. */
+const files = () => import("./files.js");
+
 /**
  * Begins, and returns at once: what is sent before there is a connection waits for one. Throws where the options can't be used.
  *
@@ -64,10 +68,11 @@ export function connect({ url, getToken, account = "default", store, tabs = "sha
     /** Whom somebody looks at. @type {Map<Source<any>, string[]>} */
     const watches = new Map();
 
+    const addresses = gateways(url);
     const tab = createTab(
         {
             ...options,
-            gateways: gateways(url),
+            gateways: addresses,
             tokens: createTokens(getToken),
             socket: socket ?? ((url, protocols) => /** @type {any} */ (new WebSocket(url, protocols))),
             account,
@@ -77,6 +82,7 @@ export function connect({ url, getToken, account = "default", store, tabs = "sha
         tell,
     );
     const { host } = tab;
+    const way = { ask: host.ask, gateways: addresses };
     const conversations = createConversations(host);
     const status = new Source(tab.status);
 
@@ -168,15 +174,20 @@ export function connect({ url, getToken, account = "default", store, tabs = "sha
         consume: tab.consume,
 
         /**
-         * Media are not there yet.
+         * Uploads a file, and gives what a message carries among its `attachments`. Rejects with a DunlinError, or with the signal's reason.
          *
          * @param {Blob} blob
-         * @param {{ onProgress?: (share: number) => void, signal?: AbortSignal }} [options]
-         * @returns {Promise<never>}
+         * @param {{ name?: string, onProgress?: (share: number) => void, signal?: AbortSignal }} [options]
          */
-        async upload(blob, options) {
-            throw new DunlinError({ code: "unsupported", message: "this release stores no media" });
-        },
+        upload: async (blob, options) => (await files()).upload(way, blob, options),
+
+        /**
+         * The address of a file, or of the small picture of it, for some minutes. Rejects with a DunlinError.
+         *
+         * @param {string | Attachment} file
+         * @param {{ thumbnail?: boolean }} [options]
+         */
+        download: async (file, options) => (await files()).download(way, file, options),
 
         /**
          * Calls `listener` whenever this happens, until the result is called.

@@ -26,11 +26,12 @@ const BODY = 32 * 1024;
  * Throws where no gateway would take them.
  *
  * @param {Draft} draft
+ * @param {number} [files] how many go with it
  */
-function wordsOf(draft) {
+function wordsOf(draft, files = 0) {
     const { text = null, data } = typeof draft === "string" ? { text: draft } : draft;
     const size = new TextEncoder().encode(text ?? "").length + (data?.length ?? 0);
-    must(size && size <= BODY, `text and data are 1 to ${BODY} bytes`);
+    must((size || files) && size <= BODY, `text and data are 1 to ${BODY} bytes`);
     return { text: text && `${text}`, data: data ? btoa(String.fromCharCode(...data)) : null };
 }
 
@@ -244,11 +245,11 @@ export function createConversation(host, peer, changed, isBlocked) {
         older,
 
         send(draft) {
-            const { replyTo = null, mentions } = /** @type {any} */ (draft);
+            const { replyTo = null, mentions, attachments = [] } = /** @type {any} */ (draft);
             // A message has its id later than whoever holds it knows.
             const answered = replyTo?.key ? replyTo.id ?? withKey(replyTo.key)?.id : replyTo;
             must(!replyTo || answered, "what it answers was never sent");
-            const message = { ...wordsOf(draft), attachments: [], reply_to: answered, ...(mentions && { mentions }) };
+            const message = { ...wordsOf(draft, attachments.length), attachments, reply_to: answered, ...(mentions && { mentions }) };
             const { key } = host.submit(peer, { message });
             // Whoever gets a message takes it as the end of the typing.
             typedAt = -Infinity;

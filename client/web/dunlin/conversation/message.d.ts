@@ -109,7 +109,7 @@ export interface Summary {
 }
 
 /** What is said by somebody: words alone, or more; `mentions` are members of the group. */
-export type Draft = string | (Words & { replyTo?: Message | string | null; mentions?: string[] });
+export type Draft = string | (Partial<Words> & { attachments?: readonly Attachment[]; replyTo?: Message | string | null; mentions?: string[] });
 
 /** A conversation with one peer, who may be a group. */
 export interface Conversation {

@@ -81,8 +81,6 @@ describe("what can't be", () => {
         assert.throws(() => say(client, "bob", { text: "a", data: new Uint8Array(32 * 1024) }), TypeError);
         say(client, "bob", "ü".repeat(16 * 1024));
     });
-
-    test("uploads", t => assert.rejects(begin(t, new Gateway(), "alice").upload(new Blob([])), { code: "unsupported" }));
 });
 
 test("where gateways are", async t => {
