@@ -60,7 +60,7 @@ impl S3 {
         begun: &CreateMultipartUploadResponse,
     ) -> Result<(), Failure> {
         // Owned, so that whoever holds this future may be sent to another thread.
-        let copies = parts.to_vec().into_iter().map(|(number, etag)| {
+        let copies = parts.iter().cloned().map(|(number, etag)| {
             let id = begun.upload_id();
             async move { self.copy(upload.key, number, &etag, key, id).await }
         });
