@@ -110,10 +110,10 @@ async fn take(
         moving.moves();
     });
     let written = embedded.store.write_part(upload, part, counted).await;
-    written.map_err(|error| match error {
-        Error::Length { .. } if came > size => too_long(),
-        Error::Length { .. } => too_short(),
-        error => failed(&error),
+    written.map_err(|error| match (matches!(error, Error::Length { .. }), came > size) {
+        (true, true) => too_long(),
+        (true, false) => too_short(),
+        (false, _) => failed(&error),
     })
 }
 

@@ -167,7 +167,11 @@ impl Media {
                     Ok(Err(_)) | Err(_) => MediaAnswer::Refused(MediaRefusal::Busy),
                 }
             }
-            wanted => self.done(wanted).await,
+            wanted @ (MediaRequest::Begin { .. }
+            | MediaRequest::GoOn { .. }
+            | MediaRequest::Refer { .. }
+            | MediaRequest::Open { .. }
+            | MediaRequest::Release { .. }) => self.done(wanted).await,
         };
         self.metrics.count(&answer);
         self.metrics.open.set(i64::from(self.region.store.health().0));

@@ -292,7 +292,10 @@ impl<P: Place> Steps<'_, P> {
             MediaAnswer::Usable { media, .. } if !self.place.has_uploaded(by, media).await? => {
                 refused(MediaRefusal::NotFound)
             }
-            found => Ok(found),
+            found @ (MediaAnswer::Begun { .. }
+            | MediaAnswer::Usable { .. }
+            | MediaAnswer::Done
+            | MediaAnswer::Refused(_)) => Ok(found),
         }
     }
 
