@@ -101,7 +101,7 @@ async fn odd_text_is_stored_as_it_is_or_refused_for_what_it_is() {
         ("nan", 400, "bad_frame", "ident"),
         (r#"[["a"]]"#, 422, "bad_content", "string"),
         (r#""a"},"message":{"text":"b""#, 422, "bad_content", ""),
-        (r#""""#, 422, "bad_content", "needs text or data"),
+        (r#""""#, 422, "bad_content", "needs text, data or attachments"),
     ] {
         let answer = post(&shop, of(text, &new_id())).await;
         assert_eq!((answer.status, answer.code().unwrap_or_default()), (status, code), "{text}: {answer:?}");
