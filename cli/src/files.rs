@@ -1,56 +1,17 @@
-//! Files that go with messages: `dunlin send --attach`, `dunlin media get`.
+//! Files on their way: for `dunlin send --attach`, and for `dunlin media`.
 
 use std::{
     io::{IsTerminal, Write},
-    os::fd::AsFd,
-    path::{Path, PathBuf},
+    path::Path,
     sync::Mutex,
 };
 
 use anyhow::{Context, bail};
-use clap::{Args, Subcommand};
 use dunlin_client::{Client, File};
 use dunlin_schema::{
-    Attachment, MediaId, limits,
+    Attachment, limits,
     media::{FileName, MediaType},
 };
-
-use crate::{print, talk::WhoArgs};
-
-/// Options of `dunlin media`.
-#[derive(Debug, Args)]
-pub struct MediaArgs {
-    #[command(subcommand)]
-    command: MediaCommand,
-}
-
-#[derive(Debug, Subcommand)]
-enum MediaCommand {
-    /// Download a file that goes with a message, or that one has uploaded
-    Get(GetArgs),
-}
-
-/// Does what is to be done with files.
-pub async fn run(MediaArgs { command }: MediaArgs) -> anyhow::Result<()> {
-    match command {
-        MediaCommand::Get(args) => get(args).await,
-    }
-}
-
-/// Options of `dunlin media get`.
-#[derive(Debug, Args)]
-pub struct GetArgs {
-    #[command(flatten)]
-    who: WhoArgs,
-    /// The file, as the `media` of an attachment names it
-    media: MediaId,
-    /// Where to write it; what is there is not written over. `-` is the standard output
-    #[arg(short, long, value_name = "FILE")]
-    output: PathBuf,
-    /// The small picture instead of the whole
-    #[arg(long)]
-    thumbnail: bool,
-}
 
 /// Uploads a file for a message, and tells a person at a terminal how far it is.
 pub(crate) async fn upload(client: &Client, path: &Path) -> anyhow::Result<Attachment> {
@@ -63,51 +24,6 @@ pub(crate) async fn upload(client: &Client, path: &Path) -> anyhow::Result<Attac
     let progress = Progress::new(path.display().to_string(), Some(size));
     let told = client.upload(&file, kind(path), name(path), move |there| progress.at(there)).await;
     told.with_context(doing)
-}
-
-/// Downloads a file.
-async fn get(args: GetArgs) -> anyhow::Result<()> {
-    let (client, mut events) = Client::start(args.who.options_of_no_device()?).await?;
-    let doing = format!("downloading {}", args.media);
-    let progress = Progress::new(args.media.to_string(), None);
-    let is_printed = args.output == Path::new("-");
-    let downloading = async {
-        let into = match is_printed {
-            true => std::io::stdout().as_fd().try_clone_to_owned().map(std::fs::File::from),
-            false => std::fs::OpenOptions::new().write(true).create_new(true).open(&args.output),
-        };
-        let into = into.with_context(|| format!("opening {}", args.output.display()))?;
-        let mut into = tokio::fs::File::from_std(into);
-        let told = move |there| progress.at(there);
-        let downloaded = client.download(args.media, args.thumbnail, &mut into, told).await;
-        if downloaded.is_err() && !is_printed {
-            // A beginning is no file.
-            std::fs::remove_file(&args.output).with_context(|| format!("removing {}", args.output.display()))?;
-        }
-        Ok::<_, anyhow::Error>(downloaded?)
-    };
-    let outcome = tokio::select! {
-        outcome = downloading => outcome.with_context(|| doing.clone()),
-        ended = ended(&mut events) => Err(ended).context(doing.clone()),
-    };
-    client.close().await;
-    let downloaded = outcome?;
-    if !is_printed {
-        print(&serde_json::to_string(&serde_json::json!({ "downloaded": {
-            "media": args.media, "type": downloaded.kind, "size": downloaded.size,
-        }}))?)?;
-    }
-    Ok(())
-}
-
-/// Why the client is over, once it is.
-async fn ended(events: &mut dunlin_client::Events) -> anyhow::Error {
-    while let Some(event) = events.next().await {
-        if let dunlin_client::Event::Ended(why) = event {
-            return why.into();
-        }
-    }
-    std::future::pending().await
 }
 
 /// What a file is, as far as its name tells. Pictures, sounds and films are known by their bytes, which names only mislead about.
@@ -123,7 +39,7 @@ fn name(path: &Path) -> Option<FileName> {
 }
 
 /// How far something is, for a person at a terminal.
-struct Progress {
+pub(crate) struct Progress {
     what: String,
     size: Option<u64>,
     told: Mutex<Option<u64>>,
@@ -133,11 +49,11 @@ struct Progress {
 const STEP: u64 = 256 * 1024;
 
 impl Progress {
-    fn new(what: String, size: Option<u64>) -> Progress {
+    pub(crate) fn new(what: String, size: Option<u64>) -> Progress {
         Progress { what, size, told: Mutex::new(None) }
     }
 
-    fn at(&self, there: u64) {
+    pub(crate) fn at(&self, there: u64) {
         let Ok(mut told) = self.told.lock() else { return };
         let is_whole = self.size == Some(there);
         if !std::io::stderr().is_terminal() || (*told == Some(there / STEP) && !is_whole) {

@@ -32,11 +32,12 @@ pub mod dev;
 pub mod devices;
 pub mod doctor;
 pub mod erase;
-pub mod files;
+mod files;
 pub mod folder;
 pub mod groups;
 pub mod keys;
 pub mod logging;
+pub mod media;
 pub mod nats_conf;
 mod plain;
 pub mod presence;
@@ -98,7 +99,7 @@ enum Command {
     /// Make and change groups, and print what they are
     Group(groups::GroupArgs),
     /// Files that go with messages: get one
-    Media(files::MediaArgs),
+    Media(media::MediaArgs),
     /// Print who is there, one JSON object a line, once or for as long as one watches
     Presence(presence::PresenceArgs),
     /// Have everything of somebody erased, for good: that is certain when it returns, and done some seconds later
@@ -224,7 +225,7 @@ pub async fn run(cli: Cli) -> anyhow::Result<ExitCode> {
         Command::History(args) => Box::pin(conversations::history(args)).await?,
         Command::Receipts(args) => Box::pin(receipts::run(args)).await?,
         Command::Group(args) => Box::pin(groups::run(args)).await?,
-        Command::Media(args) => Box::pin(files::run(args)).await?,
+        Command::Media(args) => Box::pin(media::run(args)).await?,
         Command::Presence(args) => Box::pin(presence::run(args, shutdown::signalled_or_hung_up()?)).await?,
         Command::Erase(args) => Box::pin(erase::run(args)).await?,
         Command::Block(args) => Box::pin(blocks::block(args)).await?,

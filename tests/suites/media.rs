@@ -9,7 +9,10 @@ use dunlin_schema::{
     limits,
     media::Sha256,
 };
-use dunlin_tests::{region::Region, wait::PATIENCE};
+use dunlin_tests::{
+    region::Region,
+    wait::{PATIENCE, until},
+};
 use reqwest::{Method, StatusCode, header};
 
 const PICTURE: &[u8] = include_bytes!("workers/picture.png");
@@ -158,7 +161,12 @@ async fn an_upload_that_was_cut_goes_on_at_another_gateway() {
     let (same, missing) = parts_of(alice.ask(ask(Some(media))).await.expect("an answer"));
     assert_eq!((same, missing.len(), missing[0].from), (media, 1, 0));
     assert_eq!(put(1, &missing[0], first).await, StatusCode::NO_CONTENT);
-    let done = alice.ask(Question::UploadDone { media, proof: None }).await.expect("an answer");
+    let done =
+        until("it to be looked at", async || match alice.ask(Question::UploadDone { media, proof: None }).await {
+            Err(AskError::Refused { code: Open::Known(Code::Unavailable), .. }) => None,
+            answer => Some(answer.expect("an answer")),
+        });
+    let done = done.await;
     let Answer::Media(attachment) = done else { panic!("{done:?}") };
     assert_eq!((attachment.media, attachment.size), (media, bytes.len() as u64));
     assert_eq!(download(&alice, media, false).await, Ok(bytes));
