@@ -81,7 +81,18 @@ pub fn kind(claimed: &str, head: &[u8]) -> Result<Kind, NotAsClaimed> {
     if !agrees(&claimed, &found) {
         return Err(NotAsClaimed { claimed, found });
     }
-    Ok(Kind { inline: SHOWN.contains(&&*found), mime: found })
+    Ok(Kind { inline: is_shown(&found), mime: found })
+}
+
+/// Whether a browser may show a file of this media type where it is: see [`Kind::inline`]. The type is one that bytes have told.
+pub fn is_shown(mime: &str) -> bool {
+    SHOWN.contains(&mime)
+}
+
+#[test]
+fn what_is_shown_is_told_by_the_type_alone_once_bytes_have_told_it() {
+    assert!(is_shown("image/png") && is_shown("video/mp4"));
+    assert!(!is_shown("image/svg+xml") && !is_shown("text/html") && !is_shown("application/pdf") && !is_shown(""));
 }
 
 fn found(claimed: &str, head: &[u8]) -> Cow<'static, str> {

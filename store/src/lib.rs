@@ -31,7 +31,7 @@ pub use self::{
     duration::duration,
     error::Error,
     key::{Key, NotAKey},
-    kind::{HEAD, Kind, NotAsClaimed, kind},
+    kind::{HEAD, Kind, NotAsClaimed, is_shown, kind},
     listing::Listing,
     preview::{LONGEST, NoPreview, PIXELS, Preview, Previews, SIDE, preview},
     s3::{S3Settings, WrongSettings},

@@ -18,7 +18,7 @@ use dunlin_schema::{
 };
 use dunlin_store::{
     Error as StoreError, HEAD, Key, LONGEST, NoPreview, Preview, Previews, Store, Upload, content_disposition,
-    duration, kind,
+    duration, is_shown, kind,
 };
 use futures_util::TryStreamExt;
 
@@ -272,8 +272,7 @@ impl Place for Region {
 
     fn url(&self, media: MediaId, facts: &MediaFacts, thumbnail: bool, name: Option<&FileName>) -> Option<String> {
         let what = if thumbnail { media.preview() } else { media };
-        let is_shown = kind(facts.kind.as_str(), &[]).is_ok_and(|kind| kind.inline);
-        let disposition = content_disposition(thumbnail || is_shown, name.map(FileName::as_str));
+        let disposition = content_disposition(thumbnail || is_shown(facts.kind.as_str()), name.map(FileName::as_str));
         let valid = Duration::from_millis(limits::DOWNLOAD_HOLDS.0);
         let request = self.store.object_request(key(what), facts.kind.as_str(), &disposition, valid);
         request.map(|request| request.url)
