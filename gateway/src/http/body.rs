@@ -23,9 +23,9 @@ pub(super) const REFUSED: [(u16, &str); 3] =
 const BODY_WITHIN: Duration = Duration::from_secs(10);
 
 /// How much of the body of a refused request is read all the same, and for how long: with bytes unread the connection would be reset, and
-/// its answer lost on the way.
-const PASSED_OVER_BYTES: usize = 8 * limits::FRAME_BYTES;
-const PASSED_OVER_FOR: Duration = Duration::from_secs(2);
+/// its answer lost on the way. The largest body that anything takes is a part of a file.
+const PASSED_OVER_BYTES: u64 = limits::MEDIA_PART_BYTES;
+const PASSED_OVER_FOR: Duration = Duration::from_secs(5);
 
 /// Reads the body of a request that is refused. Whoever waits to be told to go on has not begun.
 pub(super) async fn pass_over(headers: &HeaderMap, body: &mut BodyDataStream) {
@@ -57,7 +57,7 @@ pub(super) async fn read(headers: &HeaderMap, body: &mut BodyDataStream) -> Resu
         return Err(too_large());
     }
     let mut bytes = Vec::new();
-    let gathered = gather(body, limits::FRAME_BYTES, |chunk| bytes.extend_from_slice(chunk));
+    let gathered = gather(body, limits::FRAME_BYTES as u64, |chunk| bytes.extend_from_slice(chunk));
     match timeout(BODY_WITHIN, gathered).await {
         Ok(Gathered::Whole) => Ok(bytes),
         Ok(Gathered::TooMuch) => Err(too_large()),
@@ -77,11 +77,11 @@ enum Gathered {
 }
 
 /// Reads a body to its end, or until it has more than `most` bytes.
-async fn gather(body: &mut BodyDataStream, most: usize, mut take: impl FnMut(&[u8])) -> Gathered {
+async fn gather(body: &mut BodyDataStream, most: u64, mut take: impl FnMut(&[u8])) -> Gathered {
     let mut length = 0;
     while let Some(chunk) = body.next().await {
         let Ok(chunk) = chunk else { return Gathered::BrokenOff };
-        length += chunk.len();
+        length += chunk.len() as u64;
         if length > most {
             return Gathered::TooMuch;
         }
