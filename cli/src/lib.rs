@@ -35,6 +35,7 @@ pub mod erase;
 mod files;
 pub mod folder;
 pub mod groups;
+pub mod inventory;
 pub mod keys;
 pub mod logging;
 pub mod media;
@@ -225,7 +226,7 @@ pub async fn run(cli: Cli) -> anyhow::Result<ExitCode> {
         Command::History(args) => Box::pin(conversations::history(args)).await?,
         Command::Receipts(args) => Box::pin(receipts::run(args)).await?,
         Command::Group(args) => Box::pin(groups::run(args)).await?,
-        Command::Media(args) => Box::pin(media::run(args)).await?,
+        Command::Media(args) => return Box::pin(media::run(args)).await,
         Command::Presence(args) => Box::pin(presence::run(args, shutdown::signalled_or_hung_up()?)).await?,
         Command::Erase(args) => Box::pin(erase::run(args)).await?,
         Command::Block(args) => Box::pin(blocks::block(args)).await?,

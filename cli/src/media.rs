@@ -3,6 +3,7 @@
 use std::{
     os::fd::AsFd,
     path::{Path, PathBuf},
+    process::ExitCode,
 };
 
 use anyhow::Context;
@@ -10,7 +11,7 @@ use clap::{Args, Subcommand};
 use dunlin_client::Client;
 use dunlin_schema::MediaId;
 
-use crate::{files::Progress, print, talk::WhoArgs};
+use crate::{files::Progress, inventory, print, talk::WhoArgs};
 
 /// Options of `dunlin media`.
 #[derive(Debug, Args)]
@@ -23,12 +24,23 @@ pub struct MediaArgs {
 enum MediaCommand {
     /// Download a file that goes with a message, or that one has uploaded
     Get(GetArgs),
+    /// For operators: list the files that a region knows, one JSON object a line
+    Ls(inventory::RegionArgs),
+    /// For operators: take out of the store what no record speaks of, and tell those whose files it has lost, as media workers do now and
+    /// then
+    Gc(inventory::RegionArgs),
+    /// For operators: read every file from end to end, and print those that are not what they were. It changes nothing; the exit code is 0
+    /// if nothing is wrong
+    Verify(inventory::RegionArgs),
 }
 
 /// Does what is to be done with files.
-pub async fn run(MediaArgs { command }: MediaArgs) -> anyhow::Result<()> {
+pub async fn run(MediaArgs { command }: MediaArgs) -> anyhow::Result<ExitCode> {
     match command {
-        MediaCommand::Get(args) => get(args).await,
+        MediaCommand::Get(args) => get(args).await.map(|()| ExitCode::SUCCESS),
+        MediaCommand::Ls(args) => inventory::list(&args).await.map(|()| ExitCode::SUCCESS),
+        MediaCommand::Gc(args) => inventory::sweep(&args).await.map(|()| ExitCode::SUCCESS),
+        MediaCommand::Verify(args) => inventory::verify(&args).await,
     }
 }
 

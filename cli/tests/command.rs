@@ -18,6 +18,8 @@ mod devices;
 mod erase;
 #[path = "command/groups.rs"]
 mod groups;
+#[path = "command/media.rs"]
+mod media;
 #[path = "command/parts.rs"]
 mod parts;
 #[path = "command/presence.rs"]
@@ -158,6 +160,7 @@ fn a_region_for_development_from_its_first_start_to_its_end() {
     presence::is_told(folder);
     receipts::are_told(folder);
     groups::are_made_changed_and_deleted(folder);
+    media::go_with_messages_and_are_listed_mended_and_verified(folder);
 
     let doctor = beside(folder, &["doctor"]);
     assert!(doctor.status.success(), "{}", stdout(&doctor));

@@ -84,6 +84,16 @@ pub enum NoStore {
 }
 
 impl MediaSettings {
+    /// As [`MediaSettings::open`], of a store that should be there already: a folder is not made. It blocks. Errors: see [`NoStore`].
+    pub fn open_existing(&self) -> Result<Option<Store>, NoStore> {
+        match &self.directory {
+            Some(folder) if !folder.is_dir() => {
+                Err(NoStore::Directory(format!("there is no such folder: {}", folder.display())))
+            }
+            Some(_) | None => self.open(),
+        }
+    }
+
     /// The store that they name, if any. It blocks. Errors: see [`NoStore`].
     pub fn open(&self) -> Result<Option<Store>, NoStore> {
         match (&self.directory, &self.s3) {

@@ -7,8 +7,10 @@
 //! | `steps` | what is done with a file, step by step, against a `place` |
 //! | `region` | the place: the region's records, and its store |
 //! | `sweep` | takes out of the store what no record speaks of |
+//! | `inventory` | the region's files, as its operators see them |
 
 pub mod core;
+mod inventory;
 mod metrics;
 mod place;
 mod region;
@@ -33,6 +35,11 @@ use parking_lot::Mutex;
 use prometheus_client::registry::Registry;
 use tokio::{sync::Semaphore, time::timeout};
 
+pub use self::{
+    inventory::{Fault, Inventory},
+    place::Trouble,
+    sweep::Mended,
+};
 use self::{
     metrics::{MediaMetrics, Metrics},
     region::Region,

@@ -12,13 +12,21 @@ use dunlin_schema::{
 
 /// Why something could not be done now. Trying again does no harm.
 #[derive(Debug, thiserror::Error)]
-pub(crate) enum Trouble {
+pub enum Trouble {
     /// The region's records can't be read or written.
     #[error("the record: {0}")]
     Record(String),
     /// The store fails.
     #[error("the store: {0}")]
     Store(String),
+    /// So much is missing that it is rather the store that is another one.
+    #[error("of {known} files the store has lost {missing}: is it the right one? Nothing is taken for lost")]
+    AnotherStore {
+        /// The files that the records know.
+        known: usize,
+        /// Those of them that are not in the store.
+        missing: usize,
+    },
 }
 
 /// A value of a record, and its revision.

@@ -95,6 +95,21 @@ impl Region {
         Ok(record.map(|record| decode(&record).map(|value| (value, record.revision))).transpose()?)
     }
 
+    /// Shows the record of each file, and when it was written.
+    pub(super) async fn each(&self, mut show: impl FnMut(MediaId, MediaRecord, Millis)) -> Result<(), Trouble> {
+        for shard in (0..self.shards).map(Shard) {
+            let pattern = subject::media_records(&self.name, shard);
+            let decode = |subject: String, record: Record| {
+                if let Some(file) = subject::parse_media_record(&subject) {
+                    show(file, MediaRecord::decode(&record.bytes)?, record.stamp.millis());
+                }
+                Ok::<_, Trouble>(())
+            };
+            self.records.each_above(&self.reads, shard, &pattern, Seq(0), decode).await?;
+        }
+        Ok(())
+    }
+
     async fn forget(&self, (shard, subject): (Shard, String)) -> Result<(), Trouble> {
         if let Some(record) = self.records.load(shard, &subject).await? {
             self.records.erase(shard, record.revision).await?;
@@ -103,7 +118,7 @@ impl Region {
     }
 
     /// The hash of `before` and of a file's bytes, and the first of these.
-    async fn hashed(&self, media: MediaId, before: &[u8]) -> Result<(u64, Sha256, Vec<u8>), StoreError> {
+    pub(super) async fn hashed(&self, media: MediaId, before: &[u8]) -> Result<(u64, Sha256, Vec<u8>), StoreError> {
         let size = self.store.size(key(media)).await?;
         let mut bytes = self.store.read(key(media), 0, size).await?;
         let (mut hash, mut head) = (Hash::new(&SHA256), Vec::with_capacity(HEAD));

@@ -8,11 +8,10 @@ use std::{
 
 use dunlin_nats::{Appender, Item, Origin};
 use dunlin_schema::{
-    Address, Code, Content, Entry, Log, MediaId, MessageId, Millis, Peer, Seq, Shard,
+    Address, Code, Content, Entry, Log, MediaId, MessageId, Millis, Peer, Shard,
     content::Failed,
     entry::Body,
     media::record::{MediaRecord, MediaState, Reference},
-    subject,
 };
 use dunlin_store::{Error as StoreError, Key, Stored};
 use tokio::time::sleep;
@@ -21,7 +20,7 @@ use super::{
     Media,
     core::{is_of_a_file, kept},
     place::{Place, Saved, Trouble},
-    region::key,
+    region::{Region, key},
 };
 use crate::{clock, context::Context};
 
@@ -30,29 +29,49 @@ const SWEEPER: Shard = Shard(0);
 
 /// Sweeps now and then, until it is dropped.
 pub(super) async fn run(context: &Context, shard: Shard, media: &Media) {
-    let every = Duration::from_millis(context.media().swept_every.0.max(1));
+    let settings = context.media();
+    let every = Duration::from_millis(settings.swept_every.0.max(1));
+    let count = |mended| match mended {
+        Mended::Object(_) | Mended::Upload(_) => _ = media.metrics.swept.inc(),
+        Mended::Lost(_) => _ = media.metrics.lost.inc(),
+    };
+    let (region, appender, stray_after) = (&media.region, context.appender(), settings.stray_after);
     loop {
         // Not all workers at once, nor each at its start.
         sleep(every.mul_f64(rand::random_range(0.5..1.0))).await;
         if shard != SWEEPER {
             continue;
         }
-        let sweep = Sweep { media, appender: context.appender(), stray_after: context.media().stray_after };
-        if let Err(trouble) = sweep.all().await {
+        if let Err(trouble) = (Sweep { region, appender, stray_after, mended: &count }).all().await {
             tracing::warn!(%trouble, "the store of media was not gone through: it is tried again later");
         }
     }
 }
 
-struct Sweep<'a> {
-    media: &'a Media,
-    appender: Option<&'a Appender>,
+/// What a sweep has mended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Mended {
+    /// Bytes that are of no file were taken out.
+    Object(Key),
+    /// So was an upload that nobody is to go on with.
+    Upload(Key),
+    /// A file's bytes are gone, and those who sent it were told.
+    Lost(MediaId),
+}
+
+/// One walk through the store, and through the records.
+pub(super) struct Sweep<'a> {
+    pub(super) region: &'a Region,
+    pub(super) appender: Option<&'a Appender>,
     /// How old something has to be that is taken out.
-    stray_after: Millis,
+    pub(super) stray_after: Millis,
+    /// Told of each thing that was mended.
+    pub(super) mended: &'a (dyn Fn(Mended) + Sync),
 }
 
 impl Sweep<'_> {
-    async fn all(&self) -> Result<(), Trouble> {
+    /// All of it. What was mended before it fails stays mended.
+    pub(super) async fn all(&self) -> Result<(), Trouble> {
         let begun = clock::now();
         let there = self.objects().await?;
         self.uploads().await?;
@@ -61,7 +80,7 @@ impl Sweep<'_> {
 
     /// Takes out the objects that are of no file. Gives all that the walk met.
     async fn objects(&self) -> Result<HashSet<Key>, Trouble> {
-        let store = &self.media.region.store;
+        let store = &self.region.store;
         let (mut listing, mut there) = (store.objects(), HashSet::new());
         loop {
             let page = listing.page().await?;
@@ -73,7 +92,7 @@ impl Sweep<'_> {
                 let Some(file) = file_of(stored.key).filter(|_| self.is_old(&stored)) else { continue };
                 if !is_of_a_file(self.record(file).await?.as_ref()) {
                     store.remove(stored.key).await?;
-                    self.media.metrics.swept.inc();
+                    (self.mended)(Mended::Object(stored.key));
                 }
             }
         }
@@ -81,7 +100,7 @@ impl Sweep<'_> {
 
     /// Takes out the uploads that nobody is to go on with.
     async fn uploads(&self) -> Result<(), Trouble> {
-        let store = &self.media.region.store;
+        let store = &self.region.store;
         let mut listing = store.uploads();
         loop {
             let page = listing.page().await?;
@@ -93,7 +112,7 @@ impl Sweep<'_> {
                 let state = self.record(file).await?.map(|record| record.state);
                 if !matches!(state, Some(MediaState::Promised { .. })) {
                     store.abort(stored.key).await?;
-                    self.media.metrics.swept.inc();
+                    (self.mended)(Mended::Upload(stored.key));
                 }
             }
         }
@@ -105,29 +124,22 @@ impl Sweep<'_> {
     }
 
     async fn record(&self, file: MediaId) -> Result<Option<MediaRecord>, Trouble> {
-        Ok(self.media.region.media(file).await?.map(|(record, _)| record))
+        Ok(self.region.media(file).await?.map(|(record, _)| record))
     }
 
     /// Finds the files whose bytes are not `there`, of those that were usable when the walk through the store began.
     async fn lost(&self, there: &HashSet<Key>, begun: Millis) -> Result<(), Trouble> {
-        let region = &self.media.region;
-        let (mut known, mut missing) = (0_usize, Vec::new());
-        for shard in (0..region.shards).map(Shard) {
-            let pattern = subject::media_records(&region.name, shard);
-            let look = |subject: String, record: dunlin_nats::Record| {
-                let is_usable = matches!(MediaRecord::decode(&record.bytes)?.state, MediaState::Usable(_));
-                if is_usable && record.stamp.millis() < begun {
-                    known += 1;
-                    missing.extend(subject::parse_media_record(&subject).filter(|file| !there.contains(&key(*file))));
-                }
-                Ok::<_, Trouble>(())
-            };
-            region.records.each_above(&region.reads, shard, &pattern, Seq(0), look).await?;
-        }
+        let region = self.region;
+        let (mut known, mut missing) = (0, Vec::new());
+        let look = |file, record: MediaRecord, written| {
+            if matches!(record.state, MediaState::Usable(_)) && written < begun {
+                known += 1;
+                missing.extend(Some(file).filter(|file| !there.contains(&key(*file))));
+            }
+        };
+        region.each(look).await?;
         if is_another_store(known, missing.len()) {
-            let missing = missing.len();
-            tracing::error!(known, missing, "most files are missing: is this the store? Nothing is taken for lost");
-            return Ok(());
+            return Err(Trouble::AnotherStore { known, missing: missing.len() });
         }
         for file in missing {
             self.look_for(file).await?;
@@ -137,7 +149,7 @@ impl Sweep<'_> {
 
     /// A file that the walk did not meet: it may have come meanwhile.
     async fn look_for(&self, file: MediaId) -> Result<(), Trouble> {
-        let region = &self.media.region;
+        let region = self.region;
         let Some((record, revision)) = region.media(file).await? else { return Ok(()) };
         let MediaState::Usable(usable) = &record.state else { return Ok(()) };
         match region.store.size(key(file)).await {
@@ -152,14 +164,14 @@ impl Sweep<'_> {
         let lost = MediaRecord { state: MediaState::Lost, until: record.until };
         if region.save_media(file, &lost, kept(lost.until, clock::now()), revision).await? == Saved::Yes {
             tracing::error!(%file, messages = usable.references.len(), "the store has lost a file");
-            self.media.metrics.lost.inc();
+            (self.mended)(Mended::Lost(file));
         }
         Ok(())
     }
 
     /// Tells somebody who sent a file that it is lost.
     async fn tell(&self, file: MediaId, Reference { from, id, to }: &Reference) -> Result<(), Trouble> {
-        let region = &self.media.region;
+        let region = self.region;
         let Some(appender) = self.appender.filter(|_| from.region == region.name) else { return Ok(()) };
         let message = format!("the store has lost the file {file} of this message");
         let failed = Failed { id: *id, to: to.clone(), code: Code::MediaLost.into(), message };
