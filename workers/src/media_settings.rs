@@ -16,6 +16,8 @@ pub struct MediaSettings {
     pub s3: Option<BucketSettings>,
     /// Bytes that one person's files may have together.
     pub quota: u64,
+    /// Whether pictures are kept without what they tell beside their pixels.
+    pub strip_metadata: bool,
     /// How often the store is gone through for what no record speaks of.
     pub swept_every: Millis,
     /// How old that must be to be taken out.
@@ -28,6 +30,7 @@ impl Default for MediaSettings {
             directory: None,
             s3: None,
             quota: limits::MEDIA_QUOTA,
+            strip_metadata: false,
             swept_every: Millis(6 * 3_600_000),
             stray_after: limits::MEDIA_UPLOADED_FOR.plus(Millis(3_600_000)),
         }

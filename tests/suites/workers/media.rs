@@ -30,7 +30,7 @@ use dunlin_schema::{
 use dunlin_store::{Key, Store, Upload};
 use dunlin_tests::{server::ServerOptions, wait::until};
 use dunlin_workers::{Boot, Config, Readiness, deliver, media, media_settings::MediaSettings};
-use futures_util::stream;
+use futures_util::{StreamExt, stream};
 use tempfile::TempDir;
 
 use super::bench::{Bench, Node, SHARD, name};
@@ -294,4 +294,46 @@ async fn a_sweep_takes_out_strays_and_tells_of_what_is_lost() {
     assert_eq!((failed.code, failed.to), (Code::MediaLost.into(), "bob@local".parse().unwrap()));
     let lost = failed.id;
     assert_eq!(lost.to_bytes()[15], 9);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn pictures_are_kept_without_what_they_tell_beside_their_pixels_where_an_operator_wants_it() {
+    let files = Files::new().await;
+    let _worker = files.working_with(MediaSettings { strip_metadata: true, ..MediaSettings::default() }).await;
+    // What stands behind its end is no picture.
+    let (talkative, other) = (picture(1), picture(2));
+    let plain = &talkative[..talkative.len() - 4];
+    let (media, facts) = files.uploaded("alice", "image/png", &talkative).await;
+    assert_eq!((facts.size, facts.width, facts.thumbnail), (plain.len() as u64, Some(4), true));
+    let read = async |media| {
+        let chunks: Vec<Bytes> =
+            files.store.read(key(media), 0, plain.len() as u64).await.unwrap().map(Result::unwrap).collect().await;
+        chunks.concat()
+    };
+    assert_eq!(read(media).await, plain);
+    let MediaState::Usable(found) = files.record(media).await.unwrap().state else { panic!("{media}") };
+    assert_eq!(found.sha256, hash(plain), "the hash of what is kept");
+    assert!(matches!(
+        files.refer("alice", media, MessageId::from_parts(now(), 1)).await,
+        MediaAnswer::Usable { media: same, .. } if same == media
+    ));
+    // Another one with the same pixels is the same file; nothing is left of what was uploaded.
+    let (same, _) = files.uploaded("bob", "image/png", &other).await;
+    assert_eq!(same, media);
+    until("what was uploaded to be gone", async || (files.objects() == 2).then_some(())).await;
+    // Whoever has the plain one shows so, as of any file.
+    let (carols, parts, challenge) = files.begin("carol", promise("image/png", plain)).await;
+    let proof = hash(&[&challenge.unwrap()[..], plain].concat());
+    assert_eq!(parts, 0);
+    let shown = files.complete("carol", carols, Some(proof)).await;
+    assert!(matches!(shown, MediaAnswer::Usable { media: same, .. } if same == media), "{shown:?}");
+    // What can't be taken apart is not kept, since nobody knows what it tells.
+    let broken = &picture(1)[..40];
+    let (media, ..) = files.begin("alice", promise("image/png", broken)).await;
+    files.put(media, 40, 1, broken).await;
+    assert!(matches!(
+        files.complete("alice", media, None).await,
+        MediaAnswer::Refused(MediaRefusal::Differs(why)) if why.contains("can be read")
+    ));
+    assert_eq!(files.objects(), 2, "a picture, and the small one of it");
 }

@@ -58,7 +58,7 @@ impl Inventory {
         let appender = Box::pin(Appender::open(&config.nats, &made)).await?;
         let reads = Reads::open(&config.nats, &made).await?;
         let (name, shards, records, previews) = (made.region, made.shards, Records::new(&connection), Previews::new(1));
-        let region = Region { name, shards, records, reads, store, previews };
+        let region = Region { name, shards, records, reads, store, previews, strip: settings.strip_metadata };
         Ok(Some(Inventory { region, appender, settings }))
     }
 

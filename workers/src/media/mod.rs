@@ -97,7 +97,8 @@ async fn run(context: Context, shard: Shard, metrics: MediaMetrics, looking: Arc
         let settings = context.settings();
         let (name, shards) = (settings.region.clone(), settings.shards);
         let previews = looking.previews.clone();
-        let region = Region { name, shards, records: context.records(), reads, store, previews };
+        let strip = context.media().strip_metadata;
+        let region = Region { name, shards, records: context.records(), reads, store, previews, strip };
         let media = Media { region, quota: context.media().quota, looking, metrics };
         tokio::join!(serve(&context, shard, &media), sweep::run(&context, shard, &media));
     };
@@ -190,7 +191,7 @@ impl Media {
         let answered = match wanted {
             MediaRequest::Begin { by, file } => steps.begin(&by, &file, rand::random(), rand::random()).await,
             MediaRequest::GoOn { by, media } => steps.go_on(&by, media).await,
-            MediaRequest::Complete { by, media, proof } => steps.complete(&by, media, proof).await,
+            MediaRequest::Complete { by, media, proof } => steps.complete(&by, media, proof, rand::random()).await,
             MediaRequest::Refer { message, media, until, seen } => steps.refer(&message, media, until, seen).await,
             MediaRequest::Open { by, media, thumbnail, name, seen } => {
                 steps.open(&by, media, seen, thumbnail, name.as_ref()).await

@@ -1,6 +1,7 @@
 //! Where files are: what is recorded of them, and the store that has their bytes. The steps are written against this, so that a test puts
 //! its own in its place and stops them wherever it likes.
 
+use bytes::Bytes;
 use dunlin_schema::{
     MediaId, Millis, Seq, UserName,
     media::{
@@ -48,6 +49,13 @@ pub(crate) enum Looked {
     Missing(u32),
     /// It is what it was said to be, and this is known of it.
     Same(Box<MediaFacts>),
+    /// It is, and tells something beside its pixels, which is not to be kept: this is what is.
+    Tells {
+        /// What that is.
+        file: Promise,
+        /// Its bytes.
+        bytes: Bytes,
+    },
     /// It is something else.
     Differs(String),
 }
@@ -94,6 +102,9 @@ pub(crate) trait Place: Sync {
     fn missing(&self, media: MediaId, size: u64) -> impl Future<Output = Result<Vec<Part>, Trouble>> + Send;
     /// Makes a file of an upload, and looks at it.
     fn finish(&self, media: MediaId, file: &Promise) -> impl Future<Output = Result<Looked, Trouble>> + Send;
+    /// Makes a file of these bytes, and looks at it.
+    fn put(&self, media: MediaId, file: &Promise, bytes: Bytes)
+    -> impl Future<Output = Result<Looked, Trouble>> + Send;
     /// The SHA-256 of these bytes and a file's; `None` where it is not there.
     fn proof(
         &self,

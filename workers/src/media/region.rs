@@ -2,8 +2,9 @@
 
 use std::{sync::Arc, time::Duration};
 
-use aws_lc_rs::digest::{Context as Hash, SHA256};
+use aws_lc_rs::digest::{Context as Hash, SHA256, digest};
 use base64::{Engine as _, engine::general_purpose::STANDARD};
+use bytes::Bytes;
 use dunlin_nats::{Reads, Record, RecordError, Records, SaveError};
 use dunlin_schema::{
     MediaId, Millis, RegionName, Seq, Shard, UserName,
@@ -17,8 +18,8 @@ use dunlin_schema::{
     subject,
 };
 use dunlin_store::{
-    Error as StoreError, HEAD, Key, LONGEST, NoPreview, Preview, Previews, Store, Upload, content_disposition,
-    duration, is_shown, kind,
+    BrokenPicture, Error as StoreError, HEAD, Key, LONGEST, NoPreview, Preview, Previews, Store, Upload,
+    content_disposition, duration, is_shown, kind, strip_metadata,
 };
 use futures_util::TryStreamExt;
 
@@ -37,6 +38,8 @@ pub(super) struct Region {
     pub(super) reads: Reads,
     pub(super) store: Arc<Store>,
     pub(super) previews: Previews,
+    /// Whether pictures are kept without their metadata.
+    pub(super) strip: bool,
 }
 
 impl From<StoreError> for Trouble {
@@ -132,6 +135,35 @@ impl Region {
         Ok((size, Sha256(hash), head))
     }
 
+    async fn whole(&self, media: MediaId, size: u64) -> Result<Bytes, StoreError> {
+        let mut chunks = self.store.read(key(media), 0, size).await?;
+        let mut whole = Vec::with_capacity(size as usize);
+        while let Some(chunk) = chunks.try_next().await? {
+            whole.extend_from_slice(&chunk);
+        }
+        Ok(whole.into())
+    }
+
+    /// What is kept of a picture that tells something beside its pixels; `None` of one that does not, or that is not taken apart.
+    async fn silent(&self, media: MediaId, facts: &MediaFacts) -> Result<Option<Looked>, Trouble> {
+        if !facts.kind.as_str().starts_with("image/") {
+            return Ok(None);
+        }
+        if facts.size > LONGEST as u64 {
+            return Ok(Some(Looked::Differs(format!("pictures of more than {LONGEST} bytes are not taken here"))));
+        }
+        let whole = self.whole(media, facts.size).await?;
+        Ok(match strip_metadata(&whole) {
+            Ok(Some(bytes)) if bytes != whole => {
+                let sha256 = digest(&SHA256, &bytes).as_ref().try_into().expect("a SHA-256 has 32 bytes");
+                let file = Promise { size: bytes.len() as u64, kind: facts.kind.clone(), sha256: Sha256(sha256) };
+                Some(Looked::Tells { file, bytes })
+            }
+            Ok(_) => None,
+            Err(BrokenPicture) => Some(Looked::Differs(format!("it is no {} that can be read", facts.kind))),
+        })
+    }
+
     /// What is known of a file by what it holds, and its small picture made.
     async fn looked(&self, media: MediaId, facts: MediaFacts) -> Result<Looked, Trouble> {
         let family = facts.kind.as_str().split('/').next().unwrap_or_default().to_owned();
@@ -139,16 +171,12 @@ impl Region {
         if facts.size > LONGEST as u64 || !["image", "audio", "video"].contains(&family.as_str()) {
             return same(facts);
         }
-        let mut chunks = self.store.read(key(media), 0, facts.size).await?;
-        let mut whole = Vec::with_capacity(facts.size as usize);
-        while let Some(chunk) = chunks.try_next().await? {
-            whole.extend_from_slice(&chunk);
-        }
+        let whole = self.whole(media, facts.size).await?;
         if family != "image" {
             let told = tokio::task::spawn_blocking(move || duration(&whole)).await.ok().flatten();
             return same(MediaFacts { duration: told.map(|told| Millis(told.as_millis() as u64)), ..facts });
         }
-        match self.previews.make(whole.into()).await {
+        match self.previews.make(whole).await {
             Ok(Preview { bytes, mime: _, width, height, hash }) => {
                 self.store.put(key(media.preview()), bytes).await?;
                 let (width, height, blur) = (Some(width), Some(height), Some(STANDARD.encode(hash)));
@@ -274,6 +302,18 @@ impl Place for Region {
             Ok(kind) => kind.mime.parse().unwrap_or_default(),
             Err(error) => return Ok(Looked::Differs(error.to_string())),
         };
+        let facts = MediaFacts { size, kind, ..MediaFacts::default() };
+        if self.strip
+            && let Some(looked) = self.silent(media, &facts).await?
+        {
+            return Ok(looked);
+        }
+        self.looked(media, facts).await
+    }
+
+    async fn put(&self, media: MediaId, file: &Promise, bytes: Bytes) -> Result<Looked, Trouble> {
+        self.store.put(key(media), bytes).await?;
+        let Promise { size, kind, sha256: _ } = file.clone();
         self.looked(media, MediaFacts { size, kind, ..MediaFacts::default() }).await
     }
 

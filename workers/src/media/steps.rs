@@ -97,15 +97,23 @@ impl<P: Place> Steps<'_, P> {
         self.place.save_media(media, record, kept(record.until, self.now), expect).await
     }
 
-    /// Somebody has uploaded a file, or shows that they have its bytes.
-    pub(crate) async fn complete(&self, by: &UserName, media: MediaId, proof: Option<Sha256>) -> Answered {
+    /// Somebody has uploaded a file, or shows that they have its bytes. `random` is for the id of what is kept of it without its metadata.
+    pub(crate) async fn complete(
+        &self,
+        by: &UserName,
+        media: MediaId,
+        proof: Option<Sha256>,
+        random: u128,
+    ) -> Answered {
         let Some((record, revision)) = self.place.media(media).await? else { return refused(MediaRefusal::NotFound) };
         match &record.state {
             MediaState::Promised { by: whose, .. } if whose != by => refused(MediaRefusal::NotFound),
             MediaState::Promised { file, challenge: Some(challenge), .. } => {
                 self.prove(by, (media, revision), file, *challenge, proof).await
             }
-            MediaState::Promised { file, challenge: None, .. } => self.look(by, media, (&record, revision), file).await,
+            MediaState::Promised { file, challenge: None, .. } => {
+                self.look(by, media, (&record, revision), file, random).await
+            }
             MediaState::Usable(found) if self.place.has_uploaded(by, media).await? => {
                 self.settle(by, media, found).await
             }
@@ -145,9 +153,44 @@ impl<P: Place> Steps<'_, P> {
         media: MediaId,
         (record, revision): (&MediaRecord, Seq),
         file: &Promise,
+        random: u128,
     ) -> Answered {
         match self.place.finish(media, file).await? {
+            Looked::Tells { file, bytes } => {
+                // It is a file of its own, which the uploaded one becomes.
+                let silent = MediaId::from_parts(self.now, random);
+                let record = promised(by, &file, None, self.now);
+                if self.save(silent, &record, Seq(0)).await? == Saved::Conflict {
+                    return refused(MediaRefusal::Busy);
+                }
+                let looked = self.place.put(silent, &file, bytes).await?;
+                let Some((record, revision)) = self.place.media(silent).await? else {
+                    return refused(MediaRefusal::Busy);
+                };
+                match self.judge(by, silent, (&record, revision), &file, looked).await? {
+                    MediaAnswer::Usable { media: kept, facts, url: _ } => {
+                        self.become_other(by, media, kept, facts.size).await
+                    }
+                    answer @ (MediaAnswer::Begun { .. } | MediaAnswer::Done | MediaAnswer::Refused(_)) => Ok(answer),
+                }
+            }
+            looked => self.judge(by, media, (record, revision), file, looked).await,
+        }
+    }
+
+    /// Writes down what was seen of a file.
+    async fn judge(
+        &self,
+        by: &UserName,
+        media: MediaId,
+        (record, revision): (&MediaRecord, Seq),
+        file: &Promise,
+        looked: Looked,
+    ) -> Answered {
+        match looked {
             Looked::Missing(parts) => refused(MediaRefusal::Missing(parts)),
+            // What is kept tells nothing.
+            Looked::Tells { .. } => refused(MediaRefusal::Busy),
             Looked::Differs(how) => {
                 // Whoever else looked at it may have seen it otherwise, and may have been faster.
                 if !self.place.forget_media(media, revision).await? {
