@@ -3,7 +3,6 @@
  * whoever asked decides whether to ask again.
  */
 
-import { earliest } from "./clocks.js";
 
 /** @import { Answer, AskError, Output, Question, Request } from "./words.js" */
 
@@ -92,7 +91,7 @@ export function createAsks(say) {
             end(() => true, outcome);
         },
 
-        /** When the next one is over. */
-        nextDeadline: () => earliest([...open].map(({ until }) => until)),
+        /** When each one is over. */
+        deadlines: () => [...open].map(({ until }) => until),
     };
 }

@@ -7,7 +7,6 @@
  */
 
 import { createAsks } from "./asks.js";
-import { earliest } from "./clocks.js";
 import { createIds } from "./ids.js";
 import { createInbox } from "./inbox.js";
 import { next } from "./next.js";
@@ -32,6 +31,14 @@ const OWN_WITHIN = 10_000;
  * longer taken for a fresh one.
  */
 const JUMP = 10_000;
+/**
+ * How the link is: over for good; or there is no connection and none is tried; or a dial is on its way, or `hello` was sent; or a gateway
+ * has welcomed this client.
+ */
+const OVER = 0;
+const RESTING = 1;
+const OPENING = 2;
+const UP = 3;
 /** What comes again over the next connection, which resumes after what was given. */
 const NEEDS_ROOM = ["entry", "gap", "caught_up", "receipt", "marked"];
 
@@ -47,13 +54,7 @@ const NEEDS_ROOM = ["entry", "gap", "caught_up", "receipt", "marked"];
  */
 export function createCore(setup, now) {
     const { gateways, device, random } = setup;
-    /**
-     * There is no connection and none is tried; or a dial is on its way, or `hello` was sent; or a gateway has welcomed this client; or
-     * that is over for good.
-     *
-     * @type {"resting" | "opening" | "up" | "over"}
-     */
-    let link = "resting";
+    let link = RESTING;
     /** When it rests no more; by when the welcome has to come; or something that proves that the connection is alive. */
     let due = now.steady;
     /** Before it there is no connection by a gateway's wish. */
@@ -107,7 +108,7 @@ export function createCore(setup, now) {
 
     /** Something came. */
     function heard() {
-        if (link !== "up") return;
+        if (link !== UP) return;
         due = now.steady + ASKS_AFTER;
         isProbed = false;
     }
@@ -121,8 +122,9 @@ export function createCore(setup, now) {
 
     /** @param {Ended} why */
     function end(why) {
-        if (link === "over") return;
-        link = "over";
+        say({ kind: "hangUp" });
+        if (link === OVER) return;
+        link = OVER;
         due = Infinity;
         outbox.end(why);
         asks.end(why);
@@ -136,17 +138,14 @@ export function createCore(setup, now) {
     function lost(why, soon) {
         const { steady } = now;
         // What is said of a connection that was let go of is no news.
-        if (link === "resting" || link === "over") return;
+        if (link < OPENING) return;
         // A connection that lasted longer than the pause before it has paid for it.
-        if (link === "up" && steady - since >= bound()) tries = 0;
+        if (link === UP && steady - since >= bound()) tries = 0;
         outbox.lost();
         asks.lost();
         isBehind = false;
         const { end: ended, atOnce, after = 0, refused: over = null } = next(why, refused);
-        if (ended) {
-            say({ kind: "hangUp" });
-            return end(ended);
-        }
+        if (ended) return end(ended);
         refused = over;
         let pause = after;
         if (!atOnce) {
@@ -154,7 +153,7 @@ export function createCore(setup, now) {
             tries += 1;
             gateway = (gateway + 1) % gateways;
         }
-        link = "resting";
+        link = RESTING;
         due = steady + pause;
         floor = steady + after;
         say({ kind: "disconnected", why, retryIn: pause });
@@ -173,11 +172,11 @@ export function createCore(setup, now) {
         const { steady } = now;
         asks.expired(steady);
         if (due > steady) return;
-        if (link === "resting") {
-            link = "opening";
+        if (link === RESTING) {
+            link = OPENING;
             due = steady + setup.connectWithin;
             say({ kind: "dial", gateway, refused: refused && { code: refused.code }, serverTime: serverTime() });
-        } else if (link === "opening" || isProbed) {
+        } else if (link === OPENING || isProbed) {
             letGo({ kind: "silent" }, isProbed);
         } else {
             probe();
@@ -189,6 +188,11 @@ export function createCore(setup, now) {
         if (room) for (const presence of watching.take()) say({ kind: "presence", ...presence });
     }
 
+    /** Tells of this moment: later it is of no use. @param {{ group?: string, from: string, kind: string }} said */
+    function signal({ group, from, kind }) {
+        if (room) say({ kind: "signal", from, signal: kind, group });
+    }
+
     /**
      * What each frame means.
      *
@@ -197,11 +201,11 @@ export function createCore(setup, now) {
     const meanings = {
         welcome({ user, device, region, server_time: time }) {
             const { steady } = now;
-            if (link !== "opening") return letGo({ kind: "badFrame" });
+            if (link !== OPENING) return letGo({ kind: "badFrame" });
             outbox.welcomed(region, time);
             ids.corrected(time);
             ahead = time - steady;
-            link = "up";
+            link = UP;
             since = steady;
             heard();
             refused = null;
@@ -216,13 +220,8 @@ export function createCore(setup, now) {
             if (ref == null) say({ kind: "refused", code, message });
             else asks.settle(ref, { error: { kind: "refused", code, message, retryAfter } });
         },
-        signal({ from, kind }) {
-            // It tells of this moment: later it is of no use.
-            if (room) say({ kind: "signal", from, signal: kind });
-        },
-        group_signal({ group, from, kind }) {
-            if (room) say({ kind: "signal", from, signal: kind, group });
-        },
+        signal,
+        group_signal: signal,
         presence({ user, state, last_seen: lastSeen = null }) {
             watching.keep({ user, state, lastSeen });
             tellPresence();
@@ -257,18 +256,18 @@ export function createCore(setup, now) {
         },
         ask(input) {
             watching.asks(input.request, input.what);
-            asks.ask({ ...input });
+            asks.ask(input);
         },
         signal({ to, signal }) {
-            if (link === "up") write({ signal: { to, kind: signal } });
+            if (link === UP) write({ signal: { to, kind: signal } });
         },
         read: input => reads.read(input.with, input.upto),
         opened({ token }) {
-            if (link === "opening") write({ hello: { token, device, cursors: inbox.resume() } });
+            if (link === OPENING) write({ hello: { token, device, cursors: inbox.resume() } });
         },
         frame({ frame }) {
             // What was on its way over a connection that was let go of.
-            if (link === "resting" || link === "over") return;
+            if (link < OPENING) return;
             const known = parse(frame);
             if (!known) return letGo({ kind: "badFrame" });
             heard();
@@ -285,18 +284,15 @@ export function createCore(setup, now) {
         },
         done: ({ done }) => inbox.done(done),
         wake() {
-            if (link === "resting") {
+            if (link === RESTING) {
                 tries = 0;
                 due = Math.min(due, floor);
                 tick();
-            } else if (link === "up" && (!isProbed || due <= now.steady)) {
+            } else if (link === UP && (!isProbed || due <= now.steady)) {
                 probe();
             }
         },
-        close() {
-            say({ kind: "hangUp" });
-            end({ kind: "closed" });
-        },
+        close: () => end({ kind: "closed" }),
         tick,
     };
 
@@ -319,19 +315,18 @@ export function createCore(setup, now) {
             // The machine has slept: the socket is dead, and what was known of the gateway's time is not true any more.
             if (jumped) {
                 ahead = null;
-                if (link === "opening" || link === "up") letGo({ kind: "slept" });
+                if (link > RESTING) letGo({ kind: "slept" });
             }
             takes[input.kind](/** @type {any} */ (input));
-            if (link === "up") pump();
+            if (link === UP) pump();
             return outputs;
         },
 
         get nextDeadline() {
-            const times = [due, asks.nextDeadline()];
             // The clocks were read last when something was handled.
             const compares = now.steady + COMPARES_CLOCKS_EVERY;
-            if (link === "up") times.push(compares, outbox.nextDeadline(), watching.nextDeadline(), reads.nextDeadline());
-            const time = earliest(times);
+            const whileUp = [compares, watching.deadline()].concat(outbox.deadlines(), reads.deadlines());
+            const time = [due].concat(asks.deadlines(), link === UP ? whileUp : []).reduce((one, other) => Math.min(one, other));
             return time === Infinity ? null : time;
         },
     };

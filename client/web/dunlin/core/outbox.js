@@ -1,7 +1,6 @@
 /** What is to be sent: one lane an address, so that the order of sends to it is kept; what was not answered is sent again under its id. */
 
 import { seenFrom } from "./address.js";
-import { earliest } from "./clocks.js";
 import { createHistory } from "./history.js";
 import { isForNow } from "./next.js";
 
@@ -128,8 +127,8 @@ export function createOutbox(perAddress, accepted, say) {
             }
         },
 
-        /** When a lane that is held goes on. */
-        nextDeadline: () => earliest([...lanes.values()].map(({ held }) => held || Infinity)),
+        /** When lanes that are held go on. */
+        deadlines: () => [...lanes.values()].map(({ held }) => held || Infinity),
 
         /**
          * The user is of this region. What is too old is forgotten, `serverNow` being the gateway's time.

@@ -4,7 +4,6 @@
 
 import { isSame } from "./address.js";
 import { forgetOldest } from "./bounds.js";
-import { earliest } from "./clocks.js";
 
 /** Conversations of which something is to be said. Above it the oldest is let go: its mark rises with the next one. */
 const CONVERSATIONS = 1_024;
@@ -76,7 +75,7 @@ export function createReads(say) {
             }
         },
 
-        nextDeadline: () => earliest([...pending.values()].map(({ next }) => next)),
+        deadlines: () => [...pending.values()].map(({ next }) => next),
 
         /**
          * A mark is stored. What lies beyond the last order is stored as that: the same answer to two of them says so.

@@ -26,14 +26,14 @@ export function createWatching() {
 
     /** @param {number} at */
     const again = at => (againAt = users.length ? at : Infinity);
-    const nextDeadline = () => (asked.size ? Infinity : againAt);
+    const deadline = () => (asked.size ? Infinity : againAt);
 
     return {
         /** The watch is to be set: a connection is there that knows nothing yet, say. */
         again,
 
         /** When the watch is to be set again. Not while the application has asked for another one. */
-        nextDeadline,
+        deadline,
 
         /**
          * The application asks something.
@@ -73,7 +73,7 @@ export function createWatching() {
          * @param {number} now
          */
         due(now) {
-            if (nextDeadline() > now) return null;
+            if (deadline() > now) return null;
             againAt = Infinity;
             return { watch: { users } };
         },

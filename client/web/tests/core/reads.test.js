@@ -22,12 +22,12 @@ test("it is said again, each time later, and in the end let go", () => {
     let now = 0;
     for (const pause of [2_000, 4_000, 8_000, 16_000, 32_000, ...Array(27).fill(64_000)]) {
         assert.deepEqual(said(now), [["alice", 5]]);
-        assert.equal(reads.nextDeadline(), now + pause);
+        assert.deepEqual(reads.deadlines(), [now + pause]);
         assert.deepEqual(said(now + pause - 1), []);
         now += pause;
     }
     assert.deepEqual(said(now), [], "it was said 32 times");
-    assert.equal(reads.nextDeadline(), Infinity);
+    assert.deepEqual(reads.deadlines(), []);
 });
 
 test("what lies beyond the last order is stored as that: the second same answer says so", () => {
@@ -41,7 +41,7 @@ test("what lies beyond the last order is stored as that: the second same answer 
     reads.marked("alice", 8);
     assert.deepEqual(said(6_000), [["alice", 900]]);
     reads.marked("alice", 8);
-    assert.equal(reads.nextDeadline(), Infinity);
+    assert.deepEqual(reads.deadlines(), []);
 });
 
 test("of more than 1,024 conversations the oldest are let go", () => {
