@@ -3,7 +3,7 @@
  * of one that it let go of; what is returned carries it out, in its turn.
  */
 
-/** @import { ClientFrame, Lost, Refusal } from "./core/words.js" */
+/** @import { ClientFrame, Input, Lost, Refusal } from "./core/words.js" */
 /** @import { MakeSocket, WebSocketLike } from "./socket.js" */
 /** @import { createTokens } from "./token.js" */
 
@@ -20,10 +20,11 @@ const AGAIN = 1_000;
  * @param {string[]} gateways
  * @param {ReturnType<typeof createTokens>} tokens
  * @param {MakeSocket} make
- * @param {{ opened: (token: string) => void, frame: (frame: any) => void, lost: (why: Lost) => void, renewed: () => void,
- *     failed: (why: unknown) => void }} told
+ * @param {(input: Input) => void} handle
+ * @param {() => void} renewed there is another token, which is not used yet
+ * @param {(why: unknown) => void} failed there was no token, or no socket
  */
-export function createConnection(gateways, tokens, make, told) {
+export function createConnection(gateways, tokens, make, handle, renewed, failed) {
     /** @type {Attempt | undefined} */
     let attempt;
     /** How far the gateways' clock is ahead of this machine's. */
@@ -55,7 +56,7 @@ export function createConnection(gateways, tokens, make, told) {
         const whileOwn = tell => (/** @type {any} */ what) => void (own === attempt && tell(what));
         const lost = whileOwn(why => {
             hangUp()();
-            told.lost(why);
+            handle({ kind: "lost", why });
         });
         return async () => {
             if (own !== attempt) return;
@@ -64,8 +65,8 @@ export function createConnection(gateways, tokens, make, told) {
                 token = await tokens.next(refused?.code, serverTime ?? undefined);
                 if (own !== attempt) return;
                 const socket = (own.socket = make(gateways[gateway], [PROTOCOL]));
-                socket.onopen = whileOwn(() => told.opened(token));
-                socket.onmessage = whileOwn(({ data }) => told.frame(orNothing(() => JSON.parse(data))));
+                socket.onopen = whileOwn(() => handle({ kind: "opened", token }));
+                socket.onmessage = whileOwn(({ data }) => handle({ kind: "frame", frame: orNothing(() => JSON.parse(data)) }));
                 socket.onclose = ({ code = null, reason = "" }) => lost({ kind: "closed", code, reason });
                 socket.onerror = () => {};
             } catch (error) {
@@ -81,7 +82,7 @@ export function createConnection(gateways, tokens, make, told) {
      */
     function unable(error) {
         if (error instanceof SignedOut) return { kind: "token", noMore: true };
-        told.failed(error);
+        failed(error);
         return { kind: "token", failed: String(error) };
     }
 
@@ -99,10 +100,10 @@ export function createConnection(gateways, tokens, make, told) {
             await tokens.ask({ reason: "expiring", serverTime: Date.now() + ahead });
         } catch (error) {
             const why = unable(error);
-            if (own === attempt && "noMore" in why) told.lost(why);
+            if (own === attempt && "noMore" in why) handle({ kind: "lost", why });
         }
         if (!own || own !== attempt) return;
-        if (tokens.expires > expires) told.renewed();
+        if (tokens.expires > expires) renewed();
         else schedule(AGAIN);
     }
 

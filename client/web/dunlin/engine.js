@@ -18,7 +18,6 @@
 import { createConnection } from "./connection.js";
 import { seenFrom } from "./core/address.js";
 import { createCore } from "./core/core.js";
-import { parse } from "./core/parse.js";
 import { createItems } from "./items.js";
 import { createPipeline } from "./pipeline.js";
 import { entryKey, peerOf, randomName } from "./records.js";
@@ -85,8 +84,6 @@ export function createEngine(options, kept, consumer, say, refused) {
     let done = {};
     let room = true;
     let isSwapping = false;
-    /** Whether a connection is under way that nobody has welcomed. */
-    let isOpening = false;
     /** How often another user was welcomed than the one who was there. */
     let others = 0;
     let isOver = false;
@@ -108,12 +105,8 @@ export function createEngine(options, kept, consumer, say, refused) {
         if (Object.keys(its).length) handle({ kind: "done", done: its });
         makeRoom();
     });
-    const connection = createConnection(gateways, tokens, socket, {
-        opened: token => handle({ kind: "opened", token }),
-        frame,
-        lost: why => handle({ kind: "lost", why }),
-        renewed: swap,
-        failed: error => tell({ kind: "refused", code: "connection", message: String(error) }),
+    const connection = createConnection(gateways, tokens, socket, handle, swap, error => {
+        tell({ kind: "refused", code: "connection", message: String(error) });
     });
 
     /** @param {Told} told */
@@ -135,7 +128,16 @@ export function createEngine(options, kept, consumer, say, refused) {
         if (!its) return;
         /** @type {Change[]} */
         const changes = [];
-        pipeline.add(changes, its.handle(now(), input).map((/** @type {any} */ output) => {
+        /** @type {any[]} */
+        const outputs = its.handle(now(), input);
+        const { welcome } = /** @type {any} */ (input).frame ?? {};
+        const { user } = outputs.find(({ kind }) => kind === "connected") ?? {};
+        if (user) {
+            if (status.user && status.user !== user) return void reset(user);
+            status = { ...status, ahead: welcome.server_time - Date.now() };
+            connection.welcomed(welcome.server_time);
+        }
+        pipeline.add(changes, outputs.map(output => {
             const follows = carriesOut[/** @type {"write"} */ (output.kind)]?.(output, changes);
             return follows ?? (() => tell(output));
         }));
@@ -160,7 +162,6 @@ export function createEngine(options, kept, consumer, say, refused) {
     const carriesOut = {
         dial(output) {
             const dial = connection.dial(output);
-            isOpening = true;
             return isSwapping ? dial : stands({ state: "connecting" }, dial);
         },
         write({ frame }, changes) {
@@ -171,8 +172,9 @@ export function createEngine(options, kept, consumer, say, refused) {
         named({ request, id }, changes) {
             const item = items.get(request);
             if (!item) return false;
-            changes.push(["outbox", item.key, items.put({ ...item, id })]);
-            return () => tell({ kind: "named", key: item.key, id });
+            const named = items.put({ ...item, id });
+            changes.push(["outbox", item.key, named]);
+            return () => tellOf(named);
         },
         settle,
         answered({ request, error }) {
@@ -288,9 +290,7 @@ export function createEngine(options, kept, consumer, say, refused) {
     }
 
     /** @param {Item} item */
-    function tellOf(item) {
-        tell(item.accepted || item.error ? { kind: "settled", ...item } : { kind: "draft", draft: item });
-    }
+    const tellOf = item => tell({ kind: "draft", draft: item });
 
     /** @param {Item} item */
     function submit({ key, to, content, id }) {
@@ -333,17 +333,6 @@ export function createEngine(options, kept, consumer, say, refused) {
         isWatched = true;
         // Each one is a request of its own.
         ask(users, { watch: { users } }, WATCH_WITHIN);
-    }
-
-    /** @param {any} frame */
-    function frame(frame) {
-        const [name, welcome] = (isOpening && parse(frame)) || [];
-        if (name !== "welcome") return handle({ kind: "frame", frame });
-        isOpening = false;
-        if (status.user && status.user !== welcome.user) return void reset(welcome.user);
-        status = { ...status, ahead: welcome.server_time - Date.now() };
-        handle({ kind: "frame", frame });
-        connection.welcomed(welcome.server_time);
     }
 
     /** Over to a connection with another token; what is under way goes on over that one. */

@@ -45,6 +45,8 @@ export interface Draft {
     /** When it was handed over, by this machine's clock. */
     at: number;
     id?: string;
+    /** Its outcome is one of the two. */
+    accepted?: Stored;
     error?: { code: string; message: string };
 }
 
@@ -68,9 +70,6 @@ export interface Status {
 export type Told =
     | { kind: "entry"; entry: Entry }
     | { kind: "draft"; draft: Draft }
-    | { kind: "named"; key: string; id: string }
-    /** With one of the two. */
-    | ({ kind: "settled"; accepted?: Stored } & Draft)
     | { kind: "discarded"; key: string }
     | { kind: "receipt"; receipt: ReceiptFrame }
     | { kind: "marked"; with: string; read: number }

@@ -1,7 +1,7 @@
 /** What was handed over to be sent and is not known to be delivered: one record of the outbox each. */
 
 /** @import { Draft } from "./host.js" */
-/** @import { Accepted, Stored } from "./core/words.js" */
+/** @import { Accepted } from "./core/words.js" */
 /** @import { Kept } from "./store/kept.js" */
 
 import { forgetOldest } from "./core/bounds.js";
@@ -12,7 +12,7 @@ const REMEMBERED = 4_096;
 /**
  * A record of the outbox. With `accepted` it is kept for repeats, with `error` for whoever tries it again.
  *
- * @typedef {Draft & { accepted?: Stored }} Item
+ * @typedef {Draft} Item
  */
 
 /** @param {Kept} kept */

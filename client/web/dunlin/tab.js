@@ -160,13 +160,12 @@ export function createTab(options, tell) {
                 if (error?.kind === "disconnected" && command) return send(command);
                 return asks.get(request)?.(answer, error);
             }
-            case "settled":
             case "discarded":
                 open.delete(told.key);
                 break;
             case "draft": {
-                const { key } = told.draft;
-                if (open.get(key)?.kind === "retry") open.delete(key);
+                const { key, accepted, error } = told.draft;
+                if (accepted || error || open.get(key)?.kind === "retry") open.delete(key);
                 break;
             }
             case "marked": {

@@ -141,7 +141,7 @@ export function createConversation(host, peer, changed, isBlocked) {
         kept.receipts.forEach(receipt => fold.receipt({ receipt }));
         kept.drafts.forEach(draft => fold.draft({ draft }));
         mark(kept.read ?? 0);
-        told.forEach(told => "key" in told && tell(told));
+        told.forEach(tell);
         tellChanged();
     }
 
@@ -203,9 +203,10 @@ export function createConversation(host, peer, changed, isBlocked) {
             if (by && message) type(by);
             if (by && taken) recount();
         },
-        settled(told) {
-            deeds.get(told.key)?.(told.error);
-            deeds.delete(told.key);
+        draft({ draft: { key, accepted, error } }) {
+            if (!accepted && !error) return;
+            deeds.get(key)?.(error);
+            deeds.delete(key);
         },
         marked: told => mark(told.read),
         signal({ from, signal }) {
@@ -230,7 +231,7 @@ export function createConversation(host, peer, changed, isBlocked) {
 
     /** Takes what is about this conversation, or about all. @param {any} told */
     function tell(told) {
-        meanwhile?.push(told);
+        if (told.draft || told.key) meanwhile?.push(told);
         for (const part of /** @type {any[]} */ ([fold, hears])) part[told.kind]?.(told);
         tellChanged();
     }

@@ -97,10 +97,10 @@ export function createConversations(host) {
 
         /** Takes everything that happens, in its order. @param {Told} told */
         tell(told) {
-            const { kind, entry, draft, receipt, with: peer, from, to, group, status } = /** @type {any} */ (told);
+            const { kind, entry, draft, receipt, with: peer, from, group, status } = /** @type {any} */ (told);
             // Before it is known who this is, each conversation takes what is its own.
             const ofEntry = entry && host.user && peerOf(entry, host.user);
-            const about = ofEntry ?? draft?.to ?? receipt?.by ?? receipt?.to ?? peer ?? (kind === "signal" ? group ?? from : kind !== "gap" && to);
+            const about = ofEntry ?? draft?.to ?? receipt?.by ?? receipt?.to ?? peer ?? (kind === "signal" && (group ?? from));
             if (about) return of(about).tell(told);
             for (const { tell } of all.values()) tell(told);
             if (!status) return;

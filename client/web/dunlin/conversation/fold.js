@@ -9,7 +9,7 @@
  * said nothing under its id is an admin's, and about whoever did.
  */
 
-/** @import { Content, EntryFrame, ReceiptFrame, Stored } from "../core/words.js" */
+/** @import { EntryFrame, ReceiptFrame } from "../core/words.js" */
 /** @import { Draft } from "../host.js" */
 /** @import { GroupEvent, Message, Reaction, Snapshot, State } from "./message.js" */
 
@@ -267,42 +267,26 @@ export function createFold(peer, me, make, isBlocked = () => false) {
             }
         },
 
-        /** Something waits to be sent, or has failed; or is to be sent again. @param {{ draft: Draft }} told */
-        draft({ draft: { key, id, at, content, error } }) {
-            const known = drafts.get(key);
-            if (!content.message || (known && known.error === error)) return;
-            const said = { ...content.message, time: at, id: id ?? known?.said.id ?? "" };
-            drafts.set(key, { key, said, error, waits: true });
-            fold.named({ key, id: said.id });
-        },
-
-        /** @param {{ key: string, id: string }} told */
-        named({ key, id }) {
-            const draft = drafts.get(key);
-            if (!draft) return;
-            draft.said.id = id;
-            touch(draft);
-            if (!id) return;
-            const slot = slotOf(id, "");
-            slot.draft = key;
-            // Its entry was the answer.
-            if (slot.said) drafts.delete(key);
-        },
-
         /**
-         * What was sent has its outcome. One that failed and is stored all the same becomes a message like all others once its entry comes.
+         * What was sent from here, as it is now: it waits, perhaps with an id, or failed, or was accepted. One that failed and is stored all
+         * the same becomes a message like all others once its entry comes.
          *
-         * @param {{ key: string, content: Content, accepted?: Stored, error?: Refused }} told
+         * @param {{ draft: Draft }} told
          */
-        settled({ key, content, accepted, error }) {
-            const draft = drafts.get(key);
-            if (accepted) {
-                fold.named({ key, id: accepted.id });
-                take({ ...accepted, to: peer }, content);
-            } else if (draft) {
-                draft.error = error;
-                touch(draft);
+        draft({ draft: { key, id = "", at, content, accepted, error } }) {
+            const known = drafts.get(key);
+            if (content.message && (known || !accepted)) {
+                if (known && known.said.id === id && known.error === error && !accepted) return;
+                drafts.set(key, { key, said: { ...content.message, time: at, id }, error, waits: true });
+                touch();
+                if (id) {
+                    const slot = slotOf(id, "");
+                    slot.draft = key;
+                    // Its entry was the answer.
+                    if (slot.said) drafts.delete(key);
+                }
             }
+            if (accepted) take({ ...accepted, to: peer }, content);
         },
 
         /** @param {{ key: string }} told */

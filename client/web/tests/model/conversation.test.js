@@ -7,9 +7,8 @@ import { host, turn } from "./host.js";
 import { id, mine, past, receipt, shown, taken, text, theirs } from "./said.js";
 
 const entry = entry => ({ kind: "entry", entry });
-const accepted = (key, content, number) => ({
-    kind: "settled", key, to: "bob", content, accepted: { id: id(number), order: number, time: number },
-});
+const draft = (key, content, more) => ({ kind: "draft", draft: { key, to: "bob", content, at: 1_001, ...more } });
+const accepted = (key, content, number) => draft(key, content, { id: id(number), accepted: { id: id(number), order: number, time: number } });
 const page = (entries, next = null) => ({ history: { entries, next } });
 
 async function opened(given) {
@@ -31,10 +30,10 @@ test("a message is there at once and becomes what its answer says", async () => 
     const content = { message: { text: "hi", data: null, attachments: [], reply_to: null } };
     assert.deepEqual(client.done, [["submit", "bob", content]]);
     // It is told again where another tab comes to lead.
-    model.tell({ kind: "draft", draft: { key: "k1", to: "bob", content, at: 1_001 } });
+    model.tell(draft("k1", content));
     assert.equal(bob.messages.get()[0], message);
     await turn();
-    model.tell({ kind: "named", key: "k1", id: id(5) });
+    model.tell(draft("k1", content, { id: id(5) }));
     model.tell(accepted("k1", content, 5));
     await turn();
     model.tell({ kind: "receipt", receipt: receipt(5, null, 0, 9) });
@@ -67,7 +66,7 @@ test("what answers a message names its id, which whoever holds it may not know y
     const { client, model, bob } = await opened();
     const first = bob.send("a");
     assert.throws(() => bob.send({ text: "b", replyTo: first }), /never sent/);
-    model.tell({ kind: "named", key: first.key, id: id(1) });
+    model.tell(draft(first.key, text("a"), { id: id(1) }));
     assert.equal(bob.send({ text: "b", replyTo: first }).replyTo, id(1));
     assert.deepEqual(client.done.map(([, , { message }]) => message.reply_to), [null, id(1)]);
 });
@@ -86,9 +85,9 @@ test("what is done to a message resolves once it is accepted, and rejects where 
     ]);
     assert.equal(shown(bob.messages.get()), "alice: a sent", "it counts once it is stored");
     const error = { code: "not_yours", message: "it is not yours" };
-    model.tell({ kind: "settled", key: "k5", to: "bob", content: contents[4], error });
+    model.tell(draft("k5", contents[4], { error }));
     await assert.rejects(deeds[4], error);
-    model.tell({ kind: "settled", key: "k4", to: "bob", content: contents[3], error });
+    model.tell(draft("k4", contents[3], { error }));
     model.tell(accepted("k1", contents[0], 2));
     await deeds[0];
     model.tell(accepted("k3", contents[2], 3));
@@ -101,11 +100,11 @@ test("what was never sent can't be changed, and what failed is retried or discar
     const message = bob.send("a");
     assert.throws(() => message.edit("b"), /never sent/);
     const error = { code: "refused", message: "no" };
-    model.tell({ kind: "settled", key: message.key, to: "bob", content: text("a"), error });
+    model.tell(draft(message.key, text("a"), { error }));
     const [failed] = bob.messages.get();
     assert.deepEqual([failed.state, failed.error], ["failed", { ...error, retryable: false }]);
     failed.retry();
-    model.tell({ kind: "draft", draft: { key: message.key, to: "bob", content: text("a"), at: 1_001 } });
+    model.tell(draft(message.key, text("a")));
     assert.equal(shown(bob.messages.get()), "alice: a sending");
     failed.discard();
     model.tell({ kind: "discarded", key: message.key });

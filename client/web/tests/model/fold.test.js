@@ -142,12 +142,13 @@ test("what was stored again after a power loss stands where it is now", () => {
 
 const draft = (key, at, content, more) => ({ key, to: "bob", at, content, ...more });
 const tooOld = { code: "too_old", message: "it may be stored" };
-const accepted = (key, number, content) => ({ key, content, accepted: { id: id(number), order: number, time: number } });
+const accepted = (key, number, content) =>
+    draft(key, 1, content, { id: id(number), accepted: { id: id(number), order: number, time: number } });
 
 test("what is sent from here keeps its key whatever its answer", () => {
     const [first, last] = ["alice: a sent, bob: b", "bob: b, alice: a sending"];
     const ok = accepted("k", 5, text("a"));
-    const refused = { key: "k", content: text("a"), error: tooOld };
+    const refused = draft("k", 1, text("a"), { id: id(5), error: tooOld });
     const table = [
         ["no answer", undefined, false, false, last],
         ["accepted", ok, false, false, first],
@@ -159,9 +160,9 @@ test("what is sent from here keeps its key whatever its answer", () => {
     for (const [name, outcome, isFirst, isLast, meant] of table) {
         const fold = folded([theirs(9, text("b"))]);
         fold.draft({ draft: draft("k", 1, text("a")) });
-        fold.named({ key: "k", id: id(5) });
+        fold.draft({ draft: draft("k", 1, text("a"), { id: id(5) }) });
         if (isFirst) fold.entry({ entry: mine(5, text("a")) });
-        if (outcome) fold.settled(outcome);
+        if (outcome) fold.draft({ draft: outcome });
         if (isLast) fold.entry({ entry: mine(5, text("a")) });
         assert.equal(shown(fold.messages()), meant, name);
         assert.deepEqual(fold.messages().filter(({ mine }) => mine).map(({ key, id }) => [key, id]), [["k", id(5)]], name);
@@ -169,13 +170,13 @@ test("what is sent from here keeps its key whatever its answer", () => {
 });
 
 test("a draft is there once, whatever is told again and in whatever order", () => {
-    const waits = draft("k", 1, text("a"), { id: id(5) });
+    const waits = draft("k", 1, text("a"));
     const told = [
         fold => fold.draft({ draft: waits }),
-        fold => fold.named({ key: "k", id: id(5) }),
+        fold => fold.draft({ draft: { ...waits, id: id(5) } }),
         fold => fold.entry({ entry: mine(5, text("a")) }),
     ];
-    for (const order of [[0, 1, 2], [2, 0, 1], [0, 2, 1], [2, 1, 0], [1, 0, 2], [0, 0, 2, 0]]) {
+    for (const order of [[0, 1, 2], [2, 0, 1], [0, 2, 1], [2, 1, 1], [1, 0, 2], [1, 1, 2, 1]]) {
         const fold = begun();
         order.forEach(at => told[at](fold));
         assert.equal(shown(fold.messages()), "alice: a sent", order);
@@ -185,13 +186,13 @@ test("a draft is there once, whatever is told again and in whatever order", () =
 test("what failed is retried or discarded, and stands where it was said", () => {
     const fold = folded([mine(1, text("a"))]);
     fold.draft({ draft: draft("b", 1, text("b")) });
-    fold.settled({ key: "b", content: text("b"), error: tooOld });
+    fold.draft({ draft: draft("b", 1, text("b"), { error: tooOld }) });
     fold.entry({ entry: theirs(4, text("d")) });
     fold.draft({ draft: draft("e", 3, text("e")) });
     assert.equal(shown(fold.messages()), "alice: a sent, alice: b failed(too_old), bob: d, alice: e sending");
     fold.draft({ draft: draft("b", 1, text("b")) });
     assert.equal(shown(fold.messages()), "alice: a sent, bob: d, alice: b sending, alice: e sending");
-    fold.settled({ key: "b", content: text("b"), error: tooOld });
+    fold.draft({ draft: draft("b", 1, text("b"), { error: tooOld }) });
     fold.discarded({ key: "b" });
     fold.discarded({ key: "b" });
     assert.equal(shown(fold.messages()), "alice: a sent, bob: d, alice: e sending");
@@ -202,9 +203,9 @@ test("what failed is retried or discarded, and stands where it was said", () => 
 test("a change of one's own counts once it is accepted", () => {
     const fold = folded([mine(1, text("a"))]);
     fold.draft({ draft: draft("k", 1, edit(1, "b")) });
-    fold.settled({ key: "k", content: edit(1, "b"), error: tooOld });
+    fold.draft({ draft: draft("k", 1, edit(1, "b"), { error: tooOld }) });
     assert.equal(shown(fold.messages()), "alice: a sent");
-    fold.settled(accepted("k", 2, edit(1, "b")));
+    fold.draft({ draft: accepted("k", 2, edit(1, "b")) });
     assert.equal(shown(fold.messages()), "alice: b* sent");
 });
 
@@ -225,7 +226,7 @@ test("receipts only rise", () => {
     // A receipt may come before the answer.
     fold.draft({ draft: draft("k", 9, text("e")) });
     fold.receipt({ receipt: receipt(5, null) });
-    fold.settled(accepted("k", 5, text("e")));
+    fold.draft({ draft: accepted("k", 5, text("e")) });
     assert.equal(states(), "read read read delivered");
 });
 
@@ -248,7 +249,8 @@ test("where orders begin anew a mark says nothing of what was said since", () =>
     // Bob's log went back; what has the order 2 now was said long behind the marks.
     const later = 30_004;
     for (const [order, what] of [[2, "c"], [3, "d"]]) {
-        fold.settled({ key: what, content: text(what), accepted: { id: id(later + order), order, time: later } });
+        const stored = { id: id(later + order), order, time: later };
+        fold.draft({ draft: draft(what, later, text(what), { id: stored.id, accepted: stored }) });
     }
     assert.equal(shown(fold.messages()), "alice: a read, alice: b read, alice: c sent, alice: d sent");
     fold.receipt({ receipt: receipt(2, null, 3, later) });
@@ -315,7 +317,7 @@ test("any order and repetition of the same entries gives the same messages", () 
             if (at !== sent || entry.from !== "alice") return sender.entry({ entry });
             const { content, ...accepted } = entry;
             sender.draft({ draft: draft("k", 0, content) });
-            sender.settled({ key: "k", content, accepted });
+            sender.draft({ draft: draft("k", 0, content, { id: accepted.id, accepted }) });
         });
         assert.equal(shown(sender.messages()), shown(meant.messages()), `seed ${seed}`);
         // And so does one who looks at it with every entry.

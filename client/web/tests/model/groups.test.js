@@ -113,9 +113,10 @@ test("what is sent is there at once, and is the entry that comes", async () => {
     const message = team.send("a");
     assert.deepEqual([message.state, message.from], ["sending", "alice"]);
     assert.deepEqual(client.done, [["submit", "#team", { message: { text: "a", data: null, attachments: [], reply_to: null } }]]);
-    model.tell({ kind: "named", key: message.key, id: id(4) });
+    const draft = { key: message.key, to: "#team", content: text("a"), at: 1_001, id: id(4) };
+    model.tell({ kind: "draft", draft });
     model.tell(entry(said("alice", 4, text("a"))));
-    model.tell({ kind: "settled", key: message.key, to: "#team", content: text("a"), accepted: { id: id(4), order: 4, time: 4 } });
+    model.tell({ kind: "draft", draft: { ...draft, accepted: { id: id(4), order: 4, time: 4 } } });
     assert.deepEqual(team.messages.get().map(({ key, state }) => [key, state]), [[message.key, "sent"]]);
     model.tell({ kind: "receipt", receipt: receipt(4, 2, 2) });
     assert.equal(team.messages.get()[0].state, "read");
@@ -124,8 +125,9 @@ test("what is sent is there at once, and is the entry that comes", async () => {
     model.tell({ kind: "receipt", receipt: receipt(4, 2, 2, 2, 9) });
     assert.equal(other.messages.get()[0].state, "sent", "that was of #team");
     const failed = team.send("b");
-    model.tell({ kind: "settled", key: failed.key, to: "#team", content: text("b"), error: { code: "not_a_member", message: "no" } });
-    assert.deepEqual(team.messages.get().at(-1).error, { code: "not_a_member", message: "no", retryable: false });
+    const error = { code: "not_a_member", message: "no" };
+    model.tell({ kind: "draft", draft: { key: failed.key, to: "#team", content: text("b"), at: 1_002, error } });
+    assert.deepEqual(team.messages.get().at(-1).error, { ...error, retryable: false });
 });
 
 test("what is kept is shown once it is known who this is", async () => {

@@ -97,7 +97,8 @@ test("a chat shows what comes, sends what is written, and lets what failed be tr
     assert.deepEqual(alice.its.done.slice(1).map(([what]) => what), ["signal", "submit"]);
     assert.match(place.textContent, /hi sending/);
     assert.equal(input.value, "");
-    await tell({ kind: "settled", key: "k1", to: "bob", content: text("hi"), error: { code: "refused", message: "no" } });
+    const draft = { key: "k1", to: "bob", content: text("hi"), at: 1_001, error: { code: "refused", message: "no" } };
+    await tell({ kind: "draft", draft });
     assert.match(place.textContent, /hi failed/);
     await act(async () => place.querySelector("li button").click());
     assert.deepEqual(alice.its.done.at(-1), ["retry", "k1"]);
