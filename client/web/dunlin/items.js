@@ -55,7 +55,7 @@ export function createItems(kept) {
          * @param {boolean} isKept whether that tab has stored it
          */
         isGone: async (key, isKept) =>
-            gone.has(key) || (isKept && kept.lasts() && !(await kept.read("outbox", key, `${key}\0`)).length),
+            gone.has(key) || (isKept && kept.lasts() && !(await kept.read("outbox", key)).length),
 
         /**
          * What may have to be repeated after a gap.

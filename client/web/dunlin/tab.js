@@ -13,7 +13,7 @@ import { createEngine } from "./engine.js";
 import { DunlinError, must } from "./errors.js";
 import { createPipeline } from "./pipeline.js";
 import { nextKey, randomName } from "./records.js";
-import { IndexedDbStore } from "./store/indexeddb.js";
+import { indexedDbStore } from "./store/indexeddb.js";
 import { createKept } from "./store/kept.js";
 import { MemoryStore } from "./store/memory.js";
 import { canShare, createTabs, nameOfTab } from "./tabs.js";
@@ -67,7 +67,7 @@ export function createTab(options, tell) {
         if (store === "memory") return new MemoryStore();
         if (store !== "indexeddb") return store;
         const isOwn = !tabs && globalThis.document;
-        return new IndexedDbStore(isOwn ? nameOfTab(name, id) : name);
+        return indexedDbStore(isOwn ? nameOfTab(name, id) : name);
     }
 
     function lead() {
@@ -345,10 +345,10 @@ export function createTab(options, tell) {
             const { read } = kept;
             await written.idle();
             const [entries, outbox, receipts, marks] = await Promise.all([
-                read("entries", `${peer}/`, `${peer}/~`, limit),
+                read("entries", `${peer}/`, limit),
                 read("outbox"),
-                read("receipts", `${peer}/`, `${peer}/~`),
-                read("marks", peer, `${peer}\0`),
+                read("receipts", `${peer}/`),
+                read("marks", peer),
             ]);
             /** @param {[string, any][]} found */
             const values = found => found.reverse().map(([, value]) => value);
@@ -356,7 +356,7 @@ export function createTab(options, tell) {
                 entries: values(entries),
                 drafts: values(outbox).filter(({ to, accepted }) => to === peer && !accepted),
                 receipts: values(receipts),
-                read: values(marks)[0],
+                read: marks.find(([key]) => key === peer)?.[1],
             };
         },
     };

@@ -60,12 +60,13 @@ export function createKept(given, failed) {
     }
 
     /**
+     * What stands under keys that begin so, the highest first.
+     *
      * @param {Table} table
-     * @param {string} [low]
-     * @param {string} [high]
+     * @param {string} [prefix]
      * @param {number} [limit]
      */
-    const read = (table, low, high, limit) => attempt(store => store.read(table, low, high, limit));
+    const read = (table, prefix = "", limit) => attempt(store => store.read(table, prefix, `${prefix}\uffff`, limit));
 
     /** @param {Table} table */
     const keys = table => attempt(store => store.keys(table));
@@ -126,7 +127,7 @@ export function createKept(given, failed) {
          */
         async lead(heard) {
             for (;;) {
-                const [[, before] = ["", 0]] = await read("meta", "reign", "reign\0");
+                const [[, before] = ["", 0]] = await read("meta", "reign");
                 const reign = Math.max(before, heard) + 1;
                 if (!(await write([["meta", "reign", reign]], before))) continue;
                 await load();

@@ -31,20 +31,17 @@ export const TABLES = /** @type {const} */ (["meta", "cursors", "outbox", "entri
 
 /** @implements {Store} */
 export class MemoryStore {
-    constructor() {
-        this.tables = new Map(TABLES.map(table => [table, new Map()]));
-    }
+    /** @type {Record<string, Map<string, any>>} */
+    tables = Object.fromEntries(TABLES.map(table => [table, new Map()]));
 
     /**
      * @param {Table} table
      * @param {string} [low]
      * @param {string} [high]
      * @param {number} [limit]
-     * @returns {Promise<[string, any][]>}
      */
-    async read(table, low = "", high = "\uffff", limit = Infinity) {
-        const found = this.sorted(table).filter(([key]) => low <= key && key < high);
-        return found.reverse().slice(0, limit);
+    async read(table, low = "", high = "\uffff", limit) {
+        return this.sorted(table).reverse().filter(([key]) => low <= key && key < high).slice(0, limit);
     }
 
     /**
@@ -52,29 +49,25 @@ export class MemoryStore {
      * @returns {[string, any][]}
      */
     sorted(table) {
-        return [...this.tables.get(table) ?? []].sort(([one], [other]) => (one < other ? -1 : 1));
+        return [...this.tables[table]].sort(([one], [other]) => (one < other ? -1 : 1));
     }
 
-    /**
-     * @param {Table} table
-     * @returns {Promise<string[]>}
-     */
+    /** @param {Table} table */
     async keys(table) {
-        return [...this.tables.get(table)?.keys() ?? []];
+        return [...this.tables[table].keys()];
     }
 
     /** @param {readonly Change[]} changes */
     async write(changes) {
         for (const [name, key, value] of changes) {
-            const table = this.tables.get(name);
-            if (value === undefined) table?.delete(key);
-            else table?.set(key, value);
+            if (value === undefined) this.tables[name].delete(key);
+            else this.tables[name].set(key, value);
         }
     }
 
-    /** @param {Table} [table] */
-    async clear(table) {
-        for (const [name, kept] of this.tables) if (!table || name === table) kept.clear();
+    /** @param {Table} [only] */
+    async clear(only) {
+        (only ? [only] : TABLES).forEach(name => this.tables[name].clear());
     }
 
     erase() {

@@ -16,7 +16,7 @@ class Lasting extends MemoryStore {
     close() {}
 
     all(table) {
-        return [...this.tables.get(table).values()];
+        return [...this.tables[table].values()];
     }
 }
 

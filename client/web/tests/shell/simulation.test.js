@@ -38,7 +38,7 @@ const WRONG = {
     "who leads no more ends the others": ["engine.js", "ended({ why }, changes) {\n            confirm(changes);", "ended({ why }) {", ["open", "freeze"]],
     "a leader that was overtaken leads no more": ["tab.js", "if (tabs) lead();", "if (tabs) return;", ["open", "freeze"]],
     "nobody looks for what dead tabs have kept": ["engine.js", "void sweep()", "undefined", ["open", "kill", "fuse"]],
-    "nobody looks for what dead leaders have not told": ["tab.js", 'if (tabs) tell({ kind: "stale" });', "", ["open", "kill", "fuse", "peer"]],
+    "nobody looks for what dead leaders have not told": ["tab.js", 'if (tabs) tell({ kind: "stale" });', "", ["open", "kill", "fuse", "peer"], 400],
     "drafts that have their outcome stay": ["conversation/conversation.js", "shown.forEach(fold.discarded);", "", ["open", "putAway", "comeBack"]],
     "what a tab says again is not looked for": ["items.js", "gone.has(key) || (", "gone.has(key) && (", ["open", "freeze", "putAway", "comeBack"]],
     "a name is given up where the lock came late": ["tabs.js", ".catch(again)", "", ["alone", "reload", "freeze"]],
