@@ -13,14 +13,27 @@
 /** @import { Draft } from "../host.js" */
 /** @import { GroupEvent, Message, Reaction, Snapshot, State } from "./message.js" */
 
-import { forgetOldest } from "../core/bounds.js";
+import { forgetOldest, under } from "../core/bounds.js";
 import { isForNow } from "../core/next.js";
+import { parse } from "../core/parse.js";
+import { orNothing } from "../errors.js";
 import { createMarks } from "./marks.js";
 
 /** Messages that are kept where nothing else is said, those among them of which only changes have come. */
 const KEPT = 2_000;
 /** Reactions of one message that are remembered, those that were taken back among them. */
 const REACTIONS = 64;
+
+/** What has to be there of each thing that can be said. */
+const SAID = {
+    failed: "id",
+    react: "target emoji",
+    message: "",
+    edit: "target",
+    delete: "target",
+    membership: "users change",
+    settings: "users change",
+};
 
 /** @typedef {{ time: number, id: string }} Place where an entry stands among all of the conversation */
 /** @typedef {{ text?: string | null, data?: string | null, attachments?: import("../frames.js").Attachment[] | null, reply_to?: string | null, mentions?: string[] | null }} Body */
@@ -45,16 +58,15 @@ const REACTIONS = 64;
  * All that is known under one id: what each one said who took it, and the reactions. Oneself is "".
  *
  * @typedef {object} Item
- * @property {string} id
  * @property {Map<string, Slot>} slots
  * @property {Map<string, Place & { by: string, emoji: string, plain: string, on: boolean }>} given
  */
 
-/**
- * @param {Place} one
- * @param {Place} other
- */
-const compare = (one, other) => one.time - other.time || (one.id < other.id ? -1 : Number(one.id > other.id));
+/** @param {string} one @param {string} other */
+const inOrder = (one, other) => +(one > other) - +(one < other);
+
+/** @param {Place} one @param {Place} other */
+const compare = (one, other) => one.time - other.time || inOrder(one.id, other.id);
 
 /**
  * Whether something stands behind the last one.
@@ -65,22 +77,13 @@ const compare = (one, other) => one.time - other.time || (one.id < other.id ? -1
 export const isNewer = (last, said) => !last || compare(last, said) < 0;
 
 /**
- * Whether something that was sent is as this release knows it: what is not is passed over.
+ * What was said, if it is as this release knows it: what is not is passed over.
  *
  * @param {any} content
  */
-function isSound({ message, edit, delete: taken, react, failed, membership, settings }) {
-    const event = membership ?? settings;
-    const said = failed ?? react ?? message ?? edit ?? taken ?? event;
-    try {
-        const { text, data, reply_to: replyTo, target, emoji, id, attachments, mentions, users, change, title } = said;
-        atob(data ?? "");
-        return (
-            [text, data, replyTo, target, emoji, id, change, title].every(one => typeof (one ?? "") === "string") &&
-            [attachments, mentions, users].every(all => Array.isArray(all ?? [])) &&
-            (said === message ? said === Object(said) : said === react ? target && emoji : said === event ? users && change : target || id)
-        );
-    } catch {}
+function known(content) {
+    const [what, said] = parse(content, SAID) ?? [];
+    return orNothing(() => atob(said.data ?? "")) === undefined ? undefined : what;
 }
 
 /**
@@ -106,14 +109,13 @@ export function createFold(peer, me, make, isBlocked = () => false) {
         for (const id of [...items.keys()].sort().slice(0, -fold.keep)) items.delete(id);
     }
 
-    /** @param {string} id @returns {Item} */
+    /** @returns {Item} */
+    const fresh = () => ({ slots: new Map(), given: new Map() });
+
+    /** @param {string} id */
     function itemOf(id) {
-        let item = items.get(id);
-        if (!item) {
-            if (items.size >= 2 * fold.keep) trim();
-            items.set(id, (item = { id, slots: new Map(), given: new Map() }));
-        }
-        return item;
+        if (items.size >= 2 * fold.keep) trim();
+        return under(items, id, fresh);
     }
 
     /** It is another than before. @param {Slot} [slot] */
@@ -128,10 +130,7 @@ export function createFold(peer, me, make, isBlocked = () => false) {
      * @returns {Slot}
      */
     function slotOf(id, by) {
-        const { slots } = itemOf(id);
-        const slot = slots.get(by) ?? { key: `${by}/${id}` };
-        slots.set(by, slot);
-        return slot;
+        return under(itemOf(id).slots, by, () => ({ key: `${by}/${id}` }));
     }
 
     /**
@@ -155,8 +154,8 @@ export function createFold(peer, me, make, isBlocked = () => false) {
         const { message, edit, delete: taken, react, membership, settings } = content;
         const event = isGroup && (membership ?? settings);
         const by = whose(said);
-        if (by === undefined || !isSound(content)) return;
-        if (react) {
+        if (by === undefined || !known(content)) return;
+        if (react?.emoji) {
             const { given, slots } = itemOf(react.target);
             const plain = react.emoji.replace(/[\ufe0e\ufe0f]/g, "");
             const key = `${by}/${plain}`;
@@ -189,16 +188,15 @@ export function createFold(peer, me, make, isBlocked = () => false) {
         return said?.order == null ? "sent" : marks.reached(said.order, said.time);
     }
 
-    /** @param {string} id */
-    function reactionsTo(id) {
-        const given = [...(items.get(id)?.given.values() ?? [])].filter(({ on }) => on);
+    /** @param {Item} item */
+    function reactionsTo({ given }) {
         /** @type {Map<string, Reaction>} */
         const reactions = new Map();
-        for (const { emoji, plain, by } of given.sort(compare)) {
-            const reaction = reactions.get(plain) ?? { emoji, from: [], mine: false };
+        for (const { emoji, plain, by, on } of [...given.values()].sort(compare)) {
+            if (!on) continue;
+            const reaction = under(reactions, plain, () => ({ emoji, from: [], mine: false }));
             reaction.from.push(by || me());
             reaction.mine ||= !by;
-            reactions.set(plain, reaction);
         }
         return [...reactions.values()];
     }
@@ -212,7 +210,8 @@ export function createFold(peer, me, make, isBlocked = () => false) {
         const { key, said, edit, error } = slot;
         const { time, id, order = null, reply_to: replyTo = null } = said;
         const event = said.event || null;
-        const isAdmins = () => isGroup && [...(items.get(id)?.slots.values() ?? [])].some(({ said, deleted }) => deleted && !said);
+        const item = items.get(id) ?? fresh();
+        const isAdmins = () => isGroup && [...item.slots.values()].some(({ said, deleted }) => deleted && !said);
         const deleted = slot.deleted ?? isAdmins();
         const { text = null, data } = deleted ? {} : edit ?? said;
         return (slot.shown = make({
@@ -229,7 +228,7 @@ export function createFold(peer, me, make, isBlocked = () => false) {
             mentions: (!deleted && said.mentions) || [],
             edited: !deleted && Boolean(edit),
             deleted,
-            reactions: deleted ? [] : reactionsTo(id),
+            reactions: deleted ? [] : reactionsTo(item),
             state: by || event ? null : stateOf(slot),
             receipts: (!by && order != null && marks.counted(order, time)) || null,
             event,
@@ -244,8 +243,8 @@ export function createFold(peer, me, make, isBlocked = () => false) {
 
         /** An entry of this conversation, wherever it comes from. @param {{ entry: EntryFrame }} told */
         entry({ entry }) {
-            const failed = /** @type {any} */ (entry.content.failed);
-            if (!failed || !isSound(entry.content)) return take(entry, entry.content);
+            if (known(entry.content) !== "failed") return take(entry, entry.content);
+            const { failed } = /** @type {any} */ (entry.content);
             // The system's word; a peer that says it is a gateway's mistake.
             if (failed.to !== peer || entry.from === peer) return;
             const slot = slotOf(failed.id, "");
@@ -330,7 +329,7 @@ export function createFold(peer, me, make, isBlocked = () => false) {
             for (const draft of drafts.values()) {
                 rows.push([draft.error ? { time: draft.said.time, id: "~" } : { time: Infinity, id: "" }, show(draft, "")]);
             }
-            rows.sort(([one, { from }], [other, { from: its }]) => compare(one, other) || (from < its ? -1 : Number(from > its)));
+            rows.sort(([one, { from }], [other, { from: its }]) => compare(one, other) || inOrder(from, its));
             return (list = Object.freeze(rows.map(([, message]) => message)));
         },
     };

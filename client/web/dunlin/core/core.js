@@ -11,7 +11,7 @@ import { createIds } from "./ids.js";
 import { createInbox } from "./inbox.js";
 import { next } from "./next.js";
 import { createOutbox } from "./outbox.js";
-import { parse } from "./parse.js";
+import { FRAMES, parse } from "./parse.js";
 import { createReads } from "./reads.js";
 import { createWatching } from "./watching.js";
 
@@ -268,7 +268,7 @@ export function createCore(setup, now) {
         frame({ frame }) {
             // What was on its way over a connection that was let go of.
             if (link < OPENING) return;
-            const known = parse(frame);
+            const known = parse(frame, FRAMES);
             if (!known) return letGo({ kind: "badFrame" });
             heard();
             const [name, said] = known;
