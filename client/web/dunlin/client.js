@@ -11,6 +11,7 @@
 
 import { createConversations } from "./conversation/conversations.js";
 import { seenFrom } from "./core/address.js";
+import { under } from "./core/bounds.js";
 import { DunlinError, must } from "./errors.js";
 import { Source } from "./readable.js";
 import { checkAddress } from "./records.js";
@@ -60,7 +61,7 @@ const files = () => import("./files.js");
  * @param {ConnectOptions} options
  */
 export function connect({ url, getToken, account = "default", store, tabs = "share", socket, ...options }) {
-    must(typeof getToken === "function", "getToken has to be a function");
+    must(typeof getToken === "function", "getToken is no function");
     /** @type {Map<string, Set<(what: any) => void>>} */
     const listeners = new Map();
     /** How those are who are watched. @type {Map<string, Presence>} */
@@ -198,9 +199,9 @@ export function connect({ url, getToken, account = "default", store, tabs = "sha
          * @returns {() => void}
          */
         on(event, listener) {
-            const all = listeners.get(event) ?? new Set();
+            const all = under(listeners, event, () => new Set());
             const own = (/** @type {Events[E]} */ what) => listener(what);
-            listeners.set(event, all.add(own));
+            all.add(own);
             return () => void all.delete(own);
         },
 

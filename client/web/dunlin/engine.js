@@ -77,9 +77,8 @@ export function createEngine(options, kept, consumer, say, refused) {
     const watching = new Map();
     /** @type {Map<string, Told>} */
     const presences = new Map();
-    /** Who is watched, and whether the gateway was told. */
+    /** Who is watched; nobody knows after an error. @type {string | undefined} */
     let watched = "";
-    let isWatched = true;
     /** @type {Record<string, Acknowledged>} */
     let done = {};
     let room = true;
@@ -180,7 +179,7 @@ export function createEngine(options, kept, consumer, say, refused) {
         answered({ request, error }) {
             if (asking.delete(request)) return;
             // The core's own questions have no request.
-            if (request) isWatched = !error;
+            if (request && error) watched = undefined;
             return false;
         },
         skip: ({ place }, changes) => came(undefined, place, changes),
@@ -260,8 +259,7 @@ export function createEngine(options, kept, consumer, say, refused) {
     async function forget({ log, content }) {
         const target = /** @type {any} */ (content.delete)?.target;
         if (!target || log === "mailbox") return;
-        const prefix = entryKey(log, target, "");
-        const found = await kept.read("entries", prefix, `${prefix}~`);
+        const found = await kept.read("entries", entryKey(log, target, ""));
         pipeline.add(found.map(([key]) => ["entries", key, undefined]), []);
     }
 
@@ -326,11 +324,10 @@ export function createEngine(options, kept, consumer, say, refused) {
     /** Watches whom any tab wants to see. */
     function watch() {
         const users = [...new Set([...watching.values()].flat())].sort().slice(0, WATCHED);
-        if (isWatched && watched === users.join()) return;
+        if (watched === users.join()) return;
         // All are told anew.
         presences.clear();
         watched = users.join();
-        isWatched = true;
         // Each one is a request of its own.
         ask(users, { watch: { users } }, WATCH_WITHIN);
     }
@@ -376,7 +373,7 @@ export function createEngine(options, kept, consumer, say, refused) {
         const own = device ?? meta.device ?? `web-${randomName()}`;
         status = { state: "connecting", user, region, device: own };
         asking.clear();
-        isWatched = !watched;
+        watched = "";
         const its = createCore(
             {
                 gateways: gateways.length,

@@ -43,6 +43,6 @@ export const entryKey = (peer, id, from) => `${peer}/${id}/${from}`;
  * @param {string} address
  */
 export function checkAddress(address) {
-    must(isAddress(address), `${address} is no address, such as bob or #team`);
+    must(isAddress(address), `${address} is no address`);
     return address;
 }

@@ -25,11 +25,11 @@ export function gateways(urls) {
     const all = [urls].flat().map(given => {
         const url = new URL(given, globalThis.location?.href);
         url.protocol = url.protocol.replace("http", "ws");
-        must(url.protocol.startsWith("ws"), `${given} is none of http, https, ws and wss`);
+        must(url.protocol.startsWith("ws"), `${given} is neither http nor ws`);
         url.pathname = url.pathname.replace(/(\/v1\/connect)?\/*$/, "/v1/connect");
         url.hash = "";
         return url.href;
     });
-    must(all.length, "url has to name a gateway");
+    must(all.length, "url names no gateway");
     return all;
 }

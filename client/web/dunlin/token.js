@@ -58,7 +58,7 @@ export function createTokens(getToken) {
         async ask(why) {
             const next = await getToken(why);
             // A page of errors, say, would end the client as a token that nobody trusts.
-            must(JWT.test(next), "getToken has to give a token");
+            must(JWT.test(next), "getToken gave no token");
             const { exp, dev } = claims(next);
             token = next;
             tokens.device = dev;

@@ -22,6 +22,9 @@ const BODY = 32 * 1024;
 /** @typedef {{ [Kind in Told["kind"]]?: (told: Extract<Told, { kind: Kind }>) => void }} Hears */
 /** @typedef {{ last: any, unread: number, mentions?: number, title?: string | null, read?: number | null }} Listed as a page of `conversations` has one */
 
+/** @param {unknown} id of a message that is to be answered or changed */
+const mustBeSent = id => must(id, "it was never sent");
+
 /**
  * Throws where no gateway would take them.
  *
@@ -30,7 +33,7 @@ const BODY = 32 * 1024;
  */
 function wordsOf(draft, files = 0) {
     const { text = null, data } = typeof draft === "string" ? { text: draft } : draft;
-    const size = new TextEncoder().encode(text ?? "").length + (data?.length ?? 0);
+    const { size } = new Blob([text ?? "", /** @type {any} */ (data ?? "")]);
     must((size || files) && size <= BODY, `text and data are 1 to ${BODY} bytes`);
     return { text: text && `${text}`, data: data ? btoa(String.fromCharCode(...data)) : null };
 }
@@ -75,7 +78,7 @@ export function createConversation(host, peer, changed, isBlocked) {
     function begun() {
         /** @param {Message} message @param {string} what @param {object} how @returns {Promise<void>} */
         const change = ({ id: target }, what, how) => {
-            must(target, "it was never sent");
+            mustBeSent(target);
             const { key } = host.submit(peer, { [what]: { target, ...how } });
             const outcome = new Promise((resolve, reject) => {
                 deeds.set(key, error => (error ? reject(new DunlinError(error)) : resolve(undefined)));
@@ -181,13 +184,11 @@ export function createConversation(host, peer, changed, isBlocked) {
     /** The messages of others that are to be read, as places. @returns {any[]} */
     const received = () => fold.messages().filter(({ mine, deleted, event, folded }) => !mine && !deleted && !event && !folded);
 
-    /** The unread ones behind a place. @param {any} [last] */
-    const unreadSince = last => received().filter(one => one.order > read && isNewer(last, one));
-
     /** How many are unread of those that count. @param {"unread" | "mentions"} name @param {(one: Message) => unknown} counts */
     function count(name, counts) {
-        const since = (/** @type {any} */ last = undefined) => unreadSince(last).filter(counts).length;
-        return Math.max(since(), listed ? since(listed.last) + (listed[name] ?? 0) : 0);
+        const unread = received().filter(one => one.order > read && counts(one));
+        const newer = listed && unread.filter(one => isNewer(listed?.last, one)).length + (listed[name] ?? 0);
+        return Math.max(unread.length, newer ?? 0);
     }
 
     /** What is not the fold's alone. @type {Hears} */
@@ -249,7 +250,7 @@ export function createConversation(host, peer, changed, isBlocked) {
             const { replyTo = null, mentions, attachments = [] } = /** @type {any} */ (draft);
             // A message has its id later than whoever holds it knows.
             const answered = replyTo?.key ? replyTo.id ?? withKey(replyTo.key)?.id : replyTo;
-            must(!replyTo || answered, "what it answers was never sent");
+            mustBeSent(!replyTo || answered);
             const message = { ...wordsOf(draft, attachments.length), attachments, reply_to: answered, ...(mentions && { mentions }) };
             const { key } = host.submit(peer, { message });
             // Whoever gets a message takes it as the end of the typing.
@@ -310,8 +311,8 @@ export function createConversation(host, peer, changed, isBlocked) {
                 read,
                 title: (named ? named.title : called) ?? null,
             };
-            const isSame = summary && Object.entries(now).every(([name, value]) => summary?.[/** @type {"with"} */ (name)] === value);
-            return isSame && summary ? summary : (summary = now);
+            const isSame = Object.entries(now).every(([name, value]) => summary?.[/** @type {"with"} */ (name)] === value);
+            return (summary = isSame && summary || now);
         },
     };
 }

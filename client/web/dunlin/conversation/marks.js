@@ -6,7 +6,7 @@
 /** @import { ReceiptFrame } from "../core/words.js" */
 /** @import { Receipts, State } from "./message.js" */
 
-import { forgetOldest } from "../core/bounds.js";
+import { forgetOldest, under } from "../core/bounds.js";
 import { CLOCK_SKEW } from "../core/clocks.js";
 import { isMissing } from "../core/history.js";
 
@@ -15,9 +15,11 @@ const LIVES = 8;
 /** Messages of a group that are told apart. */
 const COUNTED = 2_000;
 
+/** @typedef {{ time: number, delivered: number, read: number, missing?: ReceiptFrame["missing"] }} Life */
+
 export function createMarks() {
-    /** @type {{ since?: number | null, time: number, delivered: number, read: number, missing: ReceiptFrame["missing"] }[]} */
-    const lives = [];
+    /** By when they began. @type {Map<unknown, Life>} */
+    const lives = new Map();
     /** By order. @type {Map<number, { time: number, counts: Readonly<Receipts> }>} */
     const counted = new Map();
 
@@ -41,22 +43,20 @@ export function createMarks() {
          * @param {ReceiptFrame} receipt
          */
         raise({ order, since, time, delivered, read, of, missing }) {
+            const [has, knows] = [delivered ?? 0, read ?? 0];
             if (order != null) {
                 if (time < (counted.get(order)?.time ?? 0)) return;
-                counted.set(order, { time, counts: Object.freeze({ delivered: delivered ?? 0, read: read ?? 0, of: of ?? 0 }) });
+                counted.set(order, { time, counts: Object.freeze({ delivered: has, read: knows, of: of ?? 0 }) });
                 return forgetOldest(counted, COUNTED);
             }
-            let life = lives.find(life => life.since === since);
-            if (!life) {
-                life = { since, time, delivered: 0, read: 0, missing };
-                if (lives.push(life) > LIVES) lives.shift();
-            }
-            const reached = Math.max(delivered ?? 0, read ?? 0);
+            const life = under(lives, since, () => /** @type {Life} */ ({ time: 0, delivered: 0, read: 0 }));
+            forgetOldest(lives, LIVES);
+            const reached = Math.max(has, knows);
             if (reached >= life.delivered) {
                 life.delivered = reached;
                 life.missing = missing;
             }
-            life.read = Math.max(life.read, read ?? 0);
+            life.read = Math.max(life.read, knows);
             life.time = Math.max(life.time, time);
         },
 
@@ -73,7 +73,7 @@ export function createMarks() {
             let furthest = "sent";
             const { delivered: have, read: know, of: all } = countedOf(order, at) ?? {};
             if (all) return know === all ? "read" : have === all ? "delivered" : furthest;
-            for (const { time, delivered, read, missing } of lives) {
+            for (const { time, delivered, read, missing } of lives.values()) {
                 if (at > time + CLOCK_SKEW || isMissing(missing, order)) continue;
                 if (order <= read) return "read";
                 if (order <= delivered) furthest = "delivered";

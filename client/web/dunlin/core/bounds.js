@@ -1,4 +1,19 @@
 /**
+ * What stands under a key, which is made where nothing does.
+ *
+ * @template Key, Value
+ * @param {Map<Key, Value>} all
+ * @param {Key} key
+ * @param {() => Value} make
+ * @returns {Value}
+ */
+export function under(all, key, make) {
+    const found = all.get(key) ?? make();
+    all.set(key, found);
+    return found;
+}
+
+/**
  * Forgets what stands there for longest, where there is more than so much.
  *
  * @template Key

@@ -1,7 +1,7 @@
 /** What comes: which entries were given already, and where to resume. */
 
 import { isLog } from "./address.js";
-import { forgetOldest } from "./bounds.js";
+import { forgetOldest, under } from "./bounds.js";
 
 /** @import { ServerFrames } from "./types.js" */
 /** @import { Acknowledged, EntryFrame, Output } from "./words.js" */
@@ -39,12 +39,9 @@ export function createInbox(cursors, start, say) {
      * @param {string} name
      * @returns {Log}
      */
-    function log(name) {
-        const fresh = { resume: null, last: 0, gaps: 0, resumed: false, done: { gaps: 0, seq: 0 }, acknowledged: 0, ids: new Set() };
-        const log = logs.get(name) ?? fresh;
-        logs.set(name, log);
-        return log;
-    }
+    const log = name => under(logs, name, () => (
+        { resume: null, last: 0, gaps: 0, resumed: false, done: { gaps: 0, seq: 0 }, acknowledged: 0, ids: new Set() }
+    ));
 
     /**
      * Tells of what came of a log; but only its place of what is not new, or of a log that only a newer release knows.
@@ -100,7 +97,7 @@ export function createInbox(cursors, start, say) {
             its.resumed = true;
             if (entry.seq <= its.last) return;
             // One id sent to two people is two messages.
-            const item = JSON.stringify([from, to, id]);
+            const item = [from, to, id].join();
             const isNew = !its.ids.has(item);
             its.ids.add(item);
             forgetOldest(its.ids, REMEMBERED);

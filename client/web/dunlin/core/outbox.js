@@ -1,6 +1,7 @@
 /** What is to be sent: one lane an address, so that the order of sends to it is kept; what was not answered is sent again under its id. */
 
 import { seenFrom } from "./address.js";
+import { under } from "./bounds.js";
 import { createHistory } from "./history.js";
 import { isForNow } from "./next.js";
 
@@ -55,11 +56,7 @@ export function createOutbox(perAddress, accepted, say) {
      * @param {string} to
      * @returns {Lane}
      */
-    function laneOf(to) {
-        const lane = lanes.get(to) ?? { waiting: [], flying: 0, held: 0, refused: 0 };
-        lanes.set(to, lane);
-        return lane;
-    }
+    const laneOf = to => under(lanes, to, () => ({ waiting: [], flying: 0, held: 0, refused: 0 }));
 
     /**
      * Puts an item where it belongs.
