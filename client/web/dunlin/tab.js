@@ -103,14 +103,12 @@ export function createTab(options, tell) {
     }
 
     /** @param {Message} message */
-    function came(message) {
-        if ("told" in message) {
-            const { told, reign = 0 } = message;
-            // Who leads no more may not know that yet.
-            if (reign >= latest) take(told);
-            latest = Math.max(latest, reign);
-        } else if ("command" in message) engine?.command(message.command);
-        else void signedOut().then(kept.close);
+    function came({ told, reign = 0, command, signOut }) {
+        // Who leads no more may not know that yet.
+        if (told && reign >= latest) take(told);
+        latest = Math.max(latest, reign);
+        if (command) engine?.command(command);
+        if (signOut) void signedOut().then(kept.close);
     }
 
     /** Says everything that has no answer. */
@@ -191,7 +189,7 @@ export function createTab(options, tell) {
         status = next;
         tell({ kind: "status", status });
         // Whoever comes later, perhaps with another token, leads for itself.
-        if (status.state === "ended" && !closed) end(status.why);
+        if (isEnded() && !closed) end(status.why);
     }
 
     /** @param {Status["why"]} why */
@@ -200,7 +198,7 @@ export function createTab(options, tell) {
         clearTimeout(poked);
         void stop();
         tabs?.leave();
-        is({ ...status, state: "ended", why: status.state === "ended" ? status.why : why });
+        if (!isEnded()) is({ ...status, state: "ended", why });
         for (const settle of asks.values()) settle(undefined, { kind: "ended", why: { kind: "closed" } });
     }
 
@@ -219,8 +217,10 @@ export function createTab(options, tell) {
         await stopped;
     }
 
+    const isEnded = () => status.state === "ended";
+
     function mayAsk() {
-        if (status.state === "ended") throw new DunlinError({ kind: "ended" });
+        if (isEnded()) throw new DunlinError({ kind: "ended" });
     }
 
     /** Somebody looks: is the connection alive? */
@@ -240,32 +240,34 @@ export function createTab(options, tell) {
             if (engine) return;
             // Timers of a tab that leads in the background may be late.
             if (hears) send({ kind: "tick" });
-            else if (globalThis.document?.visibilityState === "visible") tabs.steal();
+            else if (globalThis.document?.hidden === false) tabs.steal();
         }, ANSWERS_WITHIN);
     }
 
-    function listen() {
-        const { document, addEventListener: on } = globalThis;
-        const { signal } = listening;
-        on?.("online", wake, { signal });
-        document?.addEventListener("resume", wake, { signal });
-        document?.addEventListener("visibilitychange", () => document.visibilityState === "visible" && wake(), { signal });
-        // A page that is put away lets another tab lead; it may come back as it was.
-        on?.("pagehide", () => {
-            if (!tabs) return;
-            send({ kind: "wants", tab: id, users: [] });
-            void stop();
-            tabs.leave();
-        }, { signal });
-        on?.("pageshow", ({ persisted }) => {
-            if (!persisted) return;
-            if (!tabs) return wake();
-            tell({ kind: "stale" });
-            join();
-        }, { signal });
-    }
+    /**
+     * @param {EventTarget | undefined} page Programs without one have none.
+     * @param {string} event
+     * @param {(event: any) => void} act
+     */
+    const on = (page, event, act) => page?.addEventListener?.(event, act, { signal: listening.signal });
 
-    listen();
+    const { document } = globalThis;
+    on(globalThis, "online", wake);
+    on(document, "resume", wake);
+    on(document, "visibilitychange", () => document.hidden || wake());
+    // A page that is put away lets another tab lead; it may come back as it was.
+    on(globalThis, "pagehide", () => {
+        if (!tabs) return;
+        send({ kind: "wants", tab: id, users: [] });
+        void stop();
+        tabs.leave();
+    });
+    on(globalThis, "pageshow", ({ persisted }) => {
+        if (!persisted) return;
+        if (!tabs) return wake();
+        tell({ kind: "stale" });
+        join();
+    });
     if (tabs) join();
     else lead();
 

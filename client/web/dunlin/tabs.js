@@ -7,7 +7,7 @@ import { orNothing } from "./errors.js";
 /** How long a lock is waited for that is about to be released, in ms, such as that of a page that is loaded again. */
 const RELEASED_WITHIN = 1_000;
 
-/** @typedef {{ told: Told, reign?: number } | { command: Command } | { signOut: true }} Message `reign`: whose word it is */
+/** @typedef {{ told?: Told, reign?: number, command?: Command, signOut?: true }} Message one of them; `reign`: whose word it is */
 
 const locks = () => globalThis.navigator?.locks;
 

@@ -68,7 +68,7 @@ class Tab {
     constructor(browser, storage = new Storage()) {
         Object.assign(this, { browser, storage, channels: [], sockets: [], isDead: false });
         Object.assign(this, { window: new EventTarget(), document: new EventTarget() });
-        this.document.visibilityState = "visible";
+        this.document.hidden = false;
     }
 
     connect(options = {}) {
@@ -133,7 +133,7 @@ export class Browser {
         const { locks } = this;
         const define = (name, get) => Object.defineProperty(globalThis, name, { get, configurable: true });
         define("navigator", () => ({ locks }));
-        define("document", () => current?.document ?? { visibilityState: "visible" });
+        define("document", () => current?.document ?? { hidden: false });
         define("sessionStorage", () => current?.storage);
         define("addEventListener", () => current?.window.addEventListener.bind(current.window));
         globalThis.BroadcastChannel = class extends Channel {

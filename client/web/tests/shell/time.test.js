@@ -73,11 +73,11 @@ test("a page that is hidden does not wake", async t => {
     const { gateway, tab, client } = setUp(t);
     await online(client);
     const probes = () => gateway.came("ask").filter(({ what }) => what.presence).length;
-    tab.document.visibilityState = "hidden";
+    tab.document.hidden = true;
     tab.document.dispatchEvent(new Event("visibilitychange"));
     await client.ask({ devices: {} });
     assert.equal(probes(), 0);
-    tab.document.visibilityState = "visible";
+    tab.document.hidden = false;
     tab.document.dispatchEvent(new Event("visibilitychange"));
     await until(() => probes() === 1);
 });

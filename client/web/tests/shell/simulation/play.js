@@ -155,7 +155,7 @@ class Play {
 
     show(tab, how) {
         return this.world.in(tab, () => {
-            tab.document.visibilityState = how;
+            tab.document.hidden = how === "hidden";
             tab.document.dispatchEvent(new Event("visibilitychange"));
         });
     }

@@ -121,7 +121,7 @@ export class Tab {
     constructor(world, storage = new Storage()) {
         Object.assign(this, { world, storage, isDead: false, isFrozen: false, isAway: false, deferred: [], steps: 0, fuse: Infinity });
         Object.assign(this, { window: new EventTarget(), document: new EventTarget(), onDeath: [] });
-        this.document.visibilityState = "visible";
+        this.document.hidden = false;
         this.name = `tab ${world.tabs.push(this)}`;
         /** How late what comes from outside is here, in ms. */
         this.lateness = world.one([0, 1, 1, 5, 50]);
