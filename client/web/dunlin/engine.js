@@ -291,9 +291,7 @@ export function createEngine(options, kept, consumer, say, refused) {
     const tellOf = item => tell({ kind: "draft", draft: item });
 
     /** @param {Item} item */
-    function submit({ key, to, content, id }) {
-        handle({ kind: "submit", request: key, to, content, id });
-    }
+    const submit = item => handle({ kind: "submit", request: item.key, ...item });
 
     /** @param {Draft} draft @param {boolean} isKept */
     async function adopt(draft, isKept) {

@@ -252,7 +252,7 @@ export function createCore(setup, now) {
     const takes = {
         submit(input) {
             if (input.id) ids.given(input.id);
-            outbox.submit({ ...input, id: input.id ?? null });
+            outbox.submit(input);
         },
         ask(input) {
             watching.asks(input.request, input.what);

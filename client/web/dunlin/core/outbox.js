@@ -15,7 +15,7 @@ const PAUSE_MOST = 10_000;
 
 /**
  * @typedef {object} Item
- * @property {string | null} id Given when it is first sent: only then the gateway's clock is known, and the id is fresh.
+ * @property {string | null} [id] Given when it is first sent: only then the gateway's clock is known, and the id is fresh.
  * @property {string} to
  * @property {Request | null} request Who waits for the outcome; nobody for what is repeated after a gap.
  * @property {Content} content
