@@ -52,9 +52,6 @@ import { createTokens } from "./token.js";
 /** @typedef {{ state: string, lastSeen: number | null }} Presence */
 /** @typedef {ReturnType<typeof connect>} Client */
 
-/** What has to do with files is loaded when it is needed. */
-const files = () => import("./files.js");
-
 /**
  * Begins, and returns at once: what is sent before there is a connection waits for one. Throws where the options can't be used.
  *
@@ -84,6 +81,8 @@ export function connect({ url, getToken, account = "default", store, tabs = "sha
     );
     const { host } = tab;
     const way = { ask: host.ask, gateways: addresses };
+    /** What has to do with files is loaded when it is needed. @param {"upload" | "download"} what */
+    const file = what => async (/** @type {[any, any?]} */ ...how) => /** @type {any} */ ((await import("./files.js"))[what](way, ...how));
     const conversations = createConversations(host);
     const status = new Source(tab.status);
 
@@ -177,18 +176,16 @@ export function connect({ url, getToken, account = "default", store, tabs = "sha
         /**
          * Uploads a file, and gives what a message carries among its `attachments`. Rejects with a DunlinError, or with the signal's reason.
          *
-         * @param {Blob} blob
-         * @param {{ name?: string, onProgress?: (share: number) => void, signal?: AbortSignal }} [options]
+         * @type {(blob: Blob, options?: { name?: string, onProgress?: (share: number) => void, signal?: AbortSignal }) => Promise<Attachment>}
          */
-        upload: async (blob, options) => (await files()).upload(way, blob, options),
+        upload: file("upload"),
 
         /**
          * The address of a file, or of the small picture of it, for some minutes. Rejects with a DunlinError.
          *
-         * @param {string | Attachment} file
-         * @param {{ thumbnail?: boolean }} [options]
+         * @type {(file: string | Attachment, options?: { thumbnail?: boolean }) => Promise<string>}
          */
-        download: async (file, options) => (await files()).download(way, file, options),
+        download: file("download"),
 
         /**
          * Calls `listener` whenever this happens, until the result is called.

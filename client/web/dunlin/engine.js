@@ -6,7 +6,7 @@
  * acknowledged or shown.
  */
 
-/** @import { Acknowledged, EntryFrame, Input, Output, Progress, Question } from "./core/words.js" */
+/** @import { Acknowledged, EntryFrame, Input, Output, Question } from "./core/words.js" */
 /** @import { Command, Draft, Status, Told } from "./host.js" */
 /** @import { Item } from "./items.js" */
 /** @import { Effect } from "./pipeline.js" */
@@ -182,7 +182,7 @@ export function createEngine(options, kept, consumer, say, refused) {
             if (request && error) watched = undefined;
             return false;
         },
-        skip: ({ place }, changes) => came(undefined, place, changes),
+        skip: came,
         forget({ id }, changes) {
             const key = items.withId(id)?.key;
             if (!key) return false;
@@ -207,35 +207,36 @@ export function createEngine(options, kept, consumer, say, refused) {
             return stands({ state: "ended", why });
         },
         // Of a group that one is no longer in a cursor is still kept.
-        refused: output => output.code !== "unknown_log" && (() => tell(output)),
+        refused({ code }) {
+            return code === "unknown_log" ? false : undefined;
+        },
         receipt({ receipt }, changes) {
             const { by, to, since, order } = receipt;
             changes.push(["receipts", `${by ?? to}/${by ? since : order}`, receipt]);
         },
         marked: ({ with: peer, read }, changes) => void changes.push(["marks", peer, read]),
         presence: output => void presences.set(output.user, output),
-        entry: (output, changes) => came(output, output.place, changes),
-        gap: (output, changes) => came({ ...output, repeated: items.accepted().length }, output.place, changes),
-        caughtUp: (output, changes) => came(output, output.place, changes),
+        entry: came,
+        gap: (output, changes) => came({ ...output, repeated: items.accepted().length }, changes),
+        caughtUp: came,
     };
 
     /**
      * Takes what came of a log, an entry perhaps: its cursor moves with it, or once it is processed.
      *
-     * @param {Told | undefined} told
-     * @param {Progress} place
+     * @param {any} told
      * @param {Change[]} changes
      */
-    function came(told, { log, cursor, gaps, seq }, changes) {
+    function came(told, changes) {
         const its = consumer();
-        const entry = told && "entry" in told ? told.entry : undefined;
+        const { kind, entry, place: { log, cursor, gaps, seq } } = told;
         /** @type {Change} */
         const moved = ["cursors", log, cursor];
         const isDone = () => void (done[log] = { gaps, seq });
         if (entry) keep(entry, changes);
         if (!its) changes.push(moved);
         return () => {
-            if (told) tell(told);
+            if (kind !== "skip") tell(told);
             if (entry) void forget(entry);
             if (its) its.take(entry, () => pipeline.add([moved], [isDone]));
             else isDone();

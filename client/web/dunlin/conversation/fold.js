@@ -105,7 +105,6 @@ export function createFold(peer, me, make, isBlocked = () => false) {
 
     /** Forgets the oldest of what is too much, by the time that their ids carry. */
     function trim() {
-        if (items.size <= fold.keep) return;
         for (const id of [...items.keys()].sort().slice(0, -fold.keep)) items.delete(id);
     }
 
@@ -139,8 +138,8 @@ export function createFold(peer, me, make, isBlocked = () => false) {
      * @param {{ from?: string, to: string }} said `from` is left out of what was sent from here
      */
     function whose({ from, to }) {
-        if (!isGroup && from === peer && to !== peer) return peer;
-        if (to !== peer || (isGroup && from && !me())) return undefined;
+        if (from === peer && to !== peer) return peer;
+        if (to !== peer || (isGroup && !me())) return undefined;
         return isGroup && from && from !== me() ? from : "";
     }
 

@@ -15,7 +15,7 @@ const REMEMBERED = 1_024;
  * What was given of one log.
  *
  * @typedef {object} Log
- * @property {string | null} resume Where the next connection goes on: after what was given, not only after what is done.
+ * @property {string | null} [resume] Where the next connection goes on: after what was given, not only after what is done.
  * @property {number} last
  * @property {number} gaps
  * @property {boolean} resumed Whether this connection has shown behind how many gaps its sequences are.
@@ -40,7 +40,7 @@ export function createInbox(cursors, start, say) {
      * @returns {Log}
      */
     const log = name => under(logs, name, () => (
-        { resume: null, last: 0, gaps: 0, resumed: false, done: { gaps: 0, seq: 0 }, acknowledged: 0, ids: new Set() }
+        { last: 0, gaps: 0, resumed: false, done: { gaps: 0, seq: 0 }, acknowledged: 0, ids: new Set() }
     ));
 
     /**

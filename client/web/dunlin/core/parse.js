@@ -39,7 +39,7 @@ const PERHAPS = ["order", "retry_after", "text", "data", "reply_to", "title", "m
 function isSound(field, value) {
     if (NUMBERS.includes(field)) return Number.isSafeInteger(value) && value >= 0;
     if (LISTS.includes(field)) return Array.isArray(value);
-    return value != null && (field === "content" || typeof value === (field === "what" ? "object" : "string"));
+    return value != null && (field === "content" || field === "what" || typeof value === "string");
 }
 
 /**
