@@ -30,7 +30,7 @@ const QUOTA: u64 = 1_000;
 const TELLS: u8 = 100;
 const HOUR: Millis = Millis(3_600_000);
 
-/// What is stored somewhere, at a time.
+/// What is stored somewhere.
 #[derive(Default)]
 struct Kept {
     now: Millis,
@@ -178,7 +178,7 @@ impl Place for World {
             kept.looks % 7 == 6
         });
         if is_unwell.await && found.is_some() {
-            return Ok(Looked::Differs("no memory".to_owned()));
+            return Ok(Looked::Differs(String::new()));
         }
         // It takes a while to look at it.
         Turn(false).await;
@@ -214,8 +214,7 @@ impl Place for World {
 
 /// Some pictures tell something beside their pixels: the first byte says so.
 fn without_metadata(bytes: Sha256) -> Option<Sha256> {
-    let tells = bytes.0[0] >= TELLS;
-    tells.then(|| Sha256(bytes.0.map(|byte| byte - TELLS)))
+    (bytes.0[0] >= TELLS).then(|| Sha256(bytes.0.map(|byte| byte - TELLS)))
 }
 
 fn proof(bytes: Sha256, challenge: [u8; 16]) -> Sha256 {
