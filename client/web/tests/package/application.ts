@@ -2,6 +2,7 @@
 
 import { connect, SignedOut, type Conversation, type Message, type Readable, type Status } from "dunlin";
 import { group, groups } from "dunlin/groups";
+import { drawBlur, showPicture } from "dunlin/pictures";
 import { useConversation, useReadable } from "dunlin/react";
 
 const client = connect({ url: ["wss://one.example", "wss://two.example"], getToken: async () => "a.to.ken", store: "memory" });
@@ -23,6 +24,9 @@ for await (const { group: address, role } of groups(client)) client.conversation
 for await (const { user, joined } of team.members()) await team.setRole(user satisfies string, joined > 0 ? "admin" : "member");
 const { event, receipts } = client.conversation("#team").messages.get()[0];
 const seen = event ? `${event.by} ${event.change} ${event.users}` : `${receipts?.read} of ${receipts?.of}`;
+const [picture] = sent.attachments;
+if (picture?.blur) drawBlur(document.createElement("canvas"), picture.blur);
+const isThere: Promise<void> | undefined = picture && showPicture(new Image(), client, picture, { thumbnail: true });
 // @ts-expect-error there is no such role
 team.setRole("bob", "king");
 
@@ -33,4 +37,4 @@ sent.state === "lost";
 // @ts-expect-error a token is needed
 connect({ url: "wss://one.example" });
 
-export { edited, isTyping, made, messages, seen, SignedOut, unread };
+export { edited, isThere, isTyping, made, messages, seen, SignedOut, unread };
