@@ -131,7 +131,7 @@ async function put(url, { method, headers }, body, sent, signal) {
  * @returns {Promise<Attachment>}
  */
 export async function upload(way, blob, { name = /** @type {any} */ (blob).name, onProgress = () => {}, signal } = {}) {
-    must(blob.size && blob.size <= MOST, `a file has 1 to ${MOST} bytes`);
+    must(blob.size && blob.size <= MOST, "a file has 1 byte to 100 MiB");
     const is = { size: blob.size, type: blob.type || "application/octet-stream", sha256: await sha256(blob) };
     let media;
     for (let turn = 0; ; turn++) {
