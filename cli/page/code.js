@@ -13,8 +13,9 @@ const rust = (text = "") => `"${text.replace(ODD, (sign) => (sign === '"' ? '\\"
 
 const LANGUAGES = {
   JavaScript({ from, to, kind, said, gateway }) {
-    const send = `conversation.send(${js(said.reply_to ? { text: said.text, replyTo: said.reply_to } : said.text)});`;
-    const change = { edit: `edit(${js(said.text)})`, react: `react(${js(said.emoji)}, ${said.on})`, delete: "delete()" }[kind];
+    const { text, reply_to: replyTo } = said;
+    const send = `conversation.send(${js(replyTo ? { text, replyTo } : text)});`;
+    const change = { edit: `edit(${js(text)})`, react: `react(${js(said.emoji)}, ${said.on})`, delete: "delete()" }[kind];
     return `import { connect } from ${js(`${location.origin}/dunlin.js`)}; // or from "dunlin"
 
 const client = connect({
@@ -41,6 +42,7 @@ conversation.messages.subscribe((messages) => {
         data: None,
         attachments: Vec::new(),
         reply_to: ${said.reply_to ? `Some(${rust(said.reply_to)}.parse()?)` : "None"},
+        mentions: Vec::new(),
     }`,
       edit: `Edit { ${target}, text: Some(${rust(said.text)}.into()), data: None }`,
       react: `React { ${target}, emoji: ${rust(said.emoji)}.into(), on: ${said.on} }`,
@@ -73,7 +75,6 @@ curl ${gateway}/v1/messages \\
   },
 };
 
-/** Shows the last act as code: what is returned tells it. */
 export function code(gateway) {
   const [language, text, copy, done] = ["language", "text", "copy", "said"].map((name) => find(`#code-${name}`));
   let told;
@@ -92,12 +93,7 @@ export function code(gateway) {
     const [kind, said] = Object.entries(act.content)[0];
     told = { ...act, kind, said, gateway };
     find("#code-toggle").hidden = false;
-    find("#last").textContent = `${nameOf(act.from)} ${{
-            message: `to ${nameOf(act.to)}: ${said.text}`,
-            edit: `edited: ${said.text}`,
-            react: `${said.on ? "reacted with" : "took back"} ${said.emoji}`,
-            delete: "deleted a message",
-        }[kind]}`;
+    find("#last").textContent = `${nameOf(act.from)}: ${kind} ${said.text ?? said.emoji ?? ""}`;
     show();
   };
 }

@@ -1,11 +1,10 @@
-// Where a person writes: a new message, an answer, or other words for an earlier message.
+// Where a person writes a message, an answer, or other words for an earlier message.
 
-import { find } from "./dom.js";
+import { find, finder } from "./dom.js";
 import { stands } from "./message.js";
 
-/** ArrowUp edits the last message of one's own. */
 export function composer(side, wishes) {
-  const [form, text, bar] = [".composer", "textarea", ".about"].map((selector) => find(selector, side));
+  const [form, text, bar] = [".composer", "textarea", ".about"].map(finder(side));
   /** What is answered, or edited. */
   let about;
   let edits = false;
@@ -18,7 +17,6 @@ export function composer(side, wishes) {
     bar.hidden = true;
     text.focus();
   };
-  /** Answers a message, or edits it. */
   const begin = (message, toEdit = false) => {
     leave();
     [about, edits, kept] = [message, toEdit, text.value];
@@ -31,7 +29,7 @@ export function composer(side, wishes) {
     const said = text.value.trim();
     if (!said) return;
     if (!about || !edits) {
-      if (!wishes.send(said, about?.id ?? undefined)) return;
+      if (!wishes.send(said, about?.id)) return;
       text.value = "";
     } else if (said !== about.text) wishes.edit(about, said);
     leave();

@@ -1,20 +1,14 @@
-// The drawer of frames: what the clients say and hear, as it passes.
+// The drawer of frames, which clients say and hear.
 
-import { element, find } from "./dom.js";
+import { element, find, soon } from "./dom.js";
 import { figure } from "./words.js";
 
 const KEPT = 400;
-/** ms between two drawings. */
-const EVERY = 250;
 
-const list = find("#frames-list");
-const wanted = find("#frames-side");
-const pause = find("#frames-pause");
+const [list, wanted, pause] = ["list", "side", "pause"].map((name) => find(`#frames-${name}`));
 let kept = [];
-/** How many of them came since the last drawing. */
 let fresh = 0;
 let count = 0;
-let timer = 0;
 
 wanted.onchange = redraw;
 find("#frames-clear").onclick = () => {
@@ -22,12 +16,11 @@ find("#frames-clear").onclick = () => {
   redraw();
 };
 
-/** Shows the frames of this network as well. */
 export function follow(side, network) {
   if (![...wanted.options].some(({ value }) => value === side)) wanted.append(element("option", { value: side }, side));
   network.saw = (direction, frame) => {
     count += 1;
-    timer ||= setTimeout(draw, EVERY);
+    draw();
     if (pause.checked) return;
     fresh += 1;
     kept.push({ side, at: new Date(), direction, frame });
@@ -41,8 +34,7 @@ export function redraw() {
   draw();
 }
 
-function draw() {
-  timer = 0;
+const draw = soon(() => {
   find("#frames-count").textContent = figure(count);
   if (list.closest("[hidden]") || !fresh) return;
   const followed = list.scrollHeight - list.scrollTop - list.clientHeight < 48;
@@ -50,19 +42,19 @@ function draw() {
   while (list.childElementCount > KEPT) list.firstElementChild.remove();
   fresh = 0;
   if (followed) list.scrollTop = list.scrollHeight;
-}
+}, 250);
 
 function row({ side, at, direction, frame }) {
   const [kind, said] = Object.entries(frame)[0] ?? [];
   const whole = element("pre");
   const sent = direction === "out";
-  return element("li", { class: sent ? "sent" : "" },
+  return element(sent ? "li.sent" : "li",
     element("details", { toggle: () => (whole.textContent = JSON.stringify(frame, null, 2)) },
-      element("summary", {},
-        element("span", { class: "soft" }, at.toTimeString().slice(0, 8)),
-        element("span", {}, side),
-        element("span", { class: "way", title: sent ? "sent" : "received" }, sent ? "→" : "←"),
-        element("b", {}, kind),
-        element("span", { class: "soft cut", dir: "auto" }, JSON.stringify(said)?.slice(0, 300))),
+      element("summary",
+        element("span.soft", at.toTimeString().slice(0, 8)),
+        element("span", side),
+        element("span.way", { title: sent ? "sent" : "received" }, sent ? "→" : "←"),
+        element("b", kind),
+        element("span.soft.cut", { dir: "auto" }, JSON.stringify(said)?.slice(0, 300))),
       whole));
 }

@@ -1,4 +1,4 @@
-// One message as it is drawn, and what can be done with it.
+// One message, and what can be done with it.
 
 import { button, element, fill } from "./dom.js";
 import { clockTime, figure, linked, nameOf } from "./words.js";
@@ -11,29 +11,28 @@ const whose = ({ mine, from }) => (mine ? "You" : nameOf(from));
 /** Whether it can be acted on: it is stored, and not taken back. */
 export const stands = ({ id, mine, state, deleted }) => id && !deleted && !(mine && /sending|failed/.test(state ?? ""));
 
-/** What became of a group, in words. */
-export function happened({ change, by, users }) {
+export const saying = ({ event, text }) => (event ? happened(event) : text ?? "");
+
+function happened({ change, by, users }) {
   const who = nameOf(by);
   const names = users.slice(0, 3).map(nameOf).join(", ") + (users.length > 3 ? ` and ${figure(users.length - 3)} more` : "");
-  const words = { created: `${who} made the group with ${names}`, added: `${who} added ${names}`, removed: `${who} removed ${names}`, left: `${who} left` };
-  return new Map(Object.entries(words)).get(change) ?? `${who}: ${names} ${change}`;
+  const words = { __proto__: null, created: `made the group with ${names}`, added: `added ${names}`, removed: `removed ${names}`, left: "left" };
+  return `${who} ${words[change] ?? `${change} ${names}`}`;
 }
 
-const tool = (name, click) => button(name, click, "quiet small");
+const tool = (name, click) => button(name, click, ".quiet.small");
 
 export function makeRow(wish) {
   /** @type {import("/dunlin.js").Message} */
   let message;
-  /** The message that this one answers. */
   let answered;
-  const bubble = element("div", { class: "bubble" });
+  const bubble = element("div.bubble");
   // They stay while the message changes: somebody may be about to press one.
-  const tools = element("div", { class: "tools", role: "toolbar", "aria-label": "What to do with this message" });
-  const under = element("div", { class: "under row small" });
+  const tools = element("div.tools", { role: "toolbar", "aria-label": "What to do with it" });
+  const under = element("div.under.row.small");
   const node = element("li", { tabindex: -1, pointerenter: arm, focusin: arm, focusout: left, keydown: key }, bubble, tools, under);
   const focus = () => node.focus({ preventScroll: true });
 
-  /** What can be done is put beside the message when somebody comes near. */
   function arm() {
     if (!tools.firstChild) offer();
   }
@@ -53,7 +52,6 @@ export function makeRow(wish) {
   }
 
   function ask(choices) {
-    // The tools are there while the focus is.
     focus();
     fill(tools, ...choices);
     choices[0].focus();
@@ -64,7 +62,6 @@ export function makeRow(wish) {
     offer();
   }
 
-  /** Whoever goes has chosen nothing. */
   function left({ relatedTarget }) {
     if (!node.contains(relatedTarget)) offer();
   }
@@ -88,11 +85,11 @@ export function makeRow(wish) {
     node.className = `message ${event ? "event soft small" : mine ? `mine ${state}` : ""} ${deleted ? "deleted" : ""}`;
     if (event) return fill(bubble, happened(event));
     fill(bubble,
-      element("bdi", { class: "whose" }, `${whose(now)}: `),
-      replyTo && !deleted && element("div", { class: "quote small cut" },
-        element("bdi", { class: "strong" }, answered ? whose(answered) : "Earlier"), " ",
-        element("span", { class: "soft", dir: "auto" }, answered?.text)),
-      element("div", { class: "text", dir: "auto" },
+      element("bdi.whose", `${whose(now)}: `),
+      replyTo && !deleted && element("div.quote.small.cut",
+        element("bdi.strong", answered ? whose(answered) : "Earlier"), " ",
+        element("span.soft", { dir: "auto" }, answered && saying(answered))),
+      element("div.text", { dir: "auto" },
         ...(deleted ? ["This message was deleted."] : linked(text ?? "(for a program)"))),
       meta(now));
     fill(under,
@@ -100,10 +97,10 @@ export function makeRow(wish) {
         "aria-pressed": mine,
         title: from.map(nameOf).join(", "),
         click: () => wish.react(now, emoji, !mine),
-      }, element("bdi", {}, emoji), from.length > 1 && ` ${from.length}`)),
-      error && element("span", { class: "failure", dir: "auto" }, `Not sent: ${error.message || error.code}`),
-      error && button("Try again", () => wish.retry(now)),
-      error && button("Discard", () => wish.discard(now)));
+      }, element("bdi", emoji), from.length > 1 && ` ${from.length}`)),
+      error && element("span.bad", { dir: "auto" }, `Not sent: ${error.message || error.code}`),
+      error && button("Try again", () => now.retry()),
+      error && button("Discard", () => now.discard()));
     if (!stands(now)) offer();
     else if (inside || node.matches(":hover")) arm();
   };
@@ -113,10 +110,8 @@ export function makeRow(wish) {
 function meta({ state, edited, time, receipts }) {
   const { delivered = 0, read = 0, of = 0 } = receipts ?? {};
   const how = STATES[state] + (of ? `, read by ${read} of ${of}, on devices of ${delivered}` : "");
-  const svg = document.createElementNS("http://www.w3.org/2000/svg", "svg");
-  svg.appendChild(document.createElementNS(svg.namespaceURI, "use")).setAttribute("href", `#${state === "read" ? "delivered" : state}`);
-  return element("div", { class: "meta" },
+  return element("div.meta",
     edited && "edited",
-    element("time", { datetime: new Date(time).toISOString() }, clockTime(time)),
-    state && element("span", { class: "state", title: how }, svg, element("span", { class: "hidden" }, STATES[state])));
+    element("span", clockTime(time)),
+    state && element("span.state", { title: how }, element("span.hidden", STATES[state])));
 }

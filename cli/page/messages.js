@@ -1,9 +1,10 @@
-// The messages of one conversation: drawn from the newest back as far as somebody looks.
+// The messages of a conversation, drawn from the newest back as far as somebody looks.
 
-import { find, soon } from "./dom.js";
-import { makeRow } from "./message.js";
+import { find, finder, soon } from "./dom.js";
+import { makeRow, saying } from "./message.js";
+import { nameOf } from "./words.js";
 
-/** How many are drawn at first, and how many more at a time. */
+/** So many are drawn at first, and more at a time. */
 const DRAWN = 80;
 /** px from its end in which a conversation is followed. */
 const NEAR = 48;
@@ -11,16 +12,13 @@ const NEAR = 48;
 /** `seen` is told when the end is in view. */
 export function messagesOf(side, wishes, seen) {
   const [empty, scroll, list, earlier, toEnd] =
-    [".empty", ".scroll", ".messages", ".earlier", ".to-end"].map((selector) => find(selector, side));
-  /** @type {readonly import("/dunlin.js").Message[]} */
+    [".empty", ".scroll", ".messages", ".earlier", ".to-end"].map(finder(side));
   let all = [];
   const rows = new Map();
   let limit = DRAWN;
-  /** Whether the end is in view. Where it is not, what is new waits until it is. */
+  /** Whether the end is in view. What is new waits until it is. */
   let followed = true;
-  /** The last one that is drawn. */
   let last = "";
-  /** Whether there may be earlier ones that the client has not brought. */
   let more = true;
   let asked = false;
   let older = async () => true;
@@ -44,9 +42,7 @@ export function messagesOf(side, wishes, seen) {
   function place(shown) {
     const keys = new Set(shown.map((message) => message.key));
     for (const [key, { node }] of rows) {
-      if (keys.has(key)) continue;
-      node.remove();
-      rows.delete(key);
+      if (!keys.has(key) && rows.delete(key)) node.remove();
     }
     const byId = new Map(all.map((message) => [message.id, message]));
     let next = list.firstElementChild;
@@ -74,7 +70,6 @@ export function messagesOf(side, wishes, seen) {
   toEnd.onclick = end;
   const bring = async () => {
     asked = true;
-    // It is not offered while it is on its way.
     more = false;
     more = await older().catch(() => true);
     draw();
@@ -100,10 +95,15 @@ export function messagesOf(side, wishes, seen) {
     older = () => conversation.older(DRAWN);
     more = followed = true;
     asked = false;
-    all = [];
+    all = conversation.messages.get();
+    let heard = all.at(-1)?.key;
     stop = conversation.messages.subscribe((messages) => {
       all = messages;
       draw();
+      const last = all.at(-1);
+      if (!last || last.key === heard) return;
+      heard = last.key;
+      if (!last.mine && Date.now() - last.time < 60_000) find(".heard", side).textContent = `${nameOf(last.from)}: ${saying(last)}`;
     });
   };
   return { list, open, end, isFollowed: () => followed };

@@ -1,8 +1,10 @@
-// One person's network, which can be taken away or made slow: it makes the sockets for their client.
+// One person's network, which can be taken away or made slow.
 
-/** By how many ms a slow network is late, at least and at most. */
+import { pause } from "./dom.js";
+
+/** ms by which a slow network is late, at least and at most. */
 const LATE = [100, 300];
-/** So often, in ms, a connection of it may break, and how likely it does. */
+/** ms after which a connection of it may break, and how likely it does. */
 const BREAKS_EVERY = 1500;
 const BREAKS = 0.1;
 
@@ -11,7 +13,6 @@ export class Network {
   /** Told of each frame that passes. @type {any} */
   saw;
   #offline = false;
-  /** What cuts each connection. */
   #cuts = new Set();
 
   get offline() {
@@ -21,11 +22,10 @@ export class Network {
   set offline(offline) {
     this.#offline = offline;
     if (offline) this.#cuts.forEach((cut) => cut());
-    // What a browser tells a page whose network is back.
+    // So a browser tells that it is back.
     else dispatchEvent(new Event("online"));
   }
 
-  /** What the library uses of a WebSocket. */
   socket = (url, protocols) => {
     const real = this.#offline ? undefined : new WebSocket(url, protocols);
     /** @type {any} */
@@ -46,11 +46,10 @@ export class Network {
     };
     const lane = () => {
       let before = Promise.resolve();
-      // Each thing goes when it is due, and behind what went the same way before.
+      // Each thing goes when it is due, behind what went before.
       return (go) => {
         const due = this.slow && performance.now() + LATE[0] + Math.random() * (LATE[1] - LATE[0]);
-        before = before.then(() => due && new Promise((done) => setTimeout(done, due - performance.now())))
-          .then(() => this.#cuts.has(cut) && go());
+        before = before.then(() => due && pause(due - performance.now())).then(() => this.#cuts.has(cut) && go());
       };
     };
     const [send, give] = [lane(), lane()];

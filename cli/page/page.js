@@ -1,7 +1,7 @@
 // The page: who is on it, and which of them is looked at.
 
 import { code } from "./code.js";
-import { button, element, find } from "./dom.js";
+import { element, find } from "./dom.js";
 import { follow, redraw } from "./frames.js";
 import { parts, showParts } from "./parts.js";
 import { openSide } from "./side.js";
@@ -11,35 +11,27 @@ import { team } from "./team.js";
 const sides = new Map();
 const tabs = find(".tabs");
 /** What was touched last. @type {any} */
-let touched = null;
+let touched;
 const running = await parts();
 const gateways = running.gateways.map(({ url }) => url ?? "");
 const acted = code(gateways[0]);
+/** What is open beside the two, also after a reload. */
+const opened = sessionStorage;
 
-/** What is open beside the two: after a reload it is again. */
-const opened = new URLSearchParams(location.hash.slice(1));
-
-addTab("system", "Break");
+addTab("Break");
 const alice = open("Alice", "alice", "bob");
 const bob = open("Bob", "bob", "alice");
 const second = find(".second", bob.node);
 const count = tally(alice, bob);
 showParts(running);
-team(alice, opened.get("team"), openTeam);
-if (opened.has("tablet")) openSecond();
+team(alice, opened.team, openTeam);
+if (opened.tablet) openSecond();
 else second.hidden = false;
 show("alice");
 
-/** What is undefined is open no more. */
-function keep(name, value) {
-  if (value === undefined) opened.delete(name);
-  else opened.set(name, value);
-  history.replaceState(null, "", `#${opened}`);
-}
-
-function open(title, user, peer, name = title.toLowerCase()) {
-  const badge = element("span", { class: "primary" });
-  addTab(name, title).append(badge);
+function open(title, user, peer) {
+  const badge = element("span.primary");
+  const name = addTab(title, badge);
   const side = openSide({ name, title, user, peer }, gateways, acted, (unread) => {
     badge.hidden = !unread;
     badge.textContent = `${unread}`;
@@ -53,14 +45,14 @@ function open(title, user, peer, name = title.toLowerCase()) {
 function openSecond() {
   const tablet = open("Tablet", "bob", "alice");
   const close = find(".close", tablet.node);
-  keep("tablet", "");
+  opened.tablet = "open";
   close.hidden = false;
   second.hidden = true;
   close.onclick = () => {
     tablet.close();
     sides.delete("tablet");
     find("[data-tab=tablet]").remove();
-    keep("tablet");
+    delete opened.tablet;
     second.hidden = false;
     show("bob");
     second.focus();
@@ -69,7 +61,7 @@ function openSecond() {
 }
 
 function openTeam(address) {
-  keep("team", address);
+  opened.team = address;
   for (const side of [alice, bob, open("Carol", "carol", "alice")]) {
     count(side, address);
     side.talk(address);
@@ -82,14 +74,13 @@ second.onclick = () => {
   find("textarea", tablet.node).focus();
 };
 
-function addTab(name, title) {
-  const tab = button(title, () => show(name), "small strong");
-  tab.dataset.tab = name;
-  tabs.insertBefore(tab, find("[data-tab=system]"));
-  return tab;
+function addTab(title, badge = "") {
+  const name = title.toLowerCase();
+  const tab = element("button.small.strong", { click: () => show(name), "data-tab": name }, title, badge);
+  tabs.insertBefore(tab, find("[data-tab=break]"));
+  return name;
 }
 
-/** On a phone one side is shown at a time. */
 function show(name) {
   document.body.dataset.shown = name;
   for (const [own, { node }] of sides) node.classList.toggle("shown", own === name);
@@ -97,7 +88,7 @@ function show(name) {
   attend();
 }
 
-/** What is read is on the device that was touched last, or the only one that is shown. */
+/** Somebody sits before the device that was touched last, or the only one that is shown. */
 function attend() {
   const one = matchMedia("(max-width: 760px)").matches;
   for (const [name, side] of sides) side.attend(one ? name === document.body.dataset.shown : side.node.contains(touched));

@@ -1,13 +1,13 @@
-// The counter on the page, and the run that gives it something to count.
+// The counter as it is shown, and the run that it counts.
 
 import { Count, RUN, runText } from "./count.js";
 import { find, soon } from "./dom.js";
 import { figure, span } from "./words.js";
 
-/** ms from one to the next: well below the 200 a second that a gateway takes of one person. */
+/** ms from one to the next: a gateway takes 200 a second of one person. */
 const EVERY = 40;
 
-/** What is returned has the counter look at a group, too. */
+/** Gives what has a group counted, too. */
 export function tally(alice, bob) {
   const count = new Count();
   let sentOfRun = 0;
@@ -15,16 +15,15 @@ export function tally(alice, bob) {
   const [run, verdict] = [find("#run"), find("#verdict")];
 
   const draw = soon(() => {
-    count.settle();
-    const { sent, waits, missing } = count;
-    const twice = count.twice + count.astray;
+    const { sent, waits, missing, twice, astray } = count.settle();
     const shown = waits.length;
+    const again = twice + astray;
     put("sent", figure(sent));
     put("shown", figure(shown));
-    put("twice", figure(twice), twice > 0);
-    put("gaps", figure(missing), missing > 0);
+    put("twice", figure(again), again);
+    put("gaps", figure(missing), missing);
     put("longest", shown ? span(waits.reduce((most, wait) => Math.max(most, wait))) : "–");
-    const lost = twice || missing;
+    const lost = again || missing;
     verdict.textContent = lost ? "Something is missing, came twice, or to somebody it is not for. Please tell us how."
       : shown < sent ? `${figure(sent - shown)} on the way. Each waits until it gets through.`
       : sent ? "Everything that was sent was shown, once." : "Counted from what the receiving clients were given.";
@@ -54,7 +53,8 @@ export function tally(alice, bob) {
   return follow;
 }
 
-function put(what, words, bad = false) {
-  find(`#count-${what}`).textContent = words;
-  find(`#count-${what}`).classList.toggle("bad", bad);
+function put(what, words, bad = 0) {
+  const node = find(`#count-${what}`);
+  node.textContent = words;
+  node.classList.toggle("bad", bad);
 }

@@ -1,20 +1,19 @@
-// A group of the people on the page, and what is done with it.
+// A group of the people on the page.
 
 import { group } from "/dunlin/groups.js";
 import { find } from "./dom.js";
 import { figure } from "./words.js";
 
 const CROWD = 1000;
-/** People that one command names, at most. */
+/** People in one command, at most. */
 const MOST = 256;
 
-/** `begun`: the group of before, if there is one; `open` has everybody talk in it, and is told when it is new. */
-export function team({ client, talk }, begun, open) {
+/** `begun` is the group of before, if there is one; `open` has everybody talk in it. */
+export function team({ client }, begun, open) {
   const [make, deeds, crowd, carol, said] = ["make", "deeds", "crowd", "carol", "said"].map((name) => find(`#team-${name}`));
-  const its = group(client, begun ?? undefined);
+  const its = group(client, begun);
   const tell = (words) => (said.textContent = words);
 
-  /** One thing at a time. */
   const click = (button, deed) => (button.onclick = async () => {
     button.disabled = true;
     await deed().catch((error) => tell(`That did not work: ${error.message}`));
@@ -37,7 +36,6 @@ export function team({ client, talk }, begun, open) {
   click(make, async () => {
     await its.create({ title: "The three", members: ["bob", "carol"] });
     show();
-    talk(its.address);
   });
   click(crowd, async () => {
     for (let added = 0; added < CROWD; added += MOST) {

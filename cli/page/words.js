@@ -2,9 +2,8 @@
 
 import { element } from "./dom.js";
 
-const clock = /** @type {const} */ ({ hour: "2-digit", minute: "2-digit" });
-const today = new Intl.DateTimeFormat(undefined, clock);
-const earlier = new Intl.DateTimeFormat(undefined, { ...clock, month: "short", day: "numeric" });
+const today = new Intl.DateTimeFormat(undefined, { timeStyle: "short" });
+const earlier = new Intl.DateTimeFormat(undefined, { timeStyle: "short", dateStyle: "medium" });
 
 export const clockTime = (time) => (time < new Date().setHours(0, 0, 0, 0) ? earlier : today).format(time);
 
@@ -14,7 +13,6 @@ export const span = (ms) => (ms < 1000 ? `${Math.round(ms)} ms` : `${(ms / 1000)
 
 const NAMES = new Map([["alice", "Alice"], ["bob", "Bob"], ["carol", "Carol"]]);
 
-/** A group has the name that its members give it. */
 export const nameGroup = (address, title) => address[0] === "#" && NAMES.set(address, title);
 
 /** Nobody is taken for the people of the page. */
