@@ -13,8 +13,8 @@ const rust = (text = "") => `"${text.replace(ODD, (sign) => (sign === '"' ? '\\"
 
 const LANGUAGES = {
   JavaScript({ from, to, kind, said, gateway }) {
-    const { text, reply_to: replyTo } = said;
-    const send = `conversation.send(${js(replyTo ? { text, replyTo } : text)});`;
+    const { text, attachments, reply_to: replyTo } = said;
+    const send = `conversation.send(${js(attachments || replyTo ? { text, attachments, replyTo } : text)});`;
     const change = { edit: `edit(${js(text)})`, react: `react(${js(said.emoji)}, ${said.on})`, delete: "delete()" }[kind];
     return `import { connect } from ${js(`${location.origin}/dunlin.js`)}; // or from "dunlin"
 
@@ -35,12 +35,14 @@ conversation.messages.subscribe((messages) => {
   },
 
   Rust({ from, to, kind, said, gateway }) {
+    const files = (said.attachments ?? []).map(({ media, name }) =>
+      `dunlin_client::schema::Attachment::named(${rust(media)}.parse()?, ${rust(name)}.parse().ok())`);
     const target = `target: ${rust(said.target)}.parse()?`;
     const content = {
       message: `Message {
-        text: Some(${rust(said.text)}.into()),
+        text: ${said.text ? `Some(${rust(said.text)}.into())` : "None"},
         data: None,
-        attachments: Vec::new(),
+        attachments: vec![${files.join(", ")}],
         reply_to: ${said.reply_to ? `Some(${rust(said.reply_to)}.parse()?)` : "None"},
         mentions: Vec::new(),
     }`,

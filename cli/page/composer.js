@@ -1,15 +1,21 @@
 // Where a person writes a message, an answer, or other words for an earlier message.
 
 import { find, finder } from "./dom.js";
-import { stands } from "./message.js";
+import { filesOf } from "./files.js";
+import { saying, stands } from "./message.js";
 
-export function composer(side, wishes) {
-  const [form, text, bar] = [".composer", "textarea", ".about"].map(finder(side));
+export function composer(side, client, wishes) {
+  const [form, text, bar, send] = [".composer", "textarea", ".about", ".composer .primary"].map(finder(side));
   /** What is answered, or edited. */
   let about;
   let edits = false;
   let kept = "";
+  let attached = [];
 
+  const files = filesOf(side, client, (chosen) => {
+    attached = chosen;
+    send.disabled = attached.includes(null);
+  }, wishes.failed);
   const leave = () => {
     if (edits) text.value = kept;
     about = undefined;
@@ -22,15 +28,16 @@ export function composer(side, wishes) {
     [about, edits, kept] = [message, toEdit, text.value];
     if (edits) text.value = message.text ?? "";
     find("strong", bar).textContent = edits ? "Editing" : "Answering";
-    find("span", bar).textContent = message.text ?? "";
+    find("span", bar).textContent = saying(message);
     bar.hidden = false;
   };
   const submit = () => {
     const said = text.value.trim();
-    if (!said) return;
-    if (!about || !edits) {
-      if (!wishes.send(said, about?.id)) return;
+    if (send.disabled || !(said || (attached.length && !edits))) return;
+    if (!edits) {
+      if (!wishes.send(said, about?.id, attached)) return;
       text.value = "";
+      files.clear();
     } else if (said !== about.text) wishes.edit(about, said);
     leave();
   };
@@ -49,5 +56,5 @@ export function composer(side, wishes) {
     else return;
     event.preventDefault();
   };
-  return { text, begin };
+  return { text, begin, show: files.show };
 }

@@ -1,7 +1,7 @@
 // One message, and what can be done with it.
 
 import { button, element, fill } from "./dom.js";
-import { clockTime, figure, linked, nameOf } from "./words.js";
+import { clockTime, figure, linked, nameOf, titleOf } from "./words.js";
 
 const STATES = { sending: "Sending", sent: "Sent", delivered: "Delivered", read: "Read", failed: "Not sent" };
 const EMOJI = ["👍", "❤️", "😂", "😮", "😢", "🎉"];
@@ -11,7 +11,7 @@ const whose = ({ mine, from }) => (mine ? "You" : nameOf(from));
 /** Whether it can be acted on: it is stored, and not taken back. */
 export const stands = ({ id, mine, state, deleted }) => id && !deleted && !(mine && /sending|failed/.test(state ?? ""));
 
-export const saying = ({ event, text }) => (event ? happened(event) : text ?? "");
+export const saying = ({ event, text, attachments }) => (event ? happened(event) : text || attachments.map(titleOf).join(", "));
 
 function happened({ change, by, users }) {
   const who = nameOf(by);
@@ -27,7 +27,9 @@ export function makeRow(wish) {
   let message;
   let answered;
   const bubble = element("div.bubble");
-  // They stay while the message changes: somebody may be about to press one.
+  const files = element("div.files.row");
+  let shown = "";
+  // These stay while the message changes: somebody may be about to press one, and pictures are loaded.
   const tools = element("div.tools", { role: "toolbar", "aria-label": "What to do with it" });
   const under = element("div.under.row.small");
   const node = element("li", { tabindex: -1, pointerenter: arm, focusin: arm, focusout: left, keydown: key }, bubble, tools, under);
@@ -78,19 +80,23 @@ export function makeRow(wish) {
   const draw = (now, nowAnswered) => {
     if (now === message && nowAnswered === answered) return;
     [message, answered] = [now, nowAnswered];
-    const { mine, state, deleted, replyTo, text, reactions, error, event } = now;
+    const { mine, state, deleted, replyTo, text, attachments, reactions, error, event } = now;
     const inside = node.contains(document.activeElement);
     // What has the focus is about to go.
     if (inside && !(stands(now) && tools.contains(document.activeElement))) focus();
     node.className = `message ${event ? "event soft small" : mine ? `mine ${state}` : ""} ${deleted ? "deleted" : ""}`;
     if (event) return fill(bubble, happened(event));
+    const media = attachments.map((file) => file.media).join();
+    if (shown !== media) fill(files, ...attachments.map(wish.show));
+    shown = media;
     fill(bubble,
       element("bdi.whose", `${whose(now)}: `),
       replyTo && !deleted && element("div.quote.small.cut",
         element("bdi.strong", answered ? whose(answered) : "Earlier"), " ",
         element("span.soft", { dir: "auto" }, answered && saying(answered))),
+      files,
       element("div.text", { dir: "auto" },
-        ...(deleted ? ["This message was deleted."] : linked(text ?? "(for a program)"))),
+        ...(deleted ? ["This message was deleted."] : linked(text ?? (shown ? "" : "(for a program)")))),
       meta(now));
     fill(under,
       ...reactions.map(({ emoji, from, mine }) => element("button", {

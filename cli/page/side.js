@@ -53,12 +53,16 @@ export function openSide(who, gateways, acted, tellUnread) {
     edit: (message) => write.begin(message, true),
     remove: (message) => act(() => message.delete(), { delete: { target: message.id } }),
     react: (message, emoji, on) => act(() => message.react(emoji, on), { react: { target: message.id, emoji, on } }),
+    show: (file) => write.show(file),
   }, read);
-  const write = composer(node, {
-    send: (text, replyTo) => {
+  const write = composer(node, client, {
+    send: (text, replyTo, attachments) => {
       messages.end();
-      return act(() => conversation.send({ text, replyTo }), { message: { text, reply_to: replyTo } });
+      const named = attachments.map(({ media, name }) => ({ media, name }));
+      return act(() => conversation.send({ text, attachments, replyTo }),
+        { message: { text: text || undefined, attachments: named[0] && named, reply_to: replyTo } });
     },
+    failed,
     edit: (message, text) => act(() => message.edit(text), { edit: { target: message.id, text } }),
     typed: () => conversation.keystroke(),
     lastOwn: () => conversation.messages.get().findLast(({ mine, deleted, event }) => mine && !deleted && !event),

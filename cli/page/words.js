@@ -22,8 +22,15 @@ export const nameOf = (user) => NAMES.get(user) ?? `“${user}”`;
 const overruns = (url) => /[.,;:!?]$/.test(url) || ["()", "[]"].some(([open, close]) =>
   url.endsWith(close) && url.split(close).length > url.split(open).length);
 
-/** A text that turns nothing around, with links that say where they go. */
-export const linked = (text) => text.replace(/[\u202a-\u202e\u2066-\u2069]/g, "\ufffd")
+/** A text that turns nothing around. */
+const straight = (text) => text.replace(/[\u202a-\u202e\u2066-\u2069]/g, "\ufffd");
+
+export const titleOf = ({ name }) => straight(name || "File");
+
+export const weight = (bytes) => `${figure(Math.ceil(bytes / 1000))} kB`;
+
+/** A text with links that say where they go. */
+export const linked = (text) => straight(text)
   .split(/(https?:\/\/[^\s<>"'\p{Cf}\ufffd]{1,2000})/iu).flatMap((part, at) => {
   let url = part;
   while (at % 2 && overruns(url)) url = url.slice(0, -1);

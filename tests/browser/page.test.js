@@ -252,9 +252,10 @@ test("what no gateway lets through would be shown as text", async ({ world, brow
     const hostile = `<img src=x onerror="window.hurt = 1">`;
     const { kinds, text } = await page.evaluate(async (hostile) => {
         const { makeRow } = await import("/message.js");
-        const { node, draw } = makeRow({});
+        const { filesOf } = await import("/files.js");
+        const { node, draw } = makeRow(filesOf(document.querySelector(".side"), {}, () => {}));
         const message = {
-            key: hostile, id: hostile, from: hostile, mine: false, time: 0, text: null, data: new Uint8Array(1), attachments: [hostile],
+            key: hostile, id: hostile, from: hostile, mine: false, time: 0, text: null, data: new Uint8Array(1), attachments: [{ media: hostile, name: hostile, size: 1, type: hostile }],
             replyTo: hostile, edited: true, deleted: false, reactions: [{ emoji: hostile, from: [hostile, hostile], mine: true }],
             state: "failed", error: { code: hostile, message: hostile },
         };
@@ -264,8 +265,8 @@ test("what no gateway lets through would be shown as text", async ({ world, brow
         return { kinds: [...node.querySelectorAll("*")].map(({ localName }) => localName), text: node.textContent };
     }, hostile);
     assert.deepEqual(new Set(kinds), new Set(["div", "span", "bdi", "button"]));
-    // Who says it, whom it answers and what they said, the reaction, and why it failed.
-    assert.equal(text.split(hostile).length - 1, 5, text);
+    // Who says it, whom it answers and what they said, a file, the reaction, and why it failed.
+    assert.equal(text.split(hostile).length - 1, 6, text);
 });
 
 test("the page asks nobody else for anything, and breaks none of its own rules", async ({ world, browser }) => {

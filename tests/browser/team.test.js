@@ -1,23 +1,11 @@
 // A group on the page of `dunlin dev`: three people, more of them, one who is taken out and let in again, and parts that are killed.
 
 import assert from "node:assert/strict";
-import { counted, killed, open, Person } from "./harness/page.js";
+import { counted, killed, openTeam } from "./harness/page.js";
 import { until } from "./harness/until.js";
 import { texts, world } from "./harness/world.js";
 
 const test = world("--gateways", "2");
-
-/** The page with a group of three, made with a click. */
-async function openTeam(world, browser) {
-    const { page, alice, bob } = await open(world, browser);
-    await page.getByRole("button", { name: "Make one of three" }).click();
-    const carol = new Person(page, "carol");
-    const all = [alice, bob, carol];
-    for (const { node } of all) {
-        await until("it is made", () => node.locator(".event").getByText("Alice made the group with Bob, Carol").count());
-    }
-    return { page, alice, bob, carol, all };
-}
 
 /** Waits until each of them shows exactly these texts of those that begin with a word. */
 async function shown(all, word, texts) {

@@ -64,8 +64,8 @@ fn serves_the_page_and_the_library(dev: &Dev) {
     assert_eq!(answer.status, 200);
     let gateway = dev.url.strip_prefix("http://").unwrap();
     let policy = format!(
-        "content-security-policy: default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self' \
-         http://{gateway} ws://{gateway}; base-uri 'none'; frame-ancestors 'none'; form-action 'none'"
+        "content-security-policy: default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data: blob: \
+         http://{gateway}; connect-src 'self' http://{gateway} ws://{gateway}; base-uri 'none'; frame-ancestors 'none'; form-action 'none'"
     );
     let said =
         ["content-type: text/html; charset=utf-8", "x-content-type-options: nosniff", "referrer-policy: no-referrer"];

@@ -57,6 +57,23 @@ export async function open(world, browser) {
     return { page, alice, bob };
 }
 
+/**
+ * The page with a group of three, made with a click.
+ *
+ * @param {import("./world.js").World} world
+ * @param {import("./browser.js").Browser} browser
+ */
+export async function openTeam(world, browser) {
+    const { page, alice, bob } = await open(world, browser);
+    await page.getByRole("button", { name: "Make one of three" }).click();
+    const carol = new Person(page, "carol");
+    const all = [alice, bob, carol];
+    for (const { node } of all) {
+        await until("it is made", () => node.locator(".event").getByText("Alice made the group with Bob, Carol").count());
+    }
+    return { page, alice, bob, carol, all };
+}
+
 /** @param {Page} page @returns {Promise<Record<string, string>>} what the counter says */
 export function counted(page) {
     return page.evaluate(() => Object.fromEntries(["sent", "shown", "twice", "gaps", "longest"].map((name) =>

@@ -87,12 +87,15 @@ impl Console {
 
 /// The Content-Security-Policy (Level 3) of everything here.
 fn policy(parts: &[Handle]) -> String {
-    let gateways = parts.iter().filter(|part| part.number().is_some());
-    let gateways = gateways.map(|part| format!(" {} {}", part.url("http"), part.url("ws")));
+    let gateways = |scheme| {
+        let gateways = parts.iter().filter(|part| part.number().is_some());
+        gateways.map(|part| format!(" {}", part.url(scheme))).collect::<String>()
+    };
+    let (http, ws) = (gateways("http"), gateways("ws"));
+    // Gateways give pictures, and take what is uploaded.
     format!(
-        "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self'{}; base-uri 'none'; \
-         frame-ancestors 'none'; form-action 'none'",
-        gateways.collect::<String>()
+        "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data: blob:{http}; connect-src 'self'{http}{ws}; \
+         base-uri 'none'; frame-ancestors 'none'; form-action 'none'"
     )
 }
 
