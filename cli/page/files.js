@@ -78,12 +78,12 @@ export function filesOf(side, client, changed, failed) {
   function show(file) {
     const alt = titleOf(file);
     if (!file.thumbnail) {
-      // What a browser may show, it shows in a tab of its own.
+      // What a browser may show is shown in a tab.
       const save = () => client.download(file).then((href) => element("a", { href, target: "_blank" }).click(), failed);
       return element("button.file.row.small", { title: "Save", click: save },
         element("bdi.cut", alt), element("span.soft", weight(file.size)));
     }
-    const image = element("img", { alt });
+    const image = element("img", { alt, load: () => canvas.remove() });
     const canvas = element("canvas");
     if (file.blur) drawBlur(canvas, file.blur);
     const picture = element("button.picture", { click: () => open(file, image) }, canvas, image);

@@ -122,6 +122,7 @@ test("a picture that is dropped is seen by the other one: a blur, small, in full
     await until("Bob sees it small", () => width(picture.locator("img")), (width) => width === 320);
     assert(isRedBlue(await halves(picture.locator("img"))));
     assert.deepEqual(await picture.boundingBox(), place, "nothing has moved");
+    assert.equal(await picture.locator("canvas").count(), 0, "nothing shines through a picture that is clear");
 
     await picture.focus();
     await picture.press("Enter");
