@@ -170,10 +170,7 @@ export function createEngine(options, kept, consumer, say, refused) {
         hangUp: connection.hangUp,
         named({ request, id }, changes) {
             const item = items.get(request);
-            if (!item) return false;
-            const named = items.put({ ...item, id });
-            changes.push(["outbox", item.key, named]);
-            return () => tellOf(named);
+            return item ? put({ ...item, id }, changes) : false;
         },
         settle,
         answered({ request, error }) {
@@ -186,7 +183,7 @@ export function createEngine(options, kept, consumer, say, refused) {
         forget({ id }, changes) {
             const key = items.withId(id)?.key;
             if (!key) return false;
-            changes.push(["outbox", key, undefined]);
+            changes.push(["outbox", key]);
             return () => items.forget(key);
         },
         connected({ user, device, region }, changes) {
@@ -252,7 +249,7 @@ export function createEngine(options, kept, consumer, say, refused) {
         const peer = peerOf(entry, status.user);
         const deleted = /** @type {any} */ (content.delete)?.target;
         // What was taken back is not kept.
-        if (deleted) changes.push(["entries", entryKey(peer, deleted, from), undefined]);
+        if (deleted) changes.push(["entries", entryKey(peer, deleted, from)]);
         changes.push(["entries", entryKey(peer, id, from), entry]);
     }
 
@@ -261,7 +258,7 @@ export function createEngine(options, kept, consumer, say, refused) {
         const target = /** @type {any} */ (content.delete)?.target;
         if (!target || log === "mailbox") return;
         const found = await kept.read("entries", entryKey(log, target, ""));
-        pipeline.add(found.map(([key]) => ["entries", key, undefined]), []);
+        pipeline.add(found.map(([key]) => ["entries", key]), []);
     }
 
     /**
@@ -281,15 +278,22 @@ export function createEngine(options, kept, consumer, say, refused) {
         const settled = { ...item, accepted, error };
         // Of an edit that failed nothing is shown, so that nobody could try it again.
         const stays = accepted || content.message;
-        changes.push(["outbox", key, stays ? items.put(settled) : undefined]);
+        if (stays) return put(settled, changes);
+        changes.push(["outbox", key]);
         return () => {
-            if (!stays) items.forget(key);
+            items.forget(key);
             tellOf(settled);
         };
     }
 
     /** @param {Item} item */
     const tellOf = item => tell({ kind: "draft", draft: item });
+
+    /** Has an item be as it is now; what follows tells so. @param {Item} item @param {Change[]} changes */
+    function put(item, changes) {
+        changes.push(["outbox", item.key, items.put(item)]);
+        return () => tellOf(item);
+    }
 
     /** @param {Item} item */
     const submit = item => handle({ kind: "submit", request: item.key, ...item });
@@ -302,12 +306,14 @@ export function createEngine(options, kept, consumer, say, refused) {
         const isGone = await items.isGone(draft.key, isKept);
         // Another tab leads, and may have sent it.
         if (isOver) return;
-        if (!isGone) send(items.put(draft));
+        if (!isGone) send(draft);
     }
 
     /** @param {Item} item */
     function send(item) {
-        pipeline.add([["outbox", item.key, item]], [() => tellOf(item)]);
+        /** @type {Change[]} */
+        const changes = [];
+        pipeline.add(changes, [put(item, changes)]);
         submit(item);
     }
 
@@ -453,10 +459,10 @@ export function createEngine(options, kept, consumer, say, refused) {
                     if (!error) return;
                     if (kind === "discard") {
                         items.forget(key);
-                        return pipeline.add([["outbox", key, undefined]], [() => tell({ kind: "discarded", key })]);
+                        return pipeline.add([["outbox", key]], [() => tell({ kind: "discarded", key })]);
                     }
                     // Under its id it can't come twice.
-                    return send(items.put(/** @type {Item} */ (OF_ID.includes(error.code) ? rest : { ...rest, id })));
+                    return send(/** @type {Item} */ (OF_ID.includes(error.code) ? rest : { ...rest, id }));
                 }
                 case "ask":
                     if (asking.has(command.request)) return;

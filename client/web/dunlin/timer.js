@@ -18,7 +18,7 @@ export function createTimer(fire) {
     const set = at => {
         clearTimeout(waits);
         if (at === null) return;
-        const left = Math.ceil(at - performance.now());
+        const left = at - performance.now();
         waits = setTimeout(() => (left > MOST ? set(at) : fire()), Math.min(left, MOST));
     };
     return set;

@@ -51,9 +51,9 @@ export function createConversation(host, peer, changed, isBlocked) {
     const types = new Map();
     const typists = new Source(() => [...types.keys()]);
     const typing = new Source(() => types.size > 0);
-    let { user } = host;
+    let user = host.user ?? "";
     const closed = new Source(() => {
-        const last = fold.messages().findLast(({ event }) => event && (event.change === "deleted" || event.users.includes(user ?? "")));
+        const last = fold.messages().findLast(({ event }) => event?.change === "deleted" || event?.users.includes(user));
         return GONE.includes(last?.event?.change ?? "");
     });
     let typedAt = -Infinity;
@@ -109,7 +109,7 @@ export function createConversation(host, peer, changed, isBlocked) {
                 host.discard(this.key);
             },
         };
-        return createFold(peer, () => host.user ?? "", snapshot => Object.freeze(/** @type {any} */ ({ __proto__: actions, ...snapshot })), isBlocked);
+        return createFold(peer, () => user, snapshot => Object.freeze(/** @type {any} */ ({ __proto__: actions, ...snapshot })), isBlocked);
     }
 
     function tellChanged() {
@@ -217,8 +217,9 @@ export function createConversation(host, peer, changed, isBlocked) {
         disconnected: nobodyTypes,
         stale: () => void load(),
         status() {
-            if (user === host.user) return;
-            user = host.user;
+            if (user === (host.user ?? "")) return;
+            user = host.user ?? "";
+            fold.anew();
             // Nobody could tell what is one's own.
             if (peer[0] === "#") void load();
         },
@@ -307,7 +308,7 @@ export function createConversation(host, peer, changed, isBlocked) {
                 with: peer,
                 last: all.findLast(({ deleted }) => !deleted) ?? null,
                 unread: count("unread", () => true),
-                mentions: count("mentions", ({ mentions }) => mentions.includes(user ?? "")),
+                mentions: count("mentions", ({ mentions }) => mentions.includes(user)),
                 read,
                 title: (named ? named.title : called) ?? null,
             };

@@ -101,7 +101,6 @@ export function createFold(peer, me, make, isBlocked = () => false) {
     const isGroup = peer[0] === "#";
     /** @type {readonly Message[] | undefined} */
     let list;
-    let user = me();
 
     /** Forgets the oldest of what is too much, by the time that their ids carry. */
     function trim() {
@@ -292,14 +291,7 @@ export function createFold(peer, me, make, isBlocked = () => false) {
             if (drafts.delete(key)) touch();
         },
 
-        /** Who this is may be known later than what was kept of them. */
-        status() {
-            if (user === me()) return;
-            user = me();
-            fold.anew();
-        },
-
-        /** Something that all are made with has changed. */
+        /** Something that all are made with has changed: who this is, perhaps, which may be known later than what was kept of them. */
         anew() {
             touch();
             for (const { slots } of items.values()) slots.forEach(touch);

@@ -152,8 +152,8 @@ export function createKept(given, failed) {
             const entries = (await keys("entries")).filter(key => key.split("/")[1] < beginning(oldest));
             const receipts = memory.sorted("receipts").filter(([, { time }]) => time < oldest);
             /** @type {Change[]} */
-            const old = entries.map(key => ["entries", key, undefined]);
-            for (const [key] of receipts) old.push(["receipts", key, undefined]);
+            const old = entries.map(key => ["entries", key]);
+            for (const [key] of receipts) old.push(["receipts", key]);
             if (old.length) await write(old);
         },
 

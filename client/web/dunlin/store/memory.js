@@ -1,9 +1,9 @@
 /** A store for as long as the page lives. */
 
 /**
- * Something to write: a table, a key, and the value, or `undefined` to delete it.
+ * Something to write: a table, a key, and the value; without one it is deleted.
  *
- * @typedef {readonly [table: Table, key: string, value: any]} Change
+ * @typedef {readonly [table: Table, key: string, value?: any]} Change
  */
 
 /** @typedef {typeof TABLES[number]} Table */

@@ -56,7 +56,7 @@ test("who this is may be known later than what was kept", () => {
     for (const entry of [mine(1, text("a")), theirs(2, text("b")), mine(3, react(2, "👍"))]) fold.entry({ entry });
     assert.equal(shown(fold.messages()), ": a sent, bob: b 👍");
     user = "alice";
-    fold.status();
+    fold.anew();
     assert.equal(shown(fold.messages()), "alice: a sent, bob: b 👍alice");
 });
 

@@ -33,7 +33,7 @@ test("whatever becomes of tabs", async () => {
 const WRONG = {
     "what is said is not kept first": ["tab.js", 'written.add([["outbox", draft.key, draft]], [', "written.add([], [", ["kill"]],
     "a leader forgets what is unsent when it begins": ["engine.js", 'kept.held("outbox")) items.put(item)', 'kept.held("outbox")) void item', ["reload", "fuse", "drop", "silence"], 115],
-    "an id is not kept before the socket has it": ["engine.js", '["outbox", item.key, named]', '["meta", "id", id]', ["kill", "drop"]],
+    "an id is not kept before the socket has it": ["engine.js", "put({ ...item, id }, changes)", "put({ ...item, id }, [])", ["kill", "drop"]],
     "who leads no more goes on writing": ["store/indexeddb.js", "if (reign === undefined) return write();", "return write();", ["open", "freeze", "kill", "drop"], 240],
     "who leads no more ends the others": ["engine.js", "ended({ why }, changes) {\n            confirm(changes);", "ended({ why }) {", ["open", "freeze"]],
     "a leader that was overtaken leads no more": ["tab.js", "if (tabs) lead();", "if (tabs) return;", ["open", "freeze"]],
