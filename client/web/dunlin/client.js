@@ -176,7 +176,9 @@ export function connect({ url, getToken, account = "default", store, tabs = "sha
         /**
          * Uploads a file, and gives what a message carries among its `attachments`. Rejects with a DunlinError, or with the signal's reason.
          *
-         * @type {(blob: Blob, options?: { name?: string, onProgress?: (share: number) => void, signal?: AbortSignal }) => Promise<Attachment>}
+         * @type {(
+         *     blob: Blob, options?: { name?: string, onProgress?: (share: number) => void, signal?: AbortSignal },
+         * ) => Promise<Attachment>}
          */
         upload: file("upload"),
 

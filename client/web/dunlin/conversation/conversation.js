@@ -31,7 +31,7 @@ const mustBeSent = id => must(id, "it was never sent");
  * @param {Draft} draft
  * @param {number} [files] how many go with it
  */
-function wordsOf(draft, files = 0) {
+function wordsOf(draft, files) {
     const { text = null, data } = typeof draft === "string" ? { text: draft } : draft;
     const { size } = new Blob([text ?? "", /** @type {any} */ (data ?? "")]);
     must((size || files) && size <= BODY, `text and data are 1 to ${BODY} bytes`);

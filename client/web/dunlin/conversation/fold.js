@@ -265,8 +265,8 @@ export function createFold(peer, me, make, isBlocked = () => false) {
         },
 
         /**
-         * What was sent from here, as it is now: it waits, perhaps with an id, or failed, or was accepted. One that failed and is stored all
-         * the same becomes a message like all others once its entry comes.
+         * What was sent from here, as it is now: it waits, perhaps with an id, or failed, or was accepted. One that failed and is stored
+         * all the same becomes a message like all others once its entry comes.
          *
          * @param {{ draft: Draft }} told
          */

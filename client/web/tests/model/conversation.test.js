@@ -8,7 +8,8 @@ import { id, mine, past, receipt, shown, taken, text, theirs } from "./said.js";
 
 const entry = entry => ({ kind: "entry", entry });
 const draft = (key, content, more) => ({ kind: "draft", draft: { key, to: "bob", content, at: 1_001, ...more } });
-const accepted = (key, content, number) => draft(key, content, { id: id(number), accepted: { id: id(number), order: number, time: number } });
+const accepted = (key, content, number) =>
+    draft(key, content, { id: id(number), accepted: { id: id(number), order: number, time: number } });
 const page = (entries, next = null) => ({ history: { entries, next } });
 
 async function opened(given) {
@@ -60,6 +61,16 @@ test("words, bytes and what is answered are sent as the protocol has them", asyn
         { text: "b", data: null, attachments: [], reply_to: id(1) },
         { text: "c", data: null, attachments: [], reply_to: id(9) },
     ]);
+});
+
+test("text and data are 1 to 32,768 bytes together", async () => {
+    const { client, bob } = await opened();
+    const bytes = size => new Uint8Array(size);
+    for (const draft of ["", {}, { data: bytes(0) }, "é".repeat(16_385), { text: "a", data: bytes(32_768) }]) {
+        assert.throws(() => bob.send(draft), { name: "TypeError", message: "text and data are 1 to 32768 bytes" });
+    }
+    for (const draft of ["a", "é".repeat(16_384), { text: "é", data: bytes(32_766) }, { attachments: [{ media: "m" }] }]) bob.send(draft);
+    assert.equal(client.done.length, 4);
 });
 
 test("what answers a message names its id, which whoever holds it may not know yet", async () => {
