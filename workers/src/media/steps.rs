@@ -174,7 +174,9 @@ impl<P: Place> Steps<'_, P> {
                     answer @ (MediaAnswer::Begun { .. } | MediaAnswer::Done | MediaAnswer::Refused(_)) => Ok(answer),
                 }
             }
-            looked => self.judge(by, media, (record, revision), file, looked).await,
+            looked @ (Looked::Missing(_) | Looked::Same(_) | Looked::Differs(_)) => {
+                self.judge(by, media, (record, revision), file, looked).await
+            }
         }
     }
 
