@@ -95,7 +95,7 @@ export function createConnection(gateways, tokens, make, handle, renewed, failed
     /** Another token in time: then a connection with that one takes the place of this one. */
     async function renew() {
         const own = attempt;
-        const { expires } = tokens;
+        const before = tokens.expires;
         try {
             await tokens.ask({ reason: "expiring", serverTime: Date.now() + ahead });
         } catch (error) {
@@ -103,7 +103,7 @@ export function createConnection(gateways, tokens, make, handle, renewed, failed
             if (own === attempt && "noMore" in why) handle({ kind: "lost", why });
         }
         if (!own || own !== attempt) return;
-        if (tokens.expires > expires) renewed();
+        if (tokens.expires > before) renewed();
         else schedule(AGAIN);
     }
 

@@ -146,10 +146,9 @@ export function createEngine(options, kept, consumer, say, refused) {
 
     function makeRoom() {
         const waiting = pipeline.waiting() + (consumer()?.waiting() ?? 0);
-        const has = waiting < (room ? MOST_WAITING : FEW_WAITING);
-        if (has === room) return;
-        room = has;
-        handle({ kind: "room", room });
+        const had = room;
+        room = waiting < (had ? MOST_WAITING : FEW_WAITING);
+        if (room !== had) handle({ kind: "room", room });
     }
 
     /**
@@ -226,10 +225,10 @@ export function createEngine(options, kept, consumer, say, refused) {
      */
     function came(told, changes) {
         const its = consumer();
-        const { kind, entry, place: { log, cursor, gaps, seq } } = told;
+        const { kind, entry, place } = told;
         /** @type {Change} */
-        const moved = ["cursors", log, cursor];
-        const isDone = () => void (done[log] = { gaps, seq });
+        const moved = ["cursors", place.log, place.cursor];
+        const isDone = () => void (done[place.log] = place);
         if (entry) keep(entry, changes);
         if (!its) changes.push(moved);
         return () => {
@@ -272,8 +271,8 @@ export function createEngine(options, kept, consumer, say, refused) {
         if (!item || error?.kind === "ended") return false;
         const { key, to, content } = item;
         if (accepted) {
-            const { user, region } = status;
-            keep(/** @type {any} */ ({ log: "mailbox", ...accepted, from: user, to: seenFrom(to, region), content }), changes);
+            const said = { log: "mailbox", ...accepted, from: status.user, to: seenFrom(to, status.region), content };
+            keep(/** @type {any} */ (said), changes);
         }
         const settled = { ...item, accepted, error };
         // Of an edit that failed nothing is shown, so that nobody could try it again.

@@ -9,7 +9,7 @@ export class DunlinError extends Error {
      *
      * @param {{ kind?: string, code?: string, message?: string, retryAfter?: number | null }} error
      */
-    constructor({ kind = "", code = kind, message = code, retryAfter = null }) {
+    constructor({ kind, code = kind, message = code, retryAfter = null }) {
         super(message);
         this.code = code;
         this.retryAfter = retryAfter;

@@ -20,7 +20,8 @@ export function createPipeline(write, done) {
     /** What changes nothing, and waits for nothing, happens at once; what comes while a transaction is under way shares the next one. */
     async function run() {
         while (effects.length || changes.length) {
-            const [its, follow] = [changes, effects];
+            const its = changes;
+            const follow = effects;
             changes = [];
             effects = [];
             if (its.length && !(await write(its))) isOver = true;

@@ -23,7 +23,8 @@ export class Source {
         const subscribers = new Set();
         /** @type {T} */
         let value;
-        let [stale, waits] = [true, false];
+        let stale = true;
+        let waits = false;
         /** @type {(() => void) | undefined} */
         let unwatched;
 

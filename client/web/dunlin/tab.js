@@ -167,8 +167,8 @@ export function createTab(options, tell) {
                 break;
             }
             case "marked": {
-                const read = /** @type {any} */ (open.get(`read/${told.with}`));
-                if (read?.upto <= told.read) open.delete(`read/${told.with}`);
+                const name = `read/${told.with}`;
+                if (/** @type {any} */ (open.get(name))?.upto <= told.read) open.delete(name);
                 break;
             }
             case "reset":

@@ -76,7 +76,7 @@ export function createConversation(host, peer, changed, isBlocked) {
 
     /** A fold whose messages can be dealt with. */
     function begun() {
-        /** @param {Message} message @param {string} what @param {object} how @returns {Promise<void>} */
+        /** @param {Message} message @param {string} what @param {object} [how] @returns {Promise<void>} */
         const change = ({ id: target }, what, how) => {
             mustBeSent(target);
             const { key } = host.submit(peer, { [what]: { target, ...how } });
@@ -98,7 +98,7 @@ export function createConversation(host, peer, changed, isBlocked) {
             },
             /** @this {Message} */
             delete() {
-                return change(this, "delete", {});
+                return change(this, "delete");
             },
             /** @this {Message} */
             retry() {
@@ -150,7 +150,8 @@ export function createConversation(host, peer, changed, isBlocked) {
 
     /** @param {number} most */
     async function bringOlder(most) {
-        const [its, had] = [fold, fold.messages().length];
+        const its = fold;
+        const had = fold.messages().length;
         while (fold.messages().length <= had && before !== null && its === fold) {
             const { history } = await host.ask({ history: { with: peer, before, limit: Math.min(most, MOST) } });
             if (its !== fold) break;
@@ -195,14 +196,14 @@ export function createConversation(host, peer, changed, isBlocked) {
     const hears = {
         entry({ entry }) {
             const by = fold.whose(entry);
-            const { message, delete: taken, membership } = entry.content;
+            const said = entry.content;
             // Whoever goes types no more, and whoever is gone hears nobody.
-            if (membership && types.size) {
+            if (said.membership && types.size) {
                 fold.messages().at(-1)?.event?.users.forEach(who => type(who));
                 if (closed.get()) nobodyTypes();
             }
-            if (by && message) type(by);
-            if (by && taken) recount();
+            if (by && said.message) type(by);
+            if (by && said.delete) recount();
         },
         draft({ draft: { key, accepted, error } }) {
             if (!accepted && !error) return;

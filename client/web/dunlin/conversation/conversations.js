@@ -19,7 +19,8 @@ export function createConversations(host) {
     const all = new Map();
     /** Those that somebody looks at. @type {Set<string>} */
     const open = new Set();
-    let [isWanted, isOnline] = [false, false];
+    let isWanted = false;
+    let isOnline = false;
     /** Whom the user has blocked: asked for where there is a group, in which they still can be heard. @type {Set<string>} */
     let blocked = new Set();
     let areKnown = false;

@@ -206,7 +206,7 @@ export function createFold(peer, me, make, isBlocked = () => false) {
     function show(slot, by) {
         if (slot.shown) return slot.shown;
         const { key, said, edit, error } = slot;
-        const { time, id, order = null, reply_to: replyTo = null } = said;
+        const { time, id, order = null } = said;
         const event = said.event || null;
         const item = items.get(id) ?? fresh();
         const isAdmins = () => isGroup && [...item.slots.values()].some(({ said, deleted }) => deleted && !said);
@@ -222,7 +222,7 @@ export function createFold(peer, me, make, isBlocked = () => false) {
             text,
             data: data == null ? null : Uint8Array.from(atob(data), letter => letter.charCodeAt(0)),
             attachments: (!deleted && said.attachments) || [],
-            replyTo,
+            replyTo: said.reply_to ?? null,
             mentions: (!deleted && said.mentions) || [],
             edited: !deleted && Boolean(edit),
             deleted,

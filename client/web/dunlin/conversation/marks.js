@@ -43,7 +43,8 @@ export function createMarks() {
          * @param {ReceiptFrame} receipt
          */
         raise({ order, since, time, delivered, read, of, missing }) {
-            const [has, knows] = [delivered ?? 0, read ?? 0];
+            const has = delivered ?? 0;
+            const knows = read ?? 0;
             if (order != null) {
                 if (time < (counted.get(order)?.time ?? 0)) return;
                 counted.set(order, { time, counts: Object.freeze({ delivered: has, read: knows, of: of ?? 0 }) });

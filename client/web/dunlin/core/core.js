@@ -136,11 +136,10 @@ export function createCore(setup, now) {
      * @param {boolean} [soon] whether to dial without a pause: nobody else has lost a connection by this
      */
     function lost(why, soon) {
-        const { steady } = now;
         // What is said of a connection that was let go of is no news.
         if (link < OPENING) return;
         // A connection that lasted longer than the pause before it has paid for it.
-        if (link === UP && steady - since >= bound()) tries = 0;
+        if (link === UP && now.steady - since >= bound()) tries = 0;
         outbox.lost();
         asks.lost();
         isBehind = false;
@@ -154,8 +153,8 @@ export function createCore(setup, now) {
             gateway = (gateway + 1) % gateways;
         }
         link = RESTING;
-        due = steady + pause;
-        floor = steady + after;
+        due = now.steady + pause;
+        floor = now.steady + after;
         say({ kind: "disconnected", why, retryIn: pause });
     }
 

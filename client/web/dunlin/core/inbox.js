@@ -71,8 +71,8 @@ export function createInbox(cursors, start, say) {
          * @returns {Record<string, string>}
          */
         resume() {
-            const given = [...logs].map(([name, { resume }]) => /** @type {[string, string]} */ ([name, resume]));
-            return Object.fromEntries(given.filter(([, resume]) => resume).slice(0, CURSORS));
+            const given = [...logs].filter(([, { resume }]) => resume).slice(0, CURSORS);
+            return Object.fromEntries(given.map(([name, { resume }]) => /** @type {[string, string]} */ ([name, resume])));
         },
 
         /**
@@ -92,12 +92,11 @@ export function createInbox(cursors, start, say) {
          * @param {EntryFrame} entry
          */
         entry(entry) {
-            const { from, to, id } = entry;
             const its = log(entry.log);
             its.resumed = true;
             if (entry.seq <= its.last) return;
             // One id sent to two people is two messages.
-            const item = [from, to, id].join();
+            const item = [entry.from, entry.to, entry.id].join();
             const isNew = !its.ids.has(item);
             its.ids.add(item);
             forgetOldest(its.ids, REMEMBERED);
@@ -131,10 +130,10 @@ export function createInbox(cursors, start, say) {
         /** Acknowledges what was not yet. */
         acknowledge() {
             for (const [name, log] of logs) {
-                const { done, acknowledged, gaps, resumed } = log;
-                if (resumed && done.gaps === gaps && done.seq !== acknowledged) {
-                    log.acknowledged = done.seq;
-                    say({ kind: "write", frame: { ack: { log: name, delivered: done.seq } } });
+                const { seq, gaps } = log.done;
+                if (log.resumed && gaps === log.gaps && seq !== log.acknowledged) {
+                    log.acknowledged = seq;
+                    say({ kind: "write", frame: { ack: { log: name, delivered: seq } } });
                 }
             }
         },

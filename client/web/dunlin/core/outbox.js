@@ -111,7 +111,7 @@ export function createOutbox(perAddress, accepted, say) {
                 const { waiting } = lane;
                 if (lane.held <= now) lane.held = 0;
                 while (!lane.held && lane.flying < perAddress && flying.size < IN_FLIGHT && waiting.length) {
-                    const [item] = waiting.splice(0, 1);
+                    const item = /** @type {Item} */ (waiting.shift());
                     const { request, content } = item;
                     const id = item.id ?? nextId();
                     if (!item.id && request !== null) say({ kind: "named", request, id });

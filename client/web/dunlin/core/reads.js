@@ -45,7 +45,7 @@ export function createReads(say) {
          */
         read(address, upto) {
             if ([...known].some(([other, read]) => read >= upto && isSame(other, address))) return;
-            if (upto <= (pending.get(address)?.upto ?? -1)) return;
+            if (/** @type {any} */ (pending.get(address)?.upto) >= upto) return;
             pending.set(address, { upto, said: 0, next: 0, below: null });
             forgetOldest(pending, CONVERSATIONS);
         },

@@ -127,7 +127,8 @@ export function createKept(given, failed) {
          */
         async lead(heard) {
             for (;;) {
-                const [[, before] = ["", 0]] = await read("meta", "reign");
+                const [last] = await read("meta", "reign");
+                const before = last?.[1] ?? 0;
                 const reign = Math.max(before, heard) + 1;
                 if (!(await write([["meta", "reign", reign]], before))) continue;
                 await load();
