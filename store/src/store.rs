@@ -63,8 +63,14 @@ impl Store {
     }
 
     /// Where a client gets an object from, within `valid`, with these as the answer's `Content-Type` and `Content-Disposition`;
-    /// `None` where it comes through [`Store::read`].
-    pub fn object_request(&self, object: Key, kind: &str, disposition: &str, valid: Duration) -> Option<Request> {
+    /// `None` where it comes through [`Store::read`]. Where no type is named, it is the one that the object was put with.
+    pub fn object_request(
+        &self,
+        object: Key,
+        kind: Option<&str>,
+        disposition: &str,
+        valid: Duration,
+    ) -> Option<Request> {
         match &self.place {
             Place::Directory(_) => None,
             Place::S3(s3) => Some(s3.object_request(object, kind, disposition, valid)),
@@ -116,18 +122,18 @@ impl Store {
         }
     }
 
-    /// Stores a small object, such as a preview. One that is there stays as it is.
+    /// Stores a small object of this media type, such as a preview. One that is there stays as it is. A folder keeps no type.
     ///
     /// # Errors
     ///
     /// [`Error::Length`] where it is longer than [`PART`](crate::PART), and where the store fails.
-    pub async fn put(&self, object: Key, bytes: Bytes) -> Result<(), Error> {
+    pub async fn put(&self, object: Key, kind: &str, bytes: Bytes) -> Result<(), Error> {
         if bytes.len() as u64 > crate::PART {
             return Err(Error::Length { promised: crate::PART });
         }
         match &self.place {
             Place::Directory(directory) => self.guard.retried(|| directory.put(object, bytes.clone())).await,
-            Place::S3(s3) => self.guard.retried(|| s3.put(object, bytes.clone())).await,
+            Place::S3(s3) => self.guard.retried(|| s3.put(object, kind, bytes.clone())).await,
         }
     }
 

@@ -10,8 +10,8 @@ use axum::{
     response::{IntoResponse, Response},
 };
 use bytes::Bytes;
-use dunlin_schema::{Code, Millis};
-use dunlin_store::{Error, HEAD, Key, Upload, content_disposition, kind};
+use dunlin_schema::{Code, Millis, media::MediaType};
+use dunlin_store::{Error, HEAD, Key, Upload, content_disposition, is_shown, kind};
 use futures_util::{Stream, StreamExt as _, TryStreamExt as _, stream};
 use tokio::time::timeout;
 
@@ -190,7 +190,10 @@ async fn give(
         Wanted::Whole => (StatusCode::OK, 0, size),
         Wanted::Part(from, until) => (StatusCode::PARTIAL_CONTENT, from, until),
     };
-    let (mime, inline) = told(embedded, key, size, kind.as_ref().map_or("", |kind| kind.as_str())).await?;
+    let (mime, inline) = match kind {
+        Some(kind) => (kind.to_string(), is_shown(kind.as_str())),
+        None => told(embedded, key, size).await?,
+    };
     let described = [
         (header::CONTENT_TYPE, mime),
         (header::CONTENT_DISPOSITION, content_disposition(inline, name.as_ref().map(|name| name.as_str()))),
@@ -209,16 +212,13 @@ async fn give(
     Ok((status, about, described, range, body).into_response())
 }
 
-/// What a file is by its bytes, and whether a browser may show it where it is.
-async fn told(embedded: &Embedded, key: Key, size: u64, claimed: &str) -> Result<(String, bool), Refusal> {
-    let reading = embedded.store.read(key, 0, size.min(HEAD as u64)).await;
-    let head: Vec<Bytes> = match reading {
-        Ok(reading) => reading.try_collect().await.map_err(|error| failed(&error))?,
-        Err(error) => return Err(failed(&error)),
-    };
-    Ok(match kind(claimed, &head.concat()) {
+/// What a small picture is by its bytes, and whether a browser may show it where it is.
+async fn told(embedded: &Embedded, key: Key, size: u64) -> Result<(String, bool), Refusal> {
+    let reading = embedded.store.read(key, 0, size.min(HEAD as u64)).await.map_err(|error| failed(&error))?;
+    let head: Vec<Bytes> = reading.try_collect().await.map_err(|error| failed(&error))?;
+    Ok(match kind("", &head.concat()) {
         Ok(kind) => (kind.mime.into_owned(), kind.inline),
-        Err(_) => ("application/octet-stream".to_owned(), false),
+        Err(_) => (MediaType::BYTES.to_string(), false),
     })
 }
 

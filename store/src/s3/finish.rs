@@ -32,7 +32,7 @@ impl S3 {
             }
         }
         if upload.size == 0 {
-            return self.put(object, Bytes::new()).await;
+            return self.put(object, "application/octet-stream", Bytes::new()).await;
         }
         let key = object_key(object);
         let begin = CreateMultipartUpload::new(&self.bucket, Some(&self.credentials), &key);

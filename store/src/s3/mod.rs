@@ -50,10 +50,18 @@ impl S3 {
     }
 
     /// The URL from which a client gets an object, for so long, as what is said here.
-    pub(crate) fn object_request(&self, object: Key, kind: &str, disposition: &str, valid: Duration) -> Request {
+    pub(crate) fn object_request(
+        &self,
+        object: Key,
+        kind: Option<&str>,
+        disposition: &str,
+        valid: Duration,
+    ) -> Request {
         let key = object_key(object);
         let mut get = self.public.get_object(Some(&self.credentials), &key);
-        get.query_mut().insert("response-content-type", kind);
+        if let Some(kind) = kind {
+            get.query_mut().insert("response-content-type", kind);
+        }
         get.query_mut().insert("response-content-disposition", disposition);
         Request { method: "GET", url: get.sign(valid).into(), headers: Vec::new() }
     }
@@ -77,11 +85,11 @@ impl S3 {
         Ok(parts)
     }
 
-    /// Stores a small object. One that is there stays as it is.
-    pub(crate) async fn put(&self, object: Key, bytes: Bytes) -> Result<(), Error> {
+    /// Stores a small object of this media type. One that is there stays as it is.
+    pub(crate) async fn put(&self, object: Key, kind: &str, bytes: Bytes) -> Result<(), Error> {
         let key = object_key(object);
         let put = self.bucket.put_object(Some(&self.credentials), &key);
-        match self.ask(put, &[("if-none-match", "*")], bytes).await {
+        match self.ask(put, &[("content-type", kind), ("if-none-match", "*")], bytes).await {
             Ok(_) | Err(answer::Failure::Exists) => Ok(()),
             Err(failure) => Err(failure.into()),
         }

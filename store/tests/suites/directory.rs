@@ -37,7 +37,7 @@ async fn child() {
         store.write_part(upload, 2, body(&sent[part..])).await.unwrap();
         store.write_part(upload, 1, body(&sent[..part])).await.unwrap();
         store.finish(upload, key(1_000_000 + number)).await.unwrap();
-        store.put(key(2_000_000 + number), Bytes::from_static(b"preview")).await.unwrap();
+        store.put(key(2_000_000 + number), "image/png", Bytes::from_static(b"preview")).await.unwrap();
     }
 }
 
@@ -137,7 +137,7 @@ async fn a_full_disk_is_told() {
     let upload = Upload { key: key(1), size: PART };
     assert!(matches!(store.write_part(upload, 1, body(&bytes(PART))).await, Err(Error::Full)));
     assert_eq!(temporary(root.path()), 0, "what did not fit is no longer there");
-    store.put(key(2), vec![1; 1 << 20].into()).await.unwrap();
+    store.put(key(2), "image/png", vec![1; 1 << 20].into()).await.unwrap();
     assert_eq!(read(&store, key(2), 0, 1 << 20).await.unwrap(), [1; 1 << 20]);
     assert!(!store.health().0);
 }
@@ -147,10 +147,10 @@ async fn a_disk_that_turned_read_only_is_told() {
     let root = tempfile::tempdir().unwrap();
     let Some(_small) = Small::mount(root.path()) else { return };
     let store = Store::directory(root.path()).unwrap();
-    store.put(key(1), vec![1].into()).await.unwrap();
+    store.put(key(1), "image/png", vec![1].into()).await.unwrap();
     let remount = Command::new("mount").args(["-o", "remount,ro"]).arg(root.path()).status().unwrap();
     assert!(remount.success());
-    assert!(matches!(store.put(key(2), vec![1].into()).await, Err(Error::ReadOnly)));
+    assert!(matches!(store.put(key(2), "image/png", vec![1].into()).await, Err(Error::ReadOnly)));
     assert!(matches!(store.probe().await, Err(Error::ReadOnly)));
     assert_eq!(read(&store, key(1), 0, 1).await.unwrap(), [1], "what is there can be read");
 }

@@ -125,17 +125,17 @@ async fn what_is_removed_is_gone(trial: Trial) {
 
 async fn a_preview_stays_as_it_is(trial: Trial) {
     for sent in [b"first", b"later"] {
-        trial.store.put(key(1), sent.to_vec().into()).await.unwrap();
+        trial.store.put(key(1), "image/png", sent.to_vec().into()).await.unwrap();
     }
     assert_eq!(trial.read(key(1), 0, 5).await.unwrap(), b"first");
     let long = vec![0; usize::try_from(PART).unwrap() + 1];
-    assert!(matches!(trial.store.put(key(2), long.into()).await, Err(Error::Length { promised: PART })));
+    assert!(matches!(trial.store.put(key(2), "image/png", long.into()).await, Err(Error::Length { promised: PART })));
 }
 
 async fn sweeps_see_all(trial: Trial) {
     let begun = std::time::SystemTime::now();
     for number in 1..=3 {
-        trial.store.put(key(number), vec![1].into()).await.unwrap();
+        trial.store.put(key(number), "image/png", vec![1].into()).await.unwrap();
         trial.send_all(Upload { key: key(10 + number), size: PART + 1 }, &bytes(PART + 1)).await;
     }
     for (mut listing, first) in [(trial.store.objects(), 1), (trial.store.uploads(), 11)] {

@@ -3,7 +3,8 @@
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
-use dunlin_store::{Error, PART, S3Settings, Store, Upload};
+use dunlin_store::{Error, PART, S3Settings, Store, Upload, content_disposition};
+use futures_util::future::join_all;
 
 use crate::trial::{Small, Trial, bytes, key, until};
 
@@ -12,7 +13,7 @@ const MINUTE: Duration = Duration::from_secs(60);
 #[tokio::test]
 async fn a_service_that_is_down_is_left_alone_and_found_again() {
     let Some(mut trial) = Trial::s3().await else { return };
-    trial.store.put(key(1), Bytes::from_static(b"here")).await.unwrap();
+    trial.store.put(key(1), "image/png", Bytes::from_static(b"here")).await.unwrap();
     trial.service().kill();
     for _ in 0..5 {
         assert!(matches!(trial.store.size(key(1)).await, Err(Error::Unavailable { .. })));
@@ -26,6 +27,18 @@ async fn a_service_that_is_down_is_left_alone_and_found_again() {
     assert_eq!(trial.store.health().1.failures, failures, "and without a try");
     trial.service().restart().await;
     until(async || trial.store.size(key(1)).await.is_ok_and(|size| size == 4)).await;
+    assert!(!trial.store.health().0);
+}
+
+#[tokio::test]
+async fn connections_that_a_restart_has_cut_are_made_again() {
+    let Some(mut trial) = Trial::s3().await else { return };
+    trial.store.put(key(1), "image/png", Bytes::from_static(b"here")).await.unwrap();
+    for _ in 0..3 {
+        let asked = join_all((0..16).map(|_| trial.store.size(key(1)))).await;
+        assert!(asked.iter().all(|size| matches!(size, Ok(4))), "{asked:?}");
+        trial.service().restart().await;
+    }
     assert!(!trial.store.health().0);
 }
 
@@ -46,8 +59,8 @@ async fn a_silent_service_holds_nobody_up() {
 async fn a_full_service_is_told() {
     let Some(mut trial) = Trial::s3().await else { return };
     let Some(_small) = Small::mount(&trial.service().data().join("media")) else { return };
-    trial.store.put(key(1), vec![1; 1 << 20].into()).await.unwrap();
-    let told = trial.store.put(key(2), vec![1; 7 << 20].into()).await.unwrap_err();
+    trial.store.put(key(1), "image/png", vec![1; 1 << 20].into()).await.unwrap();
+    let told = trial.store.put(key(2), "image/png", vec![1; 7 << 20].into()).await.unwrap_err();
     assert!(matches!(told, Error::Full), "{told}");
     assert_eq!(trial.read(key(1), 0, 1 << 20).await.unwrap(), [1; 1 << 20]);
 }
@@ -122,15 +135,33 @@ async fn a_url_is_for_one_thing() {
 #[tokio::test]
 async fn a_download_says_what_it_was_told_to() {
     let Some(trial) = Trial::s3().await else { return };
-    trial.store.put(key(1), Bytes::from_static(b"<svg>")).await.unwrap();
-    let disposition = "attachment; filename=\"a b.svg\"; filename*=UTF-8''a%20b%F0%9F%A4%A9.svg";
-    let request = trial.store.object_request(key(1), "application/octet-stream", disposition, MINUTE).unwrap();
+    trial.store.put(key(1), "image/png", Bytes::from_static(b"<svg>")).await.unwrap();
+    for name in [
+        "a b\u{1f929}.svg",
+        "-%20.jpg",
+        "100%.png",
+        "Test&Test.txt",
+        "a+b#c?d=e;f.pdf",
+        "\"quoted\".pdf",
+        "\u{431}1.jpg",
+        "no ending",
+    ] {
+        let disposition = content_disposition(false, Some(name));
+        let request = trial.store.object_request(key(1), Some("text/plain"), &disposition, MINUTE).unwrap();
+        let answer = reqwest::get(&request.url).await.unwrap();
+        assert_eq!(answer.status().as_u16(), 200, "{name}");
+        assert_eq!(answer.headers()["content-disposition"], disposition, "{name}");
+    }
+    let disposition = "attachment; filename=\"a b.svg\"";
+    let request = trial.store.object_request(key(1), Some("application/octet-stream"), disposition, MINUTE).unwrap();
     let answer = reqwest::get(&request.url).await.unwrap();
     assert_eq!(answer.headers()["content-type"], "application/octet-stream");
     assert_eq!(answer.headers()["content-disposition"], disposition);
     assert_eq!(answer.bytes().await.unwrap(), &b"<svg>"[..]);
     let otherwise = request.url.replace("octet-stream", "xhtml");
     assert_eq!(reqwest::get(otherwise).await.unwrap().status().as_u16(), 403);
+    let as_it_is = trial.store.object_request(key(1), None, disposition, MINUTE).unwrap();
+    assert_eq!(reqwest::get(&as_it_is.url).await.unwrap().headers()["content-type"], "image/png", "as it was put");
 }
 
 #[tokio::test]
@@ -145,7 +176,7 @@ async fn clients_go_to_the_public_endpoint() {
     let put = reqwest::Client::new().put(&url).body(bytes(10)).send().await.unwrap();
     assert!(put.status().is_success());
     store.finish(upload, key(2)).await.unwrap();
-    let url = store.object_request(key(2), "text/plain", "attachment", MINUTE).unwrap().url;
+    let url = store.object_request(key(2), Some("text/plain"), "attachment", MINUTE).unwrap().url;
     assert!(url.starts_with(&public) && reqwest::get(url).await.unwrap().bytes().await.unwrap() == bytes(10));
 }
 

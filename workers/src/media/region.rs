@@ -177,8 +177,8 @@ impl Region {
             return same(MediaFacts { duration: told.map(|told| Millis(told.as_millis() as u64)), ..facts });
         }
         match self.previews.make(whole).await {
-            Ok(Preview { bytes, mime: _, width, height, hash }) => {
-                self.store.put(key(media.preview()), bytes).await?;
+            Ok(Preview { bytes, mime, width, height, hash }) => {
+                self.store.put(key(media.preview()), mime, bytes).await?;
                 let (width, height, blur) = (Some(width), Some(height), Some(STANDARD.encode(hash)));
                 same(MediaFacts { width, height, blur, thumbnail: true, ..facts })
             }
@@ -312,7 +312,7 @@ impl Place for Region {
     }
 
     async fn put(&self, media: MediaId, file: &Promise, bytes: Bytes) -> Result<Looked, Trouble> {
-        self.store.put(key(media), bytes).await?;
+        self.store.put(key(media), file.kind.as_str(), bytes).await?;
         let Promise { size, kind, sha256: _ } = file.clone();
         self.looked(media, MediaFacts { size, kind, ..MediaFacts::default() }).await
     }
@@ -329,7 +329,9 @@ impl Place for Region {
         let what = if thumbnail { media.preview() } else { media };
         let disposition = content_disposition(thumbnail || is_shown(facts.kind.as_str()), name.map(FileName::as_str));
         let valid = Duration::from_millis(limits::DOWNLOAD_HOLDS.0);
-        let request = self.store.object_request(key(what), facts.kind.as_str(), &disposition, valid);
+        // A small picture has a type of its own, with which it was put.
+        let kind = (!thumbnail).then_some(facts.kind.as_str());
+        let request = self.store.object_request(key(what), kind, &disposition, valid);
         request.map(|request| request.url)
     }
 
