@@ -13,8 +13,8 @@ use crate::{
     breaker::{Breaker, Counts},
 };
 
-/// How long a try may take. What streams has the deadlines of its steps.
-const TRY: Duration = Duration::from_secs(20);
+/// How long a try may take, of what is not larger where a file is. What streams has the deadlines of its steps.
+pub(crate) const TRY: Duration = Duration::from_secs(20);
 
 /// The guard of one store.
 #[derive(Debug)]
@@ -33,13 +33,22 @@ impl Guard {
         &self,
         what: impl Fn() -> F,
     ) -> Result<T, Error> {
+        self.retried_within(TRY, what).await
+    }
+
+    /// The same where each try may take so long.
+    pub(crate) async fn retried_within<T, F: Future<Output = Result<T, Error>>>(
+        &self,
+        deadline: Duration,
+        what: impl Fn() -> F,
+    ) -> Result<T, Error> {
         let pace = ExponentialBuilder::default()
             .with_jitter()
             .with_min_delay(Duration::from_millis(50))
             .with_max_delay(Duration::from_secs(1))
             .with_max_times(2);
         // Boxed: a question to an S3 store is large, and its callers need not be.
-        (|| self.within(TRY, Box::pin(what()))).retry(pace).when(Error::is_outage).await
+        (|| self.within(deadline, Box::pin(what()))).retry(pace).when(Error::is_outage).await
     }
 
     /// Does `what` once, within `deadline`.
@@ -71,4 +80,17 @@ impl Guard {
         let breaker = self.breaker.lock();
         (breaker.is_open(), breaker.counts())
     }
+}
+
+#[tokio::test]
+async fn what_takes_longer_than_it_may_is_tried_again_and_given_up() {
+    let (guard, tries) = (Guard::new(), std::sync::atomic::AtomicU32::new(0));
+    let slow = || async {
+        tries.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
+        tokio::time::sleep(Duration::from_millis(50)).await;
+        Ok(())
+    };
+    assert!(matches!(guard.retried_within(Duration::from_millis(5), slow).await, Err(Error::Unavailable { .. })));
+    assert!(guard.retried_within(Duration::from_secs(60), slow).await.is_ok());
+    assert_eq!(tries.into_inner(), 4);
 }

@@ -6,8 +6,11 @@ use bytes::Bytes;
 use futures_util::Stream;
 
 use crate::{
-    Counts, Error, Key, Listing, Reading, Request, S3Settings, Upload, WrongSettings, directory::Directory,
-    guard::Guard, listing::Walk, s3::S3,
+    Counts, Error, Key, Listing, Reading, Request, S3Settings, Upload, WrongSettings,
+    directory::Directory,
+    guard::{Guard, TRY},
+    listing::Walk,
+    s3::S3,
 };
 
 /// Where the bytes of media are: uploads, in parts, and objects, which never change.
@@ -118,7 +121,11 @@ impl Store {
     pub async fn finish(&self, upload: Upload, object: Key) -> Result<(), Error> {
         match &self.place {
             Place::Directory(directory) => self.guard.retried(|| directory.finish(upload, object)).await,
-            Place::S3(s3) => self.guard.retried(|| s3.finish(upload, object)).await,
+            Place::S3(s3) => {
+                // A service copies each part, and a slow one as slowly as it reads and writes.
+                let deadline = TRY * upload.parts().count() as u32;
+                self.guard.retried_within(deadline, || s3.finish(upload, object)).await
+            }
         }
     }
 
