@@ -31,6 +31,7 @@ of_every_store!(
     parts_have_their_length,
     a_late_writer_changes_nothing,
     two_finish_one_upload,
+    what_is_taken_away_while_it_is_finished_is_whole_or_nothing,
     what_is_removed_is_gone,
     a_preview_stays_as_it_is,
     sweeps_see_all,
@@ -103,6 +104,30 @@ async fn two_finish_one_upload(trial: Trial) {
         let (one, two) = join(trial.store.finish(upload, object), other.finish(upload, object)).await;
         assert!(one.is_ok() && two.is_ok(), "{one:?}, {two:?}");
         assert_eq!(trial.read(object, 0, 100).await.unwrap(), [1; 100]);
+    }
+}
+
+async fn what_is_taken_away_while_it_is_finished_is_whole_or_nothing(trial: Trial) {
+    let other = trial.again();
+    for number in 0..8 {
+        let (upload, object) = (Upload { key: key(number), size: PART + 9 }, key(1_000 + number));
+        let sent = bytes(upload.size);
+        trial.send_all(upload, &sent).await;
+        let abort = async {
+            for _ in 0..50 * number {
+                tokio::task::yield_now().await;
+            }
+            other.abort(upload.key).await
+        };
+        let (finished, aborted) = join(trial.store.finish(upload, object), abort).await;
+        aborted.unwrap();
+        match trial.store.size(object).await {
+            Ok(size) => {
+                assert_eq!(size, upload.size);
+                assert!(trial.read(object, 0, size).await.unwrap() == sent, "{finished:?}");
+            }
+            Err(error) => assert!(matches!(error, Error::NotFound) && finished.is_err(), "{error} {finished:?}"),
+        }
     }
 }
 
