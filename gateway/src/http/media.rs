@@ -13,7 +13,7 @@ use bytes::Bytes;
 use dunlin_schema::{Code, Millis, media::MediaType};
 use dunlin_store::{Error, HEAD, Key, Upload, content_disposition, is_shown, kind};
 use futures_util::{Stream, StreamExt as _, TryStreamExt as _, stream};
-use tokio::time::timeout;
+use tokio::time::{Instant, timeout};
 
 use super::{
     Moving, body,
@@ -30,6 +30,8 @@ use crate::{
 
 /// For how long nothing may come of a part.
 const STALLED: Duration = Duration::from_secs(30);
+/// Bytes of a part that come in a second at least, once so much time has passed.
+const SLOWEST: u64 = 2_048;
 /// What is said with every answer: a page of anybody's may ask, since the URL is all that lets it, and nothing that was sent runs.
 const HEADERS: [(HeaderName, HeaderValue); 5] = [
     (header::ACCESS_CONTROL_ALLOW_ORIGIN, HeaderValue::from_static("*")),
@@ -99,10 +101,8 @@ async fn take(
         Some(length) if length < size => return Err(too_short()),
         Some(_) | None => {}
     }
-    let _permit = embedded
-        .uploads
-        .try_acquire()
-        .map_err(|_full| refusal(Code::Unavailable, "as many files come in here as may at once").until(BUSY))?;
+    let full = || refusal(Code::Unavailable, "as many files come in here as may at once").until(BUSY);
+    let _arriving = embedded.arrives(&ticket.user).ok_or_else(full)?;
     let upload = Upload { key: key(media)?, size: from + size };
     let mut came = 0;
     let counted = chunks(body).inspect_ok(|chunk| {
@@ -118,14 +118,24 @@ async fn take(
 }
 
 /// The chunks of a body, as long as it moves.
-fn chunks(body: &mut BodyDataStream) -> impl Stream<Item = Result<Bytes, String>> {
-    stream::unfold(Some(body), async |body| {
+fn chunks<E: ToString>(
+    body: &mut (impl Stream<Item = Result<Bytes, E>> + Unpin),
+) -> impl Stream<Item = Result<Bytes, String>> {
+    let begun = Instant::now();
+    stream::unfold((Some(body), 0), move |(body, came)| async move {
         let body = body?;
+        let over = |why: String| Some((Err(why), (None, came)));
         match timeout(STALLED, body.next()).await {
-            Ok(Some(Ok(chunk))) => Some((Ok(chunk), Some(body))),
-            Ok(Some(Err(error))) => Some((Err(error.to_string()), None)),
+            Ok(Some(Ok(chunk))) => {
+                let (came, slow) = (came + chunk.len() as u64, begun.elapsed().saturating_sub(STALLED).as_secs());
+                if came < SLOWEST * slow {
+                    return over(format!("less than {SLOWEST} bytes came in a second"));
+                }
+                Some((Ok(chunk), (Some(body), came)))
+            }
+            Ok(Some(Err(error))) => over(error.to_string()),
             Ok(None) => None,
-            Err(_late) => Some((Err(format!("nothing came for {} s", STALLED.as_secs())), None)),
+            Err(_late) => over(format!("nothing came for {} s", STALLED.as_secs())),
         }
     })
 }
@@ -257,5 +267,36 @@ fn failed(error: &Error) -> Refusal {
             tracing::warn!(%error, "the store of files fails");
             refusal(Code::Unavailable, "files can't be stored or given now").until(Millis(5_000))
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// How many bytes come of a body of which one chunk comes each so many seconds, and why no more.
+    async fn come(chunk: usize, every: u64) -> (usize, Option<String>) {
+        let slow = stream::unfold((), async |()| {
+            tokio::time::sleep(Duration::from_secs(every)).await;
+            Some((Ok::<_, String>(Bytes::from(vec![0; chunk])), ()))
+        });
+        let mut slow = Box::pin(slow.take(100));
+        let mut came = 0;
+        let mut chunks = Box::pin(chunks(&mut slow));
+        while let Some(chunk) = chunks.next().await {
+            match chunk {
+                Ok(chunk) => came += chunk.len(),
+                Err(why) => return (came, Some(why)),
+            }
+        }
+        (came, None)
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn whoever_sends_next_to_nothing_is_sent_away() {
+        assert_eq!(come(2_048, 1).await, (204_800, None));
+        assert_eq!(come(1, 1).await, (30, Some("less than 2048 bytes came in a second".to_owned())));
+        assert_eq!(come(1_000_000, 31).await, (0, Some("nothing came for 30 s".to_owned())));
+        assert_eq!(come(1_000_000, 29).await, (100_000_000, None), "what comes in large pieces is not slow");
     }
 }
