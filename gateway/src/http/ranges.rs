@@ -141,6 +141,30 @@ mod tests {
     }
 
     proptest! {
+        /// RFC 9110, section 14.1.2, byte by byte.
+        #[test]
+        fn a_range_is_the_bytes_that_it_names(
+            first in prop::option::of(0..60_u64), last in prop::option::of(0..60_u64), size in 1..50_u64, zeros in 0..3_usize,
+        ) {
+            let digits = |number: Option<u64>| number.map_or_else(String::new, |number| format!("{}{number}", "0".repeat(zeros)));
+            let named = |position: u64| match (first, last) {
+                (Some(first), Some(last)) => (first..=last).contains(&position),
+                (Some(first), None) => first <= position,
+                (None, Some(count)) => size - position <= count,
+                (None, None) => true,
+            };
+            let named: Vec<u64> = (0..size).filter(|position| named(*position)).collect();
+            let is_none = first.is_none() && last.is_none() || first.is_some_and(|first| last.is_some_and(|last| last < first));
+            let expected = match (is_none, &named[..]) {
+                (true, _) => Wanted::Whole,
+                (false, []) => Wanted::Nothing,
+                (false, [from, .., until]) => Wanted::Part(*from, until + 1),
+                (false, [one]) => Wanted::Part(*one, one + 1),
+            };
+            let range = format!("bytes={}-{}", digits(first), digits(last));
+            prop_assert_eq!(asked(&[(RANGE, &range)], size), expected, "{}", range);
+        }
+
         #[test]
         fn no_text_asks_for_what_is_not_there(range in "(bytes=)?[0-9,\\- =]{0,30}|.*", size in 0..100_u64) {
             let mut headers = HeaderMap::new();
