@@ -17,7 +17,7 @@ use dunlin_schema::{
 };
 use reqwest::{
     Method, RequestBuilder, Response, StatusCode, Url,
-    header::{HeaderMap, HeaderName, HeaderValue, RANGE},
+    header::{HeaderMap, HeaderName, HeaderValue, RANGE, RETRY_AFTER},
 };
 use tokio::{
     io::{AsyncWrite, AsyncWriteExt},
@@ -32,8 +32,10 @@ use crate::{client::Client, error::AskError, event::Status};
 const TRIES: u32 = 6;
 /// The pause before it is tried again.
 const PAUSE: Duration = Duration::from_millis(500);
-/// How long a file may be looked at that was uploaded.
-const LOOKED_AT_WITHIN: Duration = Duration::from_secs(120);
+/// How long a file may be looked at that was uploaded: a large one on a slow disk, behind others.
+const LOOKED_AT_WITHIN: Duration = Duration::from_secs(600);
+/// How long a part may be told to come later: as many come in as may at once.
+const TAKEN_WITHIN: Duration = Duration::from_secs(60);
 /// How long nothing may come of a download, and how long an answer to a part may take once it was sent.
 const SILENT_FOR: Duration = Duration::from_secs(60);
 
@@ -159,10 +161,20 @@ impl Client {
         let UploadPart { url, method, headers, from, size } = part;
         let (url, headers) = (self.media_url(&url).await?, headers_of(headers)?);
         let method = Method::from_bytes(method.as_bytes()).map_err(MediaError::transfer)?;
-        let bytes = file.read(from, size).await?;
-        let request = http()?.request(method, url).headers(headers).body(Counted::new(bytes, progress).into_body());
-        answered(request).await?;
-        Ok(())
+        let (until, there) = (Instant::now() + TAKEN_WITHIN, progress.there());
+        loop {
+            let bytes = file.read(from, size).await?;
+            let body = Counted::new(bytes, progress).into_body();
+            let request = http()?.request(method.clone(), url.clone()).headers(headers.clone()).body(body);
+            let response = send(request).await?;
+            match later(&response).filter(|pause| Instant::now() + *pause < until) {
+                Some(pause) => {
+                    progress.at(there);
+                    sleep(pause).await;
+                }
+                None => return successful(response).await.map(drop),
+            }
+        }
     }
 
     /// Downloads a file, or the small picture of it, into `into`: one that the user has uploaded, or that goes with a message that the user
@@ -278,8 +290,11 @@ async fn send(request: RequestBuilder) -> Result<Response, MediaError> {
     request.send().await.map_err(|error| MediaError::transfer(error.without_url()))
 }
 
-async fn answered(request: RequestBuilder) -> Result<Response, MediaError> {
-    successful(send(request).await?).await
+/// When to try again, where an answer says that it is too much just now (RFC 9110, section 10.2.3).
+fn later(response: &Response) -> Option<Duration> {
+    let busy = [StatusCode::SERVICE_UNAVAILABLE, StatusCode::TOO_MANY_REQUESTS].contains(&response.status());
+    let told = response.headers().get(RETRY_AFTER).and_then(|after| after.to_str().ok()?.parse().ok());
+    busy.then(|| told.map_or(PAUSE, Duration::from_secs).max(PAUSE))
 }
 
 /// An answer that says that it is done. Errors: what it says instead.

@@ -34,6 +34,11 @@ impl Progress {
         (self.tell)(there);
     }
 
+    /// How many bytes are there.
+    pub(super) fn there(&self) -> u64 {
+        self.there.load(Ordering::Relaxed)
+    }
+
     fn more(&self, bytes: u64) {
         (self.tell)(self.there.fetch_add(bytes, Ordering::Relaxed) + bytes);
     }

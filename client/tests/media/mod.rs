@@ -120,6 +120,30 @@ async fn an_upload_that_was_broken_off_goes_on_with_what_is_missing() {
 }
 
 #[tokio::test]
+async fn a_part_that_is_to_come_later_does() {
+    let gateway = Gateway::start().await;
+    let (client, _events) = start(gateway.options()).await;
+    let (mut peer, _) = gateway.welcome().await;
+    let (task, told) = uploading(&client);
+    let ask = asked(&mut peer).await;
+    say(&mut peer, &ask, upload(1, vec![part(1, 0, 20)], None)).await;
+    // More often than a transfer may fail.
+    for _ in 0..7 {
+        let mut stream = gateway.tcp().await;
+        assert_eq!(request(&mut stream).await.1.len(), 20);
+        respond(&mut stream, "503 Service Unavailable\r\nretry-after: 0", 0, "").await;
+    }
+    let mut stream = gateway.tcp().await;
+    assert_eq!(request(&mut stream).await.1.len(), 20);
+    respond(&mut stream, "204 No Content", 0, "").await;
+    let ask = asked(&mut peer).await;
+    assert_eq!(ask.what, Question::UploadDone { media: media(1), proof: None }, "nothing is asked anew");
+    say(&mut peer, &ask, usable(7)).await;
+    soon("the upload", task).await.unwrap().unwrap();
+    assert!(told.lock().unwrap().iter().all(|there| *there <= 20));
+}
+
+#[tokio::test]
 async fn what_the_region_has_already_is_shown_and_not_sent() {
     let gateway = Gateway::start().await;
     let (client, _events) = start(gateway.options()).await;
