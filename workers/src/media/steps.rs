@@ -42,9 +42,11 @@ impl<P: Place> Steps<'_, P> {
         let media = MediaId::from_parts(self.now, random);
         let challenge = self.stored(file.sha256).await?.map(|_| nonce);
         let record = promised(by, file, challenge, self.now);
+        // Before anything is written: while the store is down nobody's share of it is used up by asking again and again.
+        let begun = self.begun(media, &record, file, challenge).await?;
         self.place.save_uploaded(by, media, file.size, record.until).await?;
         match self.save(media, &record, Seq(0)).await? {
-            Saved::Yes => self.begun(media, &record, file, challenge).await,
+            Saved::Yes => Ok(begun),
             // There are 79 random bits in it.
             Saved::Conflict => refused(MediaRefusal::Busy),
         }
