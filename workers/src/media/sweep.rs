@@ -6,6 +6,7 @@ use std::{
     time::{Duration, SystemTime},
 };
 
+use aws_lc_rs::digest::{SHA256, digest};
 use dunlin_nats::{Appender, Item, Origin};
 use dunlin_schema::{
     Address, Code, Content, Entry, Log, MediaId, MessageId, Millis, Peer, Shard,
@@ -26,6 +27,9 @@ use crate::{clock, context::Context};
 
 /// Whoever has this shard goes through the store: two at once do no harm.
 const SWEEPER: Shard = Shard(0);
+
+/// How long ago somebody else may have told of a file that is lost, and have died before that was written down.
+const TOLD_WITHIN: Millis = Millis(7 * 24 * 3_600_000);
 
 /// Sweeps now and then, until it is dropped.
 pub(super) async fn run(context: &Context, shard: Shard, media: &Media) {
@@ -157,7 +161,7 @@ impl Sweep<'_> {
             Err(StoreError::NotFound) => {}
             Err(error) => return Err(error.into()),
         }
-        // Who is told twice, because the record was not written after it, was told the truth twice.
+        // Whoever told it before, and did not come to write the record, told it under the same ids.
         for reference in &usable.references {
             self.tell(file, reference).await?;
         }
@@ -170,7 +174,8 @@ impl Sweep<'_> {
     }
 
     /// Tells somebody who sent a file that it is lost.
-    async fn tell(&self, file: MediaId, Reference { from, id, to }: &Reference) -> Result<(), Trouble> {
+    async fn tell(&self, file: MediaId, told: &Reference) -> Result<(), Trouble> {
+        let Reference { from, id, to } = told;
         let region = self.region;
         let Some(appender) = self.appender.filter(|_| from.region == region.name) else { return Ok(()) };
         let message = format!("the store has lost the file {file} of this message");
@@ -178,7 +183,7 @@ impl Sweep<'_> {
         let owner = Address { peer: Peer::User(from.user.clone()), region: Some(region.name.clone()) };
         let now = clock::now();
         let entry = Entry {
-            id: MessageId::from_parts(now, rand::random()),
+            id: news_id(file, told),
             from: from.clone(),
             to: owner,
             order: None,
@@ -186,9 +191,17 @@ impl Sweep<'_> {
             body: Body::Content(Content::Failed(Box::new(failed))),
         };
         let log = Log::mailbox(&region.name, region.shards, &from.user);
-        let item = Item { log, entry, origin: Origin::Client, first_try: true, copy_of_new: false };
+        let origin = Origin::Reader { saved: now.minus(TOLD_WITHIN).into() };
+        let item = Item { log, entry, origin, first_try: false, copy_of_new: false };
         appender.append(item).await.map(drop).map_err(|error| Trouble::Record(error.to_string()))
     }
+}
+
+/// What says that a file of a message is lost is called the same by whoever says it, so that it is stored once.
+fn news_id(file: MediaId, Reference { from, id, to }: &Reference) -> MessageId {
+    let hash = digest(&SHA256, format!("{file} {from} {id} {to}").as_bytes());
+    let random = hash.as_ref().first_chunk().expect("a SHA-256 has 32 bytes");
+    MessageId::from_parts(id.time(), u128::from_be_bytes(*random))
 }
 
 /// The file that something in the store is of, or its small picture; `None` of what nobody here has put there.
