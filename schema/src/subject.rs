@@ -18,8 +18,8 @@ pub use self::groups::{
     shard_follows, shard_links,
 };
 pub use self::media::{
-    all_same, all_uploaded, holds, media, media_record, media_records, media_same, media_service, media_shard,
-    parse_media_record, parse_media_same, parse_uploaded, same_shard, shard_uploaded, uploaded,
+    all_same, all_uploaded, holds, media, media_looks, media_record, media_records, media_same, media_service,
+    media_shard, parse_media_record, parse_media_same, parse_uploaded, same_shard, shard_uploaded, uploaded,
 };
 
 /// A log: the entries under one subject of a shard, in order.

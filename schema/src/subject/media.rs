@@ -33,6 +33,12 @@ pub fn same_shard(shards: u16, sha256: Sha256) -> Shard {
     Shard::of(&sha256.to_string(), shards)
 }
 
+/// That somebody looks at what was uploaded: `state.<region>.<shard>.looks.<id>`. The shard is the file's. It holds nothing, and goes by
+/// itself soon after whoever looked is gone.
+pub fn media_looks(region: &RegionName, shard: Shard, media: MediaId) -> String {
+    format!("state.{region}.{shard}.looks.{media}")
+}
+
 /// Which files have which bytes, in a shard: a pattern.
 pub fn all_same(region: &RegionName, shard: Shard) -> String {
     format!("state.{region}.{shard}.same.*")

@@ -1,12 +1,20 @@
 //! What `media` counts.
 
+use std::sync::{Arc, OnceLock};
+
 use dunlin_schema::{
     Shard,
     media::service::{MediaAnswer, MediaRefusal},
 };
-use prometheus_client::{metrics::counter::Counter, registry::Registry};
+use dunlin_store::Store;
+use prometheus_client::{
+    collector::Collector,
+    encoding::{DescriptorEncoder, EncodeMetric},
+    metrics::{counter::Counter, gauge::ConstGauge},
+    registry::Registry,
+};
 
-use crate::metrics::{Counters, Gauges, OfShard};
+use crate::metrics::{Counters, OfShard};
 
 /// What the role counts, by shard.
 pub(super) struct Metrics {
@@ -15,7 +23,7 @@ pub(super) struct Metrics {
     unavailable: Counters,
     swept: Counters,
     lost: Counters,
-    open: Gauges,
+    looked: Counters,
 }
 
 /// What the role counts of one shard.
@@ -26,11 +34,24 @@ pub(super) struct MediaMetrics {
     unavailable: Counter,
     pub(super) swept: Counter,
     pub(super) lost: Counter,
-    pub(super) open: prometheus_client::metrics::gauge::Gauge<i64, std::sync::atomic::AtomicI64>,
+    pub(super) looked: Counter,
+}
+
+/// Whether the store is asked, read when somebody wants to know.
+#[derive(Debug)]
+struct Circuit(Arc<OnceLock<Arc<Store>>>);
+
+impl Collector for Circuit {
+    fn encode(&self, mut encoder: DescriptorEncoder) -> Result<(), std::fmt::Error> {
+        let Some(store) = self.0.get() else { return Ok(()) };
+        let open = ConstGauge::new(i64::from(store.health().0));
+        let help = "Whether the store failed so often that it is not asked for now";
+        open.encode(encoder.encode_descriptor("circuit_open", help, None, open.metric_type())?)
+    }
 }
 
 impl Metrics {
-    pub(super) fn register(registry: &mut Registry) -> Metrics {
+    pub(super) fn register(registry: &mut Registry, store: Arc<OnceLock<Arc<Store>>>) -> Metrics {
         let role = registry.sub_registry_with_prefix("dunlin_media");
         let metrics = Metrics {
             answered: Counters::default(),
@@ -38,7 +59,7 @@ impl Metrics {
             unavailable: Counters::default(),
             swept: Counters::default(),
             lost: Counters::default(),
-            open: Gauges::default(),
+            looked: Counters::default(),
         };
         role.register("answered", "Questions about files that were answered", metrics.answered.clone());
         role.register("refused", "Questions about files that were refused for good", metrics.refused.clone());
@@ -55,11 +76,8 @@ impl Metrics {
             "Files that the store no longer had, though their leases had not ended",
             metrics.lost.clone(),
         );
-        role.register(
-            "circuit_open",
-            "Whether the store failed so often that it is not asked for now",
-            metrics.open.clone(),
-        );
+        role.register("looked", "Uploads that were looked at", metrics.looked.clone());
+        role.register_collector(Box::new(Circuit(store)));
         metrics
     }
 
@@ -71,7 +89,7 @@ impl Metrics {
             unavailable: self.unavailable.get_or_create_owned(&label),
             swept: self.swept.get_or_create_owned(&label),
             lost: self.lost.get_or_create_owned(&label),
-            open: self.open.get_or_create_owned(&label),
+            looked: self.looked.get_or_create_owned(&label),
         }
     }
 }

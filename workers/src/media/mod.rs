@@ -6,9 +6,11 @@
 //! | `core` | what becomes of a file's record, decided without I/O |
 //! | `steps` | what is done with a file, step by step, against a `place` |
 //! | `region` | the place: the region's records, and its store |
+//! | `claim` | that one worker looks at an upload, and not all of them |
 //! | `sweep` | takes out of the store what no record speaks of |
 //! | `inventory` | the region's files, as its operators see them |
 
+mod claim;
 pub mod core;
 mod inventory;
 mod metrics;
@@ -19,31 +21,39 @@ mod sweep;
 #[cfg(test)]
 mod tests;
 
-use std::{collections::HashSet, sync::Arc, time::Duration};
+use std::{
+    collections::HashSet,
+    sync::{Arc, OnceLock},
+    time::Duration,
+};
 
 use dunlin_nats::{MediaQuestion, MediaService};
 use dunlin_schema::{
-    MediaId, Shard, limits,
+    MediaId, Shard, UserName, limits,
     media::{
-        record::Reference,
+        record::{MediaState, Reference},
         service::{MediaAnswer, MediaRefusal, MediaRequest},
     },
 };
-use dunlin_store::Previews;
+use dunlin_store::{Previews, Store};
 use futures_util::{FutureExt, StreamExt, stream::FuturesUnordered};
 use parking_lot::Mutex;
 use prometheus_client::registry::Registry;
-use tokio::{sync::Semaphore, time::timeout};
-
-pub use self::{
-    inventory::{Fault, Inventory},
-    place::Trouble,
-    sweep::Mended,
+use tokio::{
+    sync::Semaphore,
+    time::{sleep, timeout},
 };
+
 use self::{
+    claim::Claim,
     metrics::{MediaMetrics, Metrics},
+    place::{Place, Trouble},
     region::Region,
     steps::Steps,
+};
+pub use self::{
+    inventory::{Fault, Inventory},
+    sweep::Mended,
 };
 use crate::{
     clock,
@@ -60,21 +70,26 @@ pub const ROLE: Role = Role::new("media", prepare).with_reads().with_appender();
 const AT_ONCE: usize = 64;
 /// Files that are looked at at once, of all shards: each is read from end to end.
 const LOOKED_AT: usize = 4;
+/// How often whoever waits for another worker to have looked at a file sees whether it has.
+const ANOTHER_LOOKS: Duration = Duration::from_millis(50);
 /// Small pictures that are made at once: each takes up to half a gibibyte for a moment.
 const PREVIEWS: usize = 1;
 
 fn prepare(registry: &mut Registry) -> Work {
-    let metrics = Metrics::register(registry);
-    let looking = Looking { turns: Semaphore::new(LOOKED_AT), at: Mutex::default(), previews: Previews::new(PREVIEWS) };
+    let store = Arc::<OnceLock<Arc<Store>>>::default();
+    let metrics = Metrics::register(registry, store.clone());
+    let looking =
+        Looking { turns: Semaphore::new(LOOKED_AT), at: Mutex::default(), previews: Previews::new(PREVIEWS), store };
     let looking = Arc::new(looking);
     Work::EachShard(Arc::new(move |context, shard| run(context, shard, metrics.of(shard), looking.clone()).boxed()))
 }
 
-/// The files that are looked at.
+/// What all shards have in common: the files that are looked at, and the store once there is one.
 struct Looking {
     turns: Semaphore,
     at: Mutex<HashSet<MediaId>>,
     previews: Previews,
+    store: Arc<OnceLock<Arc<Store>>>,
 }
 
 /// What a shard's questions are answered with.
@@ -94,6 +109,7 @@ async fn run(context: Context, shard: Shard, metrics: MediaMetrics, looking: Arc
             context.tell(TaskState::Working);
             return std::future::pending().await;
         };
+        let store = looking.store.get_or_init(|| store).clone();
         let settings = context.settings();
         let (name, shards) = (settings.region.clone(), settings.shards);
         let previews = looking.previews.clone();
@@ -154,36 +170,62 @@ impl Drop for AtWork {
 
 impl Media {
     async fn answer(&self, wanted: MediaRequest) -> MediaAnswer {
-        let answer = match wanted {
-            // It may take long, and goes on when whoever asks has been told so.
-            MediaRequest::Complete { media, .. } => {
-                let Some(at_work) = AtWork::begin(&self.looking, media) else {
-                    return MediaAnswer::Refused(MediaRefusal::Busy);
-                };
-                let whole = self.clone();
-                let work = tokio::spawn(async move {
-                    let done = match whole.looking.turns.acquire().await {
-                        Ok(_turn) => whole.done(wanted).await,
-                        Err(_) => MediaAnswer::Refused(MediaRefusal::Busy),
-                    };
-                    drop(at_work);
-                    done
-                });
-                let within = Duration::from_millis(limits::MEDIA_WITHIN.0);
-                match timeout(within, work).await {
-                    Ok(Ok(answer)) => answer,
-                    Ok(Err(_)) | Err(_) => MediaAnswer::Refused(MediaRefusal::Busy),
-                }
-            }
-            wanted @ (MediaRequest::Begin { .. }
+        let looks_at = match &wanted {
+            MediaRequest::Complete { by, media, .. } => self.is_promised(by, *media).await.then_some(*media),
+            MediaRequest::Begin { .. }
             | MediaRequest::GoOn { .. }
             | MediaRequest::Refer { .. }
             | MediaRequest::Open { .. }
-            | MediaRequest::Release { .. }) => self.done(wanted).await,
+            | MediaRequest::Release { .. } => None,
+        };
+        let answer = match looks_at {
+            Some(media) => self.look(media, wanted).await,
+            None => self.done(wanted).await,
         };
         self.metrics.count(&answer);
-        self.metrics.open.set(i64::from(self.region.store.health().0));
         answer
+    }
+
+    /// It may take long, and goes on when whoever asks has been told so.
+    async fn look(&self, media: MediaId, wanted: MediaRequest) -> MediaAnswer {
+        let busy = MediaAnswer::Refused(MediaRefusal::Busy);
+        let Some(at_work) = AtWork::begin(&self.looking, media) else { return busy };
+        let whole = self.clone();
+        let work = tokio::spawn(async move {
+            let done = whole.completed(wanted).await;
+            drop(at_work);
+            done
+        });
+        match timeout(Duration::from_millis(limits::MEDIA_WITHIN.0), work).await {
+            Ok(Ok(answer)) => answer,
+            Ok(Err(_)) | Err(_) => busy,
+        }
+    }
+
+    /// Looks at an upload, or waits until somebody else has.
+    async fn completed(&self, wanted: MediaRequest) -> MediaAnswer {
+        let MediaRequest::Complete { ref by, media, .. } = wanted else { return self.done(wanted).await };
+        while self.is_promised(by, media).await {
+            match Claim::lay(&self.region, media).await {
+                Ok(Some(claim)) => {
+                    let look = async {
+                        let _turn = self.looking.turns.acquire().await;
+                        self.metrics.looked.inc();
+                        self.done(wanted).await
+                    };
+                    return claim.hold(look).await;
+                }
+                Ok(None) => sleep(ANOTHER_LOOKS).await,
+                Err(trouble) => return unavailable(&trouble),
+            }
+        }
+        self.done(wanted).await
+    }
+
+    /// Whether somebody is to upload a file, or has, and nobody has looked at it.
+    async fn is_promised(&self, who: &UserName, media: MediaId) -> bool {
+        let record = self.region.media(media).await.ok().flatten();
+        record.is_some_and(|(record, _)| matches!(record.state, MediaState::Promised { by, .. } if by == *who))
     }
 
     async fn done(&self, wanted: MediaRequest) -> MediaAnswer {
@@ -198,9 +240,11 @@ impl Media {
             }
             MediaRequest::Release { from, id, to, media } => steps.release(&Reference { from, id, to }, media).await,
         };
-        answered.unwrap_or_else(|trouble| {
-            tracing::warn!(%trouble, "something was not done with a file");
-            MediaAnswer::Refused(MediaRefusal::Unavailable)
-        })
+        answered.unwrap_or_else(|trouble| unavailable(&trouble))
     }
+}
+
+fn unavailable(trouble: &Trouble) -> MediaAnswer {
+    tracing::warn!(%trouble, "something was not done with a file");
+    MediaAnswer::Refused(MediaRefusal::Unavailable)
 }
