@@ -46,7 +46,7 @@ pub async fn start(options: &ServerOptions, count: usize) -> (Vec<NatsServer>, V
 
 /// Routes name the ports of servers that do not run yet, so none of them can be chosen by its server. They lie below those that a system
 /// gives to whoever asks for any port, so that nobody who does is given one meanwhile.
-fn free_ports(count: usize) -> Vec<u16> {
+pub(crate) fn free_ports(count: usize) -> Vec<u16> {
     let mut listeners: Vec<TcpListener> = vec![];
     while listeners.len() < count {
         listeners.extend(TcpListener::bind(("127.0.0.1", rand::rng().random_range(20_000..32_000))));

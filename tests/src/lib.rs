@@ -13,6 +13,7 @@
 //! | [`accounts`] | who a nats-server knows: nkeys, and an operator's JWTs |
 //! | [`tokens`] | signing keys and tokens, good and bad |
 //! | [`device`] | a device: frames as JSON text, and nothing of Dunlin's own code |
+//! | [`bucket`] | an S3 service with a bucket for files, to be killed |
 //! | [`backend`] | a back end: posts over HTTP, and nothing of Dunlin's own code |
 //! | [`by_hand`] | a group whose log and records the test writes, in the place of the groups worker |
 //! | [`raw`] | a WebSocket client that can say whatever bytes it likes |
@@ -28,6 +29,7 @@
 pub mod accounts;
 pub mod authority;
 pub mod backend;
+pub mod bucket;
 pub mod by_hand;
 pub mod cluster;
 pub mod device;

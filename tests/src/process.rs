@@ -17,6 +17,7 @@ use nix::{
 use tempfile::TempDir;
 
 use crate::{
+    bucket::Bucket,
     device::Device,
     server::NatsServer,
     tokens::{Key, KeySet},
@@ -32,10 +33,22 @@ pub struct Sections {
     pub worker: String,
 }
 
+/// Where a region's files are.
+pub enum Files {
+    /// Nowhere: there are none.
+    Nowhere,
+    /// In a folder that its processes share.
+    Folder,
+    /// In a bucket, which its workers reach at this address.
+    Bucket(Bucket, SocketAddr),
+}
+
 /// A region of processes.
 pub struct Processes {
     /// Its nats-server.
     pub nats: NatsServer,
+    /// Where its files are.
+    pub files: Files,
     sections: Sections,
     key: Key,
     keys: KeySet,
@@ -81,13 +94,22 @@ fn free_port() -> SocketAddr {
 impl Processes {
     /// A region with one worker and this many gateways.
     pub async fn start(gateways: usize) -> Processes {
+        Processes::start_with(Files::Nowhere, gateways).await
+    }
+
+    /// The same with files.
+    pub async fn start_with(files: Files, gateways: usize) -> Processes {
         let nats = NatsServer::start();
         let section = format!("servers = [\"{}\"]", nats.url());
-        Processes::start_at(nats, Sections { gateway: section.clone(), worker: section }, gateways).await
+        Processes::start_all(nats, Sections { gateway: section.clone(), worker: section }, files, gateways).await
     }
 
     /// The same at a server that is there, reached as these sections say.
     pub async fn start_at(nats: NatsServer, sections: Sections, gateways: usize) -> Processes {
+        Processes::start_all(nats, sections, Files::Nowhere, gateways).await
+    }
+
+    async fn start_all(nats: NatsServer, sections: Sections, files: Files, gateways: usize) -> Processes {
         let region = RegionName::new("local").expect("a name");
         let options: ConnectOptions = toml::from_str(&sections.worker).expect("a section");
         let connection = Connection::open(&options, &region).await.expect("a connection");
@@ -96,7 +118,7 @@ impl Processes {
         let key = Key::new("one");
         let keys = KeySet::of(&[&key]);
         let folder = tempfile::tempdir().expect("a temporary folder");
-        let mut region = Processes { nats, sections, key, keys, folder, gateways: vec![], workers: vec![] };
+        let mut region = Processes { nats, files, sections, key, keys, folder, gateways: vec![], workers: vec![] };
         region.add_worker().await;
         for _ in 0..gateways {
             let address = free_port();
@@ -279,8 +301,12 @@ impl Processes {
 
     fn start_gateway(&self, address: SocketAddr) -> Process {
         let config = format!(
-            "listen = \"{address}\"\ndrain = 500\n\n[nats]\n{}\n\n[tokens]\nkeys = \"{}\"\n\
+            "listen = \"{address}\"\ndrain = 500\n\n{}[nats]\n{}\n\n[tokens]\nkeys = \"{}\"\n\
              refresh = 600000\n\n[limits]\nsends_per_second = 100000\nsends_burst = 100000\nconnects_per_second = 10000\nconnects_burst = 10000\n",
+            match &self.files {
+                Files::Folder => format!("[media]\ndirectory = {:?}\n\n", self.media()),
+                Files::Nowhere | Files::Bucket(..) => String::new(),
+            },
             self.sections.gateway,
             self.keys.path().display()
         );
@@ -288,7 +314,23 @@ impl Processes {
     }
 
     fn start_worker(&self, address: SocketAddr) -> Process {
-        self.spawn("worker", address, &worker_config(address, self.folder.path(), &self.sections.worker))
+        let config = worker_config(address, self.folder.path(), &self.sections.worker);
+        self.spawn("worker", address, &format!("{config}{}", self.media_of_workers()))
+    }
+
+    /// Where files are, if they are in a folder.
+    pub fn media(&self) -> PathBuf {
+        self.folder.path().join("media")
+    }
+
+    /// Workers go through the store all the time, and take out whatever has no record, however young it is.
+    fn media_of_workers(&self) -> String {
+        let place = match &self.files {
+            Files::Nowhere => return String::new(),
+            Files::Folder => format!("directory = {:?}\n", self.media()),
+            Files::Bucket(bucket, address) => bucket.section(*address),
+        };
+        format!("\n[media]\nswept_every = 300\nstray_after = 0\n{place}")
     }
 
     fn config_path(&self, role: &str, address: SocketAddr) -> PathBuf {

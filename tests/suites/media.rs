@@ -2,6 +2,11 @@
 
 #![allow(clippy::wildcard_enum_match_arm, reason = "a test fails where it stands, with what it found")]
 
+mod down;
+mod kept;
+mod kills;
+mod load;
+
 use dunlin_client::{AskError, Client, ClientOptions, Event, Events, File, GroupIs, MediaError, SendError};
 use dunlin_schema::{
     Attachment, Code, Content, MediaId, Open,
@@ -10,6 +15,7 @@ use dunlin_schema::{
     media::Sha256,
 };
 use dunlin_tests::{
+    process::Processes,
     region::Region,
     wait::{PATIENCE, until},
 };
@@ -21,6 +27,12 @@ async fn connect(region: &Region, gateway: usize, user: &str) -> (Client, Events
     let url = format!("ws://{}", region.gateway(gateway));
     let options = ClientOptions::new(url, region.token(user)).device("phone".parse().expect("a name"));
     Client::connect(options).await.expect("a client")
+}
+
+/// A client at a gateway that is a process.
+async fn connected(region: &Processes, gateway: usize, user: &str) -> (Client, Events) {
+    let options = ClientOptions::new(format!("ws://{}", region.gateways()[gateway]), region.token(user));
+    Client::connect(options.device("phone".parse().expect("a name"))).await.expect("a client")
 }
 
 fn with(attachments: Vec<Attachment>) -> Content {

@@ -252,17 +252,20 @@ fn nothing_is_unfinished() {
 }
 
 /// Where a test may sleep, and why.
-const MAY_SLEEP: [(&str, &str); 12] = [
+const MAY_SLEEP: [(&str, &str); 15] = [
     ("tests/src/wait.rs", "the one loop that asks for a condition until its deadline"),
     ("cli/tests/command.rs", "the same, for the command's own tests"),
     ("nats/tests/it/support.rs", "the same, for the crate's own tests"),
     ("store/tests/suites/trial.rs", "the same, for the crate's own tests"),
     ("tests/src/server.rs", "the same, for a child that has not begun to listen"),
+    ("tests/src/bucket.rs", "the same"),
     ("tests/src/load.rs", "senders with a pace of their own"),
     ("tests/src/team.rs", "members with a pace of their own"),
     ("tests/suites/edge.rs", "how long a server stands still is the fault itself"),
     ("tests/suites/kills.rs", "the moment of a kill is drawn by lot"),
     ("tests/suites/groups/kills.rs", "the same"),
+    ("tests/suites/media/kills.rs", "the same"),
+    ("tests/suites/media/load.rs", "clients that were told to come later, and how often memory is looked at"),
     ("tests/suites/tokens.rs", "a web server that is slow"),
     ("tests/suites/repeats.rs", "JetStream's duplicate window ends without an event"),
 ];

@@ -21,7 +21,7 @@ use dunlin_schema::{
     limits,
     media::{
         MediaFacts, Sha256,
-        record::{MediaRecord, MediaState, Promise},
+        record::{MediaRecord, MediaState, Promise, Reference, Usable},
         service::{MediaAnswer, MediaRefusal, MediaRequest},
     },
     read::{ReadFrom, ReadRequest, Source},
@@ -43,6 +43,10 @@ fn now() -> Millis {
 
 fn hash(bytes: &[u8]) -> Sha256 {
     Sha256(digest(&SHA256, bytes).as_ref().try_into().unwrap())
+}
+
+fn sender(name: &str) -> Sender {
+    Sender { user: name.parse().unwrap(), region: "local".parse().unwrap() }
 }
 
 fn key(media: MediaId) -> Key {
@@ -123,10 +127,9 @@ impl Files {
     }
 
     async fn refer(&self, by: &str, media: MediaId, id: MessageId) -> MediaAnswer {
-        let sender = Sender { user: name(by), region: "local".parse().unwrap() };
         let to: Address = "bob@local".parse().unwrap();
         let until = now().plus(limits::RETENTION).plus(limits::MEDIA_SLACK);
-        self.ask(MediaRequest::Refer { message: (sender, id, to), media, until, seen: false }).await
+        self.ask(MediaRequest::Refer { message: (sender(by), id, to), media, until, seen: false }).await
     }
 
     async fn record(&self, media: MediaId) -> Option<MediaRecord> {
@@ -250,6 +253,29 @@ async fn equal_files_are_stored_once_and_a_hash_alone_gets_nobody_one() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn of_several_workers_one_looks_at_an_upload() {
+    let files = Files::new().await;
+    let workers = [files.working().await, files.working().await, files.working().await];
+    for number in 0..5 {
+        files.uploaded("alice", "image/png", &picture(number)).await;
+    }
+    let mut looked = 0;
+    for worker in &workers {
+        let page = worker.get("/metrics").await;
+        let line = page.lines().find_map(|line| line.strip_prefix("dunlin_media_looked_total{shard=\"0\"} "));
+        looked += line.unwrap().parse::<u32>().unwrap();
+    }
+    assert_eq!(looked, 5);
+    // What somebody left who is gone does not hold up the others.
+    let bytes = picture(9);
+    let (media, ..) = files.begin("alice", promise("image/png", &bytes)).await;
+    files.put(media, bytes.len() as u64, 1, &bytes).await;
+    let subject = subject::media_looks(&files.bench.settings.region, SHARD, media);
+    Records::new(&files.bench.connection).save_for(Millis(2_000), &subject, "", dunlin_schema::Seq(0)).await.unwrap();
+    assert!(matches!(files.complete("alice", media, None).await, MediaAnswer::Usable { .. }));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_share_of_the_store_is_a_bound() {
     let files = Files::new().await;
     let _worker = files.working_with(MediaSettings { quota: 10, ..MediaSettings::default() }).await;
@@ -263,11 +289,11 @@ async fn a_share_of_the_store_is_a_bound() {
 async fn a_sweep_takes_out_strays_and_tells_of_what_is_lost() {
     let files = Files::new().await;
     let (swept_every, stray_after) = (Millis(100), Millis(0));
-    let (kept, _) = {
+    let id = MessageId::from_parts(now(), 9);
+    let (kept, lost) = {
         let _worker = files.working().await;
         let kept = files.uploaded("alice", "text/plain", b"kept").await;
         let lost = files.uploaded("alice", "text/plain", b"lost").await;
-        let id = MessageId::from_parts(now(), 9);
         assert!(matches!(files.refer("alice", lost.0, id).await, MediaAnswer::Usable { .. }));
         files.store.remove(key(lost.0)).await.unwrap();
         let stray = MediaId::from_parts(now(), 6);
@@ -292,8 +318,26 @@ async fn a_sweep_takes_out_strays_and_tells_of_what_is_lost() {
     .await;
     let Body::Content(Content::Failed(failed)) = told.body else { panic!("{told:?}") };
     assert_eq!((failed.code, failed.to), (Code::MediaLost.into(), "bob@local".parse().unwrap()));
-    let lost = failed.id;
-    assert_eq!(lost.to_bytes()[15], 9);
+    assert_eq!(failed.id.to_bytes()[15], 9);
+    // Another one who has found it missing, and did not see that it was told.
+    let is_lost = async || {
+        until("it to be written down", async || {
+            let record = files.record(lost.0).await.unwrap();
+            (record.state == MediaState::Lost).then_some(record.until)
+        })
+        .await
+    };
+    let until_then = is_lost().await;
+    let (region, records) = (&files.bench.settings.region, Records::new(&files.bench.connection));
+    let subject = subject::media_record(region, SHARD, lost.0);
+    let reference = Reference { from: sender("alice"), id, to: "bob@local".parse().unwrap() };
+    let usable = Usable { sha256: hash(b"lost"), facts: lost.1, references: vec![reference], more: false };
+    let record = MediaRecord { state: MediaState::Usable(usable), until: until_then };
+    let revision = records.load(SHARD, &subject).await.unwrap().unwrap().revision;
+    records.save(&subject, record.encode(), revision).await.unwrap();
+    is_lost().await;
+    let request = ReadRequest { from: ReadFrom::Seq(dunlin_schema::Seq(1)), source: Source::Leader };
+    assert_eq!(reads.read(&log, request).await.unwrap().entries.len(), 1, "it is told once");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
