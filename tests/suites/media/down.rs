@@ -11,7 +11,7 @@ use dunlin_tests::{
     wait::until,
 };
 
-use super::{connected, download, files, kills::bytes, with};
+use super::{connected, download, files, kept::Known, kills::bytes, with};
 
 /// How an upload is refused that is to begin.
 async fn refused(client: &Client) -> (Open<Code>, Option<Millis>) {
@@ -62,6 +62,7 @@ async fn while_the_store_is_down_text_flows_and_once_it_is_back_what_waited_goes
     let begun = Instant::now();
     refused(&alice).await;
     assert!(begun.elapsed() < Duration::from_secs(1), "the store is not even asked: {:?}", begun.elapsed());
+    assert_eq!(Known::of(&region).await.uploaded("alice").await, 1, "what was refused takes nothing of her share");
     assert_eq!(region.pages("/readyz").await, [Some(200), Some(200)]);
     // A file that is there can be sent, though nobody can have it now.
     let text =
@@ -69,7 +70,7 @@ async fn while_the_store_is_down_text_flows_and_once_it_is_back_what_waited_goes
     alice.send("bob", text).await.expect("accepted");
     assert_eq!(files(&mut news).await, []);
     alice.send("bob", with(vec![Attachment::named(before.media, None)])).await.expect("accepted");
-    assert_eq!(files(&mut news).await, [before.clone()]);
+    assert_eq!(files(&mut news).await, std::slice::from_ref(&before));
     let asked = unavailable(&region).await;
     let waiting = tokio::spawn(upload(2));
     until("it to wait", async || (unavailable(&region).await > asked).then_some(())).await;

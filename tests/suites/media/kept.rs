@@ -8,7 +8,7 @@ use std::{
 use dunlin_client::AskError;
 use dunlin_nats::{ConnectOptions, Connection, Records};
 use dunlin_schema::{
-    Code, MediaId, Millis, Open, RegionName,
+    Code, MediaId, Millis, Open, RegionName, Shard, UserName,
     frame::Question,
     limits,
     media::record::{MediaRecord, MediaState},
@@ -56,17 +56,24 @@ pub(super) async fn all(mut listing: Listing) -> Option<Vec<Key>> {
 }
 
 /// The records of a region's files, past everybody else.
-struct Known {
+pub(super) struct Known {
     records: Records,
     region: RegionName,
 }
 
 impl Known {
-    async fn of(region: &Processes) -> Known {
+    pub(super) async fn of(region: &Processes) -> Known {
         let options = ConnectOptions { servers: vec![region.nats.url()], ..ConnectOptions::default() };
         let region = RegionName::new("local").expect("a name");
         let connection = Connection::open(&options, &region).await.expect("a connection");
         Known { records: Records::new(&connection), region }
+    }
+
+    /// How many files somebody is said to have uploaded, or to be about to.
+    pub(super) async fn uploaded(&self, user: &str) -> usize {
+        let user: UserName = user.parse().expect("a name");
+        let shard = Shard::of(user.as_str(), 2);
+        self.records.count(shard, &subject::all_uploaded(&self.region, shard, &user)).await.expect("a count")
     }
 
     /// What is recorded of a file; `Err` where nobody can say now.

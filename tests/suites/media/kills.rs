@@ -254,6 +254,7 @@ async fn uploads(client: Client, own: usize, told: Arc<Told>, mut random: StdRng
     }
 }
 
+#[expect(clippy::print_stdout, reason = "a test that fails tells how to have it again")]
 async fn at_random(files: Files) {
     let is_bucket = matches!(files, Files::Bucket(..));
     let seed =
