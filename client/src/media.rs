@@ -101,9 +101,9 @@ impl Client {
     ) -> Result<Attachment, MediaError> {
         let progress = body::Progress::new(progress);
         let sha256 = file.hash(&[]).await?;
-        let (mut begun, mut failures) = (None, 0);
+        let (http, mut begun, mut failures) = (http()?, None, 0);
         loop {
-            let error = match self.upload_once(file, &kind, sha256, &mut begun, &progress).await {
+            let error = match self.upload_once(&http, file, (&kind, sha256), &mut begun, &progress).await {
                 Ok(attachment) => return Ok(Attachment { name, ..attachment }),
                 // It was begun so long ago that it is forgotten.
                 Err(error) if begun.is_some() && error.is(Code::NotFound) => {
@@ -125,9 +125,9 @@ impl Client {
 
     async fn upload_once(
         &self,
+        http: &reqwest::Client,
         file: &File,
-        kind: &MediaType,
-        sha256: Sha256,
+        (kind, sha256): (&MediaType, Sha256),
         begun: &mut Option<MediaId>,
         progress: &body::Progress,
     ) -> Result<Attachment, MediaError> {
@@ -140,7 +140,7 @@ impl Client {
         let missing: u64 = parts.iter().map(|part| part.size).sum();
         progress.at(file.size().saturating_sub(missing));
         for part in parts {
-            self.put(file, part, progress).await?;
+            self.put(http, file, part, progress).await?;
         }
         let proof = match challenge {
             Some(challenge) => {
@@ -157,7 +157,13 @@ impl Client {
     }
 
     /// Sends a part of a file.
-    async fn put(&self, file: &File, part: UploadPart, progress: &body::Progress) -> Result<(), MediaError> {
+    async fn put(
+        &self,
+        http: &reqwest::Client,
+        file: &File,
+        part: UploadPart,
+        progress: &body::Progress,
+    ) -> Result<(), MediaError> {
         let UploadPart { url, method, headers, from, size } = part;
         let (url, headers) = (self.media_url(&url).await?, headers_of(headers)?);
         let method = Method::from_bytes(method.as_bytes()).map_err(MediaError::transfer)?;
@@ -165,7 +171,7 @@ impl Client {
         loop {
             let bytes = file.read(from, size).await?;
             let body = Counted::new(bytes, progress).into_body();
-            let request = http()?.request(method.clone(), url.clone()).headers(headers.clone()).body(body);
+            let request = http.request(method.clone(), url.clone()).headers(headers.clone()).body(body);
             let response = send(request).await?;
             match later(&response).filter(|pause| Instant::now() + *pause < until) {
                 Some(pause) => {
