@@ -33,24 +33,35 @@ pub(super) fn open_many_files(needed: u64) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// CPU and wall time of the calling thread since it began to count.
+/// CPU and wall time of the calling thread, or of the whole process, since it began to count.
 pub(super) struct Meter {
+    clock: ClockId,
     began: Instant,
     cpu: Duration,
 }
 
 impl Meter {
-    /// Begins to count.
+    /// Begins to count what this thread uses.
     pub(super) fn begin() -> anyhow::Result<Meter> {
-        Ok(Meter { began: Instant::now(), cpu: thread_cpu()? })
+        Meter::of(ClockId::CLOCK_THREAD_CPUTIME_ID)
     }
 
-    /// The share of one core that this thread used.
+    /// Begins to count what all threads use: those that a pinned one starts are pinned as it is.
+    pub(super) fn of_all() -> anyhow::Result<Meter> {
+        Meter::of(ClockId::CLOCK_PROCESS_CPUTIME_ID)
+    }
+
+    fn of(clock: ClockId) -> anyhow::Result<Meter> {
+        Ok(Meter { clock, began: Instant::now(), cpu: clock_gettime(clock)?.into() })
+    }
+
+    /// The CPU time that was used.
+    pub(super) fn cpu(&self) -> anyhow::Result<Duration> {
+        Ok(Duration::from(clock_gettime(self.clock)?) - self.cpu)
+    }
+
+    /// The share of one core that was used.
     pub(super) fn share(&self) -> anyhow::Result<f64> {
-        Ok((thread_cpu()? - self.cpu).as_secs_f64() / self.began.elapsed().as_secs_f64())
+        Ok(self.cpu()?.as_secs_f64() / self.began.elapsed().as_secs_f64())
     }
-}
-
-fn thread_cpu() -> anyhow::Result<Duration> {
-    Ok(clock_gettime(ClockId::CLOCK_THREAD_CPUTIME_ID)?.into())
 }

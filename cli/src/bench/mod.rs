@@ -7,16 +7,18 @@
 //! | room | what lives there |
 //! |---|---|
 //! | `wire`, `sockets`, `crowd`, `item` | the client's side: frames, sockets, people, messages that tell which they are |
-//! | `exchange`, `arrival`, `fill` | the loads: people who write to each other, who come, who write to who is not there |
+//! | `exchange`, `arrival`, `fill`, `files` | the loads: people who write, who come, who write to who is not there, and files |
 //! | `generator`, `process`, `system`, `tokens` | the thread that loads, the processes that are loaded |
-//! | `floor_relay`, `floor_nats`, `floor_loop` | floor A, floor B, and the floor of a group |
+//! | `floor_relay`, `floor_nats`, `floor_loop`, `floor_copy` | floor A, floor B, and the floors of a group and of a file |
 //! | `figures`, `report` | what is measured, and the table |
 
 mod arrival;
 mod crowd;
 mod exchange;
 mod figures;
+mod files;
 mod fill;
+mod floor_copy;
 mod floor_loop;
 mod floor_nats;
 mod floor_relay;

@@ -98,16 +98,31 @@ impl Process {
         self.memory(|same| !same)
     }
 
+    /// The most bytes that were resident of each of these since `forget_peaks`.
+    pub(super) fn own_peaks(&self) -> anyhow::Result<u64> {
+        self.each(|same| same)?.into_iter().map(|pid| told(pid, "status", "VmHWM:")).sum()
+    }
+
+    /// Forgets how many were. Source: proc_pid_clear_refs(5).
+    pub(super) fn forget_peaks(&self) -> anyhow::Result<()> {
+        self.each(|same| same)?.into_iter().try_for_each(|pid| Ok(fs::write(format!("/proc/{pid}/clear_refs"), "5")?))
+    }
+
     fn memory(&self, counts: impl Fn(bool) -> bool) -> anyhow::Result<u64> {
+        self.each(counts)?.into_iter().map(|pid| told(pid, "smaps_rollup", "Rss:")).sum()
+    }
+
+    /// The process and its children, by whether they run the process's program.
+    fn each(&self, counts: impl Fn(bool) -> bool) -> anyhow::Result<Vec<Pid>> {
         let program = |pid| fs::read_link(format!("/proc/{pid}/exe"));
         let own = program(self.pid())?;
-        let mut sum = 0;
+        let mut each = Vec::new();
         for pid in self.pids() {
             if counts(program(pid)? == own) {
-                sum += memory(pid)?;
+                each.push(pid);
             }
         }
-        Ok(sum)
+        Ok(each)
     }
 
     /// Ends the process as a machine that loses it would: kill -9, its children too.
@@ -160,10 +175,10 @@ fn cpu(pid: Pid) -> anyhow::Result<Duration> {
     Ok(Duration::from_secs_f64((fields[11] + fields[12]) as f64 / ticks as f64))
 }
 
-/// Resident bytes of a process.
-fn memory(pid: Pid) -> anyhow::Result<u64> {
-    let text = fs::read_to_string(format!("/proc/{pid}/smaps_rollup"))?;
-    let line = text.lines().find_map(|line| line.strip_prefix("Rss:")).context("no Rss in smaps_rollup")?;
+/// The bytes that a file of /proc says of a process under a name.
+fn told(pid: Pid, file: &str, name: &str) -> anyhow::Result<u64> {
+    let text = fs::read_to_string(format!("/proc/{pid}/{file}"))?;
+    let line = text.lines().find_map(|line| line.strip_prefix(name)).with_context(|| format!("no {name} in {file}"))?;
     Ok(line.trim().trim_end_matches("kB").trim().parse::<u64>()? * 1024)
 }
 

@@ -6,6 +6,7 @@ mod connected;
 mod exchanged;
 mod groups;
 mod listed;
+mod media;
 mod most;
 mod offline;
 mod presence;
@@ -58,6 +59,14 @@ pub(super) enum Figure {
     Followed,
     /// Receipts of a large group.
     GroupReceipts,
+    /// How fast files are uploaded and downloaded.
+    Files,
+    /// CPU of a picture's preview.
+    Preview,
+    /// Memory of many uploads at once.
+    Uploads,
+    /// Latency of a durable message beside uploads.
+    BesideUploads,
     /// The floors alone: to see what the machine gives before it is compared with anything.
     Floors,
 }
@@ -104,6 +113,12 @@ struct Scale {
     followed: usize,
     /// Members who acknowledge.
     acknowledging: usize,
+    /// Bytes of a file, and how often it is moved.
+    file: usize,
+    moves: usize,
+    /// Uploads at once, and bytes of each.
+    uploads: usize,
+    upload: usize,
 }
 
 impl Scale {
@@ -132,6 +147,10 @@ impl Scale {
                 followers: 20,
                 followed: 10,
                 acknowledging: 200,
+                file: 8 << 20,
+                moves: 4,
+                uploads: 20,
+                upload: 16 << 20,
             }
         } else {
             Scale {
@@ -156,6 +175,10 @@ impl Scale {
                 followers: 400,
                 followed: 100,
                 acknowledging: 10_000,
+                file: 64 << 20,
+                moves: 20,
+                uploads: 100,
+                upload: 100 << 20,
             }
         }
     }
@@ -215,6 +238,7 @@ pub(super) fn run(only: &[Figure], quick: bool) -> anyhow::Result<Vec<Row>> {
     if wanted(&[Figure::GroupReceipts]) {
         rows.push(groups::acknowledged(&scale)?);
     }
+    rows.extend(media::run(&scale, wanted)?);
     if only.contains(&Figure::Floors) {
         rows.extend(connected::floors(&scale)?);
         rows.extend(exchanged::floors(&scale)?);
