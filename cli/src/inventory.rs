@@ -48,7 +48,8 @@ impl RegionArgs {
     }
 
     async fn open(&self) -> anyhow::Result<Inventory> {
-        let inventory = Inventory::open(&self.config()?).await?;
+        let Config { nats, region, media, .. } = self.config()?;
+        let inventory = Inventory::open(&nats, &region, media).await?;
         inventory.context("this worker keeps no files: name `media.directory` or `media.s3` in its configuration")
     }
 }

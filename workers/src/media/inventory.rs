@@ -2,9 +2,9 @@
 
 use std::sync::Arc;
 
-use dunlin_nats::{Appender, Connection, Reads, Records, region_settings};
+use dunlin_nats::{Appender, ConnectError, ConnectOptions, Connection, Reads, Records, SettingsError, region_settings};
 use dunlin_schema::{
-    MediaId,
+    MediaId, RegionName,
     media::record::{MediaRecord, MediaState},
 };
 use dunlin_store::{Error as StoreError, Previews};
@@ -15,13 +15,27 @@ use super::{
     region::{Region, key},
     sweep::Sweep,
 };
-use crate::{Config, StartError, media_settings::MediaSettings};
+use crate::media_settings::{MediaSettings, NoStore};
 
 /// What a region keeps of files: its records, and its store.
 pub struct Inventory {
     region: Region,
     appender: Appender,
     settings: MediaSettings,
+}
+
+/// Why a region's files can't be looked at.
+#[derive(Debug, thiserror::Error)]
+pub enum NotOpened {
+    /// NATS can't be reached, or is too old.
+    #[error(transparent)]
+    Connect(#[from] ConnectError),
+    /// The region's streams are not there, or not ours.
+    #[error(transparent)]
+    Region(#[from] SettingsError),
+    /// Files are not where they are said to be.
+    #[error(transparent)]
+    Store(#[from] NoStore),
 }
 
 /// What is wrong with a file that its record says is there.
@@ -45,18 +59,21 @@ pub enum Fault {
 }
 
 impl Inventory {
-    /// Opens what a worker's configuration names; `None` where it names no store. Errors: see [`StartError`].
-    pub async fn open(config: &Config) -> Result<Option<Inventory>, StartError> {
-        let settings = config.media.clone();
+    /// Opens what a worker is configured with; `None` where that names no store. Errors: see [`NotOpened`].
+    pub async fn open(
+        nats: &ConnectOptions,
+        region: &RegionName,
+        settings: MediaSettings,
+    ) -> Result<Option<Inventory>, NotOpened> {
         let opened = settings.clone();
         let store = tokio::task::spawn_blocking(move || opened.open_existing())
             .await
             .expect("opening a store does not panic")?;
         let Some(store) = store.map(Arc::new) else { return Ok(None) };
-        let connection = Connection::open(&config.nats, &config.region).await?;
+        let connection = Connection::open(nats, region).await?;
         let made = region_settings(&connection).await?;
-        let appender = Box::pin(Appender::open(&config.nats, &made)).await?;
-        let reads = Reads::open(&config.nats, &made).await?;
+        let appender = Box::pin(Appender::open(nats, &made)).await?;
+        let reads = Reads::open(nats, &made).await?;
         let (name, shards, records, previews) = (made.region, made.shards, Records::new(&connection), Previews::new(1));
         let region = Region { name, shards, records, reads, store, previews, strip: settings.strip_metadata };
         Ok(Some(Inventory { region, appender, settings }))

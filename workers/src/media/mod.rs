@@ -52,7 +52,7 @@ use self::{
     steps::Steps,
 };
 pub use self::{
-    inventory::{Fault, Inventory},
+    inventory::{Fault, Inventory, NotOpened},
     sweep::Mended,
 };
 use crate::{
