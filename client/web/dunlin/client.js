@@ -142,8 +142,13 @@ export function connect({ url, getToken, account = "default", store, tabs = "sha
             /** @type {Source<ReadonlyMap<string, Presence>>} */
             const source = new Source(
                 () => {
-                    const found = users.map(user => /** @type {const} */ ([user, presences.get(seenFrom(user, host.region))]));
-                    return new Map(/** @type {[string, Presence][]} */ (found.filter(([, presence]) => presence)));
+                    /** @type {Map<string, Presence>} */
+                    const found = new Map();
+                    for (const user of users) {
+                        const presence = presences.get(seenFrom(user, host.region));
+                        if (presence) found.set(user, presence);
+                    }
+                    return found;
                 },
                 () => {
                     watches.set(source, users);

@@ -66,7 +66,7 @@ const OF_ID = ["bad_id", "too_old", "from_the_future"];
  * @param {() => void} refused another one leads, and this one writes nothing any more
  */
 export function createEngine(options, kept, consumer, say, refused) {
-    const { gateways, tokens, socket, device, start, backoff: { first = 200, most = 30_000 } = {}, heard } = options;
+    const { gateways, backoff: { first = 200, most = 30_000 } = {} } = options;
     /** @type {import("./core/words.js").Core | undefined} */
     let core;
     /** @type {Status} */
@@ -104,7 +104,7 @@ export function createEngine(options, kept, consumer, say, refused) {
         if (Object.keys(its).length) handle({ kind: "done", done: its });
         makeRoom();
     });
-    const connection = createConnection(gateways, tokens, socket, handle, swap, error => {
+    const connection = createConnection(gateways, options.tokens, options.socket, handle, swap, error => {
         tell({ kind: "refused", code: "connection", message: String(error) });
     });
 
@@ -256,8 +256,7 @@ export function createEngine(options, kept, consumer, say, refused) {
     async function forget({ log, content }) {
         const target = /** @type {any} */ (content.delete)?.target;
         if (!target || log === "mailbox") return;
-        const found = await kept.read("entries", entryKey(log, target, ""));
-        pipeline.add(found.map(([key]) => ["entries", key]), []);
+        for (const [key] of await kept.read("entries", entryKey(log, target, ""))) pipeline.add([["entries", key]], []);
     }
 
     /**
@@ -373,9 +372,9 @@ export function createEngine(options, kept, consumer, say, refused) {
     }
 
     function begin() {
-        const { user, region, ...meta } = Object.fromEntries(kept.held("meta"));
-        const own = device ?? meta.device ?? `web-${randomName()}`;
-        status = { state: "connecting", user, region, device: own };
+        const meta = Object.fromEntries(kept.held("meta"));
+        const own = options.device ?? meta.device ?? `web-${randomName()}`;
+        status = { state: "connecting", user: meta.user, region: meta.region, device: own };
         asking.clear();
         watched = "";
         const its = createCore(
@@ -383,7 +382,7 @@ export function createEngine(options, kept, consumer, say, refused) {
                 gateways: gateways.length,
                 device: own,
                 cursors: Object.fromEntries(kept.held("cursors")),
-                start: start ?? null,
+                start: options.start ?? null,
                 backoffFirst: first,
                 backoffMost: most,
                 connectWithin: 10_000,
@@ -417,7 +416,7 @@ export function createEngine(options, kept, consumer, say, refused) {
 
     /** Goes on from what is kept. */
     async function goOn() {
-        reign = await kept.lead(heard);
+        reign = await kept.lead(options.heard);
         for (const [, item] of kept.held("outbox")) items.put(item);
         await kept.prune(Date.now() - RETENTION);
         if (!isOver) begin();
@@ -453,10 +452,10 @@ export function createEngine(options, kept, consumer, say, refused) {
             switch (command.kind) {
                 case "retry":
                 case "discard": {
-                    const { key, kind } = command;
+                    const { key } = command;
                     const { error, id, ...rest } = items.get(key) ?? {};
                     if (!error) return;
-                    if (kind === "discard") {
+                    if (command.kind === "discard") {
                         items.forget(key);
                         return pipeline.add([["outbox", key]], [() => tell({ kind: "discarded", key })]);
                     }

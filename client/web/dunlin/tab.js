@@ -113,7 +113,7 @@ export function createTab(options, tell) {
 
     /** Says everything that has no answer. */
     function again() {
-        for (const command of open.values()) send(command);
+        open.forEach(send);
         watch(watched);
     }
 
@@ -199,7 +199,7 @@ export function createTab(options, tell) {
         void stop();
         tabs?.leave();
         if (!isEnded()) is({ ...status, state: "ended", why });
-        for (const settle of asks.values()) settle(undefined, { kind: "ended", why: { kind: "closed" } });
+        asks.forEach(settle => settle(undefined, { kind: "ended", why: { kind: "closed" } }));
     }
 
     async function close() {
@@ -333,8 +333,7 @@ export function createTab(options, tell) {
         },
 
         async peers() {
-            const keys = await kept.keys("entries");
-            return new Set(keys.map(key => key.split("/")[0]));
+            return new Set((await kept.keys("entries")).map(key => key.split("/")[0]));
         },
 
         /**
@@ -344,13 +343,12 @@ export function createTab(options, tell) {
          * @param {number} limit
          */
         async kept(peer, limit) {
-            const { read } = kept;
             await written.idle();
             const [entries, outbox, receipts, marks] = await Promise.all([
-                read("entries", `${peer}/`, limit),
-                read("outbox"),
-                read("receipts", `${peer}/`),
-                read("marks", peer),
+                kept.read("entries", `${peer}/`, limit),
+                kept.read("outbox"),
+                kept.read("receipts", `${peer}/`),
+                kept.read("marks", peer),
             ]);
             /** @param {[string, any][]} found */
             const values = found => found.reverse().map(([, value]) => value);

@@ -261,9 +261,9 @@ export function createConversation(host, peer, changed, isBlocked) {
         },
 
         markRead(upTo) {
-            const seen = received().filter(one => !upTo || !isNewer(/** @type {any} */ (upTo), one));
-            const order = Math.max(0, ...seen.map(({ order }) => order));
-            if (order <= read) return;
+            let order = read;
+            for (const one of received()) if (!upTo || !isNewer(/** @type {any} */ (upTo), one)) order = Math.max(order, one.order);
+            if (order === read) return;
             host.read(peer, order);
             tell({ kind: "marked", with: peer, read: order });
         },

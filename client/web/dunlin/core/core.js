@@ -184,7 +184,7 @@ export function createCore(setup, now) {
 
     /** Tells how those are who are watched, where there is room. */
     function tellPresence() {
-        if (room) for (const presence of watching.take()) say({ kind: "presence", ...presence });
+        if (room) watching.take().forEach(presence => say({ kind: "presence", ...presence }));
     }
 
     /** Tells of this moment: later it is of no use. @param {{ group?: string, from: string, kind: string }} said */

@@ -191,7 +191,7 @@ export function createOutbox(perAddress, accepted, say) {
          * @param {number} serverNow
          */
         gap(serverNow) {
-            for (const item of flying.values()) item.again = true;
+            flying.forEach(item => (item.again = true));
             for (const { id, to, content } of history.repeats(serverNow)) {
                 const isKnown = flying.has(id) || laneOf(to).waiting.some(item => item.id === id);
                 if (!isKnown) put({ id, to, content, request: null });

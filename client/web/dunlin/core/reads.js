@@ -57,7 +57,7 @@ export function createReads(say) {
          */
         connected(now) {
             known.clear();
-            for (const its of pending.values()) its.next = now;
+            pending.forEach(its => (its.next = now));
         },
 
         /**

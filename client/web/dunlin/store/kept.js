@@ -150,11 +150,10 @@ export function createKept(given, failed) {
          * @param {number} oldest
          */
         async prune(oldest) {
-            const entries = (await keys("entries")).filter(key => key.split("/")[1] < beginning(oldest));
-            const receipts = memory.sorted("receipts").filter(([, { time }]) => time < oldest);
             /** @type {Change[]} */
-            const old = entries.map(key => ["entries", key]);
-            for (const [key] of receipts) old.push(["receipts", key]);
+            const old = [];
+            for (const key of await keys("entries")) if (key.split("/")[1] < beginning(oldest)) old.push(["entries", key]);
+            for (const [key, { time }] of memory.sorted("receipts")) if (time < oldest) old.push(["receipts", key]);
             if (old.length) await write(old);
         },
 
