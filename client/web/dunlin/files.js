@@ -9,6 +9,10 @@ import { DunlinError, must } from "./errors.js";
 const TRIES = 6;
 /** The pause before it is tried again, in ms. */
 const PAUSE = 500;
+/** ms for which one waits for a store that has no time or no room, and for a file that is looked at. */
+const PATIENCE = 600_000;
+/** What is said by HTTP of what may be taken later. */
+const LATER = [429, 503];
 /** Bytes of a file. */
 const MOST = 100 * 1024 * 1024;
 /** Bytes of a file's name. */
@@ -95,7 +99,8 @@ async function ask(way, what, within, signal) {
  * @param {AbortSignal} [signal]
  */
 async function put(url, { method, headers }, body, sent, signal) {
-    const failed = (/** @type {unknown} */ why) => new DunlinError({ code: "transfer", message: `a part was not taken: ${why}` });
+    const failed = (/** @type {any} */ why) =>
+        new DunlinError({ code: LATER.includes(why) ? "unavailable" : "transfer", message: `a part was not taken: ${why}` });
     if (!globalThis.XMLHttpRequest) {
         const answer = await fetch(url, { method, headers, body, signal: signal ?? null }).catch(error => {
             signal?.throwIfAborted();
@@ -133,8 +138,9 @@ async function put(url, { method, headers }, body, sent, signal) {
 export async function upload(way, blob, { name = /** @type {any} */ (blob).name, onProgress = () => {}, signal } = {}) {
     must(blob.size && blob.size <= MOST, "a file has 1 byte to 100 MiB");
     const is = { size: blob.size, type: blob.type || "application/octet-stream", sha256: await sha256(blob) };
+    const until = Date.now() + PATIENCE;
     let media;
-    for (let turn = 0; ; turn++) {
+    for (let turn = 0, tries = 0; ; turn++) {
         signal?.throwIfAborted();
         try {
             const { upload: begun } = await ask(way, { upload: { ...is, media } }, 20_000, signal);
@@ -144,18 +150,21 @@ export async function upload(way, blob, { name = /** @type {any} */ (blob).name,
                 const body = blob.slice(part.from, part.from + part.size);
                 await put(at(way, part.url, turn), part, body, sent => onProgress(1 - (missing - sent) / blob.size), signal);
                 missing -= part.size;
+                tries = 0;
             }
             const proof = begun.challenge && (await sha256(bytesOf(begun.challenge), blob));
-            const { media: is_ } = await ask(way, { upload_done: { media, proof } }, 120_000, signal);
+            const { media: is_ } = await ask(way, { upload_done: { media, proof } }, PATIENCE, signal);
             onProgress(1);
             return { ...is_, name: nameOf(name) };
         } catch (/** @type {any} */ error) {
             const { code } = error;
             // It was begun so long ago that it is forgotten; or some of it went missing.
-            const mayHelp = ["transfer", "timedOut"].includes(code) || (media && (code === "not_found" || (code === "not_uploaded" && !turn)));
-            if (!mayHelp || turn + 1 === TRIES) throw error;
+            const isLater = code === "unavailable" && Date.now() < until;
+            const mayHelp = isLater || ["transfer", "timedOut"].includes(code)
+                || (media && (code === "not_found" || (code === "not_uploaded" && !turn)));
+            if (!mayHelp || (!isLater && ++tries === TRIES)) throw error;
             if (code === "not_found") media = undefined;
-            await pause(PAUSE * (turn + 1));
+            await pause(PAUSE * (tries + 1));
         }
     }
 }

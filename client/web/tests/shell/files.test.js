@@ -62,6 +62,15 @@ test("an upload that was broken off goes on with what is missing, at another gat
     assert.deepEqual(told, [8, 16, 20, 20]);
 });
 
+test("a gateway that has no room is asked again, and one that can't be reached so often", async t => {
+    const begun = { upload: { media: "m", parts: [part(1, 0, 20)], expires: 9 } };
+    const full = way(t, [...Array(9).fill(begun), { media: { media: "m" } }], [503, 429, 503, 503, 503, 503, 503, 503]);
+    assert.equal((await upload(full, file)).media, "m");
+    const gone = way(t, Array(9).fill(begun), Array(9).fill(0));
+    await assert.rejects(upload(gone, file), { code: "transfer" });
+    assert.equal(gone.said.put.length, 6);
+});
+
 test("what is there already is shown and not sent", async t => {
     const there = way(t, [{ upload: { media: "m", parts: [], expires: 9, challenge: "AAEC" } }, { media: { media: "m" } }]);
     await upload(there, file);
