@@ -20,6 +20,7 @@ use dunlin_tests::{
     wait::{PATIENCE, until},
 };
 use reqwest::{Method, StatusCode, header};
+use serde_json::json;
 
 const PICTURE: &[u8] = include_bytes!("workers/picture.png");
 
@@ -231,4 +232,23 @@ async fn a_download_has_ranges_and_says_how_a_browser_is_to_take_it() {
     assert!(head(&given, header::CONTENT_SECURITY_POLICY).expect("one").contains("sandbox"));
     let forged = http.get(address.replace("media/ey", "media/ex")).send().await.expect("an answer");
     assert_eq!(forged.status(), StatusCode::FORBIDDEN);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_file_has_a_byte_at_least_and_a_hundred_mebibytes_at_most() {
+    let region = Region::start(1).await;
+    let mut alice = region.caught_up(0, "alice", "phone").await;
+    let sizes = [0, 1, limits::MEDIA_BYTES, limits::MEDIA_BYTES + 1];
+    let mut taken = Vec::new();
+    for (reference, size) in (1..).zip(sizes) {
+        let what = json!({ "upload": { "size": size, "type": "text/plain", "sha256": "0".repeat(64) } });
+        taken.push(match alice.ask(reference, what).await {
+            Ok(answer) => answer["upload"]["parts"].as_array().map(Vec::len),
+            Err(refused) => {
+                assert!(refused.to_string().contains("a file has 1 to 104857600 bytes"), "{refused}");
+                None
+            }
+        });
+    }
+    assert_eq!(taken, [None, Some(1), Some(13), None]);
 }
