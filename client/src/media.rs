@@ -15,6 +15,7 @@ use dunlin_schema::{
     frame::{Answer, Question, UploadPart},
     media::{FileName, MediaType, Sha256},
 };
+use futures_util::{StreamExt as _, TryStreamExt as _, stream};
 use reqwest::{
     Method, RequestBuilder, Response, StatusCode, Url,
     header::{HeaderMap, HeaderName, HeaderValue, RANGE, RETRY_AFTER},
@@ -30,6 +31,8 @@ use crate::{client::Client, error::AskError, event::Status};
 
 /// Times in a row that an upload or a download may come to nothing before it is given up.
 const TRIES: u32 = 6;
+/// Parts of a file that are on their way at once: while one is synced the next one comes.
+const PARTS_AT_ONCE: usize = 2;
 /// The pause before it is tried again.
 const PAUSE: Duration = Duration::from_millis(500);
 /// How long a file may be looked at that was uploaded: a large one on a slow disk, behind others.
@@ -139,9 +142,8 @@ impl Client {
         *begun = Some(media);
         let missing: u64 = parts.iter().map(|part| part.size).sum();
         progress.at(file.size().saturating_sub(missing));
-        for part in parts {
-            self.put(http, file, part, progress).await?;
-        }
+        let putting = stream::iter(parts).map(|part| self.put(http, file, part, progress.part()));
+        putting.buffer_unordered(PARTS_AT_ONCE).try_collect::<()>().await?;
         let proof = match challenge {
             Some(challenge) => {
                 let challenge = URL_SAFE_NO_PAD.decode(&challenge);
@@ -162,20 +164,20 @@ impl Client {
         http: &reqwest::Client,
         file: &File,
         part: UploadPart,
-        progress: &body::Progress,
+        share: body::Share,
     ) -> Result<(), MediaError> {
         let UploadPart { url, method, headers, from, size } = part;
         let (url, headers) = (self.media_url(&url).await?, headers_of(headers)?);
         let method = Method::from_bytes(method.as_bytes()).map_err(MediaError::transfer)?;
-        let (until, there) = (Instant::now() + TAKEN_WITHIN, progress.there());
+        let until = Instant::now() + TAKEN_WITHIN;
         loop {
             let bytes = file.read(from, size).await?;
-            let body = Counted::new(bytes, progress).into_body();
+            let body = Counted::new(bytes, &share).into_body();
             let request = http.request(method.clone(), url.clone()).headers(headers.clone()).body(body);
             let response = send(request).await?;
             match later(&response).filter(|pause| Instant::now() + *pause < until) {
                 Some(pause) => {
-                    progress.at(there);
+                    share.none();
                     sleep(pause).await;
                 }
                 None => return successful(response).await.map(drop),

@@ -34,25 +34,41 @@ impl Progress {
         (self.tell)(there);
     }
 
-    /// How many bytes are there.
-    pub(super) fn there(&self) -> u64 {
-        self.there.load(Ordering::Relaxed)
+    /// A part of it, of which nothing is there.
+    pub(super) fn part(&self) -> Share {
+        Share { of: self.clone(), there: Arc::default() }
+    }
+}
+
+/// How much of a part is there.
+#[derive(Clone)]
+pub(super) struct Share {
+    of: Progress,
+    there: Arc<AtomicU64>,
+}
+
+impl Share {
+    fn more(&self, bytes: u64) {
+        self.there.fetch_add(bytes, Ordering::Relaxed);
+        (self.of.tell)(self.of.there.fetch_add(bytes, Ordering::Relaxed) + bytes);
     }
 
-    fn more(&self, bytes: u64) {
-        (self.tell)(self.there.fetch_add(bytes, Ordering::Relaxed) + bytes);
+    /// Nothing of it is there after all.
+    pub(super) fn none(&self) {
+        let bytes = self.there.swap(0, Ordering::Relaxed);
+        (self.of.tell)(self.of.there.fetch_sub(bytes, Ordering::Relaxed) - bytes);
     }
 }
 
 /// Bytes that count themselves as they go. Their length is told beforehand: stores take no other parts.
 pub(super) struct Counted {
     left: Bytes,
-    progress: Progress,
+    share: Share,
 }
 
 impl Counted {
-    pub(super) fn new(bytes: Bytes, progress: &Progress) -> Counted {
-        Counted { left: bytes, progress: progress.clone() }
+    pub(super) fn new(bytes: Bytes, share: &Share) -> Counted {
+        Counted { left: bytes, share: share.clone() }
     }
 
     pub(super) fn into_body(self) -> reqwest::Body {
@@ -70,7 +86,7 @@ impl Body for Counted {
         }
         let length = self.left.len().min(CHUNK);
         let chunk = self.left.split_to(length);
-        self.progress.more(length as u64);
+        self.share.more(length as u64);
         Poll::Ready(Some(Ok(Frame::data(chunk))))
     }
 

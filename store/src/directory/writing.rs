@@ -12,7 +12,7 @@ use futures_util::{Stream, StreamExt as _};
 use super::{blocking::Blocking, clear, parent, sync};
 use crate::Error;
 
-/// How much of a body is gathered for one call, in bytes: an upload holds so much, and what its sender gave at once.
+/// How much of a body is gathered for one call, in bytes: an upload holds twice so much, and what its sender gave at once.
 const GATHERED: usize = 128 << 10;
 
 /// A file or a folder in `temporary`, removed where it did not become something else.
@@ -87,34 +87,37 @@ impl Drop for Temporary {
     }
 }
 
-/// Writes a body that has to be `size` bytes long.
+/// Writes a body that has to be `size` bytes long. While one part of it is written the next one comes.
 pub(super) async fn write<E: ToString>(
     blocking: &Blocking,
     mut temporary: Temporary,
     size: u64,
-    mut body: impl Stream<Item = Result<Bytes, E>> + Unpin,
+    body: impl Stream<Item = Result<Bytes, E>> + Unpin,
 ) -> Result<Temporary, Error> {
-    let (mut came, mut ended) = (0, false);
-    while !ended {
-        let (mut chunks, mut gathered) = (Vec::new(), 0);
-        while gathered < GATHERED {
-            let Some(chunk) = body.next().await else {
-                ended = true;
-                break;
-            };
-            let chunk = chunk.map_err(|error| Error::Sender(error.to_string()))?;
-            gathered += chunk.len();
-            chunks.push(chunk);
-        }
-        came += gathered as u64;
+    let mut body = body.fuse();
+    let (mut came, mut chunks) = (0, gather(&mut body).await?);
+    while !chunks.is_empty() {
+        came += chunks.iter().map(|chunk| chunk.len() as u64).sum::<u64>();
         if came > size {
             return Err(Error::Length { promised: size });
         }
-        if gathered > 0 {
-            temporary = blocking.run(move || temporary.write(&chunks).map(|()| temporary)).await?;
-        }
+        let writing = blocking.run(move || temporary.write(&chunks).map(|()| temporary));
+        let (written, next) = tokio::join!(writing, gather(&mut body));
+        (temporary, chunks) = (written?, next?);
     }
     if came == size { Ok(temporary) } else { Err(Error::Length { promised: size }) }
+}
+
+/// What comes next of a body; nothing once it has ended.
+async fn gather<E: ToString>(body: &mut (impl Stream<Item = Result<Bytes, E>> + Unpin)) -> Result<Vec<Bytes>, Error> {
+    let (mut chunks, mut gathered) = (Vec::new(), 0);
+    while gathered < GATHERED {
+        let Some(chunk) = body.next().await else { break };
+        let chunk = chunk.map_err(|error| Error::Sender(error.to_string()))?;
+        gathered += chunk.len();
+        chunks.extend(Some(chunk).filter(|chunk| !chunk.is_empty()));
+    }
+    Ok(chunks)
 }
 
 /// A name that nobody else draws.

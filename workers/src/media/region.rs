@@ -22,6 +22,7 @@ use dunlin_store::{
     content_disposition, duration, is_shown, kind, strip_metadata,
 };
 use futures_util::TryStreamExt;
+use tokio::task::spawn_blocking;
 
 use super::{
     core::kept,
@@ -120,18 +121,24 @@ impl Region {
         Ok(())
     }
 
-    /// The hash of `before` and of a file's bytes, and the first of these.
+    /// The hash of `before` and of a file's bytes, and the first of these. It is computed on a thread that may block, while more is read.
     pub(super) async fn hashed(&self, media: MediaId, before: &[u8]) -> Result<(u64, Sha256, Vec<u8>), StoreError> {
         let size = self.store.size(key(media)).await?;
         let mut bytes = self.store.read(key(media), 0, size).await?;
         let (mut hash, mut head) = (Hash::new(&SHA256), Vec::with_capacity(HEAD));
         hash.update(before);
+        let mut hashing = spawn_blocking(|| hash);
         while let Some(chunk) = bytes.try_next().await? {
             let more = HEAD.saturating_sub(head.len()).min(chunk.len());
             head.extend_from_slice(&chunk[..more]);
-            hash.update(&chunk);
+            let mut hash = hashing.await.expect("hashing does not panic");
+            hashing = spawn_blocking(move || {
+                hash.update(&chunk);
+                hash
+            });
         }
-        let hash = hash.finish().as_ref().try_into().expect("a SHA-256 has 32 bytes");
+        let hash = hashing.await.expect("hashing does not panic").finish();
+        let hash = hash.as_ref().try_into().expect("a SHA-256 has 32 bytes");
         Ok((size, Sha256(hash), head))
     }
 
@@ -173,7 +180,7 @@ impl Region {
         }
         let whole = self.whole(media, facts.size).await?;
         if family != "image" {
-            let told = tokio::task::spawn_blocking(move || duration(&whole)).await.ok().flatten();
+            let told = spawn_blocking(move || duration(&whole)).await.ok().flatten();
             return same(MediaFacts { duration: told.map(|told| Millis(told.as_millis() as u64)), ..facts });
         }
         match self.previews.make(whole).await {
