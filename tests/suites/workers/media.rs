@@ -379,5 +379,20 @@ async fn pictures_are_kept_without_what_they_tell_beside_their_pixels_where_an_o
         files.complete("alice", media, None).await,
         MediaAnswer::Refused(MediaRefusal::Differs(why)) if why.contains("can be read")
     ));
+    // Nor is what has more left than is stored at once.
+    let part = limits::MEDIA_PART_BYTES;
+    let pixels = [&(part as u32).to_be_bytes()[..], b"IDAT", &vec![0; part as usize], &[0; 4]].concat();
+    let end = [&[0; 4][..], b"IEND", &[0xae, 0x42, 0x60, 0x82], b"told"].concat();
+    let large = [&plain[..33], &pixels, &end].concat();
+    let (media, parts, _) = files.begin("alice", promise("image/png", &large)).await;
+    assert_eq!(parts, 2);
+    let (first, second) = large.split_at(part as usize);
+    files.put(media, large.len() as u64, 1, first).await;
+    files.put(media, large.len() as u64, 2, second).await;
+    let answer = files.complete("alice", media, None).await;
+    assert!(
+        matches!(&answer, MediaAnswer::Refused(MediaRefusal::Differs(why)) if why.contains("more than 8388608 bytes")),
+        "{answer:?}"
+    );
     assert_eq!(files.objects(), 2, "a picture, and the small one of it");
 }

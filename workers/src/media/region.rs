@@ -18,7 +18,7 @@ use dunlin_schema::{
     subject,
 };
 use dunlin_store::{
-    BrokenPicture, Error as StoreError, HEAD, Key, LONGEST, NoPreview, Preview, Previews, Store, Upload,
+    BrokenPicture, Error as StoreError, HEAD, Key, LONGEST, NoPreview, PART, Preview, Previews, Store, Upload,
     content_disposition, duration, is_shown, kind, strip_metadata,
 };
 use futures_util::TryStreamExt;
@@ -161,6 +161,9 @@ impl Region {
         }
         let whole = self.whole(media, facts.size).await?;
         Ok(match strip_metadata(&whole) {
+            Ok(Some(bytes)) if bytes != whole && bytes.len() as u64 > PART => Some(Looked::Differs(format!(
+                "pictures of more than {PART} bytes that tell more than their pixels are not taken here"
+            ))),
             Ok(Some(bytes)) if bytes != whole => {
                 let sha256 = digest(&SHA256, &bytes).as_ref().try_into().expect("a SHA-256 has 32 bytes");
                 let file = Promise { size: bytes.len() as u64, kind: facts.kind.clone(), sha256: Sha256(sha256) };
