@@ -49,15 +49,28 @@ pub(crate) enum Looked {
     Missing(u32),
     /// It is what it was said to be, and this is known of it.
     Same(Box<MediaFacts>),
-    /// It is, and tells something beside its pixels, which is not to be kept: this is what is.
+    /// It is something else.
+    Differs(String),
+}
+
+/// What an upload has become.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Finished {
+    /// A file that was looked at.
+    Looked(Looked),
+    /// What it was said to be, and it tells something beside its pixels, which is not to be kept: this is what is.
     Tells {
         /// What that is.
         file: Promise,
         /// Its bytes.
         bytes: Bytes,
     },
-    /// It is something else.
-    Differs(String),
+}
+
+impl From<Looked> for Finished {
+    fn from(looked: Looked) -> Finished {
+        Finished::Looked(looked)
+    }
 }
 
 /// See the module's head. What is kept for a span goes by itself when that has passed.
@@ -101,7 +114,7 @@ pub(crate) trait Place: Sync {
     /// The parts of an upload that are not there; where to put them, where gateways do not take them.
     fn missing(&self, media: MediaId, size: u64) -> impl Future<Output = Result<Vec<Part>, Trouble>> + Send;
     /// Makes a file of an upload, and looks at it.
-    fn finish(&self, media: MediaId, file: &Promise) -> impl Future<Output = Result<Looked, Trouble>> + Send;
+    fn finish(&self, media: MediaId, file: &Promise) -> impl Future<Output = Result<Finished, Trouble>> + Send;
     /// Makes a file of these bytes, and looks at it.
     fn put(&self, media: MediaId, file: &Promise, bytes: Bytes)
     -> impl Future<Output = Result<Looked, Trouble>> + Send;

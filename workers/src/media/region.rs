@@ -26,7 +26,7 @@ use tokio::task::spawn_blocking;
 
 use super::{
     core::kept,
-    place::{Found, Looked, Place, Saved, Trouble},
+    place::{Finished, Found, Looked, Place, Saved, Trouble},
 };
 use crate::clock;
 
@@ -152,25 +152,28 @@ impl Region {
     }
 
     /// What is kept of a picture that tells something beside its pixels; `None` of one that does not, or that is not taken apart.
-    async fn silent(&self, media: MediaId, facts: &MediaFacts) -> Result<Option<Looked>, Trouble> {
+    async fn silent(&self, media: MediaId, facts: &MediaFacts) -> Result<Option<Finished>, Trouble> {
         if !facts.kind.as_str().starts_with("image/") {
             return Ok(None);
         }
         if facts.size > LONGEST as u64 {
-            return Ok(Some(Looked::Differs(format!("pictures of more than {LONGEST} bytes are not taken here"))));
+            let why = format!("pictures of more than {LONGEST} bytes are not taken here");
+            return Ok(Some(Looked::Differs(why).into()));
         }
         let whole = self.whole(media, facts.size).await?;
         Ok(match strip_metadata(&whole) {
-            Ok(Some(bytes)) if bytes != whole && bytes.len() as u64 > PART => Some(Looked::Differs(format!(
-                "pictures of more than {PART} bytes that tell more than their pixels are not taken here"
-            ))),
+            Ok(Some(bytes)) if bytes != whole && bytes.len() as u64 > PART => {
+                let why =
+                    format!("pictures of more than {PART} bytes that tell more than their pixels are not taken here");
+                Some(Looked::Differs(why).into())
+            }
             Ok(Some(bytes)) if bytes != whole => {
                 let sha256 = digest(&SHA256, &bytes).as_ref().try_into().expect("a SHA-256 has 32 bytes");
                 let file = Promise { size: bytes.len() as u64, kind: facts.kind.clone(), sha256: Sha256(sha256) };
-                Some(Looked::Tells { file, bytes })
+                Some(Finished::Tells { file, bytes })
             }
             Ok(_) => None,
-            Err(BrokenPicture) => Some(Looked::Differs(format!("it is no {} that can be read", facts.kind))),
+            Err(BrokenPicture) => Some(Looked::Differs(format!("it is no {} that can be read", facts.kind)).into()),
         })
     }
 
@@ -290,35 +293,35 @@ impl Place for Region {
         Ok(parts.collect())
     }
 
-    async fn finish(&self, media: MediaId, file: &Promise) -> Result<Looked, Trouble> {
+    async fn finish(&self, media: MediaId, file: &Promise) -> Result<Finished, Trouble> {
         let upload = Upload { key: key(media), size: file.size };
         match self.store.finish(upload, key(media)).await {
             Ok(()) => {}
             Err(StoreError::Incomplete { .. } | StoreError::NotFound) => {
                 let there = self.store.parts(upload).await?.len();
                 let missing = upload.parts().count().saturating_sub(there);
-                return Ok(Looked::Missing(missing as u32));
+                return Ok(Looked::Missing(missing as u32).into());
             }
             Err(error) => return Err(error.into()),
         }
         let (size, sha256, head) = self.hashed(media, &[]).await?;
         if size != file.size {
-            return Ok(Looked::Differs(format!("it has {size} bytes")));
+            return Ok(Looked::Differs(format!("it has {size} bytes")).into());
         }
         if sha256 != file.sha256 {
-            return Ok(Looked::Differs("its SHA-256 is another one".to_owned()));
+            return Ok(Looked::Differs("its SHA-256 is another one".to_owned()).into());
         }
         let kind = match kind(file.kind.as_str(), &head) {
             Ok(kind) => kind.mime.parse().unwrap_or_default(),
-            Err(error) => return Ok(Looked::Differs(error.to_string())),
+            Err(error) => return Ok(Looked::Differs(error.to_string()).into()),
         };
         let facts = MediaFacts { size, kind, ..MediaFacts::default() };
         if self.strip
-            && let Some(looked) = self.silent(media, &facts).await?
+            && let Some(finished) = self.silent(media, &facts).await?
         {
-            return Ok(looked);
+            return Ok(finished);
         }
-        self.looked(media, facts).await
+        self.looked(media, facts).await.map(Finished::from)
     }
 
     async fn put(&self, media: MediaId, file: &Promise, bytes: Bytes) -> Result<Looked, Trouble> {

@@ -12,7 +12,7 @@ use dunlin_schema::{
 
 use super::{
     core::{became, kept, promised, raised, referred, released, stays, uploaded_until, within},
-    place::{Looked, Place, Saved, Trouble},
+    place::{Finished, Looked, Place, Saved, Trouble},
 };
 
 /// What is done in a place, at a time.
@@ -158,7 +158,7 @@ impl<P: Place> Steps<'_, P> {
         random: u128,
     ) -> Answered {
         match self.place.finish(media, file).await? {
-            Looked::Tells { file, bytes } => {
+            Finished::Tells { file, bytes } => {
                 // It is a file of its own, which the uploaded one becomes.
                 let silent = MediaId::from_parts(self.now, random);
                 let record = promised(by, &file, None, self.now);
@@ -176,9 +176,7 @@ impl<P: Place> Steps<'_, P> {
                     answer @ (MediaAnswer::Begun { .. } | MediaAnswer::Done | MediaAnswer::Refused(_)) => Ok(answer),
                 }
             }
-            looked @ (Looked::Missing(_) | Looked::Same(_) | Looked::Differs(_)) => {
-                self.judge(by, media, (record, revision), file, looked).await
-            }
+            Finished::Looked(looked) => self.judge(by, media, (record, revision), file, looked).await,
         }
     }
 
@@ -193,8 +191,6 @@ impl<P: Place> Steps<'_, P> {
     ) -> Answered {
         match looked {
             Looked::Missing(parts) => refused(MediaRefusal::Missing(parts)),
-            // What is kept tells nothing.
-            Looked::Tells { .. } => refused(MediaRefusal::Busy),
             Looked::Differs(how) => {
                 // Whoever else looked at it may have seen it otherwise, and may have been faster.
                 if !self.place.forget_media(media, revision).await? {

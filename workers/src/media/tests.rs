@@ -22,7 +22,7 @@ use rand::{Rng, SeedableRng, rngs::StdRng, seq::IteratorRandom};
 
 use super::{
     core::{is_of_a_file, kept, referred, released},
-    place::{Found, Looked, Place, Saved, Trouble},
+    place::{Finished, Found, Looked, Place, Saved, Trouble},
     steps::Steps,
 };
 
@@ -165,7 +165,7 @@ impl Place for World {
         Ok(if is_there { Vec::new() } else { vec![part] })
     }
 
-    async fn finish(&self, media: MediaId, file: &Promise) -> Result<Looked, Trouble> {
+    async fn finish(&self, media: MediaId, file: &Promise) -> Result<Finished, Trouble> {
         let finish = |kept: &mut Kept| {
             if let Some(bytes) = kept.uploads.remove(&media) {
                 kept.objects.insert(media, bytes);
@@ -178,16 +178,16 @@ impl Place for World {
             kept.looks % 7 == 6
         });
         if is_unwell.await && found.is_some() {
-            return Ok(Looked::Differs(String::new()));
+            return Ok(Looked::Differs(String::new()).into());
         }
         // It takes a while to look at it.
         Turn(false).await;
         Ok(match found {
-            None => Looked::Missing(1),
-            Some(bytes) if bytes != file.sha256 => Looked::Differs("other bytes".to_owned()),
+            None => Looked::Missing(1).into(),
+            Some(bytes) if bytes != file.sha256 => Looked::Differs("other bytes".to_owned()).into(),
             Some(bytes) => match without_metadata(bytes) {
-                None => Looked::Same(Box::new(MediaFacts { size: file.size, ..MediaFacts::default() })),
-                Some(sha256) => Looked::Tells { file: Promise { sha256, ..file.clone() }, bytes: Bytes::new() },
+                None => Looked::Same(Box::new(MediaFacts { size: file.size, ..MediaFacts::default() })).into(),
+                Some(sha256) => Finished::Tells { file: Promise { sha256, ..file.clone() }, bytes: Bytes::new() },
             },
         })
     }
