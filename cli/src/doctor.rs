@@ -137,13 +137,14 @@ fn patient(args: &DoctorArgs) -> anyhow::Result<Patient> {
         return Ok(Patient { nats, region, wanted, tokens: None, gateway: None, media, worker });
     }
     let folder = args.folder.folder();
+    let Config { nats, region, media, .. } = folder.worker()?;
     Ok(Patient {
-        nats: ConnectOptions { servers: vec![folder.nats_address()?], ..ConnectOptions::default() },
-        region: RegionName::new("local").expect("`local` is a name"),
+        nats,
+        region,
         wanted: None,
         tokens: Some(Tokens::new(KeySource::File(folder.key_set()))),
         gateway: Some(folder.address()?),
-        media: MediaSettings { directory: Some(folder.media()), ..MediaSettings::default() },
+        media,
         worker: None,
     })
 }

@@ -9,6 +9,9 @@ use std::{
 
 use anyhow::{Context, bail};
 use clap::Args;
+use dunlin_nats::ConnectOptions;
+use dunlin_schema::RegionName;
+use dunlin_workers::{Config, media_settings::MediaSettings};
 
 /// Which folder.
 #[derive(Clone, Debug, Args)]
@@ -106,6 +109,16 @@ impl Folder {
     /// The URL of the nats-server that runs in this folder. Errors: none does.
     pub fn nats_address(&self) -> anyhow::Result<String> {
         self.told("nats-address", "a nats-server")
+    }
+
+    /// What a worker of the region that runs in this folder is configured with, for whoever looks at it. Errors: none does.
+    pub fn worker(&self) -> anyhow::Result<Config> {
+        Ok(Config {
+            nats: ConnectOptions { servers: vec![self.nats_address()?], ..ConnectOptions::default() },
+            region: RegionName::new("local").expect("`local` is a name"),
+            media: MediaSettings { directory: Some(self.media()), ..MediaSettings::default() },
+            ..Config::default()
+        })
     }
 
     fn told(&self, name: &str, what: &str) -> anyhow::Result<String> {

@@ -4,15 +4,13 @@ use std::{collections::BTreeMap, path::PathBuf, process::ExitCode, sync::Mutex};
 
 use anyhow::Context;
 use clap::Args;
-use dunlin_nats::ConnectOptions;
 use dunlin_schema::{
-    MediaId, RegionName,
+    MediaId,
     media::record::{MediaRecord, MediaState},
 };
 use dunlin_workers::{
     Config,
     media::{Inventory, Mended},
-    media_settings::MediaSettings,
 };
 use serde_json::{Value, json};
 
@@ -38,13 +36,7 @@ impl RegionArgs {
         if self.worker.is_some() {
             return Ok(config::worker(&ConfigArgs::from(FileArgs { config: self.worker.clone() }), None)?.worker);
         }
-        let folder = self.folder.folder();
-        Ok(Config {
-            nats: ConnectOptions { servers: vec![folder.nats_address()?], ..ConnectOptions::default() },
-            region: RegionName::new("local").expect("`local` is a name"),
-            media: MediaSettings { directory: Some(folder.media()), ..MediaSettings::default() },
-            ..Config::default()
-        })
+        self.folder.folder().worker()
     }
 
     async fn open(&self) -> anyhow::Result<Inventory> {
