@@ -13,6 +13,7 @@ import { createConversations } from "./conversation/conversations.js";
 import { seenFrom } from "./core/address.js";
 import { under } from "./core/bounds.js";
 import { DunlinError, must } from "./errors.js";
+import { later } from "./later.js";
 import { Source } from "./readable.js";
 import { checkAddress } from "./records.js";
 import { gateways } from "./socket.js";
@@ -46,11 +47,15 @@ import { createTokens } from "./token.js";
  * @property {{}} reset The token's user is another than before: everything that was kept of that one is deleted, unsent messages as well.
  * @property {{ why: Error, inMemory: boolean }} storage Something could not be kept; `inMemory`: nothing can be from now on, and the client
  *   goes on with what it has.
- * @property {DunlinError} error Something was refused that nobody waits for; or, with the code `connection`, there was no token or socket.
+ * @property {DunlinError} error Something was refused that nobody waits for; or there was no token or socket (`connection`),
+ *   or no module of the library (`notLoaded`)
  */
 
 /** @typedef {{ state: string, lastSeen: number | null }} Presence */
 /** @typedef {ReturnType<typeof connect>} Client */
+
+/** What has to do with files. */
+const files = later(() => import("./files.js"));
 
 /**
  * Begins, and returns at once: what is sent before there is a connection waits for one. Throws where the options can't be used.
@@ -81,9 +86,9 @@ export function connect({ url, getToken, account = "default", store, tabs = "sha
     );
     const { host } = tab;
     const way = { ask: host.ask, gateways: addresses };
-    /** What has to do with files is loaded when it is needed. @param {"upload" | "download"} what */
-    const file = what => async (/** @type {[any, any?]} */ ...how) => /** @type {any} */ ((await import("./files.js"))[what](way, ...how));
-    const conversations = createConversations(host);
+    /** @param {"upload" | "download"} what */
+    const file = what => async (/** @type {[any, any?]} */ ...how) => /** @type {any} */ ((await files())[what](way, ...how));
+    const conversations = createConversations(host, error => emit("error", error));
     const status = new Source(tab.status);
 
     /** @param {Told} told */

@@ -5,7 +5,7 @@ export class DunlinError extends Error {
     name = "DunlinError";
 
     /**
-     * `code` is one of the protocol's, or `timedOut` or `ended`; after `retryAfter` ms trying again may help, where a gateway has named them.
+     * `code` is one of the protocol's, or `timedOut`, `ended` or `notLoaded`; after `retryAfter` ms trying again may help, where a gateway has named them.
      *
      * @param {{ kind?: string, code?: string, message?: string, retryAfter?: number | null }} error
      */

@@ -1,26 +1,46 @@
 /** A conversation with one peer, who may be a group, as applications have it: what is folded, what is asked, and what is said. */
 
 /** @import { Host, Told } from "../host.js" */
-/** @import { Conversation, Draft, Message, Summary, Words } from "./message.js" */
+/** @import { Conversation, Draft, Message, Words } from "./message.js" */
+/** @import { Row } from "./pages.js" */
 
 import { DunlinError, must } from "../errors.js";
+import { later } from "../later.js";
 import { Source } from "../readable.js";
-import { createFold, isNewer } from "./fold.js";
+import { createFold, isNewer, isReceived } from "./fold.js";
 
 /** How long a peer is typing after they said so, and how often one says so oneself, in ms. */
 const TYPING_FOR = 10_000;
 const TYPING_EVERY = 3_000;
-/** Entries of what is kept that are read at first; and messages that `older` brings, where nothing is said and at most. */
+/** Entries of what is kept that are read at first; and messages that `older` brings, where nothing is said. */
 const FIRST = 200;
 const SOME = 50;
-const MOST = 100;
 /** What ends somebody's part in a group. */
 const GONE = ["removed", "left", "deleted"];
 /** Text and data of a message together, in bytes, at most. */
 const BODY = 32 * 1024;
 
 /** @typedef {{ [Kind in Told["kind"]]?: (told: Extract<Told, { kind: Kind }>) => void }} Hears */
-/** @typedef {{ last: any, unread: number, mentions?: number, title?: string | null, read?: number | null }} Listed as a page of `conversations` has one */
+/** @typedef {ReturnType<typeof createFold>} Fold */
+
+/**
+ * A conversation as the library has it.
+ *
+ * @typedef {object} Own
+ * @property {Conversation} conversation
+ * @property {(told: any) => void} tell
+ * @property {(most?: number) => Promise<void>} load
+ * @property {() => void} changed
+ * @property {() => void} blocked Others are blocked than before.
+ * @property {(order: number) => void} mark The user has read up to there.
+ * @property {number} read Up to which order of the peer's the user has read.
+ * @property {Fold} fold
+ * @property {boolean} [isOpen] Whether somebody looks at it.
+ * @property {Row} [row] What the list has of it.
+ */
+
+/** What brings older messages, and the list. */
+export const pages = later(() => import("./pages.js"));
 
 /** @param {unknown} id of a message that is to be answered or changed */
 const mustBeSent = id => must(id, "it was never sent");
@@ -43,6 +63,7 @@ function wordsOf(draft, files) {
  * @param {string} peer as entries name it
  * @param {() => void} changed called after each change
  * @param {(user: string) => boolean} isBlocked
+ * @returns {Own}
  */
 export function createConversation(host, peer, changed, isBlocked) {
     let fold = begun();
@@ -57,22 +78,13 @@ export function createConversation(host, peer, changed, isBlocked) {
         return GONE.includes(last?.event?.change ?? "");
     });
     let typedAt = -Infinity;
-    /** Up to which order of the peer's the user has read. */
     let read = 0;
     /** What was done to messages and has no outcome, by key. @type {Map<string, (error?: any) => void>} */
     const deeds = new Map();
-    /** Which message the next page of history stands below; `null` where there is none. @type {number | null | undefined} */
-    let before;
     /** @type {Promise<boolean> | undefined} */
     let asking;
     /** What is told while what is kept is read, which may be older. @type {Told[] | undefined} */
     let meanwhile;
-    /** What the list says, while it holds. @type {Listed | undefined} */
-    let listed;
-    /** What the list has called it. @type {string | null | undefined} */
-    let called;
-    /** @type {Summary | undefined} */
-    let summary;
 
     /** A fold whose messages can be dealt with. */
     function begun() {
@@ -115,6 +127,7 @@ export function createConversation(host, peer, changed, isBlocked) {
     function tellChanged() {
         messages.changed();
         closed.changed();
+        own.row?.changed();
         changed();
     }
 
@@ -148,49 +161,16 @@ export function createConversation(host, peer, changed, isBlocked) {
         tellChanged();
     }
 
-    /** @param {number} most */
-    async function bringOlder(most) {
-        const its = fold;
-        const had = fold.messages().length;
-        while (fold.messages().length <= had && before !== null && its === fold) {
-            const { history } = await host.ask({ history: { with: peer, before, limit: Math.min(most, MOST) } });
-            if (its !== fold) break;
-            fold.keep += history.entries.length;
-            history.entries.forEach(fold.past);
-            before = history.next ?? null;
-            tellChanged();
-        }
-        return before !== null;
-    }
+    /** @param {number} most @param {Fold} its another user has another one */
+    const bring = async (most, its) => (await pages()).bringOlder(host, own, its, most);
 
-    const older = (most = SOME) => (asking ??= bringOlder(most).finally(() => (asking = undefined)));
+    const older = (most = SOME) => (asking ??= bring(most, fold).finally(() => (asking = undefined)));
 
     /** @param {number} order */
-    function mark(order) {
-        if (order <= read) return;
-        read = order;
-        if (listed && listed.last.from !== user && order >= listed.last.order) listed = undefined;
-        recount();
-    }
-
-    /** The number in the list does not hold any more: counts what is here, as soon as that is enough. */
-    function recount() {
-        if (listed?.unread) older(MOST).catch(() => {});
-        listed = undefined;
-    }
+    const mark = order => void (read = Math.max(read, order));
 
     /** @param {string} key */
     const withKey = key => fold.messages().find(message => message.key === key);
-
-    /** The messages of others that are to be read, as places. @returns {any[]} */
-    const received = () => fold.messages().filter(({ mine, deleted, event, folded }) => !mine && !deleted && !event && !folded);
-
-    /** How many are unread of those that count. @param {"unread" | "mentions"} name @param {(one: Message) => unknown} counts */
-    function count(name, counts) {
-        const unread = received().filter(one => one.order > read && counts(one));
-        const newer = listed && unread.filter(one => isNewer(listed?.last, one)).length + (listed[name] ?? 0);
-        return Math.max(unread.length, newer ?? 0);
-    }
 
     /** What is not the fold's alone. @type {Hears} */
     const hears = {
@@ -203,7 +183,7 @@ export function createConversation(host, peer, changed, isBlocked) {
                 if (closed.get()) nobodyTypes();
             }
             if (by && said.message) type(by);
-            if (by && said.delete) recount();
+            if (by && said.delete) own.row?.recount();
         },
         draft({ draft: { key, accepted, error } }) {
             if (!accepted && !error) return;
@@ -226,7 +206,7 @@ export function createConversation(host, peer, changed, isBlocked) {
         },
         reset() {
             fold = begun();
-            meanwhile = listed = before = undefined;
+            own.row = meanwhile = undefined;
             read = 0;
             nobodyTypes();
         },
@@ -262,7 +242,9 @@ export function createConversation(host, peer, changed, isBlocked) {
 
         markRead(upTo) {
             let order = read;
-            for (const one of received()) if (!upTo || !isNewer(/** @type {any} */ (upTo), one)) order = Math.max(order, one.order);
+            for (const one of /** @type {any[]} */ (fold.messages())) {
+                if (isReceived(one) && (!upTo || !isNewer(/** @type {any} */ (upTo), one))) order = Math.max(order, one.order);
+            }
             if (order === read) return;
             host.read(peer, order);
             tell({ kind: "marked", with: peer, read: order });
@@ -276,45 +258,26 @@ export function createConversation(host, peer, changed, isBlocked) {
         },
     };
 
-    return {
+    /** @type {Own} */
+    const own = {
         conversation,
         tell,
         load,
+        mark,
+        changed: tellChanged,
 
-        /** Others are blocked than before. */
+        get fold() {
+            return fold;
+        },
+
+        get read() {
+            return read;
+        },
+
         blocked() {
             fold.anew();
             tellChanged();
         },
-
-        /** What a page of `conversations` says of it. @param {Listed} item */
-        list(item) {
-            const known = read;
-            if (item.last) fold.past(item.last);
-            listed = item.last ? item : undefined;
-            called = item.title;
-            read = item.read ?? 0;
-            // It may be read further, which is not stored yet.
-            mark(known);
-            tellChanged();
-        },
-
-        /** @returns {Summary} the same object for as long as nothing in it has changed */
-        summary() {
-            const all = fold.messages();
-            /** @type {any} */
-            const named = all.findLast(({ event }) => event && "settings" in event)?.event;
-            /** @type {Summary} */
-            const now = {
-                with: peer,
-                last: all.findLast(({ deleted }) => !deleted) ?? null,
-                unread: count("unread", () => true),
-                mentions: count("mentions", ({ mentions }) => mentions.includes(user)),
-                read,
-                title: (named ? named.title : called) ?? null,
-            };
-            const isSame = Object.entries(now).every(([name, value]) => summary?.[/** @type {"with"} */ (name)] === value);
-            return (summary = isSame && summary || now);
-        },
     };
+    return own;
 }

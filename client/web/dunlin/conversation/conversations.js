@@ -1,24 +1,29 @@
 /** All conversations of one client: each is told what is about it, and those with messages make the list. */
 
 /** @import { Host, Told } from "../host.js" */
+/** @import { Own } from "./conversation.js" */
 /** @import { Conversation, Summary } from "./message.js" */
+/** @import { List } from "./pages.js" */
 
 import { seenFrom } from "../core/address.js";
 import { Source } from "../readable.js";
 import { peerOf } from "../records.js";
-import { createConversation } from "./conversation.js";
+import { createConversation, pages } from "./conversation.js";
 
-/** Conversations that are kept beside those that somebody looks at; and what the list asks for, in pages. */
+/** Conversations that are kept beside those that somebody looks at. */
 const KEPT = 1_000;
-const PAGES = 20;
-const PAGE = 50;
 
-/** @param {Host} host */
-export function createConversations(host) {
-    /** @type {Map<string, ReturnType<typeof createConversation>>} */
+/**
+ * @param {Host} host
+ * @param {(why: any) => void} [failed] some of the library could not be loaded
+ */
+export function createConversations(host, failed = () => {}) {
+    /** @type {Map<string, Own>} */
     const all = new Map();
-    /** Those that somebody looks at. @type {Set<string>} */
-    const open = new Set();
+    /** The list, once it is loaded, and what it has shown last. @type {List | undefined} */
+    let shown;
+    /** @type {readonly Summary[]} */
+    let rows = [];
     let isWanted = false;
     let isOnline = false;
     /** Whom the user has blocked: asked for where there is a group, in which they still can be heard. @type {Set<string>} */
@@ -29,26 +34,12 @@ export function createConversations(host) {
     function of(peer) {
         let found = all.get(peer);
         if (!found) {
-            const idle = all.size >= KEPT && [...all.keys()].find(peer => !open.has(peer));
+            const [idle] = (all.size >= KEPT && [...all].find(([, { isOpen }]) => !isOpen)) || [];
             if (idle) all.delete(idle);
             all.set(peer, (found = createConversation(host, peer, () => list.changed(), user => blocked.has(user))));
             if (isOnline && !areKnown) void askBlocks();
         }
         return found;
-    }
-
-    /** Without an answer it is asked again over the next connection. */
-    async function ask() {
-        let after;
-        try {
-            for (let page = 0; page < PAGES && after !== null; page++) {
-                const { conversations } = await host.ask({ conversations: { after, limit: PAGE } });
-                for (const item of conversations.items) of(item.with).list(item);
-                after = conversations.next ?? null;
-            }
-        } catch {
-            // The list goes on with what is known.
-        }
     }
 
     async function askBlocks() {
@@ -63,21 +54,22 @@ export function createConversations(host) {
         }
     }
 
-    /** Where there is no connection, the list has what is kept. */
-    async function remember() {
-        for (const peer of await host.peers()) if (!open.has(peer)) void of(peer).load(PAGE);
+    /** The list. Where it can't be loaded that is tried again over the next connection. */
+    async function look() {
+        try {
+            const { createList } = await pages();
+            shown ??= createList(host, all, of);
+            list.changed();
+            if (isOnline) void shown.ask();
+        } catch (error) {
+            failed(error);
+        }
     }
 
-    /** @type {readonly Summary[]} */
-    let rows = [];
     const list = new Source(() => {
-        if (!isWanted) void remember();
-        if (isOnline && !isWanted) void ask();
+        if (!isWanted) void look();
         isWanted = true;
-        const now = [...all.values()].map(({ summary }) => summary()).filter(({ last, title }) => last || title);
-        now.sort((one, other) => (other.last?.time ?? 0) - (one.last?.time ?? 0));
-        if (now.length !== rows.length || now.some((row, at) => row !== rows[at])) rows = now;
-        return rows;
+        return (rows = shown?.rows(rows) ?? rows);
     });
 
     return {
@@ -90,10 +82,10 @@ export function createConversations(host) {
         /** The same object for the same address. @param {string} address @returns {Conversation} */
         get(address) {
             const peer = seenFrom(address, host.region);
-            const { conversation, load } = of(peer);
-            if (!open.has(peer)) void load();
-            open.add(peer);
-            return conversation;
+            const its = of(peer);
+            if (!its.isOpen) void its.load();
+            its.isOpen = true;
+            return its.conversation;
         },
 
         /** Takes everything that happens, in its order. @param {Told} told */
@@ -108,7 +100,7 @@ export function createConversations(host) {
             const before = isOnline;
             isOnline = status.state === "online";
             if (!isOnline || before) return;
-            if (isWanted) void ask();
+            if (isWanted) void look();
             void askBlocks();
         },
     };

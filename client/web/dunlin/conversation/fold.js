@@ -77,6 +77,13 @@ const compare = (one, other) => one.time - other.time || inOrder(one.id, other.i
 export const isNewer = (last, said) => !last || compare(last, said) < 0;
 
 /**
+ * Whether a message is another one's that is to be read.
+ *
+ * @param {Snapshot} message
+ */
+export const isReceived = ({ mine, deleted, event, folded }) => !mine && !deleted && !event && !folded;
+
+/**
  * What was said, if it is as this release knows it: what is not is passed over.
  *
  * @param {any} content
@@ -237,7 +244,10 @@ export function createFold(peer, me, make, isBlocked = () => false) {
 
     const fold = {
         keep: KEPT,
+        /** Which message the next page of history stands below; `null` where there is none. @type {number | null | undefined} */
+        before: undefined,
         whose,
+        take,
 
         /** An entry of this conversation, wherever it comes from. @param {{ entry: EntryFrame }} told */
         entry({ entry }) {
@@ -248,20 +258,6 @@ export function createFold(peer, me, make, isBlocked = () => false) {
             const slot = slotOf(failed.id, "");
             slot.error ??= failed;
             touch(slot);
-        },
-
-        /**
-         * A message in a page of `history`, with what has changed it, which has no ids: it stands before all else of its time.
-         *
-         * @param {any} entry
-         */
-        past(entry) {
-            const { id: target, from, to, content, edited, reactions } = entry;
-            take(entry, content);
-            if (edited != null) take({ from, to, time: edited, id: "" }, { edit: { target, ...content.message } });
-            for (const { from: by, emoji, time } of reactions) {
-                take({ from: by, to: isGroup || by === from ? to : from, time, id: "" }, { react: { target, emoji, on: true } });
-            }
         },
 
         /**

@@ -142,6 +142,8 @@ test("what is kept is there when it is opened, with what has happened meanwhile"
     await turn();
     assert.deepEqual(client.asked, [["bob", 200]], "read once");
     assert.equal(shown(bob.messages.get()), "bob: a, alice: b read, alice: e failed(refused), alice: c sent, alice: d sending");
+    model.list.get();
+    await turn();
     assert.equal(model.list.get()[0].unread, 0);
 });
 

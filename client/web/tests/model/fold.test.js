@@ -3,6 +3,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { createFold } from "../../dunlin/conversation/fold.js";
+import { takePast } from "../../dunlin/conversation/pages.js";
 import { begun, edit, folded, id, mine, past, react, receipt, said, shown, taken, text, theirs } from "./said.js";
 
 const failed = (from, to) => said(from, "alice", 9, { failed: { id: id(1), to, code: "region_unreachable", message: "far" } });
@@ -116,19 +117,19 @@ test("pages of history and entries give the same in any order", () => {
     const page = [past(entries[3], "c"), past(entries[0], "b", 2, [["alice", "👍", 3]])];
     const meant = "bob: b* 👍alice, alice: c sent";
     const alone = begun();
-    page.forEach(entry => alone.past(entry));
+    page.forEach(entry => takePast(alone, entry));
     assert.equal(shown(alone.messages()), meant);
     entries.forEach(entry => alone.entry({ entry }));
     assert.equal(shown(alone.messages()), meant, "the same entries come as well");
     const after = folded(entries);
-    page.forEach(entry => after.past(entry));
+    page.forEach(entry => takePast(after, entry));
     assert.equal(shown(after.messages()), meant);
     // What came since the page was read goes before it.
     const both = begun();
-    both.past(past(mine(1, text("a")), "a", null, [["bob", "👍", 3], ["alice", "👍", 4]]));
+    takePast(both, past(mine(1, text("a")), "a", null, [["bob", "👍", 3], ["alice", "👍", 4]]));
     assert.deepEqual(both.messages()[0].reactions, [{ emoji: "👍", from: ["bob", "alice"], mine: true }]);
     const newer = folded([theirs(5, edit(1, "d")), mine(6, react(1, "👍", false)), mine(7, taken(4))]);
-    page.forEach(entry => newer.past(entry));
+    page.forEach(entry => takePast(newer, entry));
     assert.equal(shown(newer.messages()), "bob: d*, alice: - sent");
 });
 

@@ -4,6 +4,7 @@ import assert from "node:assert/strict";
 import { mock, test } from "node:test";
 import { createConversations } from "../../dunlin/conversation/conversations.js";
 import { createFold } from "../../dunlin/conversation/fold.js";
+import { takePast } from "../../dunlin/conversation/pages.js";
 import { host, turn } from "./host.js";
 import { edit, id, past, react, shown, taken, text } from "./said.js";
 
@@ -103,8 +104,8 @@ test("how many have one's own, and whether all have it", () => {
 
 test("a page of history is of its members, too", () => {
     const fold = begun();
-    fold.past(past(said("bob", 1, text("a")), "b", 2, [["carol", "👍", 3], ["alice", "👍", 4]]));
-    fold.past(past(said("alice", 5, text("c")), "c", null, [["carol", "🎉", 6]]));
+    takePast(fold, past(said("bob", 1, text("a")), "b", 2, [["carol", "👍", 3], ["alice", "👍", 4]]));
+    takePast(fold, past(said("alice", 5, text("c")), "c", null, [["carol", "🎉", 6]]));
     assert.equal(shown(fold.messages()), "bob: b* 👍carol+alice, alice: c 🎉carol sent");
 });
 
@@ -149,6 +150,8 @@ test("what others said is unread, and what became of the group is not", async ()
         model.tell(entry(told));
     }
     const rows = () => model.list.get().map(({ with: peer, unread, read }) => `${peer} ${unread}/${read}`).join();
+    assert.equal(rows(), "", "that is loaded now");
+    await turn();
     assert.equal(rows(), "#team 2/0");
     team.markRead(team.messages.get()[1]);
     assert.equal(rows(), "#team 1/2");
@@ -202,13 +205,14 @@ test("a number in the list goes where what it counts is read", async () => {
 
 test("what somebody says who is blocked is folded, and is not unread", async () => {
     const blocks = (...users) => ({ blocks: { users } });
-    const client = host({ pages: [{ conversations: { items: [{ with: "#quiet", last: null, unread: 0, title: "Quiet" }], next: null } }, blocks("bob"), blocks()] });
+    const client = host({ pages: [blocks("bob"), { conversations: { items: [{ with: "#quiet", last: null, unread: 0, title: "Quiet" }], next: null } }, blocks()] });
     const model = createConversations(client);
     const team = model.get("#team");
     for (const told of [said("bob", 1, text("a")), said("carol", 2, text("b"))]) model.tell(entry(told));
     const rows = () => model.list.get().map(({ with: peer, unread }) => `${peer} ${unread}`).join();
     const folded = () => team.messages.get().map(({ folded }) => folded).join();
     model.list.get();
+    await turn();
     assert.deepEqual([rows(), folded()], ["#team 2", "false,false"]);
     const online = { kind: "status", status: { state: "online" } };
     model.tell(online);

@@ -1,5 +1,8 @@
 // A client that a conversation is given: it notes what it is asked for, and has the answers that a test gives it.
 
+// Loaded already: what is loaded at its first use is there within the turn.
+import "../../dunlin/conversation/pages.js";
+
 /** `tell` is the model's, which a test sets; `kept` and `pages` are taken one after the other; `asked` has every question, and `done` everything else. */
 export function host({ kept = [], pages = [], peers = [], user = "alice" } = {}) {
     const nothing = { entries: [], drafts: [], receipts: [], read: undefined };
