@@ -46,6 +46,8 @@ const OF_ID = ["bad_id", "too_old", "from_the_future"];
  * @property {{ first?: number, most?: number }} [backoff] ms
  */
 
+/** @typedef {ReturnType<typeof createEngine>} Engine */
+
 /**
  * Who processes entries one by one: a cursor waits for that.
  *

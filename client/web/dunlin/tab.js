@@ -1,16 +1,17 @@
 /**
  * One tab: what it has said and has no answer for yet, and its way to the engine, which is its own or that of the tab that leads. Whoever
- * comes to lead is told everything again; nothing is done twice by that.
+ * comes to lead is told everything again; nothing is done twice by that. So a tab loads an engine when it leads, and not before; what is
+ * sent until then is kept, and there.
  */
 
 /** @import { Answer, AskError, Content, Question } from "./core/words.js" */
-/** @import { Consumer, Options } from "./engine.js" */
+/** @import { Consumer, Engine, Options } from "./engine.js" */
 /** @import { Command, Draft, Host, Status, Told } from "./host.js" */
 /** @import { Store } from "./store/memory.js" */
 /** @import { Message } from "./tabs.js" */
 
-import { createEngine } from "./engine.js";
 import { DunlinError, must } from "./errors.js";
+import { later } from "./later.js";
 import { createPipeline } from "./pipeline.js";
 import { nextKey, randomName } from "./records.js";
 import { indexedDbStore } from "./store/indexeddb.js";
@@ -23,6 +24,9 @@ const ASK_WITHIN = 10_000;
 /** How long the tab that leads may say nothing while this one is looked at; and when a socket that says nothing is dead, and a bit. */
 const ANSWERS_WITHIN = 5_050;
 
+/** What runs the core, in the tab that leads. */
+const engines = later(() => import("./engine.js"));
+
 /** @typedef {Options & { account: string, store: "indexeddb" | "memory" | Store, tabs: "share" | "alone" }} TabOptions */
 
 /**
@@ -33,8 +37,8 @@ export function createTab(options, tell) {
     const { account, store } = options;
     const name = `dunlin/${account}`;
     const id = randomName();
-    /** @type {ReturnType<typeof createEngine> | undefined} */
-    let engine;
+    /** While this tab leads: with its engine, once that is loaded. @type {{ engine?: Engine } | undefined} */
+    let turn;
     /** @type {Status} */
     let status = { state: "connecting" };
     /** What was said and has no answer: sends by key, questions by request, reads by peer. @type {Map<string, Command>} */
@@ -70,24 +74,33 @@ export function createTab(options, tell) {
         return indexedDbStore(isOwn ? nameOfTab(name, id) : name);
     }
 
-    function lead() {
-        const its = (engine = createEngine({ ...options, heard: latest }, kept, () => consumer, (told, reign) => {
+    /** Leads, once the engine is loaded: where that fails it is said, and tried again for as long as it is this tab's turn. */
+    async function lead() {
+        /** @type {{ engine?: Engine }} */
+        const its = (turn = {});
+        const isOver = () => its !== turn;
+        let module;
+        while (!module && !isOver()) {
+            module = await engines().catch(({ code, message }) => void (isOver() || tell({ kind: "refused", code, message })));
+        }
+        if (isOver()) return;
+        its.engine = module?.createEngine({ ...options, heard: latest }, kept, () => consumer, (told, reign) => {
             if (!closed) tabs?.post({ told, reign });
             latest = reign;
             take(told);
         }, () => {
-            if (engine !== its) return;
+            if (isOver()) return;
             void stop();
             // The other one was slow to hear that it leads no more. Where tabs have no locks this one was duplicated.
-            if (tabs) lead();
+            if (tabs) void lead();
             else end({ kind: "closed" });
-        }));
+        });
     }
 
     function stop() {
-        const stopped = engine?.stop();
-        engine = undefined;
-        return stopped;
+        const { engine } = turn ?? {};
+        turn = undefined;
+        return engine?.stop();
     }
 
     function dropped() {
@@ -107,7 +120,7 @@ export function createTab(options, tell) {
         // Who leads no more may not know that yet.
         if (told && reign >= latest) take(told);
         latest = Math.max(latest, reign);
-        if (command) engine?.command(command);
+        if (command) turn?.engine?.command(command);
         if (signOut) void signedOut().then(kept.close);
     }
 
@@ -119,7 +132,8 @@ export function createTab(options, tell) {
 
     /** @param {Command} command */
     function send(command) {
-        if (engine) engine.command(command);
+        // Before the engine is there it hears nothing: when it begins it is told everything again.
+        if (turn) turn.engine?.command(command);
         else tabs?.post({ command });
     }
 
@@ -130,7 +144,7 @@ export function createTab(options, tell) {
     function say(name, command) {
         open.set(name, command);
         send(command);
-        if (hears && !engine) poke("tick");
+        if (hears && !turn) poke("tick");
     }
 
     /** @param {string[]} users */
@@ -205,7 +219,7 @@ export function createTab(options, tell) {
     async function close() {
         await written.idle();
         watch([]);
-        await engine?.close();
+        await turn?.engine?.close();
         end({ kind: "closed" });
         kept.close();
     }
@@ -233,11 +247,11 @@ export function createTab(options, tell) {
      */
     function poke(kind) {
         send({ kind });
-        if (engine || !tabs) return;
+        if (turn || !tabs) return;
         hears = false;
         clearTimeout(poked);
         poked = setTimeout(() => {
-            if (engine) return;
+            if (turn) return;
             // Timers of a tab that leads in the background may be late.
             if (hears) send({ kind: "tick" });
             else if (globalThis.document?.hidden === false) tabs.steal();

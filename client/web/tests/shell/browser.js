@@ -2,7 +2,7 @@
 // a killed one nothing gets out any more, though its code still runs.
 
 import "fake-indexeddb/auto";
-import { connect } from "../../dunlin.js";
+import { connect as connectLibrary } from "../../dunlin.js";
 import { token } from "./gateway.js";
 
 /** The tab whose code begins just now. */
@@ -73,7 +73,7 @@ class Tab {
 
     connect(options = {}) {
         current = this;
-        const { gateway } = this.browser;
+        const { gateway, connect } = this.browser;
         const socket = (...args) => {
             const socket = gateway.socket(...args);
             this.sockets.push(socket);
@@ -126,8 +126,9 @@ class Tab {
 export class Browser {
     static count = 0;
 
-    constructor(gateway) {
-        this.gateway = gateway;
+    /** `connect` is the library's, or an altered one's. */
+    constructor(gateway, connect = connectLibrary) {
+        Object.assign(this, { gateway, connect });
         this.account = `account-${(Browser.count += 1)}`;
         this.locks = new Locks();
         const { locks } = this;

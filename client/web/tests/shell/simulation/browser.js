@@ -133,6 +133,15 @@ const socketOf = (world, gateway) => class Socket {
     }
 };
 
+/** How a module of the library comes that is loaded later: slowly, or not at all. */
+const comesBy = (world, gateway) => load => new Promise((resolve, reject) => {
+    const { current: tab } = world;
+    if (!tab.acts()) return;
+    const isLost = gateway.isOffline || world.chance(gateway.lacks);
+    const arrive = () => (isLost ? reject(new TypeError("the module can't be had")) : resolve(load()));
+    world.after(world.one([1, 50, 2_000]), arrive, tab, "module");
+});
+
 /** The globals of a world, which are there until the result is called. */
 export function install(world, gateway, databases) {
     const locks = new Locks(world);
@@ -174,6 +183,7 @@ export function install(world, gateway, databases) {
     const channel = channelOf(world, new Set());
     const socket = socketOf(world, gateway);
     globals.BroadcastChannel = () => channel;
+    globals.comes = () => comesBy(world, gateway);
     globals.WebSocket = () => socket;
     const before = new Map();
     const [{ random }, { now }, { timeout: signalled }] = [Math, Date, AbortSignal];

@@ -5,7 +5,7 @@ const USER = "alice";
 
 export class Gateway {
     constructor(world) {
-        Object.assign(this, { world, isOffline: false, isQuiet: false, faults: 0 });
+        Object.assign(this, { world, isOffline: false, isQuiet: false, faults: 0, lacks: 0 });
         /** Open connections. @type {Map<object, { device: string, isDead: boolean, readyAt: number }>} */
         this.links = new Map();
         this.log = [];
@@ -140,7 +140,7 @@ export class Gateway {
     }
 
     heal() {
-        this.faults = 0;
+        this.faults = this.lacks = 0;
         this.isOffline = false;
         for (const peer of this.orders.keys()) this.deliver(peer, this.orders.get(peer));
     }

@@ -94,6 +94,8 @@ class Play {
             [1, "slow", () => void (databases.slowness = world.one([2, 2, 50, 1_000]))],
             [1, "fill", () => this.fill()],
             [1, "sleep", () => void (world.ahead += 60_000)],
+            // Of modules that the gateway serves, to those that load some.
+            ...(this.focus?.includes("lack") ? [[2, "lack", () => void (gateway.lacks = world.one([0, 0.7, 1]))]] : []),
             [4, "peer", () => void gateway.peerSays(world.one(PEERS), this.nextId(), `theirs ${(this.said += 1)}`)],
         ];
         // In each play some things happen often, and others never.
