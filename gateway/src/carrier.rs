@@ -3,7 +3,7 @@
 
 use std::time::Instant;
 
-use dunlin_nats::{AppendError, Item, Origin, Pace};
+use dunlin_nats::{AppendError, Item, Origin};
 use dunlin_schema::{Entry, Peer};
 
 use crate::{
@@ -54,13 +54,7 @@ async fn append(region: &Region, wanted: Append) -> Input {
         };
         return Input::Appended { key, outcome };
     }
-    // A recipient waits for the one, and nobody for the other but the sender, who is told of both together.
-    let pace = match key.step {
-        Step::FindReceived | Step::FindSent | Step::FindItself | Step::Refer | Step::Store => Pace::Prompt,
-        Step::Copy => Pace::Unhurried,
-    };
-    let outcome =
-        region.appender.append_at(pace, Item { log, entry, origin: Origin::Client, first_try, copy_of_new }).await;
+    let outcome = region.appender.append(Item { log, entry, origin: Origin::Client, first_try, copy_of_new }).await;
     region.metrics.appends.observe(began.elapsed().as_secs_f64());
     match &outcome {
         Ok(_) => region.appends.stored(shard),

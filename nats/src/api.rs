@@ -9,6 +9,8 @@ use dunlin_schema::{RegionName, Seq, StreamTime, read::StoredEntry};
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use time::{OffsetDateTime, format_description::well_known::Rfc3339};
 
+use crate::line::Outbound;
+
 /// How long a question to a stream's leader may take: longer than a busy moment, shorter than an election.
 const LEADER_TIMEOUT: Duration = Duration::from_secs(1);
 
@@ -33,9 +35,37 @@ pub(crate) enum ApiError {
 
 /// The JetStream API of one region, over one connection.
 #[derive(Clone, Debug)]
-pub(crate) struct Api {
-    client: Client,
+pub(crate) struct Api<O = Client> {
+    over: O,
     region: RegionName,
+}
+
+/// What carries a question to JetStream, and its answer back.
+pub(crate) trait Over {
+    /// Errors: nobody answered in time, or nobody can.
+    async fn ask(&self, subject: String, question: Vec<u8>) -> Result<Bytes, ApiError>;
+}
+
+impl Over for Client {
+    async fn ask(&self, subject: String, question: Vec<u8>) -> Result<Bytes, ApiError> {
+        let request = async_nats::Request::new().payload(question.into()).timeout(Some(LEADER_TIMEOUT));
+        let answer = self.send_request(subject, request).await.map_err(|error| match error.kind() {
+            RequestErrorKind::InvalidSubject | RequestErrorKind::MaxPayloadExceeded => {
+                ApiError::Unreadable(error.to_string())
+            }
+            RequestErrorKind::TimedOut | RequestErrorKind::NoResponders | RequestErrorKind::Other => {
+                ApiError::Unanswered
+            }
+        })?;
+        Ok(answer.payload)
+    }
+}
+
+impl Over for Outbound {
+    async fn ask(&self, subject: String, question: Vec<u8>) -> Result<Bytes, ApiError> {
+        let answer = tokio::time::timeout(LEADER_TIMEOUT, Outbound::ask(self, &subject, &[], &question)).await;
+        answer.ok().and_then(Result::ok).ok_or(ApiError::Unanswered)
+    }
 }
 
 /// A stored message, as the leader gives it.
@@ -138,24 +168,26 @@ pub(crate) struct StreamState {
 }
 
 impl Api {
-    pub(crate) fn new(client: Client, region: &RegionName) -> Api {
-        Api { client, region: region.clone() }
-    }
-
     /// The API of another region, over the same connection.
     pub(crate) fn of(&self, region: &RegionName) -> Api {
-        Api { client: self.client.clone(), region: region.clone() }
+        Api { over: self.over.clone(), region: region.clone() }
     }
 
     pub(crate) fn client(&self) -> &Client {
-        &self.client
+        &self.over
     }
 
     /// `async-nats`' view of the same API.
     pub(crate) fn jetstream(&self) -> jetstream::Context {
-        let mut context = jetstream::with_domain(self.client.clone(), self.region.as_str());
+        let mut context = jetstream::with_domain(self.over.clone(), self.region.as_str());
         context.set_timeout(Duration::from_secs(5));
         context
+    }
+}
+
+impl<O: Over> Api<O> {
+    pub(crate) fn new(over: O, region: &RegionName) -> Api<O> {
+        Api { over, region: region.clone() }
     }
 
     /// The subject of a call.
@@ -211,17 +243,9 @@ impl Api {
 
     async fn ask<T: DeserializeOwned>(&self, subject: String, question: &impl Serialize) -> Result<T, ApiError> {
         let question = serde_json::to_vec(question).expect("our own questions are plain JSON");
-        let request = async_nats::Request::new().payload(question.into()).timeout(Some(LEADER_TIMEOUT));
-        let answer = self.client.send_request(subject, request).await.map_err(|error| match error.kind() {
-            RequestErrorKind::InvalidSubject | RequestErrorKind::MaxPayloadExceeded => {
-                ApiError::Unreadable(error.to_string())
-            }
-            RequestErrorKind::TimedOut | RequestErrorKind::NoResponders | RequestErrorKind::Other => {
-                ApiError::Unanswered
-            }
-        })?;
+        let answer = self.over.ask(subject, question).await?;
         let unreadable = |error: serde_json::Error| ApiError::Unreadable(error.to_string());
-        let answer: Envelope<T> = serde_json::from_slice(&answer.payload).map_err(unreadable)?;
+        let answer: Envelope<T> = serde_json::from_slice(&answer).map_err(unreadable)?;
         match (answer.error, answer.answer) {
             (Some(Refusal { err_code, description }), _) => Err(ApiError::Refused { code: err_code, description }),
             (None, Some(answer)) => Ok(answer),

@@ -1,7 +1,7 @@
 //! How to reach NATS, and whom to accept there.
 
 mod credentials;
-mod failure;
+pub(crate) mod failure;
 mod files;
 mod servers;
 mod tls;
@@ -110,25 +110,29 @@ pub enum ConnectError {
     },
 }
 
-/// No server can be there.
-const NOWHERE: &str = "nats://127.0.0.1:0";
-
 /// What is built differently from one connection to the next.
 pub(crate) struct Purpose {
     /// Added to the name that the servers show.
     pub(crate) suffix: &'static str,
-    /// Whether to connect again after a loss.
-    pub(crate) reconnect: bool,
     /// Messages that wait in one subscription; more are dropped and counted as a loss. Room is only taken when it is used.
     pub(crate) subscription_capacity: usize,
-    /// Whether what it publishes comes back on its own subscriptions.
-    pub(crate) echo: bool,
 }
 
 impl ConnectOptions {
     /// Looks at the settings and at the files they name, and asks nobody. Errors: [`ConnectError::Options`].
     pub async fn check(&self) -> Result<(), ConnectError> {
-        self.with_files().await.map(drop)
+        self.who().await.map(drop)
+    }
+
+    /// The same, with the words for as whom we come, where we come as somebody.
+    pub(crate) async fn who(&self) -> Result<Option<String>, ConnectError> {
+        self.with_files().await.map(|(_, who)| who)
+    }
+
+    /// Whether a server without TLS is refused. A cluster names its other servers without a scheme: whoever wants TLS of the first wants
+    /// it of them.
+    pub(crate) fn tls_required(&self) -> bool {
+        self.tls.required || tls::by_scheme(&self.servers)
     }
 
     /// The same with the servers of the cluster behind those that are named: whoever was told of one may need another when it is gone.
@@ -156,7 +160,7 @@ impl ConnectOptions {
             }
             None => (async_nats::ConnectOptions::new(), None),
         };
-        Ok((self.tls.add_to(options, &self.servers)?, who))
+        Ok((self.tls.add_to(options)?.require_tls(self.tls_required()), who))
     }
 
     /// Opens a connection, with `events` told what happens to it. Checks the server's version.
@@ -165,11 +169,11 @@ impl ConnectOptions {
         E: Fn(async_nats::Event) + Send + Sync + 'static,
     {
         let opened = Arc::new(AtomicBool::new(false));
-        let (waits, ends) = (opened.clone(), opened.clone());
+        let waits = opened.clone();
         let mut servers = self.servers.clone();
         servers.shuffle(&mut rand::rng());
         let (options, who) = self.with_files().await?;
-        let mut options = options
+        let options = options
             .name(format!("{}{}", self.name, purpose.suffix))
             .custom_inbox_prefix(&self.inbox_prefix)
             .ping_interval(PING_EVERY)
@@ -186,19 +190,6 @@ impl ConnectOptions {
                 events(event);
                 std::future::ready(())
             });
-        if !purpose.echo {
-            options = options.no_echo();
-        }
-        if !purpose.reconnect {
-            // Before the others, so that a refusal is told as they say it.
-            servers.insert(0, NOWHERE.to_owned());
-            options = options.retain_servers_order().max_reconnects(servers.len()).reconnect_to_server_callback(
-                move |pool, _| {
-                    let ended = ends.load(Ordering::Relaxed);
-                    async move { if ended { nowhere(&pool) } else { None } }
-                },
-            );
-        }
         let connected = options.connect(&servers[..]).await;
         let client = connected.map_err(|error| failure::told(&self.servers, who.as_deref(), &error))?;
         opened.store(true, Ordering::Relaxed);
@@ -207,21 +198,13 @@ impl ConnectOptions {
     }
 }
 
-/// Where a lost connection that is not to be made again is sent: the client always tries once more, and sends there what it was given
-/// before.
-fn nowhere(pool: &[async_nats::Server]) -> Option<async_nats::ReconnectToServer> {
-    let nowhere: async_nats::ServerAddr = NOWHERE.parse().ok()?;
-    let server = pool.iter().find(|server| server.addr == nowhere)?;
-    Some(async_nats::ReconnectToServer { addr: server.addr.clone(), delay: Some(Duration::ZERO) })
-}
-
 /// Full jitter below a bound that doubles: many that lost the same server do not come back at once.
-fn pause(attempt: usize) -> Duration {
+pub(crate) fn pause(attempt: usize) -> Duration {
     let bound = Duration::from_millis(50).saturating_mul(1 << attempt.min(10)).min(RECONNECT_PAUSE_MAX);
     rand::rng().random_range(Duration::ZERO..bound)
 }
 
-fn check_version(server: &async_nats::ServerInfo) -> Result<(), ConnectError> {
+pub(crate) fn check_version(server: &async_nats::ServerInfo) -> Result<(), ConnectError> {
     let supported = |version: &Version| {
         [">=2.12.12, <2.13.0", ">=2.14.3"]
             .iter()

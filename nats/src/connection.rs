@@ -81,7 +81,7 @@ const SUBSCRIPTION_CAPACITY: usize = 1_024;
 impl Connection {
     /// Opens a connection and checks the server's version. Errors: see [`ConnectError`].
     pub async fn open(options: &ConnectOptions, region: &RegionName) -> Result<Connection, ConnectError> {
-        let purpose = Purpose { suffix: "", reconnect: true, subscription_capacity: SUBSCRIPTION_CAPACITY, echo: true };
+        let purpose = Purpose { suffix: "", subscription_capacity: SUBSCRIPTION_CAPACITY };
         Connection::open_for(options, region, purpose).await
     }
 
@@ -144,7 +144,7 @@ impl Connection {
 
     /// [`Connection::publish`], with a pace.
     pub async fn publish_at(&self, pace: Pace, subject: String, payload: Bytes) -> Result<(), PublishError> {
-        let message = Outgoing { subject: subject.into(), payload, call: None };
+        let message = Outgoing { subject: subject.into(), payload };
         self.shared.outbox.publish(message, pace).await.map_err(|_| PublishError::Unanswered)
     }
 

@@ -1,58 +1,42 @@
-//! The live fan-in: subscriptions to what is live of a log (`user.<user>`, `group.<group>`), each with a sink of its own.
+//! The live fan-in: interests in what is live of a log (`user.<user>`, `group.<group>`), each with a sink of its own, on a line of their
+//! own.
 //!
-//! One task reads all subscriptions and calls the sinks itself. Joins that come while a round trip is under way share the next one, so a
-//! storm of them costs few. What a subscription can't hold while the task is late is dropped by the client and counted as a loss.
+//! The task that runs the line calls the sinks itself, so nothing waits and nothing is dropped on this side. Joins that come while nothing
+//! was written yet share one question to the server. A line that is lost is followed by another, on which every interest is placed anew.
+
+mod reader;
 
 use std::{
+    collections::HashMap,
     fmt,
-    pin::Pin,
     sync::{
-        Arc, Weak,
+        Arc,
         atomic::{AtomicU64, Ordering::Relaxed},
     },
-    task::{Context, Poll},
     time::Duration,
 };
 
-use async_nats::{Message, Subject, Subscriber};
-use bytes::Bytes;
 use dunlin_schema::{
     Millis, Peer, RegionName, UserName, limits,
     live::{DeviceNews, LiveEntry, Mark, Receipt, Signal, UserMessage},
     presence::{Beat, GatewayRun, Here},
     subject,
 };
-use futures_util::{FutureExt, Stream, StreamExt, future::BoxFuture, stream::SelectAll, task::AtomicWaker};
 use parking_lot::Mutex;
-use tokio::{
-    sync::{mpsc, oneshot, watch},
-    time::Instant,
-};
+use tokio::{sync::watch, time::timeout};
+use tokio_util::sync::{CancellationToken, DropGuard};
 
+pub use self::reader::Reader;
 use crate::{
-    ConnectError, ConnectOptions, Connection, PublishError, Status,
-    connect::Purpose,
-    service::{AskError, ask},
+    ConnectError, ConnectOptions, PublishError, Status,
+    line::{AskError, Outbound},
+    wire::{Publish, ReplyTo},
 };
 
-/// Live entries that wait for one log. Room is only taken when it is used.
-const WAITING: usize = 512;
-/// Joins that wait for the reading task; further ones wait for their turn.
-const JOINS: usize = 1_024;
-/// Joins that are taken at once, before the task looks at live entries again.
-const JOINS_AT_ONCE: usize = 256;
-/// Entries that are given at once, before the task looks at joins again.
-const ENTRIES_AT_ONCE: usize = 256;
-/// Answers to other gateways that wait to be published; further ones are counted and let go: whoever asked asks again.
-const ANSWERS: usize = 1_024;
-/// How long a join may take, through a reconnect if need be.
+/// How long a join may take, through a loss of the line if need be.
 const JOIN_WITHIN: Duration = Duration::from_millis(limits::APPEND_FOR.0);
-
 /// How long it may take to hand over what is told: a server that does not read has others wait behind it.
 const TELL_WITHIN: Duration = Duration::from_secs(1);
-
-/// How often it shows that it moves.
-const BEAT_EVERY: Duration = Duration::from_secs(1);
 
 /// Who takes live entries.
 pub trait LiveSink: Send + Sync + 'static {
@@ -90,6 +74,7 @@ pub enum FanInError {
 #[derive(Clone)]
 pub struct FanIn {
     shared: Arc<Shared>,
+    used: Arc<DropGuard>,
 }
 
 impl fmt::Debug for FanIn {
@@ -99,43 +84,46 @@ impl fmt::Debug for FanIn {
 }
 
 struct Shared {
-    connection: Connection,
-    joins: mpsc::Sender<Join>,
+    region: RegionName,
+    state: Mutex<State>,
+    status: watch::Sender<Status>,
+    losses: watch::Sender<u64>,
     /// Answers to other gateways that found no room.
     unanswered: AtomicU64,
 }
 
-/// What is called with the bytes of each message.
-type Told = Box<dyn Fn(&[u8]) + Send + Sync>;
+#[derive(Default)]
+struct State {
+    interests: HashMap<u64, Interest>,
+    /// The number of the last interest; they are never given twice.
+    last: u64,
+    /// `None` while there is none.
+    line: Option<Outbound>,
+}
 
-/// Who takes what comes under a subject.
+/// What is called with the bytes of each message.
+type Told = dyn Fn(&[u8]) + Send + Sync;
+
+/// A subject, and who takes what comes under it.
+struct Interest {
+    subject: Box<str>,
+    sink: Sink,
+}
+
+#[derive(Clone)]
 enum Sink {
     /// What is live of a log.
     Live(Arc<dyn LiveSink>),
     /// What gateways tell each other beside it, as bytes.
-    Told(Told),
-}
-
-/// The interest in a subject, for as long as its [`Joined`] is kept.
-struct Interest {
-    /// Who takes what comes; `None` once it has left.
-    sink: Mutex<Option<Sink>>,
-    /// Wakes the subscription when the sink leaves.
-    waker: AtomicWaker,
-}
-
-struct Join {
-    subject: String,
-    interest: Arc<Interest>,
-    confirmed: oneshot::Sender<()>,
+    Told(Arc<Told>),
 }
 
 /// An interest that is in place. Dropping it unsubscribes, and lets the sink go.
 #[must_use = "dropping it leaves"]
 pub struct Joined {
-    /// Keeps the connection open.
-    _shared: Arc<Shared>,
-    interest: Arc<Interest>,
+    shared: Arc<Shared>,
+    _used: Arc<DropGuard>,
+    number: u64,
 }
 
 impl fmt::Debug for Joined {
@@ -146,22 +134,30 @@ impl fmt::Debug for Joined {
 
 impl Drop for Joined {
     fn drop(&mut self) {
-        let sink = self.interest.sink.lock().take();
-        self.interest.waker.wake();
-        drop(sink);
+        let mut state = self.shared.state.lock();
+        let left = state.interests.remove(&self.number);
+        if let Some(line) = &state.line {
+            line.unsubscribe(self.number);
+        }
+        drop(state);
+        // What it drops may take locks of its own.
+        drop(left);
     }
 }
 
 impl FanIn {
     /// Opens the connection. Nothing is joined and nothing comes but while the [`Reader`] runs. Errors: see [`ConnectError`].
     pub async fn open(options: &ConnectOptions, region: &RegionName) -> Result<(FanIn, Reader), ConnectError> {
-        // A gateway knows what it says: what came back would cost a message for each device that connects, and the room of its channel.
-        let purpose = Purpose { suffix: "-live", reconnect: true, subscription_capacity: WAITING, echo: false };
-        let connection = Connection::open_for(options, region, purpose).await?;
-        let (joins, joining) = mpsc::channel(JOINS);
-        let shared = Arc::new(Shared { connection, joins, unanswered: AtomicU64::new(0) });
-        let reader = Reader::new(Arc::downgrade(&shared), joining);
-        Ok((FanIn { shared }, reader))
+        let unused = CancellationToken::new();
+        let shared = Arc::new(Shared {
+            region: region.clone(),
+            state: Mutex::default(),
+            status: watch::Sender::new(Status::Connected),
+            losses: watch::Sender::new(0),
+            unanswered: AtomicU64::new(0),
+        });
+        let reader = Reader::open(options, shared.clone(), unused.clone()).await?;
+        Ok((FanIn { shared, used: Arc::new(unused.drop_guard()) }, reader))
     }
 
     /// Gives the live entries of `log`'s owner to `sink`. Resolves when the server has the interest. Errors: see [`FanInError`]; then the
@@ -173,7 +169,7 @@ impl FanIn {
     /// Calls `again` whenever somebody's presence may have changed at another gateway; like a sink it must not block. Resolves and errors
     /// as [`FanIn::join`].
     pub async fn watch(&self, user: &UserName, again: impl Fn() + Send + Sync + 'static) -> Result<Joined, FanInError> {
-        self.interest(subject::presence(user), Sink::Told(Box::new(move |_| again()))).await
+        self.interest(subject::presence(user), Sink::Told(Arc::new(move |_| again()))).await
     }
 
     /// Calls `beat` whenever another gateway says that it is there; like a sink it must not block. Resolves and errors as [`FanIn::join`].
@@ -182,54 +178,47 @@ impl FanIn {
             Ok(Beat { gateway }) => beat(gateway),
             Err(error) => tracing::debug!(%error, "what a gateway says can't be read"),
         };
-        self.interest(subject::gateways(self.shared.connection.region()), Sink::Told(Box::new(told))).await
+        self.interest(subject::gateways(&self.shared.region), Sink::Told(Arc::new(told))).await
     }
 
     async fn interest(&self, subject: String, sink: Sink) -> Result<Joined, FanInError> {
-        let interest = Arc::new(Interest { sink: Mutex::new(Some(sink)), waker: AtomicWaker::new() });
-        let joined = Joined { _shared: self.shared.clone(), interest: interest.clone() };
-        let (sender, confirmed) = oneshot::channel();
-        let join = Join { subject, interest, confirmed: sender };
-        let confirmation = async {
-            self.shared.joins.send(join).await.ok()?;
-            confirmed.await.ok()
-        };
-        match tokio::time::timeout(JOIN_WITHIN, confirmation).await {
-            Ok(Some(())) => Ok(joined),
-            Ok(None) | Err(_) => Err(FanInError::Unanswered),
-        }
+        let number = self.shared.place(Interest { subject: subject.into(), sink });
+        let joined = Joined { shared: self.shared.clone(), _used: self.used.clone(), number };
+        let placed = timeout(JOIN_WITHIN, self.shared.placed()).await;
+        placed.map(|()| joined).map_err(|_| FanInError::Unanswered)
     }
 
     /// Publishes to all others who have joined a log, on the connection that the joins are on: whoever answers finds them in
     /// place. Errors: see [`PublishError`].
     pub async fn tell_others(&self, log: &Peer, message: &UserMessage) -> Result<(), PublishError> {
-        self.tell(subject::live(log), message.encode()).await
+        self.tell(&subject::live(log), &message.encode()).await
     }
 
     /// Has all other gateways that watch a user ask again. Errors: see [`PublishError`].
     pub async fn ask_again(&self, user: &UserName) -> Result<(), PublishError> {
-        self.tell(subject::presence(user), Bytes::new()).await
+        self.tell(&subject::presence(user), &[]).await
     }
 
     /// Says to all other gateways of the region that this one is there. Errors: see [`PublishError`].
     pub async fn beat(&self, gateway: GatewayRun) -> Result<(), PublishError> {
-        self.tell(subject::gateways(self.shared.connection.region()), Beat { gateway }.encode().into()).await
+        self.tell(&subject::gateways(&self.shared.region), &Beat { gateway }.encode()).await
     }
 
-    async fn tell(&self, subject: String, payload: Bytes) -> Result<(), PublishError> {
-        // It would go out when the connection is back, when it is true no longer.
-        if !self.is_connected() {
-            return Err(PublishError::Unanswered);
-        }
-        let told = self.shared.connection.publish(subject, payload);
-        tokio::time::timeout(TELL_WITHIN, told).await.unwrap_or(Err(PublishError::Unanswered))
+    /// Says it while there is a line: later it is true no longer.
+    async fn tell(&self, subject: &str, payload: &[u8]) -> Result<(), PublishError> {
+        let line = self.shared.line().ok_or(PublishError::Unanswered)?;
+        let message = Publish { subject, reply: ReplyTo::Nobody, headers: &[], payload };
+        let told = timeout(TELL_WITHIN, line.publish(&message)).await;
+        told.ok().and_then(Result::ok).ok_or(PublishError::Unanswered)
     }
 
     /// Asks the other gateways whether a device of a user is connected; the first one that holds one answers. Errors: nobody there has an
     /// interest in the user, or none of those who have answered in time.
     pub async fn is_there(&self, user: &UserName, within: Millis) -> Result<Here, AskError> {
-        let subject = subject::live(&Peer::User(user.clone()));
-        let answer = ask(&self.shared.connection, subject, UserMessage::IsThere.encode(), within).await?;
+        let line = self.shared.line().ok_or(AskError::Unanswered)?;
+        let (subject, question) = (subject::live(&Peer::User(user.clone())), UserMessage::IsThere.encode());
+        let answer = timeout(Duration::from_millis(within.0), line.ask(&subject, &[], &question)).await;
+        let answer = answer.unwrap_or(Err(AskError::Unanswered))?;
         Here::decode(&answer).map_err(|_| AskError::Unanswered)
     }
 
@@ -240,215 +229,49 @@ impl FanIn {
 
     /// Whether there is a connection just now.
     pub fn is_connected(&self) -> bool {
-        *self.status().borrow() != Status::Disconnected
+        *self.shared.status.borrow() != Status::Disconnected
     }
 
     /// A number that rises after every event that can have lost live entries, once every subscription is in place again.
     pub fn losses(&self) -> watch::Receiver<u64> {
-        self.shared.connection.losses()
+        self.shared.losses.subscribe()
     }
 
     /// Whether the connection stands.
     pub fn status(&self) -> watch::Receiver<Status> {
-        self.shared.connection.status()
+        self.shared.status.subscribe()
     }
 }
 
-impl Interest {
-    fn has_left(&self) -> bool {
-        self.sink.lock().is_none()
+impl Shared {
+    fn line(&self) -> Option<Outbound> {
+        self.state.lock().line.clone()
     }
 
-    fn give(&self, Message { payload, reply, .. }: Message, answers: &Answers) {
-        let sink = self.sink.lock();
-        let sink = match &*sink {
-            Some(Sink::Live(sink)) => sink,
-            Some(Sink::Told(told)) => return told(&payload),
-            None => return,
-        };
-        // A copy of its own: the payload is a slice of the connection's whole read buffer, which must not wait in a socket's queue.
-        let message = UserMessage::decode(&Bytes::copy_from_slice(&payload));
-        match message {
-            Ok(UserMessage::Entry(entry)) => sink.live(entry),
-            Ok(UserMessage::Devices(news)) => sink.devices(news),
-            Ok(UserMessage::Signal(signal)) => sink.signal(signal),
-            Ok(UserMessage::IsThere) => {
-                if let (Some(reply), Some(here)) = (reply, sink.here()) {
-                    answers.give(reply, here);
-                }
-            }
-            Ok(UserMessage::Receipt(receipt)) => sink.receipt(receipt),
-            Ok(UserMessage::Mark(mark)) => sink.mark(mark),
-            Err(error) => {
-                tracing::debug!(%error, "if it was an entry, the comparison of heads finds it");
-                sink.passed_over();
-            }
+    /// Places an interest on the line, and on each that follows it. Gives its number.
+    fn place(&self, interest: Interest) -> u64 {
+        let mut state = self.state.lock();
+        state.last += 1;
+        let number = state.last;
+        if let Some(line) = &state.line {
+            line.subscribe(&interest.subject, number);
         }
-    }
-}
-
-/// What other gateways are answered.
-struct Answers {
-    shared: Weak<Shared>,
-    waiting: mpsc::Sender<(Subject, Here)>,
-}
-
-impl Answers {
-    fn give(&self, to: Subject, here: Here) {
-        if self.waiting.try_send((to, here)).is_err()
-            && let Some(shared) = self.shared.upgrade()
-        {
-            shared.unanswered.fetch_add(1, Relaxed);
-        }
-    }
-}
-
-/// Publishes what other gateways are answered, until there is nobody to answer for.
-async fn publish(shared: &Weak<Shared>, mut waiting: mpsc::Receiver<(Subject, Here)>) {
-    while let Some((to, here)) = waiting.recv().await {
-        let Some(shared) = shared.upgrade() else { return };
-        // Of a closed connection nobody waits for an answer.
-        shared.connection.publish(to.to_string(), here.encode().into()).await.ok();
-    }
-}
-
-/// A subscription: ends when its sink has left, and with it unsubscribes.
-struct Inbox {
-    interest: Arc<Interest>,
-    messages: Subscriber,
-}
-
-impl Stream for Inbox {
-    type Item = (Arc<Interest>, Message);
-
-    fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
-        self.interest.waker.register(cx.waker());
-        if self.interest.has_left() {
-            return Poll::Ready(None);
-        }
-        let message = std::task::ready!(self.messages.poll_next_unpin(cx));
-        Poll::Ready(message.map(|message| (self.interest.clone(), message)))
-    }
-}
-
-/// What reads all subscriptions, for its owner to run and to watch.
-pub struct Reader {
-    shared: Weak<Shared>,
-    joins: mpsc::Receiver<Join>,
-    inboxes: SelectAll<Inbox>,
-    /// Subscribed, and not yet in a round trip.
-    unconfirmed: Vec<Join>,
-    /// In the round trip that is under way.
-    confirming: Vec<Join>,
-    round_trip: Option<BoxFuture<'static, bool>>,
-}
-
-impl fmt::Debug for Reader {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Reader").field("subscribed", &self.inboxes.len()).finish_non_exhaustive()
-    }
-}
-
-impl Reader {
-    fn new(shared: Weak<Shared>, joins: mpsc::Receiver<Join>) -> Reader {
-        let (unconfirmed, confirming) = (Vec::new(), Vec::new());
-        Reader { shared, joins, inboxes: SelectAll::new(), unconfirmed, confirming, round_trip: None }
+        state.interests.insert(number, interest);
+        number
     }
 
-    /// Runs until the last `FanIn` and `Joined` are gone: confirmations first, then joins, then entries, some of each at a time. Calls
-    /// `moves` once a second at least.
-    pub async fn run(self, moves: impl Fn()) {
-        let (sender, waiting) = mpsc::channel(ANSWERS);
-        let shared = self.shared.clone();
-        let answers = Answers { shared: shared.clone(), waiting: sender };
-        // Apart, so that a server that does not take answers keeps no entry waiting.
-        tokio::select! {
-            () = self.read(&answers, moves) => {}
-            () = publish(&shared, waiting) => {}
-        }
-    }
-
-    async fn read(mut self, answers: &Answers, moves: impl Fn()) {
-        let mut joins = Vec::with_capacity(JOINS_AT_ONCE);
-        let mut beats = tokio::time::interval(BEAT_EVERY);
+    /// Resolves when the server has every interest that was placed before.
+    async fn placed(&self) {
         loop {
-            tokio::select! {
-                biased;
-                _ = beats.tick() => moves(),
-                confirmed = confirmed(&mut self.round_trip) => self.confirmed(confirmed),
-                count = self.joins.recv_many(&mut joins, JOINS_AT_ONCE) => {
-                    if count == 0 {
-                        return;
-                    }
-                    for join in joins.drain(..) {
-                        self.subscribe(join).await;
-                    }
-                    // However many join, entries have their turn.
-                    self.give_ready(answers);
-                }
-                Some((interest, message)) = self.inboxes.next(), if !self.inboxes.is_empty() => {
-                    interest.give(message, answers);
-                    self.give_ready(answers);
-                }
+            let mut status = self.status.subscribe();
+            let asked = self.line().map(|line| line.round_trip());
+            if let Some(asked) = asked
+                && asked.await.is_ok()
+            {
+                return;
             }
-            self.begin_round_trip();
+            // Its sender is here: it never fails.
+            status.changed().await.ok();
         }
-    }
-
-    fn give_ready(&mut self, answers: &Answers) {
-        for _ in 0..ENTRIES_AT_ONCE {
-            match self.inboxes.next().now_or_never() {
-                Some(Some((interest, message))) => interest.give(message, answers),
-                Some(None) | None => return,
-            }
-        }
-    }
-
-    async fn subscribe(&mut self, join: Join) {
-        if join.interest.has_left() {
-            return;
-        }
-        let Some(shared) = self.shared.upgrade() else { return };
-        let subscribed = shared.connection.client().subscribe(join.subject.clone()).await;
-        // Dropping the join refuses it.
-        let Ok(messages) = subscribed else { return };
-        self.inboxes.push(Inbox { interest: join.interest.clone(), messages });
-        self.unconfirmed.push(join);
-    }
-
-    fn begin_round_trip(&mut self) {
-        if self.round_trip.is_some() || self.unconfirmed.is_empty() {
-            return;
-        }
-        let Some(shared) = self.shared.upgrade() else { return };
-        self.confirming = std::mem::take(&mut self.unconfirmed);
-        let connection = shared.connection.clone();
-        self.round_trip = Some(
-            async move {
-                let deadline = Instant::now() + JOIN_WITHIN;
-                while Instant::now() < deadline {
-                    if connection.flush().await.is_ok() {
-                        return true;
-                    }
-                }
-                false
-            }
-            .boxed(),
-        );
-    }
-
-    fn confirmed(&mut self, confirmed: bool) {
-        self.round_trip = None;
-        for join in self.confirming.drain(..).filter(|_| confirmed) {
-            join.confirmed.send(()).ok();
-        }
-    }
-}
-
-/// What came of the round trip that is under way; never, where there is none.
-async fn confirmed(round_trip: &mut Option<BoxFuture<'static, bool>>) -> bool {
-    match round_trip {
-        Some(round_trip) => round_trip.await,
-        None => std::future::pending().await,
     }
 }

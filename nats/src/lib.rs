@@ -1,9 +1,13 @@
 //! Everything Dunlin says to NATS: the one crate that names `async-nats`. Its public face speaks the types of `dunlin-schema`.
 //!
+//! What each message costs goes over lines of our own; all else, over `async-nats`.
+//!
 //! | room | what lives there |
 //! |---|---|
 //! | [`connect`] | how to reach NATS: servers, credentials, TLS, the version gate |
 //! | `connection` | one connection that stays, and what may have been lost on it |
+//! | `line` | one connection from its making to its loss, never resumed: over it go appends and what is live |
+//! | `wire` | what a client and a server say to each other, as bytes, without I/O |
 //! | `outbox` | what one connection publishes: what can wait a moment goes out with what can't |
 //! | [`mod@provision`] | the streams of a region, made once and never changed by surprise; what a region says of itself |
 //! | [`append`] | `append_once`: stored once, whoever writes and however late. `append::core` decides, the rest carries it out |
@@ -42,6 +46,7 @@ pub mod fan_in;
 pub mod groups;
 pub mod heads;
 pub mod index;
+mod line;
 pub mod marks;
 pub mod media;
 mod ordered;
@@ -55,6 +60,7 @@ pub mod receipts;
 pub mod records;
 pub mod service;
 pub mod stream_reader;
+mod wire;
 
 pub use accounts::{Accounts, AccountsError, AccountsQuestion, AccountsService};
 pub use append::{AppendError, Appender, Hold, Item, Origin, Stored};

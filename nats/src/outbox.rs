@@ -3,7 +3,7 @@
 
 use std::time::Duration;
 
-use async_nats::{Client, HeaderMap, Subject};
+use async_nats::{Client, Subject};
 use bytes::Bytes;
 use tokio::{
     sync::{mpsc, oneshot},
@@ -35,8 +35,6 @@ pub enum Pace {
 pub(crate) struct Outgoing {
     pub(crate) subject: Subject,
     pub(crate) payload: Bytes,
-    /// Where its answer goes, and its headers.
-    pub(crate) call: Option<(Subject, HeaderMap)>,
 }
 
 /// The connection is closed.
@@ -142,14 +140,8 @@ impl Writer {
     }
 
     async fn send(&self, message: Outgoing) {
-        let Outgoing { subject, payload, call } = message;
-        let sent = match call {
-            Some((reply, headers)) => {
-                self.client.publish_with_reply_and_headers(subject, reply, headers, payload).await
-            }
-            None => self.client.publish(subject, payload).await,
-        };
-        // Whoever waits for an answer gets none; whoever waits for a live entry finds it missing, and reads it.
+        let sent = self.client.publish(message.subject, message.payload).await;
+        // Whoever waits for a live entry finds it missing, and reads it.
         if let Err(error) = sent {
             tracing::debug!(%error, "a message could not be published");
         }

@@ -18,17 +18,7 @@ use futures_util::{
 };
 
 use crate::Connection;
-
-/// Why there is no answer.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum AskError {
-    /// Nobody listens there: the server says so at once.
-    #[error("nobody listens to the question")]
-    NoResponders,
-    /// Nobody answered in time.
-    #[error("the question was not answered in time")]
-    Unanswered,
-}
+pub use crate::line::AskError;
 
 /// Asks whoever listens to this subject, and takes the first answer. Errors: see [`AskError`].
 pub async fn ask(

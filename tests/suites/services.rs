@@ -104,7 +104,6 @@ async fn one_full_shard_is_told_to_its_senders_and_the_operator_and_the_gateway_
     let told = "dunlin_gateway_rejected_sends_total{code=\"unavailable\"} 1\n";
     assert!(metrics.contains(&failed) && metrics.contains(told), "{metrics}");
     for queue in [
-        "answers to appends",
         "answers to late appends",
         "answers to questions",
         "answers to reads",

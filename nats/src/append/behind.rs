@@ -9,10 +9,7 @@ use std::{sync::Arc, time::Duration};
 use dunlin_schema::{Entry, Log, Millis, Seq};
 
 use super::{Appender, Prepared, link::Link};
-use crate::{
-    Pace,
-    append::core::{PubAck, PublishFailure},
-};
+use crate::append::core::{PubAck, PublishFailure};
 
 /// One connection that appends, until it is lost.
 #[derive(Clone, Debug)]
@@ -42,6 +39,6 @@ impl Hold {
 
     /// Stores the entry in a log whose last one stands at `behind`; `Seq(0)`: in one that has none. Errors: see [`PublishFailure`].
     pub async fn append(&self, log: &Log, entry: &Entry, behind: Seq) -> Result<PubAck, PublishFailure> {
-        Prepared::of(log, entry).on(&self.link, Some(behind), Pace::Prompt).await
+        Prepared::of(log, entry).on(&self.link, Some(behind)).await
     }
 }

@@ -1,28 +1,21 @@
 //! The connection that appends: it does not reconnect but is made anew when it is lost, so that what was given up is never sent later.
 
-use std::{
-    sync::{
-        Arc,
-        atomic::{AtomicU64, Ordering},
-    },
-    time::Duration,
-};
+use std::{sync::Arc, time::Duration};
 
-use async_nats::{Client, Event};
 use dunlin_schema::{RegionName, limits};
 use rand::Rng;
 use tokio::{sync::watch, task::AbortHandle, time::Instant};
-use tokio_util::sync::CancellationToken;
 
-use super::pipeline::Pipeline;
 use crate::{
     ConnectError, ConnectOptions,
     api::Api,
-    connect::{Files, Purpose},
+    connect::Files,
+    line::{self, Line, Outbound, Purpose},
 };
 
-/// Answers that wait to be taken: all that can be under way. Room is only taken when it is used.
-const ANSWERS: usize = super::IN_FLIGHT;
+const PURPOSE: Purpose = Purpose { suffix: "-appends", echo: true };
+/// How long a line goes on after another has taken its place: what is under way on it has it for itself, and is answered there.
+const REPLACED_FOR: Duration = Duration::from_millis(limits::APPEND_FOR.0);
 /// The longest pause before a lost connection is made anew.
 const PAUSE_MAX: Duration = Duration::from_millis(500);
 
@@ -31,9 +24,9 @@ const PAUSE_MAX: Duration = Duration::from_millis(500);
 pub(super) struct Link {
     /// Counts the links of a process, from 1.
     pub(super) number: u64,
-    pub(super) publishes: Pipeline,
+    pub(super) outbound: Outbound,
     /// For questions and orders that must not outlive the link either.
-    pub(super) api: Api,
+    pub(super) api: Api<Outbound>,
     window: Window,
 }
 
@@ -93,12 +86,8 @@ impl Origins {
 #[derive(Debug)]
 pub(super) struct Keeper {
     link: watch::Receiver<Option<Arc<Link>>>,
-    /// Events in which answers were dropped.
-    dropped: Dropped,
     task: AbortHandle,
 }
-
-type Dropped = Arc<AtomicU64>;
 
 impl Drop for Keeper {
     fn drop(&mut self) {
@@ -109,18 +98,12 @@ impl Drop for Keeper {
 impl Keeper {
     pub(super) async fn start(options: ConnectOptions, origins: Origins) -> Result<Keeper, ConnectError> {
         let files = Files::of(&options).await;
-        let dropped = Dropped::default();
-        let first = dial(&options, &dropped).await?;
+        let first = line::dial(&options, &PURPOSE).await?;
         let (current, link) = watch::channel(None);
-        let task = tokio::spawn(keep(options, files, origins, first, current, dropped.clone())).abort_handle();
-        let mut keeper = Keeper { link, dropped, task };
+        let task = tokio::spawn(keep(options, files, origins, first, current)).abort_handle();
+        let mut keeper = Keeper { link, task };
         keeper.link.wait_for(Option::is_some).await.map_err(|_| ConnectError::Options("shutting down".to_owned()))?;
         Ok(keeper)
-    }
-
-    /// How often answers were dropped, on any link, because too many waited to be taken.
-    pub(super) fn dropped(&self) -> u64 {
-        self.dropped.load(Ordering::Relaxed)
     }
 
     /// The link, if there is one now.
@@ -139,41 +122,21 @@ impl Keeper {
     }
 }
 
-async fn dial(options: &ConnectOptions, dropped: &Dropped) -> Result<(Client, CancellationToken), ConnectError> {
-    let lost = CancellationToken::new();
-    let purpose = Purpose { suffix: "-appends", reconnect: false, subscription_capacity: ANSWERS, echo: true };
-    let (told, dropped) = (lost.clone(), dropped.clone());
-    let client = options.dial(purpose, move |event| observe(&event, &told, &dropped)).await?;
-    Ok((client, lost))
-}
-
-fn observe(event: &Event, lost: &CancellationToken, dropped: &AtomicU64) {
-    match event {
-        Event::Disconnected | Event::Closed | Event::Draining => lost.cancel(),
-        Event::ServerError(error) => tracing::warn!(%error, "the NATS server complains about appends"),
-        Event::SlowConsumer(_) => {
-            dropped.fetch_add(1, Ordering::Relaxed);
-        }
-        Event::Connected | Event::LameDuckMode | Event::ClientError(_) => {}
-    }
-}
-
 async fn keep(
     options: ConnectOptions,
     mut files: Files,
     origins: Origins,
-    first: (Client, CancellationToken),
+    first: Line,
     current: watch::Sender<Option<Arc<Link>>>,
-    dropped: Dropped,
 ) {
     let mut made = Some(first);
     let mut reach = options.clone();
     let mut number = 0;
     let mut seen: Option<(String, Instant)> = None;
     loop {
-        let (client, lost) = match made.take() {
+        let line = match made.take() {
             Some(made) => made,
-            None => match dial(&reach, &dropped).await {
+            None => match line::dial(&reach, &PURPOSE).await {
                 Ok(made) => made,
                 Err(error) => {
                     tracing::debug!(%error, "the connection for appends can't be made yet");
@@ -182,7 +145,7 @@ async fn keep(
                 }
             },
         };
-        let server = client.server_info();
+        let server = line.server();
         // The one server that is named may be the one that is gone next time.
         reach = options.with_cluster(&server.connect_urls);
         let since = match &seen {
@@ -190,7 +153,7 @@ async fn keep(
             _ => Instant::now(),
         };
         seen = Some((server.server_id.clone(), since));
-        let window = origins.window(&server, since);
+        let window = origins.window(server, since);
         tracing::info!(server = server.server_name, ?window, "ready to append");
         if let Some(seconds) = window.whole_in() {
             tracing::warn!(
@@ -198,29 +161,29 @@ async fn keep(
                 "the NATS server began to run lately: until its duplicate window is whole, every append looks at its log first"
             );
         }
-        // A connection that is closed already is lost.
-        let api = Api::new(client.clone(), &origins.region);
-        let Ok(publishes) = Pipeline::over(client).await else { continue };
         number += 1;
-        let link = Arc::new(Link { number, publishes, api, window });
-        current.send_replace(Some(link.clone()));
+        let outbound = line.outbound().clone();
+        let api = Api::new(outbound.clone(), &origins.region);
+        current.send_replace(Some(Arc::new(Link { number, outbound, api, window })));
+        let mut running = Box::pin(line.run(|_| {}));
         tokio::select! {
-            () = lost.cancelled() => {
-                tracing::warn!("lost the connection for appends; making another");
+            (lost, _) = &mut running => {
+                tracing::warn!(%lost, "lost the connection for appends; making another");
                 current.send_replace(None);
-                link.publishes.close();
             }
-            // What is under way on this one has it for itself, and is answered there.
-            replacement = replacement(&reach, &mut files, &dropped) => made = Some(replacement),
+            replacement = replacement(&reach, &mut files) => {
+                made = Some(replacement);
+                tokio::spawn(tokio::time::timeout(REPLACED_FOR, running));
+            }
         }
     }
 }
 
 /// Another connection, once one of the files was replaced that this one was let in with.
-async fn replacement(options: &ConnectOptions, files: &mut Files, dropped: &Dropped) -> (Client, CancellationToken) {
+async fn replacement(options: &ConnectOptions, files: &mut Files) -> Line {
     loop {
         files.replaced().await;
-        match dial(options, dropped).await {
+        match line::dial(options, &PURPOSE).await {
             Ok(made) => {
                 tracing::info!("a file of the NATS settings was replaced: appending with the new one");
                 return made;
@@ -266,54 +229,5 @@ mod tests {
         ] {
             assert_eq!(origins.window(&server, now), expected, "{name}");
         }
-    }
-
-    /// As much of a server as a connecting client sees, for one connection.
-    async fn serve_one(listener: &tokio::net::TcpListener) -> tokio::net::TcpStream {
-        use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader};
-        let (socket, _) = listener.accept().await.unwrap();
-        let mut socket = BufReader::new(socket);
-        let info = br#"INFO {"server_id":"A","version":"2.15.2","max_payload":1024,"proto":1,"headers":true}"#;
-        socket.write_all(&[&info[..], b"\r\n"].concat()).await.unwrap();
-        let mut line = String::new();
-        while !line.starts_with("PING") {
-            line.clear();
-            socket.read_line(&mut line).await.unwrap();
-        }
-        socket.write_all(b"PONG\r\n").await.unwrap();
-        socket.into_inner()
-    }
-
-    #[test]
-    fn answers_that_are_dropped_are_counted() {
-        let (lost, dropped) = (CancellationToken::new(), Dropped::default());
-        for event in [Event::Connected, Event::SlowConsumer(7), Event::SlowConsumer(8)] {
-            observe(&event, &lost, &dropped);
-        }
-        assert_eq!((dropped.load(Ordering::Relaxed), lost.is_cancelled()), (2, false));
-    }
-
-    #[tokio::test]
-    async fn a_lost_link_is_closed_for_good_and_takes_nothing_more() {
-        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let servers = vec![format!("nats://{}", listener.local_addr().unwrap())];
-        let options = ConnectOptions { servers, ..ConnectOptions::default() };
-        let dropped = Dropped::default();
-        let (socket, dialled) = tokio::join!(serve_one(&listener), dial(&options, &dropped));
-        let (client, lost) = dialled.unwrap();
-        drop(socket);
-        // The server is still there, and would be sent what the client was given before.
-        let closed = async {
-            lost.cancelled().await;
-            while client.publish("log", bytes::Bytes::new()).await.is_ok() {
-                tokio::task::yield_now().await;
-            }
-        };
-        let outcome = tokio::select! {
-            () = closed => "closed",
-            _ = listener.accept() => "connected again",
-            () = tokio::time::sleep(Duration::from_secs(20)) => "takes publishes for ever",
-        };
-        assert_eq!(outcome, "closed");
     }
 }

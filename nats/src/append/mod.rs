@@ -5,7 +5,6 @@ pub mod core;
 mod erase;
 mod late;
 mod link;
-mod pipeline;
 mod turns;
 
 use std::{
@@ -13,7 +12,6 @@ use std::{
     time::{Duration, Instant, SystemTime, UNIX_EPOCH},
 };
 
-use async_nats::{HeaderMap, Subject, header};
 use bytes::Bytes;
 use dunlin_schema::{
     Entry, Log, Millis, Seq, Shard,
@@ -31,7 +29,7 @@ use self::{
     turns::Turns,
 };
 use crate::{
-    ConnectError, ConnectOptions, Pace, Reads,
+    ConnectError, ConnectOptions, Reads,
     api::{PublishAnswer, StoredMessage},
     provision::CREATED_BY,
 };
@@ -41,6 +39,12 @@ pub use self::{
     core::{AppendError, Item, Origin, Stored},
 };
 
+/// What JetStream knows a repeat by.
+const MESSAGE_ID: &str = "Nats-Msg-Id";
+/// The sequence of a subject's last message, without which it stores nothing.
+const EXPECTED: &str = "Nats-Expected-Last-Subject-Sequence";
+/// More than the headers of any append take: they hold a log's, a sender's and a message's name.
+const HEADERS: usize = 1_024;
 /// Appends of one process that are under way at once; further ones wait for their turn, and are `Unknown` when it does not come.
 const IN_FLIGHT: usize = 8_192;
 
@@ -75,13 +79,8 @@ impl Appender {
 
     /// Stores the item once, or finds it stored. Errors: see [`AppendError`]. Cancelling it leaves the outcome unknown.
     pub async fn append(&self, item: Item) -> Result<Stored, AppendError> {
-        self.append_at(Pace::Prompt, item).await
-    }
-
-    /// [`Appender::append`], with a pace for the fresh publish.
-    pub async fn append_at(&self, pace: Pace, item: Item) -> Result<Stored, AppendError> {
         let begin = |window_whole, now| AppendOnce::new(item, window_whole, Bounds::STANDARD, now);
-        let stored = self.carry_out(begin, pace, self.shared.late.scan()).await?;
+        let stored = self.carry_out(begin, self.shared.late.scan()).await?;
         // Only a call that looks ends otherwise.
         stored.ok_or(AppendError::Unknown)
     }
@@ -92,14 +91,13 @@ impl Appender {
     pub async fn find(&self, log: Log, entry: Entry) -> Result<Option<Stored>, AppendError> {
         let item = Item { log, entry, origin: Origin::Client, first_try: false, copy_of_new: false };
         let begin = |_, now| AppendOnce::looking(item, Bounds::STANDARD, now);
-        self.carry_out(begin, Pace::Prompt, self.shared.late.look()).await
+        self.carry_out(begin, self.shared.late.look()).await
     }
 
     /// Carries out a call, until it says what is stored. `None`: nothing, it only looked.
     async fn carry_out(
         &self,
         begin: impl FnOnce(bool, Millis) -> AppendOnce,
-        pace: Pace,
         scan: Scan,
     ) -> Result<Option<Stored>, AppendError> {
         let clock = Clock::start();
@@ -120,9 +118,8 @@ impl Appender {
                     let publish =
                         prepared.get_or_insert_with(|| Prepared::of(&call.once.item().log, &call.once.item().entry));
                     // A late one relies on what was asked over this link's time: it takes no other either.
-                    let pace = if expect.is_some() { Pace::Prompt } else { pace };
                     Event::Published(match &link {
-                        Some(link) => publish.on(link, expect, pace).await,
+                        Some(link) => publish.on(link, expect).await,
                         None => Err(PublishFailure::Unknown),
                     })
                 }
@@ -159,14 +156,13 @@ impl Appender {
 
     /// What found no room, by the queue that had none: appends and look-ups whose turn did not come in time, and answers that were dropped
     /// because too many waited to be taken.
-    pub fn refused(&self) -> [(&'static str, u64); 5] {
-        let Shared { keeper, reads, turns, late } = &*self.shared;
+    pub fn refused(&self) -> [(&'static str, u64); 4] {
+        let Shared { reads, turns, late, .. } = &*self.shared;
         let [lanes, scans] = late.refused();
         [
             ("appends", turns.refused()),
             ("late appends to one log", lanes),
             ("long reads of late appends", scans),
-            ("answers to appends", keeper.dropped()),
             ("answers to late appends", reads.dropped()),
         ]
     }
@@ -251,7 +247,7 @@ impl Clock {
 
 /// What every publish of an entry has in common.
 struct Prepared {
-    subject: Subject,
+    subject: String,
     message_id: String,
     payload: Bytes,
 }
@@ -259,44 +255,26 @@ struct Prepared {
 impl Prepared {
     fn of(log: &Log, entry: &Entry) -> Prepared {
         let message_id = log.message_id(&entry.from, entry.id, entry.copy_to(log));
-        Prepared { subject: log.subject().into(), message_id, payload: entry.encode() }
+        Prepared { subject: log.subject(), message_id, payload: entry.encode() }
     }
 
     /// One publish and its acknowledgement, among all the others that are under way on this link.
-    async fn on(&self, link: &Link, expect: Option<Seq>, pace: Pace) -> Result<PubAck, PublishFailure> {
-        let (subject, headers) = (self.subject.clone(), headers(&self.message_id, expect));
-        let asked = link.publishes.ask(subject, headers, self.payload.clone(), pace);
-        let answer = timeout(span(limits::PUBLISH_TIMEOUT), asked).await.map_err(|_| PublishFailure::Unknown)??;
-        match PublishAnswer::read(&answer) {
+    async fn on(&self, link: &Link, expect: Option<Seq>) -> Result<PubAck, PublishFailure> {
+        if !link.outbound.takes(self.payload.len() + HEADERS) {
+            return Err(PublishFailure::TooLarge);
+        }
+        let expected = expect.map(|last| last.0.to_string());
+        let headers = [(MESSAGE_ID, &*self.message_id), (EXPECTED, expected.as_deref().unwrap_or_default())];
+        let headers = if expected.is_some() { &headers[..] } else { &headers[..1] };
+        let asked = link.outbound.ask(&self.subject, headers, &self.payload);
+        // "No responders" is no answer: an election is under way.
+        let answer = timeout(span(limits::PUBLISH_TIMEOUT), asked).await.ok().and_then(Result::ok);
+        match PublishAnswer::read(&answer.ok_or(PublishFailure::Unknown)?) {
             PublishAnswer::Stored { seq, duplicate } => Ok(PubAck { seq, duplicate }),
             PublishAnswer::Conflict => Err(PublishFailure::Conflict),
             PublishAnswer::Full(_) => Err(PublishFailure::Full),
             PublishAnswer::TooLarge(_) => Err(PublishFailure::TooLarge),
             PublishAnswer::Unknown => Err(PublishFailure::Unknown),
-        }
-    }
-}
-
-fn headers(message_id: &str, expect: Option<Seq>) -> HeaderMap {
-    let mut headers = HeaderMap::new();
-    headers.insert(header::NATS_MESSAGE_ID, message_id);
-    if let Some(last) = expect {
-        headers.insert(header::NATS_EXPECTED_LAST_SUBJECT_SEQUENCE, last.0.to_string());
-    }
-    headers
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn every_publish_bears_its_id_and_a_late_one_what_it_expects() {
-        for (expect, sent) in [(None, None), (Some(Seq(0)), Some("0")), (Some(Seq(42)), Some("42"))] {
-            let headers = headers("the-id", expect);
-            let value = |name| headers.get(name).map(|value| value.as_str());
-            assert_eq!(value("Nats-Msg-Id"), Some("the-id"));
-            assert_eq!(value("Nats-Expected-Last-Subject-Sequence"), sent);
         }
     }
 }

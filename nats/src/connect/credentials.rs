@@ -62,7 +62,7 @@ impl fmt::Debug for Credentials {
 }
 
 /// What is shown to a server.
-pub(super) struct Identity {
+pub(crate) struct Identity {
     /// In words, for people.
     pub(super) who: String,
     proof: Proof,
@@ -77,7 +77,7 @@ enum Proof {
 
 impl Credentials {
     /// Reads them. Errors: they can't be used.
-    pub(super) async fn read(&self) -> Result<Identity, ConnectError> {
+    pub(crate) async fn read(&self) -> Result<Identity, ConnectError> {
         let (who, proof) = match self {
             Credentials::CredsFile(path) => {
                 let text = text_of(path).await?;
@@ -121,7 +121,7 @@ impl Credentials {
 }
 
 impl Identity {
-    fn shown(self, nonce: &[u8]) -> Result<Auth, AuthError> {
+    pub(crate) fn shown(self, nonce: &[u8]) -> Result<Auth, AuthError> {
         // The error itself may tell of the seed.
         let sign = |key: &KeyPair| key.sign(nonce).map_err(|_| AuthError::new("the nkey seed signs nothing"));
         let mut auth = Auth::new();

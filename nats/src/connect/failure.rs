@@ -10,7 +10,7 @@ use async_nats::{
 use super::ConnectError;
 
 /// The failure to connect to any of `servers` as `who`, the words for the credentials that were shown.
-pub(super) fn told(servers: &[String], who: Option<&str>, error: &async_nats::ConnectError) -> ConnectError {
+pub(crate) fn told(servers: &[String], who: Option<&str>, error: &async_nats::ConnectError) -> ConnectError {
     let (servers, reason) = (servers.to_vec(), error.to_string());
     let advice = match (tls_error(error), error.kind()) {
         (Some(error), _) => tls_advice(error).to_owned(),

@@ -91,7 +91,7 @@ struct BatchQuestion<'a> {
 impl Reads {
     /// Opens the connection. Errors: see [`ConnectError`].
     pub async fn open(options: &ConnectOptions, settings: &RegionSettings) -> Result<Reads, ConnectError> {
-        let purpose = Purpose { suffix: "-reads", reconnect: true, subscription_capacity: REPLY_CAPACITY, echo: true };
+        let purpose = Purpose { suffix: "-reads", subscription_capacity: REPLY_CAPACITY };
         let connection = Connection::open_for(options, &settings.region, purpose).await?;
         Ok(Reads {
             connection,

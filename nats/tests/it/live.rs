@@ -247,12 +247,11 @@ async fn without_a_server_a_join_is_refused_and_leaves_nothing_behind() {
 }
 
 #[tokio::test]
-async fn a_subscription_that_overflows_is_a_loss() {
-    /// A device whose sink blocks until it may go on: what a sink must not do, to make a queue overflow for certain.
+async fn what_a_server_drops_of_who_does_not_read_is_a_loss() {
+    /// A device whose sink blocks until it may go on: what a sink must not do, so that nobody reads the connection for certain.
     struct Stuck(std::sync::Mutex<std::sync::mpsc::Receiver<()>>);
     impl LiveSink for Stuck {
         fn live(&self, _: LiveEntry) {
-            // Only this task stands still: the connection's own must go on.
             tokio::task::block_in_place(|| self.0.lock().unwrap().recv().ok());
         }
 
@@ -270,33 +269,35 @@ async fn a_subscription_that_overflows_is_a_loss() {
 
         fn passed_over(&self) {}
     }
-    let server = Server::start();
-    let (worker, fan_in) = opened(&server).await;
+    let server = Server::start_with("http: \"127.0.0.1:-1\"\nmax_pending: 1MB");
+    let connection = Connection::open(&server.options(), &region()).await.unwrap();
     let (go_on, stuck) = std::sync::mpsc::channel();
     let stuck = Arc::new(Stuck(std::sync::Mutex::new(stuck)));
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
-    let fan_in = {
-        drop(fan_in);
-        let options = server.options();
-        runtime.spawn(async move { joining(&options).await }).await.unwrap()
-    };
-    let joined = fan_in.join(mailbox("bob"), stuck).await.unwrap();
-    // Goes before `joined` when the test fails: leaving waits for the sink.
-    let go_on = go_on;
-    let mut losses = fan_in.losses();
+    let options = server.options();
+    let fan_in = runtime.spawn(async move { joining(&options).await }).await.unwrap();
+    let bob = fan_in.join(mailbox("bob"), stuck).await.unwrap();
+    let (carols, mut carol_hears) = device();
+    let _carol = fan_in.join(mailbox("carol"), carols).await.unwrap();
     let position = Position { epoch: Epoch(1), seq: Seq(1), time: StreamTime(1) };
-    let live = UserMessage::Entry(LiveEntry { position, after: Seq(0), entry: Bytes::new() }).encode();
-    soon("the loss", async {
-        while *losses.borrow_and_update() == 0 {
-            for _ in 0..1_000 {
-                worker.publish(subject::live(&Peer::User(user("bob"))), live.clone()).await.unwrap();
+    let entry = Bytes::from(vec![0; 32 << 10]);
+    let live = UserMessage::Entry(LiveEntry { position, after: Seq(0), entry }).encode();
+    soon("the server to give up", async {
+        while !server.monitor("/varz").await.contains("\"slow_consumers\": 1") {
+            for _ in 0..100 {
+                connection.publish(subject::live(&mailbox("bob")), live.clone()).await.unwrap();
             }
-            worker.flush().await.unwrap();
+            connection.flush().await.unwrap();
         }
     })
     .await;
+    let mut losses = fan_in.losses();
+    assert_eq!(*losses.borrow(), 0, "a loss is told when every interest is in place again");
     drop(go_on);
-    drop(joined);
+    soon("the loss", losses.wait_for(|losses| *losses == 1)).await.unwrap();
+    publish(&connection, "carol", 7).await;
+    assert_eq!(soon("an entry", carol_hears.recv()).await, Some(7));
+    drop(bob);
     drop(fan_in);
     runtime.shutdown_background();
 }

@@ -30,7 +30,8 @@ async fn a_replaced_seed_is_what_every_connection_shows_soon_and_no_append_is_lo
     let connection = Connection::open(&options, &region()).await.unwrap();
     dunlin_nats::provision(&connection, &settings()).await.unwrap();
     let appender = dunlin_nats::Appender::open(&options, &settings()).await.unwrap();
-    let (fan_in, _reader) = FanIn::open(&options, &region()).await.unwrap();
+    let (fan_in, reader) = FanIn::open(&options, &region()).await.unwrap();
+    tokio::spawn(reader.run(|| ()));
     let before = standing(&server).await;
     assert_eq!(before.len(), 4, "one for all else, one for live entries, one for appends and one for their reads");
     assert!(before.values().all(|said| said.contains(&old.public_key())), "{before:?}");
