@@ -10,7 +10,7 @@ use dunlin_store::Store;
 use parking_lot::Mutex;
 
 use crate::{
-    clock,
+    connection::Connection,
     tickets::{FILES, Ticket, Tickets, UPLOADS, What},
 };
 
@@ -66,19 +66,20 @@ impl Embedded {
     }
 
     /// Where somebody puts a part of a file.
-    pub(crate) fn put(&self, user: &UserName, media: MediaId, part: &Part, until: Millis) -> UploadPart {
+    pub(crate) fn put(&self, asker: &Connection, media: MediaId, part: &Part, until: Millis) -> UploadPart {
         let Part { number, from, size, .. } = *part;
-        let url = self.url(UPLOADS, user, until, What::Put { media, part: number, from, size });
+        let url = self.url(UPLOADS, asker, until, What::Put { media, part: number, from, size });
         UploadPart { url, method: "PUT".to_owned(), headers: BTreeMap::new(), from, size }
     }
 
     /// Where somebody has a file.
-    pub(crate) fn get(&self, user: &UserName, until: Millis, what: What) -> String {
-        self.url(FILES, user, until, what)
+    pub(crate) fn get(&self, asker: &Connection, until: Millis, what: What) -> String {
+        self.url(FILES, asker, until, what)
     }
 
-    fn url(&self, under: &str, user: &UserName, until: Millis, what: What) -> String {
-        let ticket = Ticket { user: user.clone(), at: clock::now(), until, what };
+    fn url(&self, under: &str, asker: &Connection, until: Millis, what: What) -> String {
+        let (user, device, token) = (asker.user().clone(), asker.device().clone(), asker.token().clone());
+        let ticket = Ticket { user, device, token, until, what };
         format!("{under}{}", self.tickets.write(&ticket))
     }
 }

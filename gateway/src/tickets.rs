@@ -1,12 +1,14 @@
 //! What a URL of the embedded store lets its bearer do: a signed token (RFC 7515, HS256), which every gateway that shares the store's
-//! folder knows. It is bound to a person, and ends with what they are let in by.
+//! folder knows. It names who asked for it, and ends with what they are let in by.
 
 use dunlin_schema::{
-    MediaId, Millis, UserName,
+    DeviceName, MediaId, Millis, UserName,
     media::{FileName, MediaType},
 };
 use jsonwebtoken::{Algorithm, DecodingKey, EncodingKey, Header, Validation};
 use serde::{Deserialize, Serialize};
+
+use crate::tokens::Token;
 
 /// Under which uploads are put, one part each.
 pub(crate) const UPLOADS: &str = "/v1/media/uploads/";
@@ -18,8 +20,10 @@ pub(crate) const FILES: &str = "/v1/media/";
 pub(crate) struct Ticket {
     /// To whom.
     pub(crate) user: UserName,
-    /// When that was said, in ms.
-    pub(crate) at: Millis,
+    /// On which device.
+    pub(crate) device: DeviceName,
+    /// What that came with.
+    pub(crate) token: Token,
     /// Until when, in ms.
     pub(crate) until: Millis,
     /// What.
@@ -91,7 +95,7 @@ impl Tickets {
 
 #[cfg(test)]
 mod tests {
-    use dunlin_schema::MessageId;
+    use dunlin_schema::{MessageId, TokenId};
 
     use super::*;
 
@@ -105,7 +109,13 @@ mod tests {
             What::Get { object: media, kind: None, name: None },
         ];
         for what in whats {
-            let ticket = Ticket { user: "bob".parse().unwrap(), at: Millis(5), until: Millis(10), what };
+            let ticket = Ticket {
+                user: "bob".parse().unwrap(),
+                device: "phone".parse().unwrap(),
+                token: Token { id: TokenId::new("a1").ok(), issued: Some(Millis(5)), is_pinned: false },
+                until: Millis(10),
+                what,
+            };
             let text = own.write(&ticket);
             assert!(text.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-_.".contains(&byte)), "{text}");
             assert_eq!(own.read(&text, Millis(9)), Some(ticket));

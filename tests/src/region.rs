@@ -267,7 +267,7 @@ impl Region {
     }
 
     /// Where its files are.
-    fn media(&self) -> PathBuf {
+    pub fn media(&self) -> PathBuf {
         self.projections.path().join("media")
     }
 

@@ -6,6 +6,7 @@ mod down;
 mod kept;
 mod kills;
 mod load;
+mod urls;
 
 use dunlin_client::{AskError, Client, ClientOptions, Event, Events, File, GroupIs, MediaError, SendError};
 use dunlin_schema::{
@@ -25,8 +26,12 @@ use serde_json::json;
 const PICTURE: &[u8] = include_bytes!("workers/picture.png");
 
 async fn connect(region: &Region, gateway: usize, user: &str) -> (Client, Events) {
+    connect_as(region, gateway, user, "phone").await
+}
+
+async fn connect_as(region: &Region, gateway: usize, user: &str, device: &str) -> (Client, Events) {
     let url = format!("ws://{}", region.gateway(gateway));
-    let options = ClientOptions::new(url, region.token(user)).device("phone".parse().expect("a name"));
+    let options = ClientOptions::new(url, region.token(user)).device(device.parse().expect("a name"));
     Client::connect(options).await.expect("a client")
 }
 

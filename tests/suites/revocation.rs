@@ -44,7 +44,7 @@ async fn post(region: &Region, gateway: usize, token: &str, body: String) -> (u1
     (status, serde_json::from_str(&answer.text().await.expect("a body")).unwrap_or_default())
 }
 
-async fn revoke(region: &Region, what: Value) {
+pub(super) async fn revoke(region: &Region, what: Value) {
     let told = post(region, 0, &admin(region), what.to_string()).await;
     assert_eq!(told, (200, json!({ "done": {} })), "{what}");
 }

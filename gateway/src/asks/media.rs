@@ -6,6 +6,7 @@ use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
 use dunlin_schema::{
     Code, Millis,
     frame::{Answer, UploadPart},
+    limits,
     media::{
         Attachment, FileName, MediaId, MediaType, Sha256,
         record::Promise,
@@ -15,9 +16,6 @@ use dunlin_schema::{
 
 use super::Context;
 use crate::{clock, embedded::Embedded, files::There, refusal::Refusal, tickets::What};
-
-/// How long what is downloaded may be begun.
-const DOWNLOAD_FOR: Millis = Millis(300_000);
 
 /// Says what of a new file is to be put where, or of one whose upload was begun what is missing.
 pub(super) async fn upload(context: &Context<'_>, file: Promise, begun: Option<MediaId>) -> Result<Answer, Refusal> {
@@ -39,7 +37,7 @@ fn part(context: &Context<'_>, media: MediaId, mut part: Part, expires: Millis) 
         Some((url, headers)) => {
             Ok(UploadPart { url, method: "PUT".to_owned(), headers, from: part.from, size: part.size })
         }
-        None => Ok(embedded(context)?.put(context.asker.user(), media, &part, expires)),
+        None => Ok(embedded(context)?.put(context.asker, media, &part, expires)),
     }
 }
 
@@ -60,13 +58,14 @@ pub(super) async fn download(
     let by = context.asker.user();
     let wanted = |seen| MediaRequest::Open { by: by.clone(), media, thumbnail, name: name.clone(), seen };
     let There { media, facts, url } = context.files.seen(by, media, wanted).await?;
-    let expires = clock::now().plus(DOWNLOAD_FOR);
+    let asker = context.asker;
+    let expires = clock::now().plus(limits::DOWNLOAD_HOLDS);
     let url = match (url, thumbnail) {
         (Some(url), _) => url,
-        (None, true) => embedded(context)?.get(by, expires, What::Get { object: media.preview(), kind: None, name }),
+        (None, true) => embedded(context)?.get(asker, expires, What::Get { object: media.preview(), kind: None, name }),
         (None, false) => {
             let what = What::Get { object: media, kind: Some(facts.kind.clone()), name };
-            embedded(context)?.get(by, expires, what)
+            embedded(context)?.get(asker, expires, what)
         }
     };
     // Of a small picture only who gives it knows how it was made.

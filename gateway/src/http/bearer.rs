@@ -14,7 +14,8 @@ use crate::{
     clock,
     gateway::Gateway,
     opening::REVOKED,
-    tokens::{Identity, People},
+    region::Region,
+    tokens::{Identity, People, Token},
 };
 
 const VERIFIED_WITHIN: Duration = Duration::from_millis(limits::WELCOME_WITHIN.0);
@@ -38,12 +39,18 @@ pub(super) async fn identity(gateway: &Gateway, headers: &HeaderMap) -> Result<O
     })?;
     let Identity { user, device, token, .. } = &identity;
     let Some(region) = gateway.home() else { return Ok(Some(identity)) };
-    let told = timeout(VERIFIED_WITHIN, region.revocations.told(token, user)).await;
-    told.map_err(|_late| unavailable("nobody can say now whether the token was revoked".to_owned()))?;
+    told(region, token, user).await?;
     match region.revocations.bars(token, user, device.as_ref()) {
         true => Err(unauthorized(Code::TokenRevoked, REVOKED.to_owned())),
         false => Ok(Some(identity)),
     }
+}
+
+/// Waits until it is known what was revoked that may concern a token. Errors: nobody can say now.
+pub(super) async fn told(region: &Region, token: &Token, user: &UserName) -> Result<(), Refusal> {
+    let told = timeout(VERIFIED_WITHIN, region.revocations.told(token, user)).await;
+    let unknown = "nobody can say now whether the token was revoked";
+    told.map_err(|_late| refusal(Code::Unavailable, unknown).until(BUSY))
 }
 
 /// Whether a token may name somebody. Errors: it is another issuer's, whose people this one can't name.

@@ -10,13 +10,20 @@ use axum::{
     response::{IntoResponse, Response},
 };
 use bytes::Bytes;
-use dunlin_schema::{Code, Millis, media::MediaType};
+use dunlin_schema::{
+    Code, MediaId, Millis, UserName,
+    media::{
+        MediaType,
+        record::{MediaRecord, MediaState},
+    },
+    subject,
+};
 use dunlin_store::{Error, HEAD, Key, Upload, content_disposition, is_shown, kind};
 use futures_util::{Stream, StreamExt as _, TryStreamExt as _, stream};
 use tokio::time::{Instant, timeout};
 
 use super::{
-    Moving, body,
+    Moving, bearer, body,
     ranges::{Wanted, wanted},
     refusal::{BUSY, Refusal, refusal, stays},
 };
@@ -24,8 +31,8 @@ use crate::{
     clock,
     embedded::Embedded,
     gateway::Gateway,
+    region::Region,
     tickets::{Ticket, What},
-    tokens::Token,
 };
 
 /// For how long nothing may come of a part.
@@ -91,7 +98,7 @@ async fn take(
     moving: &Moving,
 ) -> Result<(), Refusal> {
     stays(gateway)?;
-    let (embedded, ticket) = allowed(gateway, ticket)?;
+    let (region, embedded, ticket) = allowed(gateway, ticket).await?;
     let What::Put { media, part, from, size } = ticket.what else { return Err(no_ticket()) };
     let too_long = || refusal(Code::TooLarge, format!("this part has {size} bytes"));
     let too_short = || refusal(Code::BadFrame, format!("this part has {size} bytes, and fewer came: put it again"));
@@ -103,6 +110,7 @@ async fn take(
     }
     let full = || refusal(Code::Unavailable, "as many files come in here as may at once").until(BUSY);
     let _arriving = embedded.arrives(&ticket.user).ok_or_else(full)?;
+    awaited(region, &ticket.user, media).await?;
     let upload = Upload { key: key(media)?, size: from + size };
     let mut came = 0;
     let counted = chunks(body).inspect_ok(|chunk| {
@@ -180,7 +188,7 @@ async fn give(
     (method, headers): (&Method, &HeaderMap),
     moving: Moving,
 ) -> Result<Response, Refusal> {
-    let (embedded, ticket) = allowed(gateway, ticket)?;
+    let (_, embedded, ticket) = allowed(gateway, ticket).await?;
     let What::Get { object, kind, name } = ticket.what else { return Err(no_ticket()) };
     let (store, key, tag) = (&embedded.store, key(object)?, format!("\"{object}\""));
     let size = store.size(key).await.map_err(|error| failed(&error))?;
@@ -233,18 +241,30 @@ async fn told(embedded: &Embedded, key: Key, size: u64) -> Result<(String, bool)
 }
 
 /// The store, and what somebody may do with it. Errors: nothing.
-fn allowed<'a>(gateway: &'a Gateway, ticket: &str) -> Result<(&'a Embedded, Ticket), Refusal> {
+async fn allowed<'a>(gateway: &'a Gateway, ticket: &str) -> Result<(&'a Region, &'a Embedded, Ticket), Refusal> {
     let region = gateway.home();
     let embedded = region.and_then(|region| region.embedded.as_deref());
     let (Some(region), Some(embedded)) = (region, embedded) else {
         return Err(refusal(Code::NotFound, "this gateway keeps no files"));
     };
     let ticket = embedded.tickets.read(ticket, clock::now()).ok_or_else(no_ticket)?;
-    // It is for its person, on whichever device.
-    let token = Token { id: None, issued: Some(ticket.at), is_pinned: true };
-    match region.revocations.bars(&token, &ticket.user, None) {
+    let Ticket { user, device, token, .. } = &ticket;
+    bearer::told(region, token, user).await?;
+    match region.revocations.bars(token, user, Some(device)) {
         true => Err(no_ticket()),
-        false => Ok((embedded, ticket)),
+        false => Ok((region, embedded, ticket)),
+    }
+}
+
+/// Whether somebody is still to upload a file. Errors: they are not, or nobody can say now.
+async fn awaited(region: &Region, user: &UserName, media: MediaId) -> Result<(), Refusal> {
+    let gone = || refusal(Code::NotFound, "this upload is done, or gone");
+    let shard = subject::media_shard(region.settings.shards, media);
+    let record = region.records.load(shard, &subject::media_record(region.name(), shard, media)).await;
+    let record = record.map_err(|error| refusal(Code::Unavailable, error.to_string()).until(BUSY))?.ok_or_else(gone)?;
+    match MediaRecord::decode(&record.bytes).map(|record| record.state) {
+        Ok(MediaState::Promised { by, .. }) if by == *user => Ok(()),
+        Ok(_) | Err(_) => Err(gone()),
     }
 }
 
@@ -252,7 +272,7 @@ fn no_ticket() -> Refusal {
     refusal(Code::Forbidden, "this URL is no longer one, or never was: ask for another one")
 }
 
-fn key(media: dunlin_schema::MediaId) -> Result<Key, Refusal> {
+fn key(media: MediaId) -> Result<Key, Refusal> {
     media.to_string().parse().map_err(|_| no_ticket())
 }
 

@@ -133,6 +133,18 @@ async fn a_url_is_for_one_thing() {
 }
 
 #[tokio::test]
+async fn a_url_ends_with_its_time() {
+    let Some(trial) = Trial::s3().await else { return };
+    trial.store.put(key(1), "image/png", Bytes::from_static(b"here")).await.unwrap();
+    let valid = Duration::from_secs(1);
+    let part = trial.store.part_request(Upload { key: key(2), size: 10 }, 1, valid).unwrap();
+    let object = trial.store.object_request(key(1), None, "inline", valid).unwrap();
+    let http = reqwest::Client::new();
+    until(async || http.put(&part.url).body(bytes(10)).send().await.unwrap().status() == 403).await;
+    until(async || http.get(&object.url).send().await.unwrap().status() == 403).await;
+}
+
+#[tokio::test]
 async fn a_download_says_what_it_was_told_to() {
     let Some(trial) = Trial::s3().await else { return };
     trial.store.put(key(1), "image/png", Bytes::from_static(b"<svg>")).await.unwrap();

@@ -3,6 +3,7 @@
 use aws_lc_rs::digest;
 use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
 use dunlin_schema::{DeviceName, Millis, TokenId, UserName, limits};
+use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::{error::TokenError, jwt::Jwt, key_set::KeySet, names};
@@ -26,7 +27,7 @@ pub(crate) struct Identity {
 }
 
 /// What a revocation may know a token by.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Token {
     /// Its name, where it has a `jti`.
     pub(crate) id: Option<TokenId>,
