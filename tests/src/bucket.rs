@@ -75,13 +75,12 @@ impl Bucket {
         self.address
     }
 
-    /// The section `[media.s3]` of a worker that reaches it at `address`, where it listens or a link to there.
+    /// The section `[media.s3]` of a worker that reaches it at `address`, as clients do: where it listens, or a link to there.
     pub fn section(&self, address: SocketAddr) -> String {
         let key = |name| self.folder.path().join(name).display().to_string();
         format!(
-            "[media.s3]\nendpoint = \"http://{address}\"\npublic_endpoint = \"http://{}\"\nbucket = \"{NAME}\"\n\
+            "[media.s3]\nendpoint = \"http://{address}\"\nbucket = \"{NAME}\"\n\
              access_key_file = {:?}\nsecret_key_file = {:?}\n",
-            self.address,
             key("access"),
             key("secret"),
         )

@@ -6,6 +6,7 @@ mod down;
 mod kept;
 mod kills;
 mod load;
+mod slow;
 mod urls;
 
 use dunlin_client::{AskError, Client, ClientOptions, Event, Events, File, GroupIs, MediaError, SendError};

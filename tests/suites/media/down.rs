@@ -24,7 +24,7 @@ async fn refused(client: &Client) -> (Open<Code>, Option<Millis>) {
 }
 
 /// What the worker counts under this name, of all shards.
-async fn counted(region: &Processes, name: &str) -> u64 {
+pub(super) async fn counted(region: &Processes, name: &str) -> u64 {
     let page = region.worker_page(0, "/metrics").await.expect("a page");
     let of = |line: &str| line.strip_prefix(name).and_then(|rest| rest.rsplit(' ').next()?.parse::<u64>().ok());
     page.lines().filter_map(of).sum()

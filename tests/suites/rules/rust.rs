@@ -252,7 +252,7 @@ fn nothing_is_unfinished() {
 }
 
 /// Where a test may sleep, and why.
-const MAY_SLEEP: [(&str, &str); 15] = [
+const MAY_SLEEP: [(&str, &str); 16] = [
     ("tests/src/wait.rs", "the one loop that asks for a condition until its deadline"),
     ("cli/tests/command.rs", "the same, for the command's own tests"),
     ("nats/tests/it/support.rs", "the same, for the crate's own tests"),
@@ -266,6 +266,7 @@ const MAY_SLEEP: [(&str, &str); 15] = [
     ("tests/suites/groups/kills.rs", "the same"),
     ("tests/suites/media/kills.rs", "the same"),
     ("tests/suites/media/load.rs", "clients that were told to come later, and how often memory is looked at"),
+    ("tests/suites/media/slow.rs", "how slowly a store answers is the fault itself"),
     ("tests/suites/tokens.rs", "a web server that is slow"),
     ("tests/suites/repeats.rs", "JetStream's duplicate window ends without an event"),
 ];
