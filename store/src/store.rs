@@ -6,7 +6,7 @@ use bytes::Bytes;
 use futures_util::Stream;
 
 use crate::{
-    Counts, Error, Key, Listing, Reading, Request, S3Settings, Upload, WrongSettings,
+    Counts, Error, Key, Listing, PART, Reading, Request, S3Settings, Upload, WrongSettings,
     directory::Directory,
     guard::{Guard, TRY},
     listing::Walk,
@@ -123,24 +123,23 @@ impl Store {
             Place::Directory(directory) => self.guard.retried(|| directory.finish(upload, object)).await,
             Place::S3(s3) => {
                 // A service copies each part, and a slow one as slowly as it reads and writes.
-                let deadline = TRY * upload.parts().count() as u32;
-                self.guard.retried_within(deadline, || s3.finish(upload, object)).await
+                self.guard.retried_within(deadline(upload.size), || s3.finish(upload, object)).await
             }
         }
     }
 
-    /// Stores a small object of this media type, such as a preview. One that is there stays as it is. A folder keeps no type.
+    /// Stores an object of this media type out of memory, such as a preview. One that is there stays as it is. A folder keeps no type.
     ///
     /// # Errors
     ///
-    /// [`Error::Length`] where it is longer than [`PART`](crate::PART), and where the store fails.
+    /// Where the store fails.
     pub async fn put(&self, object: Key, kind: &str, bytes: Bytes) -> Result<(), Error> {
-        if bytes.len() as u64 > crate::PART {
-            return Err(Error::Length { promised: crate::PART });
-        }
+        let deadline = deadline(bytes.len() as u64);
         match &self.place {
-            Place::Directory(directory) => self.guard.retried(|| directory.put(object, bytes.clone())).await,
-            Place::S3(s3) => self.guard.retried(|| s3.put(object, kind, bytes.clone())).await,
+            Place::Directory(directory) => {
+                self.guard.retried_within(deadline, || directory.put(object, bytes.clone())).await
+            }
+            Place::S3(s3) => self.guard.retried_within(deadline, || s3.put(object, kind, bytes.clone())).await,
         }
     }
 
@@ -226,4 +225,9 @@ impl Store {
     pub fn health(&self) -> (bool, Counts) {
         self.guard.health()
     }
+}
+
+/// How long a try may take that writes so many bytes.
+fn deadline(bytes: u64) -> Duration {
+    TRY * bytes.div_ceil(PART).max(1) as u32
 }

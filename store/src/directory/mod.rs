@@ -97,14 +97,17 @@ impl Directory {
         finished.map_err(|part| Error::Incomplete { part })
     }
 
-    /// Stores a small object. One that is there stays as it is.
+    /// Stores an object. One that is there stays as it is.
     pub(crate) async fn put(&self, object: Key, bytes: Bytes) -> Result<(), Error> {
         let (root, to) = (self.root.clone(), self.object(object));
         let put = move || {
             let folder = Temporary::folder(&root)?;
-            let mut file = Temporary::file(&root)?;
-            file.write(&[bytes])?;
-            file.become_file(folder.path(), "1")?;
+            let parts = Upload { key: object, size: bytes.len() as u64 }.parts();
+            for Part { number, from, size } in parts {
+                let mut file = Temporary::file(&root)?;
+                file.write(&[bytes.slice(from as usize..(from + size) as usize)])?;
+                file.become_file(folder.path(), &number.to_string())?;
+            }
             if to.exists() {
                 return Ok(());
             }

@@ -85,7 +85,7 @@ impl S3 {
         Ok(parts)
     }
 
-    /// Stores a small object of this media type. One that is there stays as it is.
+    /// Stores an object of this media type. One that is there stays as it is.
     pub(crate) async fn put(&self, object: Key, kind: &str, bytes: Bytes) -> Result<(), Error> {
         let key = object_key(object);
         let put = self.bucket.put_object(Some(&self.credentials), &key);

@@ -34,6 +34,7 @@ of_every_store!(
     what_is_taken_away_while_it_is_finished_is_whole_or_nothing,
     what_is_removed_is_gone,
     a_preview_stays_as_it_is,
+    what_is_put_is_as_long_as_it_is,
     sweeps_see_all,
     a_probe_leaves_nothing,
 );
@@ -153,8 +154,16 @@ async fn a_preview_stays_as_it_is(trial: Trial) {
         trial.store.put(key(1), "image/png", sent.to_vec().into()).await.unwrap();
     }
     assert_eq!(trial.read(key(1), 0, 5).await.unwrap(), b"first");
-    let long = vec![0; usize::try_from(PART).unwrap() + 1];
-    assert!(matches!(trial.store.put(key(2), "image/png", long.into()).await, Err(Error::Length { promised: PART })));
+}
+
+async fn what_is_put_is_as_long_as_it_is(trial: Trial) {
+    for (number, size) in (1..).zip([0, 1, PART, PART + 9]) {
+        let put = bytes(size);
+        trial.store.put(key(number), "image/png", put.clone().into()).await.unwrap();
+        assert_eq!(trial.store.size(key(number)).await.unwrap(), size);
+        assert!(trial.read(key(number), 0, size).await.unwrap() == put, "{size}");
+    }
+    assert_eq!(trial.read(key(4), PART - 1, PART + 1).await.unwrap(), bytes(PART + 9)[PART as usize - 1..][..2]);
 }
 
 async fn sweeps_see_all(trial: Trial) {

@@ -138,6 +138,12 @@ impl Files {
         Some(MediaRecord::decode(&record.bytes).unwrap())
     }
 
+    async fn read(&self, media: MediaId, size: u64) -> Vec<u8> {
+        let chunks: Vec<Bytes> =
+            self.store.read(key(media), 0, size).await.unwrap().map(Result::unwrap).collect().await;
+        chunks.concat()
+    }
+
     fn objects(&self) -> usize {
         std::fs::read_dir(self.folder.path().join("objects")).unwrap().count()
     }
@@ -349,12 +355,7 @@ async fn pictures_are_kept_without_what_they_tell_beside_their_pixels_where_an_o
     let plain = &talkative[..talkative.len() - 4];
     let (media, facts) = files.uploaded("alice", "image/png", &talkative).await;
     assert_eq!((facts.size, facts.width, facts.thumbnail), (plain.len() as u64, Some(4), true));
-    let read = async |media| {
-        let chunks: Vec<Bytes> =
-            files.store.read(key(media), 0, plain.len() as u64).await.unwrap().map(Result::unwrap).collect().await;
-        chunks.concat()
-    };
-    assert_eq!(read(media).await, plain);
+    assert_eq!(files.read(media, plain.len() as u64).await, plain);
     let MediaState::Usable(found) = files.record(media).await.unwrap().state else { panic!("{media}") };
     assert_eq!(found.sha256, hash(plain), "the hash of what is kept");
     assert!(matches!(
@@ -379,20 +380,39 @@ async fn pictures_are_kept_without_what_they_tell_beside_their_pixels_where_an_o
         files.complete("alice", media, None).await,
         MediaAnswer::Refused(MediaRefusal::Differs(why)) if why.contains("can be read")
     ));
-    // Nor is what has more left than is stored at once.
-    let part = limits::MEDIA_PART_BYTES;
-    let pixels = [&(part as u32).to_be_bytes()[..], b"IDAT", &vec![0; part as usize], &[0; 4]].concat();
-    let end = [&[0; 4][..], b"IEND", &[0xae, 0x42, 0x60, 0x82], b"told"].concat();
-    let large = [&plain[..33], &pixels, &end].concat();
+    assert_eq!(files.objects(), 2, "a picture, and the small one of it");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_picture_of_several_parts_is_kept_without_what_it_tells_as_well() {
+    let files = Files::new().await;
+    let _worker = files.working_with(MediaSettings { strip_metadata: true, ..MediaSettings::default() }).await;
+    let talkative = picture(1);
+    let (head, rest) = talkative.split_at(33);
+    // How often each colour is used is shown, in a way: so it stays.
+    let part = limits::MEDIA_PART_BYTES as u32;
+    let colours = [&part.to_be_bytes()[..], b"hIST", &vec![0; part as usize], &[0; 4]].concat();
+    let large = [head, &colours, rest].concat();
     let (media, parts, _) = files.begin("alice", promise("image/png", &large)).await;
     assert_eq!(parts, 2);
     let (first, second) = large.split_at(part as usize);
     files.put(media, large.len() as u64, 1, first).await;
     files.put(media, large.len() as u64, 2, second).await;
     let answer = files.complete("alice", media, None).await;
+    let MediaAnswer::Usable { media, facts, .. } = answer else { panic!("{answer:?}") };
+    let plain = &large[..large.len() - 4];
+    assert_eq!((facts.size, facts.width, facts.thumbnail), (plain.len() as u64, Some(4), true));
+    assert!(files.read(media, facts.size).await == plain);
+    // What is larger than is taken apart is refused.
+    let larger = [head, &[&colours[..]; 4].concat(), rest].concat();
+    let (media, parts, _) = files.begin("alice", promise("image/png", &larger)).await;
+    assert_eq!(parts, 5);
+    for (number, bytes) in (1..).zip(larger.chunks(part as usize)) {
+        files.put(media, larger.len() as u64, number, bytes).await;
+    }
+    let answer = files.complete("alice", media, None).await;
     assert!(
-        matches!(&answer, MediaAnswer::Refused(MediaRefusal::Differs(why)) if why.contains("more than 8388608 bytes")),
+        matches!(&answer, MediaAnswer::Refused(MediaRefusal::Differs(why)) if why.contains("more than 33554432 bytes")),
         "{answer:?}"
     );
-    assert_eq!(files.objects(), 2, "a picture, and the small one of it");
 }

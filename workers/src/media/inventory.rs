@@ -108,7 +108,7 @@ impl Inventory {
 
     async fn fault(&self, media: MediaId) -> Result<Option<Fault>, Trouble> {
         let Some(found) = self.usable(media).await? else { return Ok(None) };
-        let (size, sha256, _head) = match self.region.hashed(media, &[]).await {
+        let (size, sha256, _head) = match self.region.hashed(media, &[], 0).await {
             Ok(hashed) => hashed,
             Err(StoreError::NotFound) => return Ok(Some(Fault::Gone)),
             Err(error) => return Err(error.into()),

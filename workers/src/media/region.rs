@@ -18,7 +18,7 @@ use dunlin_schema::{
     subject,
 };
 use dunlin_store::{
-    BrokenPicture, Error as StoreError, HEAD, Key, LONGEST, NoPreview, PART, Preview, Previews, Store, Upload,
+    BrokenPicture, Error as StoreError, HEAD, Key, LONGEST, NoPreview, Preview, Previews, Store, Upload,
     content_disposition, duration, is_shown, kind, strip_metadata,
 };
 use futures_util::TryStreamExt;
@@ -74,6 +74,25 @@ pub(super) fn key(media: MediaId) -> Key {
     media.to_string().parse().expect("both are ULIDs")
 }
 
+/// What is kept of a picture that tells something beside its pixels; `None` of one that does not, or that is not taken apart.
+fn silent(facts: &MediaFacts, head: &Bytes) -> Option<Finished> {
+    if !facts.kind.as_str().starts_with("image/") {
+        return None;
+    }
+    if (head.len() as u64) < facts.size {
+        return Some(Looked::Differs(format!("pictures of more than {LONGEST} bytes are not taken here")).into());
+    }
+    match strip_metadata(head) {
+        Ok(Some(bytes)) if bytes != *head => {
+            let sha256 = digest(&SHA256, &bytes).as_ref().try_into().expect("a SHA-256 has 32 bytes");
+            let file = Promise { size: bytes.len() as u64, kind: facts.kind.clone(), sha256: Sha256(sha256) };
+            Some(Finished::Tells { file, bytes })
+        }
+        Ok(_) => None,
+        Err(BrokenPicture) => Some(Looked::Differs(format!("it is no {} that can be read", facts.kind)).into()),
+    }
+}
+
 impl Region {
     fn record_of(&self, media: MediaId) -> (Shard, String) {
         let shard = subject::media_shard(self.shards, media);
@@ -121,15 +140,21 @@ impl Region {
         Ok(())
     }
 
-    /// The hash of `before` and of a file's bytes, and the first of these. It is computed on a thread that may block, while more is read.
-    pub(super) async fn hashed(&self, media: MediaId, before: &[u8]) -> Result<(u64, Sha256, Vec<u8>), StoreError> {
+    /// The length of a file, the hash of `before` and of its bytes, and as many of these from its beginning as are `kept`. Hashes are
+    /// computed on a thread that may block, while more is read.
+    pub(super) async fn hashed(
+        &self,
+        media: MediaId,
+        before: &[u8],
+        kept: usize,
+    ) -> Result<(u64, Sha256, Bytes), StoreError> {
         let size = self.store.size(key(media)).await?;
         let mut bytes = self.store.read(key(media), 0, size).await?;
-        let (mut hash, mut head) = (Hash::new(&SHA256), Vec::with_capacity(HEAD));
+        let (mut hash, mut head) = (Hash::new(&SHA256), Vec::with_capacity(kept.min(size as usize)));
         hash.update(before);
         let mut hashing = spawn_blocking(|| hash);
         while let Some(chunk) = bytes.try_next().await? {
-            let more = HEAD.saturating_sub(head.len()).min(chunk.len());
+            let more = kept.saturating_sub(head.len()).min(chunk.len());
             head.extend_from_slice(&chunk[..more]);
             let mut hash = hashing.await.expect("hashing does not panic");
             hashing = spawn_blocking(move || {
@@ -139,52 +164,17 @@ impl Region {
         }
         let hash = hashing.await.expect("hashing does not panic").finish();
         let hash = hash.as_ref().try_into().expect("a SHA-256 has 32 bytes");
-        Ok((size, Sha256(hash), head))
+        Ok((size, Sha256(hash), head.into()))
     }
 
-    async fn whole(&self, media: MediaId, size: u64) -> Result<Bytes, StoreError> {
-        let mut chunks = self.store.read(key(media), 0, size).await?;
-        let mut whole = Vec::with_capacity(size as usize);
-        while let Some(chunk) = chunks.try_next().await? {
-            whole.extend_from_slice(&chunk);
-        }
-        Ok(whole.into())
-    }
-
-    /// What is kept of a picture that tells something beside its pixels; `None` of one that does not, or that is not taken apart.
-    async fn silent(&self, media: MediaId, facts: &MediaFacts) -> Result<Option<Finished>, Trouble> {
-        if !facts.kind.as_str().starts_with("image/") {
-            return Ok(None);
-        }
-        if facts.size > LONGEST as u64 {
-            let why = format!("pictures of more than {LONGEST} bytes are not taken here");
-            return Ok(Some(Looked::Differs(why).into()));
-        }
-        let whole = self.whole(media, facts.size).await?;
-        Ok(match strip_metadata(&whole) {
-            Ok(Some(bytes)) if bytes != whole && bytes.len() as u64 > PART => {
-                let why =
-                    format!("pictures of more than {PART} bytes that tell more than their pixels are not taken here");
-                Some(Looked::Differs(why).into())
-            }
-            Ok(Some(bytes)) if bytes != whole => {
-                let sha256 = digest(&SHA256, &bytes).as_ref().try_into().expect("a SHA-256 has 32 bytes");
-                let file = Promise { size: bytes.len() as u64, kind: facts.kind.clone(), sha256: Sha256(sha256) };
-                Some(Finished::Tells { file, bytes })
-            }
-            Ok(_) => None,
-            Err(BrokenPicture) => Some(Looked::Differs(format!("it is no {} that can be read", facts.kind)).into()),
-        })
-    }
-
-    /// What is known of a file by what it holds, and its small picture made.
-    async fn looked(&self, media: MediaId, facts: MediaFacts) -> Result<Looked, Trouble> {
+    /// What is known of a file by what it holds, as far as its bytes are here, and its small picture made.
+    async fn looked(&self, media: MediaId, facts: MediaFacts, head: Bytes) -> Result<Looked, Trouble> {
         let family = facts.kind.as_str().split('/').next().unwrap_or_default().to_owned();
         let same = |facts| Ok(Looked::Same(Box::new(facts)));
-        if facts.size > LONGEST as u64 || !["image", "audio", "video"].contains(&family.as_str()) {
+        if (head.len() as u64) < facts.size || !["image", "audio", "video"].contains(&family.as_str()) {
             return same(facts);
         }
-        let whole = self.whole(media, facts.size).await?;
+        let whole = head;
         if family != "image" {
             let told = spawn_blocking(move || duration(&whole)).await.ok().flatten();
             return same(MediaFacts { duration: told.map(|told| Millis(told.as_millis() as u64)), ..facts });
@@ -304,34 +294,35 @@ impl Place for Region {
             }
             Err(error) => return Err(error.into()),
         }
-        let (size, sha256, head) = self.hashed(media, &[]).await?;
+        let kept = if file.size > LONGEST as u64 { HEAD } else { LONGEST };
+        let (size, sha256, head) = self.hashed(media, &[], kept).await?;
         if size != file.size {
             return Ok(Looked::Differs(format!("it has {size} bytes")).into());
         }
         if sha256 != file.sha256 {
             return Ok(Looked::Differs("its SHA-256 is another one".to_owned()).into());
         }
-        let kind = match kind(file.kind.as_str(), &head) {
+        let kind = match kind(file.kind.as_str(), &head[..HEAD.min(head.len())]) {
             Ok(kind) => kind.mime.parse().unwrap_or_default(),
             Err(error) => return Ok(Looked::Differs(error.to_string()).into()),
         };
         let facts = MediaFacts { size, kind, ..MediaFacts::default() };
         if self.strip
-            && let Some(finished) = self.silent(media, &facts).await?
+            && let Some(finished) = silent(&facts, &head)
         {
             return Ok(finished);
         }
-        self.looked(media, facts).await.map(Finished::from)
+        self.looked(media, facts, head).await.map(Finished::from)
     }
 
     async fn put(&self, media: MediaId, file: &Promise, bytes: Bytes) -> Result<Looked, Trouble> {
-        self.store.put(key(media), file.kind.as_str(), bytes).await?;
+        self.store.put(key(media), file.kind.as_str(), bytes.clone()).await?;
         let Promise { size, kind, sha256: _ } = file.clone();
-        self.looked(media, MediaFacts { size, kind, ..MediaFacts::default() }).await
+        self.looked(media, MediaFacts { size, kind, ..MediaFacts::default() }, bytes).await
     }
 
     async fn proof(&self, media: MediaId, challenge: [u8; 16]) -> Result<Option<Sha256>, Trouble> {
-        match self.hashed(media, &challenge).await {
+        match self.hashed(media, &challenge, 0).await {
             Ok((_, sha256, _)) => Ok(Some(sha256)),
             Err(StoreError::NotFound) => Ok(None),
             Err(error) => Err(error.into()),
