@@ -36,6 +36,8 @@ pub const MEDIA_SLACK: Millis = seconds(8 * 24 * 3_600);
 pub const MEDIA_REFERENCES: usize = 16;
 /// What one person's files may have together, when nothing else is said.
 pub const MEDIA_QUOTA: u64 = 10 * 1024 * 1024 * 1024;
+/// As how many of these bytes a file counts at least: what is recorded of it takes room, and is read when its person begins another.
+pub const MEDIA_COUNTED: u64 = 256 * 1024;
 /// For how long the address of a download holds.
 pub const DOWNLOAD_HOLDS: Millis = seconds(5 * 60);
 /// How long a media worker may take over a question before it says that it is busy.

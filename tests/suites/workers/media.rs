@@ -247,6 +247,9 @@ async fn equal_files_are_stored_once_and_a_hash_alone_gets_nobody_one() {
     };
     assert_eq!(media, same);
     until("one of them to be gone", async || (files.objects() == 1).then_some(())).await;
+    // One who says that it is smaller, so that less of a share is taken, has to upload that.
+    let smaller = Promise { size: 7, ..promise("text/plain", bytes) };
+    assert!(matches!(files.begin("dave", smaller).await, (_, 1, None)));
     // One who knows the hash.
     let (carols, parts, challenge) = files.begin("carol", promise("text/plain", bytes)).await;
     assert_eq!(parts, 0);
@@ -284,10 +287,11 @@ async fn of_several_workers_one_looks_at_an_upload() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_share_of_the_store_is_a_bound() {
     let files = Files::new().await;
-    let _worker = files.working_with(MediaSettings { quota: 10, ..MediaSettings::default() }).await;
+    let (used, most) = (limits::MEDIA_COUNTED, limits::MEDIA_COUNTED + 10);
+    let _worker = files.working_with(MediaSettings { quota: most, ..MediaSettings::default() }).await;
     files.uploaded("alice", "text/plain", b"seven b").await;
     let begin = MediaRequest::Begin { by: name("alice"), file: promise("text/plain", b"four") };
-    assert_eq!(files.ask(begin).await, MediaAnswer::Refused(MediaRefusal::Quota { used: 7, most: 10 }));
+    assert_eq!(files.ask(begin).await, MediaAnswer::Refused(MediaRefusal::Quota { used, most }));
     files.uploaded("bob", "text/plain", b"four").await;
 }
 

@@ -76,9 +76,14 @@ pub fn became(record: &MediaRecord, other: MediaId, now: Millis) -> Option<Media
     is_free.then(|| MediaRecord { state: MediaState::Became(other), until: uploaded_until(now) })
 }
 
-/// Whether there is room for so many bytes more.
+/// What a file of so many bytes takes of its person's share.
+pub fn counted(size: u64) -> u64 {
+    size.max(limits::MEDIA_COUNTED)
+}
+
+/// Whether there is room for a file of so many bytes.
 pub fn within(quota: u64, used: u64, size: u64) -> Result<(), MediaRefusal> {
-    match used.saturating_add(size) > quota {
+    match used.saturating_add(counted(size)) > quota {
         true => Err(MediaRefusal::Quota { used, most: quota }),
         false => Ok(()),
     }

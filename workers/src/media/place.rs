@@ -96,7 +96,7 @@ pub(crate) trait Place: Sync {
         media: MediaId,
         expect: Seq,
     ) -> impl Future<Output = Result<Saved, Trouble>> + Send;
-    /// How many bytes somebody has uploaded that are kept.
+    /// What the files that somebody has uploaded take of their share.
     fn used(&self, user: &UserName) -> impl Future<Output = Result<u64, Trouble>> + Send;
     /// Whether somebody has uploaded a file, or shown that they have it.
     fn has_uploaded(&self, user: &UserName, media: MediaId) -> impl Future<Output = Result<bool, Trouble>> + Send;

@@ -25,7 +25,7 @@ use futures_util::TryStreamExt;
 use tokio::task::spawn_blocking;
 
 use super::{
-    core::kept,
+    core::{counted, kept},
     place::{Finished, Found, Looked, Place, Saved, Trouble},
 };
 use crate::clock;
@@ -235,7 +235,7 @@ impl Place for Region {
         let pattern = subject::all_uploaded(&self.name, shard, user);
         let mut used = 0_u64;
         let add = |_, record: Record| {
-            used = used.saturating_add(UploadedRecord::decode(&record.bytes)?.size);
+            used = used.saturating_add(counted(UploadedRecord::decode(&record.bytes)?.size));
             Ok::<_, Trouble>(())
         };
         self.records.each_above(&self.reads, shard, &pattern, Seq(0), add).await?;

@@ -40,7 +40,7 @@ impl<P: Place> Steps<'_, P> {
             return refused(refusal);
         }
         let media = MediaId::from_parts(self.now, random);
-        let challenge = self.stored(file.sha256).await?.map(|_| nonce);
+        let challenge = self.stored(file).await?.map(|_| nonce);
         let record = promised(by, file, challenge, self.now);
         // Before anything is written: while the store is down nobody's share of it is used up by asking again and again.
         let begun = self.begun(media, &record, file, challenge).await?;
@@ -88,11 +88,14 @@ impl<P: Place> Steps<'_, P> {
         Ok(MediaAnswer::Begun { media, parts, expires: record.until, challenge })
     }
 
-    /// The file that has these bytes and stays for a while.
-    async fn stored(&self, sha256: Sha256) -> Result<Option<MediaId>, Trouble> {
-        let Some((media, _)) = self.place.same(sha256).await? else { return Ok(None) };
+    /// The file that is this one and stays for a while.
+    async fn stored(&self, file: &Promise) -> Result<Option<MediaId>, Trouble> {
+        let Some((media, _)) = self.place.same(file.sha256).await? else { return Ok(None) };
         let record = self.place.media(media).await?;
-        Ok(record.is_some_and(|(record, _)| stays(&record, self.now)).then_some(media))
+        // Who says that it is smaller than it is would have it counted so.
+        let is_it =
+            |record: &MediaRecord| matches!(&record.state, MediaState::Usable(found) if found.facts.size == file.size);
+        Ok(record.is_some_and(|(record, _)| stays(&record, self.now) && is_it(&record)).then_some(media))
     }
 
     async fn save(&self, media: MediaId, record: &MediaRecord, expect: Seq) -> Result<Saved, Trouble> {
@@ -134,7 +137,7 @@ impl<P: Place> Steps<'_, P> {
         challenge: [u8; 16],
         proof: Option<Sha256>,
     ) -> Answered {
-        if let Some(stored) = self.stored(file.sha256).await?
+        if let Some(stored) = self.stored(file).await?
             && let Some(expected) = self.place.proof(stored, challenge).await?
         {
             return match proof == Some(expected) {
