@@ -88,6 +88,7 @@ pub async fn sweep(args: &RegionArgs) -> anyhow::Result<()> {
             Mended::Object(key) => json!({ "removed": key.as_str() }),
             Mended::Upload(key) => json!({ "removed_upload": key.as_str() }),
             Mended::Lost(media) => json!({ "lost": media }),
+            Mended::Preview(media) => json!({ "thumbnail": media }),
         };
         let mut printed = printed.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
         if printed.is_ok() {

@@ -191,6 +191,18 @@ impl Store {
         }
     }
 
+    /// Removes what was being written by somebody who is gone. In a bucket its lifecycle rules do.
+    ///
+    /// # Errors
+    ///
+    /// Where the store fails.
+    pub async fn tidy(&self) -> Result<(), Error> {
+        match &self.place {
+            Place::Directory(directory) => self.guard.retried(|| directory.tidy()).await,
+            Place::S3(_) => Ok(()),
+        }
+    }
+
     /// All objects.
     pub fn objects(&self) -> Listing {
         self.list("objects")

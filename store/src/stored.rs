@@ -18,6 +18,8 @@ pub type Reading = BoxStream<'static, Result<Bytes, Error>>;
 pub struct Stored {
     /// Its name.
     pub key: Key,
+    /// Its bytes; of an upload those that have come.
+    pub size: u64,
     /// Of an object when it came, of an upload when its last part did.
     pub changed: SystemTime,
 }

@@ -38,7 +38,16 @@ pub(super) fn go_with_messages_and_are_listed_mended_and_verified(folder: &Path)
     assert_eq!(lines(folder, &["media", "verify"], 0), [whole]);
     assert_eq!(lines(folder, &["media", "gc"], 0), [json!(null); 0], "nothing is to be mended");
 
-    let object = data(folder).join("media/objects").join(media);
+    let objects = data(folder).join("media/objects");
+    let small = fs::read_dir(&objects).unwrap().map(|entry| entry.unwrap().path());
+    let small = small.filter(|path| !path.ends_with(media)).collect::<Vec<_>>();
+    let [small] = &small[..] else { panic!("{small:?}") };
+    fs::remove_dir_all(small).unwrap();
+    lines(folder, &["media", "verify"], 1);
+    assert_eq!(lines(folder, &["media", "gc"], 0), [json!({ "thumbnail": media })]);
+    lines(folder, &["media", "verify"], 0);
+
+    let object = objects.join(media);
     let part = fs::read_dir(&object).unwrap().next().unwrap().unwrap().path();
     let mut damaged = PICTURE.to_vec();
     *damaged.last_mut().unwrap() ^= 1;

@@ -2,7 +2,7 @@
 
 use std::{fs::ReadDir, path::PathBuf};
 
-use super::{blocking::Blocking, changed};
+use super::{blocking::Blocking, changed, size};
 use crate::{
     Error,
     stored::{PAGE, Stored},
@@ -31,7 +31,8 @@ impl Listing {
                 let entry = entry?;
                 // What is no key is not ours, and what is gone by now is no error.
                 let key = entry.file_name().to_str().and_then(|name| name.parse().ok());
-                page.extend(key.zip(changed(&entry).ok()).map(|(key, changed)| Stored { key, changed }));
+                let about = || Some((size(&entry.path()).ok()?, changed(&entry).ok()?));
+                page.extend(key.and_then(|key| about().map(|(size, changed)| Stored { key, size, changed })));
                 if page.len() == PAGE {
                     break;
                 }

@@ -41,21 +41,20 @@ pub(crate) struct Directory {
 }
 
 impl Directory {
-    /// Opens the store in `root`, makes its folders where they are missing, and removes what a crash left in `temporary`.
+    /// Opens the store in `root`, makes its folders where they are missing, and removes what a crash has left.
     pub(crate) fn open(root: &Path) -> io::Result<Directory> {
         for folder in ["uploads", "objects", "temporary"] {
             fs::create_dir_all(root.join(folder))?;
         }
         sync(root)?;
-        for entry in fs::read_dir(root.join("temporary"))? {
-            let entry = entry?;
-            let age = entry.metadata().and_then(|found| found.modified()).map(|changed| changed.elapsed());
-            // Another process may be removing the same: what is gone is no error.
-            if matches!(age, Ok(Ok(age)) if age > LEFT) {
-                let _gone = clear(&entry.path());
-            }
-        }
+        tidy(root)?;
         Ok(Directory { root: root.into(), blocking: Blocking::new(), secret: secret::secret(root)? })
+    }
+
+    /// See [`crate::Store::tidy`].
+    pub(crate) async fn tidy(&self) -> Result<(), Error> {
+        let root = self.root.clone();
+        self.blocking.run(move || tidy(&root)).await
     }
 
     /// See [`crate::Store::secret`].
@@ -119,11 +118,7 @@ impl Directory {
     /// The length of an object, in bytes.
     pub(crate) async fn size(&self, object: Key) -> Result<u64, Error> {
         let folder = self.object(object);
-        let size = move || {
-            let sizes = fs::read_dir(folder)?.map(|entry| Ok(entry?.metadata()?.len()));
-            sizes.sum::<io::Result<u64>>()
-        };
-        self.blocking.run(size).await
+        self.blocking.run(move || size(&folder)).await
     }
 
     /// The bytes `from..until` of an object.
@@ -226,8 +221,26 @@ fn sync(folder: &Path) -> io::Result<()> {
     fs::File::open(folder)?.sync_all()
 }
 
+/// Removes what somebody who is gone has left in `temporary`.
+fn tidy(root: &Path) -> io::Result<()> {
+    for entry in fs::read_dir(root.join("temporary"))? {
+        let entry = entry?;
+        let age = entry.metadata().and_then(|found| found.modified()).map(|changed| changed.elapsed());
+        // Another process may be removing the same: what is gone is no error.
+        if matches!(age, Ok(Ok(age)) if age > LEFT) {
+            let _gone = clear(&entry.path());
+        }
+    }
+    Ok(())
+}
+
 fn clear(path: &Path) -> io::Result<()> {
     if path.is_dir() { fs::remove_dir_all(path) } else { fs::remove_file(path) }
+}
+
+/// The bytes of all parts in a folder.
+fn size(folder: &Path) -> io::Result<u64> {
+    fs::read_dir(folder)?.map(|entry| Ok(entry?.metadata()?.len())).sum()
 }
 
 /// When a folder's names last changed: of an upload, when its last part came.

@@ -53,8 +53,11 @@ impl Listing {
                 let name = content.key.strip_prefix(&self.folder).and_then(|rest| rest.split('/').next());
                 let Some(key) = name.and_then(|name| name.parse().ok()) else { continue };
                 match page.last_mut().filter(|last| last.key == key) {
-                    Some(last) => last.changed = last.changed.max(content.changed),
-                    None => page.push(Stored { key, changed: content.changed }),
+                    Some(last) => {
+                        last.changed = last.changed.max(content.changed);
+                        last.size += content.size;
+                    }
+                    None => page.push(Stored { key, size: content.size, changed: content.changed }),
                 }
             }
         }

@@ -84,18 +84,24 @@ async fn a_kill_leaves_no_half_file() {
 #[tokio::test]
 async fn what_a_crash_left_goes() {
     let root = tempfile::tempdir().unwrap();
-    drop(Store::directory(root.path()).unwrap());
+    let store = Store::directory(root.path()).unwrap();
     let old = SystemTime::now() - Duration::from_secs(7_200);
-    fs::create_dir(root.path().join("temporary/a")).unwrap();
-    fs::write(root.path().join("temporary/a/1"), "x").unwrap();
-    for name in ["b", "c"] {
-        fs::write(root.path().join("temporary").join(name), "x").unwrap();
+    for lives_on in [false, true] {
+        fs::create_dir(root.path().join("temporary/a")).unwrap();
+        fs::write(root.path().join("temporary/a/1"), "x").unwrap();
+        for name in ["b", "c"] {
+            fs::write(root.path().join("temporary").join(name), "x").unwrap();
+        }
+        for name in ["a", "b"] {
+            fs::File::open(root.path().join("temporary").join(name)).unwrap().set_modified(old).unwrap();
+        }
+        if lives_on {
+            store.tidy().await.unwrap();
+        } else {
+            drop(Store::directory(root.path()).unwrap());
+        }
+        assert!(root.path().join("temporary/c").exists() && temporary(root.path()) == 1, "what is young is somebody's");
     }
-    for name in ["a", "b"] {
-        fs::File::open(root.path().join("temporary").join(name)).unwrap().set_modified(old).unwrap();
-    }
-    drop(Store::directory(root.path()).unwrap());
-    assert!(root.path().join("temporary/c").exists() && temporary(root.path()) == 1, "what is young is somebody's");
 }
 
 #[tokio::test]

@@ -172,7 +172,7 @@ async fn sweeps_see_all(trial: Trial) {
         trial.store.put(key(number), "image/png", vec![1].into()).await.unwrap();
         trial.send_all(Upload { key: key(10 + number), size: PART + 1 }, &bytes(PART + 1)).await;
     }
-    for (mut listing, first) in [(trial.store.objects(), 1), (trial.store.uploads(), 11)] {
+    for (mut listing, first, size) in [(trial.store.objects(), 1, 1), (trial.store.uploads(), 11, PART + 1)] {
         let mut found = Vec::new();
         loop {
             let page = listing.page().await.unwrap();
@@ -184,6 +184,7 @@ async fn sweeps_see_all(trial: Trial) {
         found.sort_by_key(|stored| stored.key);
         let keys: Vec<_> = found.iter().map(|stored| stored.key).collect();
         assert_eq!(keys, [key(first), key(first + 1), key(first + 2)]);
+        assert!(found.iter().all(|stored| stored.size == size), "{found:?}");
         // The clocks of files and of servers tick in their own steps.
         let second = std::time::Duration::from_secs(1);
         assert!(found.iter().all(|stored| stored.changed >= begun - second && stored.changed <= begun + 60 * second));

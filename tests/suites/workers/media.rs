@@ -351,6 +351,35 @@ async fn a_sweep_takes_out_strays_and_tells_of_what_is_lost() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_file_of_which_the_store_has_lost_a_part_is_lost() {
+    let files = Files::new().await;
+    let settings = MediaSettings { swept_every: Millis(100), ..MediaSettings::default() };
+    let _worker = files.working_with(settings).await;
+    let (whole, _) = files.uploaded("alice", "text/plain", b"whole").await;
+    let (cut, _) = files.uploaded("alice", "text/plain", b"to be cut").await;
+    std::fs::write(files.folder.path().join("objects").join(cut.to_string()).join("1"), b"to be").unwrap();
+    let is_lost = async || (files.record(cut).await.unwrap().state == MediaState::Lost).then_some(());
+    until("it to be missed", is_lost).await;
+    assert!(matches!(files.record(whole).await.unwrap().state, MediaState::Usable(_)));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_small_picture_that_the_store_has_lost_is_made_anew() {
+    let files = Files::new().await;
+    let (media, before) = {
+        let _worker = files.working().await;
+        let (media, _) = files.uploaded("alice", "image/png", &picture(1)).await;
+        let size = files.store.size(key(media.preview())).await.unwrap();
+        (media, files.read(media.preview(), size).await)
+    };
+    files.store.remove(key(media.preview())).await.unwrap();
+    let _worker = files.working_with(MediaSettings { swept_every: Millis(100), ..MediaSettings::default() }).await;
+    let size = until("it to be there again", async || files.store.size(key(media.preview())).await.ok()).await;
+    assert_eq!(files.read(media.preview(), size).await, before);
+    assert!(matches!(files.record(media).await.unwrap().state, MediaState::Usable(found) if found.facts.thumbnail));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn pictures_are_kept_without_what_they_tell_beside_their_pixels_where_an_operator_wants_it() {
     let files = Files::new().await;
     let _worker = files.working_with(MediaSettings { strip_metadata: true, ..MediaSettings::default() }).await;

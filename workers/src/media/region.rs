@@ -168,7 +168,7 @@ impl Region {
     }
 
     /// What is known of a file by what it holds, as far as its bytes are here, and its small picture made.
-    async fn looked(&self, media: MediaId, facts: MediaFacts, head: Bytes) -> Result<Looked, Trouble> {
+    pub(super) async fn looked(&self, media: MediaId, facts: MediaFacts, head: Bytes) -> Result<Looked, Trouble> {
         let family = facts.kind.as_str().split('/').next().unwrap_or_default().to_owned();
         let same = |facts| Ok(Looked::Same(Box::new(facts)));
         if (head.len() as u64) < facts.size || !["image", "audio", "video"].contains(&family.as_str()) {

@@ -1,8 +1,8 @@
 //! Compares the store and the records, and mends both ways: what no record speaks of is taken out of the store; of a file that the store no
-//! longer has, those who sent it are told.
+//! longer has, those who sent it are told, and small pictures that are gone are made anew.
 
 use std::{
-    collections::HashSet,
+    collections::HashMap,
     time::{Duration, SystemTime},
 };
 
@@ -12,15 +12,18 @@ use dunlin_schema::{
     Address, Code, Content, Entry, Log, MediaId, MessageId, Millis, Peer, Shard,
     content::Failed,
     entry::Body,
-    media::record::{MediaRecord, MediaState, Reference},
+    media::{
+        MediaFacts,
+        record::{MediaRecord, MediaState, Reference},
+    },
 };
-use dunlin_store::{Error as StoreError, Key, Stored};
+use dunlin_store::{Error as StoreError, Key, LONGEST, Stored};
 use tokio::time::sleep;
 
 use super::{
     Media,
     core::{is_of_a_file, kept},
-    place::{Place, Saved, Trouble},
+    place::{Looked, Place, Saved, Trouble},
     region::{Region, key},
 };
 use crate::{clock, context::Context};
@@ -38,6 +41,7 @@ pub(super) async fn run(context: &Context, shard: Shard, media: &Media) {
     let count = |mended| match mended {
         Mended::Object(_) | Mended::Upload(_) => _ = media.metrics.swept.inc(),
         Mended::Lost(_) => _ = media.metrics.lost.inc(),
+        Mended::Preview(file) => tracing::warn!(%file, "the store had lost a small picture, and has it again"),
     };
     let (region, appender, stray_after) = (&media.region, context.appender(), settings.stray_after);
     loop {
@@ -61,6 +65,8 @@ pub enum Mended {
     Upload(Key),
     /// A file's bytes are gone, and those who sent it were told.
     Lost(MediaId),
+    /// A file's small picture was gone, and is there again.
+    Preview(MediaId),
 }
 
 /// One walk through the store, and through the records.
@@ -79,20 +85,21 @@ impl Sweep<'_> {
         let begun = clock::now();
         let there = self.objects().await?;
         self.uploads().await?;
+        self.region.store.tidy().await?;
         self.lost(&there, begun).await
     }
 
-    /// Takes out the objects that are of no file. Gives all that the walk met.
-    async fn objects(&self) -> Result<HashSet<Key>, Trouble> {
+    /// Takes out the objects that are of no file. Gives all that the walk met, each with its size.
+    async fn objects(&self) -> Result<HashMap<Key, u64>, Trouble> {
         let store = &self.region.store;
-        let (mut listing, mut there) = (store.objects(), HashSet::new());
+        let (mut listing, mut there) = (store.objects(), HashMap::new());
         loop {
             let page = listing.page().await?;
             if page.is_empty() {
                 return Ok(there);
             }
             for stored in page {
-                there.insert(stored.key);
+                there.insert(stored.key, stored.size);
                 let Some(file) = file_of(stored.key).filter(|_| self.is_old(&stored)) else { continue };
                 if !is_of_a_file(self.record(file).await?.as_ref()) {
                     store.remove(stored.key).await?;
@@ -131,14 +138,20 @@ impl Sweep<'_> {
         Ok(self.region.media(file).await?.map(|(record, _)| record))
     }
 
-    /// Finds the files whose bytes are not `there`, of those that were usable when the walk through the store began.
-    async fn lost(&self, there: &HashSet<Key>, begun: Millis) -> Result<(), Trouble> {
+    /// Finds the files whose bytes are not `there`, or not all of them, of those that were usable when the walk through the store began.
+    async fn lost(&self, there: &HashMap<Key, u64>, begun: Millis) -> Result<(), Trouble> {
         let region = self.region;
-        let (mut known, mut missing) = (0, Vec::new());
-        let look = |file, record: MediaRecord, written| {
-            if matches!(record.state, MediaState::Usable(_)) && written < begun {
-                known += 1;
-                missing.extend(Some(file).filter(|file| !there.contains(&key(*file))));
+        let (mut known, mut missing, mut unshown) = (0, Vec::new(), Vec::new());
+        let look = |file: MediaId, record: MediaRecord, written| {
+            let MediaState::Usable(usable) = &record.state else { return };
+            if written >= begun {
+                return;
+            }
+            known += 1;
+            if there.get(&key(file)) != Some(&usable.facts.size) {
+                missing.push(file);
+            } else if usable.facts.thumbnail && !there.contains_key(&key(file.preview())) {
+                unshown.push((file, usable.facts.clone()));
             }
         };
         region.each(look).await?;
@@ -148,17 +161,42 @@ impl Sweep<'_> {
         for file in missing {
             self.look_for(file).await?;
         }
+        for (file, facts) in unshown {
+            self.show(file, facts).await?;
+        }
         Ok(())
     }
 
-    /// A file that the walk did not meet: it may have come meanwhile.
+    /// Makes the small picture of a file anew, where the walk did not meet it.
+    async fn show(&self, file: MediaId, facts: MediaFacts) -> Result<(), Trouble> {
+        match self.region.store.size(key(file.preview())).await {
+            Ok(_) => return Ok(()),
+            Err(StoreError::NotFound) => {}
+            Err(error) => return Err(error.into()),
+        }
+        let (_, _, whole) = match self.region.hashed(file, &[], LONGEST).await {
+            Ok(hashed) => hashed,
+            // It went meanwhile.
+            Err(StoreError::NotFound) => return Ok(()),
+            Err(error) => return Err(error.into()),
+        };
+        match self.region.looked(file, facts, whole).await? {
+            Looked::Same(_) => (self.mended)(Mended::Preview(file)),
+            // `verify` tells it to who can do something about it.
+            Looked::Differs(why) => tracing::warn!(%file, why, "a small picture is lost, and can't be made anew"),
+            Looked::Missing(_) => {}
+        }
+        Ok(())
+    }
+
+    /// A file that the walk did not meet as it should be: it may have come meanwhile.
     async fn look_for(&self, file: MediaId) -> Result<(), Trouble> {
         let region = self.region;
         let Some((record, revision)) = region.media(file).await? else { return Ok(()) };
         let MediaState::Usable(usable) = &record.state else { return Ok(()) };
         match region.store.size(key(file)).await {
-            Ok(_) => return Ok(()),
-            Err(StoreError::NotFound) => {}
+            Ok(size) if size == usable.facts.size => return Ok(()),
+            Ok(_) | Err(StoreError::NotFound) => {}
             Err(error) => return Err(error.into()),
         }
         // Whoever told it before, and did not come to write the record, told it under the same ids.
