@@ -88,6 +88,8 @@ struct Offer {
     url: Url,
     headers: HeaderMap,
     kind: MediaType,
+    /// Its bytes, where they are known.
+    size: Option<u64>,
 }
 
 impl Client {
@@ -219,10 +221,10 @@ impl Client {
     async fn offer(&self, media: MediaId, thumbnail: bool) -> Result<Offer, MediaError> {
         let what = Question::Download { media, thumbnail, name: None };
         let answer = self.ask_until(what, Instant::now() + self.ask_within).await?;
-        let Answer::Download { url, headers, size: _, kind, expires: Millis(_) } = answer else {
+        let Answer::Download { url, headers, size, kind, expires: Millis(_) } = answer else {
             return Err(AskError::unexpected(&answer).into());
         };
-        Ok(Offer { url: self.media_url(&url).await?, headers: headers_of(headers)?, kind })
+        Ok(Offer { url: self.media_url(&url).await?, headers: headers_of(headers)?, kind, size })
     }
 
     async fn download_from(
@@ -233,14 +235,18 @@ impl Client {
         into: &mut (impl AsyncWrite + Unpin),
         progress: &(impl Fn(u64) + Send + Sync),
     ) -> Result<MediaType, MediaError> {
-        let Offer { url, headers, kind } = self.offer(media, thumbnail).await?;
+        let Offer { url, headers, kind, size: whole } = self.offer(media, thumbnail).await?;
+        let ended = |came| match whole {
+            Some(whole) if whole != came => Err(MediaError::transfer(format!("{came} bytes came of {whole}"))),
+            Some(_) | None => Ok(kind),
+        };
         let mut request = http()?.get(url).headers(headers);
         if *size > 0 {
             request = request.header(RANGE, format!("bytes={size}-"));
         }
         let mut response = match send(request).await? {
             // All of it had come, and the connection was lost behind its last byte.
-            response if *size > 0 && response.status() == StatusCode::RANGE_NOT_SATISFIABLE => return Ok(kind),
+            response if *size > 0 && response.status() == StatusCode::RANGE_NOT_SATISFIABLE => return ended(*size),
             response => successful(response).await?,
         };
         if *size > 0 && response.status() != StatusCode::PARTIAL_CONTENT {
@@ -249,7 +255,7 @@ impl Client {
         loop {
             let chunk = tokio::time::timeout(SILENT_FOR, response.chunk()).await;
             let chunk = chunk.map_err(|_| MediaError::transfer("nothing came for a minute"))?;
-            let Some(chunk) = chunk.map_err(MediaError::transfer)? else { return Ok(kind) };
+            let Some(chunk) = chunk.map_err(MediaError::transfer)? else { return ended(*size) };
             into.write_all(&chunk).await?;
             *size += chunk.len() as u64;
             progress(*size);

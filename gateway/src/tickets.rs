@@ -49,6 +49,8 @@ pub(crate) enum What {
     Get {
         /// What it is called in the store.
         object: MediaId,
+        /// Its bytes; `None` of a small picture, of which only the store knows.
+        size: Option<u64>,
         /// What it is; `None` of a small picture, whose bytes tell it.
         #[serde(rename = "type")]
         kind: Option<MediaType>,
@@ -105,8 +107,13 @@ mod tests {
         let media = MediaId(MessageId::from_bytes([7; 16]));
         let whats = [
             What::Put { media, part: 2, from: 8, size: 3 },
-            What::Get { object: media, kind: "image/png".parse().ok(), name: "a \"b\".png".parse().ok() },
-            What::Get { object: media, kind: None, name: None },
+            What::Get {
+                object: media,
+                size: Some(9),
+                kind: "image/png".parse().ok(),
+                name: "a \"b\".png".parse().ok(),
+            },
+            What::Get { object: media, size: None, kind: None, name: None },
         ];
         for what in whats {
             let ticket = Ticket {

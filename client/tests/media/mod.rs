@@ -196,9 +196,13 @@ async fn a_download_goes_on_where_it_stopped() {
         let (url, headers) = ("/v1/media/x".to_owned(), BTreeMap::from([("x-a".to_owned(), "b".to_owned())]));
         Answer::Download { url, headers, size: Some(20), kind: text(), expires: Millis(9) }
     };
-    for (status, range, length, body) in
-        [("200 OK", None, 20, "aaaaaaaabb"), ("206 Partial Content", Some("range: bytes=10-"), 10, "bbbbbbcccc")]
-    {
+    // It is cut; it ends as if that were all; it is said to be all; it goes on.
+    for (status, range, length, body) in [
+        ("200 OK", None, 20, "aaaaaaaabb"),
+        ("206 Partial Content", Some("range: bytes=10-"), 4, "bbbb"),
+        ("416 Range Not Satisfiable", Some("range: bytes=14-"), 0, ""),
+        ("206 Partial Content", Some("range: bytes=14-"), 6, "bbcccc"),
+    ] {
         let ask = asked(&mut peer).await;
         assert_eq!(ask.what, Question::Download { media: media(1), thumbnail: false, name: None });
         say(&mut peer, &ask, offer()).await;

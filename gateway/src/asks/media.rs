@@ -62,9 +62,12 @@ pub(super) async fn download(
     let expires = clock::now().plus(limits::DOWNLOAD_HOLDS);
     let url = match (url, thumbnail) {
         (Some(url), _) => url,
-        (None, true) => embedded(context)?.get(asker, expires, What::Get { object: media.preview(), kind: None, name }),
+        (None, true) => {
+            embedded(context)?.get(asker, expires, What::Get { object: media.preview(), size: None, kind: None, name })
+        }
         (None, false) => {
-            let what = What::Get { object: media, kind: Some(facts.kind.clone()), name };
+            let (size, kind) = (Some(facts.size), Some(facts.kind.clone()));
+            let what = What::Get { object: media, size, kind, name };
             embedded(context)?.get(asker, expires, what)
         }
     };

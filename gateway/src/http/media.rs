@@ -189,9 +189,13 @@ async fn give(
     moving: Moving,
 ) -> Result<Response, Refusal> {
     let (_, embedded, ticket) = allowed(gateway, ticket).await?;
-    let What::Get { object, kind, name } = ticket.what else { return Err(no_ticket()) };
+    let What::Get { object, size: whole, kind, name } = ticket.what else { return Err(no_ticket()) };
     let (store, key, tag) = (&embedded.store, key(object)?, format!("\"{object}\""));
     let size = store.size(key).await.map_err(|error| failed(&error))?;
+    if whole.is_some_and(|whole| whole != size) {
+        tracing::error!(%object, size, "the store has lost a part of a file");
+        return Err(failed(&Error::NotFound));
+    }
     let about = [(header::ETAG, tag.clone()), (header::CACHE_CONTROL, "private".to_owned())];
     let wanted = match (wanted(headers, size, &tag), method) {
         // Ranges are of GET alone.

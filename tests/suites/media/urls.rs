@@ -87,7 +87,7 @@ async fn a_download_url_holds_for_minutes_for_whoever_has_it_and_only_as_it_was_
         ("user", json!("mallory")),
         ("until", json!(end + 1)),
         ("device", json!("tablet")),
-        ("what", json!({ "get": { "object": other.media, "type": "image/png", "name": null } })),
+        ("what", json!({ "get": { "object": other.media, "size": null, "type": "image/png", "name": null } })),
     ] {
         let altered = altered(&given, |claims| claims[what] = value);
         assert_eq!(status(&altered).await, StatusCode::FORBIDDEN, "{what}");
@@ -136,6 +136,19 @@ async fn who_has_lost_the_right_to_a_file_is_given_no_other_url() {
     assert_eq!(status(&given).await, StatusCode::OK);
     let over = signed(&region, &given, |claims| claims["until"] = json!(0));
     assert_eq!(status(&over).await, StatusCode::FORBIDDEN);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_is_left_of_a_file_is_not_given_for_the_whole() {
+    let region = Region::start(1).await;
+    let (alice, _) = connect(&region, 0, "alice").await;
+    let picture = upload(&alice, PICTURE).await;
+    let given = url(&region, &alice, picture.media, None).await;
+    let part = region.media().join("objects").join(picture.media.to_string()).join("1");
+    std::fs::write(&part, &PICTURE[..50]).expect("writing a part");
+    assert_eq!(status(&given).await, StatusCode::NOT_FOUND);
+    std::fs::write(&part, PICTURE).expect("writing a part");
+    assert_eq!(status(&given).await, StatusCode::OK);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
