@@ -77,13 +77,8 @@ impl Directory {
         body: impl Stream<Item = Result<Bytes, E>> + Unpin,
     ) -> Result<(), Error> {
         let (root, folder) = (self.root.clone(), self.upload(upload.key));
-        let temporary = self
-            .blocking
-            .run(move || {
-                made(&folder)?;
-                Temporary::file(&root)
-            })
-            .await?;
+        let temporary =
+            self.blocking.run(move || made(&folder).and_then(|()| Temporary::file(&root)).map_err(lacking)).await?;
         let temporary = writing::write(&self.blocking, temporary, part.size, body).await?;
         let folder = self.upload(upload.key);
         self.blocking.run(move || temporary.become_file(&folder, &part.number.to_string())).await
@@ -201,6 +196,12 @@ fn finish(upload: Upload, from: &Path, to: &Path) -> io::Result<Result<(), u32>>
 
 fn has(folder: &Path, part: Part) -> bool {
     fs::metadata(folder.join(part.number.to_string())).is_ok_and(|found| found.len() == part.size)
+}
+
+/// What is not there, of what is there in every store, is the store itself.
+fn lacking(error: io::Error) -> io::Error {
+    let is_there = error.kind() != io::ErrorKind::NotFound;
+    if is_there { error } else { io::Error::other("its folder is not there: is it mounted?") }
 }
 
 /// Makes a folder, if it is not there, and syncs its name.

@@ -149,6 +149,15 @@ async fn a_full_disk_is_told() {
 }
 
 #[tokio::test]
+async fn a_folder_that_is_no_longer_there_is_told() {
+    let root = tempfile::tempdir().unwrap();
+    let store = Store::directory(root.path()).unwrap();
+    fs::remove_dir_all(root.path()).unwrap();
+    let written = store.write_part(Upload { key: key(1), size: 1 }, 1, body(b"x")).await;
+    assert!(matches!(written, Err(Error::Unavailable { .. })), "{written:?}");
+}
+
+#[tokio::test]
 async fn a_disk_that_turned_read_only_is_told() {
     let root = tempfile::tempdir().unwrap();
     let Some(_small) = Small::mount(root.path()) else { return };
