@@ -6,8 +6,7 @@ import { nameOf } from "./words.js";
 
 const ids = createIds(Math.random);
 const ODD = /["\\\p{Cc}\p{Cf}\p{Zl}\p{Zp}]/gu;
-/** @param {any} what */
-const js = (what = null) => JSON.stringify(what).replace(ODD, (sign) => (sign < "~" ? sign
+const js = (what) => JSON.stringify(what ?? null).replace(ODD, (sign) => (sign < "~" ? sign
   : sign.replace(/[^]/g, (unit) => `\\u${unit.charCodeAt(0).toString(16).padStart(4, "0")}`)));
 const rust = (text = "") => `"${text.replace(ODD, (sign) => (sign === '"' ? '\\"' : `\\u{${sign.codePointAt(0)?.toString(16)}}`))}"`;
 

@@ -18,10 +18,10 @@ export class Count {
   /** Given although it had been. */
   #twice = 0;
   #gaps = 0;
-  /** What was handed over, by its key. @type {Map<string, any>} */
+  /** What was handed over, by its key. */
   #sent = new Map();
   #given = new Map();
-  /** Who says and is given something, and with whom. @type {any[]} */
+  /** Who says and is given something, and with whom. */
   #all = [];
 
   follow({ user, client }, peer, changed) {

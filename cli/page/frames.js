@@ -17,7 +17,7 @@ find("#frames-clear").onclick = () => {
 };
 
 export function follow(side, network) {
-  if (![...wanted.options].some(({ value }) => value === side)) wanted.append(element("option", { value: side }, side));
+  if (![...wanted.options].some(({ value }) => value === side)) wanted.append(element("option", side));
   network.saw = (direction, frame) => {
     count += 1;
     draw();

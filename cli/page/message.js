@@ -23,7 +23,6 @@ function happened({ change, by, users }) {
 const tool = (name, click) => button(name, click, ".quiet.small");
 
 export function makeRow(wish) {
-  /** @type {import("/dunlin.js").Message} */
   let message;
   let answered;
   const bubble = element("div.bubble");
@@ -40,17 +39,17 @@ export function makeRow(wish) {
   }
 
   function offer() {
-    const may = stands(message);
     const emoji = () => EMOJI.map((emoji) => tool(emoji, () => {
       wish.react(message, emoji, !message.reactions.some((reaction) => reaction.emoji === emoji && reaction.mine));
       leave();
     }));
     const sure = () => [tool("Delete for all", () => wish.remove(message)), tool("Keep", leave)];
-    fill(tools,
-      may && tool("React", () => ask(emoji())),
-      may && tool("Reply", () => wish.reply(message)),
-      may && message.mine && tool("Edit", () => wish.edit(message)),
-      may && message.mine && tool("Delete", () => ask(sure())));
+    fill(tools, ...(stands(message) ? [
+      tool("React", () => ask(emoji())),
+      tool("Reply", () => wish.reply(message)),
+      message.mine && tool("Edit", () => wish.edit(message)),
+      message.mine && tool("Delete", () => ask(sure())),
+    ] : []));
   }
 
   function ask(choices) {

@@ -2,32 +2,28 @@
 
 import { pause } from "./dom.js";
 
-/** ms by which a slow network is late, at least and at most. */
-const LATE = [100, 300];
+/** ms by which a slow network is late, at least; at most three times as many. */
+const LATE = 100;
 /** ms after which a connection of it may break, and how likely it does. */
 const BREAKS_EVERY = 1500;
 const BREAKS = 0.1;
 
 export class Network {
   slow = false;
-  /** Told of each frame that passes. @type {any} */
+  /** Told of each frame that passes. */
   saw;
-  #offline = false;
+  isOffline = false;
   #cuts = new Set();
 
-  get offline() {
-    return this.#offline;
-  }
-
   set offline(offline) {
-    this.#offline = offline;
+    this.isOffline = offline;
     if (offline) this.#cuts.forEach((cut) => cut());
     // So a browser tells that it is back.
     else dispatchEvent(new Event("online"));
   }
 
   socket = (url, protocols) => {
-    const real = this.#offline ? undefined : new WebSocket(url, protocols);
+    const real = this.isOffline ? undefined : new WebSocket(url, protocols);
     /** @type {any} */
     const wire = {
       send: (text) => send(() => {
@@ -48,7 +44,7 @@ export class Network {
       let before = Promise.resolve();
       // Each thing goes when it is due, behind what went before.
       return (go) => {
-        const due = this.slow && performance.now() + LATE[0] + Math.random() * (LATE[1] - LATE[0]);
+        const due = this.slow && performance.now() + LATE * (1 + 2 * Math.random());
         before = before.then(() => due && pause(due - performance.now())).then(() => this.#cuts.has(cut) && go());
       };
     };

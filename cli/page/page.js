@@ -10,7 +10,7 @@ import { team } from "./team.js";
 
 const sides = new Map();
 const tabs = find(".tabs");
-/** What was touched last. @type {any} */
+/** What was touched last. */
 let touched;
 const running = await parts();
 const gateways = running.gateways.map(({ url }) => url ?? "");
@@ -34,7 +34,7 @@ function open(title, user, peer) {
   const name = addTab(title, badge);
   const side = openSide({ name, title, user, peer }, gateways, acted, (unread) => {
     badge.hidden = !unread;
-    badge.textContent = `${unread}`;
+    badge.textContent = unread;
   });
   sides.set(name, side);
   find("#sides").append(side.node);
@@ -99,16 +99,14 @@ for (const kind of ["pointerdown", "focusin"]) {
     attend();
   });
 }
-document.addEventListener("visibilitychange", attend);
+document.onvisibilitychange = attend;
 
-/** @type {NodeListOf<HTMLElement>} */
-const toggles = document.querySelectorAll("[aria-expanded]");
-for (const chosen of toggles) {
-  chosen.onclick = () => {
-    for (const toggle of toggles) {
-      const panel = find(`#${toggle.getAttribute("aria-controls")}`);
-      panel.hidden = toggle !== chosen || !panel.hidden;
-      toggle.ariaExpanded = `${!panel.hidden}`;
+const drawers = ["frames", "code"].map((name) => [find(`[aria-controls=${name}]`), find(`#${name}`)]);
+for (const [toggle, own] of drawers) {
+  toggle.onclick = () => {
+    for (const [other, panel] of drawers) {
+      panel.hidden = panel !== own || !panel.hidden;
+      other.ariaExpanded = !panel.hidden;
     }
     redraw();
   };

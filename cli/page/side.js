@@ -98,7 +98,7 @@ export function openSide(who, gateways, acted, tellUnread) {
       const typing = typists.get();
       find(".peer .state").classList.toggle("typing", !!typing[0]);
       put(".peer .state", typing[0] ? `${isGroup ? typing.map(nameOf).join(", ") : ""} is typing…`
-        : closed.get() ? "is over for you" : { __proto__: null, online: state, offline }[state] ?? "");
+        : closed.get() ? "is over for you" : state === "offline" ? offline : state);
     };
     const stops = [presence, typists, closed].map((one) => one.subscribe(tell));
     stop = () => stops.forEach((stop) => stop());
@@ -110,7 +110,7 @@ export function openSide(who, gateways, acted, tellUnread) {
     const words = {
       connecting: "Connecting…",
       online: "Online",
-      offline: network.offline ? "No network" : wait > 0 ? `Tries again in ${wait} s` : "Tries again…",
+      offline: network.isOffline ? "No network" : wait > 0 ? `Tries again in ${wait} s` : "Tries again…",
       ended: `Ended: ${reason(why)}`,
     }[state];
     const link = find(".link");

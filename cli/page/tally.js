@@ -18,11 +18,11 @@ export function tally(alice, bob) {
     const { sent, waits, missing, twice, astray } = count.settle();
     const shown = waits.length;
     const again = twice + astray;
-    put("sent", figure(sent));
-    put("shown", figure(shown));
-    put("twice", figure(again), again);
-    put("gaps", figure(missing), missing);
-    put("longest", shown ? span(waits.reduce((most, wait) => Math.max(most, wait))) : "–");
+    put("sent", sent);
+    put("shown", shown);
+    put("twice", again, again);
+    put("gaps", missing, missing);
+    find("#count-longest").textContent = shown ? span(waits.reduce((most, wait) => Math.max(most, wait))) : "–";
     const lost = again || missing;
     verdict.textContent = lost ? "Something is missing, came twice, or to somebody it is not for. Please tell us how."
       : shown < sent ? `${figure(sent - shown)} on the way. Each waits until it gets through.`
@@ -53,8 +53,8 @@ export function tally(alice, bob) {
   return follow;
 }
 
-function put(what, words, bad = 0) {
+function put(what, count, bad) {
   const node = find(`#count-${what}`);
-  node.textContent = words;
-  node.classList.toggle("bad", bad);
+  node.textContent = figure(count);
+  node.classList.toggle("bad", !!bad);
 }

@@ -33,10 +33,7 @@ export function team({ client }, begun, open) {
     click(carol, () => (isIn ? its.remove(["carol"]) : its.add(["carol"])));
   }
 
-  click(make, async () => {
-    await its.create({ title: "The three", members: ["bob", "carol"] });
-    show();
-  });
+  click(make, () => its.create({ title: "The three", members: ["bob", "carol"] }).then(show));
   click(crowd, async () => {
     for (let added = 0; added < CROWD; added += MOST) {
       const all = Array.from({ length: Math.min(MOST, CROWD - added) }, (_, at) => `member-${added + at + 1}`);
