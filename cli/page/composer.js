@@ -5,7 +5,7 @@ import { filesOf } from "./files.js";
 import { saying, stands } from "./message.js";
 
 export function composer(side, client, wishes) {
-  const [form, text, bar, send] = [".composer", "textarea", ".about", ".composer .primary"].map(finder(side));
+  const [text, bar, send] = ["textarea", ".about", ".composer .primary"].map(finder(side));
   /** What is answered, or edited. */
   let about;
   let edits = false;
@@ -14,14 +14,17 @@ export function composer(side, client, wishes) {
 
   const files = filesOf(side, client, (chosen) => {
     attached = chosen;
-    send.disabled = attached.includes(null);
+    if (send.disabled) submit();
   }, wishes.failed);
+  /** It is sent once its files are there. */
+  const wait = (so) => (send.disabled = text.readOnly = so);
   const leave = () => {
+    wait();
     if (edits) text.value = kept;
     about = undefined;
     edits = false;
     bar.hidden = true;
-    text.focus();
+    if (side.contains(document.activeElement)) text.focus();
   };
   const begin = (message, toEdit = false) => {
     leave();
@@ -33,7 +36,7 @@ export function composer(side, client, wishes) {
   };
   const submit = () => {
     const said = text.value.trim();
-    if (send.disabled || !(said || (attached.length && !edits))) return;
+    if (wait(!edits && attached.includes(null)) || !(said || (attached.length && !edits))) return;
     if (!edits) {
       if (!wishes.send(said, about?.id, attached)) return;
       text.value = "";
@@ -44,17 +47,14 @@ export function composer(side, client, wishes) {
 
   find("button", bar).onclick = leave;
   text.oninput = () => text.value && !edits && wishes.typed();
-  form.onsubmit = (event) => {
-    event.preventDefault();
-    submit();
-  };
+  send.onclick = submit;
   text.onkeydown = (event) => {
     const last = event.key === "ArrowUp" && !text.value && !about && wishes.lastOwn();
     if (event.key === "Enter" && !event.shiftKey && !event.isComposing) submit();
-    else if (event.key === "Escape" && about) leave();
+    else if (event.key === "Escape") leave();
     else if (last && stands(last)) begin(last, true);
     else return;
     event.preventDefault();
   };
-  return { text, begin, show: files.show };
+  return { text, begin, wait, show: files.show };
 }

@@ -58,7 +58,9 @@ export function filesOf(side, client, changed, failed) {
     upload();
   }
 
+  const over = (so) => side.classList.toggle("over", so);
   input.onchange = side.onpaste = side.ondrop = (event) => {
+    over(false);
     const { files, types } = event.clipboardData ?? event.dataTransfer ?? input;
     // Beside a text that was copied there may be a picture of it.
     if (!files?.length || types?.includes("text/plain")) return;
@@ -66,13 +68,17 @@ export function filesOf(side, client, changed, failed) {
     [...files].forEach(add);
     input.value = "";
   };
-  side.ondragover = (event) => event.dataTransfer.types.includes("Files") && event.preventDefault();
+  side.ondragover = (event) => {
+    if (!event.dataTransfer.types.includes("Files")) return;
+    event.preventDefault();
+    over(true);
+  };
+  side.ondragleave = ({ relatedTarget }) => side.contains(relatedTarget) || over(false);
 
   function load(image, file, options) {
     if (own.has(file.media)) image.src = own.get(file.media);
     else showPicture(image, client, file, options);
   }
-
 
   /** A file of a message. A picture has its place at once. */
   function show(file) {

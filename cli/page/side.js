@@ -84,6 +84,7 @@ export function openSide(who, gateways, acted, tellUnread) {
 
   function talk(to) {
     stop();
+    write.wait();
     peer = select.value = to;
     const isGroup = peer[0] === "#";
     conversation = client.conversation(peer);

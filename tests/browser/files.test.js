@@ -202,14 +202,18 @@ test("what is taken back on its way is not sent", async ({ world, browser }) => 
     await drop(alice, { name: "secret.bin", size: 8 * 2 ** 20 });
     const share = () => alice.node.getByRole("progressbar").evaluate((bar) => bar.value);
     await until("it is on its way", share, (share) => share > 0.1 && share < 1);
-    // It does not go before it is there.
+    // What is said with it waits for it, or until that is taken back.
+    await alice.say("with it");
+    assert.equal(await alice.text.inputValue(), "with it");
+    assert(await alice.node.getByRole("button", { name: "Send" }).isDisabled());
+    await alice.text.press("Escape");
     await alice.say("without it");
     assert.equal(await alice.text.inputValue(), "without it");
     await alice.node.getByRole("button", { name: "Take back secret.bin" }).click();
     await ended;
     assert.equal(await alice.node.locator(".chosen li").count(), 0);
-    await alice.text.press("Enter");
     await until("Bob has the words", () => bob.bubble("without it").count());
+    assert.deepEqual(await bob.texts("with"), ["without it"]);
     for (const person of [alice, bob]) {
         assert.equal(await person.bubble("without it").locator(".files *").count(), 0);
         assert.equal(await person.node.getByText("secret.bin").count(), 0);
@@ -222,7 +226,9 @@ test("what can't be sent is told beside it, and can be tried again", async ({ wo
     const chip = (/** @type {string} */ name) => alice.node.locator(".chosen li").filter({ hasText: name });
     await until("a file has bytes", () => chip("nothing.txt").getByText("1 byte to 100 MiB").count());
     await until("it is no picture", () => chip("lie.png").locator(".bad").count());
-    assert(await alice.node.getByRole("button", { name: "Send" }).isDisabled());
+    await alice.say("not without them");
+    assert.equal(await alice.text.inputValue(), "not without them");
+    await alice.text.press("Escape");
     for (const name of ["nothing.txt", "lie.png"]) await chip(name).getByRole("button", { name: `Take back ${name}` }).click();
 
     await page.route("**/v1/media/uploads/**", (route) => route.abort());
@@ -232,6 +238,43 @@ test("what can't be sent is told beside it, and can be tried again", async ({ wo
     await chip("note.txt").getByRole("button", { name: "Try again" }).click();
     await send(alice, "at last");
     await until("Bob has it", () => bob.bubble("at last").getByRole("button", { name: "note.txt" }).count());
+});
+
+test("what is said while a file is on its way goes with it, to whom it was said, and takes nobody away from elsewhere", async ({ world, browser }) => {
+    const { page, alice, bob } = await open(world, browser);
+    await upload(page, 2 ** 20);
+    await drop(alice, { name: "slow.bin", size: 2 ** 20 });
+    await alice.say("look at this");
+    assert.equal(await bob.bubble("look at this").count(), 0);
+    await bob.text.focus();
+    await until("Bob has it", () => bob.bubble("look at this").getByRole("button", { name: "slow.bin" }).count());
+    assert.deepEqual([await alice.text.inputValue(), await alice.text.isEditable()], ["", true]);
+    assert(await bob.text.evaluate((text) => text === document.activeElement), "Bob writes on");
+
+    // In a conversation that is opened meanwhile it is not said.
+    await drop(alice, { name: "later.bin", size: 2 ** 20 });
+    await alice.say("for Bob alone");
+    await page.getByRole("button", { name: "Make one of three" }).click();
+    await until("it is made", () => alice.node.locator(".event").count());
+    await until("the file is there", () => alice.node.getByRole("progressbar").isHidden());
+    assert.equal(await alice.text.inputValue(), "for Bob alone");
+    assert.equal(await alice.bubble("for Bob alone").count(), 0);
+});
+
+test("a side shows that it takes what is dragged over it", async ({ world, browser }) => {
+    const { page, alice, bob } = await open(world, browser);
+    const isOver = (/** @type {Person} */ { node }) => node.evaluate((node) => getComputedStyle(node).outlineStyle !== "none");
+    const drag = async (/** @type {string} */ type, /** @type {Made[]} */ ...files) =>
+        alice.node.locator(".scroll").dispatchEvent(type, { dataTransfer: await transfer(page, ...files) });
+    await drag("dragover", { name: "a.txt", text: "a" });
+    assert.deepEqual([await isOver(alice), await isOver(bob)], [true, false]);
+    await drag("dragleave");
+    assert.equal(await isOver(alice), false);
+    await drag("dragover", { name: "a.txt", text: "a" });
+    await drop(alice, { name: "a.txt", text: "a" });
+    assert.equal(await isOver(alice), false);
+    await drag("dragover");
+    assert.equal(await isOver(alice), false, "a text that is dragged is none of its own");
 });
 
 test("names are text, and nothing that was sent runs", async ({ world, browser }) => {
