@@ -3,6 +3,8 @@
  *
  * Many browsers remember which modules could not be had (whatwg/html#6768), and ask for one again under another address alone. What that
  * one imports they may still refuse until the page is loaded again; what is sent until then is kept.
+ *
+ * A page may be older than what is served when it loads something: what such a module takes from the others changes as what is stored does.
  */
 
 import { DunlinError } from "./errors.js";

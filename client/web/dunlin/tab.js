@@ -1,7 +1,7 @@
 /**
  * One tab: what it has said and has no answer for yet, and its way to the engine, which is its own or that of the tab that leads. Whoever
- * comes to lead is told everything again; nothing is done twice by that. So a tab loads an engine when it leads, and not before; what is
- * sent until then is kept, and there.
+ * comes to lead is told everything again; nothing is done twice by that. So it does not matter when an engine is loaded: what is sent until
+ * then is shown and kept.
  */
 
 /** @import { Answer, AskError, Content, Question } from "./core/words.js" */
@@ -39,6 +39,8 @@ export function createTab(options, tell) {
     const id = randomName();
     /** While this tab leads: with its engine, once that is loaded. @type {{ engine?: Engine } | undefined} */
     let turn;
+    /** The engine is loaded ahead, while another tab leads. @type {Promise<unknown> | undefined} */
+    let readied;
     /** @type {Status} */
     let status = { state: "connecting" };
     /** What was said and has no answer: sends by key, questions by request, reads by peer. @type {Map<string, Command>} */
@@ -117,6 +119,8 @@ export function createTab(options, tell) {
 
     /** @param {Message} message */
     function came({ told, reign = 0, command, signOut }) {
+        // When this one's turn comes there may be no network, or an engine of another release.
+        if (told) readied ??= engines().catch(() => void (readied = undefined));
         // Who leads no more may not know that yet.
         if (told && reign >= latest) take(told);
         latest = Math.max(latest, reign);

@@ -8,11 +8,11 @@ import { minify } from "terser";
 const LIBRARY = "dunlin.js";
 const ENGINE = "dunlin/engine.js";
 /** What applications import, with all that it needs. */
-const IMPORTED = { [LIBRARY]: 9_223, "dunlin/groups.js": 1_104, "dunlin/bots.js": 264, "dunlin/pictures.js": 878 };
-/** What the library loads: the engine in the tab that leads, and the others when something is asked of them. */
+const IMPORTED = { [LIBRARY]: 9_244, "dunlin/groups.js": 1_104, "dunlin/bots.js": 264, "dunlin/pictures.js": 878 };
+/** What the library loads: the engine to lead, and the others when something is asked of them. */
 const LOADED = { [ENGINE]: 6_603, "dunlin/conversation/pages.js": 1_039, "dunlin/files.js": 1_597 };
-/** What a page has loaded in all: one that is alone leads. */
-const TOGETHER = { "a tab that leads": [[LIBRARY, ENGINE], 15_826], "all that is loaded": [[LIBRARY, ...Object.keys(LOADED)], 18_462] };
+/** What a page has loaded in all. */
+const TOGETHER = { "a page that is alone": [[LIBRARY, ENGINE], 15_847], "all that is loaded": [[LIBRARY, ...Object.keys(LOADED)], 18_483] };
 
 /** One piece of a module and what it needs, but for what is loaded later and for the files that are there already. */
 function bundle(module, there) {

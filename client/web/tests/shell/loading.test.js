@@ -110,20 +110,24 @@ test("whoever closes, or leads no more, before the engine is there has none", as
     }
 });
 
-test("a tab that does not lead loads none, until it does", async t => {
-    const { modules, gateway, open } = await setUp(t);
+test("a tab that follows loads the engine ahead, since it may lead when none is to be had", async t => {
+    const { modules, gateway, browser, open } = await setUp(t);
     const one = open();
     await modules.comes("engine");
+    await online(one);
+    // Another page has modules of its own.
+    const others = new Modules();
+    browser.connect = await others.connect(t);
     const other = open();
+    const ahead = await others.next("engine");
     other.bob.send("a");
     await until(() => states(other) === "a sent");
-    assert.deepEqual(modules.asked, []);
+    ahead.come();
     other.bob.send("b");
     one.tab.kill();
     other.bob.send("c");
-    // Both tabs are in one program here, which has it.
     await until(() => texts(gateway) === "a,b,c");
-    assert.equal(gateway.dials.length, 2);
+    assert.deepEqual([gateway.dials.length, others.asked], [2, []]);
 });
 
 test("what comes while the list is loaded is in it, and where it can't be had that is said, and tried over the next connection", async t => {
