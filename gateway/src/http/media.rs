@@ -316,6 +316,25 @@ mod tests {
         (came, None)
     }
 
+    #[test]
+    fn a_store_that_fails_says_whose_fault_it_is_and_when_to_come_again() {
+        let down = Error::Unavailable { why: "down".to_owned(), after: None };
+        for (error, status, again) in [
+            (Error::NotFound, 404, None),
+            (Error::Incomplete { part: 1 }, 404, None),
+            (Error::Length { promised: 1 }, 400, None),
+            (Error::Sender("gone".to_owned()), 400, None),
+            (Error::Full, 507, Some("60")),
+            (Error::Denied("no".to_owned()), 503, Some("5")),
+            (Error::ReadOnly, 503, Some("5")),
+            (down, 503, Some("5")),
+        ] {
+            let answer = failed(&error).into_response();
+            let told = answer.headers().get(header::RETRY_AFTER).map(|after| after.to_str().unwrap());
+            assert_eq!((answer.status().as_u16(), told), (status, again), "{error}");
+        }
+    }
+
     #[tokio::test(start_paused = true)]
     async fn whoever_sends_next_to_nothing_is_sent_away() {
         assert_eq!(come(2_048, 1).await, (204_800, None));
