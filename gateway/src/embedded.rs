@@ -3,6 +3,7 @@
 use std::{
     collections::{BTreeMap, HashMap},
     path::Path,
+    sync::Arc,
 };
 
 use dunlin_schema::{MediaId, Millis, UserName, frame::UploadPart, media::service::Part};
@@ -16,31 +17,62 @@ use crate::{
 
 /// Parts that are taken in at once, of all people and of one: whoever sends slowly, or nothing, holds up nobody else.
 const UPLOADS_AT_ONCE: usize = 100;
-const OF_ONE_PERSON: usize = 10;
+const UPLOADS_OF_ONE: usize = 10;
+/// Files that are given out at once, of all people and of one: each holds some 200 KiB for as long as nobody takes it.
+const DOWNLOADS_AT_ONCE: usize = 1_000;
+const DOWNLOADS_OF_ONE: usize = 100;
 
 /// The store, and what is allowed with it.
 #[derive(Debug)]
 pub(crate) struct Embedded {
     pub(crate) store: Store,
     pub(crate) tickets: Tickets,
-    /// The parts that are on their way in, by whose they are.
-    uploads: Mutex<HashMap<UserName, usize>>,
+    /// For parts that are on their way in.
+    pub(crate) uploads: Arc<Places>,
+    /// For files that are on their way out.
+    pub(crate) downloads: Arc<Places>,
 }
 
-/// That a part is on its way in, until this is dropped.
+/// Places for what may be under way at once.
 #[derive(Debug)]
-pub(crate) struct Arriving<'a> {
-    embedded: &'a Embedded,
+pub(crate) struct Places {
+    all: usize,
+    of_one: usize,
+    /// Those that are taken, by whose they are.
+    taken: Mutex<HashMap<UserName, usize>>,
+}
+
+/// A place that is taken until this is dropped.
+#[derive(Debug)]
+pub(crate) struct Place {
+    places: Arc<Places>,
     whose: UserName,
 }
 
-impl Drop for Arriving<'_> {
+impl Places {
+    fn new(all: usize, of_one: usize) -> Arc<Places> {
+        Arc::new(Places { all, of_one, taken: Mutex::default() })
+    }
+
+    /// A place for something of somebody's; `None` while as many are taken as there are.
+    pub(crate) fn take(self: &Arc<Places>, whose: &UserName) -> Option<Place> {
+        let mut taken = self.taken.lock();
+        let all: usize = taken.values().sum();
+        if all >= self.all || taken.get(whose).is_some_and(|own| *own >= self.of_one) {
+            return None;
+        }
+        *taken.entry(whose.clone()).or_default() += 1;
+        Some(Place { places: self.clone(), whose: whose.clone() })
+    }
+}
+
+impl Drop for Place {
     fn drop(&mut self) {
-        let mut uploads = self.embedded.uploads.lock();
-        if let Some(count) = uploads.get_mut(&self.whose) {
+        let mut taken = self.places.taken.lock();
+        if let Some(count) = taken.get_mut(&self.whose) {
             *count -= 1;
             if *count == 0 {
-                uploads.remove(&self.whose);
+                taken.remove(&self.whose);
             }
         }
     }
@@ -51,18 +83,9 @@ impl Embedded {
     pub(crate) fn open(folder: &Path) -> Result<Embedded, dunlin_store::Error> {
         let store = Store::directory(folder)?;
         let secret = store.secret().expect("a folder has a secret");
-        Ok(Embedded { store, tickets: Tickets::new(&secret), uploads: Mutex::default() })
-    }
-
-    /// Lets a part of somebody's in; `None` while as many come in as may at once.
-    pub(crate) fn arrives(&self, whose: &UserName) -> Option<Arriving<'_>> {
-        let mut uploads = self.uploads.lock();
-        let all: usize = uploads.values().sum();
-        if all >= UPLOADS_AT_ONCE || uploads.get(whose).is_some_and(|own| *own >= OF_ONE_PERSON) {
-            return None;
-        }
-        *uploads.entry(whose.clone()).or_default() += 1;
-        Some(Arriving { embedded: self, whose: whose.clone() })
+        let uploads = Places::new(UPLOADS_AT_ONCE, UPLOADS_OF_ONE);
+        let downloads = Places::new(DOWNLOADS_AT_ONCE, DOWNLOADS_OF_ONE);
+        Ok(Embedded { store, tickets: Tickets::new(&secret), uploads, downloads })
     }
 
     /// Where somebody puts a part of a file.
@@ -89,18 +112,16 @@ mod tests {
     use super::*;
 
     #[test]
-    fn whoever_sends_much_at_once_leaves_room_for_others() {
-        let folder = tempfile::tempdir().unwrap();
-        let embedded = Embedded::open(folder.path()).unwrap();
+    fn whoever_takes_many_places_leaves_room_for_others() {
+        let places = Places::new(9, 3);
         let user = |number: usize| format!("user-{number}").parse().unwrap();
-        let mut arriving: Vec<_> = (0..OF_ONE_PERSON).map(|_| embedded.arrives(&user(0)).unwrap()).collect();
-        assert!(embedded.arrives(&user(0)).is_none());
-        let others = OF_ONE_PERSON..UPLOADS_AT_ONCE;
-        arriving.extend(others.map(|number| embedded.arrives(&user(number)).unwrap()));
-        assert!(embedded.arrives(&user(1)).is_none(), "there is no room for anybody");
-        arriving.swap_remove(0);
-        assert!(embedded.arrives(&user(0)).is_some());
-        drop(arriving);
-        assert!(embedded.uploads.lock().is_empty());
+        let mut taken: Vec<_> = (0..3).map(|_| places.take(&user(0)).unwrap()).collect();
+        assert!(places.take(&user(0)).is_none());
+        taken.extend((3..9).map(|number| places.take(&user(number)).unwrap()));
+        assert!(places.take(&user(1)).is_none(), "there is no room for anybody");
+        taken.swap_remove(0);
+        assert!(places.take(&user(0)).is_some());
+        drop(taken);
+        assert!(places.taken.lock().is_empty());
     }
 }

@@ -108,8 +108,7 @@ async fn take(
         Some(length) if length < size => return Err(too_short()),
         Some(_) | None => {}
     }
-    let full = || refusal(Code::Unavailable, "as many files come in here as may at once").until(BUSY);
-    let _arriving = embedded.arrives(&ticket.user).ok_or_else(full)?;
+    let _place = embedded.uploads.take(&ticket.user).ok_or_else(full)?;
     awaited(region, &ticket.user, media).await?;
     let upload = Upload { key: key(media)?, size: from + size };
     let mut came = 0;
@@ -227,8 +226,12 @@ async fn give(
     let body = match *method {
         Method::HEAD => Body::empty(),
         _ => {
+            let place = embedded.downloads.take(&ticket.user).ok_or_else(full)?;
             let reading = store.read(key, from, until).await.map_err(|error| failed(&error))?;
-            Body::from_stream(reading.inspect_ok(move |_| moving.moves()))
+            Body::from_stream(reading.inspect_ok(move |_| {
+                let _held = &place;
+                moving.moves();
+            }))
         }
     };
     Ok((status, about, described, range, body).into_response())
@@ -270,6 +273,10 @@ async fn awaited(region: &Region, user: &UserName, media: MediaId) -> Result<(),
         Ok(MediaState::Promised { by, .. }) if by == *user => Ok(()),
         Ok(_) | Err(_) => Err(gone()),
     }
+}
+
+fn full() -> Refusal {
+    refusal(Code::Unavailable, "as many files come in or go out here as may at once").until(BUSY)
 }
 
 fn no_ticket() -> Refusal {

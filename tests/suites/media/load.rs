@@ -22,7 +22,7 @@ use tokio::{
 };
 
 use super::{
-    connected,
+    connected, download,
     kept::{all, store},
     kills::bytes,
 };
@@ -121,6 +121,43 @@ async fn a_thousand_parts_that_never_come_hold_up_nobody() {
     .await;
     println!("{} parts that never come: {grown} MiB more than before", half_open.len());
     assert!(grown <= 100, "{grown} MiB");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_thousand_who_take_nothing_of_a_file_hold_up_nobody() {
+    let region = Processes::start_with(Files::Folder, 1).await;
+    let gateway = region.gateways()[0];
+    let ((alice, _alice), (mallory, _mallory)) =
+        (connected(&region, 0, "alice").await, connected(&region, 0, "mallory").await);
+    let file = File::in_memory(bytes(1, 7_000_000));
+    let upload = async |client: &Client| {
+        client.upload(&file, "a/b".parse().expect("a type"), None, |_| {}).await.expect("an upload").media
+    };
+    let media = (upload(&alice).await, upload(&mallory).await).1;
+    let answer = mallory.ask(Question::Download { media, thumbnail: false, name: None }).await.expect("an answer");
+    let Answer::Download { url, .. } = answer else { panic!("{answer:?}") };
+    let (grown, readers) = growth(&region, async {
+        let reader = async || {
+            let mut stream = TcpStream::connect(gateway).await.expect("a connection");
+            let head = format!("GET {url} HTTP/1.1\r\nhost: {gateway}\r\n\r\n");
+            stream.write_all(head.as_bytes()).await.expect("a head that is taken");
+            let mut line = [0; 12];
+            stream.read_exact(&mut line).await.expect("the beginning of an answer");
+            (stream, line)
+        };
+        let readers = join_all((0..1_000).map(|_| reader())).await;
+        let had = download(&alice, media, false);
+        let had = tokio::time::timeout(Duration::from_secs(10), had).await.expect("it is held up");
+        assert!(had.is_ok_and(|had| had == bytes(1, 7_000_000)));
+        readers
+    })
+    .await;
+    let given = readers.iter().filter(|(_, line)| line == b"HTTP/1.1 200").count();
+    let later = readers.iter().filter(|(_, line)| line == b"HTTP/1.1 503").count();
+    println!(
+        "{given} who take nothing of a file, and {later} who are told to come later: {grown} MiB more than before"
+    );
+    assert!(given + later == 1_000 && (1..=100).contains(&given) && grown <= 100, "{grown} MiB");
 }
 
 /// Sends as much as is taken of an endless body, and gives how much that was and what was answered.
