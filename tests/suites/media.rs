@@ -3,6 +3,7 @@
 #![allow(clippy::wildcard_enum_match_arm, reason = "a test fails where it stands, with what it found")]
 
 mod down;
+mod erased;
 mod kept;
 mod kills;
 mod load;
