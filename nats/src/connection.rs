@@ -11,19 +11,10 @@ use dunlin_schema::{RegionName, subject};
 use tokio::{sync::watch, task::AbortHandle};
 
 use crate::{
-    ConnectError, ConnectOptions, Pace,
+    ConnectError, ConnectOptions, PublishError,
     api::Api,
     connect::{Files, Purpose},
-    outbox::{Outbox, Outgoing},
 };
-
-/// Why a publish was not sent.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum PublishError {
-    /// The connection is closed, or the server did not answer in time.
-    #[error("the connection to NATS is gone or does not answer")]
-    Unanswered,
-}
 
 /// Whether a connection stands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -61,7 +52,6 @@ pub struct Connection {
 #[derive(Debug)]
 struct Shared {
     api: Api,
-    outbox: Outbox,
     region: RegionName,
     status: watch::Receiver<Status>,
     losses: watch::Receiver<u64>,
@@ -100,7 +90,6 @@ impl Connection {
         let client = options.dial(purpose, move |event| observer.observe(event)).await?;
         let shared = Arc::new(Shared {
             api: Api::new(client.clone(), region),
-            outbox: Outbox::over(client.clone()),
             region: region.clone(),
             status: status_seen,
             losses: losses_seen,
@@ -137,22 +126,10 @@ impl Connection {
         self.shared.dropped.load(Ordering::Relaxed)
     }
 
-    /// Publishes a core message and does not wait for anybody; one that the server does not take is lost. Errors: see [`PublishError`].
-    pub async fn publish(&self, subject: String, payload: Bytes) -> Result<(), PublishError> {
-        self.publish_at(Pace::Prompt, subject, payload).await
-    }
-
-    /// [`Connection::publish`], with a pace.
-    pub async fn publish_at(&self, pace: Pace, subject: String, payload: Bytes) -> Result<(), PublishError> {
-        let message = Outgoing { subject: subject.into(), payload };
-        self.shared.outbox.publish(message, pace).await.map_err(|_| PublishError::Unanswered)
-    }
-
     /// Resolves when the server has processed everything that was sent on this connection before. Errors: see [`PublishError`].
     ///
     /// A round trip: a request that nobody listens to, which the server itself refuses at once, in its turn.
     pub async fn flush(&self) -> Result<(), PublishError> {
-        self.shared.outbox.passed().await.map_err(|_| PublishError::Unanswered)?;
         match self.client().request(subject::round_trip(self.region()), Bytes::new()).await {
             Ok(_) => Ok(()),
             Err(error) if error.kind() == RequestErrorKind::NoResponders => Ok(()),

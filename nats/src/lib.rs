@@ -8,7 +8,7 @@
 //! | `connection` | one connection that stays, and what may have been lost on it |
 //! | `line` | one connection from its making to its loss, never resumed: over it go appends and what is live |
 //! | `wire` | what a client and a server say to each other, as bytes, without I/O |
-//! | `outbox` | what one connection publishes: what can wait a moment goes out with what can't |
+//! | `publisher` | what a worker publishes, in order |
 //! | [`mod@provision`] | the streams of a region, made once and never changed by surprise; what a region says of itself |
 //! | [`append`] | `append_once`: stored once, whoever writes and however late. `append::core` decides, the rest carries it out |
 //! | [`permissions`] | what each role may say to NATS and hear from it |
@@ -50,9 +50,9 @@ mod line;
 pub mod marks;
 pub mod media;
 mod ordered;
-mod outbox;
 pub mod permissions;
 pub mod provision;
+mod publisher;
 pub mod queue;
 pub mod raw;
 pub mod read;
@@ -65,7 +65,7 @@ mod wire;
 pub use accounts::{Accounts, AccountsError, AccountsQuestion, AccountsService};
 pub use append::{AppendError, Appender, Hold, Item, Origin, Stored};
 pub use connect::{ConnectError, ConnectOptions, Credentials, Tls};
-pub use connection::{Connection, PublishError, ServerInfo, Status};
+pub use connection::{Connection, ServerInfo, Status};
 pub use contacts::{ContactError, Contacts};
 pub use devices::{DeviceError, Devices};
 pub use erasure::{ErasureError, ErasureService, Erasures};
@@ -76,8 +76,8 @@ pub use index::{Index, IndexError, IndexQuestion, IndexService};
 pub use marks::{MarkValue, Marks, MarksError, MarksPage, StoredMark};
 pub use media::{Media, MediaError, MediaQuestion, MediaService};
 pub use ordered::StreamName;
-pub use outbox::Pace;
 pub use provision::{ProvisionError, Provisioned, SettingsError, inspect, provision, region_settings};
+pub use publisher::{PublishError, Publisher};
 pub use queue::{EnqueueError, Queued, WorkQueue};
 pub use read::{Found, LogEnds, ReadError, Reads};
 pub use receipts::{ReceiptItem, Receipts, ReceiptsQuestion, ReceiptsService};

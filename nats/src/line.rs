@@ -27,7 +27,7 @@ use tokio_util::io::poll_read_buf;
 
 use self::outbound::ANSWERS;
 pub(crate) use self::{
-    dial::{Purpose, dial},
+    dial::{Purpose, dial, redial},
     outbound::Outbound,
 };
 use crate::wire::{self, Message, Said, Step};

@@ -14,7 +14,7 @@ mod released;
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
-use dunlin_nats::{Heads, Receipts};
+use dunlin_nats::{Heads, Receipts, raw};
 use dunlin_schema::{
     Cursor, Epoch, Millis, Peer, Position, Seq, StreamTime,
     heads::Verify,
@@ -315,7 +315,7 @@ async fn marks_of_devices_only_rise_and_poison_leaves_the_queue() {
         Receipt::Delivered { device, log, cursor, opened, senders: None }
     };
     let poison = subject::receipt(&bench.settings.region, SHARD, &name("bob"));
-    bench.connection.publish(poison, Bytes::from_static(b"not a receipt")).await.unwrap();
+    raw::publish(&bench.connection, poison, Bytes::from_static(b"not a receipt")).await.unwrap();
     for cursor in [cursor(1, 3), cursor(1, 900), cursor(2, 5), cursor(1, 901), cursor(2, 4)] {
         receipts.publish(SHARD, &name("bob"), &delivered("phone", cursor)).await.unwrap();
     }

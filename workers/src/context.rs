@@ -5,7 +5,7 @@ use std::{
     sync::Arc,
 };
 
-use dunlin_nats::{Appender, Connection, Reads, Records};
+use dunlin_nats::{Appender, Connection, Publisher, Reads, Records};
 use dunlin_schema::stream::RegionSettings;
 use dunlin_store::Store;
 use tokio::time::Instant;
@@ -23,6 +23,7 @@ use crate::{
 #[derive(Clone)]
 pub struct Context {
     pub(crate) connection: Connection,
+    pub(crate) publisher: Publisher,
     pub(crate) settings: Arc<RegionSettings>,
     pub(crate) boot: BootSource,
     /// When time began for all tasks.

@@ -12,7 +12,7 @@ use std::{
     time::Duration,
 };
 
-use dunlin_nats::{Appender, ConnectError, Connection, Reads, SettingsError, region_settings};
+use dunlin_nats::{Appender, ConnectError, Connection, Publisher, Reads, SettingsError, region_settings};
 use dunlin_schema::{Shard, stream::RegionSettings};
 use parking_lot::Mutex;
 use prometheus_client::registry::Registry;
@@ -111,6 +111,7 @@ impl Worker {
     pub async fn start(config: Config) -> Result<Worker, StartError> {
         config.check_to_work()?;
         let connection = Connection::open(&config.nats, &config.region).await?;
+        let publisher = Publisher::open(&config.nats).await?;
         let settings = region_settings(&connection).await?;
         let boot = BootSource::open(&config.boot, &connection).map_err(StartError::Boot)?;
         let mut registry = Registry::default();
@@ -123,6 +124,7 @@ impl Worker {
         let states = Arc::new(TaskStates::new(units.len()));
         let context = Context {
             connection,
+            publisher,
             settings: Arc::new(settings),
             boot,
             began: Instant::now(),

@@ -13,7 +13,7 @@ use tokio_util::sync::CancellationToken;
 use super::{LiveSink, Shared, Sink};
 use crate::{
     ConnectError, ConnectOptions, Status,
-    connect::{Files, pause},
+    connect::Files,
     line::{self, Line, Outbound},
     wire::{Message, Publish, ReplyTo},
 };
@@ -81,7 +81,7 @@ impl Reader {
             let again = self.first.is_none();
             let line = match self.first.take() {
                 Some(first) => first,
-                None => self.shared.begin(dial(&reach).await),
+                None => self.shared.begin(line::redial(&reach, &PURPOSE).await),
             };
             let outbound = line.outbound().clone();
             let placed = async {
@@ -105,19 +105,6 @@ impl Reader {
             self.shared.lost();
         }
     }
-}
-
-/// A line, however long it takes.
-async fn dial(options: &ConnectOptions) -> Line {
-    for attempt in 0.. {
-        // Before the first one, too: many lost the same server.
-        tokio::time::sleep(pause(attempt)).await;
-        match line::dial(options, &PURPOSE).await {
-            Ok(line) => return line,
-            Err(error) => tracing::debug!(%error, "no connection to NATS for live entries yet"),
-        }
-    }
-    unreachable!("attempts do not end")
 }
 
 impl Shared {

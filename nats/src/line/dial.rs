@@ -18,7 +18,7 @@ use tokio_rustls::TlsConnector;
 use super::{Line, Stream};
 use crate::{
     ConnectError, ConnectOptions,
-    connect::{check_version, failure},
+    connect::{check_version, failure, pause},
     wire::{self, Said, Step},
 };
 
@@ -57,6 +57,19 @@ pub(crate) async fn dial(options: &ConnectOptions, purpose: &Purpose) -> Result<
         }
     }
     Err(failure::told(&options.servers, who.as_deref(), &failed))
+}
+
+/// Makes a line, however long it takes.
+pub(crate) async fn redial(options: &ConnectOptions, purpose: &Purpose) -> Line {
+    for attempt in 0.. {
+        // Before the first one, too: many lost the same server.
+        tokio::time::sleep(pause(attempt)).await;
+        match dial(options, purpose).await {
+            Ok(line) => return line,
+            Err(error) => tracing::debug!(suffix = purpose.suffix, %error, "no connection to NATS yet"),
+        }
+    }
+    unreachable!("attempts do not end")
 }
 
 async fn try_server(options: &ConnectOptions, purpose: &Purpose, server: &str) -> Result<Line, Failure> {

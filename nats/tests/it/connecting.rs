@@ -1,7 +1,6 @@
 //! Connecting: credentials, versions, losses.
 
-use bytes::Bytes;
-use dunlin_nats::{ConnectError, ConnectOptions, Connection, Credentials, Pace, PublishError, Status, raw};
+use dunlin_nats::{ConnectError, ConnectOptions, Connection, Credentials, PublishError, Publisher, Status, raw};
 
 use crate::support::{Link, Server, options, region, soon};
 
@@ -102,28 +101,37 @@ async fn a_cut_shows_and_is_a_loss_once_mended() {
 }
 
 #[tokio::test]
-async fn a_message_that_is_too_large_takes_no_other_with_it() {
+async fn a_message_that_is_too_large_is_refused_and_takes_no_other_with_it() {
     let server = Server::start_with("max_payload: 1024");
     let connection = Connection::open(&server.options(), &region()).await.unwrap();
     let mut bob = raw::Listener::open(&connection, "user.bob".to_owned()).await.unwrap();
-    for (pace, size) in [(Pace::Prompt, 1), (Pace::Unhurried, 2), (Pace::Prompt, 2_000), (Pace::Unhurried, 3)] {
-        connection.publish_at(pace, "user.bob".to_owned(), vec![0; size].into()).await.unwrap();
-    }
     connection.flush().await.unwrap();
-    for size in [1, 2, 3] {
+    let publisher = Publisher::open(&server.options()).await.unwrap();
+    for (size, sent) in [(1, Ok(())), (2_000, Err(PublishError::Unanswered)), (1_024, Ok(()))] {
+        assert_eq!(publisher.publish("user.bob", &vec![0; size]).await, sent, "{size}");
+    }
+    publisher.flush().await.unwrap();
+    for size in [1, 1_024] {
         assert_eq!(soon("a message", bob.next()).await.unwrap().len(), size);
     }
 }
 
 #[tokio::test]
-async fn what_can_wait_goes_out_when_nothing_else_does() {
+async fn what_is_published_while_a_connection_is_lost_goes_out_on_the_next_one() {
     let server = Server::start();
     let connection = Connection::open(&server.options(), &region()).await.unwrap();
     let mut bob = raw::Listener::open(&connection, "user.bob".to_owned()).await.unwrap();
-    for pace in [Pace::Prompt, Pace::Unhurried, Pace::Unhurried] {
-        connection.publish_at(pace, "user.bob".to_owned(), Bytes::new()).await.unwrap();
-    }
-    for _ in 0..3 {
-        soon("a message", bob.next()).await.unwrap();
+    connection.flush().await.unwrap();
+    let link = Link::to(server.port()).await;
+    let publisher = Publisher::open(&link.options()).await.unwrap();
+    publisher.publish("user.bob", b"before").await.unwrap();
+    publisher.flush().await.unwrap();
+    link.cut();
+    soon("the loss", async { while publisher.flush().await.is_ok() {} }).await;
+    let (sent, ()) = tokio::join!(publisher.publish("user.bob", b"after"), async { link.mend() });
+    sent.unwrap();
+    publisher.flush().await.unwrap();
+    for text in ["before", "after"] {
+        assert_eq!(soon("a message", bob.next()).await.unwrap(), text);
     }
 }

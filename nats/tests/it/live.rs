@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use bytes::Bytes;
-use dunlin_nats::{ConnectOptions, Connection, FanIn, FanInError, LiveSink, Status};
+use dunlin_nats::{ConnectOptions, Connection, FanIn, FanInError, LiveSink, Status, raw};
 use dunlin_schema::{
     Epoch, Peer, Position, Seq, StreamTime,
     live::{DeviceNews, LiveEntry, Mark, Receipt, Signal, UserMessage},
@@ -62,7 +62,7 @@ fn mailbox(name: &str) -> Peer {
 async fn publish_of(connection: &Connection, log: &Peer, seq: u64) {
     let position = Position { epoch: Epoch(1), seq: Seq(seq), time: StreamTime(seq) };
     let live = LiveEntry { position, after: Seq(seq - 1), entry: Bytes::from_static(b"entry") };
-    connection.publish(subject::live(log), UserMessage::Entry(live).encode()).await.unwrap();
+    raw::publish(connection, subject::live(log), UserMessage::Entry(live).encode()).await.unwrap();
     connection.flush().await.unwrap();
 }
 
@@ -94,7 +94,7 @@ async fn what_is_no_entry_is_passed_over_and_counted() {
     let _joined = soon("a join", fan_in.join(mailbox("bob"), phone)).await;
     let mark = UserMessage::Mark(Mark { with: "alice@eu".parse().unwrap(), read: Seq(7), revision: Seq(9) });
     for bytes in [mark.encode(), Bytes::from_static(&[1, 99, 1, 2, 3]), Bytes::from_static(b"\xff")] {
-        worker.publish(subject::live(&Peer::User(user("bob"))), bytes).await.unwrap();
+        raw::publish(&worker, subject::live(&Peer::User(user("bob"))), bytes).await.unwrap();
     }
     publish(&worker, "bob", 4).await;
     for expected in [PASSED_OVER, PASSED_OVER, PASSED_OVER, 4] {
@@ -182,7 +182,7 @@ async fn a_storm_of_joins_shares_round_trips_and_confirms_each() {
     for name in &names {
         let position = Position { epoch: Epoch(1), seq: Seq(7), time: StreamTime(7) };
         let live = LiveEntry { position, after: Seq(0), entry: Bytes::new() };
-        worker.publish(subject::live(&Peer::User(user(name))), UserMessage::Entry(live).encode()).await.unwrap();
+        raw::publish(&worker, subject::live(&Peer::User(user(name))), UserMessage::Entry(live).encode()).await.unwrap();
     }
     for received in &mut devices {
         assert_eq!(soon("an entry", received.recv()).await, Some(7));
@@ -285,7 +285,7 @@ async fn what_a_server_drops_of_who_does_not_read_is_a_loss() {
     soon("the server to give up", async {
         while !server.monitor("/varz").await.contains("\"slow_consumers\": 1") {
             for _ in 0..100 {
-                connection.publish(subject::live(&mailbox("bob")), live.clone()).await.unwrap();
+                raw::publish(&connection, subject::live(&mailbox("bob")), live.clone()).await.unwrap();
             }
             connection.flush().await.unwrap();
         }

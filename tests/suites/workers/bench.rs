@@ -10,7 +10,8 @@ use std::{
 
 use bytes::Bytes;
 use dunlin_nats::{
-    ConnectOptions, Connection, FanIn, Heads, Joined, LiveSink, Records, StreamEnds, StreamName, provision, stream_ends,
+    ConnectOptions, Connection, FanIn, Heads, Joined, LiveSink, Records, StreamEnds, StreamName, provision, raw,
+    stream_ends,
 };
 use dunlin_schema::{
     Cursor, DeviceName, Epoch, Log, Peer, Position, RegionName, Seq, Shard, UserName,
@@ -136,7 +137,7 @@ impl Bench {
     /// Stores an entry in a user's mailbox. What it says is nobody's business here.
     pub(super) async fn store(&self, user: &str, text: &str) {
         let log = Log::mailbox(&self.settings.region, 1, &name(user));
-        self.connection.publish(log.subject(), Bytes::copy_from_slice(text.as_bytes())).await.unwrap();
+        raw::publish(&self.connection, log.subject(), Bytes::copy_from_slice(text.as_bytes())).await.unwrap();
         self.connection.flush().await.unwrap();
     }
 

@@ -9,7 +9,7 @@
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use bytes::Bytes;
-use dunlin_nats::{MediaService, Reads};
+use dunlin_nats::{MediaService, Reads, raw};
 use dunlin_schema::{
     Attachment, Content, Entry, Log, MediaId, MessageId, Millis, Sender, Seq,
     entry::Body,
@@ -47,7 +47,7 @@ async fn taken_back(bench: &Bench) -> (MessageId, Vec<MediaId>) {
     let said = Content::Message { text: None, data: None, attachments, reply_to: None, mentions: vec![] };
     for (id, content) in [(message, said), (fresh_id(), Content::Delete { target: message })] {
         let bytes: Bytes = entry(id, content).encode();
-        bench.connection.publish(bobs(bench).subject(), bytes).await.unwrap();
+        raw::publish(&bench.connection, bobs(bench).subject(), bytes).await.unwrap();
     }
     bench.connection.flush().await.unwrap();
     (message, files)

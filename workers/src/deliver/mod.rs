@@ -12,10 +12,9 @@ mod model;
 
 use std::{collections::HashMap, sync::Arc};
 
-use dunlin_nats::{HeadsService, Pace, Question, Reply};
+use dunlin_nats::{HeadsService, Question, Reply};
 use dunlin_schema::{
     Peer, Shard,
-    entry::Header,
     heads::{HeadsRequest, Verified},
     limits,
     live::{LiveEntry, UserMessage},
@@ -146,8 +145,7 @@ impl Delivery {
 
     async fn publish(&mut self, owner: &Peer, live: &LiveEntry) {
         let (subject, payload) = (subject::live(owner), UserMessage::encode_entry(live));
-        let pace = pace(owner, &live.entry);
-        match self.context.connection.publish_at(pace, subject, payload).await {
+        match self.context.publisher.publish(&subject, &payload).await {
             Ok(()) => {
                 self.metrics.published.inc();
             }
@@ -173,13 +171,5 @@ impl Delivery {
                 pass.doubt(doubt);
             }
         }
-    }
-}
-
-/// Nobody waits for the copy of what somebody sent: it is for the sender's other devices.
-fn pace(owner: &Peer, entry: &[u8]) -> Pace {
-    match (owner, Header::read(entry)) {
-        (Peer::User(user), Some(header)) if header.is_sent_copy(user) => Pace::Unhurried,
-        (Peer::User(_) | Peer::Group(_), Some(_) | None) => Pace::Prompt,
     }
 }

@@ -2,7 +2,7 @@
 
 use std::{sync::Arc, time::Duration};
 
-use dunlin_nats::{Connection, ReadError, Records, StreamName, entry_time, stream_ends};
+use dunlin_nats::{Connection, Publisher, ReadError, Records, StreamName, entry_time, stream_ends};
 use dunlin_schema::{
     Epoch, RegionName, Seq, Shard,
     envelope::EnvelopeError,
@@ -17,7 +17,7 @@ use super::{
     core::{Compared, Epochs, Input, Stored},
     ownership::Looked,
 };
-use crate::boot::BootSource;
+use crate::{boot::BootSource, context::Context};
 
 /// How long a save may wait for the stream's end, which only the metrics want to know.
 const LAG_WITHIN: Duration = Duration::from_millis(250);
@@ -26,6 +26,7 @@ const LAG_WITHIN: Duration = Duration::from_millis(250);
 #[derive(Clone)]
 pub(super) struct Asks {
     connection: Connection,
+    publisher: Publisher,
     records: Records,
     boot: BootSource,
     shard: Shard,
@@ -38,8 +39,7 @@ pub(super) struct Asks {
 
 impl Asks {
     pub(super) fn new(
-        connection: &Connection,
-        boot: &BootSource,
+        Context { connection, publisher, boot, .. }: &Context,
         (region, shard): (&RegionName, Shard),
         role: &str,
         epochs: Epochs,
@@ -50,6 +50,7 @@ impl Asks {
         };
         Asks {
             connection: connection.clone(),
+            publisher: publisher.clone(),
             records: Records::new(connection),
             boot: boot.clone(),
             shard,
@@ -121,7 +122,7 @@ impl Asks {
 
     async fn try_save(&self, record: ReaderRecord, expected: Seq, flush: bool, lag: Option<Gauge>) -> Option<Stored> {
         let shard = self.shard;
-        if flush && let Err(error) = self.connection.flush().await {
+        if flush && let Err(error) = self.publisher.flush().await {
             tracing::warn!(%shard, %error, "the reader's position was not saved");
             return None;
         }

@@ -105,7 +105,7 @@ impl Pass {
         // Unique for each run: 128 random bits.
         let owner = format!("{:032x}", rand::random::<u128>());
         let mut pass = Pass {
-            asks: Asks::new(&context.connection, &context.boot, (region, shard), role, epochs),
+            asks: Asks::new(context, (region, shard), role, epochs),
             core: Reader::new(Setup { owner, epochs }),
             context: context.clone(),
             shard,

@@ -1,6 +1,5 @@
 //! The marks of pairs: written by compare-and-set, and told to the sender.
 
-use dunlin_nats::Pace;
 use dunlin_schema::{
     Address, Millis, Peer, Sender, Seq, Shard, UserName,
     live::{Receipt, UserMessage},
@@ -121,7 +120,7 @@ impl Shared {
     /// Publishes something for a user's devices.
     pub(super) async fn publish(&self, user: &UserName, message: &UserMessage) {
         let subject = subject::live(&Peer::User(user.clone()));
-        match self.context.connection.publish_at(Pace::Unhurried, subject, message.encode()).await {
+        match self.context.publisher.publish(&subject, &message.encode()).await {
             Ok(()) => {
                 self.metrics.told.inc();
             }

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 
+use dunlin_nats::raw;
 use dunlin_schema::{
     Content, Seq,
     content::Change,
@@ -95,7 +96,7 @@ async fn a_log_too_far_ahead_of_its_records_takes_nothing_more() {
     team.applied(created).await;
     // A record of a newer release: nobody writes over it.
     let subject = subject::member_record(&team.bench.settings.region, SHARD, &group(), &name("eve"));
-    team.bench.connection.publish(subject.clone(), envelope::seal(99, &()).into()).await.unwrap();
+    raw::publish(&team.bench.connection, subject.clone(), envelope::seal(99, &()).into()).await.unwrap();
     team.bench.connection.flush().await.unwrap();
     team.stored("alice", add(&["eve"])).await;
     for number in 1..limits::GROUP_AHEAD {

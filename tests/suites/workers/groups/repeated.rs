@@ -1,5 +1,6 @@
 //! What is asked again gets its first answer, whoever answers, whatever was decided since.
 
+use dunlin_nats::raw;
 use dunlin_schema::{
     Millis,
     group::{GroupAnswer, GroupCommand, GroupRefusal},
@@ -66,7 +67,7 @@ async fn the_last_owners_leaving_is_done_once_where_the_worker_died_in_its_midst
         time: now(),
         body: Body::Content(Content::Membership(Box::new(membership))),
     };
-    team.bench.connection.publish(team.log.subject(), promotion.encode()).await.unwrap();
+    raw::publish(&team.bench.connection, team.log.subject(), promotion.encode()).await.unwrap();
     team.bench.connection.flush().await.unwrap();
     let _worker = team.working().await;
     let leave = request("alice", fresh_id(), GroupCommand::Leave);
