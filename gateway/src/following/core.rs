@@ -22,6 +22,14 @@ pub struct Reading {
     since: StreamTime,
 }
 
+/// Whether an entry changes nothing of what somebody may read. One that can't be read may.
+pub fn says_nothing_of(stored: &StoredEntry, user: &Sender) -> bool {
+    Entry::decode(&stored.payload).is_ok_and(|entry| match &entry.body {
+        Body::Content(content) => Turn::of(content, user).is_none(),
+        Body::Tombstone { .. } => true,
+    })
+}
+
 impl Reading {
     /// What these records say: the group's, if there is one yet, and the member's. Errors: one can't be read.
     pub fn of(group: Option<&[u8]>, member: Option<&[u8]>) -> Result<Reading, EnvelopeError> {

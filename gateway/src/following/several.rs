@@ -2,8 +2,8 @@
 //! follows a hundred of them comes back, one question after another about each would cost more than all else.
 //!
 //! Up to where the reader of the role that writes them has come, the records of all groups of a shard take account of every entry. So what
-//! was stored since is looked through once for all of them. Where that is too much, or more than one replica would have to be asked, each
-//! group is looked up by itself.
+//! was stored since is looked through once for all of them, and the member's record is all that is read of each group. Where that is too
+//! much, more than one replica would have to be asked, or an entry speaks of the member, a group is looked up by itself.
 
 use std::collections::HashMap;
 
@@ -16,7 +16,7 @@ use dunlin_schema::{
     subject,
 };
 
-use super::core::Reading;
+use super::core::{Reading, says_nothing_of};
 use crate::{
     region::Region,
     session::{Input, Sight},
@@ -68,12 +68,11 @@ async fn sights(
     });
     let reader = subject::reader_record(name, shard, record::GROUPS);
     let mut subjects = vec![reader.clone()];
-    let mut places = Vec::new();
+    let mut members = Vec::new();
     for group in groups {
-        let [of, member] =
-            [subject::group_record(name, shard, group), subject::member_record(name, shard, group, user)];
-        subjects.extend([of.clone(), member.clone()]);
-        places.push((group, of, member));
+        let member = subject::member_record(name, shard, group, user);
+        subjects.push(member.clone());
+        members.push((group, member));
     }
     let Some(values) = region.reads.states_now(shard, &subjects).await? else { return Ok(None) };
     let values: HashMap<String, _> = values.into_iter().collect();
@@ -85,14 +84,13 @@ async fn sights(
         None => Place { seq: position.seq, time: position.time },
     };
     let (me, mut sights) = (Sender { user: user.clone(), region: name.clone() }, HashMap::new());
-    for (group, of, member) in places {
+    for (group, member) in members {
         // A record that was written over meanwhile is missing.
-        let (Some(of), Some(member)) = (values.get(&of), values.get(&member)) else { continue };
-        let Ok(mut reading) = Reading::of(Some(of), Some(member)) else { continue };
+        let Some(member) = values.get(&member) else { continue };
         let log = Log::of(name, region.settings.shards, Peer::Group(group.clone())).subject();
-        let applied = reading.since();
-        let mut above = since.iter().filter(|(subject, entry)| *subject == log && entry.time > applied);
-        if above.try_for_each(|(_, entry)| reading.take(entry, &me)).is_ok()
+        let mut above = since.iter().filter(|(subject, _)| *subject == log).map(|(_, entry)| entry);
+        if above.all(|entry| says_nothing_of(entry, &me))
+            && let Ok(reading) = Reading::of(None, Some(member))
             && let Some(windows) = reading.windows()
         {
             sights.insert(group.clone(), Sight { windows, upto });
