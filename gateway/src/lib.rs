@@ -37,6 +37,7 @@ pub mod clock;
 pub mod comparison;
 pub mod config;
 pub mod connection;
+mod conversation;
 mod directory;
 mod embedded;
 mod ending;

@@ -9,7 +9,7 @@ use std::{
 };
 
 use dunlin_schema::{
-    Address, Code, LogName, Millis, Open, Peer, Position, RegionName, Sender, Seq, UserName,
+    Code, LogName, Millis, Open, Peer, Position, Sender, Seq,
     frame::{Ask, ClientFrame, Encoding, FrameError, ServerFrame, UnreadAsk},
     limits,
 };
@@ -18,6 +18,7 @@ use crate::{
     asks::Asks,
     clock::{Moment, Uptime},
     connection::Connection,
+    conversation,
     directory::Followers,
     ending::{Ending, broken, goodbye, goodbye_until},
     following::{Opens, Said, Which, here},
@@ -25,12 +26,11 @@ use crate::{
     opening::{Opened, draining, revoked, too_many},
     refusal::Refusal,
     region::Region,
-    sending,
     session::{Input, Outgoing, Output, Start, not_followed},
     signals,
     socket::{Event, Socket, Violation},
     timer::Order,
-    work::{Done, Work, at_once},
+    work::{Done, Work, ask_heads, at_once},
 };
 
 /// How often the task goes round before it lets others run.
@@ -291,10 +291,14 @@ impl Running {
     }
 
     fn carry_out(&mut self) -> bool {
-        let (mut busy, mut looks) = (false, Vec::new());
+        let (mut busy, mut looks, mut asked) = (false, Vec::new(), Vec::new());
         for output in self.connection.take_outputs() {
             if let Output::Look(log, number) = output {
                 looks.push((log, number));
+                continue;
+            }
+            if let Output::AskHeads(log) = output {
+                asked.push(log);
                 continue;
             }
             let which = if let Output::Open(log) = output {
@@ -304,12 +308,13 @@ impl Running {
                 let again = self.ends_again(&log, at);
                 Which::Again { log, at, again }
             } else {
-                busy |= self.work.carry_out(&self.region, &self.connection, &self.follows, output);
+                busy |= self.work.carry_out(&self.region, &self.connection, output);
                 continue;
             };
             self.work.open(&self.region, &self.connection, which);
             busy = true;
         }
+        ask_heads(&self.region, &self.connection, &self.follows, &asked);
         busy |= !looks.is_empty();
         self.work.look(&self.region, &self.connection, looks);
         busy
@@ -454,7 +459,7 @@ impl Taking<'_> {
     fn read(&self, with: &str, upto: Seq) {
         let Taking { gateway, region, connection, moment, .. } = *self;
         let within_share = gateway.limiter.read(connection.user()).map_err(Refusal::over_the_share);
-        match within_share.and_then(|()| conversation(with, connection.user(), region.name())) {
+        match within_share.and_then(|()| conversation::of(with, connection.user(), region.name())) {
             Ok(with) => connection.handle(moment, Input::MarkRead { with, upto }),
             Err(refusal) => connection.answer(refusal.of(None)),
         }
@@ -464,20 +469,6 @@ impl Taking<'_> {
         self.gateway.metrics.refused_ask(refusal.code);
         self.connection.answer(refusal.of(reference));
     }
-}
-
-/// With whom a conversation is, its region spelled out. Errors: why it is refused.
-fn conversation(with: &str, user: &UserName, region: &RegionName) -> Result<Address, Refusal> {
-    let with: Address = with.parse().map_err(|error| Refusal::never(Code::BadAddress, format!("`with`: {error}")))?;
-    let with = with.said_in(region);
-    if matches!(&with.peer, Peer::Group(_)) && with.region.as_ref() == Some(region) {
-        return Ok(with);
-    }
-    let owner = sending::mailbox_of(&with, region).map_err(|error| Refusal::never(Code::Unsupported, error))?;
-    if owner == user {
-        return Err(Refusal::never(Code::Unsupported, "what one writes to oneself is read already"));
-    }
-    Ok(with)
 }
 
 impl Drop for Running {
@@ -490,7 +481,7 @@ impl Drop for Running {
         }
         self.gateway.metrics.devices.dec();
         for output in self.connection.take_outputs() {
-            at_once(&self.region, &self.connection, &self.follows, output);
+            at_once(&self.region, &self.connection, output);
         }
     }
 }

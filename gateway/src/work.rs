@@ -120,14 +120,8 @@ impl Work {
         self.push(async move { Done::Input(following::look(&region, connection.user(), log, number).await) });
     }
 
-    /// Carries out what the session wants, or begins to; `follows` are its logs. Gives whether there is more work than before.
-    pub(crate) fn carry_out(
-        &mut self,
-        region: &Arc<Region>,
-        connection: &Arc<Connection>,
-        follows: &[Arc<Followers>],
-        output: Output,
-    ) -> bool {
+    /// Carries out what the session wants, or begins to. Gives whether there is more work than before.
+    pub(crate) fn carry_out(&mut self, region: &Arc<Region>, connection: &Arc<Connection>, output: Output) -> bool {
         match output {
             Output::Sending(wanted) => {
                 let region = region.clone();
@@ -154,7 +148,7 @@ impl Work {
             | Output::Corrupt(..)
             | Output::Overflowed(_)
             | Output::SignalLost) => {
-                at_once(region, connection, follows, output);
+                at_once(region, connection, output);
                 return false;
             }
         }
@@ -162,8 +156,17 @@ impl Work {
     }
 }
 
+/// Asks for the heads of those of these logs that are followed: of all together.
+pub(crate) fn ask_heads(region: &Region, connection: &Arc<Connection>, follows: &[Arc<Followers>], logs: &[LogName]) {
+    let those = follows.iter().filter(|followers| logs.contains(followers.log()));
+    let those: Vec<_> = those.map(|followers| (region.log(connection.user(), followers.log()), followers)).collect();
+    if !those.is_empty() {
+        region.comparison.ask(&those, connection);
+    }
+}
+
 /// Carries out what takes no waiting. Of the rest nothing is begun: the socket is gone.
-pub(crate) fn at_once(region: &Region, connection: &Arc<Connection>, follows: &[Arc<Followers>], output: Output) {
+pub(crate) fn at_once(region: &Region, connection: &Connection, output: Output) {
     match output {
         Output::Sending(_)
         | Output::Read(..)
@@ -171,15 +174,11 @@ pub(crate) fn at_once(region: &Region, connection: &Arc<Connection>, follows: &[
         | Output::Open(_)
         | Output::Ended(..)
         | Output::Verify(..)
+        | Output::AskHeads(_)
         | Output::ReadMarks(_) => {}
         Output::MarkRead(with, upto, epoch) => {
             let reader = Reader { user: connection.user().clone(), with };
             region.reports.put(&region.metrics, Report::Read(reader, ReadUpTo { epoch, upto }));
-        }
-        Output::AskHeads(log) => {
-            if let Some(followers) = follows.iter().find(|followers| *followers.log() == log) {
-                region.comparison.ask(region.log(connection.user(), &log), followers, connection);
-            }
         }
         Output::Acknowledge(log, said) => {
             let (user, device) = (connection.user().clone(), connection.device().clone());

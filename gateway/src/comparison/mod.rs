@@ -44,10 +44,14 @@ impl Comparison {
         Comparison { core: Mutex::new(Core::new(shards, &Bounds::STANDARD, Uptime::now())), more: Notify::new() }
     }
 
-    /// Asks for a log that somebody has just begun to follow.
-    pub(crate) fn ask(&self, log: Log, followers: &Arc<Followers>, connection: &Arc<Connection>) {
-        connection.waits_for_heads(followers.log());
-        self.core.lock().ask(log.shard, log.owner, Audience::one(followers, connection));
+    /// Asks for logs that somebody has just begun to follow: together, so that those of a shard are one question.
+    pub(crate) fn ask(&self, logs: &[(Log, &Arc<Followers>)], connection: &Arc<Connection>) {
+        let mut core = self.core.lock();
+        for (Log { shard, owner, .. }, followers) in logs {
+            connection.waits_for_heads(followers.log());
+            core.ask(*shard, owner.clone(), Audience::one(followers, connection));
+        }
+        drop(core);
         self.more.notify_one();
     }
 

@@ -231,7 +231,7 @@ async fn what_overflows_and_what_cannot_be_read_is_counted() {
     let connection = bench.connection("alice").await;
     let Gateway { metrics, .. } = &*bench.server.gateway.0;
     let region = bench.server.gateway.0.home().unwrap();
-    at_once(region, &connection, &[], Output::Overflowed(LogName::Mailbox));
-    at_once(region, &connection, &[], Output::Corrupt(LogName::Mailbox, Position::default()));
+    at_once(region, &connection, Output::Overflowed(LogName::Mailbox));
+    at_once(region, &connection, Output::Corrupt(LogName::Mailbox, Position::default()));
     assert_eq!((metrics.overflows.get(), metrics.corrupt_entries.get()), (1, 1));
 }
