@@ -18,7 +18,8 @@ use self::core::Core;
 use crate::{
     clock::{Moment, Uptime},
     metrics::Metrics,
-    session::{Input, Outgoing, Output, Session},
+    session::{Input, Outgoing, Output, Session, TailEntry},
+    socket::Socket,
     timer::{Alarm, Order, Timer},
     tokens::Token,
 };
@@ -54,6 +55,8 @@ struct Watching {
 
 struct Held {
     core: Core,
+    /// The socket, while its task rests.
+    socket: Option<Box<Socket>>,
     /// Whether the session panicked. It is given nothing more.
     broken: bool,
 }
@@ -68,7 +71,7 @@ impl Connection {
         session: Session,
         opened: Moment,
     ) -> Connection {
-        let held = Mutex::new(Held { core: Core::new(session), broken: false });
+        let held = Mutex::new(Held { core: Core::new(session), socket: None, broken: false });
         Connection {
             timer,
             metrics,
@@ -86,12 +89,20 @@ impl Connection {
 
     /// Lets `work` have the session. Where it panics, now or before, there is nothing to give, and the socket is told to end.
     fn with<T>(&self, nothing: T, work: impl FnOnce(&mut Core) -> T) -> T {
+        self.with_socket(nothing, |core, _| work(core))
+    }
+
+    /// The same with the socket, while its task rests.
+    fn with_socket<T>(&self, nothing: T, work: impl FnOnce(&mut Core, Option<&mut Socket>) -> T) -> T {
         let mut held = self.held.lock();
         if held.broken {
             return nothing;
         }
         // What the panic left half done is not looked at again.
-        let done = catch_unwind(AssertUnwindSafe(|| work(&mut held.core)));
+        let done = catch_unwind(AssertUnwindSafe(|| {
+            let Held { core, socket, .. } = &mut *held;
+            work(core, socket.as_deref_mut())
+        }));
         done.unwrap_or_else(|_panic| {
             held.broken = true;
             drop(held);
@@ -153,6 +164,40 @@ impl Connection {
                 self.timer.set_earlier(&self.alarm, core.next_deadline(moment));
             }
         });
+    }
+
+    /// Gives the session a live entry, and writes what comes of it at once, where its task rests: waking that would cost more than all
+    /// else.
+    pub(crate) fn give(&self, moment: Moment, log: &LogName, entry: &Arc<TailEntry>) {
+        self.with_socket((), |core, socket| {
+            let mut socket = socket.filter(|_| !core.has_work());
+            core.handle(moment, Input::Live(log.clone(), entry.clone()));
+            if let Some(socket) = &mut socket {
+                socket.write_at_once(&mut |out| {
+                    while !out.is_full()
+                        && let Some(frame) = core.take()
+                    {
+                        out.payload(|encoding, out| frame.write(encoding, out));
+                        self.metrics.frames_out.inc();
+                    }
+                });
+            }
+            if core.has_work() || socket.is_some_and(|socket| socket.has_unwritten()) {
+                self.alarm.wake();
+            } else {
+                self.timer.set_earlier(&self.alarm, core.next_deadline(moment));
+            }
+        });
+    }
+
+    /// The socket's task rests: until it takes the socket back, others may write.
+    pub(crate) fn lend(&self, socket: Box<Socket>) {
+        self.held.lock().socket = Some(socket);
+    }
+
+    /// What the socket's task takes back.
+    pub(crate) fn take_socket(&self) -> Option<Box<Socket>> {
+        self.held.lock().socket.take()
     }
 
     /// The user has another device here.

@@ -26,7 +26,7 @@ pub(crate) use changes::Change;
 use changes::Changes;
 use devices::Teller;
 pub(crate) use devices::{News, publish};
-use fan_out::{FanOut, Giving};
+use fan_out::{FanOut, Giving, Item};
 use roll::Calls;
 pub(crate) use roll::Unheard;
 
@@ -72,7 +72,7 @@ pub(crate) struct Followers {
     /// How many there were so far whose sessions know that the interest is in place.
     compared: AtomicU32,
     fan_out: Arc<FanOut>,
-    /// Entries that some of them have yet to be given, while there are any.
+    /// What some of them have yet to be given, while there is any.
     giving: Mutex<Option<Box<Giving>>>,
     calls: Calls,
     /// Devices of the user that were removed from here.
@@ -101,7 +101,7 @@ impl Directory {
         (Directory { region, metrics, teller, shards, missed, more_missed, changes, fan_out }, news)
     }
 
-    /// Gives live entries to the followers of logs that many follow, until it is dropped.
+    /// Gives what is for the followers of logs that many follow, until it is dropped.
     pub(crate) async fn fan_out(&self, pulse: &Pulse) {
         self.fan_out.run(pulse).await;
     }
@@ -308,7 +308,7 @@ impl LiveSink for Followers {
             tracing::error!("a panic over a live entry: the comparison of heads finds it");
             return;
         };
-        self.give(ready);
+        self.give(Item::Entry(Arc::new(ready)));
     }
 
     fn devices(&self, news: DeviceNews) {

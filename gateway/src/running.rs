@@ -67,8 +67,9 @@ pub(crate) struct Running {
 }
 
 impl Running {
-    pub(crate) fn new(gateway: Arc<Gateway>, opened: Opened) -> Running {
+    pub(crate) fn new(gateway: Arc<Gateway>, opened: Opened, socket: Box<Socket>) -> Running {
         let Opened { region, connection, mailbox, said, until } = opened;
+        connection.lend(socket);
         let mut work = Work::default();
         work.join(&region, &connection, &mailbox);
         let follows = vec![mailbox];
@@ -99,14 +100,18 @@ impl Running {
     }
 
     /// Does what there is to do. Ready when the socket is to end: also by a panic, which then ends nothing else.
-    pub(crate) fn poll(&mut self, socket: &mut Socket, cx: &mut Context<'_>) -> Poll<Ending> {
+    pub(crate) fn poll(&mut self, cx: &mut Context<'_>) -> Poll<(Box<Socket>, Ending)> {
         self.connection.alarm().register(cx.waker());
-        match catch_unwind(AssertUnwindSafe(|| self.go_round(socket, cx))) {
-            Ok(Ok(())) => Poll::Pending,
-            Ok(Err(ending)) => Poll::Ready(ending),
+        let mut socket = self.connection.take_socket().expect("between two polls the connection has it");
+        match catch_unwind(AssertUnwindSafe(|| self.go_round(&mut socket, cx))) {
+            Ok(Ok(())) => {
+                self.connection.lend(socket);
+                Poll::Pending
+            }
+            Ok(Err(ending)) => Poll::Ready((socket, ending)),
             Err(_panic) => {
                 self.connection.broken();
-                Poll::Ready(broken())
+                Poll::Ready((socket, broken()))
             }
         }
     }
@@ -480,6 +485,7 @@ impl Drop for Running {
             self.connection.handle(moment, Input::Unfollow(followers.log().clone()));
         }
         self.gateway.metrics.devices.dec();
+        drop(self.connection.take_socket());
         for output in self.connection.take_outputs() {
             at_once(&self.region, &self.connection, output);
         }

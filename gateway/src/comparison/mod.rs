@@ -24,7 +24,6 @@ use crate::{
     directory::{Audience, Directory, Followers},
     metrics::Metrics,
     services::Pulse,
-    session::Input,
 };
 
 /// How much of the span between two rounds chance takes away at most.
@@ -121,12 +120,7 @@ impl Comparison {
         answer: &Result<HeadsAnswer, HeadsError>,
         directory: &Directory,
     ) -> Option<Question> {
-        question.tell(answer.as_ref().ok(), |audience, share| {
-            audience.tell(|log| match share {
-                Ok(share) => Input::Heads(log, share),
-                Err(_) => Input::HeadsUnanswered(log),
-            });
-        });
+        question.tell(answer.as_ref().ok(), Audience::tell);
         let shard = question.shard();
         let answered = match answer {
             Ok(_) => Ok(()),

@@ -5,8 +5,11 @@ use std::sync::{Arc, atomic::Ordering::SeqCst};
 
 use dunlin_schema::LogName;
 
-use super::{Follower, Followers};
-use crate::{clock::Moment, connection::Connection, session::Input};
+use super::{
+    Follower, Followers,
+    fan_out::{Item, Share, said},
+};
+use crate::connection::Connection;
 
 /// Followers of one log who are to be told of a comparison.
 pub(crate) struct Audience {
@@ -37,11 +40,17 @@ impl Audience {
     }
 
     /// Tells them.
-    pub(crate) fn tell(&self, share: impl Fn(LogName) -> Input) {
-        let (mut those, moment) = (Vec::new(), Moment::now());
-        self.each(|connection| those.push(connection.clone()));
-        // Live entries do not wait until thousands are told.
-        those.iter().for_each(|connection| connection.tell_at(moment, share(self.followers.log.clone())));
+    pub(crate) fn tell(&self, share: Share) {
+        match &self.who {
+            Who::Upto(upto) => self.followers.give(Item::Compared(*upto, share)),
+            Who::One(connection, _) => {
+                let mut is_there = false;
+                self.each(|_| is_there = true);
+                if is_there {
+                    connection.tell(said(self.followers.log.clone(), share));
+                }
+            }
+        }
     }
 
     /// Those who are still there.

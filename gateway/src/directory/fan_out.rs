@@ -1,21 +1,27 @@
-//! Live entries for logs that many follow here: given to some of the followers at a time, and then everybody else has a turn. So nobody
-//! waits behind thousands, and who was given an entry writes it while all that this takes is still at hand.
+//! What is for many followers of a log: given to some of them at a time, and then everybody else has a turn. So nobody waits behind
+//! thousands, who was given an entry has it written while all that this takes is still at hand, and what a comparison says of a log comes
+//! behind the entries that came before it: else it would say of each that it is missing.
 
-use std::{collections::VecDeque, sync::Arc};
+use std::{collections::VecDeque, num::NonZero, sync::Arc, thread::available_parallelism};
 
+use dunlin_schema::LogName;
 use parking_lot::Mutex;
-use tokio::{sync::Notify, task::yield_now};
-
-use super::Followers;
-use crate::{
-    clock::Moment,
-    services::Pulse,
-    session::{Input, TailEntry},
+use tokio::{
+    sync::Notify,
+    task::{JoinSet, yield_now},
 };
 
-/// Followers who are given an entry at once.
+use super::{Follower, Followers};
+use crate::{
+    clock::Moment,
+    connection::Connection,
+    services::Pulse,
+    session::{HeadOf, Input, NoAnswer, TailEntry},
+};
+
+/// Followers who are given something at once.
 pub(super) const AT_ONCE: usize = 64;
-/// Entries of one log that wait. More are let go: whoever misses them is shown so by the next one, and reads the log.
+/// What waits for the followers of one log. More is let go: whoever misses an entry is shown so by the next one, and reads the log.
 const WAITING: usize = 256;
 
 /// The logs whose followers are being given something, each once.
@@ -25,20 +31,52 @@ pub(super) struct FanOut {
     more: Notify,
 }
 
+/// What a comparison says of a log.
+pub(crate) type Share = Result<HeadOf, NoAnswer>;
+
+/// What is given to the followers of a log.
+#[derive(Clone)]
+pub(super) enum Item {
+    /// A live entry: to all.
+    Entry(Arc<TailEntry>),
+    /// What a comparison says: to those who are compared up to this number.
+    Compared(u32, Share),
+}
+
 /// What waits for the followers of one log.
 pub(super) struct Giving {
-    entries: VecDeque<Arc<TailEntry>>,
-    /// Of the list of followers so many, from its beginning, were not given the first entry yet.
+    items: VecDeque<Item>,
+    /// Of the list of followers so many, from its beginning, were not given the first one yet.
     left: usize,
+    /// How many are given something to some followers just now.
+    in_hand: usize,
+    /// Whether the next item waits for these.
+    waits: bool,
+}
+
+/// What is done at once.
+struct Turn {
+    item: Item,
+    /// Whether nothing waits behind the item. Where something does, each one's task is woken instead, and writes all of it together.
+    is_last: bool,
+    those: Vec<Arc<Connection>>,
+    /// Whether it is to be given to others as well.
+    is_more: bool,
 }
 
 impl FanOut {
-    /// Gives what waits, until it is dropped.
-    pub(super) async fn run(&self, pulse: &Pulse) {
-        tokio::join!(self.give(), pulse.beats());
+    /// Gives what waits, until it is dropped; ends where a part of it does. Who writes to thousands writes for a while, so it takes half of
+    /// the cores.
+    pub(super) async fn run(self: &Arc<FanOut>, pulse: &Pulse) {
+        let cores = available_parallelism().map_or(1, NonZero::get);
+        let mut beside: JoinSet<()> = (1..cores.div_ceil(2)).map(|_| self.clone().give()).collect();
+        tokio::select! {
+            Some(_) = beside.join_next() => {}
+            _ = async { tokio::join!(self.clone().give(), pulse.beats()) } => {}
+        }
     }
 
-    async fn give(&self) {
+    async fn give(self: Arc<FanOut>) {
         loop {
             if self.turn() {
                 yield_now().await;
@@ -52,8 +90,19 @@ impl FanOut {
     fn turn(&self) -> bool {
         let next = self.logs.lock().pop_front();
         let Some(followers) = next else { return false };
-        if followers.give_some() {
-            self.logs.lock().push_back(followers);
+        let Some(Turn { item, is_last, those, is_more }) = followers.take_some() else { return true };
+        if is_more {
+            self.begin(followers.clone());
+        }
+        let moment = Moment::now();
+        for connection in &those {
+            match &item {
+                Item::Entry(entry) if is_last => connection.give(moment, &followers.log, entry),
+                Item::Entry(_) | Item::Compared(..) => item.tell(moment, &followers, connection),
+            }
+        }
+        if followers.gave_some() {
+            self.begin(followers);
         }
         true
     }
@@ -64,114 +113,94 @@ impl FanOut {
     }
 }
 
+impl Item {
+    /// Whether a follower is to be given it.
+    fn is_for(&self, follower: &Follower) -> bool {
+        match self {
+            Item::Entry(_) => true,
+            Item::Compared(upto, _) => (1..=*upto).contains(&follower.compared),
+        }
+    }
+
+    fn tell(&self, moment: Moment, followers: &Followers, connection: &Connection) {
+        let log = followers.log.clone();
+        let input = match self {
+            Item::Entry(entry) => Input::Live(log, entry.clone()),
+            Item::Compared(_, share) => said(log, *share),
+        };
+        connection.tell_at(moment, input);
+    }
+}
+
+/// What a session is told of a comparison.
+pub(super) fn said(log: LogName, share: Share) -> Input {
+    match share {
+        Ok(head) => Input::Heads(log, head),
+        Err(NoAnswer) => Input::HeadsUnanswered(log),
+    }
+}
+
 impl Followers {
-    /// Gives an entry to all: at once where they are few and nothing else waits.
-    pub(super) fn give(&self, entry: TailEntry) {
-        let (entry, followers) = (Arc::new(entry), self.list.lock());
+    /// Gives something to all whom it is for: at once where they are few and nothing else waits.
+    pub(super) fn give(&self, item: Item) {
+        let followers = self.list.lock();
         let mut giving = self.giving.lock();
         match &mut *giving {
             None if followers.len() <= AT_ONCE => {
                 let moment = Moment::now();
-                for follower in followers.iter() {
-                    follower.connection.tell_at(moment, Input::Live(self.log.clone(), entry.clone()));
-                }
+                let those = followers.iter().filter(|follower| item.is_for(follower));
+                those.for_each(|follower| item.tell(moment, self, &follower.connection));
             }
             None => {
-                *giving = Some(Box::new(Giving { entries: VecDeque::from([entry]), left: usize::MAX }));
+                let items = VecDeque::from([item]);
+                *giving = Some(Box::new(Giving { items, left: usize::MAX, in_hand: 0, waits: false }));
                 // Whoever calls this holds it.
                 self.me.upgrade().into_iter().for_each(|me| self.fan_out.begin(me));
             }
-            Some(giving) if giving.entries.len() < WAITING => giving.entries.push_back(entry),
+            Some(giving) if giving.items.len() < WAITING => giving.items.push_back(item),
             Some(_) => {
                 self.metrics.live_let_go.inc();
             }
         }
     }
 
-    /// Gives the first entry that waits to some more. Returns whether anything is left to give.
-    fn give_some(&self) -> bool {
+    /// The first item that waits, and some more to whom it is to be given.
+    fn take_some(&self) -> Option<Turn> {
         let followers = self.list.lock();
-        let mut place = self.giving.lock();
-        let Some(giving) = &mut *place else { return false };
-        let Some(entry) = giving.entries.front().cloned() else { return false };
+        let mut giving = self.giving.lock();
+        let giving = giving.as_mut()?;
+        let (item, is_last) = (giving.items.front()?.clone(), giving.items.len() == 1);
         // From the end: where somebody leaves meanwhile those behind move up, and have it already.
         let upto = giving.left.min(followers.len());
-        giving.left = upto.saturating_sub(AT_ONCE);
-        let some = giving.left..upto;
-        if giving.left == 0 {
-            giving.entries.pop_front();
-            giving.left = usize::MAX;
+        let from = upto.saturating_sub(AT_ONCE);
+        giving.in_hand += 1;
+        giving.left = from;
+        if from == 0 {
+            giving.items.pop_front();
+            (giving.left, giving.waits) = (usize::MAX, true);
         }
-        let is_more = !giving.entries.is_empty();
-        if !is_more {
-            *place = None;
+        let those = followers[from..upto].iter().filter(|follower| item.is_for(follower));
+        // Others look into the list while these are written to.
+        let those = those.map(|follower| follower.connection.clone()).collect();
+        Some(Turn { item, is_last, those, is_more: from > 0 })
+    }
+
+    /// Those who were taken have it. Returns whether the next item waits for nobody else.
+    fn gave_some(&self) -> bool {
+        let mut place = self.giving.lock();
+        let Some(giving) = &mut *place else { return false };
+        giving.in_hand -= 1;
+        let is_next = giving.waits && giving.in_hand == 0;
+        if is_next {
+            giving.waits = false;
+            if giving.items.is_empty() {
+                *place = None;
+                return false;
+            }
         }
-        drop(place);
-        let moment = Moment::now();
-        for follower in &followers[some] {
-            follower.connection.tell_at(moment, Input::Live(self.log.clone(), entry.clone()));
-        }
-        is_more
+        is_next
     }
 }
 
 #[cfg(test)]
-mod tests {
-    use super::{
-        super::tests::{connection, directory, entry, followers_of, live, seq},
-        *,
-    };
-    use dunlin_nats::LiveSink;
-
-    #[test]
-    fn many_are_given_each_entry_once_whoever_leaves_meanwhile() {
-        let (directory, [team, other]) = (directory(), ["#team", "#other"].map(|log| log.parse().unwrap()));
-        let members: Vec<_> = (0..3 * AT_ONCE).map(|number| connection(&format!("user-{number}"), "phone")).collect();
-        members.iter().for_each(|member| live(&directory, member, &team));
-        members.iter().for_each(|member| live(&directory, member, &other));
-        // What each is given until now.
-        let given = || members.iter().map(|member| std::iter::from_fn(|| seq(member)).collect::<Vec<_>>());
-        let name = team.clone();
-        let [team, other] = [team, other].map(|log| followers_of(&directory, "user-0", &log).unwrap());
-        team.live(entry(2));
-        team.live(entry(3));
-        other.live(entry(2));
-        assert!(given().all(|seqs| seqs.is_empty()), "nobody waits behind so many");
-        assert!(directory.fan_out.turn() && directory.fan_out.turn());
-        let had: Vec<_> = given().collect();
-        assert!(had.iter().enumerate().all(|(at, seqs)| if at < 2 * AT_ONCE {
-            seqs.is_empty()
-        } else {
-            *seqs == [2, 2]
-        }));
-        let leave = [0, AT_ONCE, 2 * AT_ONCE, 3 * AT_ONCE - 1];
-        leave.iter().for_each(|&at| directory.leave(&members[at], &name));
-        while directory.fan_out.turn() {}
-        assert!(team.giving.lock().is_none());
-        for (at, mut seqs) in given().enumerate() {
-            seqs.sort_unstable();
-            let expected: &[u64] = match (at < 2 * AT_ONCE, leave.contains(&at)) {
-                (true, false) => &[2, 2, 3],
-                (true, true) => &[2],
-                (false, false) => &[3],
-                (false, true) => &[],
-            };
-            assert_eq!(seqs, expected, "{at}");
-        }
-    }
-
-    #[test]
-    fn what_finds_no_room_is_found_missing() {
-        let (directory, team) = (directory(), "#team".parse().unwrap());
-        let members: Vec<_> = (0..=AT_ONCE).map(|number| connection(&format!("user-{number}"), "phone")).collect();
-        members.iter().for_each(|member| live(&directory, member, &team));
-        let log = followers_of(&directory, "user-0", &team).unwrap();
-        (0..=WAITING as u64).for_each(|number| log.live(entry(2 + number)));
-        assert_eq!(log.metrics.live_let_go.get(), 1);
-        while directory.fan_out.turn() {}
-        members.iter().for_each(|member| while seq(member).is_some() {});
-        log.live(entry(3 + WAITING as u64));
-        while directory.fan_out.turn() {}
-        assert!(members.iter().all(|member| !member.take_outputs().is_empty()), "each reads the log");
-    }
-}
+mod tests;

@@ -72,7 +72,7 @@ pub(super) fn live(directory: &Directory, connection: &Arc<Connection>, log: &Lo
     connection.handle(Moment::now(), Input::Subscribed(log.clone()));
     followers.subscribed(connection);
     let head = Some(Head { seq: Seq(1), time: StreamTime(1) });
-    Audience::one(&followers, connection).tell(|log| Input::Heads(log, HeadOf { position, head, floor: Seq(0) }));
+    Audience::one(&followers, connection).tell(Ok(HeadOf { position, head, floor: Seq(0) }));
     for output in connection.take_outputs() {
         if let Output::Look(log, number) = output {
             let upto = Place { seq: Seq(1), time: StreamTime(1) };

@@ -7,7 +7,6 @@ use std::{
     panic::AssertUnwindSafe,
     pin::{Pin, pin},
     sync::Arc,
-    task::Poll,
     time::Duration,
 };
 
@@ -24,7 +23,7 @@ use tower::ServiceExt as _;
 
 use super::{Handoff, Moving, Slot, messages::ANSWER_WITHIN};
 use crate::{
-    ending::{Ending, end},
+    ending::end,
     gateway::Gateway,
     metrics::Metrics,
     opening::open,
@@ -123,31 +122,28 @@ fn watched(serving: impl Future<Output = ()>, metrics: Arc<Metrics>) -> impl Fut
     })
 }
 
-/// A WebSocket, and the device that came over it; or how it ends where none was let in.
-type Entry = (Box<Socket>, Result<Running, Ending>);
-
 /// A connection as long as it is open. What comes before and after the life of a device is boxed, so that the task of an idle one is small.
-async fn serve<F: Future<Output = Option<Entry>>>(entered: Entered, entering: Pin<Box<F>>) {
-    let Some((mut socket, mut device)) = entering.await else { return };
-    let ending = poll_fn(|cx| match &mut device {
-        Ok(running) => running.poll(&mut socket, cx),
-        Err(ending) => Poll::Ready(ending.clone()),
-    })
-    .await;
+async fn serve<F: Future<Output = Option<Running>>>(entered: Entered, entering: Pin<Box<F>>) {
+    let Some(mut device) = entering.await else { return };
+    let (socket, ending) = poll_fn(|cx| device.poll(cx)).await;
     drop(device);
-    if ending != Ending::Lost {
-        Box::pin(end(socket, ending, &entered.gateway.metrics)).await;
-    }
+    Box::pin(end(socket, ending, &entered.gateway.metrics)).await;
 }
 
-/// Serves HTTP, and opens the WebSocket if a request was upgraded.
-async fn enter(gateway: Arc<Gateway>, alarm: Arc<Alarm>, stream: TcpStream, routes: Router) -> Option<Entry> {
+/// Serves HTTP, and opens the WebSocket if a request was upgraded. Gives the device that came over it, where one was let in.
+async fn enter(gateway: Arc<Gateway>, alarm: Arc<Alarm>, stream: TcpStream, routes: Router) -> Option<Running> {
     // Frames are gathered here; the system need not wait for more.
     let _ = stream.set_nodelay(true);
     let (mut socket, handoff) = http(stream, routes, &gateway.finish, &gateway.kill).await?;
     // Apart: both as one would be of the size of a subscription's room, which then lies where this was and is resident as a whole.
     let opened = Box::pin(open(&gateway, &mut socket, &alarm, handoff.identity)).await;
-    Some((socket, opened.map(|opened| Running::new(gateway, opened))))
+    match opened {
+        Ok(opened) => Some(Running::new(gateway, opened, socket)),
+        Err(ending) => {
+            Box::pin(end(socket, ending, &gateway.metrics)).await;
+            None
+        }
+    }
 }
 
 /// Serves HTTP until the client is done with it, for [`HTTP_FOR`] at most where no file moves: at `finish` it answers what was begun, at

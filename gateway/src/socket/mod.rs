@@ -163,6 +163,27 @@ impl Socket {
         })
     }
 
+    /// Writes what `next` adds, as far as the peer takes it at once and nothing waits before it. What it does not take is for
+    /// [`Socket::poll_write`]; an error is found there, too.
+    pub(crate) fn write_at_once(&mut self, next: &mut impl FnMut(&mut Outgoing<'_>)) {
+        if self.has_unwritten() || self.pong.is_some() {
+            return;
+        }
+        WRITE.with_borrow_mut(|scratch| {
+            scratch.clear();
+            next(&mut Outgoing { bytes: scratch, encoding: self.encoding });
+            if !scratch.is_empty() {
+                let taken = self.stream.try_write(scratch).unwrap_or(0);
+                self.unwritten.extend_from_slice(&scratch[taken..]);
+            }
+        });
+    }
+
+    /// Whether something waits for the peer to take it.
+    pub(crate) fn has_unwritten(&self) -> bool {
+        !self.unwritten.is_empty()
+    }
+
     fn write_now(&mut self, cx: &mut Context<'_>, bytes: &[u8]) -> io::Result<usize> {
         let mut taken = 0;
         while taken < bytes.len() {

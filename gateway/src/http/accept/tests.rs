@@ -80,6 +80,6 @@ fn the_task_of_a_connection_is_little_more_than_its_device() {
     fn size_of_output<A, B, F>(_: fn(A, B) -> F) -> usize {
         size_of::<F>()
     }
-    let task = size_of_output(serve::<std::future::Pending<Option<Entry>>>);
+    let task = size_of_output(serve::<std::future::Pending<Option<Running>>>);
     assert!(task <= size_of::<Running>() + 128, "{task} bytes");
 }
