@@ -1,5 +1,7 @@
 //! Files of who is erased: those whom they were sent to have them as long as they have the messages, and nobody else has.
 
+use std::time::Duration;
+
 use dunlin_nats::{ConnectOptions, Connection, Records};
 use dunlin_schema::{
     Attachment, Code, MediaId, Millis, Shard, UserName, limits,
@@ -9,7 +11,7 @@ use dunlin_schema::{
 use dunlin_tests::{
     region::{Region, RegionOptions},
     tokens::now,
-    wait::until,
+    wait::{until, within},
 };
 use dunlin_workers::erase::{Erase, Sent};
 
@@ -39,8 +41,8 @@ async fn after_an_erasure(sent: Sent) {
     let (before, is_hers) = kept(&region, picture.media, &user).await;
     assert!(before > a_message && is_hers);
     alice.erase("alice").await.expect("it is stored that she is to be erased");
-    until("nothing to be written down of her", async || (!kept(&region, picture.media, &user).await.1).then_some(()))
-        .await;
+    let gone = async || (!kept(&region, picture.media, &user).await.1).then_some(());
+    within(Duration::from_secs(60), "nothing to be written down of her", gone).await;
     match sent {
         Sent::Keep => {
             assert_eq!(kept(&region, picture.media, &user).await.0, before);

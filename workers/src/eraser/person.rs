@@ -183,6 +183,9 @@ impl People<'_> {
         }
         let mailbox = self.mailbox(user);
         let groups = self.leave_groups(user, before).await?;
+        // Before files are released, which would write it down anew, as of somebody who came under the name since.
+        let uploaded = subject::all_uploaded(&self.context.settings().region, self.shard, user);
+        self.forget_those(user, before, self.shard, &uploaded).await?;
         if self.context.erase().sent == Sent::Remove {
             for peer in self.peers(user, &mailbox, before).await? {
                 self.remove_from(&self.mailbox(&peer), user, before).await?;
@@ -293,11 +296,22 @@ impl People<'_> {
     /// Takes away the records of the user, and those of others about them.
     async fn forget(&self, user: &UserName, before: &Before) -> Result<(), PersonError> {
         for (shard, pattern) in self.records_of(user) {
-            for revision in self.of_before(user, before, shard, &pattern).await? {
-                self.records.erase(shard, revision).await?;
-            }
+            self.forget_those(user, before, shard, &pattern).await?;
         }
         self.tell(&subject::settings(&self.context.settings().region, self.shard, user)).await
+    }
+
+    async fn forget_those(
+        &self,
+        user: &UserName,
+        before: &Before,
+        shard: Shard,
+        pattern: &str,
+    ) -> Result<(), PersonError> {
+        for revision in self.of_before(user, before, shard, pattern).await? {
+            self.records.erase(shard, revision).await?;
+        }
+        Ok(())
     }
 
     /// Where records of the user may be, and those of others about them.

@@ -108,6 +108,13 @@ pub(crate) trait Place: Sync {
         size: u64,
         until: Millis,
     ) -> impl Future<Output = Result<(), Trouble>> + Send;
+    /// Lets that end then, if it is still written down: whoever erases somebody may have taken it back.
+    fn cut_uploaded(
+        &self,
+        user: &UserName,
+        media: MediaId,
+        until: Millis,
+    ) -> impl Future<Output = Result<(), Trouble>> + Send;
     /// Takes that back.
     fn forget_uploaded(&self, user: &UserName, media: MediaId) -> impl Future<Output = Result<(), Trouble>> + Send;
 

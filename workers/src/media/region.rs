@@ -263,6 +263,18 @@ impl Place for Region {
         }
     }
 
+    async fn cut_uploaded(&self, user: &UserName, media: MediaId, until: Millis) -> Result<(), Trouble> {
+        let (shard, subject) = self.record_of_upload(user, media);
+        while let Some(stored) = self.records.load(shard, &subject).await? {
+            let record = UploadedRecord { until, ..UploadedRecord::decode(&stored.bytes)? }.encode();
+            let kept = kept(until, clock::now());
+            if saved(self.records.save_for(kept, &subject, record, stored.revision).await)? == Saved::Yes {
+                break;
+            }
+        }
+        Ok(())
+    }
+
     async fn forget_uploaded(&self, user: &UserName, media: MediaId) -> Result<(), Trouble> {
         self.forget(self.record_of_upload(user, media)).await
     }

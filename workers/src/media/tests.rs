@@ -107,14 +107,8 @@ impl Place for World {
     }
 
     async fn forget_media(&self, media: MediaId, revision: Seq) -> Result<bool, Trouble> {
-        let forget = |kept: &mut Kept| {
-            let is_there = kept.media.get(&media).is_some_and(|(_, is, _)| *is == revision);
-            if is_there {
-                kept.media.remove(&media);
-            }
-            is_there
-        };
-        Ok(self.kept(forget).await)
+        let is_it = |kept: &Kept| kept.media.get(&media).is_some_and(|(_, is, _)| *is == revision);
+        Ok(self.kept(|kept| is_it(kept) && kept.media.remove(&media).is_some()).await)
     }
 
     async fn same(&self, sha256: Sha256) -> Result<Found<MediaId>, Trouble> {
@@ -146,11 +140,16 @@ impl Place for World {
     }
 
     async fn save_uploaded(&self, user: &UserName, media: MediaId, size: u64, until: Millis) -> Result<(), Trouble> {
-        let save = |kept: &mut Kept| {
+        self.kept(|kept| {
             let stored = kept.uploaded.entry((user.clone(), media)).or_insert((size, until));
             stored.1 = stored.1.max(until);
-        };
-        self.kept(save).await;
+        })
+        .await;
+        Ok(())
+    }
+
+    async fn cut_uploaded(&self, user: &UserName, media: MediaId, until: Millis) -> Result<(), Trouble> {
+        self.kept(|kept| kept.uploaded.get_mut(&(user.clone(), media)).map(|stored| stored.1 = until)).await;
         Ok(())
     }
 
