@@ -21,6 +21,7 @@ use bytes::{Buf, BytesMut};
 use tokio::{
     io::{AsyncRead, AsyncWrite, ReadBuf},
     net::TcpStream,
+    time::MissedTickBehavior,
 };
 use tokio_rustls::client::TlsStream;
 use tokio_util::io::poll_read_buf;
@@ -121,6 +122,8 @@ impl Line {
     pub(crate) async fn run(mut self, mut take: impl FnMut(Message<'_>)) -> (Lost, ServerInfo) {
         let mut pings = tokio::time::interval(PING_EVERY);
         pings.reset();
+        // A machine that slept asks once, and waits for the answer.
+        pings.set_missed_tick_behavior(MissedTickBehavior::Delay);
         let lost = loop {
             let turn = tokio::select! {
                 biased;

@@ -245,6 +245,20 @@ async fn a_server_that_falls_silent_is_found_and_one_that_answers_is_kept() {
     assert!(matches!(lost, Lost::Silent), "{lost}");
 }
 
+#[tokio::test(start_paused = true)]
+async fn a_line_outlives_the_sleep_of_its_machine() {
+    let (line, mut server) = Server::with_line().await;
+    let running = tokio::spawn(line.run(|_| {}));
+    server.inbox().await;
+    tokio::time::advance(PING_EVERY * 7).await;
+    for _ in 0..2 {
+        assert_eq!(server.hears().await, "PING");
+        server.says(b"PONG\r\n").await;
+    }
+    assert!(!running.is_finished());
+    running.abort();
+}
+
 #[tokio::test]
 async fn a_server_is_answered_heard_of_and_left_when_it_talks_nonsense() {
     let (line, mut server) = Server::with_line().await;
