@@ -8,9 +8,9 @@ use serde_json::Value;
 /// For how long nothing is to come.
 const QUIET: Duration = Duration::from_millis(400);
 
-/// What a frame says of the group; a gap of any log is told, too.
+/// What a frame says of the group's log. The mailbox has gaps of its own.
 pub(super) fn said(frame: &Value) -> Option<String> {
-    if frame["gap"].is_object() {
+    if frame["gap"]["log"] == "#team" {
         return Some("gap".to_owned());
     }
     let content = &frame["entry"]["content"];
