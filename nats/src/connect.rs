@@ -23,10 +23,10 @@ use serde::{Deserialize, Serialize};
 pub(crate) use self::files::Files;
 pub use self::{credentials::Credentials, tls::Tls};
 
-/// Every ping unanswered for this long counts; two make a connection dead.
-const PING_EVERY: Duration = Duration::from_secs(10);
+/// How often a server is asked whether it is there. Of `async-nats` two unanswered pings make a connection dead, of a line one.
+pub(crate) const PING_EVERY: Duration = Duration::from_secs(10);
 /// How long one server may take to let us in.
-const CONNECT_TIMEOUT: Duration = Duration::from_secs(2);
+pub(crate) const CONNECT_TIMEOUT: Duration = Duration::from_secs(2);
 /// The longest pause between two tries to connect again.
 const RECONNECT_PAUSE_MAX: Duration = Duration::from_secs(2);
 

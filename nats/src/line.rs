@@ -13,7 +13,6 @@ use std::{
     io,
     pin::Pin,
     task::{Context, Poll, ready},
-    time::Duration,
 };
 
 use async_nats::ServerInfo;
@@ -31,10 +30,11 @@ pub(crate) use self::{
     dial::{Purpose, dial, redial},
     outbound::Outbound,
 };
-use crate::wire::{self, Message, Said, Step};
+use crate::{
+    connect::PING_EVERY,
+    wire::{self, Message, Said, Step},
+};
 
-/// How often the server is asked whether it is there. A line is lost when one of these questions has no answer by the next.
-const PING_EVERY: Duration = Duration::from_secs(10);
 /// Room that a read has at least.
 const READ: usize = 16 << 10;
 /// What a buffer may keep when it is empty.

@@ -1,6 +1,6 @@
 //! How a line is made: the first of the servers that lets us in.
 
-use std::{io, net::SocketAddr, sync::Arc, time::Duration};
+use std::{io, net::SocketAddr, sync::Arc};
 
 use async_nats::{
     ConnectError as Failure, ConnectErrorKind as Kind, ConnectInfo, Protocol, ServerAddr, ServerInfo,
@@ -18,12 +18,9 @@ use tokio_rustls::TlsConnector;
 use super::{Line, Stream};
 use crate::{
     ConnectError, ConnectOptions,
-    connect::{check_version, failure, pause},
+    connect::{CONNECT_TIMEOUT, check_version, failure, pause},
     wire::{self, Said, Step},
 };
-
-/// How long one address may take to let us in.
-const WITHIN: Duration = Duration::from_secs(2);
 
 /// What a line is for.
 #[derive(Clone, Copy, Debug)]
@@ -77,7 +74,7 @@ async fn try_server(options: &ConnectOptions, purpose: &Purpose, server: &str) -
     let addresses = server.socket_addrs().await.map_err(|error| Failure::with_source(Kind::Dns, error))?;
     let mut failed = Failure::with_source(Kind::Dns, "its name has no address");
     for address in addresses {
-        match tokio::time::timeout(WITHIN, try_address(options, purpose, &server, address)).await {
+        match tokio::time::timeout(CONNECT_TIMEOUT, try_address(options, purpose, &server, address)).await {
             Ok(Ok(line)) => return Ok(line),
             Ok(Err(failure)) => failed = failure,
             Err(_) => failed = Failure::new(Kind::TimedOut),

@@ -1,5 +1,7 @@
 //! A line, played with by a server that follows a script.
 
+use std::time::Duration;
+
 use tokio::{
     io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader},
     net::TcpListener,
