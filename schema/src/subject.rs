@@ -12,10 +12,10 @@ use crate::{
 };
 
 pub use self::groups::{
-    all_follows, all_group_marks, ending, endings, follows, group_command, group_counts, group_marks, group_receipt,
-    group_record, group_records, groups_service, link, links, member_everywhere, member_record, member_records,
-    parse_ending, parse_follows, parse_group_marks, parse_group_receipt, parse_link, parse_member_record,
-    shard_follows, shard_links,
+    all_follows, all_group_marks, ending, endings, follows, group_command, group_counts, group_marks,
+    group_marks_everywhere, group_receipt, group_record, group_records, groups_service, link, links, member_everywhere,
+    member_record, member_records, parse_ending, parse_follows, parse_group_marks, parse_group_receipt, parse_link,
+    parse_member_record, shard_follows, shard_links,
 };
 pub use self::media::{
     all_same, all_uploaded, holds, media, media_looks, media_record, media_records, media_same, media_service,

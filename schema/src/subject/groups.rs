@@ -101,11 +101,16 @@ pub fn all_group_marks(region: &RegionName, shard: Shard, group: &GroupName) -> 
     format!("state.{region}.{shard}.gmarks.{group}.*")
 }
 
-/// The part of a [`group_marks`] record.
-pub fn parse_group_marks(subject: &str) -> Option<u16> {
+/// The records in which the members of a part stand, of all groups of a shard: a pattern.
+pub fn group_marks_everywhere(region: &RegionName, shard: Shard, part: u16) -> String {
+    format!("state.{region}.{shard}.gmarks.*.{part}")
+}
+
+/// The group of a [`group_marks`] record.
+pub fn parse_group_marks(subject: &str) -> Option<GroupName> {
     let build = |region: &RegionName, shard, group: &GroupName, part: &u16| group_marks(region, shard, group, *part);
-    let (_, part) = parse_pair(subject, "gmarks", build)?;
-    Some(part)
+    let (group, _) = parse_pair(subject, "gmarks", build)?;
+    Some(group)
 }
 
 /// Where what a group's members acknowledge and read waits for the receipts worker: `receipt.<region>.<shard>.group.<group>`. The shard is

@@ -145,6 +145,7 @@ fn subjects_are_those_of_the_design() {
         (subject::group_receipt(&eu, Shard(3), &team()), "receipt.eu.3.group.team"),
         (subject::group_marks(&eu, Shard(3), &team(), 17), "state.eu.3.gmarks.team.17"),
         (subject::all_group_marks(&eu, Shard(3), &team()), "state.eu.3.gmarks.team.*"),
+        (subject::group_marks_everywhere(&eu, Shard(3), 17), "state.eu.3.gmarks.*.17"),
         (subject::group_counts(&eu, Shard(3)), "svc.eu.receipts-3.counts"),
         (subject::heads_service(&eu, Shard(3)), "deliver-eu-3"),
         (subject::heads(&eu, Shard(3)), "svc.eu.deliver-3.heads"),
@@ -250,7 +251,7 @@ fn a_subject_that_names_no_user_is_refused() {
     for subject in ["state.eu.3.gmarks.team", "state.eu.3.gmarks.team.017", "state.eu.3.gmarks.team.x"] {
         assert_eq!(subject::parse_group_marks(subject), None, "{subject:?}");
     }
-    assert_eq!(subject::parse_group_marks("state.eu.3.gmarks.team.17"), Some(17));
+    assert_eq!(subject::parse_group_marks("state.eu.3.gmarks.team.17"), Some(team()));
     assert_eq!(subject::parse_group_receipt("receipt.eu.3.group.team"), Some(team()));
     assert_eq!(subject::parse_receipt("receipt.eu.3.group"), Some(user("group")), "who may be called so");
 }

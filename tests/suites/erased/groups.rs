@@ -1,11 +1,20 @@
 //! What is deleted in groups leaves their logs as it leaves mailboxes, and whoever is erased leaves their groups.
 
-use dunlin_schema::{Content, Entry, content::Change, group::GroupRole};
+use std::collections::BTreeSet;
+
+use dunlin_schema::{
+    Content, Entry, Seq, UserName,
+    content::Change,
+    counts::GroupMarks,
+    erasure::{Erasure, Stage},
+    group::GroupRole,
+    subject,
+};
 use dunlin_tests::region::RegionOptions;
 use dunlin_workers::erase::{Erase, Sent};
 
 use super::{
-    person::{ask, gone, records_of},
+    person::{ask, gone, records, records_of, stage},
     *,
 };
 
@@ -122,4 +131,86 @@ async fn whoever_is_erased_leaves_their_groups_and_their_words_go_as_the_setting
         let groups = next.ask(7, json!({ "groups": { "limit": 9 } })).await.expect("groups");
         assert_eq!(groups["groups"]["items"], json!([]));
     }
+}
+
+fn user(name: &str) -> UserName {
+    name.parse().expect("a name")
+}
+
+/// The members of `#team` whose marks are in one record with bob's, and its revision.
+async fn marks(region: &Region) -> Option<(GroupMarks, Seq)> {
+    let team = region.group("team");
+    let subject = subject_of_marks(region);
+    let record = records(region).await.load(team.shard, &subject).await.expect("an answer")?;
+    Some((GroupMarks::decode(&record.bytes).expect("marks"), record.revision))
+}
+
+fn subject_of_marks(region: &Region) -> String {
+    let team = region.group("team");
+    let group = "team".parse().expect("a name");
+    subject::group_marks(&team.region, team.shard, &group, GroupMarks::part(&user("bob")))
+}
+
+/// Waits until these devices are in that record.
+async fn devices(region: &Region, expected: &[(&str, &str)]) {
+    until("the marks", async || {
+        let (GroupMarks { members }, _) = marks(region).await?;
+        let devices = members.iter().flat_map(|(user, marks)| {
+            marks.devices.iter().map(move |known| (user.as_str().to_owned(), known.device.to_string()))
+        });
+        let devices: Vec<_> = devices.collect();
+        let named: Vec<_> = devices.iter().map(|(user, device)| (user.as_str(), device.as_str())).collect();
+        (members.len() == expected.iter().map(|(user, _)| user).collect::<BTreeSet<_>>().len() && named == expected)
+            .then_some(())
+    })
+    .await;
+}
+
+async fn has(device: &mut Device, order: &Value) {
+    device.say(json!({ "ack": { "log": "#team", "delivered": order } })).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_an_erased_person_had_of_a_group_goes_from_among_its_members_marks() {
+    let region = Region::start(1).await;
+    let beside = (0..)
+        .map(|number| format!("user-{number}"))
+        .find(|name| GroupMarks::part(&user(name)) == GroupMarks::part(&user("bob")));
+    let beside = beside.expect("somebody in bob's part");
+    let mut alice = region.caught_up(0, "alice", "phone").await;
+    group(&mut alice, "#team", &["bob", &beside]).await;
+    let mut bob = region.caught_up(0, "bob", "phone").await;
+    let mut other = region.caught_up(0, &beside, "phone").await;
+    let said = say(&mut alice, "#team", json!({ "message": { "text": "hello" } })).await;
+    for device in [&mut bob, &mut other] {
+        given(device, &said["id"]).await;
+        has(device, &said["order"]).await;
+    }
+    devices(&region, &[("bob", "phone"), (&beside, "phone")]).await;
+    let (mut before, _) = marks(&region).await.expect("marks");
+    ask(&mut bob, "bob").await;
+    gone(&region, "bob").await;
+    devices(&region, &[(&beside, "phone")]).await;
+    // The next holder of the name keeps what they have, whenever the first one's is erased again.
+    let add = json!({ "group_add": { "id": new_id(), "group": "#team", "users": ["bob"] } });
+    alice.ask(4, add).await.expect("bob is added");
+    let mut next = region.caught_up(0, "bob", "laptop").await;
+    let said = say(&mut alice, "#team", json!({ "message": { "text": "welcome" } })).await;
+    given(&mut next, &said["id"]).await;
+    has(&mut next, &said["order"]).await;
+    devices(&region, &[("bob", "laptop"), (&beside, "phone")]).await;
+    let (mut both, revision) = marks(&region).await.expect("marks");
+    let of = |marks: &mut GroupMarks| marks.members.get_mut(&user("bob")).expect("bob").devices.remove(0);
+    let (first, second) = (of(&mut before), of(&mut both));
+    both.members.get_mut(&user("bob")).expect("bob").devices = vec![first, second];
+    let records = records(&region).await;
+    records.save(&subject_of_marks(&region), both.encode(), revision).await.expect("marks");
+    let Some((Stage::Done(done), revision)) = stage(&region, "bob").await else { panic!("bob is erased") };
+    let mailbox = region.mailbox("bob");
+    let again = Erasure { user: user("bob"), stage: Stage::CameBack(done) }.encode();
+    let subject = subject::erasure(&mailbox.region, mailbox.shard, &user("bob"));
+    let revision = records.save(&subject, again, revision).await.expect("what came back");
+    let again = async || stage(&region, "bob").await.filter(|(_, now)| *now > revision).map(drop);
+    within(Duration::from_secs(60), "bob to be erased again", again).await;
+    devices(&region, &[("bob", "laptop"), (&beside, "phone")]).await;
 }

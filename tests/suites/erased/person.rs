@@ -15,7 +15,7 @@ pub(super) async fn ask(device: &mut Device, confirm: &str) {
     device.say(json!({ "ask": { "ref": 1, "what": { "erase": { "confirm": confirm } } } })).await;
 }
 
-async fn records(region: &Region) -> Records {
+pub(super) async fn records(region: &Region) -> Records {
     let options = ConnectOptions { servers: vec![region.nats.url()], ..ConnectOptions::default() };
     Records::new(&Connection::open(&options, &region.settings().region).await.expect("a connection"))
 }

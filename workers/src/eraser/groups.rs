@@ -1,12 +1,13 @@
 //! Takes somebody who is erased out of their groups: they leave each as everybody does, so that it has an owner, or is no more where nobody
 //! is left. What they said in it goes where what was sent goes; then what says that they were there, but for the entries of the log itself,
-//! and the links that they made.
+//! what they had of it, and the links that they made.
 
-use std::time::Duration;
+use std::{collections::HashMap, time::Duration};
 
-use dunlin_nats::{Groups, RecordError};
+use dunlin_nats::{Groups, Record, RecordError};
 use dunlin_schema::{
     GroupName, Log, MessageId, Peer, Sender, Seq, Shard, UserName,
+    counts::GroupMarks,
     erasure::Before,
     group::{GroupAnswer, GroupCommand, GroupRefusal, GroupRequest},
     limits,
@@ -108,6 +109,35 @@ impl People<'_> {
                 && !Follows::decode(&follows.bytes)?.is_member
             {
                 self.records.erase(self.shard, follows.revision).await?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Takes what somebody had of groups out of what is kept of all members, also where they left long ago. Whoever is a member by now
+    /// keeps what their devices have said since. Where others' marks rise meanwhile all begins again.
+    pub(super) async fn forget_group_marks(&self, user: &UserName, before: &Before) -> Result<(), PersonError> {
+        let (region, reads) = (&self.context.settings().region, &self.erasing.reads);
+        for shard in self.context.settings().shards() {
+            let pattern = subject::group_marks_everywhere(region, shard, GroupMarks::part(user));
+            let mut found = HashMap::new();
+            let with_them = |subject: String, record: Record| {
+                let marks = GroupMarks::decode(&record.bytes)?;
+                match marks.members.contains_key(user) {
+                    true => found.insert(subject, (marks, record.revision)),
+                    false => found.remove(&subject),
+                };
+                Ok::<_, PersonError>(())
+            };
+            self.records.each_above(reads, shard, &pattern, Seq(0), with_them).await?;
+            for (subject, (mut marks, revision)) in found {
+                let Some(group) = subject::parse_group_marks(&subject) else { continue };
+                let member = self.records.load(shard, &subject::member_record(region, shard, &group, user)).await?;
+                match marks.members.get_mut(user).filter(|_| member.is_some()) {
+                    Some(theirs) => theirs.devices.retain(|device| device.opened > before.until.millis()),
+                    None => _ = marks.members.remove(user),
+                }
+                self.records.save_for(limits::DEVICE_KEPT, &subject, marks.encode(), revision).await?;
             }
         }
         Ok(())

@@ -198,6 +198,7 @@ impl People<'_> {
         self.forget_links(user, before).await?;
         self.forget_groups(user, &groups).await?;
         self.forget(user, before).await?;
+        self.forget_group_marks(user, before).await?;
         let is_first = before.ends.is_empty();
         let ends = if is_first { self.ends().await? } else { before.ends.clone() };
         let done = Erasure { user: user.clone(), stage: Stage::Done(Before { until: before.until, ends }) };
