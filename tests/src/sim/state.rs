@@ -16,7 +16,8 @@ pub(crate) struct Value {
 /// A shard's records.
 #[derive(Debug, Default)]
 pub(crate) struct State {
-    writes: Vec<(String, Bytes, StreamTime)>,
+    /// `None`: it was taken away.
+    writes: Vec<(String, Option<Bytes>, StreamTime)>,
     values: HashMap<String, Value>,
 }
 
@@ -31,8 +32,16 @@ impl State {
         if expected.is_some_and(|expected| expected != found) {
             return None;
         }
-        self.writes.push((subject.to_owned(), bytes, StreamTime(now)));
+        self.writes.push((subject.to_owned(), Some(bytes), StreamTime(now)));
         Some(self.apply(self.writes.len() - 1))
+    }
+
+    /// Takes a value away, if it is still that of this revision.
+    pub(crate) fn erase(&mut self, now: u64, subject: &str, revision: Seq) {
+        if self.get(subject).is_some_and(|value| value.revision == revision) {
+            self.writes.push((subject.to_owned(), None, StreamTime(now)));
+            self.apply(self.writes.len() - 1);
+        }
     }
 
     /// How many writes there were: what a power loss can take.
@@ -52,7 +61,10 @@ impl State {
     fn apply(&mut self, index: usize) -> Seq {
         let (subject, bytes, stamp) = &self.writes[index];
         let revision = Seq(index as u64 + 1);
-        self.values.insert(subject.clone(), Value { bytes: bytes.clone(), revision, stamp: *stamp });
+        match bytes.clone() {
+            Some(bytes) => _ = self.values.insert(subject.clone(), Value { bytes, revision, stamp: *stamp }),
+            None => _ = self.values.remove(subject),
+        }
         revision
     }
 }

@@ -11,7 +11,7 @@ use dunlin_schema::{
     GroupName, Millis, Position, Seq, UserName,
     content::Change,
     group::GroupRole,
-    record::{EndingRecord, MemberRecord},
+    record::{self, EndingRecord, MemberRecord, ReaderRecord},
     subject,
 };
 use futures_util::{StreamExt, TryStreamExt, stream, stream::FuturesUnordered};
@@ -20,7 +20,7 @@ use tokio::{sync::Notify, time::sleep};
 use super::{
     Shared,
     applying::{AGAIN, AT_ONCE, person},
-    core::{self, Becomes, Joining, Meaning},
+    core::{self, Becomes, EndingIs, Joining, Meaning},
 };
 use crate::change::ChangeError;
 
@@ -56,19 +56,20 @@ pub(super) async fn run(shared: Arc<Shared>, told: Arc<Notify>) {
 
 /// Some of the groups that are yet to be ended, those first that have waited for longest.
 async fn unfinished(shared: &Shared) -> Result<Vec<(GroupName, Position)>, ChangeError> {
-    let pattern = subject::endings(&shared.region, shared.shard);
-    let page = shared.records.page(shared.shard, &pattern, Seq(0)).await?;
+    let Shared { region, shard, .. } = shared;
+    let read = shared.records.load(*shard, &subject::reader_record(region, *shard, record::GROUPS)).await?;
+    let read = read.map(|read| ReaderRecord::decode(&read.bytes)).transpose()?.map(|read| read.position);
+    let pattern = subject::endings(region, *shard);
+    let page = shared.records.page(*shard, &pattern, Seq(0)).await?;
     let mut unfinished = Vec::new();
     for (subject, record) in page.records {
         let Some(group) = subject::parse_ending(&subject) else { continue };
         let EndingRecord { at } = EndingRecord::decode(&record.bytes)?;
-        match shared.group_record::<ChangeError>(&group).await? {
-            Some(stored) if core::is_ending(&stored, at) => unfinished.push((group, at)),
-            // Whoever ended it was interrupted before this.
-            Some(stored) if stored.deleted => {
-                shared.records.erase(shared.shard, record.revision).await?;
-            }
-            Some(_) | None => {}
+        let stored = shared.group_record::<ChangeError>(&group).await?;
+        match core::ending_is(stored.as_ref(), at, read.unwrap_or_default()) {
+            EndingIs::Due => unfinished.push((group, at)),
+            EndingIs::ToCome => {}
+            EndingIs::Over => _ = shared.records.erase(*shard, record.revision).await?,
         }
     }
     Ok(unfinished)

@@ -11,7 +11,7 @@ use dunlin_schema::{
     record::{EndingRecord, Follows, GroupRecord, MemberRecord, ReaderRecord},
     subject,
 };
-use dunlin_workers::groups::core::{self, Becomes, Joining, Meaning};
+use dunlin_workers::groups::core::{self, Becomes, EndingIs, Joining, Meaning};
 
 use super::{
     World,
@@ -110,15 +110,37 @@ impl World {
 
     /// Whether members are ended now, before it goes on in the log.
     fn is_ended_beside(&mut self, number: usize) -> bool {
-        if self.workers[number].applier.ending.is_none() {
-            let ending = self.state.get(&subject::ending(&self.region, self.log.shard, &self.group));
-            let ending = ending.map(|value| EndingRecord::decode(&value.bytes).expect("workers alone write it"));
-            let group = self.group_record();
-            let at = ending.map(|EndingRecord { at }| at);
-            let at = at.filter(|at| group.as_ref().is_some_and(|group| core::is_ending(group, *at)));
-            self.workers[number].applier.ending = at.map(|at| Applying::of(at, Millis(0), Meaning::Deleted, true));
+        if self.workers[number].applier.ending.is_none()
+            && let Some((at, revision)) = self.ending_record()
+        {
+            match self.ending_is(at) {
+                EndingIs::Due => {
+                    self.workers[number].applier.ending = Some(Applying::of(at, Millis(0), Meaning::Deleted, true));
+                }
+                EndingIs::ToCome => {}
+                EndingIs::Over => {
+                    let subject = subject::ending(&self.region, self.log.shard, &self.group);
+                    self.state.erase(self.now, &subject, revision);
+                }
+            }
         }
         self.workers[number].applier.ending.is_some() && self.dice.chance(500)
+    }
+
+    fn ending_is(&self, at: Position) -> EndingIs {
+        let group = self.group_record();
+        let is_deleted = group.as_ref().is_some_and(|group| group.deleted);
+        match core::ending_is(group.as_ref(), at, self.saved()) {
+            EndingIs::Over if self.plant == Some(Plant::EndingOfDeletedAlone) && !is_deleted => EndingIs::ToCome,
+            EndingIs::ToCome if self.plant == Some(Plant::EndingIsNotAwaited) => EndingIs::Over,
+            is @ (EndingIs::Due | EndingIs::ToCome | EndingIs::Over) => is,
+        }
+    }
+
+    /// Where the entry stands by which the group is to be ended, as long as that is written down.
+    pub(super) fn ending_record(&self) -> Option<(Position, Seq)> {
+        let value = self.state.get(&subject::ending(&self.region, self.log.shard, &self.group))?;
+        Some((EndingRecord::decode(&value.bytes).expect("workers alone write it").at, value.revision))
     }
 
     fn turn_aside(&mut self, number: usize) {
@@ -134,7 +156,7 @@ impl World {
         };
         let Some(next) = truth.all().find(is_next).cloned() else {
             self.workers[number].applier.is_idle = true;
-            return;
+            return self.save(position);
         };
         let at = Position { seq: next.seq, time: next.time, ..position };
         let applier = &mut self.workers[number].applier;
@@ -217,7 +239,11 @@ impl World {
         let mut people: Vec<_> = match applying.meaning {
             Meaning::Deleted => {
                 let at = applying.at;
-                let concerned = members.into_iter().filter(|(_, record)| core::ends_for(record, at));
+                let is_in_it = self.plant == Some(Plant::EndsWhoIsInIt);
+                let concerned = members.into_iter().filter(|(_, record)| match is_in_it {
+                    true => record.role.is_some(),
+                    false => core::ends_for(record, at),
+                });
                 concerned.map(|(user, _)| (user, Becomes::By(Change::Removed))).collect()
             }
             Meaning::Nothing | Meaning::Changed { .. } | Meaning::Created { .. } | Meaning::Members { .. } => {
@@ -332,7 +358,7 @@ impl World {
     /// Now and then it is written down how far the log was read.
     fn save(&mut self, position: Position) {
         let is_soon = self.plant == Some(Plant::SavedBeforeApplied);
-        if !is_soon && !self.dice.chance(300) {
+        if !is_soon && !self.calm && !self.dice.chance(300) {
             return;
         }
         let (owner, boot, begins_after) = ("worker".to_owned(), "boot".to_owned(), None);

@@ -74,7 +74,7 @@ impl World {
             2 => self.wants(by, GroupCommand::Remove(vec![user])),
             3 => self.wants(whom, GroupCommand::Leave),
             4 => self.wants(by, GroupCommand::Role { user, role }),
-            _ if self.dice.chance(40) => self.wants(by, GroupCommand::Delete),
+            _ if self.dice.chance(self.shape.deletes) => self.wants(by, GroupCommand::Delete),
             _ => {
                 let settings = GroupSettingsChange { history: Some(self.dice.chance(300)), ..Default::default() };
                 self.wants(by, GroupCommand::Set { title: None, settings });
@@ -248,6 +248,7 @@ impl World {
         for span in [10, 20, 40, 60, 90] {
             self.run_until(self.now + span * SECOND);
             self.somebody_takes_it();
+            self.wake_appliers();
             (0..self.devices.len()).for_each(|device| self.connect(device));
             if self.judge.violation.is_some() {
                 return;
@@ -273,6 +274,9 @@ impl World {
         let differs = self.judge.differs(group.as_ref(), |user| (self.member_record(user), self.follows_record(user)));
         if let Some(text) = differs {
             return Some((Rule::StateDiffers, format!("{text}; the last change is at {last:?}, applied is {applied}")));
+        }
+        if let Some((at, _)) = self.ending_record() {
+            return Some((Rule::StateDiffers, format!("it is still to be ended by {at:?}")));
         }
         (0..self.devices.len()).find_map(|device| self.lacks(device))
     }

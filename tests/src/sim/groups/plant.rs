@@ -36,6 +36,12 @@ listed! {
     SavedBeforeApplied,
     /// In a new epoch a worker goes on behind what it has read, though STATE went back.
     GoesOnFromMemory,
+    /// The deletion of a group concerns who is in it.
+    EndsWhoIsInIt,
+    /// What says that a group is to be ended goes with a group that is no more alone.
+    EndingOfDeletedAlone,
+    /// What says so is of no use where the group's record does not.
+    EndingIsNotAwaited,
     // Following.
     /// The log's entries end a follower, so no look is needed after a gap.
     NoLookAfterGap,
@@ -64,6 +70,7 @@ impl Plant {
             LogIsTheTruth | StateIsTheTruth => &[Rule::Unjustified, Rule::Admitted],
             LeavesBeforePromoting => &[Rule::NoOwner],
             GroupRecordFirst | SavedBeforeApplied | GoesOnFromMemory => &[Rule::StateDiffers],
+            EndsWhoIsInIt | EndingOfDeletedAlone | EndingIsNotAwaited => &[Rule::StateDiffers],
             NoCompareAndSet | AppliesAnything => &[Rule::Backwards, Rule::StateDiffers],
             NoLookAfterGap | MemberRecordDecides | HintIsBelieved | LookedUpForLater | CursorPermits => {
                 &[Rule::Outside]
@@ -78,6 +85,8 @@ impl Plant {
         match self {
             AppendWithoutExpectation | NoCompareAndSet => shape.faults.stops_between = 100,
             GoesOnFromMemory => shape.faults.power_loss = 60,
+            EndsWhoIsInIt | EndingIsNotAwaited => (shape.deletes, shape.faults.worker_crash) = (500, 200),
+            EndingOfDeletedAlone => (shape.deletes, shape.faults.power_loss) = (500, 60),
             NoLookAfterGap => (shape.faults.live_lost, shape.faults.burst) = (500, 200),
             JoinedAndLeftOnce => shape.history = false,
             MembershipBeforeId

@@ -67,6 +67,8 @@ pub(super) struct Shape {
     /// Whether the group shows what was said before to those who join.
     pub(super) history: bool,
     pub(super) steps: u32,
+    /// How often whoever changes the group deletes it, in a thousandth.
+    pub(super) deletes: u32,
     pub(super) faults: Faults,
 }
 
@@ -105,6 +107,7 @@ impl Shape {
             devices: dice.between(1, 2) as usize,
             history: dice.chance(200),
             steps: dice.between(30, 90) as u32,
+            deletes: 40,
             faults,
         }
     }

@@ -2,14 +2,14 @@
 
 use dunlin_nats::Records;
 use dunlin_schema::{
-    GroupName, Seq,
+    GroupName, Position, Seq,
     group::{GroupCommand, GroupRequest},
-    record::GroupRecord,
+    record::{EndingRecord, GroupRecord},
     subject,
 };
 use dunlin_tests::wait::until;
 
-use super::{SHARD, Team, add, creation, fresh_id, request};
+use super::{SHARD, Team, add, creation, fresh_id, message, request};
 
 /// Enough that it is seen how far it is.
 const MEMBERS: usize = 2_048;
@@ -72,4 +72,32 @@ async fn a_large_group_ends_beside_others_and_however_often_its_worker_is_killed
         (Records::new(&team.bench.connection).count(SHARD, &endings).await.unwrap() == 0).then_some(())
     })
     .await;
+}
+
+/// What says that groups are to be ended: of one that goes on, since a power loss took its end; of one that never was; and of one whose
+/// end is yet to be read.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_says_that_a_group_is_to_be_ended_goes_where_that_will_never_be() {
+    let team = Team::new().await;
+    let worker = team.working().await;
+    team.stored("alice", creation(&["bob"])).await;
+    let said = team.stored("bob", message("hello")).await;
+    let at = team.applied(said).await.applied;
+    worker.stop().await;
+    let records = Records::new(&team.bench.connection);
+    let region = &team.bench.settings.region;
+    let later = Position { seq: Seq(at.seq.0 + 1_000), ..at };
+    for (group, at) in [("later", later), ("team", at), ("nowhere", at)] {
+        let subject = subject::ending(region, SHARD, &group.parse().unwrap());
+        records.save(&subject, EndingRecord { at }.encode(), Seq(0)).await.unwrap();
+    }
+    let _worker = team.working().await;
+    until("two of them to be gone", async || {
+        let left = records.page(SHARD, &subject::endings(region, SHARD), Seq(0)).await.unwrap().records;
+        let left: Vec<_> = left.iter().filter_map(|(subject, _)| subject::parse_ending(subject)).collect();
+        (left == ["later".parse::<GroupName>().unwrap()]).then_some(())
+    })
+    .await;
+    team.stored("bob", message("still here")).await;
+    assert_eq!(team.roles().await.len(), 2);
 }

@@ -38,7 +38,7 @@ pub use self::{
     known::{Known, Said},
     meaning::{Becomes, Meaning},
     pace::Pace,
-    records::{Joining, ending, ends_for, follows, group, is_accounted, is_ending, member},
+    records::{EndingIs, Joining, ending, ending_is, ends_for, follows, group, is_accounted, member},
 };
 
 /// A group as far as its log was folded.

@@ -87,8 +87,23 @@ pub fn ending(stored: &GroupRecord, at: Position, fewer: u32) -> Option<GroupRec
     (!is_accounted(at, stored.applied) && record != *stored).then_some(record)
 }
 
-/// Whether the members of a group are yet to be told that this entry has ended it. One that it has not ended by its record, an entry has
-/// ended that a power loss took, or its reader is about to say so.
-pub fn is_ending(stored: &GroupRecord, at: Position) -> bool {
-    stored.deleted && !is_accounted(at, stored.applied)
+/// What is to be done where it is recorded that an entry has ended a group.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum EndingIs {
+    /// Its members are to be told.
+    Due,
+    /// Whoever reads its log is about to write that it is no more.
+    ToCome,
+    /// Nothing: its members' records say so, or a power loss took that entry, and the group goes on.
+    Over,
+}
+
+/// Decides that for a group with this record, where all that the log had up to `read` was applied before the record was read.
+pub fn ending_is(stored: Option<&GroupRecord>, at: Position, read: Position) -> EndingIs {
+    match stored {
+        Some(stored) if stored.deleted && !is_accounted(at, stored.applied) => EndingIs::Due,
+        Some(stored) if stored.deleted => EndingIs::Over,
+        Some(_) | None if at.at_or_below(&read) => EndingIs::Over,
+        Some(_) | None => EndingIs::ToCome,
+    }
 }

@@ -10,7 +10,7 @@ use dunlin_schema::{
 use proptest::{collection, prelude::*, sample::Index};
 
 use super::{
-    super::{Group, Joining, Meaning, ending, follows, group, is_ending, member},
+    super::{EndingIs, Group, Joining, Meaning, ending, ending_is, follows, group, member},
     Team,
     model::wish,
     nobodys_group, place,
@@ -92,16 +92,24 @@ fn a_group_that_is_no_more_takes_account_of_nothing_but_its_end() {
     assert_eq!(ending(&stored, place(3), 0), None, "it takes account of that entry");
     let began = ending(&stored, place(4), 0).unwrap();
     assert_eq!((began.deleted, began.members, began.applied), (true, 5, place(3)));
-    assert_eq!(
-        [(&stored, 4), (&began, 4), (&began, 3)].map(|(record, at)| is_ending(record, place(at))),
-        [false, true, false]
-    );
+    for (record, at, read, is) in [
+        (Some(&stored), 4, 3, EndingIs::ToCome),
+        (Some(&began), 4, 3, EndingIs::Due),
+        (Some(&began), 4, 5, EndingIs::Due),
+        (Some(&began), 3, 3, EndingIs::Over),
+        // The entry was lost, and the group with it.
+        (Some(&stored), 4, 5, EndingIs::Over),
+        (None, 4, 4, EndingIs::Over),
+        (None, 4, 3, EndingIs::ToCome),
+    ] {
+        assert_eq!(ending_is(record, place(at), place(read)), is, "{record:?} {at} {read}");
+    }
     assert_eq!(ending(&began, place(4), 0), None, "it says so");
     assert_eq!(ending(&began, place(4), 2).unwrap().members, 3);
     assert_eq!(group(Some(&began), place(5), &Meaning::Nothing, (5, 1)), None);
     let ended = group(Some(&began), place(4), &Meaning::Deleted, (0, 0)).unwrap();
     assert_eq!((ended.deleted, ended.members, ended.applied), (true, 0, place(4)));
-    assert!(!is_ending(&ended, place(4)));
+    assert_eq!(ending_is(Some(&ended), place(4), place(3)), EndingIs::Over);
     assert_eq!(group(Some(&ended), place(5), &Meaning::Nothing, (0, 0)), None);
 }
 
