@@ -78,6 +78,11 @@ impl Windows {
         }
     }
 
+    /// The log ends there: of what it holds behind that from now on they may read nothing of where they have left.
+    pub fn end_by(&mut self, end: Seq) {
+        self.0.iter_mut().filter_map(|window| window.until.as_mut()).for_each(|until| *until = end.min(*until));
+    }
+
     /// They may read up to this order; where they may not read any more, nothing changes.
     pub fn close(&mut self, at: Seq) {
         if let Some(Window { until: until @ None, .. }) = self.0.last_mut() {
@@ -146,7 +151,13 @@ mod tests {
         let read = (9..23).filter(|&order| windows.contain(Seq(order))).collect::<Vec<_>>();
         assert_eq!(read, [10, 11, 12, 20, 21, 22]);
         assert_eq!((windows.first(), windows.last(), windows.are_open()), (Some(Seq(10)), None, true));
+        let mut back = windows.clone();
+        back.end_by(Seq(11));
+        assert_eq!((9..23).filter(|&order| back.contain(Seq(order))).collect::<Vec<_>>(), [10, 11, 20, 21, 22]);
         windows.close(Seq(30));
+        back.close(Seq(30));
+        back.end_by(Seq(15));
+        assert_eq!((9..40).filter(|&order| back.contain(Seq(order))).collect::<Vec<_>>(), [10, 11]);
         windows.open(Seq(31));
         assert_eq!(windows.iter().count(), 2, "nothing is missing between 30 and 31");
     }

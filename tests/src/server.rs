@@ -163,6 +163,24 @@ impl NatsServer {
         copy_folder(snapshot.path(), &store);
     }
 
+    /// The same of those of its streams alone whose names begin so: the others were synced.
+    pub fn put_back_streams(&self, snapshot: &TempDir, prefix: &str) {
+        assert!(self.child.is_none(), "stop the server before its folder is put back");
+        let streams = Path::new("jetstream/$G/streams");
+        let (from, to) = (snapshot.path().join(streams), self.folder.path().join("store").join(streams));
+        let mut count = 0;
+        for item in fs::read_dir(from).expect("the streams of before") {
+            let item = item.expect("a stream of before");
+            if item.file_name().to_string_lossy().starts_with(prefix) {
+                let target = to.join(item.file_name());
+                fs::remove_dir_all(&target).expect("removing a stream");
+                copy_folder(&item.path(), &target);
+                count += 1;
+            }
+        }
+        assert!(count > 0, "no stream is called {prefix}");
+    }
+
     /// Takes away what the killed server had written of its streams beside their blocks, as a crash before it was written leaves it: it
     /// makes its state from the blocks alone. Panics while it runs.
     pub fn forget_indexes(&self) {

@@ -54,10 +54,12 @@ impl Reading {
             self.history = settings.settings.history;
         }
         // A member's record may be newer than the group's.
-        if *time > self.at
-            && let Some(turn) = Turn::of(&content, user)
-        {
-            self.windows.turn(*seq, turn, self.history);
+        if *time > self.at {
+            // And of a log that went back, and had more below this.
+            self.windows.end_by(seq.previous());
+            if let Some(turn) = Turn::of(&content, user) {
+                self.windows.turn(*seq, turn, self.history);
+            }
         }
         Ok(())
     }

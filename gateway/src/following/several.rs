@@ -3,13 +3,13 @@
 //!
 //! Up to where the reader of the role that writes them has come, the records of all groups of a shard take account of every entry. So what
 //! was stored since is looked through once for all of them, and the member's record is all that is read of each group. Where that is too
-//! much, more than one replica would have to be asked, or an entry speaks of the member, a group is looked up by itself.
+//! much, more than one replica would have to be asked, an entry speaks of the member, or they have left, a group is looked up by itself.
 
 use std::collections::HashMap;
 
 use dunlin_nats::ReadError;
 use dunlin_schema::{
-    GroupName, Log, LogName, Peer, Sender, Shard, UserName,
+    GroupName, Log, LogName, Peer, Sender, Shard, StreamTime, UserName, Windows,
     index::Place,
     read::StoredEntry,
     record::{self, ReaderRecord},
@@ -67,7 +67,8 @@ async fn sights(
         LogName::Mailbox => None,
     });
     let reader = subject::reader_record(name, shard, record::GROUPS);
-    let mut subjects = vec![reader.clone()];
+    let leader = subject::reader_record(name, shard, record::LEADER);
+    let mut subjects = vec![reader.clone(), leader.clone()];
     let mut members = Vec::new();
     for group in groups {
         let member = subject::member_record(name, shard, group, user);
@@ -76,8 +77,14 @@ async fn sights(
     }
     let Some(values) = region.reads.states_now(shard, &subjects).await? else { return Ok(None) };
     let values: HashMap<String, _> = values.into_iter().collect();
-    let read_to = values.get(&reader).and_then(|bytes| ReaderRecord::decode(bytes).ok());
-    let Some(ReaderRecord { position, .. }) = read_to else { return Ok(None) };
+    let read_by = |reader| values.get(reader).and_then(|bytes| ReaderRecord::decode(bytes).ok());
+    let (Some(ReaderRecord { position, .. }), Some(leader)) = (read_by(&reader), read_by(&leader)) else {
+        return Ok(None);
+    };
+    // Of a log that went back it says nothing yet.
+    if position.epoch < leader.epoch(StreamTime::default()) {
+        return Ok(None);
+    }
     let Some((since, false)) = region.reads.of_groups_since(shard, position.time).await else { return Ok(None) };
     let upto = match since.last() {
         Some((_, StoredEntry { seq, time, .. })) => Place { seq: *seq, time: *time },
@@ -91,7 +98,7 @@ async fn sights(
         let mut above = since.iter().filter(|(subject, _)| *subject == log).map(|(_, entry)| entry);
         if above.all(|entry| says_nothing_of(entry, &me))
             && let Ok(reading) = Reading::of(None, Some(member))
-            && let Some(windows) = reading.windows()
+            && let Some(windows) = reading.windows().filter(Windows::are_open)
         {
             sights.insert(group.clone(), Sight { windows, upto });
         }

@@ -76,7 +76,11 @@ async fn sight(region: &Region, user: &UserName, group: &GroupName) -> Result<Si
             return Err(NotKnown::Behind);
         }
     }
-    let windows = reading.windows().ok_or(NotKnown::NotYet)?;
+    let mut windows = reading.windows().ok_or(NotKnown::NotYet)?;
+    if windows.last().is_some_and(|last| last > upto.seq) {
+        // They have left meanwhile, or a power loss took that from the log.
+        windows.end_by(region.reads.shard_end(log.shard).await?.seq);
+    }
     Ok(Sight { windows, upto })
 }
 

@@ -4,7 +4,7 @@
 use dunlin_schema::content::Change;
 use dunlin_tests::{
     by_hand::ByHand,
-    device::Device,
+    device::{Device, message, new_id},
     region::{Region, RegionOptions},
     wait::until,
 };
@@ -12,7 +12,7 @@ use serde_json::json;
 
 use super::{
     done, made,
-    told::{all_said, until_said},
+    told::{all_said, said, until_said},
 };
 
 /// Entries that make a log forget all that was before.
@@ -116,4 +116,70 @@ async fn a_power_loss_is_told_to_the_members_of_a_group() {
     assert_eq!(until_said(&mut bob, "after").await, ["still here", "removed", "after"]);
     let given = all_said(&mut carol).await;
     assert_eq!(given.last().map(String::as_str), Some("removed"), "{given:?}");
+}
+
+/// What `bob` is given of `#team` wherever he says that he stands, and what its history tells him.
+async fn found(region: &Region, bob: &mut Device) -> Vec<String> {
+    let history = json!({ "history": { "with": "#team", "limit": 50 } });
+    let page = until("the index", async || bob.ask(9, history.clone()).await.ok()).await;
+    let entries = page["history"]["entries"].as_array().expect("a list");
+    let mut found: Vec<String> = entries.iter().map(|entry| entry["content"]["message"]["text"].to_string()).collect();
+    for (number, says) in [json!({}), json!({ "#team": "live" }), json!({ "#team": "beginning" })].iter().enumerate() {
+        let device = format!("tablet-{number}");
+        let again = Device::try_hello_with(region.gateway(0), &region.token("bob"), &device, says.clone()).await;
+        found.extend(all_said(&mut again.expect("a welcome")).await);
+    }
+    found
+}
+
+/// Either the log goes back over what was said and a removal, or the records do.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn whoever_was_removed_is_given_no_more_where_a_power_loss_takes_log_or_records_back() {
+    for lost in ["LOG_", "STATE_"] {
+        let mut region = Region::start_with(RegionOptions { gateways: 1, shards: 1, ..RegionOptions::default() }).await;
+        let mut alice = region.caught_up(0, "alice", "phone").await;
+        made(&mut alice, &["bob", "carol"]).await;
+        alice.send_accepted("#team", "kept").await;
+        let mut bob = region.connect(0, "bob", "phone", None).await;
+        assert_eq!(until_said(&mut bob, "kept").await, ["created", "kept"]);
+        region.nats.stop();
+        let snapshot = region.nats.snapshot();
+        region.nats.restart();
+        let mut alice = region.caught_up_when_ready(0, "alice", "laptop").await;
+        for number in 0..5 {
+            alice.send_until_accepted("#team", &format!("said {number}")).await;
+        }
+        done(&mut alice, "group_remove", json!({ "users": ["bob"] })).await;
+        until_said(&mut bob, "removed").await;
+        until("the records", async || {
+            let info = alice.ask(9, json!({ "group_info": { "group": "#team" } })).await.ok()?;
+            (info["group"]["members"] == 2).then_some(())
+        })
+        .await;
+        region.nats.kill();
+        region.nats.put_back_streams(&snapshot, lost);
+        region.workers.drain(..).for_each(|worker| worker.kill());
+        region.nats.restart();
+        let worker = region.new_worker("second").await;
+        region.workers.push(worker);
+        let mut alice = region.caught_up_when_ready(0, "alice", "tablet").await;
+        for number in 0..9 {
+            alice.send_until_accepted("#team", &format!("secret {number}")).await;
+        }
+        until_said(&mut region.connect(0, "carol", "phone", None).await, "secret 8").await;
+        let id = new_id();
+        bob.say(message(&id, "#team", "from outside")).await;
+        let mut given = Vec::new();
+        let rejected = loop {
+            let frame = bob.next().await.expect("an open socket");
+            given.extend(said(&frame));
+            if frame["rejected"]["id"] == *id {
+                break frame["rejected"]["code"].clone();
+            }
+        };
+        assert_eq!(rejected, "not_a_member", "{lost}");
+        given.extend(all_said(&mut bob).await);
+        given.extend(found(&region, &mut bob).await);
+        assert!(!given.iter().any(|said| said.contains("secret")), "{lost}: bob is given {given:?}");
+    }
 }

@@ -165,6 +165,6 @@ pub(super) async fn person(
 }
 
 /// What is said of those who are in no group any more goes when nothing that they may read is there.
-fn kept(is_member: bool) -> Option<Millis> {
+pub(super) fn kept(is_member: bool) -> Option<Millis> {
     (!is_member).then_some(limits::MEMBER_KEPT)
 }

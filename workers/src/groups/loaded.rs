@@ -7,7 +7,7 @@ use std::{
 
 use dunlin_nats::{ContactError, ReadError, Record, RecordError, entry_time, stream_ends};
 use dunlin_schema::{
-    Entry, Epoch, GroupName, Log, Position, Seq, StreamTime,
+    Entry, Epoch, GroupName, Log, Position, Seq, StreamTime, UserName,
     envelope::EnvelopeError,
     read::{ReadFrom, ReadRequest, Source, StoredEntry},
     record::{GroupRecord, LEADER, MemberRecord, ReaderRecord},
@@ -16,7 +16,8 @@ use dunlin_schema::{
 
 use super::{
     Shared,
-    core::{Group, Known, Pace},
+    applying::kept,
+    core::{self, Group, Known, Pace},
 };
 use crate::change::ChangeError;
 
@@ -86,11 +87,12 @@ impl Loaded {
         let applied = record.as_ref().map_or_else(Position::default, |record| record.applied);
         let mut group = Group::of(region.clone(), name.clone(), record.as_ref());
         let mut furthest = applied;
-        let pattern = subject::member_records(region, *shard, name);
+        let (pattern, mut left) = (subject::member_records(region, *shard, name), Vec::new());
         let put = |subject: String, record: Record| {
             if let Some(user) = subject::parse_member_record(&subject) {
                 let record = MemberRecord::decode(&record.bytes)?;
                 furthest = furthest.later(record.at);
+                left.extend(record.windows.last().map(|until| (user.clone(), until, record.at)));
                 group.put(user, &record);
             }
             Ok::<_, LoadError>(())
@@ -107,6 +109,10 @@ impl Loaded {
         };
         if furthest.epoch == epoch && furthest.seq > ends.last {
             return Err(LoadError::NoEpoch);
+        }
+        // Before anything is stored that those could read.
+        for (user, _, at) in left.into_iter().filter(|(_, until, _)| *until > ends.last) {
+            shorten(shared, name, &user, at, ends.last).await?;
         }
         let from = begin(applied, epoch, ends.last, time)?;
         let mut loaded = Loaded {
@@ -267,6 +273,23 @@ impl Loaded {
     pub(super) fn weight(&self) -> usize {
         self.group.weight() + self.known.entries() + self.ahead.len()
     }
+}
+
+/// Writes that somebody, whose record takes account of that entry, has left where the log ends now: a power loss took more of it.
+async fn shorten(
+    shared: &Shared,
+    group: &GroupName,
+    user: &UserName,
+    at: Position,
+    end: Seq,
+) -> Result<(), ChangeError> {
+    let subject = subject::member_record(&shared.region, shared.shard, group, user);
+    let changing = |stored: Option<&Record>| {
+        let stored = stored.map(|stored| MemberRecord::decode(&stored.bytes)).transpose()?;
+        let shortened = stored.filter(|stored| stored.at == at).and_then(|stored| core::shortened(&stored, end));
+        Ok::<_, ChangeError>(shortened.map(|record| (record.encode(), kept(record.role.is_some()))))
+    };
+    shared.change(shared.shard, &subject, changing).await
 }
 
 /// From where on the log of this epoch is read, of which STATE has applied what is at or below `applied`; its stream ends at `last`, and

@@ -38,7 +38,7 @@ pub use self::{
     known::{Known, Said},
     meaning::{Becomes, Meaning},
     pace::Pace,
-    records::{EndingIs, Joining, ending, ending_is, ends_for, follows, group, is_accounted, member},
+    records::{EndingIs, Joining, ending, ending_is, ends_for, follows, group, is_accounted, member, shortened},
 };
 
 /// A group as far as its log was folded.

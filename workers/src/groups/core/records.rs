@@ -2,7 +2,7 @@
 //! late, does no harm.
 
 use dunlin_schema::{
-    Millis, Position, Turn,
+    Millis, Position, Seq, Turn,
     record::{Follows, GroupRecord, MemberRecord},
 };
 
@@ -47,6 +47,14 @@ pub fn member(stored: &MemberRecord, entry: &Joining, becomes: Becomes) -> Optio
         (None, None) | (Some(_), Some(_)) => {}
     }
     Some(record)
+}
+
+/// Somebody's record where the log ends before the entries that it speaks of, which a power loss took: they may read nothing of what will
+/// have the sequences of what they could read before they left. `None` where it says nothing else already.
+pub fn shortened(stored: &MemberRecord, end: Seq) -> Option<MemberRecord> {
+    let mut record = stored.clone();
+    record.windows.end_by(end);
+    (record != *stored).then_some(record)
 }
 
 /// Whether somebody is in a group, after an entry; `None` where the record takes account of it already.
