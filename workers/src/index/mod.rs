@@ -50,9 +50,7 @@ pub const ROLE: Role = Role::new("index", prepare).with_folder().with_reads();
 
 /// Entries of one transaction, at most: they are in memory until it is committed.
 const BATCH: usize = 512;
-/// How long what was taken waits for more of its kind, where nobody asks: a transaction costs more than an entry in it.
-const GATHERED_FOR: Duration = Duration::from_millis(50);
-/// How often what was committed is synced.
+/// How often what was taken is committed and synced where nobody asks and no batch is full: a transaction costs more than an entry in it.
 const DURABLE_EVERY: Duration = Duration::from_secs(1);
 /// Questions that are answered at once; further ones wait, and are asked again by whoever gets no answer.
 const ANSWERS: usize = 64;
@@ -146,8 +144,6 @@ struct Indexing<'a> {
     going: FuturesUnordered<BoxFuture<'static, Result<Gone, ProjectionError>>>,
     /// Taken from the log, and not yet in the projection.
     batch: Vec<Taken>,
-    /// When that is to be committed, if there is any.
-    gathered: Option<Instant>,
     /// The last entry taken.
     position: Position,
     /// Whether something was committed that was not synced.
@@ -205,7 +201,6 @@ impl<'a> Indexing<'a> {
             asked: FuturesUnordered::new(),
             going: FuturesUnordered::new(),
             batch: Vec::new(),
-            gathered: None,
             position,
             unsynced: false,
             synced: Instant::now(),
@@ -254,10 +249,6 @@ impl<'a> Indexing<'a> {
                     self.chores().await?;
                     continue;
                 }
-                () = sleep_until(self.gathered.unwrap_or(due)), if self.gathered.is_some() => {
-                    self.settle().await?;
-                    continue;
-                }
                 given = self.pass.next() => given,
             };
             if !self.take(given).await? {
@@ -272,8 +263,6 @@ impl<'a> Indexing<'a> {
             }
             if self.batch.len() >= BATCH || !self.asked.is_empty() {
                 self.settle().await?;
-            } else {
-                self.gathered.get_or_insert_with(|| Instant::now() + GATHERED_FOR);
             }
         }
     }
@@ -336,7 +325,6 @@ impl<'a> Indexing<'a> {
 
     /// Commits what was taken, with the position that belongs to it.
     async fn commit(&mut self, durability: Durability) -> Result<(), ProjectionError> {
-        self.gathered = None;
         let is_durable = matches!(durability, Durability::Immediate);
         let position = self.position;
         let is_new = *self.committed.borrow() != position;
