@@ -2,7 +2,10 @@
 
 use std::time::Duration;
 
-use async_nats::{Client, RequestErrorKind, jetstream};
+use async_nats::{
+    Client, RequestErrorKind,
+    jetstream::{self, consumer},
+};
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use bytes::Bytes;
 use dunlin_schema::{RegionName, Seq, StreamTime, read::StoredEntry};
@@ -239,6 +242,27 @@ impl<O: Over> Api<O> {
         }
         let subject = self.subject(format_args!("STREAM.INFO.{stream}"));
         self.ask(subject, &Question { subjects_filter: filter }).await
+    }
+
+    /// Makes a consumer of the name that `config` gives it. Gives the sequence behind which it begins.
+    pub(crate) async fn create_consumer(&self, stream: &str, config: &consumer::Config) -> Result<Seq, ApiError> {
+        #[derive(Serialize)]
+        struct Question<'a> {
+            stream_name: &'a str,
+            config: &'a consumer::Config,
+        }
+        #[derive(Deserialize)]
+        struct Made {
+            delivered: Delivered,
+        }
+        #[derive(Deserialize)]
+        struct Delivered {
+            stream_seq: u64,
+        }
+        let name = config.name.as_deref().unwrap_or_default();
+        let subject = self.subject(format_args!("CONSUMER.CREATE.{stream}.{name}"));
+        let Made { delivered } = self.ask(subject, &Question { stream_name: stream, config }).await?;
+        Ok(Seq(delivered.stream_seq))
     }
 
     async fn ask<T: DeserializeOwned>(&self, subject: String, question: &impl Serialize) -> Result<T, ApiError> {

@@ -6,7 +6,7 @@
 //! |---|---|
 //! | [`connect`] | how to reach NATS: servers, credentials, TLS, the version gate |
 //! | `connection` | one connection that stays, and what may have been lost on it |
-//! | `line` | one connection from its making to its loss, never resumed: over it go appends and what is live |
+//! | `line` | one connection from its making to its loss, never resumed; one after another: over them go appends and what is live |
 //! | `wire` | what a client and a server say to each other, as bytes, without I/O |
 //! | `publisher` | what a worker publishes, in order |
 //! | [`mod@provision`] | the streams of a region, made once and never changed by surprise; what a region says of itself |
@@ -24,7 +24,7 @@
 //! | [`contacts`] | who has written to somebody |
 //! | [`accounts`] | people's settings and revoked tokens: asked for by a gateway, written down by a worker |
 //! | [`groups`] | what is done in a group: wanted by a gateway, done by a worker |
-//! | [`stream_reader`] | every entry of a stream in order, checked for contiguity, in any domain |
+//! | [`stream_reader`] | every entry of a stream in order, checked for contiguity, in any domain; its `tap` is what readers share |
 //! | `ordered` | one consumer of a stream, checked for contiguity, until the first doubt |
 //! | [`records`] | one record a subject, by compare-and-set; pages and watches of them |
 //! | [`queue`] | work queues, of any item |
@@ -84,5 +84,5 @@ pub use receipts::{ReceiptItem, Receipts, ReceiptsQuestion, ReceiptsService};
 pub use records::{Page, Record, RecordError, Records, SaveError, Watch, WatchEvent};
 pub use service::{AskError, Reply};
 pub use stream_reader::{
-    ReaderEvent, Start, StreamEnds, StreamFill, StreamReader, entry_time, stream_ends, stream_fill,
+    ReaderEvent, Start, StreamEnds, StreamFill, StreamReader, Taps, entry_time, stream_ends, stream_fill,
 };

@@ -5,6 +5,7 @@
 //! read, and gives what comes to a function where it lies in the read buffer.
 
 mod dial;
+mod kept;
 mod outbound;
 mod replies;
 
@@ -28,6 +29,7 @@ use tokio_util::io::poll_read_buf;
 use self::outbound::ANSWERS;
 pub(crate) use self::{
     dial::{Purpose, dial, redial},
+    kept::Kept,
     outbound::Outbound,
 };
 use crate::{

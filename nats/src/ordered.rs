@@ -4,10 +4,7 @@
 
 use std::time::Duration;
 
-use async_nats::jetstream::{
-    self,
-    consumer::{AckPolicy, DeliverPolicy, pull},
-};
+use async_nats::jetstream::consumer::{AckPolicy, DeliverPolicy, pull};
 use bytes::Bytes;
 use dunlin_schema::{RegionName, Seq, Shard, StreamTime, stream};
 use futures_util::StreamExt;
@@ -21,9 +18,11 @@ const BATCH: usize = 500;
 /// How long one batch may take.
 const EXPIRES: Duration = Duration::from_secs(10);
 /// How often the server says that it is there. Two missed ones are a doubt.
-const HEARTBEAT: Duration = Duration::from_secs(2);
+pub(crate) const HEARTBEAT: Duration = Duration::from_secs(2);
 /// How long the server keeps a consumer that nobody asks.
-const INACTIVE: Duration = Duration::from_secs(10);
+pub(crate) const INACTIVE: Duration = Duration::from_secs(10);
+/// Words of a message's reply behind `$JS.ACK.`, where it names no domain.
+const WORDS: usize = 7;
 /// The longest pause before another consumer is made.
 const PAUSE_MAX: Duration = Duration::from_millis(250);
 
@@ -70,11 +69,20 @@ pub(crate) enum Doubt {
     Lost,
     #[error("the consumer ended")]
     Ended,
+    #[error("the consumer is silent")]
+    Silent,
+    #[error("what all readers share was left")]
+    Left,
     #[error("nobody reads any more")]
     Unread,
 }
 
+/// Up to where a reader is: the entry that it was given last, with its timestamp, which tells whether it is still the same one. `None`
+/// where that is not known; nobody needs to know it of the place before the first entry.
+pub(crate) type Place = (Seq, Option<StreamTime>);
+
 /// A message of a stream.
+#[derive(Clone, Debug)]
 pub(crate) struct Placed {
     pub(crate) subject: String,
     pub(crate) seq: Seq,
@@ -126,32 +134,64 @@ impl Ordered {
             _ = self.losses.changed() => return Err(Doubt::Lost),
             message = self.messages.next() => message.ok_or(Doubt::Ended)?,
         };
-        let placed = placed(message.map_err(|error| Doubt::Failed(error.to_string()))?, self.expected)?;
+        let message = message.map_err(|error| Doubt::Failed(error.to_string()))?.message;
+        let placed = Placed::read(&message.subject, message.reply.as_deref(), message.payload, self.expected)?;
         self.expected += 1;
         Ok(placed)
     }
 }
 
 /// Unique across regions, streams, readers and their consumers.
-fn consumer_name(stream: &StreamName) -> String {
+pub(crate) fn consumer_name(stream: &StreamName) -> String {
     let unique: u64 = rand::rng().random();
     format!("reader_{}_{unique:016x}", stream.name)
 }
 
-/// A message, if it is the consumer's `expected` one.
-fn placed(message: jetstream::Message, expected: u64) -> Result<Placed, Doubt> {
-    let info = message.info().map_err(|error| Doubt::Unplaced(error.to_string()))?;
-    if info.consumer_sequence != expected {
-        return Err(Doubt::Hole { expected, found: info.consumer_sequence });
+impl Placed {
+    pub(crate) fn place(&self) -> Place {
+        (self.seq, Some(self.time))
     }
-    let time = u64::try_from(info.published.unix_timestamp_nanos())
-        .map_err(|_| Doubt::Unplaced("stored before 1970".to_owned()))?;
-    let (seq, time) = (Seq(info.stream_sequence), StreamTime(time));
-    let jetstream::Message { message, .. } = message;
-    Ok(Placed { subject: message.subject.to_string(), seq, time, payload: message.payload })
+
+    /// A message, if it is the consumer's `expected` one. Its reply says where it stands: `$JS.ACK.`, with a domain and an account or
+    /// without, then stream, consumer, deliveries, sequence in the stream, in the consumer, nanoseconds since 1970, and what is pending.
+    pub(crate) fn read(subject: &str, reply: Option<&str>, payload: Bytes, expected: u64) -> Result<Placed, Doubt> {
+        let unplaced = || Doubt::Unplaced(reply.unwrap_or_default().to_owned());
+        let mut words = reply.and_then(|reply| reply.strip_prefix("$JS.ACK.")).ok_or_else(unplaced)?.split('.');
+        let before = if words.clone().count() > WORDS { 5 } else { 3 };
+        let mut number = |skipped| words.nth(skipped).and_then(|word| word.parse().ok()).ok_or_else(unplaced);
+        let (seq, found, time) = (Seq(number(before)?), number(0)?, StreamTime(number(0)?));
+        if found != expected {
+            return Err(Doubt::Hole { expected, found });
+        }
+        Ok(Placed { subject: subject.to_owned(), seq, time, payload })
+    }
 }
 
 /// A pause before another consumer is made.
 pub(crate) fn pause() -> Duration {
     rand::rng().random_range(Duration::from_millis(10)..PAUSE_MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_reply_says_where_a_message_stands() {
+        let read = |reply, expected| Placed::read("log.a", reply, Bytes::new(), expected);
+        for reply in [
+            "$JS.ACK.LOG.reader.1.7.3.9.0",
+            "$JS.ACK.eu.hash.LOG.reader.1.7.3.9.0",
+            "$JS.ACK._.h.LOG.reader.1.7.3.9.0.x",
+        ] {
+            let placed = read(Some(reply), 3).unwrap();
+            assert_eq!((placed.seq, placed.time), (Seq(7), StreamTime(9)), "{reply}");
+            assert!(matches!(read(Some(reply), 2), Err(Doubt::Hole { expected: 2, found: 3 })), "{reply}");
+        }
+        for reply in
+            [None, Some(""), Some("$JS.ACK.LOG"), Some("$JS.ACK.LOG.reader.1.x.3.9.0"), Some("_INBOX.1.2.3.4.5.6.7.8")]
+        {
+            assert!(matches!(read(reply, 3), Err(Doubt::Unplaced(_))), "{reply:?}");
+        }
+    }
 }

@@ -1,4 +1,7 @@
-//! Every entry of a stream in order, checked for contiguity: one ordered consumer after another, each behind the last entry given.
+//! Every entry of a stream in order, checked for contiguity: one ordered consumer after another, each behind the last entry given, until
+//! the reader has come as far as the tap that all readers of the stream share.
+
+mod tap;
 
 use std::convert::Infallible;
 
@@ -7,10 +10,11 @@ use bytes::Bytes;
 use dunlin_schema::{Seq, StreamTime};
 use tokio::{sync::mpsc, task::AbortHandle};
 
+pub use self::tap::Taps;
 use crate::{
     Connection, ReadError, StreamName,
     api::{MessageQuery, calendar},
-    ordered::{Doubt, Ordered, Placed, pause},
+    ordered::{Doubt, Ordered, Place, Placed, pause},
 };
 
 /// Events that wait for whoever reads; when it is full, the consumer waits.
@@ -23,6 +27,16 @@ pub enum Start {
     After(Seq),
     /// With the first entry stored at or after this time.
     Time(StreamTime),
+}
+
+impl Start {
+    /// The place before what it begins with, where its entry has this timestamp.
+    fn place(self, time: Option<StreamTime>) -> Option<Place> {
+        match self {
+            Start::After(seq) => Some((seq, time)),
+            Start::Time(_) => None,
+        }
+    }
 }
 
 /// The ends of a stream. An empty stream that has held entries has `first` = `last` + 1.
@@ -72,6 +86,13 @@ pub enum ReaderEvent {
     Interrupted,
 }
 
+impl From<Placed> for ReaderEvent {
+    fn from(placed: Placed) -> ReaderEvent {
+        let Placed { subject, seq, time, payload } = placed;
+        ReaderEvent::Entry { subject, seq, time, payload }
+    }
+}
+
 /// An ordered pass over a stream. Made anew by itself until it is dropped.
 #[derive(Debug)]
 pub struct StreamReader {
@@ -87,9 +108,9 @@ impl Drop for StreamReader {
 
 impl StreamReader {
     /// Begins to read.
-    pub fn start(connection: &Connection, stream: StreamName, from: Start) -> StreamReader {
+    pub fn start(connection: &Connection, taps: &Taps, stream: StreamName, from: Start) -> StreamReader {
         let (sender, events) = mpsc::channel(WAITING);
-        let pass = Pass { connection: connection.clone(), stream, from, events: sender };
+        let pass = Pass { connection: connection.clone(), taps: taps.clone(), stream, from, events: sender };
         StreamReader { events, task: tokio::spawn(pass.run()).abort_handle() }
     }
 
@@ -101,6 +122,7 @@ impl StreamReader {
 
 struct Pass {
     connection: Connection,
+    taps: Taps,
     stream: StreamName,
     from: Start,
     events: mpsc::Sender<ReaderEvent>,
@@ -132,23 +154,50 @@ impl Pass {
             Start::Time(time) => DeliverPolicy::ByStartTime { start_time: calendar(time) },
         };
         let mut entries = Ordered::open(&self.connection, &self.stream, begin, "").await?;
-        let opened = self.opened().await?;
-        self.events.send(opened).await.map_err(|_| Doubt::Unread)?;
-        loop {
-            let Placed { subject, seq, time, payload } = entries.next().await?;
-            self.from = Start::After(seq);
-            let entry = ReaderEvent::Entry { subject, seq, time, payload };
-            self.events.send(entry).await.map_err(|_| Doubt::Unread)?;
-        }
+        let (ends, time) = self.opened().await?;
+        let mut place = self.from.place(time);
+        self.tell(ReaderEvent::Opened { from: self.from, ends, time }).await?;
+        let mut tap = self.taps.of(&self.stream);
+        let leaves = loop {
+            // Before the look, so that no move is missed.
+            let moved = tap.moved();
+            let over = match place.map(|place| tap.join(place, &self.events)) {
+                Some(Ok(Some(leaves))) => break leaves,
+                Some(Ok(None)) | None => false,
+                Some(Err(_)) => true,
+            };
+            tokio::select! {
+                biased;
+                entry = entries.next() => {
+                    let entry = entry?;
+                    self.from = Start::After(entry.seq);
+                    place = Some(entry.place());
+                    self.tell(entry.into()).await?;
+                    if over {
+                        tap = self.taps.of(&self.stream);
+                    }
+                }
+                () = moved, if !over => {}
+            }
+        };
+        drop(entries);
+        let (given, _) = leaves.await.map_err(|_| Doubt::Ended)?;
+        self.from = Start::After(given);
+        Err(Doubt::Left)
     }
 
-    async fn opened(&self) -> Result<ReaderEvent, Doubt> {
+    async fn tell(&self, event: ReaderEvent) -> Result<(), Doubt> {
+        self.events.send(event).await.map_err(|_| Doubt::Unread)
+    }
+
+    /// The stream's ends, and the timestamp of the entry at the beginning.
+    async fn opened(&self) -> Result<(StreamEnds, Option<StreamTime>), Doubt> {
         let ends = stream_ends(&self.connection, &self.stream).await?;
         let time = match self.from {
             Start::After(seq) if seq > Seq(0) => entry_time(&self.connection, &self.stream, seq).await?,
             Start::After(_) | Start::Time(_) => None,
         };
-        Ok(ReaderEvent::Opened { from: self.from, ends, time })
+        Ok((ends, time))
     }
 }
 

@@ -7,6 +7,6 @@ mod write;
 
 pub(crate) use self::{
     read::{Malformed, Message, Said, Step, next},
-    status::status,
+    status::{header, status},
     write::{Publish, ReplyTo, connect, ping, pong, publish, subscribe, unsubscribe},
 };

@@ -5,7 +5,7 @@ use std::{
     sync::Arc,
 };
 
-use dunlin_nats::{Appender, Connection, Publisher, Reads, Records};
+use dunlin_nats::{Appender, Connection, Publisher, Reads, Records, Taps};
 use dunlin_schema::stream::RegionSettings;
 use dunlin_store::Store;
 use tokio::time::Instant;
@@ -24,6 +24,8 @@ use crate::{
 pub struct Context {
     pub(crate) connection: Connection,
     pub(crate) publisher: Publisher,
+    /// What all of the worker's readers of a stream share.
+    pub(crate) taps: Taps,
     pub(crate) settings: Arc<RegionSettings>,
     pub(crate) boot: BootSource,
     /// When time began for all tasks.

@@ -12,7 +12,7 @@ use std::{
     time::Duration,
 };
 
-use dunlin_nats::{Appender, ConnectError, Connection, Publisher, Reads, SettingsError, region_settings};
+use dunlin_nats::{Appender, ConnectError, Connection, Publisher, Reads, SettingsError, Taps, region_settings};
 use dunlin_schema::{Shard, stream::RegionSettings};
 use parking_lot::Mutex;
 use prometheus_client::registry::Registry;
@@ -124,6 +124,7 @@ impl Worker {
         let states = Arc::new(TaskStates::new(units.len()));
         let context = Context {
             connection,
+            taps: Taps::over(&publisher),
             publisher,
             settings: Arc::new(settings),
             boot,

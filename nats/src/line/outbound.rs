@@ -73,6 +73,11 @@ impl Outbound {
         outbound
     }
 
+    /// A subject of the line's own for the subscription of that number, which no answer comes under.
+    pub(super) fn inbox_of(&self, number: u64) -> String {
+        format!("{}to.{number}", self.shared.inbox)
+    }
+
     /// Whether the server takes a message of that size, in bytes.
     pub(crate) fn takes(&self, size: usize) -> bool {
         size <= self.shared.most

@@ -1,4 +1,4 @@
-//! The headers of a message, as far as anybody here asks: the status that a server gives in place of an answer.
+//! The headers of a message, as far as anybody here asks: the status that a server gives in place of an answer, and what it says with it.
 
 /// What headers begin with.
 const VERSION: &[u8] = b"NATS/1.0";
@@ -13,9 +13,26 @@ pub(crate) fn status(headers: &[u8]) -> Option<u16> {
     digits?.parse().ok()
 }
 
+/// The first value of this name in a message's headers.
+pub(crate) fn header<'a>(headers: &'a [u8], name: &str) -> Option<&'a str> {
+    let mut lines = headers.split(|byte| *byte == b'\n').skip(1);
+    let value = lines.find_map(|line| line.strip_prefix(name.as_bytes())?.strip_prefix(b":"))?;
+    std::str::from_utf8(value).ok().map(str::trim_ascii)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_header_is_the_first_of_its_name() {
+        let headers = b"NATS/1.0 100 Idle Heartbeat\r\nNats-Last-Consumer: 7\r\nNats-Last: 8\r\nNats-Last:9\r\n\r\n";
+        assert_eq!(header(headers, "Nats-Last-Consumer"), Some("7"));
+        assert_eq!(header(headers, "Nats-Last"), Some("8"));
+        for absent in ["Nats-Last-Stream", "NATS/1.0 100 Idle Heartbeat", "Last"] {
+            assert_eq!(header(headers, absent), None, "{absent}");
+        }
+    }
 
     #[test]
     fn a_status_is_what_the_first_line_says() {

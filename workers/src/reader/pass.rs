@@ -248,7 +248,8 @@ impl Pass {
                         ReadFrom::Seq(seq) => Start::After(seq.previous()),
                         ReadFrom::Time(time) => Start::Time(time),
                     };
-                    self.consumer = Some(StreamReader::start(&self.context.connection, self.stream.clone(), start));
+                    let Context { connection, taps, .. } = &self.context;
+                    self.consumer = Some(StreamReader::start(connection, taps, self.stream.clone(), start));
                 }
                 Output::Close => self.consumer = None,
                 Output::Begin(position) => return Some(Given::Begin(position)),
