@@ -121,14 +121,14 @@ impl Team {
             (name, goal)
         });
         *self.shared.goals.lock() = Some(goals.collect());
+        let (mut members, count) = (Vec::new(), self.members.len());
         let all = async {
-            let mut members = Vec::new();
             while let Some(member) = self.members.join_next().await {
                 members.push(member.expect("a member is given each entry once and in order"));
             }
-            members
         };
-        let members = tokio::time::timeout(patience, all).await.expect("all members to have what they may read");
+        let is_over = tokio::time::timeout(patience, all).await.is_err();
+        assert!(!is_over, "{} of {count} members have all {stored} entries that they may read", members.len());
         for member in members {
             let name = &member.name;
             assert_eq!(member.given, readable(region, name, &log), "what {name} was given, and what {name} may read");
