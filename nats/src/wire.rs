@@ -10,3 +10,6 @@ pub(crate) use self::{
     status::{header, status},
     write::{Publish, ReplyTo, connect, ping, pong, publish, subscribe, unsubscribe},
 };
+
+#[cfg(test)]
+mod tests;

@@ -3,11 +3,11 @@
 use memchr::memchr;
 
 /// The longest line, but for `INFO`, which names each server of a cluster.
-const LINE: usize = 8 << 10;
+pub(super) const LINE: usize = 8 << 10;
 /// The longest `INFO`.
-const INFO: usize = 1 << 20;
+pub(super) const INFO: usize = 1 << 20;
 /// The most bytes that a message may be announced with: what nats-server itself can be set to.
-const MESSAGE: usize = 64 << 20;
+pub(super) const MESSAGE: usize = 64 << 20;
 /// What a message ends with, as any line.
 const END: &[u8] = b"\r\n";
 

@@ -130,6 +130,10 @@ fn links_lead_somewhere() {
 }
 
 fn traces(source: &Source) -> Vec<Finding> {
+    // What others said stands as they said it.
+    if source.path.contains("/corpus/") {
+        return Vec::new();
+    }
     let places = [
         concat!("/wo", "rk/"),
         concat!("/ro", "ot/"),
@@ -164,6 +168,7 @@ fn nothing_tells_of_the_machine_it_was_written_on() {
             ("scripts/x", concat!("cd /ho", "me/me/dunlin\n"), &[1]),
             ("a/src/x.rs", "let a = 1; \nlet b = 2;", &[1, 2]),
             ("a/src/x.rs", concat!("<<<<", "<<< HEAD\nlet b = \"network/path\";\n"), &[1]),
+            ("a/src/corpus/x", "PING \nPONG", &[]),
         ],
     );
     hold(traces);

@@ -105,31 +105,4 @@ proptest! {
         let expected = if headers.is_empty() { String::new() } else { format!("NATS/1.0\r\n{lines}\r\n") };
         prop_assert_eq!(read.headers, expected.as_bytes());
     }
-
-    /// Whatever comes, it is taken apart into pieces that lie in it, or refused, or wanted more of.
-    #[test]
-    fn no_bytes_do_harm(
-        pieces in prop::collection::vec(prop_oneof![
-            prop::collection::vec(any::<u8>(), 0..20),
-            prop::sample::select(vec![
-                &b"MSG "[..], b"HMSG ", b"PING", b"PONG", b"+OK", b"-ERR ", b"INFO ", b"a ", b" 1 ", b" 12 ", b"0", b"\r\n", b"\n", b"'",
-                b"18446744073709551615", b"67108864", b"NATS/1.0\r\n\r\n",
-            ]).prop_map(<[u8]>::to_vec),
-        ], 0..12),
-    ) {
-        let bytes = pieces.concat();
-        let mut rest = &bytes[..];
-        while let Ok(step) = next(rest) {
-            match step {
-                Step::Whole(_, length) => {
-                    prop_assert!(0 < length && length <= rest.len());
-                    rest = &rest[length..];
-                }
-                Step::Part(needed) => {
-                    prop_assert!(needed > rest.len());
-                    break;
-                }
-            }
-        }
-    }
 }
