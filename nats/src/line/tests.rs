@@ -7,6 +7,8 @@ use tokio::{
     net::TcpListener,
 };
 
+mod beside;
+
 use super::{outbound::NotSent, *};
 use crate::{
     ConnectOptions,
