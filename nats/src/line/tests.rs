@@ -8,6 +8,7 @@ use tokio::{
 };
 
 mod beside;
+mod hostile;
 
 use super::{outbound::NotSent, *};
 use crate::{
