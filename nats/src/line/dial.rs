@@ -97,6 +97,10 @@ async fn try_address(
     };
     let tls_wanted = options.tls_required() || server.tls_required();
     let mut stream = if tls_wanted || info.tls_required {
+        // It would be taken for what the server says through TLS, and may be anybody's.
+        if !inbound.is_empty() {
+            return Err(Failure::with_source(Kind::Tls, "it says more than INFO before TLS begins"));
+        }
         Stream::Tls(Box::new(secured(options, server, stream).await?))
     } else {
         Stream::Plain(stream)

@@ -80,6 +80,19 @@ async fn a_server_that_does_not_greet_as_one_makes_no_line() {
     }
 }
 
+#[tokio::test]
+async fn what_is_said_before_tls_is_not_taken_for_what_is_said_through_it() {
+    let info = br#"INFO {"server_id":"A","version":"2.15.2","max_payload":1024,"tls_required":true}"#;
+    let mut heard = Vec::new();
+    let line = dialled(async |mut socket| {
+        socket.write_all(&[info, &b"\r\nPONG\r\nMSG user.bob 1 2\r\nhi\r\n"[..]].concat()).await.unwrap();
+        socket.read_to_end(&mut heard).await.unwrap();
+    });
+    let error = line.await.err().unwrap();
+    assert!(matches!(error, ConnectError::Refused { .. }), "{error:?}");
+    assert!(heard.is_empty(), "no greeting of TLS either");
+}
+
 #[tokio::test(start_paused = true)]
 async fn a_server_that_stops_reading_is_left_and_whoever_waits_is_told() {
     let (line, _server) = Server::with_line().await;
