@@ -126,15 +126,17 @@ impl Line {
         pings.reset();
         // A machine that slept asks once, and waits for the answer.
         pings.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        // What came behind the word that let us in is not waited for.
+        let mut turn = Ok(());
         let lost = loop {
-            let turn = tokio::select! {
+            if let Err(lost) = turn.and_then(|()| self.take(&mut take)) {
+                break lost;
+            }
+            turn = tokio::select! {
                 biased;
                 turn = poll_fn(|cx| self.poll(cx)) => turn,
                 _ = pings.tick() => if self.outbound.ping() { Ok(()) } else { Err(Lost::Silent) },
             };
-            if let Err(lost) = turn.and_then(|()| self.take(&mut take)) {
-                break lost;
-            }
         };
         (lost, std::mem::take(&mut self.server))
     }

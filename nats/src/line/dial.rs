@@ -92,7 +92,7 @@ async fn try_address(
     let mut stream = TcpStream::connect(address).await?;
     stream.set_nodelay(true)?;
     let mut inbound = BytesMut::new();
-    let Greeting::Info(info) = heard(&mut stream, &mut inbound).await? else {
+    let Greeting::Info(mut info) = heard(&mut stream, &mut inbound).await? else {
         return Err(Failure::with_source(Kind::Io, "it does not begin with INFO"));
     };
     let tls_wanted = options.tls_required() || server.tls_required();
@@ -115,7 +115,8 @@ async fn try_address(
         match heard(&mut stream, &mut inbound).await? {
             Greeting::Pong => return Ok(Line::new(stream, inbound, *info, &options.inbox_prefix)),
             // It may have learnt of its cluster meanwhile.
-            Greeting::Info(_) | Greeting::Other => {}
+            Greeting::Info(newer) => info = newer,
+            Greeting::Other => {}
             Greeting::Refused(why) if why.to_ascii_lowercase().starts_with("authorization violation") => {
                 return Err(Failure::with_source(Kind::AuthorizationViolation, why));
             }

@@ -28,6 +28,11 @@ struct Server {
 impl Server {
     /// A line, and the server that has let it in.
     async fn with_line() -> (Line, Server) {
+        Server::with_line_greeted(b"", b"").await
+    }
+
+    /// The same, with something said before the word that lets it in, and at once with it, behind it.
+    async fn with_line_greeted(before: &[u8], behind: &[u8]) -> (Line, Server) {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let servers = vec![format!("nats://{}", listener.local_addr().unwrap())];
         let options = ConnectOptions { servers, ..ConnectOptions::default() };
@@ -37,7 +42,7 @@ impl Server {
             server.says(&[INFO, b"\r\n"].concat()).await;
             assert!(server.hears().await.starts_with("CONNECT {"));
             assert_eq!(server.hears().await, "PING");
-            server.says(b"PONG\r\n").await;
+            server.says(&[before, b"PONG\r\n", behind].concat()).await;
             server
         };
         let (line, server) = tokio::join!(dial(&options, &PURPOSE), accepted);

@@ -8,6 +8,7 @@ use tokio::sync::Notify;
 use super::*;
 use crate::ConnectError;
 
+const CLUSTERED: &[u8] = br#"INFO {"server_id":"A","version":"2.15.2","max_payload":1024,"connect_urls":["b:2"]}"#;
 const PAYLOAD: [u8; 1_024] = [b'x'; 1_024];
 const LARGE: Publish<'_> = Publish { subject: "a", reply: ReplyTo::Nobody, headers: &[], payload: &PAYLOAD };
 /// Looks in a row that find no room, after which a line is taken for stuck.
@@ -91,6 +92,21 @@ async fn what_is_said_before_tls_is_not_taken_for_what_is_said_through_it() {
     let error = line.await.err().unwrap();
     assert!(matches!(error, ConnectError::Refused { .. }), "{error:?}");
     assert!(heard.is_empty(), "no greeting of TLS either");
+}
+
+#[tokio::test]
+async fn what_is_said_around_the_word_that_lets_in_is_heard() {
+    let told = [CLUSTERED, b"\r\n"].concat();
+    for (before, behind) in [(&told[..], &b""[..]), (b"", &told), (b"+OK\r\nPING\r\n", &told)] {
+        let (line, server) = Server::with_line_greeted(before, behind).await;
+        let ((_, info), ()) = tokio::join!(line.run(|_| {}), server.ends());
+        assert_eq!(info.connect_urls, ["b:2"]);
+    }
+    let (line, mut server) = Server::with_line_greeted(b"", b"PING\r\n").await;
+    let (running, _) = running(line);
+    server.inbox().await;
+    assert_eq!(server.hears().await, "PONG");
+    running.abort();
 }
 
 #[tokio::test(start_paused = true)]
