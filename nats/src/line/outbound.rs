@@ -155,8 +155,13 @@ impl Outbound {
         async move { answered.await.map_err(|_| NotSent::Lost) }
     }
 
+    /// Says that we are there, to a server that hears it: one that reads nothing is not owed more and more answers.
     pub(super) fn pong(&self) {
-        self.say(wire::pong);
+        self.say(|buffer| {
+            if buffer.len() < WAITING {
+                wire::pong(buffer);
+            }
+        });
     }
 
     /// Asks whether the server is there; says whether it has answered all that was asked before the last time.

@@ -109,6 +109,37 @@ async fn what_is_said_around_the_word_that_lets_in_is_heard() {
     running.abort();
 }
 
+#[tokio::test]
+async fn a_server_that_reads_nothing_is_not_owed_an_answer_to_each_of_its_questions() {
+    let (line, mut server) = Server::with_line().await;
+    let outbound = line.outbound().clone();
+    let (running, given) = running(line);
+    let sent = stuff(&outbound).await;
+    let processed = outbound.round_trip();
+    server.says(&[&b"PING\r\n".repeat(100_000)[..], b"MSG a 1 0\r\n\r\n"].concat()).await;
+    given.notified().await;
+    assert_eq!(outbound.try_publish(&LARGE), Ok(false), "nothing was read meanwhile");
+    server.inbox().await;
+    let (mut messages, mut answers) = (0, 0);
+    loop {
+        match &*server.hears().await {
+            "PONG" => answers += 1,
+            "PING" => break,
+            message => {
+                assert_eq!(message, "PUB a 1024");
+                assert_eq!(server.hears().await.len(), PAYLOAD.len());
+                messages += 1;
+            }
+        }
+    }
+    assert_eq!((messages, answers), (sent, 0));
+    // As soon as it reads, all is as before.
+    server.says(b"PONG\r\nPING\r\n").await;
+    assert_eq!(processed.await, Ok(()));
+    assert_eq!(server.hears().await, "PONG");
+    running.abort();
+}
+
 #[tokio::test(start_paused = true)]
 async fn a_server_that_stops_reading_is_left_and_whoever_waits_is_told() {
     let (line, _server) = Server::with_line().await;
