@@ -99,3 +99,10 @@ fn a_question_about_heads_that_nobody_answers_is_asked_again() {
     assert!(asks(&connection));
     assert_eq!(connection.metrics.heads_unanswered.get(), 1);
 }
+
+#[test]
+fn an_idle_connection_is_small() {
+    // As an allocator gives it: with the counts of its `Arc`.
+    let size = size_of::<Connection>() + 2 * size_of::<usize>();
+    assert!(size <= 640, "{size} bytes");
+}

@@ -85,7 +85,8 @@ impl Wants<'_> {
 /// What the session itself has sent, whose copies its device need not see.
 pub(super) struct SentHere<'a> {
     pub(super) me: &'a Author,
-    pub(super) copies: &'a mut Copies,
+    /// `None` where it has sent nothing.
+    pub(super) copies: Option<&'a mut Copies>,
 }
 
 impl SentHere<'_> {
@@ -95,6 +96,6 @@ impl SentHere<'_> {
 
     /// Whether an entry is the copy of something that this session sent. Each is told once.
     pub(super) fn is_own_copy(&mut self, sent: &SharedFrame) -> bool {
-        self.copies.is_own(self.me, sent)
+        self.copies.as_mut().is_some_and(|copies| copies.is_own(self.me, sent))
     }
 }

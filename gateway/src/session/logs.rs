@@ -142,7 +142,7 @@ impl Logs {
         let (named, active) = followed.active();
         let Active { follower, queue, reach, .. } = active;
         let Handing { now, bounds, sent, out } = handing;
-        let sent = SentHere { me: sent.me, copies: &mut *sent.copies };
+        let sent = SentHere { me: sent.me, copies: sent.copies.as_deref_mut() };
         let wants = Wants { named, reads, verifying, looks, out };
         follower.with(&mut Around { now: *now, bounds, named, queue, reach, share, wants, sent }, what);
         active.forget_windows();

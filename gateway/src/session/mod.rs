@@ -221,14 +221,21 @@ pub enum Output {
     SignalLost,
 }
 
+/// What a session has of what its client sent.
+#[derive(Debug, Default)]
+struct Sends {
+    sending: Sending,
+    copies: Copies,
+}
+
 /// One device's connection.
 #[derive(Debug)]
 pub struct Session {
     me: Author,
     bounds: &'static Bounds,
     logs: Logs,
-    sending: Sending,
-    copies: Copies,
+    /// `None` until something is sent: most who are there say nothing.
+    sends: Option<Box<Sends>>,
     marks: Marks,
     /// What the client waits for, which is never dropped; and signals, which find room where little waits.
     answers: VecDeque<ServerFrame>,
@@ -240,18 +247,19 @@ impl Session {
         let Setup { region, shards, user, sent_copies, several_devices, bounds } = setup;
         let copies = several_devices || sent_copies == SentCopies::Always;
         let me = Author { user, region, shards, copies };
-        let (logs, sending, copies) = (Logs::default(), Sending::default(), Copies::default());
-        let marks = Marks::default();
-        Session { me, bounds, logs, sending, copies, marks, answers: VecDeque::new() }
+        let (logs, marks) = (Logs::default(), Marks::default());
+        Session { me, bounds, logs, sends: None, marks, answers: VecDeque::new() }
     }
 
     /// Takes in what happened, and adds what is to be done to `out`.
     pub fn handle(&mut self, now: Millis, input: Input, out: &mut Vec<Output>) {
-        let Session { me, bounds, logs, sending, copies, marks, answers } = self;
+        let Session { me, bounds, logs, sends, marks, answers } = self;
+        let copies = sends.as_mut().map(|sends| &mut sends.copies);
         let mut handing = Handing { now, bounds, sent: SentHere { me, copies }, out };
         let handing = &mut handing;
         match input {
             Input::Sending(input) => {
+                let Sends { sending, copies } = &mut **sends.get_or_insert_default();
                 let Then { todo, answer, given_up } = sending.handle(now, me, input);
                 if let Some(sending::Do::Append(append)) = &todo {
                     copies.append(&append.key);
@@ -340,7 +348,7 @@ impl Session {
 
     /// Whether frames of the client may be read: false while too many wait for their answer.
     pub fn wants_input(&self) -> bool {
-        let (sends, bytes) = self.sending.waiting();
+        let (sends, bytes) = self.sends.as_ref().map_or((0, 0), |sends| sends.sending.waiting());
         sends + self.answers.len() < limits::SENDS_IN_FLIGHT && bytes < limits::OUTBOUND_BYTES
     }
 

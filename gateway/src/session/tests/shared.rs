@@ -128,7 +128,7 @@ impl Step {
 
     fn quick(&mut self, entry: &TailEntry) -> bool {
         let me = author();
-        let mut sent = SentHere { me: &me, copies: &mut self.copies };
+        let mut sent = SentHere { me: &me, copies: Some(&mut self.copies) };
         self.step.live(entry, &mut self.queue, SHARE, &mut sent, &self.reach)
     }
 
@@ -139,7 +139,7 @@ impl Step {
         let mut follow = self.step.follow(&self.queue);
         let wants =
             Wants { named: &named, reads: &mut reads, verifying: &mut verifying, looks: &mut looks, out: &mut out };
-        let sent = SentHere { me: &me, copies: &mut self.copies };
+        let sent = SentHere { me: &me, copies: Some(&mut self.copies) };
         let (now, bounds) = (Millis(100_000), &BOUNDS);
         let mut around = Around {
             now,

@@ -5,7 +5,7 @@ use super::*;
 #[test]
 fn a_session_is_small() {
     let size = std::mem::size_of::<Session>();
-    assert!(size <= 600, "{size} bytes");
+    assert!(size <= 320, "{size} bytes");
 }
 
 #[test]
