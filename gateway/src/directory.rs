@@ -15,7 +15,7 @@ use std::{
 use dunlin_nats::{FanIn, FanInError, Joined, LiveSink};
 use dunlin_schema::{
     Log, LogName, Peer, RegionName, Seq, Shard, UserName, limits,
-    live::{DeviceNews, LiveEntry, Mark, Receipt, Removed, Signal},
+    live::{DeviceNews, LiveEntry, Mark, Receipt, Signal},
     presence::{GatewayRun, Here},
 };
 use parking_lot::Mutex;
@@ -27,7 +27,7 @@ use changes::Changes;
 use devices::Teller;
 pub(crate) use devices::{News, publish};
 use fan_out::{FanOut, Giving, Item};
-use roll::Calls;
+use roll::Roll;
 pub(crate) use roll::Unheard;
 
 use crate::{
@@ -74,9 +74,7 @@ pub(crate) struct Followers {
     fan_out: Arc<FanOut>,
     /// What some of them have yet to be given, while there is any.
     giving: Mutex<Option<Box<Giving>>>,
-    calls: Calls,
-    /// Devices of the user that were removed from here.
-    removals: Mutex<Vec<Removed>>,
+    roll: Roll,
 }
 
 /// A connection that follows a log.
@@ -136,12 +134,12 @@ impl Directory {
         let mut logs = self.logs(place.shard).lock();
         let followed = logs.entry(place.owner.clone()).or_insert_with(|| {
             let (log, metrics, teller) = (log.clone(), self.metrics.clone(), self.teller.clone());
-            let (calls, removals, compared) = (Calls::default(), Mutex::default(), AtomicU32::new(0));
+            let (roll, compared) = (Roll::default(), AtomicU32::new(0));
             let (tail, list) = (Tail::of(&place, log.clone()), Mutex::new(Vec::with_capacity(1)));
             let (fan_out, giving) = (self.fan_out.clone(), Mutex::default());
             let followers = Arc::new_cyclic(|me: &Weak<Followers>| {
                 let me = me.clone();
-                Followers { me, log, tail, metrics, teller, list, compared, fan_out, giving, calls, removals }
+                Followers { me, log, tail, metrics, teller, list, compared, fan_out, giving, roll }
             });
             Arc::new(Followed { followers, interest: OnceCell::new() })
         });

@@ -22,8 +22,16 @@ use crate::{connection::Connection, timer::Order};
 /// Devices that the answers to one call may name: twice as many as can be connected, for those that move.
 const NAMED: usize = 2 * limits::DEVICES;
 
-/// The calls that are under way, and what was answered to each.
-pub(super) type Calls = Mutex<BTreeMap<u64, BTreeSet<DeviceName>>>;
+/// What is asked about a user's devices from here, and was told of them. Seldom there is any, and then it holds nothing.
+pub(super) type Roll = Mutex<Option<Box<Asked>>>;
+
+#[derive(Default)]
+pub(super) struct Asked {
+    /// The calls that are under way, and what was answered to each.
+    calls: BTreeMap<u64, BTreeSet<DeviceName>>,
+    /// Devices of the user that were removed from here.
+    removals: Vec<Removed>,
+}
 
 /// Why other gateways can't be asked, or told.
 #[derive(Debug, thiserror::Error)]
@@ -47,19 +55,26 @@ struct Call {
 
 impl Drop for Call {
     fn drop(&mut self) {
-        self.followers.calls.lock().remove(&self.number);
+        let mut roll = self.followers.roll.lock();
+        if let Some(asked) = &mut *roll {
+            asked.calls.remove(&self.number);
+            if asked.calls.is_empty() && asked.removals.is_empty() {
+                *roll = None;
+            }
+        }
     }
 }
 
 impl Call {
     fn begin(followers: &Arc<Followers>) -> Call {
         let number = rand::random();
-        followers.calls.lock().insert(number, BTreeSet::new());
+        followers.roll.lock().get_or_insert_default().calls.insert(number, BTreeSet::new());
         Call { followers: followers.clone(), number }
     }
 
     fn answers(&self) -> BTreeSet<DeviceName> {
-        self.followers.calls.lock().get(&self.number).cloned().unwrap_or_default()
+        let roll = self.followers.roll.lock();
+        roll.as_ref().and_then(|asked| asked.calls.get(&self.number)).cloned().unwrap_or_default()
     }
 }
 
@@ -110,7 +125,7 @@ impl Followers {
 
     /// Answers a call of another gateway.
     pub(super) fn answer(&self, RollCall { call }: RollCall) {
-        if self.calls.lock().contains_key(&call) {
+        if self.roll.lock().as_ref().is_some_and(|asked| asked.calls.contains_key(&call)) {
             return;
         }
         self.tell(DeviceNews::Present(Present { call, devices: self.here() }));
@@ -118,7 +133,7 @@ impl Followers {
 
     /// Counts an answer, where it is to a call from here.
     pub(super) fn count(&self, Present { call, devices }: Present) {
-        if let Some(answers) = self.calls.lock().get_mut(&call) {
+        if let Some(answers) = self.roll.lock().as_mut().and_then(|asked| asked.calls.get_mut(&call)) {
             let room = NAMED.saturating_sub(answers.len());
             answers.extend(devices.into_iter().take(room));
         }
@@ -126,7 +141,8 @@ impl Followers {
 
     /// A removal was told from here. Of many the newest are remembered.
     fn remember(&self, removed: Removed) {
-        let mut removals = self.removals.lock();
+        let mut roll = self.roll.lock();
+        let removals = &mut roll.get_or_insert_default().removals;
         if removals.len() == limits::DEVICES {
             removals.remove(0);
         }
@@ -135,7 +151,8 @@ impl Followers {
 
     /// The removal that was told from here when a device was connecting, and may not have reached its gateway.
     pub(super) fn removal_of(&self, device: &DeviceName, opened: Millis) -> Option<Removed> {
-        let removals = self.removals.lock();
+        let roll = self.roll.lock();
+        let removals = &roll.as_ref()?.removals;
         removals.iter().rev().find(|removed| removed.device == *device && opened <= removed.at).cloned()
     }
 
