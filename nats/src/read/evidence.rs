@@ -18,8 +18,14 @@ impl Reads {
         more: bool,
     ) -> Result<Evidence, ReadError> {
         let api = self.connection.api();
-        let (info, first) =
-            tokio::join!(api.stream_info(&place.stream, Some(&place.subject)), self.next(place, Seq(1)));
+        // How many entries the log has is of use only where more of them follow.
+        let counted = more.then_some(place.subject.as_str());
+        let first = async {
+            // A log that was read from its beginning and brought nothing has no first entry.
+            let is_bare = entries.is_empty() && !more && matches!(from, ReadFrom::Seq(Seq(0..=1)));
+            if is_bare { Ok(None) } else { self.next(place, Seq(1)).await }
+        };
+        let (info, first) = tokio::join!(api.stream_info(&place.stream, counted), first);
         let (state, first) = (info?.state, first?);
         let count = state.subjects.as_ref().and_then(|subjects| subjects.get(&place.subject)).copied().unwrap_or(0);
         let weight = if !more {
