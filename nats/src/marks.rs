@@ -93,7 +93,7 @@ impl Marks {
     /// nothing that was stored before it was called. Errors: see [`RecordError`].
     pub async fn of(&self, shard: Shard, user: &UserName, after: Seq) -> Result<MarksPage, RecordError> {
         let pattern = subject::marks_of(self.connection.region(), shard, user);
-        let page = Records::new(&self.connection).above(&self.reads, shard, &pattern, after).await?;
+        let page = Records::new(&self.connection).few_above(&self.reads, shard, &pattern, after).await?;
         let upto = page.records.last().map_or(after, |(_, record)| record.revision);
         let marks = page
             .records

@@ -171,9 +171,31 @@ impl Records {
     /// Some of the records of the shard's STATE whose subjects match a pattern and whose revisions are above `after`, in the order of
     /// these: one round trip for a page. It misses none that was stored before it was called. Errors: see [`RecordError`].
     pub async fn above(&self, reads: &Reads, shard: Shard, pattern: &str, after: Seq) -> Result<Page, RecordError> {
+        self.found_above(reads, shard, pattern, after, Matching::Many).await
+    }
+
+    /// The same for a pattern that only some of very many records match: found without looking at the others.
+    pub async fn few_above(&self, reads: &Reads, shard: Shard, pattern: &str, after: Seq) -> Result<Page, RecordError> {
+        self.found_above(reads, shard, pattern, after, Matching::Few).await
+    }
+
+    async fn found_above(
+        &self,
+        reads: &Reads,
+        shard: Shard,
+        pattern: &str,
+        after: Seq,
+        matching: Matching,
+    ) -> Result<Page, RecordError> {
         let stream = stream::state_stream(self.connection.region(), shard);
-        let (found, last) =
-            tokio::join!(reads.by_pattern(&stream, pattern, after), reads.last_of_many(&stream, pattern));
+        let found = async {
+            let found = match matching {
+                Matching::Few => reads.by_pattern_of_few(&stream, pattern, after).await,
+                Matching::Many => None,
+            };
+            if found.is_some() { found } else { reads.by_pattern(&stream, pattern, after).await }
+        };
+        let (found, last) = tokio::join!(found, reads.last_of_many(&stream, pattern));
         if let Some((found, more)) = found {
             let reached = found.last().map(|(_, last)| last.seq);
             // A replica that says "no more" below the leader's last record lags.
@@ -197,11 +219,33 @@ impl Records {
         shard: Shard,
         pattern: &str,
         after: Seq,
+        show: impl FnMut(String, Record) -> Result<(), E>,
+    ) -> Result<(), E> {
+        self.each_found(reads, shard, pattern, (after, Matching::Many), show).await
+    }
+
+    /// The same of all records that match a pattern, found as by [`Records::few_above`].
+    pub async fn each_of_few<E: From<RecordError>>(
+        &self,
+        reads: &Reads,
+        shard: Shard,
+        pattern: &str,
+        show: impl FnMut(String, Record) -> Result<(), E>,
+    ) -> Result<(), E> {
+        self.each_found(reads, shard, pattern, (Seq(0), Matching::Few), show).await
+    }
+
+    async fn each_found<E: From<RecordError>>(
+        &self,
+        reads: &Reads,
+        shard: Shard,
+        pattern: &str,
+        (after, matching): (Seq, Matching),
         mut show: impl FnMut(String, Record) -> Result<(), E>,
     ) -> Result<(), E> {
         let mut begin = Some(after);
         while let Some(after) = begin {
-            let page = self.above(reads, shard, pattern, after).await?;
+            let page = self.found_above(reads, shard, pattern, after, matching).await?;
             page.records.into_iter().try_for_each(|(subject, record)| show(subject, record))?;
             begin = page.next.map(Seq::previous);
         }
@@ -295,6 +339,13 @@ impl Records {
             PublishAnswer::Unknown => Err(SaveError::Unknown),
         }
     }
+}
+
+/// How many records match a pattern, of those that there are.
+#[derive(Clone, Copy)]
+enum Matching {
+    Few,
+    Many,
 }
 
 /// What a snapshot holds.

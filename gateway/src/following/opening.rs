@@ -4,7 +4,7 @@ use std::{collections::BTreeMap, time::Duration};
 
 use dunlin_nats::{ReadError, Record, RecordError};
 use dunlin_schema::{
-    Code, Cursor, GroupAddress, Log, LogName, Millis, Open, Peer, Position, Seq, Shard,
+    Code, Cursor, GroupAddress, Log, LogName, Millis, Open, Peer, Position, Shard,
     counts::{GroupDevice, GroupMarks},
     cursor::CursorError,
     envelope::EnvelopeError,
@@ -236,7 +236,7 @@ async fn records(region: &Region, shard: Shard, pattern: &str) -> Result<Vec<(St
         found.push((subject, record));
         Ok::<_, RecordError>(())
     };
-    region.records.each_above(&region.reads, shard, pattern, Seq(0), keep).await?;
+    region.records.each_of_few(&region.reads, shard, pattern, keep).await?;
     Ok(found)
 }
 

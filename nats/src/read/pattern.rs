@@ -10,6 +10,7 @@ use dunlin_schema::{
 use super::{
     LogSubject, ReadError, Reads,
     chain::{self, Progress},
+    single::LastOfMany,
 };
 use crate::api::MessageQuery;
 
@@ -21,6 +22,20 @@ impl Reads {
     /// replica answers. One that lags says too little.
     pub(crate) async fn by_pattern(&self, stream: &str, pattern: &str, after: Seq) -> Option<Found> {
         self.matching(stream, pattern, ReadFrom::Seq(after.next())).await
+    }
+
+    /// The same of a stream that keeps one message of each subject, where few match: nats-server goes through those, and not through what
+    /// lies between them as well. `None` also where it would be too many, which is more than 1,024.
+    pub(crate) async fn by_pattern_of_few(&self, stream: &str, pattern: &str, after: Seq) -> Option<Found> {
+        let (batch, max_bytes) = (limits::READ_ENTRIES, limits::READ_BYTES);
+        let question = LastOfMany { multi_last: &[pattern.to_owned()], seq: after.next().0, batch, max_bytes };
+        let _turn = self.turns.acquire().await.ok()?;
+        for _ in 0..=limits::READ_RETRIES {
+            if let Some(found) = self.last_of_each(stream, &question).await.ok()? {
+                return Some(found);
+            }
+        }
+        None
     }
 
     /// Up to [`limits::READ_ENTRIES`] entries of the logs of a shard's groups that were stored after a time, in order. It misses none that

@@ -5,7 +5,7 @@ use dunlin_schema::{Log, Seq, Shard, StreamTime, index::Place, limits, read::Sto
 use serde::Serialize;
 
 use super::{
-    LogSubject, ReadError, Reads,
+    Found, LogSubject, ReadError, Reads,
     chain::{self, Chain, Progress, Reply},
 };
 use crate::api::{MessageQuery, parse_time};
@@ -17,6 +17,20 @@ pub struct LogEnds {
     pub first: Place,
     /// Its last entry.
     pub last: Place,
+}
+
+/// How nats-server says that a message it was about to send is gone; of a question that nothing matches it says something else.
+const GONE: &str = "Message Not Found";
+
+/// The question for the last messages of many subjects.
+#[derive(Serialize)]
+pub(super) struct LastOfMany<'a> {
+    /// Subjects, or patterns.
+    pub(super) multi_last: &'a [String],
+    /// Where they begin.
+    pub(super) seq: u64,
+    pub(super) batch: usize,
+    pub(super) max_bytes: usize,
 }
 
 impl Reads {
@@ -98,27 +112,35 @@ impl Reads {
 
     /// One batch; `None` where a reply of it is missing.
     async fn try_states(&self, shard: Shard, subjects: &[String]) -> Result<Option<Vec<(String, Bytes)>>, ReadError> {
-        #[derive(Serialize)]
-        struct Question<'a> {
-            multi_last: &'a [String],
-            batch: usize,
-        }
-        let question = serde_json::to_vec(&Question { multi_last: subjects, batch: subjects.len() });
-        let question = question.expect("our own question is plain JSON");
-        let stream = stream::state_stream(self.region(), shard);
+        // 0 bytes are as many as it likes.
+        let question = LastOfMany { multi_last: subjects, seq: 1, batch: subjects.len(), max_bytes: 0 };
+        let found = self.last_of_each(&stream::state_stream(self.region(), shard), &question).await?;
+        let whole = found.filter(|(_, more)| !more).map(|(found, _)| found);
+        Ok(whole.map(|found| found.into_iter().map(|(subject, entry)| (subject, entry.payload)).collect()))
+    }
+
+    /// The last messages of many subjects, in the order of the stream, each with its subject, and whether more follow; `None` where a reply
+    /// of it is missing. Errors: see [`ReadError`]; `Unreadable` where there are more than nats-server looks for at once.
+    pub(super) async fn last_of_each(
+        &self,
+        stream: &str,
+        question: &LastOfMany<'_>,
+    ) -> Result<Option<Found>, ReadError> {
+        let question = serde_json::to_vec(question).expect("our own question is plain JSON");
         let call = self.connection.api().subject(format_args!("DIRECT.GET.{stream}"));
         let mut inbox = self.inbox().await.map_err(|_| ReadError::Unanswered)?;
         let asked = self.connection.client().publish_with_reply(call, inbox.next_question(), question.into()).await;
         asked.map_err(|_| ReadError::Unanswered)?;
-        let (mut chain, mut found) = (Chain::default(), Vec::new());
+        let (mut chain, mut subjects) = (Chain::default(), Vec::new());
         while let Some(reply) = inbox.reply(self.reply_timeout()).await {
-            found.extend(chain::subject(&reply));
+            subjects.extend(chain::subject(&reply));
+            // One of the messages that were to be sent is gone by now.
+            let is_cut = reply.description.as_deref() == Some(GONE);
             match chain.take(Reply::of(reply)) {
                 Progress::Going => {}
-                Progress::Complete { entries, pending: 0 } if entries.len() == found.len() => {
+                Progress::Complete { entries, pending } if entries.len() == subjects.len() && !is_cut => {
                     self.keep(inbox);
-                    let values = entries.into_iter().map(|entry| entry.payload);
-                    return Ok(Some(found.into_iter().zip(values).collect()));
+                    return Ok(Some((subjects.into_iter().zip(entries).collect(), pending > 0)));
                 }
                 Progress::Complete { .. } | Progress::Broken => return Ok(None),
                 Progress::NoResponders => return Err(ReadError::Unanswered),

@@ -2,8 +2,8 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use dunlin_nats::{Connection, Records, Status, Watch, WatchEvent, records::PAGE};
-use dunlin_schema::{DeviceName, Millis, Seq, Shard, subject};
+use dunlin_nats::{Connection, Record, RecordError, Records, Status, Watch, WatchEvent, records::PAGE};
+use dunlin_schema::{DeviceName, Millis, Seq, Shard, limits, subject};
 
 use crate::support::{Link, Server, mailbox, region, soon, user};
 
@@ -51,6 +51,36 @@ async fn pages_bring_every_record_of_a_pattern_and_no_other() {
     }
     assert_eq!(sizes, [PAGE, PAGE, 2], "the one that was given comes once more");
     assert_eq!(found, (0..2 * PAGE + 1).map(|device| of("bob", device)).collect());
+}
+
+#[tokio::test]
+async fn the_few_records_of_a_pattern_come_in_the_order_of_their_revisions_however_many_they_are() {
+    // More than one answer holds, and more than nats-server looks for at once.
+    const COUNTS: [usize; 4] = [0, 3, limits::READ_ENTRIES + 10, 1_030];
+    let server = Server::start();
+    let (records, reads) = (Records::new(&server.provisioned().await), server.reads().await);
+    let mut written: Vec<(String, Seq)> = Vec::new();
+    for count in COUNTS {
+        while written.len() < count {
+            let subject = of("bob", written.len());
+            records.save(&of("bobby", written.len()), "other", Seq(0)).await.unwrap();
+            let revision = records.save(&subject, "one", Seq(0)).await.unwrap();
+            written.push((subject, revision));
+        }
+        if let Some((subject, revision)) = written.first().cloned() {
+            written.remove(0);
+            let revision = records.save(&subject, "one", revision).await.unwrap();
+            written.push((subject, revision));
+        }
+        let mut found = Vec::new();
+        let keep = |subject, record: Record| {
+            assert_eq!(record.bytes, "one");
+            found.push((subject, record.revision));
+            Ok::<_, RecordError>(())
+        };
+        records.each_of_few(&reads, SHARD, &all_of("bob"), keep).await.unwrap();
+        assert_eq!(found, written, "of {count}");
+    }
 }
 
 async fn next(watch: &mut Watch) -> WatchEvent {

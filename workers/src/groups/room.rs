@@ -1,7 +1,7 @@
 //! Whether people may be in one more group. It goes by what is written down, which may be a little behind.
 
 use dunlin_nats::Record;
-use dunlin_schema::{Seq, Shard, UserName, limits, record::Follows, subject};
+use dunlin_schema::{Shard, UserName, limits, record::Follows, subject};
 use futures_util::{StreamExt, TryStreamExt, stream};
 
 use super::{Shared, loaded::LoadError};
@@ -28,6 +28,6 @@ async fn for_one(shared: &Shared, user: UserName) -> Result<bool, LoadError> {
         groups += usize::from(Follows::decode(&record.bytes)?.is_member);
         Ok::<_, LoadError>(())
     };
-    records.each_above(reads, shard, &pattern, Seq(0), count).await?;
+    records.each_of_few(reads, shard, &pattern, count).await?;
     Ok(groups < limits::GROUPS)
 }

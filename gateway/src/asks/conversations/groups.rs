@@ -35,7 +35,7 @@ pub(super) async fn latest(context: &Context<'_>) -> Result<Vec<(StreamTime, Gro
         groups.extend(subject::parse_follows(&subject).map(|(_, group)| group));
         Ok::<_, Refusal>(())
     };
-    context.records.each_above(context.reads, shard, &pattern, Seq(0), keep).await?;
+    context.records.each_of_few(context.reads, shard, &pattern, keep).await?;
     let questions = by_shard(context, groups, Clone::clone, limits::GROUPS_ASKED);
     let asked = stream::iter(questions).map(async |(shard, groups)| {
         let question = GroupsLatestRequest { user: user.clone(), groups };
