@@ -147,7 +147,14 @@ impl Directory {
         let mut list = followed.followers.list.lock();
         match log {
             LogName::Mailbox => devices::add(&mut list, follower)?,
-            LogName::Group(_) => list.push(follower),
+            LogName::Group(_) => {
+                // Thousands follow some logs: room for an eighth more, not for as many again.
+                if list.len() == list.capacity() {
+                    let more = list.len().div_ceil(8);
+                    list.reserve_exact(more);
+                }
+                list.push(follower);
+            }
         }
         Ok(followed.followers.clone())
     }

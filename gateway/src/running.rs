@@ -199,6 +199,8 @@ impl Running {
                 }
                 Done::Opens(Opens { logs, answers }) => {
                     answers.into_iter().for_each(|answer| self.connection.answer(answer));
+                    // Mostly these are all that it ever follows.
+                    self.follows.reserve_exact(logs.len());
                     logs.into_iter().for_each(|(log, start)| self.follow(moment, log, start));
                 }
                 // One that was left meanwhile has no interest in place. One that was left and is followed again is told of it once, though
@@ -224,6 +226,10 @@ impl Running {
             return;
         }
         said.remove(&log.clone().into());
+        // A map keeps the room of what was taken out last.
+        if said.is_empty() {
+            *said = Said::new();
+        }
         connection.handle(moment, Input::Follow { log: log.clone(), start });
         // Of a mailbox alone there may be too many.
         if let Ok(followers) = region.directory.follow(connection, log) {
