@@ -24,12 +24,12 @@ use parking_lot::Mutex;
 use serde::Serialize;
 use tokio::sync::Semaphore;
 
+pub use self::single::LogEnds;
 use self::{
     chain::{Chain, Progress, Reply},
     inbox::Inbox,
     together::{FromWindow, Route, Together},
 };
-pub use self::{pattern::Found, single::LogEnds};
 use crate::{
     ConnectError, ConnectOptions, Connection,
     api::{Api, ApiError, MessageQuery, StoredMessage, format_time},
@@ -44,6 +44,9 @@ const REPLY_CAPACITY: usize = limits::READ_ENTRIES + 16;
 const LEADER_ENTRIES: usize = 64;
 /// How long a stream with one replica may take for each reply: there is nobody else to ask.
 const SINGLE_TIMEOUT: Duration = Duration::from_secs(1);
+
+/// Messages with their subjects, and whether more follow.
+pub type Found = (Vec<(String, StoredEntry)>, bool);
 
 /// Why there is no answer.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]

@@ -1,21 +1,14 @@
 //! Batches of whatever a stream holds under many subjects: one round trip to any replica.
 
 use async_nats::Message;
-use dunlin_schema::{
-    Seq, Shard, StreamTime, limits,
-    read::{ReadFrom, StoredEntry},
-    stream, subject,
-};
+use dunlin_schema::{Seq, Shard, StreamTime, limits, read::ReadFrom, stream, subject};
 
 use super::{
-    LogSubject, ReadError, Reads,
+    Found, LogSubject, ReadError, Reads,
     chain::{self, Progress},
     single::LastOfMany,
 };
 use crate::api::MessageQuery;
-
-/// Messages with their subjects, and whether more follow.
-pub type Found = (Vec<(String, StoredEntry)>, bool);
 
 impl Reads {
     /// Up to [`limits::READ_ENTRIES`] messages of a stream whose subjects match a pattern, in order above a sequence; `None` where no
