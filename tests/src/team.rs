@@ -100,7 +100,8 @@ impl Team {
     /// Lets them say no more, and holds what they were given against the log, which is read once all they said is answered.
     pub async fn finish(mut self, region: &RegionName, log: impl AsyncFnOnce() -> Vec<(u64, Entry)>) {
         self.shared.stop.store(true, Ordering::Relaxed);
-        let patience = Duration::from_secs(90);
+        // A debug build gives ten thousand members what they may read in minutes.
+        let patience = Duration::from_secs(90) + Duration::from_millis(30) * self.members.len() as u32;
         within(patience, "what was said to be answered", async || {
             self.shared.unanswered.lock().values().all(|count| *count == 0).then_some(())
         })
